@@ -1,0 +1,1 @@
+"""Connectors: read one kind of source each and submit every row."""

@@ -1,0 +1,1 @@
+"""Credit event hub: carries administrative decisions to publication platforms."""

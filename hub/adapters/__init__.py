@@ -1,0 +1,1 @@
+"""The outside world, one library per file: Kafka, RocksDB, PostgreSQL, HTTP, files, clocks."""

@@ -1,0 +1,1 @@
+"""Verifying the ledger's chain and replaying its decisions."""

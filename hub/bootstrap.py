@@ -1,0 +1,1 @@
+"""Wiring: builds workers and commands from settings and a site."""

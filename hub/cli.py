@@ -1,0 +1,76 @@
+"""The command line: each command is a file in `hub/commands/`, listed here, loaded when used."""
+
+from dataclasses import dataclass
+from importlib import import_module
+
+import click
+
+from hub.errors import HubError
+
+EXIT_REFUSED = 2
+"""Exit status when the hub refuses to go on; the message names the place and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandFile:
+    """A command's name on the command line, its module under `hub.commands`, its help line."""
+
+    name: str
+    module: str
+    summary: str
+
+
+COMMANDS: tuple[CommandFile, ...] = (
+    CommandFile("dev", "dev", "启停内置 Kafka 与 PostgreSQL / embedded Kafka and PostgreSQL"),
+    CommandFile("topics", "topics", "主题的差异与应用 / plan and apply topics"),
+    CommandFile("validate", "validate", "接入前离线校验文件 / check a file before connecting"),
+    CommandFile("explain", "explain", "解释期限 / how a deadline was reckoned"),
+    CommandFile("trace", "trace", "查一条记录的全程 / the whole way of a record"),
+    CommandFile("due", "due", "即将到期与逾期 / what is due, and whose fault"),
+    CommandFile("status", "status", "总体状态 / where everything stands"),
+    CommandFile("audit", "audit", "核验与重放台账 / verify and replay the ledger"),
+    CommandFile("run", "run", "运行一个工作进程 / run a worker"),
+    CommandFile("connector", "connector", "运行部门接入端 / run a department's connector"),
+)
+"""Every command: to add one, write `hub/commands/<module>.py` with `command`, and a line here."""
+
+
+class LazyGroup(click.Group):
+    """A click group that imports a command's module only when that command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Names in the order of `COMMANDS`."""
+        return [entry.name for entry in COMMANDS]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import `hub.commands.<module>` and return its `command`; None when not listed."""
+        for entry in COMMANDS:
+            if entry.name == cmd_name:
+                command = import_module(f"hub.commands.{entry.module}").command
+                if not isinstance(command, click.Command):
+                    raise TypeError(f"hub.commands.{entry.module}.command is not a click command")
+                return command
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """List the commands from `COMMANDS`, without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(entry.name, entry.summary) for entry in COMMANDS])
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; a `HubError` becomes its message on stderr and exit status 2."""
+        try:
+            return super().invoke(ctx)
+        except HubError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(EXIT_REFUSED)
+
+
+@click.group(
+    cls=LazyGroup,
+    help="信用事件枢纽：部门决定按时、恰好一次地送达各公示平台，并可重放核验。\n\n"
+    "Credit event hub: decisions reach every platform once, in time, and can be replayed.",
+)
+@click.version_option(version="0.1.0", prog_name="hub")
+def hub() -> None:
+    """Run one of `COMMANDS`."""

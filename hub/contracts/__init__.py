@@ -1,0 +1,1 @@
+"""Readers, validators and projections compiled from the Avro contracts. Pure after load."""

@@ -1,0 +1,1 @@
+"""The decider: touches, decide, evolve. Pure."""

@@ -1,0 +1,1 @@
+"""Nouns of the field: codes, numbers, amounts, calendars, rulebooks, reasons. Pure."""

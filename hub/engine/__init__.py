@@ -1,0 +1,1 @@
+"""The exactly-once slot: start, transaction, overlay, restore, timers. Sans-I/O."""

@@ -1,0 +1,1 @@
+"""Prometheus metrics of the workers: names, labels and their meaning."""

@@ -1,0 +1,1 @@
+"""Settings of a process: environment variables, read once at start."""

@@ -1,0 +1,1 @@
+"""The formats a platform wants, one file per kind. Pure."""

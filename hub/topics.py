@@ -1,0 +1,1 @@
+"""Topics as code: reads topics/*.yaml, plans and applies the difference."""

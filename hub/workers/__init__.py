@@ -1,0 +1,1 @@
+"""Thin shells that run the engine: registrar, courier, receipts, projector."""

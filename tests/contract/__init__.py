@@ -1,0 +1,1 @@
+"""Every contract's accepted and rejected examples."""

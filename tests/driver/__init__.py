@@ -1,0 +1,1 @@
+"""The decider, piped by hand: no Kafka."""

@@ -1,0 +1,1 @@
+"""With processes killed and disks lost."""

@@ -1,0 +1,1 @@
+"""Stand-in platforms: separate processes that import nothing from the hub."""

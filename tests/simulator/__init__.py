@@ -1,0 +1,1 @@
+"""The engine, with every request delayed, lost or repeated."""

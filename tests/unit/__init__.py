@@ -1,0 +1,1 @@
+"""Values and functions, without any part outside."""
