@@ -1,0 +1,32 @@
+"""One file's bytes -> its rows, whatever the format; the format is told by content, not by name."""
+
+from collections.abc import Iterator
+
+from connectors.spreadsheet import xls_rows, xlsx_rows
+from connectors.tables import MAX_FILE_BYTES, HeaderTest, SourceRow, within_limits
+from connectors.text_table import text_rows
+
+_ZIP = b"PK"
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_NO_TABLE = (b"<", b"%PDF", b"{\\rtf", b"\x89PNG", b"\xff\xd8\xff")
+
+
+def read_rows(content: bytes, is_header: HeaderTest) -> Iterator[SourceRow]:
+    """Yield every row of the file in order, each with its fault if it has one; never raises.
+
+    A file that cannot be read at all yields one row: sheet 0, row 0, with the reason code.
+    """
+    return map(within_limits, _rows(content, is_header))
+
+
+def _rows(content: bytes, is_header: HeaderTest) -> Iterator[SourceRow]:
+    if len(content) > MAX_FILE_BYTES:
+        return iter((SourceRow(0, 0, (), (), "FILE_TOO_LARGE"),))
+    if content.startswith(_ZIP):
+        return xlsx_rows(content, is_header)
+    if content.startswith(_OLE):
+        return xls_rows(content, is_header)
+    if content.lstrip().startswith(_NO_TABLE):
+        # Web systems hand out HTML pages under the name .xls.
+        return iter((SourceRow(0, 0, (), (), "FILE_NOT_A_TABLE"),))
+    return text_rows(content, is_header)

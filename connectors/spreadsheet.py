@@ -1,0 +1,239 @@
+"""XLSX (openpyxl) and XLS (xlrd) workbooks -> numbered rows of text, one sheet after another."""
+
+import io
+import struct
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator
+from datetime import datetime, time
+from decimal import Decimal
+from itertools import islice
+from math import isfinite
+from typing import Final, Literal, Protocol, cast
+from xml.etree.ElementTree import ParseError
+
+import openpyxl
+import xlrd
+from openpyxl.utils.escape import unescape
+from openpyxl.utils.exceptions import InvalidFileException
+from xlrd.biffh import XLRDError
+from xlrd.compdoc import CompDocError
+
+from connectors.tables import (
+    BrokenTable,
+    Cells,
+    HeaderTest,
+    NumberedCells,
+    SourceRow,
+    rows_below_header,
+)
+
+MAX_UNPACKED_BYTES: Final = 128 * 1024 * 1024
+MAX_ENTRIES: Final = 2_000
+MAX_SHEET_ROWS: Final = 1_048_576
+"""What any spreadsheet program can show; a forged row number beyond it would loop for ever."""
+MAX_SHEET_CELLS: Final = 40_000_000
+_CHUNK: Final = 500
+
+# Both libraries answer damaged files with whatever their parsers stumble over; these are all the
+# kinds seen by feeding them cut and altered files (tests/unit/connectors/test_spreadsheet.py).
+_BROKEN: Final = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    CompDocError,
+    EOFError,
+    InvalidFileException,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    ParseError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    XLRDError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+_ERROR_TEXT: Final = frozenset(
+    {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#GETTING_DATA"}
+)
+
+
+class _Sheet(Protocol):
+    """What is used of openpyxl's read-only sheet; its published types describe another class."""
+
+    sheet_state: str
+
+    def reset_dimensions(self) -> None: ...
+
+    def iter_rows(self, *, max_row: int, values_only: bool) -> Iterator[tuple[object, ...]]: ...
+
+
+def cell_text(value: object) -> str:
+    """Return what a cell says: shortest exact decimals, ISO dates, TRUE/FALSE, text unchanged.
+
+    Text is unescaped as the format prescribes (`_x000D_` is a carriage return).
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return unescape(value) if "_x" in value else value
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, int | float):
+        return number_text(value)
+    if isinstance(value, datetime):
+        return str(value) if value.time() != time(0) else value.date().isoformat()
+    return str(value)
+
+
+def number_text(value: float) -> str:
+    """Return the shortest decimal that is exactly this number: no exponent, no trailing `.0`."""
+    if isinstance(value, int):
+        return str(value)
+    if not isfinite(value):
+        return repr(value)
+    text = format(Decimal(repr(value)), "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def xlsx_rows(content: bytes, is_header: HeaderTest) -> Iterator[SourceRow]:
+    """Yield the rows of every sheet of an XLSX workbook; see `connectors.tables`."""
+    try:
+        _refuse_bomb(content)
+        sheets = _open(content)
+    except BrokenTable as broken:
+        yield SourceRow(0, 0, (), (), broken.code)
+        return
+    except _BROKEN:
+        yield SourceRow(0, 0, (), (), "FILE_BROKEN")
+        return
+    something = False
+    for index, sheet in enumerate(sheets):
+        hidden = sheet.sheet_state != "visible"
+        for row in rows_below_header(index, _xlsx_cells(sheet), is_header):
+            if hidden and not row.headers:
+                break  # lists behind drop-downs live on hidden sheets
+            something = True
+            yield row
+    if not something and not _has_text(content):
+        yield SourceRow(0, 0, (), (), "HEADER_NOT_FOUND")
+
+
+def _open(content: bytes) -> "list[_Sheet]":
+    """Open a workbook; `data_only`: the value the clerk last saw, not the formula."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # openpyxl tells of styles it does not keep
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+    return cast("list[_Sheet]", book.worksheets)
+
+
+def _has_text(content: bytes) -> bool:
+    """Whether any cell says anything: a header-only template does, an empty workbook does not."""
+    try:
+        return any(any(row.cells) for sheet in _open(content) for row in _xlsx_cells(sheet))
+    except (BrokenTable, *_BROKEN):
+        return True
+
+
+def _refuse_bomb(content: bytes) -> None:
+    """Raise `BrokenTable` when the archive would unpack to more than any real workbook."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        entries = archive.infolist()
+    if len(entries) > MAX_ENTRIES or sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
+        raise BrokenTable("FILE_TOO_LARGE")
+
+
+def _xlsx_cells(sheet: "_Sheet") -> Iterator[NumberedCells]:
+    """Yield a sheet's rows; the size it declares is not believed (many writers get it wrong)."""
+    sheet.reset_dimensions()
+    values = sheet.iter_rows(max_row=MAX_SHEET_ROWS, values_only=True)
+    number = budget = 0
+    broken = False
+    while not broken:
+        chunk, broken = _next_rows(values)
+        budget += sum(map(len, chunk))
+        if budget > MAX_SHEET_CELLS:
+            raise BrokenTable("FILE_TOO_LARGE")
+        for row in chunk:
+            number += 1
+            cells = tuple(map(cell_text, row))
+            yield NumberedCells(number, cells, _error_in(cells))
+        if not chunk:
+            break
+    if broken:
+        raise BrokenTable("FILE_BROKEN")
+
+
+def _next_rows(values: Iterator[tuple[object, ...]]) -> tuple[list[tuple[object, ...]], bool]:
+    """Take some rows; True when the sheet broke behind them."""
+    rows: list[tuple[object, ...]] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # dates outside the calendar
+        try:
+            for row in islice(values, _CHUNK):
+                rows.append(row)  # noqa: PERF402 - rows before the break are kept
+        except _BROKEN:
+            return rows, True
+    return rows, False
+
+
+def _error_in(cells: Cells) -> str:
+    return "" if _ERROR_TEXT.isdisjoint(cells) else "CELL_ERROR"
+
+
+def xls_rows(content: bytes, is_header: HeaderTest) -> Iterator[SourceRow]:
+    """Yield the rows of every sheet of an XLS (BIFF) workbook; see `connectors.tables`."""
+    if "EncryptedPackage".encode("utf-16-le") in content:
+        yield SourceRow(0, 0, (), (), "FILE_ENCRYPTED")
+        return
+    try:
+        book = xlrd.open_workbook(file_contents=content, logfile=io.StringIO(), on_demand=True)
+        sheets = [book.sheet_by_index(index) for index in range(book.nsheets)]
+    except XLRDError as error:
+        code = "FILE_ENCRYPTED" if "encrypted" in str(error) else "FILE_BROKEN"
+        yield SourceRow(0, 0, (), (), code)
+        return
+    except _BROKEN:
+        yield SourceRow(0, 0, (), (), "FILE_BROKEN")
+        return
+    if not any(sheet.nrows for sheet in sheets):
+        yield SourceRow(0, 0, (), (), "HEADER_NOT_FOUND")
+    for index, sheet in enumerate(sheets):
+        for row in rows_below_header(index, _xls_cells(sheet, book.datemode), is_header):
+            if sheet.visibility and not row.headers:
+                break
+            yield row
+
+
+def _xls_cells(sheet: xlrd.sheet.Sheet, datemode: Literal[0, 1]) -> Iterator[NumberedCells]:
+    try:
+        for index in range(sheet.nrows):
+            row = sheet.row(index)
+            cells = tuple(_xls_text(cell, datemode) for cell in row)
+            yield NumberedCells(index + 1, cells, _error_in(cells))
+    except _BROKEN:
+        raise BrokenTable("FILE_BROKEN") from None
+
+
+def _xls_text(cell: xlrd.sheet.Cell, datemode: Literal[0, 1]) -> str:
+    """Return the text of one BIFF cell; a date that is none stays the number it is."""
+    value = cell.value
+    if isinstance(value, str):
+        return value
+    if cell.ctype == xlrd.XL_CELL_ERROR:
+        return xlrd.error_text_from_code.get(int(value), "#N/A")
+    if cell.ctype == xlrd.XL_CELL_BOOLEAN:
+        return cell_text(bool(value))
+    if cell.ctype == xlrd.XL_CELL_DATE:
+        try:
+            return cell_text(xlrd.xldate_as_datetime(value, datemode))
+        except (xlrd.xldate.XLDateError, OverflowError, ValueError):
+            return number_text(value)
+    return number_text(value)
