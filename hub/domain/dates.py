@@ -1,0 +1,99 @@
+"""Dates as departments write them: three separators, two compact forms, empty dates of systems.
+
+Accepted: `2026-01-02`, `2026/1/2`, `2026.1.2` (one separator throughout: the rule in live use),
+`20260102` (the form of the provincial data-element books), `2026年1月2日`, each also with a time of
+day behind it, which exports of databases append and which is dropped. A day alone, `03/29/2018`
+and `2014年12月` are unreadable: the hub does not guess which number is the month, or the day.
+
+2099-12-31 means "for the long term" (长期). Placeholders that systems write for "no date" get a
+reason of their own, because the remedy differs from that of a typing mistake.
+"""
+
+import re
+from datetime import date
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+#: The agreed value for 长期 in a valid-to column.
+LONG_TERM: Final = date(2099, 12, 31)
+
+_SEPARATED: Final = re.compile(
+    r"([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|年([0-9]{1,2})月([0-9]{1,2})日)"
+    r"(?:[T ]+[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)?"
+)
+_COMPACT: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
+_HALF_WIDTH: Final = {
+    **{0xFEE0 + ord(character): character for character in "0123456789-/.: T"},
+    0x3000: " ",
+}
+#: A cell longer than this is no date; bounds the work and what the cache keeps.
+_LONGEST: Final = 40
+
+#: First days of the epochs of Excel, LibreOffice, SQL Server, Unix and .NET; empty MySQL dates.
+_EMPTY_DATES: Final = frozenset(
+    "1899-12-31 1899-12-30 1900-01-00 1900-01-01 1970-01-01 0001-01-01 0000-00-00".split()  # noqa: SIM905 - a table reads better
+)
+#: `\N` is Hive's null in text exports; 暂无 and dashes are people's.
+_PLACEHOLDERS: Final = frozenset(
+    "\\N NULL NONE NAN NAT N/A NA 暂无 无 空 未知 不详 - -- — —— / \\ 0".split()  # noqa: SIM905 - as above
+) | {"— —"}
+_LONG_TERM_WORDS: Final = frozenset(("长期", "长期有效", "永久", "永久有效", "无固定期限"))
+
+
+class DateReading(NamedTuple):
+    """`text`: ISO `2026-01-02`, "" when absent or refused; `on`: the day; `reason`: "" if fine."""
+
+    text: str
+    on: date | None
+    reason: str
+
+
+_ABSENT: Final = DateReading("", None, "")
+_SENTINEL: Final = DateReading("", None, "DATE_SENTINEL")
+_UNREADABLE: Final = DateReading("", None, "DATE_UNREADABLE")
+_LONG_TERM_READING: Final = DateReading(LONG_TERM.isoformat(), LONG_TERM, "")
+
+
+@lru_cache(maxsize=20_000)
+def read_date(text: str) -> DateReading:
+    """Read a date; an empty text is an absent date, not an error.
+
+    Reasons: DATE_SENTINEL (a system's or a person's "no date"), DATE_UNREADABLE.
+    """
+    text = text.strip()
+    if not text:
+        return _ABSENT
+    if len(text) > _LONGEST:
+        return _UNREADABLE
+    if not text.isascii():
+        text = text.translate(_HALF_WIDTH)
+    if text.upper() in _PLACEHOLDERS:
+        return _SENTINEL
+    return _reading_of(text)
+
+
+@lru_cache(maxsize=20_000)
+def read_valid_to(text: str) -> DateReading:
+    """Read a valid-to date as `read_date`; 长期 and its like are 2099-12-31."""
+    if text.strip() in _LONG_TERM_WORDS:
+        return _LONG_TERM_READING
+    return read_date(text)
+
+
+def _reading_of(text: str) -> DateReading:
+    """The reading of a trimmed half-width text that is no placeholder word."""
+    found = _SEPARATED.fullmatch(text)
+    if found is not None:
+        year, month, day = int(found[1]), int(found[3] or found[5]), int(found[4] or found[6])
+    else:
+        found = _COMPACT.fullmatch(text)
+        if found is None:
+            return _UNREADABLE
+        year, month, day = int(found[1]), int(found[2]), int(found[3])
+    iso = f"{year:04}-{month:02}-{day:02}"
+    if iso in _EMPTY_DATES:
+        return _SENTINEL
+    try:
+        return DateReading(iso, date(year, month, day), "")
+    except ValueError:  # no such day
+        return _UNREADABLE

@@ -1,0 +1,442 @@
+"""The one catalogue of reason codes: what is told to a clerk, and what to do about it.
+
+Every reason the hub gives to a person is here once, Chinese first. A message never holds the
+offending value: it may be personal, and messages travel to receipts, logs and result files.
+`{field}` stands for the name of the column. Append new reasons to the section they belong to.
+"""
+
+from typing import Final, NamedTuple
+
+
+class Reason(NamedTuple):
+    """A stable code with its message and remedy in two languages; `{field}` is a placeholder."""
+
+    code: str
+    zh: str
+    en: str
+    remedy_zh: str
+    remedy_en: str
+    warning: bool = False
+
+
+class Message(NamedTuple):
+    """A reason as shown to a person: Chinese, English, remedy (Chinese) and remedy in English."""
+
+    zh: str
+    en: str
+    remedy: str
+    remedy_en: str
+
+
+_CREDIT_CODES: Final = (
+    Reason(
+        "CREDIT_CODE_MISSING",
+        "{field}未填写",
+        "{field} is empty",
+        "填写18位统一社会信用代码；自然人请按自然人表报送",
+        "Enter the 18-character unified social credit code; report persons in the persons' table",
+    ),
+    Reason(
+        "CREDIT_CODE_LENGTH",
+        "{field}不是18位",
+        "{field} does not have 18 characters",
+        "核对营业执照上的18位统一社会信用代码；15位注册号、组织机构代码等旧号码不能代替",
+        "Copy the 18-character code from the licence; old 15-digit numbers cannot stand in for it",
+    ),
+    Reason(
+        "CREDIT_CODE_CHARSET",
+        "{field}含有不允许的字符（只能用数字和除I、O、S、V、Z以外的大写字母）",
+        "{field} holds a character outside digits and A-Y without I, O, S, V (GB 32100)",
+        "检查是否把数字1、0误录为字母I、O，或含有星号、汉字等符号，改正后重新报送",
+        "Look for letters I or O in place of 1 or 0, stars or other signs; correct and resend",
+    ),
+    Reason(
+        "CREDIT_CODE_CHECK_DIGIT",
+        "{field}校验位不符，号码有误",
+        "The check character of {field} is wrong (GB 32100-2015)",
+        "与营业执照或登记证书逐位核对，改正后重新报送",
+        "Compare with the certificate character by character, correct and resend",
+    ),
+    Reason(
+        "CREDIT_CODE_IS_CITIZEN_ID",
+        "{field}填的是居民身份证号",
+        "{field} holds a citizen's identity number",
+        "法人请填写统一社会信用代码；当事人是自然人的，请按自然人表报送，不要在此栏填写身份证号",
+        "Enter the organisation's credit code; report a person in the persons' table instead",
+    ),
+    Reason(
+        "ORGANISATION_CODE_CHECK",
+        "{field}中第9至17位组织机构代码的校验位不符，请核对",
+        "Characters 9 to 17 of {field} fail the organisation-code check (GB 11714)",
+        "与登记证书核对；确认无误的可以不处理",
+        "Compare with the certificate; nothing to do when it agrees",
+        warning=True,
+    ),
+    Reason(
+        "REGION_UNKNOWN",
+        "{field}第3至8位不在现行行政区划表中",
+        "Characters 3 to 8 of {field} are not in today's table of regions",
+        "区划调整前登记的主体属正常情况，确认无误的可以不处理",
+        "Normal for subjects registered before a region was changed; nothing to do when it agrees",
+        warning=True,
+    ),
+    Reason(
+        "REGISTRY_TYPE_UNKNOWN",
+        "{field}前两位不是已知的登记部门和机构类别",
+        "The first two characters of {field} are not a known registry and kind",
+        "与登记证书核对；确认无误的可以不处理",
+        "Compare with the certificate; nothing to do when it agrees",
+        warning=True,
+    ),
+    Reason(
+        "SUBJECT_CATEGORY_MISMATCH",
+        "{field}与统一社会信用代码的登记类别不一致",
+        "{field} does not agree with the kind of registry in the credit code",
+        "92开头的代码应填“个体工商户”，其他代码应填“法人及非法人组织”，请核对",
+        "Codes beginning 92 are individual businesses, others are organisations; please compare",
+        warning=True,
+    ),
+)
+
+_FIELDS: Final = (
+    Reason(
+        "FIELD_REQUIRED",
+        "{field}为必填项，未填写",
+        "{field} is required and empty",
+        "补填{field}后重新报送",
+        "Fill in {field} and resend",
+    ),
+    Reason(
+        "FIELD_TOO_LONG",
+        "{field}超过规定长度",
+        "{field} is longer than the standard allows",
+        "缩短{field}的内容后重新报送",
+        "Shorten {field} and resend",
+    ),
+    Reason(
+        "DATE_UNREADABLE",
+        "{field}不是可识别的日期",
+        "{field} is not a readable date",
+        "按“年-月-日”填写，例如2026-01-02、2026/1/2或2026.1.2，并确认该日期存在",
+        "Write year-month-day, such as 2026-01-02, 2026/1/2 or 2026.1.2, and a day that exists",
+    ),
+    Reason(
+        "DATE_SENTINEL",
+        "{field}填的是系统默认的空日期或占位文字，不是真实日期",
+        "{field} holds a system's empty date or a placeholder, not a date",
+        "填写文书上的真实日期；确实没有日期且该项非必填的，请留空",
+        "Enter the date on the document, or leave an optional field empty",
+    ),
+    Reason(
+        "DATE_IN_FUTURE",
+        "{field}晚于报送日期",
+        "{field} is later than the day of submission",
+        "核对文书日期，改正后重新报送",
+        "Compare with the document, correct and resend",
+    ),
+    Reason(
+        "DATE_ORDER",
+        "{field}早于决定日期",
+        "{field} is before the decision date",
+        "核对决定日期和{field}，改正后重新报送",
+        "Compare the decision date and {field}, correct and resend",
+    ),
+    Reason(
+        "DATE_PUBLICATION_TOO_LONG",
+        "{field}超过规定的最长公示期，将按规定期限停止公示",
+        "{field} is beyond the longest publication period; publication stops at the legal limit",
+        "按信用修复管理办法规定的期限填写公示截止期",
+        "State a publication end within the period of the rules on credit repair",
+        warning=True,
+    ),
+    Reason(
+        "AMOUNT_UNREADABLE",
+        "{field}不是可识别的金额",
+        "{field} is not a readable amount",
+        "只填数字，单位为万元，例如12.5；不要填写单位、负数、区间或1e5一类写法",
+        "Digits only, in units of 10,000 yuan, such as 12.5; no unit, sign, range or 1e5 notation",
+    ),
+    Reason(
+        "AMOUNT_TOO_PRECISE",
+        "{field}的小数超过6位",
+        "{field} has more than six decimal places",
+        "以万元为单位，最多保留6位小数（精确到分），不要由系统四舍五入",
+        "State 10,000 yuan with at most six places; the hub does not round",
+    ),
+    Reason(
+        "AMOUNT_TOO_LARGE",
+        "{field}超过规定的数值范围",
+        "{field} is larger than the standard allows",
+        "核对金额和单位（应为万元，不是元），改正后重新报送",
+        "Check the amount and its unit (10,000 yuan, not yuan), correct and resend",
+    ),
+    Reason(
+        "AMOUNT_REQUIRED",
+        "处罚类别包含罚款或没收，{field}必须填写",
+        "The penalty includes a fine or confiscation, so {field} is required",
+        "按决定书填写{field}（单位：万元）",
+        "Enter {field} from the decision, in 10,000 yuan",
+    ),
+    Reason(
+        "LICENCE_DETAIL_REQUIRED",
+        "处罚类别包含暂扣或吊销证照，{field}必须填写",
+        "The penalty suspends or revokes a licence, so {field} is required",
+        "填写被暂扣或吊销的证照名称及编号",
+        "Enter name and number of the suspended or revoked licence",
+    ),
+    Reason(
+        "CODE_UNKNOWN",
+        "{field}不在规定的代码表中",
+        "{field} is not a value of the code table",
+        "按代码表填写名称或代码；多项用分号“;”分隔",
+        "Use a label or code of the table; join several with a semicolon",
+    ),
+    Reason(
+        "CATEGORY_NOTE_REQUIRED",
+        "{field}为“其他”，但没有注明具体类别",
+        "{field} is 'other' without saying which",
+        "写成“其他-具体类别”，或在备注中注明具体类别",
+        "Write 'other' with the kind after a hyphen, or name it in the remark",
+    ),
+    Reason(
+        "STATUS_INVALID",
+        "{field}只能是1（有效）或2（无效）",
+        "{field} must be 1 (valid) or 2 (not valid)",
+        "填写1或2；旧版的0、3等状态请先换算",
+        "Enter 1 or 2; convert values of the older layout first",
+    ),
+    Reason(
+        "VALUE_UNREADABLE",
+        "{field}含有无法识别的字符或乱码",
+        "{field} holds characters that cannot be read",
+        "检查文件编码（UTF-8或GB18030），重新导出后报送",
+        "Check the file's encoding (UTF-8 or GB18030), export again and resend",
+    ),
+)
+
+_PERSONS: Final = (
+    Reason(
+        "PERSON_NOT_ENABLED",
+        "当事人是自然人，本系统暂未开通自然人信息，已加密留存，未公示",
+        "The subject is a natural person; persons are not enabled: kept sealed, not published",
+        "无需重新报送；开通自然人报送后将另行通知",
+        "No need to resend; you will be told when persons are enabled",
+    ),
+    Reason(
+        "PERSONAL_ID_IN_TEXT",
+        "{field}的文字中含有身份证号",
+        "The text of {field} holds a citizen's identity number",
+        "删去或遮盖身份证号后重新报送",
+        "Remove or mask the number and resend",
+    ),
+    Reason(
+        "PHONE_IN_TEXT",
+        "{field}的文字中疑似含有电话号码，公示前请核对",
+        "The text of {field} seems to hold a telephone number",
+        "如为个人电话，请删去后以更正方式重新报送",
+        "If it is a person's number, remove it and send a correction",
+        warning=True,
+    ),
+    Reason(
+        "PERSONAL_FIELD_NOT_SEALED",
+        "{field}属个人信息，未经加密送达",
+        "{field} is personal and arrived unsealed",
+        "联系平台运维检查前置机加密设置；法定代表人证件信息无需报送，可留空",
+        "Ask the operators to check the connector's sealing; the field may be left empty",
+    ),
+)
+
+_AUTHORITIES: Final = (
+    Reason(
+        "FOREIGN_AUTHORITY",
+        "{field}不属于本部门可以报送的机关",
+        "Your department may not submit for the authority in {field}",
+        "核对机关的统一社会信用代码；确需代报的，请联系平台登记授权",
+        "Check the authority's credit code; ask the operators to register a mandate if needed",
+    ),
+    Reason(
+        "NOT_YOUR_RECORD",
+        "该记录由其他部门报送，本部门无权更正或撤回",
+        "The record belongs to another department; yours may not correct or withdraw it",
+        "请联系原报送部门处理",
+        "Ask the department that submitted it",
+    ),
+    Reason(
+        "UNKNOWN_DEPARTMENT",
+        "报送部门未登记",
+        "The submitting department is not registered",
+        "请联系平台运维登记部门",
+        "Ask the operators to register the department",
+    ),
+)
+
+_RECORDS: Final = (
+    Reason(
+        "RECORD_NOT_FOUND",
+        "没有找到要更正或撤回的记录",
+        "The record to correct or withdraw was not found",
+        "核对文书号、相对人名称、统一社会信用代码和机关代码，须与原报送内容一致",
+        "Document number, name, credit code and authority must be those first submitted",
+    ),
+    Reason(
+        "RECORD_WITHDRAWN",
+        "该记录已经撤回",
+        "The record has already been withdrawn",
+        "无需再次处理；如需重新公示，请重新报送完整记录",
+        "Nothing to do; submit the whole record again to publish it anew",
+    ),
+    Reason(
+        "UNDECLARED_CHANGE",
+        "同一文书号和相对人已有记录，内容不同，但未按更正报送",
+        "The document and subject are on record with other content; no correction was declared",
+        "确需修改的，请放入“corrections”（更正）文件夹并填写原因；否则请核对是否重号",
+        "Send it as a correction with a reason, or check for a reused document number",
+    ),
+    Reason(
+        "OLDER_THAN_LIVE",
+        "已有更新的版本，本次报送的是旧版本",
+        "A newer version is on record; this one is older",
+        "无需处理；如旧版本才是正确的，请按更正报送并填写原因",
+        "Nothing to do; if the older one is right, send it as a correction with a reason",
+    ),
+    Reason(
+        "SAME_AS_LIVE",
+        "与已有记录内容相同，未重复登记",
+        "Equal to the record already accepted; not registered twice",
+        "无需处理",
+        "Nothing to do",
+    ),
+    Reason(
+        "REPEATED_SUBMISSION",
+        "同一次报送重复到达，沿用第一次的结果",
+        "The same submission arrived again; the first answer stands",
+        "无需处理",
+        "Nothing to do",
+    ),
+    Reason(
+        "WAITING_FOR_MOVE",
+        "更正涉及代码、文书号或名称变更，正在等待原记录办结",
+        "The correction changes the identity and waits until the old record has been closed",
+        "无需处理；办结后自动生效",
+        "Nothing to do; it takes effect by itself",
+    ),
+    Reason(
+        "MOVE_REFUSED",
+        "更正涉及的原记录未能办结，本次更正未生效",
+        "The old record could not be closed, so the correction did not take effect",
+        "查看原记录的处理结果，改正后重新报送更正",
+        "See the answer for the old record, correct and send the correction again",
+    ),
+    Reason(
+        "CORRECTION_WITHOUT_REASON",
+        "更正或撤回没有填写原因",
+        "The correction or withdrawal gives no reason",
+        "填写原因后重新报送",
+        "Give the reason and resend",
+    ),
+    Reason(
+        "IDENTITY_CHANGED",
+        "更正改变了统一社会信用代码、文书号或相对人名称，但没有写明原来的值",
+        "The correction changes code, document number or name without naming the old one",
+        "在更正文件中填写原统一社会信用代码、原文书号或原相对人名称",
+        "Name the previous code, document number or name in the correction",
+    ),
+    Reason(
+        "NOTHING_TO_CORRECT",
+        "更正内容与现有记录相同",
+        "The correction is equal to the record as it stands",
+        "无需处理；如有应改之处，请核对更正内容",
+        "Nothing to do; if something should change, check the correction",
+    ),
+)
+
+_FORMS: Final = (
+    Reason(
+        "ROW_UNREADABLE",
+        "本行无法读取，原始内容已加密留存",
+        "The row cannot be read; its raw content is kept sealed",
+        "检查列数、编码和单元格内容，改正后重新报送",
+        "Check columns, encoding and cells, correct and resend",
+    ),
+    Reason(
+        "RECORD_TOO_LARGE",
+        "本条记录超过允许的大小",
+        "The record is larger than allowed",
+        "缩短文字内容，不要粘贴整份文书或图片",
+        "Shorten the texts; do not paste whole documents or pictures",
+    ),
+    Reason(
+        "KEY_MISMATCH",
+        "消息键与记录中的统一社会信用代码不一致",
+        "The message key is not the credit code of the record",
+        "由接入方改正：消息键须为大写的统一社会信用代码",
+        "For the sender's engineers: the key must be the canonical credit code",
+    ),
+    Reason(
+        "WRONG_PARTITION",
+        "消息写入了错误的分区",
+        "The message is in the wrong partition for its key",
+        "由接入方改正：使用murmur2分区算法",
+        "For the sender's engineers: use the murmur2 partitioner",
+    ),
+    Reason(
+        "UNKNOWN_KIND",
+        "不认识的记录类型",
+        "The kind of record is unknown",
+        "由接入方核对ce_type，须为已登记的类型",
+        "For the sender's engineers: ce_type must be a registered kind",
+    ),
+    Reason(
+        "UNKNOWN_SCHEMA",
+        "不认识的模式编号",
+        "The schema id is unknown or belongs to another kind",
+        "由接入方核对模式编号与记录类型是否对应",
+        "For the sender's engineers: the schema id must be that of the kind",
+    ),
+    Reason(
+        "PAYLOAD_UNREADABLE",
+        "消息内容残缺或无法解码",
+        "The payload is truncated or cannot be decoded",
+        "由接入方重新编码后再次报送",
+        "For the sender's engineers: encode and send it again",
+    ),
+    Reason(
+        "HEADER_MISSING",
+        "消息缺少必需的头部{field}，或其格式不对",
+        "The header {field} is missing or malformed",
+        "由接入方补全CloudEvents头部后再次报送",
+        "For the sender's engineers: complete the CloudEvents headers",
+    ),
+    Reason(
+        "SEQUENCE_BROKEN",
+        "报送序号不连续，中间有记录缺失",
+        "The sequence of the stream has a gap",
+        "由接入方检查前置机游标，补送缺失的记录",
+        "For the sender's engineers: check the connector's cursor and send what is missing",
+    ),
+)
+
+#: Every reason by its code. Codes are stable: never reuse one for another meaning.
+REASONS: Final[dict[str, Reason]] = {
+    reason.code: reason
+    for section in (_CREDIT_CODES, _FIELDS, _PERSONS, _AUTHORITIES, _RECORDS, _FORMS)
+    for reason in section
+}
+
+#: Codes that do not stop a record; all others are errors.
+WARNINGS: Final = frozenset(reason.code for reason in REASONS.values() if reason.warning)
+
+
+def message(code: str, field: str = "") -> Message:
+    """The message of `code` for a person, with the name of a column put in for `{field}`.
+
+    `field` is a column's name, never its content. Raises `KeyError` for a code that is not in the
+    catalogue: that is a programming error.
+    """
+    reason = REASONS[code]
+    return Message(
+        reason.zh.replace("{field}", field or "该栏"),
+        reason.en.replace("{field}", field or "the field"),
+        reason.remedy_zh.replace("{field}", field or "该栏"),
+        reason.remedy_en.replace("{field}", field or "the field"),
+    )
