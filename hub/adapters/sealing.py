@@ -1,0 +1,90 @@
+"""Sealing of personal and unreadable content under the site's key: AES-256-GCM (cryptography).
+
+The nonce is derived from key, purpose and plaintext (as in AES-SIV, RFC 5297), so that a row sent
+twice seals to the same bytes and is recognised as a duplicate; it repeats only with its plaintext.
+"""
+
+import base64
+import binascii
+import hmac
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from hub.errors import ConfigurationError, IntegrityError
+
+KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+PREFIX: Final = "sealed:v1:"
+"""What a sealed text begins with; a field that must be sealed and does not is refused."""
+
+
+class Sealer:
+    """Seals and opens under one key; the purpose (`aad`) is bound: no value fits another field."""
+
+    def __init__(self, key: bytes) -> None:
+        """Take the key; raises `ValueError` unless it has 32 bytes."""
+        if len(key) != KEY_BYTES:
+            raise ValueError("a sealing key has 32 bytes")
+        self._key = key
+        self._cipher = AESGCM(key)
+
+    def seal_bytes(self, aad: str, plain: bytes) -> bytes:
+        """Return nonce and ciphertext; equal input gives equal output."""
+        bound = aad.encode()
+        message = b"nonce" + len(bound).to_bytes(4, "big") + bound + plain
+        nonce = hmac.new(self._key, message, sha256).digest()[:NONCE_BYTES]
+        return nonce + self._cipher.encrypt(nonce, plain, bound)
+
+    def open_bytes(self, aad: str, sealed: bytes) -> bytes:
+        """Return the plaintext; raises `IntegrityError` for another key, purpose or a changed byte.
+
+        The message never holds content.
+        """
+        try:
+            nonce, body = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+            return self._cipher.decrypt(nonce, body, aad.encode())
+        except (InvalidTag, ValueError):
+            raise IntegrityError(
+                "密封内容无法打开：密钥不符或内容被改动\n"
+                "a sealed value does not open: another key, or it was altered"
+            ) from None
+
+    def seal_text(self, field: str, text: str) -> str:
+        """Return the text form of a sealed field; an absent value ("") stays absent."""
+        if not text:
+            return ""
+        sealed = self.seal_bytes(field, text.encode())
+        return PREFIX + base64.urlsafe_b64encode(sealed).decode()
+
+    def open_text(self, field: str, sealed: str) -> str:
+        """Return the text behind `seal_text`; raises `IntegrityError` as `open_bytes`."""
+        if not sealed:
+            return ""
+        try:
+            body = base64.b64decode(sealed.removeprefix(PREFIX), altchars=b"-_", validate=True)
+        except binascii.Error:
+            body = b""
+        return self.open_bytes(field, body).decode()
+
+
+def read_key(path: Path) -> bytes:
+    """Read a key file: 32 bytes in base64. Raises `ConfigurationError` naming file and remedy."""
+    try:
+        key = base64.b64decode(path.read_text(encoding="ascii").strip(), validate=True)
+    except (OSError, UnicodeDecodeError, binascii.Error):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ConfigurationError(
+            "密封密钥文件缺失或内容不对",
+            "the sealing key file is missing or does not hold 32 bytes in base64",
+            remedy_zh="由运维生成并妥善保管：openssl rand -base64 32 > 密钥文件；"
+            "丢失密钥即无法再打开密封内容",
+            remedy_en="make one and keep it safe: openssl rand -base64 32 > FILE; "
+            "without it sealed content stays closed for ever",
+            file=str(path),
+        )
+    return key
