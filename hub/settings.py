@@ -1,1 +1,47 @@
 """Settings of a process: environment variables, read once at start."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the parts outside are, and where this machine keeps what the hub starts itself."""
+
+    kafka_bootstrap: str | None = None
+    """KAFKA_BOOTSTRAP: host:port list of an existing cluster; None starts the embedded one."""
+    postgres_dsn: str | None = None
+    """HUB_POSTGRES_DSN: an existing PostgreSQL; None starts the embedded one."""
+    state_folder: Path = Path(".state")
+    """HUB_STATE: data, ports and logs of everything the hub starts or keeps on this machine."""
+    cache_folder: Path = Path("~/.cache/credit-event-hub")
+    """HUB_CACHE: what may be fetched again, shared by all states (Kafka's jars, 46 MB)."""
+    maven_repository: str | None = None
+    """HUB_MAVEN_REPOSITORY: address of a Maven mirror; None is Maven Central."""
+    kafka_port: int | None = None
+    """HUB_KAFKA_PORT: port of the embedded Kafka; None chooses a free one once and keeps it."""
+    postgres_port: int | None = None
+    """HUB_POSTGRES_PORT: port of the embedded PostgreSQL; None as above."""
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read `environment`; empty variables count as unset, folders become absolute."""
+
+    def text(name: str) -> str | None:
+        return environment.get(name) or None
+
+    def number(name: str) -> int | None:
+        value = text(name)
+        return int(value) if value else None
+
+    return Settings(
+        kafka_bootstrap=text("KAFKA_BOOTSTRAP"),
+        postgres_dsn=text("HUB_POSTGRES_DSN"),
+        state_folder=Path(text("HUB_STATE") or ".state").expanduser().absolute(),
+        cache_folder=Path(text("HUB_CACHE") or "~/.cache/credit-event-hub").expanduser().absolute(),
+        maven_repository=text("HUB_MAVEN_REPOSITORY"),
+        kafka_port=number("HUB_KAFKA_PORT"),
+        postgres_port=number("HUB_POSTGRES_PORT"),
+    )

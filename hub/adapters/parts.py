@@ -1,0 +1,121 @@
+"""The parts the hub stands on: Kafka and PostgreSQL, yours when configured, else embedded ones."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Self
+
+from hub.adapters.embedded_kafka import EmbeddedKafka
+from hub.adapters.embedded_postgres import EmbeddedPostgres
+from hub.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class PartStatus:
+    """One part: where it is, whose it is, and (embedded only) whether it runs."""
+
+    name: Literal["kafka", "postgres"]
+    origin: Literal["external", "embedded"]
+    address: str
+    """Bootstrap servers or DSN; empty while an embedded part was never started."""
+    pid: int | None = None
+    log_file: str = ""
+
+    @property
+    def is_available(self) -> bool:
+        """Whether it is external (not ours to ask) or runs."""
+        return self.origin == "external" or self.pid is not None
+
+
+class Parts:
+    """Start, stop and find the parts of one state folder.
+
+    As a context manager: what this process started ends with it; what ran before stays.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        state = settings.state_folder
+        self._kafka = EmbeddedKafka(
+            state / "kafka",
+            jar_store=settings.cache_folder / "jars",
+            maven_repository=settings.maven_repository,
+            port=settings.kafka_port,
+        )
+        self._postgres = EmbeddedPostgres(state / "postgres", port=settings.postgres_port)
+        self._started: list[EmbeddedKafka | EmbeddedPostgres] = []
+
+    @property
+    def bootstrap(self) -> str:
+        """Kafka's bootstrap servers."""
+        return self._settings.kafka_bootstrap or self._kafka.bootstrap
+
+    @property
+    def dsn(self) -> str:
+        """PostgreSQL's connection string."""
+        return self._settings.postgres_dsn or self._postgres.dsn
+
+    def up(self, *, leashed: bool) -> None:
+        """Start what is not external and does not run; raises as the embedded parts do."""
+        with self._locked():
+            for part in self._embedded():
+                if part.pid is None:
+                    part.start(leashed=leashed)
+                    self._started.append(part)
+
+    def down(self) -> None:
+        """Stop the embedded parts, whoever started them; external ones are left alone."""
+        with self._locked():
+            for part in reversed(self._embedded()):
+                part.stop()
+        self._started.clear()
+
+    def status(self) -> tuple[PartStatus, PartStatus]:
+        """Kafka's status, then PostgreSQL's."""
+        return self._kafka_status(), self._postgres_status()
+
+    def __enter__(self) -> Self:
+        self.up(leashed=True)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        while self._started:
+            self._started.pop().stop()
+
+    def _embedded(self) -> list[EmbeddedKafka | EmbeddedPostgres]:
+        embedded: list[EmbeddedKafka | EmbeddedPostgres] = []
+        if self._settings.kafka_bootstrap is None:
+            embedded.append(self._kafka)
+        if self._settings.postgres_dsn is None:
+            embedded.append(self._postgres)
+        return embedded
+
+    def _kafka_status(self) -> PartStatus:
+        if self._settings.kafka_bootstrap is not None:
+            return PartStatus("kafka", "external", self._settings.kafka_bootstrap)
+        kafka = self._kafka
+        address = kafka.bootstrap if kafka.was_started else ""
+        return PartStatus("kafka", "embedded", address, kafka.pid, str(kafka.log_file))
+
+    def _postgres_status(self) -> PartStatus:
+        if self._settings.postgres_dsn is not None:
+            return PartStatus("postgres", "external", self._settings.postgres_dsn)
+        postgres = self._postgres
+        address = postgres.dsn if postgres.was_started else ""
+        return PartStatus("postgres", "embedded", address, postgres.pid, str(postgres.log_file))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Let one start or stop at a time work on this state folder."""
+        folder = self._settings.state_folder
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "lock").open("w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

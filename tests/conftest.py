@@ -1,0 +1,63 @@
+"""Fixtures every test may use: a real broker, a real database, a prefix of one's own."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from hub.adapters.embedded_kafka import EmbeddedKafka
+from hub.adapters.embedded_postgres import EmbeddedPostgres
+from hub.settings import Settings, read_settings
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaPart:
+    """The broker of the test session: `bootstrap` is host:port."""
+
+    bootstrap: str
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresPart:
+    """The database server of the test session: `dsn` is a psycopg connection string."""
+
+    dsn: str
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    """Settings from the environment; tests take addresses and the jar cache from them."""
+    return read_settings()
+
+
+@pytest.fixture(scope="session")
+def kafka(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaPart]:
+    """One real broker for the whole session: KAFKA_BOOTSTRAP when set, else an embedded one."""
+    if settings.kafka_bootstrap is not None:
+        yield KafkaPart(settings.kafka_bootstrap)
+        return
+    with EmbeddedKafka(
+        tmp_path_factory.mktemp("kafka"),
+        jar_store=settings.cache_folder / "jars",
+        maven_repository=settings.maven_repository,
+    ) as broker:
+        yield KafkaPart(broker.bootstrap)
+
+
+@pytest.fixture(scope="session")
+def postgres(
+    settings: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PostgresPart]:
+    """One real database server for the session: HUB_POSTGRES_DSN when set, else embedded."""
+    if settings.postgres_dsn is not None:
+        yield PostgresPart(settings.postgres_dsn)
+        return
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield PostgresPart(server.dsn)
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A topic prefix no other test uses, with its final dot; topic names need no clean-up."""
+    return f"t{uuid.uuid4().hex[:10]}."
