@@ -5,8 +5,11 @@ Accepted: `2026-01-02`, `2026/1/2`, `2026.1.2` (one separator throughout: the ru
 day behind it, which exports of databases append and which is dropped. A day alone, `03/29/2018`
 and `2014年12月` are unreadable: the hub does not guess which number is the month, or the day.
 
-2099-12-31 means "for the long term" (长期). Placeholders that systems write for "no date" get a
-reason of their own, because the remedy differs from that of a typing mistake.
+Years outside 1900 to 2199 are unreadable. 2099-12-31 means "for the long term" (长期).
+Placeholders that systems write for "no date" get a reason of their own, because the remedy differs
+from that of a typing mistake.
+
+Days of business begin and end at 00:00 Asia/Shanghai, which has been UTC+8 all year since 1991.
 """
 
 import re
@@ -16,6 +19,12 @@ from typing import Final, NamedTuple
 
 #: The agreed value for 长期 in a valid-to column.
 LONG_TERM: Final = date(2099, 12, 31)
+
+_FIRST_YEAR: Final = 1900
+_LAST_YEAR: Final = 2199
+_DAY_MS: Final = 86_400_000
+_SHANGHAI_MS: Final = 8 * 3_600_000
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 _SEPARATED: Final = re.compile(
     r"([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|年([0-9]{1,2})月([0-9]{1,2})日)"
@@ -37,7 +46,9 @@ _EMPTY_DATES: Final = frozenset(
 _PLACEHOLDERS: Final = frozenset(
     "\\N NULL NONE NAN NAT N/A NA 暂无 无 空 未知 不详 - -- — —— / \\ 0".split()  # noqa: SIM905 - as above
 ) | {"— —"}
-_LONG_TERM_WORDS: Final = frozenset(("长期", "长期有效", "永久", "永久有效", "无固定期限"))
+_LONG_TERM_WORDS: Final = frozenset(
+    ("长期", "长期有效", "永久", "永久有效", "无固定期限", "9999-12-31")
+)
 
 
 class DateReading(NamedTuple):
@@ -74,7 +85,10 @@ def read_date(text: str) -> DateReading:
 
 @lru_cache(maxsize=20_000)
 def read_valid_to(text: str) -> DateReading:
-    """Read a valid-to date as `read_date`; 长期 and its like are 2099-12-31."""
+    """Read a valid-to date as `read_date`; 长期 and its like are 2099-12-31.
+
+    So is 9999-12-31, the "for ever" of databases.
+    """
     if text.strip() in _LONG_TERM_WORDS:
         return _LONG_TERM_READING
     return read_date(text)
@@ -93,7 +107,24 @@ def _reading_of(text: str) -> DateReading:
     iso = f"{year:04}-{month:02}-{day:02}"
     if iso in _EMPTY_DATES:
         return _SENTINEL
+    if not _FIRST_YEAR <= year <= _LAST_YEAR:
+        return _UNREADABLE
     try:
         return DateReading(iso, date(year, month, day), "")
     except ValueError:  # no such day
         return _UNREADABLE
+
+
+def day_start_ms(on: date) -> int:
+    """The first millisecond of a business day (00:00 Asia/Shanghai), since the epoch in UTC."""
+    return (on.toordinal() - _EPOCH_DAY) * _DAY_MS - _SHANGHAI_MS
+
+
+def due_at_ms(on: date) -> int:
+    """The end of a business day (24:00 Asia/Shanghai): done at or after this is late."""
+    return day_start_ms(on) + _DAY_MS
+
+
+def day_of_ms(at_ms: int) -> date:
+    """The business day (Asia/Shanghai) of a moment in milliseconds since the epoch."""
+    return date.fromordinal((at_ms + _SHANGHAI_MS) // _DAY_MS + _EPOCH_DAY)

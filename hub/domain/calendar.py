@@ -1,0 +1,245 @@
+"""Working days as the State Council's yearly notices make them, and what to say before a notice.
+
+Counting (民法典 Art 201): the day of the decision does not count, day one is the next day.
+行政处罚法 Art 85 and 行政许可法 Art 82: short periods are working days. A notice moves days: a
+weekend day becomes a working day (调休) and counts. Notices of one year also move days at the end
+of the year before (2018-12-29 in the notice for 2019), so all notices are merged before look-up;
+a December day of an announced year can still move, and the sweep that follows a notice finds it.
+
+A year without a notice gets weekends and the days that law fixes (全国年节及纪念日放假办法, as
+revised 2024-11-10), everything marked *provisional*: the lunar festivals are known for 2027 to 2035
+from the table below; outside it only the fixed dates are used. Days given in lieu (补假, 调休) are
+not guessed.
+"""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import Final, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_ONE_DAY: Final = timedelta(days=1)
+_SATURDAY: Final = 5
+_CACHE_LIMIT: Final = 20_000
+_PRESENT_LAW_FROM: Final = 2025
+
+#: 春节 (first lunar day), 清明, 端午, 中秋 as month and day; computed with two independent lunar
+#: calendar libraries that agree, before any notice.
+_LUNAR: Final[dict[int, tuple[str, str, str, str]]] = {
+    2027: ("02-06", "04-05", "06-09", "09-15"),
+    2028: ("01-26", "04-04", "05-28", "10-03"),
+    2029: ("02-13", "04-04", "06-16", "09-22"),
+    2030: ("02-03", "04-05", "06-05", "09-12"),
+    2031: ("01-23", "04-05", "06-24", "10-01"),
+    2032: ("02-11", "04-04", "06-12", "09-19"),
+    2033: ("01-31", "04-04", "06-01", "09-08"),
+    2034: ("02-19", "04-05", "06-20", "09-27"),
+    2035: ("02-08", "04-05", "06-10", "09-16"),
+}
+
+
+class NoticeDay(BaseModel):
+    """A day that a notice takes out of the plain week: off, or worked (`isOffDay` false)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
+
+    name: str
+    date: date
+    is_off_day: bool = Field(alias="isOffDay")
+
+
+class Notice(BaseModel):
+    """One year's notice, in the shape of a file of NateScarlet/holiday-cn.
+
+    `papers` are the addresses of the State Council's texts; further keys (`$schema`) are ignored.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    year: int
+    papers: tuple[str, ...] = ()
+    days: tuple[NoticeDay, ...] = ()
+
+
+class CalendarNotices(BaseModel):
+    """What a calendar is made of: a version for people and notices, at most one per year."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: str = Field(min_length=1)
+    source: str = ""
+    notices: tuple[Notice, ...]
+
+
+class DueDay(NamedTuple):
+    """A day reached by counting; `provisional` when an unannounced day was walked over."""
+
+    on: date
+    provisional: bool
+
+
+class ExplainedDay(NamedTuple):
+    """One day of a count, with the reason in two languages; `counted` is the number so far."""
+
+    on: date
+    is_counted: bool
+    counted: int
+    zh: str
+    en: str
+    provisional: bool
+
+
+class WorkingCalendar:
+    """Working days of a set of notices; immutable, answers are cached (bounded)."""
+
+    def __init__(self, content: CalendarNotices) -> None:
+        notices = sorted(content.notices, key=lambda notice: notice.year)
+        years = [notice.year for notice in notices]
+        if len(set(years)) != len(years):
+            twice = next(year for year in years if years.count(year) > 1)
+            raise ValueError(f"two notices for {twice}; merge their days into one")
+        self.content = content.model_copy(update={"notices": tuple(notices)})
+        #: Years whose notice is known; only days of other years are provisional.
+        self.announced_years = frozenset(notice.year for notice in notices if notice.days)
+        self._moved = {day.date: day for notice in notices for day in notice.days}
+        self._statutory: dict[int, dict[date, str]] = {}
+        self._due: dict[tuple[date, int], DueDay] = {}
+
+    @classmethod
+    def from_mapping(cls, mapping: object) -> "WorkingCalendar":
+        """A calendar from parsed JSON or YAML; pydantic's `ValidationError` names what is wrong."""
+        return cls(CalendarNotices.model_validate(mapping))
+
+    @property
+    def version(self) -> str:
+        """The version for people, such as `cn-2007-2026`."""
+        return self.content.version
+
+    def to_mapping(self) -> dict[str, object]:
+        """The calendar as JSON values, notices by year: equal calendars give equal mappings."""
+        mapping: dict[str, object] = self.content.model_dump(mode="json", by_alias=True)
+        return mapping
+
+    def with_notice(self, notice: Notice, version: str) -> "WorkingCalendar":
+        """This calendar with a new (or, for its year, the replaced) notice."""
+        others = tuple(known for known in self.content.notices if known.year != notice.year)
+        return WorkingCalendar(
+            self.content.model_copy(update={"version": version, "notices": (*others, notice)})
+        )
+
+    def is_working_day(self, on: date) -> bool:
+        """Whether people work on this day; for an unannounced year by law's fixed days alone."""
+        moved = self._moved.get(on)
+        if moved is not None:
+            return not moved.is_off_day
+        if on.weekday() >= _SATURDAY:
+            return False
+        return on.year in self.announced_years or on not in self._statutory_days(on.year)
+
+    def is_provisional(self, on: date) -> bool:
+        """Whether no notice speaks for this day, so that it may still change."""
+        return on.year not in self.announced_years and on not in self._moved
+
+    def add_working_days(self, on: date, count: int) -> DueDay:
+        """The last day of a period of `count` working days that begins the day after `on`.
+
+        `count` ≥ 0; with 0 it is the day itself. Raises `ValueError` for a negative count.
+        """
+        due = self._due.get((on, count))
+        if due is None:
+            due = self._count(on, count)
+            if len(self._due) >= _CACHE_LIMIT:
+                self._due.clear()
+            self._due[on, count] = due
+        return due
+
+    def working_days_before(self, due_on: date, count: int) -> date:
+        """The latest working day that leaves `count` working days, `due_on` among them.
+
+        The inverse of `add_working_days` for a `due_on` that is a working day; `count` ≥ 1.
+        """
+        if count < 1:
+            raise ValueError("a period before a due date has at least one working day")
+        day, left = due_on, count
+        while True:
+            left -= self.is_working_day(day)
+            day -= _ONE_DAY
+            if left <= 0 and self.is_working_day(day):
+                return day
+
+    def explain(self, on: date, count: int) -> tuple[ExplainedDay, ...]:
+        """Every day from the day after `on` to the due day: counted or skipped, and why."""
+        explained = []
+        counted = 0
+        for day in self._days_to(on, count):
+            is_counted = self.is_working_day(day)
+            counted += is_counted
+            zh, en = self._why(day, is_counted=is_counted)
+            provisional = self.is_provisional(day)
+            if provisional:
+                zh += "（该年放假安排尚未公布，暂按法定节假日推算）"
+                en += " (no notice for this year yet: weekends and statutory days)"
+            explained.append(ExplainedDay(day, is_counted, counted, zh, en, provisional))
+        return tuple(explained)
+
+    def _count(self, on: date, count: int) -> DueDay:
+        """`add_working_days` without the cache."""
+        day, provisional = on, False
+        for day in self._days_to(on, count):
+            provisional = provisional or self.is_provisional(day)
+        return DueDay(day, provisional)
+
+    def _days_to(self, on: date, count: int) -> Iterator[date]:
+        """The days after `on` up to the one that completes `count` working days."""
+        if count < 0:
+            raise ValueError("a period has no negative number of working days")
+        day = on
+        while count:
+            day += _ONE_DAY
+            count -= self.is_working_day(day)
+            yield day
+
+    def _why(self, on: date, *, is_counted: bool) -> tuple[str, str]:
+        """Why a day counts or not, Chinese and English."""
+        moved = self._moved.get(on)
+        if moved is not None and is_counted:
+            if on.weekday() < _SATURDAY:
+                return "工作日", "working day"
+            return f"调休上班（{moved.name}）", f"make-up working day ({moved.name})"
+        if moved is not None:
+            return f"放假（{moved.name}）", f"holiday ({moved.name})"
+        if is_counted:
+            return "工作日", "working day"
+        name = self._statutory_days(on.year).get(on)
+        if name is not None and self.is_provisional(on):
+            return f"法定节假日（{name}）", f"statutory holiday ({name})"
+        return "周末", "weekend"
+
+    def _statutory_days(self, year: int) -> dict[date, str]:
+        """`statutory_days`, kept per year."""
+        if year not in self._statutory:
+            self._statutory[year] = statutory_days(year)
+        return self._statutory[year]
+
+
+def statutory_days(year: int) -> dict[date, str]:
+    """The days off that law itself fixes for a year, with their names.
+
+    Complete for 2027 to 2035. Elsewhere without the lunar festivals (春节, 清明, 端午, 中秋), and
+    before 2025 with one day for 劳动节.
+    """
+    days = {date(year, 1, 1): "元旦", date(year, 5, 1): "劳动节"}
+    if year >= _PRESENT_LAW_FROM:
+        days[date(year, 5, 2)] = "劳动节"
+    days.update({date(year, 10, day): "国庆节" for day in (1, 2, 3)})
+    if year in _LUNAR:
+        spring, qingming, dragon_boat, mid_autumn = (
+            date.fromisoformat(f"{year}-{month_day}") for month_day in _LUNAR[year]
+        )
+        # 除夕 and the first three days of the lunar year: four days since the revision of 2024
+        days.update({spring + timedelta(days=n): "春节" for n in (-1, 0, 1, 2)})
+        days[qingming] = "清明节"
+        days[dragon_boat] = "端午节"
+        # 中秋 may fall on 国庆 (2031): the day carries both names
+        days[mid_autumn] = "国庆节、中秋节" if mid_autumn in days else "中秋节"
+    return days
