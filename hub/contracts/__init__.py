@@ -1,1 +1,18 @@
 """Readers, validators and projections compiled from the Avro contracts. Pure after load."""
+
+from hub.contracts.check import Checked, Finding
+from hub.contracts.contract import Contract, Contracts, PayloadFault, Row, load_contracts
+from hub.contracts.projection import project
+from hub.contracts.wire import PayloadUnreadableError
+
+__all__ = [
+    "Checked",
+    "Contract",
+    "Contracts",
+    "Finding",
+    "PayloadFault",
+    "PayloadUnreadableError",
+    "Row",
+    "load_contracts",
+    "project",
+]

@@ -212,6 +212,14 @@ _FIELDS: Final = (
         "检查文件编码（UTF-8或GB18030），重新导出后报送",
         "Check the file's encoding (UTF-8 or GB18030), export again and resend",
     ),
+    Reason(
+        "OLD_NUMBER_DOUBTFUL",
+        "{field}的位数或校验位不符，请核对",
+        "{field} has an unusual length or a wrong check digit",
+        "该号码已由统一社会信用代码代替，可以留空；填写的请与原证书核对",
+        "The credit code has replaced this number: leave it empty or compare with the certificate",
+        warning=True,
+    ),
 )
 
 _PERSONS: Final = (

@@ -1,0 +1,139 @@
+"""A contract: one kind of record, compiled from its `.avsc` into codec and check."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from itertools import pairwise
+from typing import Final
+
+from hub.contracts import wire
+from hub.contracts.check import Checked, Checker
+from hub.contracts.schema import Schema, parse_schema
+from hub.errors import ConfigurationError
+
+Row = Mapping[str, str | bytes]
+"""Field name → text as submitted (bytes where the contract says so); absent is ""."""
+
+_ENVELOPES: Final = frozenset({"record", "row"})
+"""Subjects of kinds that speak about a row of another kind."""
+
+
+class Contract:
+    """Codec and check of one kind; immutable after construction."""
+
+    def __init__(self, schema: Schema, row_kinds: frozenset[str]) -> None:
+        """Compile; raises `KeyError` or `ValueError` for rules the schema cannot carry."""
+        self.schema: Final = schema
+        self.kind: Final = schema.kind
+        self.schema_id: Final = schema.schema_id
+        self.names: Final = schema.names
+        self.check: Final[Callable[[Row, date], Checked]] = Checker(schema, row_kinds).check
+        """`check(row, received_on)`: all findings, identity, dates and content digest of a row."""
+        self._header: Final = wire.frame_header(schema.schema_id)
+        self._mixed = tuple((field.name, field.is_bytes) for field in schema.fields)
+        self._is_mixed = any(field.is_bytes for field in schema.fields)
+
+    @property
+    def is_row(self) -> bool:
+        """Whether the kind is a department's row (licence, penalty) and not a word about one."""
+        return self.schema.subject not in _ENVELOPES
+
+    def encode(self, row: Row) -> bytes:
+        """Frame a row in Confluent's wire format; absent fields are "", unknown names `KeyError`.
+
+        Lone surrogates cannot travel as UTF-8: `UnicodeEncodeError` (a `ValueError`).
+        """
+        unknown = row.keys() - set(self.names)
+        if unknown:
+            raise KeyError(f"{self.kind} has no field {', '.join(sorted(unknown))}")
+        return wire.write_record(self._header, self.names, row)
+
+    def decode(self, value: bytes) -> dict[str, str | bytes]:
+        """Read a framed row of this contract; raises `wire.PayloadUnreadableError`.
+
+        Octets that are missing, left over, not UTF-8 or not in shortest form are refused. The
+        frame's schema id is the caller's business (`Contracts.decode_framed`).
+        """
+        if self._is_mixed:
+            return wire.read_mixed(self._mixed, value)
+        return wire.read_texts(self.names, value)  # type: ignore[return-value]  # str is enough
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadFault:
+    """A payload nobody can read: `code` UNKNOWN_SCHEMA or PAYLOAD_UNREADABLE, `detail` for logs.
+
+    The detail never holds content.
+    """
+
+    code: str
+    detail: str
+
+
+class Contracts:
+    """All contracts of a hub, by kind and by schema id."""
+
+    def __init__(self, contracts: tuple[Contract, ...]) -> None:
+        """`contracts` in order of schema id; ids and kinds are unique (`load_contracts`)."""
+        self.by_kind: Final[Mapping[str, Contract]] = {each.kind: each for each in contracts}
+        self.by_schema_id: Final[Mapping[int, Contract]] = {
+            each.schema_id: each for each in contracts
+        }
+        self._by_header: Final = {wire.frame_header(each.schema_id): each for each in contracts}
+        joined = b"".join(each.kind.encode() + each.schema.fingerprint for each in contracts)
+        self.fingerprint: Final = sha256(joined).digest()
+        """SHA-256 over every kind and its file's fingerprint: the contracts' part of the basis."""
+
+    @property
+    def row_kinds(self) -> tuple[str, ...]:
+        """Kinds of departments' rows: what a correction or withdrawal can be about."""
+        return tuple(kind for kind, contract in self.by_kind.items() if contract.is_row)
+
+    def decode_framed(self, value: bytes) -> tuple[Contract, dict[str, str | bytes]] | PayloadFault:
+        """Read any framed payload: its contract and row, or why it cannot be read. Never raises."""
+        contract = self._by_header.get(value[: wire.HEADER_SIZE])
+        if contract is None:
+            if len(value) < wire.HEADER_SIZE or value[0] != wire.MAGIC:
+                return PayloadFault("PAYLOAD_UNREADABLE", "no Confluent wire format")
+            number = int.from_bytes(value[1 : wire.HEADER_SIZE], "big")
+            return PayloadFault("UNKNOWN_SCHEMA", f"schema id {number}")
+        try:
+            return contract, contract.decode(value)
+        except wire.PayloadUnreadableError as error:
+            return PayloadFault("PAYLOAD_UNREADABLE", str(error))
+
+
+def load_contracts(texts: Mapping[str, str]) -> Contracts:
+    """Compile contracts from the texts of `avro_schemas/*.avsc`, keyed by file name without suffix.
+
+    Schemas that are no kind of record (the ledger's) are passed over. Raises `ConfigurationError`
+    naming file, field and remedy.
+    """
+    parsed = [parse_schema(kind, text) for kind, text in texts.items()]
+    schemas = sorted(
+        (schema for schema in parsed if schema is not None), key=lambda schema: schema.schema_id
+    )
+    for one, other in pairwise(schemas):
+        if one.schema_id == other.schema_id:
+            raise _fault(other.kind, f"hub_schema_id {one.schema_id} is also {one.kind}'s")
+    row_kinds = frozenset(each.kind for each in schemas if each.subject not in _ENVELOPES)
+    return Contracts(tuple(_compile(schema, row_kinds) for schema in schemas))
+
+
+def _compile(schema: Schema, row_kinds: frozenset[str]) -> Contract:
+    """One contract; a rule that is unknown or lacks its field is the file's fault."""
+    try:
+        return Contract(schema, row_kinds)
+    except (KeyError, ValueError) as error:
+        raise _fault(schema.kind, f"cross_field_rules: {error}") from error
+
+
+def _fault(kind: str, problem: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"契约文件有误：{problem}",
+        f"the contract is not valid: {problem}",
+        remedy_zh="改正该契约文件",
+        remedy_en="correct the contract file",
+        file=f"avro_schemas/{kind}.avsc",
+    )

@@ -1,0 +1,271 @@
+"""What a field's text means: one function per `type_hint`, text in, canonical text or flaws out.
+
+Two texts that mean the same (another date separator, a label for a digit) get the same canonical
+text; the content digest and everything that is shown are made of canonical texts. All functions are
+total: any text is answered. None of the answers holds personal text it was not given.
+"""
+
+import re
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+from hub.contracts.schema import Field, Hint, Required
+from hub.domain.amounts import read_amount
+from hub.domain.code_lists import read_code
+from hub.domain.credit_code import (
+    assess_credit_code,
+    is_citizen_id,
+    is_registration_number,
+    organisation_part_is_valid,
+)
+from hub.domain.dates import read_date, read_valid_to
+
+SEALED_PREFIX: Final = "sealed:v1:"
+
+
+class Flawed(NamedTuple):
+    """A value with reasons: what could be made of it, and the codes of what is wrong or odd."""
+
+    text: str
+    codes: tuple[str, ...]
+
+
+Reader = Callable[[str], "str | Flawed"]
+"""Canonical text when there is nothing to say about it, else `Flawed`."""
+
+
+class Memo(dict[str, "str | Flawed"]):
+    """Remembers what a reader answered; forgets everything when full, which costs 1 in `limit`.
+
+    Dates, coded values, offices' codes repeat in nearly every row; a subscript costs 40 ns. Texts
+    longer than any honest value are answered but not kept, so memory stays bounded.
+    """
+
+    __slots__ = ("_limit", "_reader")
+    _LONGEST: Final = 256
+
+    def __init__(self, reader: Reader, limit: int) -> None:
+        super().__init__()
+        self._reader = reader
+        self._limit = limit
+
+    def __missing__(self, text: str) -> "str | Flawed":
+        answer = self._reader(text)
+        if len(text) <= self._LONGEST:
+            if len(self) >= self._limit:
+                self.clear()
+            self[text] = answer
+        return answer
+
+
+# --- free text ---------------------------------------------------------------------------------
+
+ABSENT: Final = "\\N"
+"""Hive's null in text exports, seen in real tables; no document says it."""
+_EDGES: Final = (
+    " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
+    "\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+)
+#: Control characters, characters that turn the direction of text, and the mark of bytes that were
+#: once decoded with the wrong encoding: nothing a platform should show.
+_UNREADABLE: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufffd\ud800-\udfff]"
+)
+MAYBE_PERSONAL: Final = re.compile("\\d{3}[- －\u3000\u2010-\u2014\u2212]?\\d{4}")
+"""What every citizen number and telephone number contains; one scan over a whole row's texts."""
+_CITIZEN_ID: Final = re.compile(r"(?<!\d)\d{6}[- ]?\d{4}[- ]?\d{4}[- ]?\d{3}[\dXx](?!\d)")
+_PHONE: Final = re.compile(
+    r"(?<![\dA-Za-z.])(?:(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}"
+    r"|\(?0\d{2,3}[)-] ?[2-9]\d{6,7})(?![\dA-Za-z.])"
+)
+_FULL_WIDTH: Final = {
+    **{0xFEE0 + byte: chr(byte) for byte in range(0x21, 0x7F)},
+    0x3000: " ",
+    **dict.fromkeys((0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2212), "-"),
+    **dict.fromkeys((0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF), ""),
+}
+
+
+def clean(text: str) -> str:
+    """Text without blanks around it and with one kind of line end; an export's null is absent."""
+    text = text.strip(_EDGES).replace("\r\n", "\n").replace("\r", "\n")
+    return "" if text == ABSENT else text
+
+
+def personal_flaws(text: str) -> tuple[str, ...]:
+    """Reason codes for personal numbers inside a text: PERSONAL_ID_IN_TEXT, PHONE_IN_TEXT.
+
+    A citizen number counts when its check digit and birth date hold, also in full-width digits or
+    in groups; a credit code of digits only that passes its own two checks does not (GB 32100).
+    """
+    if not text.isascii():
+        text = text.translate(_FULL_WIDTH)
+    if MAYBE_PERSONAL.search(text) is None:
+        return ()
+    found = []
+    for match in _CITIZEN_ID.finditer(text):
+        number = match[0].replace("-", "").replace(" ", "")
+        if is_citizen_id(number) and assess_credit_code(number).errors:
+            found.append("PERSONAL_ID_IN_TEXT")
+            break
+    if _PHONE.search(text) is not None:
+        found.append("PHONE_IN_TEXT")
+    return tuple(found)
+
+
+def free_text(field: Field, normalise: Callable[[str], str] | None = None) -> Reader:
+    """The careful reader of a free text: required, length in characters, characters, persons.
+
+    `normalise` gives the canonical text of an identity field (document number, subject name).
+    """
+
+    def read(text: str) -> str | Flawed:
+        text = clean(text)
+        codes = list(personal_flaws(text))
+        if not text and field.required is Required.ALWAYS:
+            codes.append(field.reason_missing)
+        if field.length is not None and len(text) > field.length:
+            codes.append("FIELD_TOO_LONG")
+        if _UNREADABLE.search(text) is not None:
+            codes.append("VALUE_UNREADABLE")
+        canonical = normalise(text) if normalise is not None else text
+        return Flawed(canonical, tuple(codes)) if codes else canonical
+
+    return read
+
+
+# --- everything else -----------------------------------------------------------------------------
+
+
+def _dated(reading: Callable[[str], tuple[str, object, str]]) -> Reader:
+    def read(text: str) -> str | Flawed:
+        canonical, _, reason = reading(text)
+        return Flawed(text, (reason,)) if reason else canonical
+
+    return read
+
+
+def _amount(text: str) -> str | Flawed:
+    canonical, reason = read_amount(text)
+    return Flawed(text, (reason,)) if reason else canonical
+
+
+def _coded(field: Field) -> Reader:
+    def read(text: str) -> str | Flawed:
+        reading = read_code(field.code_list, text)
+        codes = list(personal_flaws(reading.note)) if reading.note else []
+        if reading.reason:
+            return Flawed(text, (field.reason_invalid or reading.reason,))
+        if field.length is not None and len(reading.text) > field.length:
+            codes.append("FIELD_TOO_LONG")
+        return Flawed(reading.text, tuple(codes)) if codes else reading.text
+
+    return read
+
+
+def _credit_code(text: str) -> str | Flawed:
+    code, errors, warnings = assess_credit_code(text)
+    if errors == ("CREDIT_CODE_MISSING",):
+        return ""
+    return Flawed(code, errors + warnings) if errors or warnings else code
+
+
+_NO_NUMBER: Final = frozenset({"无", "暂无", "空", "-", "--", "/", ABSENT, "NULL", "null"})
+_ORGANISATION_CODE_LENGTH: Final = 9
+_TAX_NUMBER_LENGTHS: Final = frozenset({15, 17, 18, 20})
+_REGISTRATION_NUMBER_LENGTHS: Final = frozenset({13, 15, 18})
+
+
+def _is_doubtful(field: Field, number: str) -> bool:
+    """Whether a number older than the credit code fails its check digit or usual length."""
+    if field.hint is Hint.ORGANISATION_CODE:
+        is_whole = len(number) == _ORGANISATION_CODE_LENGTH
+        return not (is_whole and organisation_part_is_valid("0" * 8 + number))
+    if field.hint is Hint.TAX_NUMBER:
+        return len(number) not in _TAX_NUMBER_LENGTHS
+    if field.hint is Hint.REGISTRATION_NUMBER:
+        fifteen = 15
+        if len(number) == fifteen:
+            return not is_registration_number(number)
+        return len(number) not in _REGISTRATION_NUMBER_LENGTHS
+    return False
+
+
+def _old_number(field: Field) -> Reader:
+    def read(text: str) -> str | Flawed:
+        number = clean(text).translate(_FULL_WIDTH)
+        if number in _NO_NUMBER:
+            return ""
+        if field.hint is Hint.ORGANISATION_CODE:
+            number = number.replace("-", "")  # D2143569-X in old data
+        number = number.upper()
+        codes = [code for code in personal_flaws(number) if code != "PHONE_IN_TEXT"]
+        if field.length is not None and len(number) > field.length:
+            codes.append("FIELD_TOO_LONG")
+        elif number and _is_doubtful(field, number):
+            codes.append("OLD_NUMBER_DOUBTFUL")
+        return Flawed(number, tuple(codes)) if codes else number
+
+    return read
+
+
+def _sealed(text: str) -> str | Flawed:
+    """A sealed text is kept as it is: its length is not the length of what is inside."""
+    if not text or text.startswith(SEALED_PREFIX):
+        return text
+    return Flawed("", ("PERSONAL_FIELD_NOT_SEALED",))
+
+
+def _choice(allowed: frozenset[str], reason: str) -> Reader:
+    def read(text: str) -> str | Flawed:
+        text = clean(text)
+        return text if not text or text in allowed else Flawed(text, (reason,))
+
+    return read
+
+
+def _hexadecimal(field: Field) -> Reader:
+    whole = re.compile(rf"[0-9a-f]{{0,{field.length or 64}}}")
+
+    def read(text: str) -> str | Flawed:
+        return text if whole.fullmatch(text) else Flawed(text, ("VALUE_UNREADABLE",))
+
+    return read
+
+
+_READERS: Final[dict[Hint, Callable[[Field, frozenset[str]], Reader]]] = {
+    Hint.DATE: lambda _, __: _dated(read_date),
+    Hint.DATE_TO: lambda _, __: _dated(read_valid_to),
+    Hint.AMOUNT: lambda _, __: _amount,
+    Hint.CODE: lambda field, _: _coded(field),
+    Hint.CODE_SET: lambda field, _: _coded(field),
+    Hint.CREDIT_CODE: lambda _, __: _credit_code,
+    Hint.ORGANISATION_CODE: lambda field, _: _old_number(field),
+    Hint.REGISTRATION_NUMBER: lambda field, _: _old_number(field),
+    Hint.TAX_NUMBER: lambda field, _: _old_number(field),
+    Hint.NUMBER: lambda field, _: _old_number(field),
+    Hint.KIND: lambda _, row_kinds: _choice(row_kinds, "UNKNOWN_KIND"),
+    Hint.CHOICE: lambda field, _: _choice(frozenset(field.choices), "CODE_UNKNOWN"),
+    Hint.HEX: lambda field, _: _hexadecimal(field),
+}
+"""The reader of every hint but `text` and `framed`, before requiredness."""
+
+
+def memoised(field: Field, row_kinds: frozenset[str], limit: int) -> Memo:
+    """The reader of a field that is no free text, with requiredness, behind a bounded memory."""
+    reader = _sealed if field.sealed else _READERS[field.hint](field, row_kinds)
+    if field.required is not Required.ALWAYS:
+        return Memo(reader, limit)
+    missing = field.reason_missing
+
+    def read(text: str) -> str | Flawed:
+        answer = reader(text)
+        return Flawed("", (missing,)) if answer == "" else answer
+
+    return Memo(read, limit)
+
+
+def octets_digest(octets: bytes) -> str:
+    """Bytes (a framed row, sealed cells) stand in the content by their SHA-256, in hex."""
+    return sha256(octets).hexdigest()
