@@ -1,7 +1,7 @@
 """Readers, validators and projections compiled from the Avro contracts. Pure after load."""
 
 from hub.contracts.check import Checked, Finding
-from hub.contracts.contract import Contract, Contracts, PayloadFault, Row, load_contracts
+from hub.contracts.contract import Contract, Contracts, Fault, Row, load_contracts
 from hub.contracts.projection import project
 from hub.contracts.wire import PayloadUnreadableError
 
@@ -9,8 +9,8 @@ __all__ = [
     "Checked",
     "Contract",
     "Contracts",
+    "Fault",
     "Finding",
-    "PayloadFault",
     "PayloadUnreadableError",
     "Row",
     "load_contracts",

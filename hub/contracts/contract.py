@@ -61,7 +61,7 @@ class Contract:
 
 
 @dataclass(frozen=True, slots=True)
-class PayloadFault:
+class Fault:
     """A payload nobody can read: `code` UNKNOWN_SCHEMA or PAYLOAD_UNREADABLE, `detail` for logs.
 
     The detail never holds content.
@@ -90,18 +90,18 @@ class Contracts:
         """Kinds of departments' rows: what a correction or withdrawal can be about."""
         return tuple(kind for kind, contract in self.by_kind.items() if contract.is_row)
 
-    def decode_framed(self, value: bytes) -> tuple[Contract, dict[str, str | bytes]] | PayloadFault:
+    def decode_framed(self, value: bytes) -> tuple[Contract, dict[str, str | bytes]] | Fault:
         """Read any framed payload: its contract and row, or why it cannot be read. Never raises."""
         contract = self._by_header.get(value[: wire.HEADER_SIZE])
         if contract is None:
             if len(value) < wire.HEADER_SIZE or value[0] != wire.MAGIC:
-                return PayloadFault("PAYLOAD_UNREADABLE", "no Confluent wire format")
+                return Fault("PAYLOAD_UNREADABLE", "no Confluent wire format")
             number = int.from_bytes(value[1 : wire.HEADER_SIZE], "big")
-            return PayloadFault("UNKNOWN_SCHEMA", f"schema id {number}")
+            return Fault("UNKNOWN_SCHEMA", f"schema id {number}")
         try:
             return contract, contract.decode(value)
         except wire.PayloadUnreadableError as error:
-            return PayloadFault("PAYLOAD_UNREADABLE", str(error))
+            return Fault("PAYLOAD_UNREADABLE", str(error))
 
 
 def load_contracts(texts: Mapping[str, str]) -> Contracts:
