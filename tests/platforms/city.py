@@ -40,9 +40,9 @@ _POLL_SECONDS = 0.02
 _PATIENCE_SECONDS = 60.0
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """One message for `answers.<target>`, not before `due` (real seconds, monotonic)."""
+    """One message for `answers.<target>`, not before `due` (real seconds, monotonic; 0 = now)."""
 
     due: float
     key: bytes
@@ -61,7 +61,8 @@ class City:
         self._control: Path | None = arguments.control
         self._control_mark = -1
         self._conduct = Conduct()
-        self._waiting: list[Answer] = []
+        self._waiting: list[tuple[float, int, Answer]] = []
+        self._count = 0
         self._lanes: dict[str, tuple[bytes, int]] = {}
         bootstrap = {"bootstrap.servers": arguments.bootstrap}
         self._producer = Producer(
@@ -109,9 +110,10 @@ class City:
             answers.append(Answer(0.0, key, partition, canonical(entry.body())))
         self._book.commit()
         for answer in answers:
-            heapq.heappush(self._waiting, answer)
-        while self._waiting and self._waiting[0].due <= time.monotonic():
-            answer = heapq.heappop(self._waiting)
+            self._count += 1  # answers due at one moment keep their order
+            heapq.heappush(self._waiting, (answer.due, self._count, answer))
+        while self._waiting and self._waiting[0][0] <= time.monotonic():
+            answer = heapq.heappop(self._waiting)[2]
             self._producer.produce(self._answers, answer.value, answer.key, answer.partition)
         self._producer.poll(0)
 

@@ -1,0 +1,180 @@
+"""What is sent to a platform and what its answer means, whatever carries it.
+
+Five meanings, one type each, matched exhaustively:
+
+* `Accepted`: a valid receipt for this delivery and this content;
+* `Refused`: the platform says no to this content, for good;
+* `Retry`: it certainly did nothing; send again, later;
+* `Unknown`: it may have happened. Never guessed: asked, or sent again under the same id;
+* `NeverSeen`: asked, and it has never taken this delivery in.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+Action = Literal["publish", "withdraw"]
+
+FINAL_STAGE: Final[dict[str, str]] = {"publish": "published", "withdraw": "withdrawn"}
+"""The last stage of each action; `acknowledged` comes before it, or not at all."""
+
+_MAX_CODE: Final = 64
+_MAX_MESSAGE: Final = 500
+_MAX_RECEIPT: Final = 200
+
+
+class Delivery(NamedTuple):
+    """One version of one record on its way to one target."""
+
+    delivery: str
+    """Hex of 16 bytes: the idempotency key, the same for every attempt (see `delivery_id`)."""
+    record: str
+    """Record key, hex."""
+    version: int
+    action: Action
+    kind: str
+    fields: dict[str, str]
+    """National column code to canonical text, what the target is cleared for; {} to withdraw."""
+    digest: str
+    """SHA-256 of the fields in canonical form, hex."""
+
+
+class Expected(NamedTuple):
+    """What an answer is held against."""
+
+    delivery: str
+    digest: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A valid receipt; `platform_at` is the platform's own time, business milliseconds."""
+
+    stage: str
+    receipt: str
+    platform_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A final no: the platform's own code and message, and its own time when it gave one."""
+
+    code: str
+    message: str
+    platform_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Nothing happened. `is_whole_target`: it is not about this record, the platform is away."""
+
+    why: str
+    is_whole_target: bool = False
+    after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """It may have happened."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NeverSeen:
+    """The platform was asked and does not know the delivery."""
+
+
+Verdict: TypeAlias = Accepted | Refused | Retry | Unknown | NeverSeen
+
+
+def canonical_json(content: object) -> bytes:
+    """Return the one byte form digests are taken of: keys sorted, no blanks, UTF-8."""
+    return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def digest_of(fields: dict[str, str]) -> str:
+    """SHA-256 of the fields in canonical form, hex: what `published content` means."""
+    return sha256(canonical_json(fields)).hexdigest()
+
+
+def delivery_id(partition: int, sequence: int, target: str, digest: str) -> str:
+    """Identity of a delivery: 16 bytes, hex, of the ledger's place, the target and the content.
+
+    It follows from the ledger alone, so whoever sends again, even after losing everything, sends
+    under the same id.
+    """
+    return sha256(f"{partition}\x1f{sequence}\x1f{target}\x1f{digest}".encode()).hexdigest()[:32]
+
+
+def render_body(delivery: Delivery) -> bytes:
+    """Return the request body, the same bytes for every attempt."""
+    return canonical_json(
+        {
+            "delivery": delivery.delivery,
+            "record": delivery.record,
+            "version": delivery.version,
+            "action": delivery.action,
+            "kind": delivery.kind,
+            "fields": delivery.fields,
+            "digest": delivery.digest,
+            "reason": "",
+        }
+    )
+
+
+def read_json(value: bytes) -> dict[str, object] | None:
+    """Read a JSON object somebody else wrote; None when it is not one."""
+    try:
+        told = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    return told if isinstance(told, dict) else None
+
+
+def read_receipt(told: dict[str, object], expected: Expected) -> Verdict:
+    """Hold a receipt or refusal against what was sent; what does not match proves nothing.
+
+    A 2xx without a valid receipt is `Unknown`: the effect may be there, of this or of another.
+    """
+    if told.get("delivery") != expected.delivery:
+        return Unknown("answer is about another delivery")
+    moment = read_moment(told.get("at"))
+    if told.get("stage") == "refused":
+        return refusal(told, moment)
+    receipt, stage = told.get("receipt"), told.get("stage")
+    if told.get("digest") != expected.digest:
+        return Unknown("receipt for other content")
+    if not isinstance(receipt, str) or not 0 < len(receipt) <= _MAX_RECEIPT:
+        return Unknown("no receipt")
+    if moment is None or stage not in ("acknowledged", FINAL_STAGE[expected.action]):
+        return Unknown("receipt without the platform's time or with another action's stage")
+    return Accepted(str(stage), receipt, moment)
+
+
+def refusal(told: dict[str, object], moment: int | None = None) -> Verdict:
+    """Read a refusal; one without a code says nothing anybody could act on."""
+    code = told.get("code")
+    if not isinstance(code, str) or not code:
+        return Unknown("refusal without a code")
+    message = told.get("message")
+    return Refused(
+        code[:_MAX_CODE], message[:_MAX_MESSAGE] if isinstance(message, str) else "", moment
+    )
+
+
+def read_moment(told: object) -> int | None:
+    """Read an RFC 3339 time; business milliseconds since the epoch, or None."""
+    if not isinstance(told, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(told)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        return None
+    epoch = datetime.fromtimestamp(0, tz=moment.tzinfo)
+    return (moment - epoch) // timedelta(milliseconds=1)

@@ -1,0 +1,131 @@
+"""Platforms reached over HTTP: the requests, and what each answer means.
+
+Interface of the provincial platform: POST /v1/records with `Idempotency-Key`, GET
+/v1/deliveries/{delivery}. Status codes as in RFC 9110; 422, 409 and the key's meaning as in the
+IETF draft `Idempotency-Key` (-06).
+"""
+
+from typing import Final, NamedTuple
+
+from hub.targets.delivery import (
+    Delivery,
+    Expected,
+    NeverSeen,
+    Refused,
+    Retry,
+    Unknown,
+    Verdict,
+    read_json,
+    read_receipt,
+    refusal,
+    render_body,
+)
+
+_LONGEST_WAIT_SECONDS: Final = 3600.0
+"""A Retry-After beyond this is not believed: the deadline would pass unnoticed."""
+
+
+class Call(NamedTuple):
+    """One HTTP request; `path` is appended to the platform's address."""
+
+    delivery: str
+    method: str
+    path: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class Answer(NamedTuple):
+    """A whole HTTP answer."""
+
+    status: int
+    retry_after: str
+    body: bytes
+
+
+class NoAnswer(NamedTuple):
+    """There was none; `may_have_arrived` is False only when no connection was made."""
+
+    may_have_arrived: bool
+    why: str
+
+
+def send_call(delivery: Delivery, token: str) -> Call:
+    """Return the request that publishes or withdraws."""
+    headers = (
+        ("Authorization", f"Bearer {token}"),
+        ("Idempotency-Key", delivery.delivery),
+        ("Content-Type", "application/json"),
+    )
+    return Call(delivery.delivery, "POST", "/v1/records", headers, render_body(delivery))
+
+
+def ask_call(delivery: str, token: str) -> Call:
+    """Return the request that asks what became of a delivery; it changes nothing."""
+    headers = (("Authorization", f"Bearer {token}"),)
+    return Call(delivery, "GET", f"/v1/deliveries/{delivery}", headers, b"")
+
+
+def judge_send(reply: Answer | NoAnswer, expected: Expected) -> Verdict:
+    """Return what the answer to a `send_call` means."""
+    if isinstance(reply, NoAnswer):
+        if reply.may_have_arrived:
+            return Unknown(reply.why)
+        return Retry(reply.why, is_whole_target=True)
+    status = reply.status
+    if 200 <= status < 300:  # noqa: PLR2004  (RFC 9110 §15.3)
+        told = read_json(reply.body)
+        return Unknown("2xx without JSON") if told is None else read_receipt(told, expected)
+    if status == 422:  # noqa: PLR2004  (unprocessable: the content is refused)
+        return _judge_refusal(reply)
+    if status == 409:  # noqa: PLR2004  (the same key is in progress)
+        return Unknown("in progress")
+    return _judge_failure(reply)
+
+
+def judge_ask(reply: Answer | NoAnswer, expected: Expected) -> Verdict:
+    """Return what the answer to an `ask_call` means; a failed question answers nothing."""
+    if isinstance(reply, Answer):
+        told = read_json(reply.body)
+        if reply.status == 200 and told is not None:  # noqa: PLR2004  (RFC 9110 §15.3.1)
+            if told.get("stage") == "refused":
+                # A status answer names the delivery in its address, not always in its body.
+                is_other = told.get("delivery", expected.delivery) != expected.delivery
+                return Unknown("answer is about another delivery") if is_other else refusal(told)
+            return read_receipt(told, expected)
+        if reply.status == 404 and told is not None:  # noqa: PLR2004  (RFC 9110 §15.5.5)
+            return NeverSeen()
+        if reply.status in (429, 503):
+            return _judge_failure(reply)
+        return Unknown(f"status query answered {reply.status}")
+    return Unknown(f"status query: {reply.why}")
+
+
+def _judge_refusal(reply: Answer) -> Verdict:
+    told = read_json(reply.body)
+    if told is None:
+        return Unknown("422 without JSON")
+    if told.get("retryable") is True:
+        return Retry("422 retryable", after_seconds=_wait_of(reply.retry_after))
+    verdict = refusal(told)
+    return verdict if isinstance(verdict, Refused) else Unknown("422 without a code")
+
+
+def _judge_failure(reply: Answer) -> Verdict:
+    """4xx and 5xx that are no verdict on the content.
+
+    429 and 503 speak for the platform as a whole, and so do a wrong token or address (401, 403,
+    404, 405, 410, redirects): marking records as refused for them would be a lie about the records.
+    """
+    status = reply.status
+    is_whole = status in (401, 403, 404, 405, 410, 429, 503) or 300 <= status < 400  # noqa: PLR2004  (RFC 9110 §15.4)
+    return Retry(f"HTTP {status}", is_whole, _wait_of(reply.retry_after))
+
+
+def _wait_of(header: str) -> float | None:
+    """Read Retry-After in seconds; a date would need a clock and is treated as not given."""
+    try:
+        seconds = float(header)
+    except ValueError:
+        return None
+    return min(seconds, _LONGEST_WAIT_SECONDS) if seconds >= 0 else None
