@@ -1,0 +1,206 @@
+"""Layouts: which cell of a row is which field of a kind.
+
+The national layout is recognised by Chinese headers or column codes in any order, as the contracts
+name them (发改办财金〔2018〕424号, annex); other layouts are mapping files. What a folder means
+decides which layouts are looked for.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple, Protocol
+
+from connectors.headers import plain_header
+from connectors.mapping import Mapping as SourceMapping
+from connectors.tables import Cells, HeaderTest
+from hub.contracts.schema import Schema
+
+LICENCE: Final = "licence.granted.v1"
+PENALTY: Final = "penalty.imposed.v1"
+CORRECTED: Final = "record.corrected.v1"
+WITHDRAWN: Final = "record.withdrawn.v1"
+
+ENOUGH: Final = 3
+"""Known columns that make a row a header; no row of values names three columns."""
+
+# Columns of the 自然人 tables and of the older 代码_5; a row with one of these is a person's.
+_PERSON_HEADERS: Final = frozenset(
+    plain_header(header)
+    for header in (
+        "XK_XDR_ZJLX", "XK_XDR_ZJHM", "CF_XDR_ZJLX", "CF_XDR_ZJHM", "证件类型", "证件号码",
+        "行政相对人证件类型", "行政相对人证件号码", "相对人证件类型", "相对人证件号码",
+        "行政相对人代码_5(居民身份证号)", "行政相对人代码_6(居民身份证号)", "居民身份证号",
+        "身份证号", "身份证号码", "公民身份号码",
+    )
+)  # fmt: skip
+# 种类 is written 类型 in the withdrawal form that departments are given.
+_MORE_HEADERS: Final = {WITHDRAWN: {"类型": "subject_kind"}}
+
+
+class Folder(StrEnum):
+    """Sibling folders of an inbox: where a file lies says what the department declares."""
+
+    LICENCES = "licences"
+    PENALTIES = "penalties"
+    CORRECTIONS = "corrections"
+    WITHDRAWALS = "withdrawals"
+
+
+class Reading(NamedTuple):
+    """A row as fields (name -> text as written; only the columns present).
+
+    `fault` is a reason code when two columns of one field disagree. `is_person`: the row carries
+    a natural person's identity document.
+    """
+
+    fields: dict[str, str]
+    fault: str = ""
+    is_person: bool = False
+
+
+class Layout(Protocol):
+    """A way to read rows as fields of `kind`."""
+
+    kind: str
+
+    def score(self, headers: Cells) -> int:
+        """How well these headers fit; 0 is not at all."""
+
+    def read(self, headers: Cells, cells: Cells) -> Reading:
+        """Read one row that stands below these headers."""
+
+
+class NationalLayout:
+    """The columns of one or more contracts by Chinese name, alias or code, in any order."""
+
+    def __init__(self, kind: str, schemas: Iterable[Schema]) -> None:
+        """Take the contract of `kind` and those whose columns may stand beside its own."""
+        self.kind = kind
+        self._columns: dict[str, str] = dict(_MORE_HEADERS.get(kind, {}))
+        for schema in schemas:
+            for field in schema.fields:
+                if field.is_bytes:
+                    continue
+                for header in (field.name, field.national_code, field.zh, *field.aliases_zh):
+                    self._columns.setdefault(plain_header(header), field.name)
+        self._columns.pop("", None)
+        self._code_field = next((f for f in self._columns.values() if f.endswith("SHXYM")), "")
+        self._bound: dict[Cells, tuple[tuple[tuple[int, str], ...], tuple[int, ...], bool]] = {}
+
+    def score(self, headers: Cells) -> int:
+        """How many different fields these headers name; 0 below three."""
+        plain = {plain_header(header) for header in headers if header}
+        named = {self._columns[header] for header in plain if header in self._columns}
+        return len(named) if len(named) >= ENOUGH else 0
+
+    def read(self, headers: Cells, cells: Cells) -> Reading:
+        """Read one row; columns the contract does not know are not the hub's."""
+        columns, person_columns, persons_only = self._bind(headers)
+        fields: dict[str, str] = {}
+        fault = ""
+        for index, name in columns:
+            text = cells[index] if index < len(cells) else ""
+            before = fields.get(name, "")
+            if text.strip() and before.strip() and text != before:
+                fault = "COLUMN_TWICE"
+            if text.strip() or name not in fields:
+                fields[name] = text
+        is_person = persons_only or any(
+            index < len(cells) and cells[index].strip() for index in person_columns
+        )
+        return Reading(fields, fault, is_person)
+
+    def _bind(self, headers: Cells) -> tuple[tuple[tuple[int, str], ...], tuple[int, ...], bool]:
+        """Find the columns once per header row."""
+        if headers not in self._bound:
+            plain = [plain_header(header) for header in headers]
+            columns = tuple(
+                (index, self._columns[header])
+                for index, header in enumerate(plain)
+                if header in self._columns
+            )
+            persons = tuple(
+                index
+                for index, header in enumerate(plain)
+                if header in _PERSON_HEADERS and header not in self._columns
+            )
+            has_code = any(name == self._code_field for _, name in columns)
+            self._bound[headers] = (columns, persons, bool(persons and not has_code))
+        return self._bound[headers]
+
+
+class MappedLayout:
+    """A layout described by a mapping file; configured on purpose, so it is preferred."""
+
+    def __init__(self, mapping: SourceMapping) -> None:
+        self.kind = mapping.kind
+        self._mapping = mapping
+        self._headers = {plain_header(header): header for header in mapping.headers}
+        self._persons = mapping.person_ids
+        self._bound: dict[Cells, dict[str, int]] = {}
+
+    def score(self, headers: Cells) -> int:
+        """More than any national layout when every column of the mapping is there, else 0."""
+        present = {plain_header(header) for header in headers}
+        return 1000 + len(self._headers) if present.issuperset(self._headers) else 0
+
+    def read(self, headers: Cells, cells: Cells) -> Reading:
+        """Read one row by the rules of the mapping."""
+        if headers not in self._bound:
+            plain = [plain_header(header) for header in headers]
+            self._bound[headers] = {
+                header: plain.index(name) for name, header in self._headers.items()
+            }
+        texts = {
+            header: cells[index] if index < len(cells) else ""
+            for header, index in self._bound[headers].items()
+        }
+        fields = {name: rule.value(texts) for name, rule in self._mapping.fields.items()}
+        return Reading(fields, is_person=any(texts[header].strip() for header in self._persons))
+
+
+class Layouts:
+    """The layouts a folder may hold."""
+
+    def __init__(
+        self, folder: Folder, schemas: Mapping[str, Schema], mappings: Iterable[SourceMapping] = ()
+    ) -> None:
+        """Take the contracts by kind and the mapping files of the source."""
+        self.folder = folder
+        kinds = {
+            Folder.LICENCES: (LICENCE, PENALTY),
+            Folder.PENALTIES: (PENALTY, LICENCE),
+            Folder.CORRECTIONS: (LICENCE, PENALTY),
+            Folder.WITHDRAWALS: (WITHDRAWN,),
+        }[folder]
+        self._kind = "" if folder is Folder.CORRECTIONS else kinds[0]
+        beside = (schemas[CORRECTED],) if folder is Folder.CORRECTIONS else ()
+        self._layouts: tuple[Layout, ...] = (
+            *(MappedLayout(mapping) for mapping in mappings if mapping.kind in kinds),
+            *(NationalLayout(kind, (schemas[kind], *beside)) for kind in kinds),
+        )
+        self._chosen: dict[Cells, Layout] = {}
+
+    @property
+    def kind(self) -> str:
+        """The kind the folder is for; empty where the header tells (corrections)."""
+        return self._kind
+
+    def is_header(self) -> HeaderTest:
+        """Return the test by which the readers find the header row."""
+        return lambda cells: any(layout.score(cells) for layout in self._layouts)
+
+    def layout_of(self, headers: Cells) -> Layout:
+        """Return the best fit; a penalty table in the licences' folder is still read as one."""
+        if headers not in self._chosen:
+            self._chosen[headers] = max(self._layouts, key=lambda layout: layout.score(headers))
+        return self._chosen[headers]
+
+
+def field_names(schemas: Mapping[str, Schema]) -> dict[str, frozenset[str]]:
+    """Return the fields a mapping file may fill, by kind, with those of a correction."""
+    beside = {name for name in schemas[CORRECTED].names if name not in {"row", "subject_kind"}}
+    return {
+        LICENCE: frozenset((*schemas[LICENCE].names, *beside)),
+        PENALTY: frozenset((*schemas[PENALTY].names, *beside)),
+        WITHDRAWN: frozenset(schemas[WITHDRAWN].names),
+    }

@@ -1,0 +1,332 @@
+"""Rows -> submissions: pure, deterministic, and never less than one submission for a row.
+
+What a row says is submitted as written; the registrar judges it. Three things are done here and
+nowhere else: a natural person's row is sealed as a whole (design: persons are not enabled until
+their fields are sealed one by one), sealed fields are sealed, and a row that cannot be read is
+submitted sealed, so that the count is whole and the legal clock can run.
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Final, NamedTuple, Protocol
+
+from connectors.layout import CORRECTED, LICENCE, PENALTY, WITHDRAWN, Folder, Layouts
+from connectors.mapping import SOURCE_VERSION
+from connectors.tables import SourceRow
+from hub.contracts.schema import Identity, Schema
+from hub.contracts.wire import frame_header, write_record
+from hub.domain.code_lists import (
+    CURRENT_STATUS,
+    STATUS_NOT_VALID,
+    SUBJECT_CATEGORY,
+    SUBJECT_PERSON,
+    read_code,
+)
+from hub.domain.credit_code import (
+    assess_credit_code,
+    check_credit_code,
+    is_citizen_id,
+    is_possible_old_citizen_id,
+    normalise_credit_code,
+    organisation_part_is_valid,
+)
+from hub.domain.document_number import normalise_document_number, normalise_subject_name
+
+UNREADABLE: Final = "row.unreadable.v1"
+MOVED_OUT: Final = "record.moved_out.v1"
+MOVED_IN: Final = "record.moved_in.v1"
+SEAL_LIMIT: Final = 512 * 1024
+"""Bytes sealed into a submission (1 MiB at most); beyond, a digest stands and the file is kept."""
+
+_NOT_VALID_REASON: Final = "报送状态为无效"
+_KIND_LABELS: Final = {
+    "行政许可": LICENCE,
+    "许可": LICENCE,
+    "法人行政许可": LICENCE,
+    "行政处罚": PENALTY,
+    "处罚": PENALTY,
+    "法人行政处罚": PENALTY,
+}
+
+
+class TextSealer(Protocol):
+    """What is needed of `hub.adapters.sealing.Sealer`."""
+
+    def seal_text(self, field: str, text: str) -> str:
+        """Return the sealed form of a field's text."""
+
+    def seal_bytes(self, aad: str, plain: bytes) -> bytes:
+        """Return sealed bytes."""
+
+
+class Submission(NamedTuple):
+    """One message of `submissions.<department>` before it has its number in the stream.
+
+    `position` is `<file fingerprint, 16 hex>:<sheet index>:<row number>`; row 0 is the whole sheet
+    or file. `source_version` is the source's own order of updates, or empty.
+    """
+
+    kind: str
+    key: bytes
+    value: bytes
+    position: str
+    source_version: str = ""
+
+
+class _Identity(NamedTuple):
+    """The fields that identify a record, as written."""
+
+    document_number: str
+    subject_name: str
+    credit_code: str
+    authority_code: str
+
+
+_PARTS: Final = (
+    Identity.DOCUMENT_NUMBER,
+    Identity.SUBJECT_NAME,
+    Identity.CREDIT_CODE,
+    Identity.AUTHORITY_CODE,
+)
+"""In the order of `_Identity`."""
+
+
+class RowSubmitter:
+    """Turns the rows of one stream into submissions."""
+
+    def __init__(
+        self,
+        department: str,
+        stream: str,
+        schemas: Mapping[str, Schema],
+        sealer: TextSealer,
+    ) -> None:
+        """Take the department and stream (`market-supervision/files`) and the contracts by kind."""
+        self._unkeyed = f"?{department}".encode()
+        self._stream = stream
+        self._schemas = schemas
+        self._sealer = sealer
+        self._sealed_fields = {
+            kind: tuple(field.name for field in schema.fields if field.sealed)
+            for kind, schema in schemas.items()
+        }
+        self._identity_fields = {
+            kind: tuple(_playing(schema, part) for part in _PARTS)
+            for kind, schema in schemas.items()
+        }
+
+    def submissions(
+        self, row: SourceRow, layouts: Layouts, fingerprint: str, sequence: int
+    ) -> tuple[Submission, ...]:
+        """Return what this row is submitted as: one submission, or the two halves of a move.
+
+        `fingerprint` is the SHA-256 of the file in hex; `sequence` is the number in the stream
+        that the first of them will get (a move's id is made of it).
+        """
+        position = f"{fingerprint[:16]}:{row.sheet_index}:{row.row_number}"
+        if row.fault:
+            cells = _sealable(row)
+            return (self._unreadable(layouts.kind, row.fault, position, fingerprint, cells),)
+        layout = layouts.layout_of(row.headers)
+        kind = layout.kind
+        fields, fault, is_person = layout.read(row.headers, row.cells)
+        if fault:
+            return (self._unreadable(kind, fault, position, fingerprint, _sealable(row)),)
+        identity = self._identity(kind, fields)
+        if is_person or _is_person(kind, fields, identity):
+            return (
+                self._unreadable(
+                    kind, "PERSON_NOT_ENABLED", position, fingerprint, _sealable(row), "person"
+                ),
+            )
+        version = fields.pop(SOURCE_VERSION, "").strip()
+        if layouts.folder is Folder.WITHDRAWALS:
+            label = fields.get("subject_kind", "")
+            fields["subject_kind"] = _KIND_LABELS.get(label.strip(), label.strip())
+            made: tuple[Submission, ...] = (
+                self._one(WITHDRAWN, fields, identity.credit_code, position),
+            )
+        elif _is_withdrawn(fields):
+            made = (self._withdrawal(kind, identity, fields, position),)
+        elif layouts.folder is Folder.CORRECTIONS:
+            made = self._correction(kind, fields, identity, position, sequence)
+        else:
+            made = (self._one(kind, fields, identity.credit_code, position),)
+        return tuple(each._replace(source_version=version) for each in made) if version else made
+
+    def unreadable_file(
+        self, kind: str, reason_code: str, fingerprint: str, content: bytes
+    ) -> Submission:
+        """Return the one submission of a file that cannot be read at all."""
+        if len(content) * 4 // 3 <= SEAL_LIMIT:
+            plain = {"file": base64.b64encode(content).decode()}
+        else:
+            plain = {"sha256": fingerprint, "bytes": str(len(content))}
+        position = f"{fingerprint[:16]}:0:0"
+        return self._unreadable(kind, reason_code, position, fingerprint, _json(plain))
+
+    def _identity(self, kind: str, fields: Mapping[str, str]) -> _Identity:
+        return _Identity(*(fields.get(name, "") for name in self._identity_fields[kind]))
+
+    def _key(self, credit_code: str) -> bytes:
+        """Return the canonical credit code, or the department's own key where there is none."""
+        assessed = assess_credit_code(credit_code)
+        return self._unkeyed if assessed.errors else assessed.code.encode()
+
+    def _encoded(self, kind: str, fields: Mapping[str, str | bytes]) -> bytes:
+        schema = self._schemas[kind]
+        return write_record(frame_header(schema.schema_id), schema.names, fields)
+
+    def _row(self, kind: str, fields: Mapping[str, str]) -> bytes:
+        """Encode a full row with its sealed fields sealed."""
+        sealed = {
+            name: self._sealer.seal_text(name, fields.get(name, "").strip())
+            for name in self._sealed_fields[kind]
+        }
+        return self._encoded(kind, {**fields, **sealed})
+
+    def _one(
+        self, kind: str, fields: Mapping[str, str], credit_code: str, position: str
+    ) -> Submission:
+        return Submission(kind, self._key(credit_code), self._row(kind, fields), position)
+
+    def _withdrawal(
+        self, kind: str, identity: _Identity, fields: Mapping[str, str], position: str
+    ) -> Submission:
+        """当前状态 = 2 (无效): the row withdraws the record it describes."""
+        withdrawal = {
+            "subject_kind": kind,
+            **identity._asdict(),
+            "reason": fields.get("reason", "").strip() or _NOT_VALID_REASON,
+        }
+        return self._one(WITHDRAWN, withdrawal, identity.credit_code, position)
+
+    def _correction(
+        self, kind: str, fields: Mapping[str, str], new: _Identity, position: str, sequence: int
+    ) -> tuple[Submission, ...]:
+        """A correction in place, or moved_out + moved_in where the identity changes."""
+        old = _previous(fields, new)
+        row = self._row(kind, fields)
+        if _names_person(old.credit_code):
+            # The first row was sealed as a person's: nothing of it is on record, so there is
+            # nothing to move, and the person's number must not travel in the clear.
+            return (Submission(kind, self._key(new.credit_code), row, position),)
+        reason = fields.get("reason", "")
+        if old == new:
+            corrected: dict[str, str | bytes] = {"subject_kind": kind, "row": row, "reason": reason}
+            value = self._encoded(CORRECTED, corrected)
+            return (Submission(CORRECTED, self._key(new.credit_code), value, position),)
+        move_id = sha256(f"{self._stream}|{sequence}".encode()).hexdigest()[:32]
+        moved_out = {
+            "move_id": move_id,
+            "subject_kind": kind,
+            **old._asdict(),
+            "new_credit_code": new.credit_code,
+            "reason": reason,
+        }
+        moved_in: dict[str, str | bytes] = {
+            "move_id": move_id,
+            "subject_kind": kind,
+            "row": row,
+            "reason": reason,
+            "previous_document_number": _if_changed(old.document_number, new.document_number),
+            "previous_subject_name": _if_changed(old.subject_name, new.subject_name),
+            "previous_credit_code": _if_changed(old.credit_code, new.credit_code),
+        }
+        return (
+            Submission(
+                MOVED_OUT, self._key(old.credit_code), self._encoded(MOVED_OUT, moved_out), position
+            ),
+            Submission(
+                MOVED_IN, self._key(new.credit_code), self._encoded(MOVED_IN, moved_in), position
+            ),
+        )
+
+    def _unreadable(
+        self,
+        kind: str,
+        reason_code: str,
+        position: str,
+        fingerprint: str,
+        plain: bytes,
+        cause: str = "unreadable",
+    ) -> Submission:
+        fields: dict[str, str | bytes] = {
+            "subject_kind": kind,
+            "cause": cause,
+            "reason_code": reason_code,
+            "position": position,
+            "file_fingerprint": fingerprint,
+            "sealed": self._sealer.seal_bytes(UNREADABLE, plain),
+        }
+        return Submission(UNREADABLE, self._unkeyed, self._encoded(UNREADABLE, fields), position)
+
+
+def _playing(schema: Schema, part: Identity) -> str:
+    """Return the name of the field that plays this part in the identity, or an empty string."""
+    return next((field.name for field in schema.fields if field.identity is part), "")
+
+
+def _json(plain: Mapping[str, object]) -> bytes:
+    """Encode canonically; undecodable bytes, kept as lone surrogates, survive the round trip."""
+    text = json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _sealable(row: SourceRow) -> bytes:
+    """Return a row's headers and cells for sealing, or their digest when there is too much."""
+    plain = _json({"headers": row.headers, "cells": row.cells})
+    if len(plain) <= SEAL_LIMIT:
+        return plain
+    return _json({"sha256": sha256(plain).hexdigest(), "bytes": str(len(plain))})
+
+
+def _is_person(kind: str, fields: Mapping[str, str], identity: _Identity) -> bool:
+    """相对人类别 自然人, or a citizen's number where the credit code belongs."""
+    category = fields.get("XK_XDR_LB" if kind == LICENCE else "CF_XDR_LB", "")
+    reading = read_code(SUBJECT_CATEGORY.name, category)
+    return SUBJECT_PERSON in reading.codes or _names_person(identity.credit_code)
+
+
+def _names_person(code: str) -> bool:
+    """Whether a text in a credit code's place is a citizen's number (old 15 digits included).
+
+    One in 31 citizen numbers passes the check of GB 32100 by chance; the organisation code inside
+    tells such a number from a company's.
+    """
+    plain = normalise_credit_code(code)
+    if is_possible_old_citizen_id(plain):
+        return True
+    is_company = check_credit_code(plain) is None and organisation_part_is_valid(plain)
+    return is_citizen_id(plain) and not is_company
+
+
+def _is_withdrawn(fields: Mapping[str, str]) -> bool:
+    status = fields.get("XK_ZT", "")
+    return bool(status) and read_code(CURRENT_STATUS.name, status).code == STATUS_NOT_VALID
+
+
+def _previous(fields: Mapping[str, str], new: _Identity) -> _Identity:
+    """Return the identity the correction names as the old one; equal to `new` when unchanged.
+
+    Another spelling of the same number or name is no change of identity.
+    """
+    number = fields.get("previous_document_number", "")
+    name = fields.get("previous_subject_name", "")
+    code = fields.get("previous_credit_code", "")
+    same_number = normalise_document_number(number) == normalise_document_number(
+        new.document_number
+    )
+    same_name = normalise_subject_name(name) == normalise_subject_name(new.subject_name)
+    same_code = normalise_credit_code(code) == normalise_credit_code(new.credit_code)
+    return new._replace(
+        document_number=new.document_number if not number.strip() or same_number else number,
+        subject_name=new.subject_name if not name.strip() or same_name else name,
+        credit_code=new.credit_code if not code.strip() or same_code else code,
+    )
+
+
+def _if_changed(old: str, new: str) -> str:
+    return "" if old == new else old

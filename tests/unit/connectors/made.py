@@ -1,0 +1,88 @@
+"""Contracts, a sealer and helpers shared by the connectors' tests."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from connectors.files_of_rows import read_rows
+from connectors.layout import Folder, Layouts
+from connectors.mapping import Mapping as SourceMapping
+from connectors.submission import RowSubmitter, Submission
+from hub.adapters.sealing import Sealer
+from hub.contracts.schema import Schema, parse_schema
+from hub.contracts.wire import read_mixed
+
+ROOT: Final = Path(__file__).parents[3]
+SEALER: Final = Sealer(bytes(range(32)))
+STREAM: Final = "market-supervision/files"
+FINGERPRINT: Final = "ab" * 32
+
+
+def _schemas() -> dict[str, Schema]:
+    parsed = (
+        parse_schema(path.stem, path.read_text(encoding="utf-8"))
+        for path in sorted((ROOT / "avro_schemas").glob("*.avsc"))
+    )
+    return {schema.kind: schema for schema in parsed if schema is not None}
+
+
+SCHEMAS: Final = _schemas()
+SUBMITTER: Final = RowSubmitter("market-supervision", STREAM, SCHEMAS, SEALER)
+
+
+def layouts(folder: Folder, mappings: Iterable[SourceMapping] = ()) -> Layouts:
+    """Return the layouts of a folder."""
+    return Layouts(folder, SCHEMAS, mappings)
+
+
+def table(*rows: Mapping[str, str]) -> bytes:
+    """Write rows (header -> text) as UTF-8 CSV; the headers are those of all rows, in order."""
+    headers = list(dict.fromkeys(header for row in rows for header in row))
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(headers)
+    writer.writerows([row.get(header, "") for header in headers] for row in rows)
+    return out.getvalue().encode()
+
+
+def submitted(content: bytes, where: Layouts, first: int = 1) -> list[Submission]:
+    """Return everything a file is submitted as, numbered from `first`."""
+    made: list[Submission] = []
+    for row in read_rows(content, where.is_header()):
+        made += SUBMITTER.submissions(row, where, FINGERPRINT, first + len(made))
+    return made
+
+
+def fields_of(submission: Submission) -> dict[str, str | bytes]:
+    """Return the fields that are not empty."""
+    return decoded(submission.kind, submission.value)
+
+
+def decoded(kind: str, value: bytes) -> dict[str, str | bytes]:
+    """Decode a framed value of a kind; fields that are not empty."""
+    schema = SCHEMAS[kind]
+    assert value[:5] == b"\x00" + schema.schema_id.to_bytes(4, "big")
+    read = read_mixed(tuple((field.name, field.is_bytes) for field in schema.fields), value)
+    return {name: text for name, text in read.items() if text}
+
+
+LICENCE_ROW: Final = {
+    "行政相对人名称": "舟山青禾食品有限公司",
+    "行政相对人类别": "法人及非法人组织",
+    "行政相对人代码_1(统一社会信用代码)": "91330900MA00000156",
+    "法定代表人": "甲某",
+    "行政许可决定文书名称": "食品经营许可证",
+    "行政许可决定文书号": "舟市监许〔2026〕1号",
+    "许可类别": "普通",
+    "许可内容": "预包装食品销售",
+    "许可决定日期": "2026/1/30",
+    "有效期自": "2026/1/30",
+    "有效期至": "2031/1/29",
+    "许可机关": "舟山市某监管局",
+    "许可机关统一社会信用代码": "11330900MA0000015E",
+    "当前状态": "1",
+    "数据来源单位": "舟山市某监管局",
+    "数据来源单位统一社会信用代码": "11330900MA0000015E",
+}

@@ -1,0 +1,229 @@
+"""Rows become submissions: as written, sealed where they must be, and never fewer than the rows."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.layout import Folder
+from connectors.submission import SEAL_LIMIT, Submission
+from connectors.tables import SourceRow
+from hub.adapters.sealing import PREFIX
+from tests.unit.connectors.made import (
+    FINGERPRINT,
+    LICENCE_ROW,
+    SEALER,
+    STREAM,
+    SUBMITTER,
+    decoded,
+    fields_of,
+    layouts,
+    submitted,
+    table,
+)
+
+UNKEYED = b"?market-supervision"
+
+
+def one(row: dict[str, str], folder: Folder = Folder.LICENCES) -> Submission:
+    """Submit one row that gives one submission."""
+    (made,) = submitted(table(row), layouts(folder))
+    return made
+
+
+def test_a_row_travels_as_written_under_its_canonical_code() -> None:
+    """Values are not changed; only the key is canonical."""
+    made = one({**LICENCE_ROW, "行政相对人代码_1(统一社会信用代码)": " 91330900ma00000156 "})
+    fields = fields_of(made)
+    assert made.kind == "licence.granted.v1"
+    assert made.key == b"91330900MA00000156"
+    assert made.position == f"{FINGERPRINT[:16]}:0:2"
+    assert fields["XK_XDR_SHXYM"] == " 91330900ma00000156 "
+    assert fields["XK_JDRQ"] == "2026/1/30"
+
+
+def test_columns_are_found_by_code_or_name_in_any_order() -> None:
+    """Codes in lower case, starred names and reversed columns give the same submission."""
+    renamed = {"行政相对人名称": "*行政相对人名称 ", "行政许可决定文书号": "xk_wsh"}
+    row = {renamed.get(header, header): text for header, text in reversed(LICENCE_ROW.items())}
+    assert one(row) == one(LICENCE_ROW)
+
+
+def test_a_row_without_a_valid_code_is_keyed_by_its_department() -> None:
+    """It is submitted all the same; the registrar says what is wrong."""
+    made = one({**LICENCE_ROW, "行政相对人代码_1(统一社会信用代码)": "330900000000015"})
+    assert (made.kind, made.key) == ("licence.granted.v1", UNKEYED)
+
+
+def test_a_penalty_table_in_the_wrong_folder_is_read_as_what_it_is() -> None:
+    """The header tells licences from penalties, whatever the folder."""
+    row = {"CF_WSH": "甬罚〔2026〕1号", "CF_XDR_MC": "某公司", "CF_SY": "无照经营", "备注": ""}
+    assert one(row, Folder.LICENCES).kind == "penalty.imposed.v1"
+
+
+def test_the_representatives_document_is_sealed_and_nothing_else() -> None:
+    """Type and number of the representative's document never travel in the clear."""
+    number = "330900198001010019"
+    made = one({**LICENCE_ROW, "法定代表人证件类型": "身份证", "法定代表人证件号码": number})
+    fields = fields_of(made)
+    assert number.encode() not in made.value
+    assert str(fields["XK_FR_ZJLX"]).startswith(PREFIX)
+    assert SEALER.open_text("XK_FR_ZJHM", str(fields["XK_FR_ZJHM"])) == number
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"行政相对人类别": "自然人"},
+        {"行政相对人代码_1(统一社会信用代码)": "330900198001010019"},
+        {"行政相对人代码_1(统一社会信用代码)": "330900198001010908"},
+        {"行政相对人代码_1(统一社会信用代码)": "33090019800101001x"},
+        {"行政相对人代码_1(统一社会信用代码)": "３３０９００１９８００１０１００１９"},
+        {"证件类型": "身份证", "证件号码": "330900198001010019"},
+        {"行政相对人代码_5 (居民身份证号)": "330900198001010019"},
+    ],
+)
+def test_a_natural_persons_row_is_sealed_as_a_whole(change: dict[str, str]) -> None:
+    """No name and no number of a person in key or value; the answer will be PERSON_NOT_ENABLED."""
+    row = {**LICENCE_ROW, **change}
+    if row["行政相对人代码_1(统一社会信用代码)"] == "33090019800101001x":
+        row["行政相对人类别"] = "自然人"  # not a valid number: only the category tells
+    made = one(row)
+    fields = fields_of(made)
+    assert made.key == UNKEYED
+    assert fields["cause"] == "person"
+    assert fields["reason_code"] == "PERSON_NOT_ENABLED"
+    assert fields["subject_kind"] == "licence.granted.v1"
+    assert "舟山青禾".encode() not in made.value
+    opened = json.loads(SEALER.open_bytes(made.kind, bytes(fields["sealed"])))  # type: ignore[arg-type]  # bytes by the contract
+    assert "舟山青禾食品有限公司" in opened["cells"]
+
+
+def test_a_table_of_persons_is_sealed_even_where_the_number_is_missing() -> None:
+    """The 自然人 layout has no credit code: all of its rows are persons'."""
+    made = one({"XK_XDR_MC": "某甲", "XK_XDR_ZJHM": "", "XK_WSH": "1号", "XK_NR": "执业"})
+    assert fields_of(made)["cause"] == "person"
+
+
+def test_status_not_valid_withdraws_the_record() -> None:
+    """当前状态 2 or 无效 is a withdrawal with a reason, for the same identity."""
+    for status in ("2", "无效", "２"):
+        made = one({**LICENCE_ROW, "当前状态": status})
+        assert (made.kind, made.key) == ("record.withdrawn.v1", b"91330900MA00000156")
+        assert fields_of(made) == {
+            "subject_kind": "licence.granted.v1",
+            "document_number": "舟市监许〔2026〕1号",
+            "subject_name": "舟山青禾食品有限公司",
+            "credit_code": "91330900MA00000156",
+            "authority_code": "11330900MA0000015E",
+            "reason": "报送状态为无效",
+        }
+
+
+def test_a_withdrawal_form_names_its_record() -> None:
+    """The withdrawals' folder: labels of kinds are understood, others travel as written."""
+    form = {
+        "文书号": "舟市监许〔2026〕1号",
+        "相对人名称": "舟山青禾食品有限公司",
+        "统一社会信用代码": "91330900MA00000156",
+        "类型": "行政许可",
+        "机关代码": "11330900MA0000015E",
+        "原因": "许可被撤销",
+    }
+    made = one(form, Folder.WITHDRAWALS)
+    assert made.kind == "record.withdrawn.v1"
+    assert fields_of(made)["subject_kind"] == "licence.granted.v1"
+    assert fields_of(made)["reason"] == "许可被撤销"
+    assert fields_of(one({**form, "类型": "合同"}, Folder.WITHDRAWALS))["subject_kind"] == "合同"
+
+
+def test_a_correction_in_place_carries_the_full_row() -> None:
+    """Another spelling of the number is no change of identity."""
+    made = one(
+        {**LICENCE_ROW, "原因": "录入错误", "原文书号": "舟市监许（2026）1号"}, Folder.CORRECTIONS
+    )
+    fields = fields_of(made)
+    assert made.kind == "record.corrected.v1"
+    assert fields["reason"] == "录入错误"
+    row = fields["row"]
+    assert isinstance(row, bytes)
+    assert decoded("licence.granted.v1", row)["XK_XDR_MC"] == "舟山青禾食品有限公司"
+
+
+@pytest.mark.parametrize(
+    ("column", "old", "field", "old_key"),
+    [
+        ("原统一社会信用代码", "91330900MA00004450", "credit_code", b"91330900MA00004450"),
+        ("原统一社会信用代码", "91330900MA0000444X", "credit_code", UNKEYED),
+        ("原文书号", "舟市监许〔2026〕7号", "document_number", b"91330900MA00000156"),
+        ("原相对人名称", "舟山青禾粮油有限公司", "subject_name", b"91330900MA00000156"),
+    ],
+)
+def test_a_changed_identity_moves_the_record(
+    column: str, old: str, field: str, old_key: bytes
+) -> None:
+    """Out under the old key, in under the new one, joined by an id made of the stream's number."""
+    content = table({**LICENCE_ROW, "原因": "更名", column: old})
+    out, into = submitted(content, layouts(Folder.CORRECTIONS), first=41)
+    assert (out.kind, into.kind) == ("record.moved_out.v1", "record.moved_in.v1")
+    assert (out.key, into.key) == (old_key, b"91330900MA00000156")
+    assert fields_of(out)[field] == old
+    assert fields_of(into)[f"previous_{field}"] == old
+    assert [name for name in fields_of(into) if name.startswith("previous_")] == [
+        f"previous_{field}"
+    ]
+    assert fields_of(out)["new_credit_code"] == "91330900MA00000156"
+    assert fields_of(out)["move_id"] == fields_of(into)["move_id"]
+    (again, _) = submitted(content, layouts(Folder.CORRECTIONS), first=42)
+    assert fields_of(again)["move_id"] != fields_of(out)["move_id"]
+    assert len(str(fields_of(out)["move_id"])) == 32
+    assert STREAM.encode() not in out.value
+
+
+def test_a_correction_of_a_persons_row_does_not_spell_out_the_number() -> None:
+    """The sealed row is not on record under that number: the new row is submitted as it is."""
+    row = {**LICENCE_ROW, "原因": "录错", "原统一社会信用代码": "330900198001010019"}
+    made = one(row, Folder.CORRECTIONS)
+    assert made.kind == "licence.granted.v1"
+    assert b"330900198001010019" not in made.value
+
+
+def test_an_unreadable_row_is_sealed_with_its_cells() -> None:
+    """Nothing is lost: the cells open again under the key, undecodable bytes included."""
+    row = SourceRow(0, 7, ("文书号",), ("\udce4坏",), "BYTES_NOT_TEXT")
+    (made,) = SUBMITTER.submissions(row, layouts(Folder.PENALTIES), FINGERPRINT, 1)
+    fields = fields_of(made)
+    assert (made.kind, made.key) == ("row.unreadable.v1", UNKEYED)
+    assert fields["reason_code"] == "BYTES_NOT_TEXT"
+    assert fields["subject_kind"] == "penalty.imposed.v1"
+    sealed = fields["sealed"]
+    assert isinstance(sealed, bytes)
+    opened = json.loads(SEALER.open_bytes(made.kind, sealed).decode("utf-8", "surrogatepass"))
+    assert opened["cells"] == ["\udce4坏"]
+
+
+def test_too_much_to_seal_leaves_a_digest() -> None:
+    """A submission stays below a megabyte whatever the row or the file holds."""
+    row = SourceRow(0, 2, ("文书号",), ("字" * SEAL_LIMIT,), "CELL_TOO_LARGE")
+    (made,) = SUBMITTER.submissions(row, layouts(Folder.LICENCES), FINGERPRINT, 1)
+    assert len(made.value) < 1024
+    for size in (10, SEAL_LIMIT, 4 * SEAL_LIMIT):
+        file = SUBMITTER.unreadable_file("", "FILE_BROKEN", FINGERPRINT, bytes(size))
+        assert len(file.value) < 1_000_000
+        assert file.position == f"{FINGERPRINT[:16]}:0:0"
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(sorted(LICENCE_ROW)), texts), max_size=6))
+def test_every_row_gives_a_submission_whatever_it_holds(rows: list[dict[str, str]]) -> None:
+    """Rows in, submissions out: same count, same order, positions that tell them apart."""
+    content = table(LICENCE_ROW, *rows)
+    made = submitted(content, layouts(Folder.LICENCES))
+    said = [row for row in rows if any(text and not text.isspace() for text in row.values())]
+    assert len(made) == 1 + len(said)
+    numbers = [int(each.position.rsplit(":", 1)[1]) for each in made]
+    assert numbers == sorted(set(numbers))
+    assert submitted(content, layouts(Folder.LICENCES)) == made
