@@ -301,6 +301,37 @@ _RECORDS: Final = (
         "Send it as a correction with a reason, or check for a reused document number",
     ),
     Reason(
+        "ALREADY_WITHDRAWN",
+        "该记录此前已撤回",
+        "The record had been withdrawn before",
+        "无需处理",
+        "Nothing to do",
+        warning=True,
+    ),
+    Reason(
+        "WITHHELD_FROM_PUBLIC",
+        "简易程序或轻微的处罚不向社会公示，只报送政务平台",
+        "Simple-procedure or minor penalties are reported, not shown to the public",
+        "无需处理；如类别填写有误，请报送更正",
+        "Nothing to do; if the class is wrong, send a correction",
+        warning=True,
+    ),
+    Reason(
+        "DISCLOSURE_PERIOD_OVER",
+        "公示期已满，不再向社会公示",
+        "The publication period is over; the record is not shown to the public",
+        "核对公示截止期；如有误，请报送更正",
+        "Check the end of publication; if it is wrong, send a correction",
+        warning=True,
+    ),
+    Reason(
+        "REFUSED_BY_TARGET",
+        "接收平台拒收（平台代码：{field}）",
+        "The platform refused the record (its code: {field})",
+        "按平台代码的说明更正后报送更正",
+        "Correct it as the platform's code says and send a correction",
+    ),
+    Reason(
         "OLDER_THAN_LIVE",
         "已有更新的版本，本次报送的是旧版本",
         "A newer version is on record; this one is older",
@@ -424,10 +455,111 @@ _FORMS: Final = (
     ),
 )
 
+_FILES: Final = (
+    Reason(
+        "HEADER_NOT_FOUND",
+        "没有找到表头，整个工作表未能读取，原件已加密留存",
+        "No header row was found; the whole sheet was not read and is kept sealed",
+        "第一行应为国家标准的中文列名或列代码；其他格式请联系平台配置映射；说明页可以不处理",
+        "Head the table with the national column names or codes, or ask for a mapping file",
+    ),
+    Reason(
+        "ENCODING_UNKNOWN",
+        "文件编码无法识别，整个文件未能读取",
+        "The file's encoding is unknown; nothing of it was read",
+        "另存为“CSV UTF-8”或直接报送XLSX后重新放入",
+        "Save as CSV UTF-8 or send the XLSX",
+    ),
+    Reason(
+        "FILE_BROKEN",
+        "文件已损坏，从此处起无法读取",
+        "The file is damaged and cannot be read from here on",
+        "用表格软件打开原件，另存后以新文件名重新放入；已读取的行不会重复登记",
+        "Open and save it again under a new name; rows already read are not registered twice",
+    ),
+    Reason(
+        "FILE_ENCRYPTED",
+        "文件设有打开密码，无法读取",
+        "The file is protected by a password",
+        "取消密码后以新文件名重新放入",
+        "Remove the password and send it under a new name",
+    ),
+    Reason(
+        "FILE_NOT_A_TABLE",
+        "文件不是表格（网页、PDF或图片），无法读取",
+        "The file is no table (a web page, PDF or picture)",
+        "用表格软件打开后另存为XLSX，以新文件名重新放入",
+        "Open it in a spreadsheet program, save as XLSX and send it under a new name",
+    ),
+    Reason(
+        "FILE_TOO_LARGE",
+        "文件过大（超过64MB，或解压后过大），未读取",
+        "The file is too large (over 64 MB, or unpacks to too much)",
+        "删去图片和多余的格式，或拆分成几个文件",
+        "Remove pictures and formatting, or split the file",
+    ),
+    Reason(
+        "TOO_MANY_COLUMNS",
+        "表格超过128列，不是一张行政决定表",
+        "The table has more than 128 columns",
+        "只保留国家标准规定的列",
+        "Keep only the columns of the national standard",
+    ),
+    Reason(
+        "ROW_SHIFTED",
+        "本行的单元格比表头多，内容可能错位，未读取",
+        "The row has more cells than the header; its values may be shifted",
+        "检查是否有未加引号的逗号，或改用XLSX报送",
+        "Look for an unquoted comma, or send an XLSX",
+    ),
+    Reason(
+        "CELL_TOO_LARGE",
+        "有单元格超过6万字，本行未读取",
+        "A cell has more than 65,536 characters",
+        "缩短文字内容，不要粘贴整份文书或图片",
+        "Shorten the text; do not paste whole documents or pictures",
+    ),
+    Reason(
+        "ROW_TOO_LARGE",
+        "本行文字过多，未读取",
+        "The row has too much text",
+        "缩短文字内容，不要粘贴整份文书",
+        "Shorten the texts; do not paste whole documents",
+    ),
+    Reason(
+        "BYTES_NOT_TEXT",
+        "本行含有无法解码的字节（乱码），未读取",
+        "The row holds bytes that are no text in the file's encoding",
+        "在来源系统中核对本行，重新导出后以新文件名放入",
+        "Check the row in the source system, export again and send under a new name",
+    ),
+    Reason(
+        "QUOTES_BROKEN",
+        "本行的引号不成对，未读取",
+        "The quotation marks of the row do not match",
+        "单元格内的引号应写成两个引号，或改用XLSX报送",
+        "Double a quotation mark within a cell, or send an XLSX",
+    ),
+    Reason(
+        "CELL_ERROR",
+        "本行有公式错误值（如#N/A），未读取",
+        "A cell of the row holds a formula error such as #N/A",
+        "改正公式或填写实际内容后重新报送",
+        "Mend the formula or enter the value, and resend",
+    ),
+    Reason(
+        "COLUMN_TWICE",
+        "同一项有两列且内容不同，无法判断以哪一列为准",
+        "Two columns of one field disagree",
+        "删去重复的列后重新报送",
+        "Remove one of the two columns and resend",
+    ),
+)
+
 #: Every reason by its code. Codes are stable: never reuse one for another meaning.
 REASONS: Final[dict[str, Reason]] = {
     reason.code: reason
-    for section in (_CREDIT_CODES, _FIELDS, _PERSONS, _AUTHORITIES, _RECORDS, _FORMS)
+    for section in (_CREDIT_CODES, _FIELDS, _PERSONS, _AUTHORITIES, _RECORDS, _FORMS, _FILES)
     for reason in section
 }
 
