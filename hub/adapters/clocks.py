@@ -1,0 +1,77 @@
+"""The two clocks: business time (deadlines; may be accelerated) and engine time (always real)."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from hub.errors import ConfigurationError
+
+
+class RealBusinessClock:
+    """Business time is real time."""
+
+    def now(self) -> int:
+        """Milliseconds since the epoch."""
+        return time.time_ns() // 1_000_000
+
+
+class FileBusinessClock:
+    """Business time from one persisted origin and factor, shared by all processes of a test site.
+
+    The file holds `origin_real_ms`, `origin_business_ms` and `factor`; factor 0 is a scripted
+    clock that stands still until the file is rewritten.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp = -1
+        self._origin = (0, 0, 1.0)
+
+    def now(self) -> int:
+        """Milliseconds since the epoch. Raises `ConfigurationError` when the file is unreadable."""
+        try:
+            stamp = self._path.stat().st_mtime_ns
+            if stamp != self._stamp:
+                content = json.loads(self._path.read_text(encoding="utf-8"))
+                self._origin = (
+                    int(content["origin_real_ms"]),
+                    int(content["origin_business_ms"]),
+                    float(content["factor"]),
+                )
+                self._stamp = stamp
+        except (OSError, ValueError, KeyError) as error:
+            raise ConfigurationError(
+                "业务时钟文件无法读取",
+                f"the business clock file cannot be read: {error}",
+                remedy_zh="恢复该文件或在 site.yaml 去掉 business_clock",
+                remedy_en="restore the file, or drop business_clock from site.yaml",
+                file=str(self._path),
+            ) from error
+        real, business, factor = self._origin
+        return business + int((time.time_ns() // 1_000_000 - real) * factor)
+
+
+def write_business_clock(path: Path, origin_business_ms: int, factor: float) -> None:
+    """Start a business clock at a moment, running `factor` times as fast as real time."""
+    content = {
+        "origin_real_ms": time.time_ns() // 1_000_000,
+        "origin_business_ms": origin_business_ms,
+        "factor": factor,
+    }
+    unfinished = path.with_suffix(".new")
+    unfinished.write_text(json.dumps(content), encoding="utf-8")
+    unfinished.replace(path)
+
+
+class SystemEngineClock:
+    """Monotonic seconds and sleep."""
+
+    def seconds(self) -> float:
+        """Monotonic seconds."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)

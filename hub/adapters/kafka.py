@@ -1,0 +1,284 @@
+"""Apache Kafka through confluent-kafka: transactions and group-less reading.
+
+librdkafka 2.16 speaks transaction protocol V1, in which a delayed EndTxn may complete a *later*
+transaction; the work-around known upstream is to throw the producer away after any aborted, lost
+or timed-out request (confluentinc/librdkafka issue 5423, KIP-890). So every failure here is a
+`BrokerFailure`, after which only `retire` is allowed.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import (
+    TIMESTAMP_NOT_AVAILABLE,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+
+from hub.errors import UnavailableError
+from hub.ports import InputRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from hub.ports import OutputRecord
+
+_log = logging.getLogger("hub.kafka")
+_INITIALISE_SECONDS = 30.0
+_COMMIT_SECONDS = 12.0
+_METADATA_SECONDS = 15.0
+MESSAGE_LIMIT = 1024 * 1024 + 64 * 1024 + 16 * 1024
+"""The ledger's limit (submissions' 1 MiB + 64 KiB), and room for the batch header."""
+
+_COMMON: dict[str, str | int | bool] = {
+    "allow.auto.create.topics": False,
+    "enable.metrics.push": False,
+    "socket.timeout.ms": 10_000,
+    "message.max.bytes": MESSAGE_LIMIT,
+    "log.connection.close": False,
+}
+
+
+class BrokerFailure(UnavailableError):  # noqa: N818 - it names whose fault it is, as its siblings do
+    """The broker refused, was lost or timed out; the transaction's fate is what the log says."""
+
+
+class KafkaTransactions:
+    """One transactional id; see `hub.ports.Transactions`.
+
+    `transaction.timeout.ms` 15 s: a slot that dies blocks readers of its ledger no longer than
+    that; a batch takes well under a second.
+    """
+
+    def __init__(self, bootstrap: str, transactional_id: str, **extra: str | int) -> None:
+        self._settings: dict[str, Any] = {
+            **_COMMON,
+            "bootstrap.servers": bootstrap,
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": 15_000,
+            "message.timeout.ms": 8_000,
+            "enable.idempotence": True,
+            "acks": "all",
+            "linger.ms": 5,
+            "compression.type": "lz4",
+            "queue.buffering.max.messages": 200_000,
+            "queue.buffering.max.kbytes": 262_144,
+            "batch.size": 1_000_000,
+            "batch.num.messages": 50_000,
+            **extra,
+        }
+        self._producer: Producer | None = None
+        self._expected = 0
+        self._failed = ""
+        self._written: dict[tuple[str, int], int] = {}
+        self._reported = 0
+
+    def initialise(self) -> None:
+        """Make a producer; fence whoever had this id."""
+        self.retire()
+        try:
+            producer = Producer(self._settings, logger=_log)
+            producer.init_transactions(_INITIALISE_SECONDS)
+        except KafkaException as error:
+            raise BrokerFailure(_say(error)) from error
+        self._producer = producer
+
+    def begin(self) -> None:
+        """Open a transaction."""
+        self._expected = self._reported = 0
+        self._failed = ""
+        self._written = {}
+        try:
+            self._live().begin_transaction()
+        except KafkaException as error:
+            raise BrokerFailure(_say(error)) from error
+
+    def produce(self, records: Sequence[OutputRecord]) -> None:
+        """Hand records to the client; a full queue is waited for, never dropped."""
+        producer = self._live()
+        report = self._report
+        for topic, partition, key, value, headers in records:
+            while True:
+                try:
+                    producer.produce(
+                        topic, value, key, partition, report, report, 0, list(headers) or None
+                    )
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+                except KafkaException as error:
+                    raise BrokerFailure(_say(error)) from error
+        self._expected += len(records)
+
+    def commit(self) -> Mapping[tuple[str, int], int]:
+        """Flush, check that every report arrived and is good, commit."""
+        producer = self._live()
+        try:
+            left = producer.flush(_COMMIT_SECONDS)
+            if left or self._failed or self._reported != self._expected:
+                raise BrokerFailure(self._failed or f"{left} records without a report")
+            producer.commit_transaction(_COMMIT_SECONDS)
+        except KafkaException as error:
+            raise BrokerFailure(_say(error)) from error
+        return self._written
+
+    def retire(self) -> None:
+        """Throw the producer away; what was not committed will be ended by the next owner."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.purge(in_queue=True, in_flight=True, blocking=True)
+
+    def _live(self) -> Producer:
+        if self._producer is None:
+            message = "no live producer: initialise first"
+            raise BrokerFailure(message)
+        return self._producer
+
+    def _report(self, error: KafkaError | None, message: Message) -> None:
+        self._reported += 1
+        if error is not None:
+            self._failed = error.str()
+            return
+        place = (str(message.topic()), int(message.partition() or 0))
+        offset = message.offset()
+        self._written[place] = max(self._written.get(place, 0), (offset or 0) + 1)
+
+
+class KafkaInputs:
+    """Fixed partitions, committed records only, no consumer group; see `hub.ports.Inputs`."""
+
+    def __init__(self, bootstrap: str, name: str, **extra: str | int | bool) -> None:
+        self._settings: dict[str, Any] = {
+            **_COMMON,
+            "bootstrap.servers": bootstrap,
+            # librdkafka insists on a group id; nothing is ever joined or committed under it
+            "group.id": f"{name}.reader",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "error",
+            "queued.min.messages": 20_000,
+            "queued.max.messages.kbytes": 65_536,
+            "fetch.message.max.bytes": MESSAGE_LIMIT,
+            "fetch.wait.max.ms": 50,
+            "fetch.error.backoff.ms": 50,
+            "check.crcs": True,
+            **extra,
+        }
+        self._consumer = Consumer(self._settings, logger=_log)
+
+    def assign(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Read these partitions from these offsets on."""
+        self._consumer.assign([TopicPartition(t, p, o) for (t, p), o in positions.items()])
+
+    def consume(self, limit: int, timeout_seconds: float) -> list[InputRecord]:
+        """Read up to `limit` records. Raises `BrokerFailure` on an error of the broker."""
+        try:
+            messages = self._consumer.consume(limit, timeout_seconds)
+        except KafkaException as error:
+            raise BrokerFailure(_say(error)) from error
+        return [_to_input(message) for message in messages if not _is_empty(message)]
+
+    def pause(self, partitions: Iterable[tuple[str, int]]) -> None:
+        """Stop reading these partitions."""
+        self._consumer.pause([TopicPartition(t, p) for t, p in partitions])
+
+    def resume(self, partitions: Iterable[tuple[str, int]]) -> None:
+        """Read on; only what was paused."""
+        self._consumer.resume([TopicPartition(t, p) for t, p in partitions])
+
+    def read_to_end(self, positions: Mapping[tuple[str, int], int]) -> Iterator[list[InputRecord]]:
+        """Read each partition to the end it has now; waits for the stable offset to reach it."""
+        ends = {place: bounds[1] for place, bounds in self.bounds(positions).items()}
+        waiting = {place for place, end in ends.items() if positions[place] < end}
+        if not waiting:
+            return
+        consumer = Consumer({**self._settings, "enable.partition.eof": True}, logger=_log)
+        try:
+            consumer.assign([TopicPartition(t, p, positions[t, p]) for t, p in waiting])
+            while waiting:
+                batch: list[InputRecord] = []
+                for message in consumer.consume(10_000, 1.0):
+                    place = (str(message.topic()), int(message.partition() or 0))
+                    error = message.error()
+                    if error is None:
+                        batch.append(_to_input(message))
+                    elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
+                        raise BrokerFailure(error.str())
+                    elif (message.offset() or 0) >= ends[place]:
+                        waiting.discard(place)
+                if batch:
+                    yield batch
+        except KafkaException as error:
+            raise BrokerFailure(_say(error)) from error
+        finally:
+            consumer.close()
+
+    def bounds(
+        self, partitions: Iterable[tuple[str, int]]
+    ) -> dict[tuple[str, int], tuple[int, int]]:
+        """Log start and end (high watermark) of each partition."""
+        found = {}
+        for topic, partition in partitions:
+            try:
+                low, high = self._consumer.get_watermark_offsets(
+                    TopicPartition(topic, partition), timeout=_METADATA_SECONDS
+                )
+            except (KafkaException, TypeError) as error:
+                message = f"{topic}[{partition}]: no watermarks from the broker"
+                raise BrokerFailure(message) from error
+            found[topic, partition] = (low, high)
+        return found
+
+    def close(self) -> None:
+        """Leave; nothing is committed."""
+        self._consumer.close()
+
+
+def _is_empty(message: Message) -> bool:
+    """An error event; transient ones are skipped, the rest raise."""
+    error = message.error()
+    if error is None:
+        return False
+    if error.code() in _PASSING:
+        return True
+    raise BrokerFailure(error.str())
+
+
+_PASSING = frozenset(
+    {
+        KafkaError._PARTITION_EOF,  # noqa: SLF001 - librdkafka's names
+        KafkaError._TRANSPORT,  # noqa: SLF001
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+        KafkaError._TIMED_OUT,  # noqa: SLF001
+    }
+)
+
+
+def _to_input(message: Message) -> InputRecord:
+    headers = message.headers()
+    return InputRecord(
+        message.topic() or "",
+        message.partition() or 0,
+        message.offset() or 0,
+        message.key() or b"",
+        tuple(headers) if headers else (),  # type: ignore[arg-type] # bytes values, as produced
+        message.value() or b"",
+    )
+
+
+def broker_time_of(message: Message) -> int | None:
+    """Kafka timestamp in milliseconds, for latency measurements only."""
+    kind, value = message.timestamp()
+    return None if kind == TIMESTAMP_NOT_AVAILABLE else value
+
+
+def _say(error: KafkaException) -> str:
+    cause = error.args[0]
+    return cause.str() if isinstance(cause, KafkaError) else str(error)

@@ -1,0 +1,70 @@
+"""RocksDB through rocksdict: ordered bytes, atomic batches, one folder per slot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from rocksdict import Options, Rdict, WriteBatch, WriteOptions
+
+from hub.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+
+class RocksStore:
+    """A state store; see `hub.ports.StateStore`.
+
+    WAL on, no fsync: what a power failure takes is folded again from the ledger.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)  # noqa: FBT003 - rocksdict takes it by position
+        options.set_write_buffer_size(32 * 1024 * 1024)
+        options.set_max_write_buffer_number(3)
+        options.set_keep_log_file_num(2)
+        options.set_max_log_file_size(1024 * 1024)
+        try:
+            self._db = Rdict(str(folder), options)
+        except Exception as error:  # rocksdict raises bare Exception for every fault
+            message = (
+                f"无法打开状态目录 {folder}\ncannot open the state folder {folder}: {error}\n"
+                "处理办法：检查磁盘是否已满、是否有另一进程在使用\n"
+                "Remedy: is the disk full, is another process using it?"
+            )
+            raise UnavailableError(message) from error
+        self._write_options = WriteOptions()
+
+    def read(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of `keys`, in order; None where there is none."""
+        return cast("list[bytes | None]", self._db[list(keys)]) if keys else []
+
+    def scan(self, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """Up to `limit` entries with start ≤ key < stop, in key order."""
+        found: list[tuple[bytes, bytes]] = []
+        entries = cast("Iterator[tuple[bytes, bytes]]", self._db.items(from_key=start))
+        for key, value in entries:
+            if key >= stop or len(found) == limit:
+                break
+            found.append((key, value))
+        return found
+
+    def write(self, changes: Mapping[bytes, bytes | None]) -> None:
+        """Apply all changes atomically. Raises `UnavailableError` when the disk refuses."""
+        batch = WriteBatch(raw_mode=True)
+        for key, value in changes.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        try:
+            self._db.write(batch, self._write_options)
+        except Exception as error:  # rocksdict raises bare Exception for every fault
+            message = f"状态写入失败 / state write failed: {error}"
+            raise UnavailableError(message) from error
+
+    def close(self) -> None:
+        """Release the files."""
+        self._db.close()

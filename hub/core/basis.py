@@ -1,0 +1,260 @@
+"""The basis of a decision: rulebook, calendar, site and contracts, by content hash.
+
+A basis is one JSON document, adopted by a control record in each partition and kept there for
+ever, so that a replay years later decides under what was in force then. `compile_basis` turns the
+document into what `decide` needs, with caches for what repeats.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from hub.contracts import Contracts, load_contracts
+from hub.core.record import Reason
+from hub.core.state import NEVER, Clock, ClockFlag, ClockKind
+from hub.core.touches import basis_id_of
+from hub.domain.calendar import WorkingCalendar
+from hub.domain.dates import due_at_ms
+from hub.domain.rulebook import Deadlines, Rulebook
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from hub.core.touches import Prepared
+
+DECIDER_VERSION: Final = "1"
+"""Changed behaviour of `decide` is a new version; a replay names the version of each record."""
+_CACHE_LIMIT: Final = 50_000
+_SHANGHAI: Final = timedelta(hours=8)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_MS: Final = 86_400_000
+_PUBLIC_WITHHELD: Final = (Reason("WITHHELD_FROM_PUBLIC", "", "warning"),)
+_PERIOD_OVER: Final = (Reason("DISCLOSURE_PERIOD_OVER", "", "warning"),)
+_RULEBOOK_CLOCKS: Final = {ClockKind.DISCLOSE: "disclose", ClockKind.WITHDRAW: "withdraw"}
+
+
+def canonical_json(document: object) -> bytes:
+    """JSON with sorted keys and no blanks, UTF-8: equal content, equal bytes."""
+    return json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+class BasisTarget(NamedTuple):
+    """What `decide` knows of a target."""
+
+    id: str
+    number: int
+    role: str
+    is_public: bool
+    kinds: frozenset[str]
+    clock_from: int
+    """Proleptic ordinal: earlier decisions have no deadline here."""
+    clearance: frozenset[str]
+
+
+class Basis:
+    """A compiled basis; every method is a function of the document and its arguments."""
+
+    def __init__(self, document: Mapping[str, object], contracts: Contracts) -> None:
+        self.document = document
+        self.id = basis_id_of(canonical_json(document))
+        self.contracts = contracts
+        self.decider = str(document["decider"])
+        site = _mapping(document["site"])
+        self.partitions = int(str(site["partitions"]))
+        self.rulebook = Rulebook.from_mapping(document["rulebook"])
+        self.calendar = WorkingCalendar.from_mapping(document["calendar"])
+        self.deadlines = Deadlines(self.rulebook, self.calendar)
+        self._departments = {
+            name: (frozenset(_texts(d["authorities"])), frozenset(_texts(d["may_act_on"])))
+            for name, d in ((n, _mapping(d)) for n, d in _mapping(site["departments"]).items())
+        }
+        self.targets = tuple(_target(_mapping(t)) for t in _sequence(site["targets"]))
+        self._by_number = {t.number: t for t in self.targets}
+        self._numbers = {t.id: t.number for t in self.targets}
+        self._stops_acknowledged = {
+            t.number for t in self.targets if self.rulebook.stops_at(t.role) == "acknowledged"
+        }
+        self._clocks: dict[tuple[str, int, int], tuple[Clock, ...]] = {}
+        self._of_kind: dict[str, int] = {}
+        self._day = (0, 0, date.min)
+
+    # --- the site ---
+
+    def authorities_of(self, department: str) -> frozenset[str] | None:
+        """Authority codes a department submits for; None when the site does not know it."""
+        known = self._departments.get(department)
+        return known[0] if known is not None else None
+
+    def may_act_on(self, actor: str, owner: str) -> bool:
+        """Whether a department may correct, withdraw or move another's records."""
+        known = self._departments.get(actor)
+        return actor == owner or (known is not None and owner in known[1])
+
+    def target_number(self, target: str) -> int:
+        """Number of a target by its name, 255 when the site does not know it."""
+        return self._numbers.get(target, 255)
+
+    def target(self, number: int) -> BasisTarget:
+        """The target with this number; raises `KeyError`."""
+        return self._by_number[number]
+
+    def stops_at_acknowledged(self, number: int) -> bool:
+        """Whether this target's duty is met once the platform has taken the record over."""
+        return number in self._stops_acknowledged
+
+    def subject_of(self, kind: str) -> str:
+        """`licence` of `licence.granted.v1`: versions and actions share one identity."""
+        return kind.partition(".")[0]
+
+    def targets_of_kind(self, kind: str) -> int:
+        """Bit per target that shows this kind."""
+        if kind not in self._of_kind:
+            self._of_kind[kind] = sum(1 << t.number for t in self.targets if kind in t.kinds)
+        return self._of_kind[kind]
+
+    def targets_for(self, prepared: Prepared, now: int) -> tuple[int, tuple[Reason, ...]]:
+        """Bit per target that shall show a row, and why some shall not."""
+        every = self.targets_of_kind(prepared.subject_kind)
+        checked = prepared.checked
+        if checked is None or checked.decided_on is None:
+            return every, ()
+        public = sum(1 << t.number for t in self.targets if t.is_public) & every
+        procedure = "01" if checked.simple_procedure else ""
+        if self.rulebook.withheld_by(
+            prepared.subject_kind, checked.decided_on, procedure, checked.seriousness
+        ):
+            return every & ~public, _PUBLIC_WITHHELD
+        end = self._publication_ends_at(prepared)
+        if end <= now:
+            return every & ~public, _PERIOD_OVER
+        return every, ()
+
+    # --- clocks ---
+
+    def day_of(self, now: int) -> date:
+        """The business day in Asia/Shanghai of a moment."""
+        begin, end, day = self._day
+        if not begin <= now < end:
+            day = (_EPOCH + timedelta(milliseconds=now) + _SHANGHAI).date()
+            begin = due_at_ms(day) - _DAY_MS
+            self._day = (begin, begin + _DAY_MS, day)
+        return day
+
+    def clocks_from_decision(self, kind: str, decided_on: int, targets: int) -> tuple[Clock, ...]:
+        """The disclosure clocks of a decision at these targets; cached by decision date."""
+        case = (kind, decided_on, targets)
+        found = self._clocks.get(case)
+        if found is None:
+            if len(self._clocks) >= _CACHE_LIMIT:
+                self._clocks.clear()
+            found = self._clocks[case] = tuple(
+                clock
+                for t in self.targets
+                if targets >> t.number & 1 and decided_on >= t.clock_from
+                for clock in self._clock(t, ClockKind.DISCLOSE, "disclose", kind, decided_on)
+            )
+        return found
+
+    def correction_clocks(self, kind: str, targets: int, now: int) -> tuple[Clock, ...]:
+        """The clocks of a new version whose disclosure duty the old one had met."""
+        start = self.day_of(now).toordinal()
+        return tuple(
+            clock
+            for t in self.targets
+            if targets >> t.number & 1
+            for clock in self._clock(t, ClockKind.DISCLOSE, "correct", kind, start)
+        )
+
+    def withdrawal_clocks(self, kind: str, targets: int, now: int) -> tuple[Clock, ...]:
+        """One withdrawal clock per target, counted from today."""
+        start = self.day_of(now).toordinal()
+        return tuple(
+            clock
+            for t in self.targets
+            if targets >> t.number & 1
+            for clock in self._clock(t, ClockKind.WITHDRAW, "withdraw", kind, start)
+        )
+
+    def expiry_clocks(self, prepared: Prepared, shown: int) -> tuple[Clock, ...]:
+        """When publication ends by itself at the public targets."""
+        ends_at = self._publication_ends_at(prepared)
+        if ends_at == NEVER:
+            return ()
+        return tuple(
+            Clock(t.number, ClockKind.EXPIRE, ClockFlag.NONE, ends_at, NEVER, NEVER,
+                  prepared.decided_on)
+            for t in self.targets
+            if shown >> t.number & 1 and t.is_public
+        )  # fmt: skip
+
+    def counted_again(self, clock: Clock, kind: str) -> Clock:
+        """The same clock counted under this basis; what was already said stays said."""
+        name = _RULEBOOK_CLOCKS[clock.kind]
+        fresh = self._clock(
+            self._by_number[clock.target], clock.kind, name, kind, clock.counted_from
+        )
+        if not fresh:
+            return clock
+        kept = clock.flags & ~ClockFlag.PROVISIONAL
+        return fresh[0]._replace(flags=kept | fresh[0].flags)
+
+    def _clock(
+        self, target: BasisTarget, clock: ClockKind, name: str, kind: str, start: int
+    ) -> tuple[Clock, ...]:
+        start_on = date.fromordinal(start)
+        due = self.deadlines.due(name, kind, target.role, start_on)  # type: ignore[arg-type]  # one of the rulebook's clock names
+        if due is None:
+            return ()
+        (_, soon_3), (_, soon_1) = self.deadlines.due_soon_marks(due.due_on)
+        flags = ClockFlag.PROVISIONAL if due.provisional else ClockFlag.NONE
+        return (
+            Clock(target.number, clock, flags, due.due_at_ms, due_at_ms(soon_3),
+                  due_at_ms(soon_1), start),
+        )  # fmt: skip
+
+    def _publication_ends_at(self, prepared: Prepared) -> int:
+        checked = prepared.checked
+        if checked is None or checked.decided_on is None:
+            return NEVER
+        end = self.rulebook.publication_end(
+            prepared.subject_kind, checked.decided_on, checked.seriousness, checked.expires_on
+        )
+        return NEVER if end is None else due_at_ms(end.on)
+
+
+def compile_basis(document: Mapping[str, object]) -> Basis:
+    """Compile a basis document. Raises `ConfigurationError` or pydantic's `ValidationError`."""
+    contracts = load_contracts({k: str(v) for k, v in _mapping(document["contracts"]).items()})
+    return Basis(document, contracts)
+
+
+def _target(content: Mapping[str, object]) -> BasisTarget:
+    return BasisTarget(
+        str(content["id"]),
+        int(str(content["number"])),
+        str(content["role"]),
+        bool(content["public"]),
+        frozenset(_texts(content["kinds"])),
+        date.fromisoformat(str(content["clock_from"])).toordinal(),
+        frozenset(_texts(content["clearance"])),
+    )
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        message = "basis: a mapping was expected"
+        raise TypeError(message)
+    return value
+
+
+def _sequence(value: object) -> Sequence[object]:
+    if not isinstance(value, (list, tuple)):
+        message = "basis: a list was expected"
+        raise TypeError(message)
+    return value
+
+
+def _texts(value: object) -> list[str]:
+    return [str(item) for item in _sequence(value)]

@@ -1,0 +1,472 @@
+"""The decision: one cause and what is known of its record in, one ledger record out.
+
+Pure: no clock, no I/O, no chance. Every submission gets exactly one of the eight primary outcomes;
+what nobody sent (due soon, overdue, expired, recounted, released) is decided here too.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from hub.core import clocks
+from hub.core.keys import MoveNote, Receipt
+from hub.core.record import (
+    NO_KEY,
+    ClockEvent,
+    LedgerRecord,
+    Move,
+    Outcome,
+    Reason,
+)
+from hub.core.state import NEVER, RecordFlag, RecordState, Status, decode_state
+from hub.core.touches import Prepared, Verb, prepare_held
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hub.core.basis import Basis
+    from hub.core.keys import Head
+
+    View = Mapping[bytes, bytes | None]
+
+ZERO_CONTENT = bytes(32)
+NO_SEQUENCE = (1 << 64) - 1
+
+
+class Decision(NamedTuple):
+    """What a rule answers; `decide` turns it into a ledger record."""
+
+    outcome: Outcome
+    state: RecordState | None = None
+    reasons: tuple[Reason, ...] = ()
+    publish: int = 0
+    withdraw: int = 0
+    refers_to: int = NO_SEQUENCE
+    move: Move | None = None
+    events: tuple[ClockEvent, ...] = ()
+    row: bytes = b""
+    facts: tuple[tuple[str, str], ...] = ()
+    is_repeat: bool = False
+    version: int = 0
+
+
+def decide(
+    view: View, prepared: Prepared, head: Head, now: int, basis: Basis
+) -> LedgerRecord | None:
+    """Decide one cause.
+
+    `view` holds the values of `prepared.keys`; `now` is business time in milliseconds; `head` is
+    the end of the chain. Returns None only for a timer or sweep step that has nothing to say.
+    """
+    stored = view.get(b"r" + prepared.record_key)
+    old = decode_state(stored) if stored is not None else None
+    decision = _RULES[prepared.verb](view, prepared, old, now, basis, head.sequence)
+    if decision is None:
+        return None
+    state = decision.state
+    if state is not None:
+        state = _with_index_fields(state)
+    cause = prepared.cause
+    digest = b""
+    if decision.outcome is Outcome.DUPLICATE or prepared.is_oversize:
+        digest = sha256(cause.value).digest()
+        cause = cause._replace(value=b"")
+    version = decision.version or (state.version if state is not None else 0)
+    return LedgerRecord(
+        head.sequence, head.last_hash, now, cause, decision.outcome, decision.publish,
+        decision.withdraw, prepared.record_key,
+        prepared.adopts if decision.outcome is Outcome.BASIS_ADOPTED else basis.id,
+        version, decision.refers_to,
+        NO_KEY if decision.is_repeat else prepared.submission_key,
+        old.timer_at if old is not None else NEVER,
+        1 if old is not None and old.flags & RecordFlag.PROVISIONAL else 0,
+        state, decision.move, prepared.department, prepared.kind, digest, decision.facts,
+        decision.reasons, decision.events, decision.row,
+    )  # fmt: skip
+
+
+def _with_index_fields(state: RecordState) -> RecordState:
+    """Fill in what the indexes are kept by: the next timer and the provisional mark."""
+    flags = state.flags & ~RecordFlag.PROVISIONAL
+    if state.has_provisional_clock():
+        flags |= RecordFlag.PROVISIONAL
+    return state._replace(timer_at=state.next_timer(), flags=flags)
+
+
+# --- submissions ---------------------------------------------------------------------------------
+
+
+def _submission(
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision:
+    """A submission: a repeat gets its first receipt, a faulty one is quarantined, else its rule."""
+    stored = view.get(b"s" + prepared.submission_key)
+    if stored is not None:
+        first = Receipt.unpack(stored)
+        if first.outcome != Outcome.QUARANTINED or first.basis == basis.id:
+            return Decision(
+                Outcome.DUPLICATE,
+                reasons=(Reason("REPEATED_SUBMISSION", "", "warning"),),
+                refers_to=first.sequence,
+                is_repeat=True,
+            )
+    if prepared.has_errors:
+        return _quarantine(prepared, old, now, basis, sequence)
+    return _ROW_RULES[prepared.kind](view, prepared, old, now, basis, sequence)
+
+
+def _quarantine(
+    prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int,
+    *reasons: Reason,
+) -> Decision:  # fmt: skip
+    """Keep it out of sight, but let the legal clock run: it is still an undisclosed decision."""
+    everything = prepared.reasons + reasons
+    has_row = prepared.is_row
+    if not has_row or (old is not None and old.status in (Status.LIVE, Status.HELD, Status.MOVED)):
+        return Decision(Outcome.QUARANTINED, reasons=everything)
+    running = clocks.quarantine_clocks(prepared, old, now, basis)
+    state = RecordState(
+        Status.QUARANTINED, RecordFlag.NONE, old.version if old else 0, ZERO_CONTENT, sequence,
+        prepared.decided_on, prepared.source_version, old.named if old else 0, 0, NEVER,
+        running, (), prepared.department, prepared.subject_kind,
+    )  # fmt: skip
+    return Decision(Outcome.QUARANTINED, state=state, reasons=everything)
+
+
+def _row(
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision:
+    """A full row, not declared as a correction."""
+    del view
+    if old is None or old.status in (Status.QUARANTINED, Status.WITHDRAWN, Status.MOVED):
+        return _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED)
+    if old.content == prepared.content:
+        return Decision(
+            Outcome.DUPLICATE,
+            reasons=(Reason("SAME_AS_LIVE", "", "warning"),),
+            refers_to=old.live_sequence,
+            version=old.version,
+        )
+    if _is_older(prepared, old):
+        return _superseded(old)
+    return Decision(
+        Outcome.CONFLICTING,
+        state=old._replace(flags=old.flags | RecordFlag.CONFLICT),
+        reasons=(*prepared.reasons, Reason("UNDECLARED_CHANGE", "", "error")),
+        refers_to=old.live_sequence,
+    )
+
+
+def _is_older(prepared: Prepared, old: RecordState) -> bool:
+    return 0 < prepared.source_version < old.source_version
+
+
+def _superseded(old: RecordState) -> Decision:
+    return Decision(
+        Outcome.SUPERSEDED,
+        reasons=(Reason("OLDER_THAN_LIVE", "", "warning"),),
+        refers_to=old.live_sequence,
+        version=old.version,
+    )
+
+
+def _publish(
+    prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int,
+    outcome: Outcome, met: int = 0,
+) -> Decision:  # fmt: skip
+    """Make the row the live version and name the targets that shall show it.
+
+    `met` has a bit per target whose disclosure duty an earlier identity had met: there the
+    correction clock runs instead.
+    """
+    shown, withheld = basis.targets_for(prepared, now)
+    named_before = old.named if old is not None else 0
+    version = (old.version if old is not None else 0) + 1
+    withdraw = named_before & ~shown if old is not None and old.status is Status.LIVE else 0
+    if outcome is Outcome.CORRECTED and old is not None:
+        running = clocks.corrected_clocks(prepared, old, shown, now, basis)
+    else:
+        running = clocks.disclosure_clocks(prepared, old, shown, met, now, basis)
+    if withdraw:
+        running += clocks.withdrawal_clocks(prepared.subject_kind, withdraw, now, basis)
+    state = RecordState(
+        Status.LIVE, RecordFlag.NONE, version, prepared.content, sequence, prepared.decided_on,
+        prepared.source_version, named_before | shown, shown, NEVER, running,
+        clocks.named_stages(old, shown, withdraw, version), prepared.department,
+        prepared.subject_kind,
+    )  # fmt: skip
+    return Decision(
+        outcome,
+        state=state,
+        reasons=prepared.reasons + withheld,
+        publish=shown,
+        withdraw=withdraw,
+        refers_to=old.live_sequence if old is not None else NO_SEQUENCE,
+    )
+
+
+def _correction(  # noqa: PLR0911 - one return per way a correction can end reads best
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision:
+    """A declared correction that keeps the record's identity: the next version."""
+    del view
+    if old is None:
+        return _quarantine(
+            prepared, old, now, basis, sequence, Reason("RECORD_NOT_FOUND", "", "error")
+        )
+    refusal = _may_not_act(prepared, old, basis)
+    if refusal is not None:
+        return Decision(Outcome.QUARANTINED, reasons=(*prepared.reasons, refusal))
+    if old.status is Status.QUARANTINED:
+        return _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED)
+    if old.status is not Status.LIVE:
+        return Decision(
+            Outcome.QUARANTINED,
+            reasons=(*prepared.reasons, Reason("RECORD_WITHDRAWN", "", "error")),
+            refers_to=old.live_sequence,
+        )
+    if old.content == prepared.content:
+        return Decision(
+            Outcome.DUPLICATE,
+            reasons=(Reason("SAME_AS_LIVE", "", "warning"),),
+            refers_to=old.live_sequence,
+            version=old.version,
+        )
+    if _is_older(prepared, old):
+        return _superseded(old)
+    return _publish(prepared, old, now, basis, sequence, Outcome.CORRECTED)
+
+
+def _may_not_act(prepared: Prepared, old: RecordState, basis: Basis) -> Reason | None:
+    """Who may correct, withdraw or move whose records: the site's authority table."""
+    if basis.may_act_on(prepared.department, old.department):
+        return None
+    return Reason("NOT_YOUR_RECORD", "", "error")
+
+
+def _take_down(
+    prepared: Prepared, old: RecordState | None, now: int, basis: Basis, status: Status
+) -> Decision:
+    """Withdraw or move out: every target any version was named for must stop showing it."""
+    if old is None:
+        return Decision(
+            Outcome.QUARANTINED,
+            reasons=(*prepared.reasons, Reason("RECORD_NOT_FOUND", "", "error")),
+        )
+    refusal = _may_not_act(prepared, old, basis)
+    if refusal is not None:
+        return Decision(Outcome.QUARANTINED, reasons=(*prepared.reasons, refusal))
+    if old.status in (Status.WITHDRAWN, Status.MOVED):
+        return Decision(
+            Outcome.DUPLICATE,
+            reasons=(Reason("ALREADY_WITHDRAWN", "", "warning"),),
+            refers_to=old.live_sequence,
+            version=old.version,
+        )
+    version = old.version + 1
+    state = old._replace(
+        status=status,
+        flags=RecordFlag.NONE,
+        version=version,
+        publish=0,
+        clocks=clocks.withdrawal_clocks(old.kind, old.named, now, basis),
+        stages=clocks.named_stages(old, 0, old.named, version),
+    )
+    return Decision(
+        Outcome.WITHDRAWN,
+        state=state,
+        reasons=prepared.reasons,
+        withdraw=old.named,
+        refers_to=old.live_sequence,
+    )
+
+
+def _withdrawal(
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision:
+    """A withdrawal by the department."""
+    del view, sequence
+    return _take_down(prepared, old, now, basis, Status.WITHDRAWN)
+
+
+def _moved_out(
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision:
+    """A record leaves its identity; the partition of the new one is told the verdict."""
+    del view, sequence
+    decision = _take_down(prepared, old, now, basis, Status.MOVED)
+    left = decision.outcome is Outcome.WITHDRAWN
+    already = (
+        decision.outcome is Outcome.DUPLICATE and old is not None and old.status is Status.MOVED
+    )
+    met = clocks.met_targets(old) if old is not None and left else 0
+    return decision._replace(
+        move=Move(prepared.move_id, "o" if left or already else "x"), facts=(("met", str(met)),)
+    )
+
+
+def _moved_in(
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision:
+    """A record arrives under its new identity; held until the old one has been left."""
+    if old is not None and old.status in (Status.LIVE, Status.HELD):
+        return _row(view, prepared, old, now, basis, sequence)
+    stored = view.get(b"m" + prepared.move_id)
+    note = MoveNote.unpack(stored) if stored is not None else None
+    if note is not None and note.verdict == "o":
+        return _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED, note.met)
+    if note is not None and note.verdict == "x":
+        return _quarantine(
+            prepared, old, now, basis, sequence, Reason("RECORD_NOT_FOUND", "", "error")
+        )
+    state = RecordState(
+        Status.HELD, RecordFlag.NONE, old.version if old else 0, prepared.content, sequence,
+        prepared.decided_on, prepared.source_version, old.named if old else 0, 0, NEVER,
+        clocks.quarantine_clocks(prepared, old, now, basis), (), prepared.department,
+        prepared.subject_kind,
+    )  # fmt: skip
+    return Decision(
+        Outcome.HELD,
+        state=state,
+        reasons=(*prepared.reasons, Reason("WAITING_FOR_MOVE", "", "warning")),
+        move=Move(prepared.move_id, "h"),
+        row=prepared.row,
+    )
+
+
+# --- control -------------------------------------------------------------------------------------
+
+
+def _adopt_basis(
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision:
+    """From here on this partition decides under another basis."""
+    del view, prepared, old, now, basis, sequence
+    return Decision(Outcome.BASIS_ADOPTED)
+
+
+def _note_move(
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision:
+    """The old identity was left, or could not be: release what was held for it."""
+    stored = view.get(b"m" + prepared.move_id)
+    note = MoveNote.unpack(stored) if stored is not None else None
+    facts = (("met", str(prepared.met)),)
+    if note is None or note.verdict != "h" or old is None or old.status is not Status.HELD:
+        verdict = prepared.verdict if note is None else note.verdict
+        return Decision(Outcome.MOVE_NOTED, move=Move(prepared.move_id, verdict), facts=facts)
+    released = Move(prepared.move_id, "r")
+    held = prepare_held(
+        prepared, old.department, view.get(b"h" + prepared.record_key) or b"", now, basis
+    )
+    if prepared.verdict == "x" or held.has_errors:
+        missing = () if held.has_errors else (Reason("RECORD_NOT_FOUND", "", "error"),)
+        state = old._replace(status=Status.QUARANTINED, live_sequence=sequence)
+        return Decision(
+            Outcome.HELD_RELEASED, state=state, reasons=held.reasons + missing, move=released,
+            refers_to=old.live_sequence, facts=facts,
+        )  # fmt: skip
+    decision = _publish(held, old, now, basis, sequence, Outcome.HELD_RELEASED, prepared.met)
+    return decision._replace(move=released, row=held.row, facts=facts)
+
+
+def _refuse_control(
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision:
+    """A control or outcome message nobody can read: written down, nothing changed."""
+    del view, old, now, basis, sequence
+    return Decision(Outcome.CONTROL_REFUSED, reasons=prepared.reasons)
+
+
+# --- platforms' outcomes, timers, sweeps ---------------------------------------------------------
+
+
+def _note_outcome(
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision:
+    """A platform answered: note the stage, stop the clock it stops."""
+    del view, sequence
+    report = prepared.report
+    if report is None or old is None:
+        return Decision(
+            Outcome.OUTCOME_NOTED,
+            reasons=(*prepared.reasons, Reason("RECORD_NOT_FOUND", "", "warning")),
+        )
+    state, events = clocks.note_stage(old, report, now, basis)
+    reasons = prepared.reasons
+    if report.code:
+        reasons += (Reason("REFUSED_BY_TARGET", report.code[:64], "error"),)
+    return Decision(
+        Outcome.OUTCOME_NOTED, state=state, events=events, reasons=reasons,
+        refers_to=old.live_sequence, version=report.version,
+    )  # fmt: skip
+
+
+def _fire_timer(
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision | None:
+    """A clock has something to say: due soon, overdue, publication expired."""
+    del view, prepared, sequence
+    if old is None or old.timer_at > now:
+        return None
+    state, events, expired = clocks.fire(old, now, basis)
+    if expired:
+        version = state.version + 1
+        state = state._replace(
+            version=version,
+            publish=state.publish & ~expired,
+            clocks=state.clocks + clocks.withdrawal_clocks(old.kind, expired, now, basis),
+            stages=clocks.named_stages(state, 0, expired, version),
+        )
+        outcome = Outcome.EXPIRED
+    elif any(event.event == "overdue" for event in events):
+        outcome = Outcome.OVERDUE
+    elif events:
+        outcome = Outcome.DUE_SOON
+    else:
+        outcome = Outcome.RECOUNTED
+    return Decision(
+        outcome, state=state, events=events, withdraw=expired, refers_to=old.live_sequence
+    )
+
+
+def _sweep_step(
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision | None:
+    """Recount one record's provisional deadlines under the current calendar."""
+    del view, prepared, now, sequence
+    if old is None:
+        return None
+    state, events = clocks.recount(old, basis)
+    if state == old:
+        return None
+    return Decision(Outcome.RECOUNTED, state=state, events=events, refers_to=old.live_sequence)
+
+
+def _end_sweep(
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision:
+    """The sweep has walked the whole index."""
+    del view, prepared, old, now, basis, sequence
+    return Decision(Outcome.SWEEP_ENDED)
+
+
+_ROW_RULES = {
+    "licence.granted.v1": _row,
+    "penalty.imposed.v1": _row,
+    "record.corrected.v1": _correction,
+    "record.withdrawn.v1": _withdrawal,
+    "record.moved_out.v1": _moved_out,
+    "record.moved_in.v1": _moved_in,
+}
+_RULES = {
+    Verb.SUBMISSION: _submission,
+    Verb.ADOPT_BASIS: _adopt_basis,
+    Verb.NOTE_MOVE: _note_move,
+    Verb.REFUSE: _refuse_control,
+    Verb.NOTE_OUTCOME: _note_outcome,
+    Verb.TIMER: _fire_timer,
+    Verb.SWEEP: _sweep_step,
+    Verb.END_SWEEP: _end_sweep,
+}

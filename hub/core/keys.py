@@ -1,0 +1,130 @@
+"""Keys of the registrar's state store, one letter a family; all without the partition prefix.
+
+| key | value |
+|---|---|
+| `r` + record key | packed `RecordState` |
+| `s` + submission key | first receipt: sequence, outcome, basis |
+| `t` + due time + record key | empty: the timer index, in time order |
+| `p` + record key | empty: records with a provisional deadline |
+| `h` + record key | the framed row of a record held until its move is known |
+| `m` + move id | what is known of a move: verdict, record key, targets whose duty was met |
+| `q` + topic id | offset of the last cause read from that topic |
+| `b` | id of the current basis; `B` + id: its document |
+| `w` | a sweep under way: basis id, ordinal, last record key |
+| `l` | head of the ledger: next sequence, last hash, last decision time, next Kafka offset |
+"""
+
+from __future__ import annotations
+
+import struct
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+BASIS: Final = b"b"
+SWEEP: Final = b"w"
+HEAD: Final = b"l"
+
+_RECEIPT: Final = struct.Struct(">Qc16s")
+_HEAD: Final = struct.Struct(">Q32sQQ")
+_MOVE: Final = struct.Struct(">c16sQ")
+_SWEEP: Final = struct.Struct(">16sQ16s")
+
+
+class Receipt(NamedTuple):
+    """The first answer to a submission."""
+
+    sequence: int
+    outcome: str
+    basis: bytes
+
+    def pack(self) -> bytes:
+        """The stored bytes."""
+        return _RECEIPT.pack(self.sequence, self.outcome.encode(), self.basis)
+
+    @classmethod
+    def unpack(cls, stored: bytes) -> Receipt:
+        """Read what `pack` wrote."""
+        sequence, outcome, basis = _RECEIPT.unpack(stored)
+        return cls(sequence, outcome.decode(), basis)
+
+
+class Head(NamedTuple):
+    """Where a partition's chain stands: what the next ledger record continues."""
+
+    sequence: int
+    last_hash: bytes
+    decided_at: int
+    next_offset: int
+    """Kafka offset in the ledger topic to fold on from."""
+
+    def pack(self) -> bytes:
+        """The stored bytes."""
+        return _HEAD.pack(*self)
+
+    @classmethod
+    def unpack(cls, stored: bytes) -> Head:
+        """Read what `pack` wrote."""
+        return cls(*_HEAD.unpack(stored))
+
+
+GENESIS: Final = Head(0, bytes(32), 0, 0)
+"""The head of an empty ledger partition."""
+
+
+class MoveNote(NamedTuple):
+    """What is known of a record's move to another identity."""
+
+    verdict: str
+    record_key: bytes
+    met: int
+    """Bit per target whose disclosure duty the old identity had met."""
+
+    def pack(self) -> bytes:
+        """The stored bytes."""
+        return _MOVE.pack(self.verdict.encode(), self.record_key, self.met)
+
+    @classmethod
+    def unpack(cls, stored: bytes) -> MoveNote:
+        """Read what `pack` wrote."""
+        verdict, record_key, met = _MOVE.unpack(stored)
+        return cls(verdict.decode(), record_key, met)
+
+
+class SweepCursor(NamedTuple):
+    """How far a sweep over the provisional deadlines has come."""
+
+    basis: bytes
+    ordinal: int
+    last_key: bytes
+
+    def pack(self) -> bytes:
+        """The stored bytes."""
+        return _SWEEP.pack(*self)
+
+    @classmethod
+    def unpack(cls, stored: bytes) -> SweepCursor:
+        """Read what `pack` wrote."""
+        return cls(*_SWEEP.unpack(stored))
+
+
+def record_key_of(
+    subject: str, authority_code: str, document_key: str, name_key: str, credit_code: bytes
+) -> bytes:
+    """Identity of a record under its credit code: 16 bytes.
+
+    Kind, authority, document number and subject name make the identity (document numbers alone
+    repeat: one decision may punish a company and its manager); the credit code is part of the key
+    because one ledger partition holds many companies.
+    """
+    text = f"{subject}\x1f{authority_code}\x1f{document_key}\x1f{name_key}\x1f"
+    return sha256(text.encode() + credit_code).digest()[:16]
+
+
+def submission_key_of(stream: bytes, sequence: bytes) -> bytes:
+    """Identity of a submission: 16 bytes of the hash of its stream and sequence."""
+    return sha256(stream + b"\x1f" + sequence).digest()[:16]
+
+
+def timer_key(due_at: int, record_key: bytes) -> bytes:
+    """Key of a timer: sorts by due time."""
+    return b"t" + due_at.to_bytes(8) + record_key

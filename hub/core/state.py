@@ -1,0 +1,253 @@
+"""What the registrar remembers of one record: the value behind its key in the state store.
+
+A ledger record carries the complete new `RecordState` of the record it touches, so that `evolve`
+reads nothing but the ledger. The bytes are the Avro encoding of `RecordState` as the schema
+`ledger.record.v1.avsc` describes it: fixed-size fields first, so a `struct` reads them in place.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import IntFlag, StrEnum
+from typing import Final, NamedTuple
+
+from hub.core.wire import decode_text, encode_long, encode_text
+
+# status, flags, version, content, live_sequence, decided_on, source_version, named, publish,
+# timer_at
+_HEADER: Final = struct.Struct(">cBI32sQIQQQQ")
+_CLOCK: Final = struct.Struct(">BcBQQQI")
+_STAGE: Final = struct.Struct(">BIccQQ")
+NEVER: Final = (1 << 64) - 1
+"""A time that does not come: no timer is set."""
+
+
+class Status(StrEnum):
+    """Where a record stands; one letter, as stored."""
+
+    LIVE = "L"
+    QUARANTINED = "Q"
+    WITHDRAWN = "W"
+    HELD = "H"
+    MOVED = "M"
+
+
+class RecordFlag(IntFlag):
+    """Marks on a record."""
+
+    NONE = 0
+    PROVISIONAL = 1
+    """At least one running clock was counted through a year without a holiday notice."""
+    CONFLICT = 2
+    """Another content was submitted without being declared a correction."""
+
+
+class ClockKind(StrEnum):
+    """The clocks that run against a record at one target; one letter, as stored."""
+
+    DISCLOSE = "D"
+    WITHDRAW = "W"
+    EXPIRE = "E"
+
+
+class ClockFlag(IntFlag):
+    """Marks on one clock."""
+
+    NONE = 0
+    PROVISIONAL = 1
+    ESTIMATED = 2
+    """No readable decision date: the clock runs from arrival."""
+    STOPPED = 4
+    LATE = 8
+    """Stopped after it was due."""
+    OVERDUE_WRITTEN = 16
+    SOON_3_WRITTEN = 32
+    SOON_1_WRITTEN = 64
+
+
+class StageCode(StrEnum):
+    """The last stage a target reported; one letter, as stored."""
+
+    NAMED = "n"
+    """Named in the ledger; the target has not been reached yet."""
+    SENT = "s"
+    ACKNOWLEDGED = "a"
+    PUBLISHED = "p"
+    REFUSED = "r"
+    WITHDRAWN = "w"
+
+
+class Clock(NamedTuple):
+    """One legal clock of a record at one target; times are business milliseconds."""
+
+    target: int
+    kind: ClockKind
+    flags: ClockFlag
+    due_at: int
+    soon_3_at: int
+    soon_1_at: int
+    counted_from: int
+    """Proleptic ordinal of the day the clock counts from (day one is the next day)."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the clock still waits for its stage."""
+        return not self.flags & ClockFlag.STOPPED
+
+    def next_mark(self) -> int:
+        """The next moment something must be written about this clock, or `NEVER`."""
+        if self.flags & (ClockFlag.STOPPED | ClockFlag.OVERDUE_WRITTEN):
+            return NEVER
+        if self.kind is ClockKind.EXPIRE:
+            return self.due_at
+        if not self.flags & ClockFlag.SOON_3_WRITTEN:
+            return self.soon_3_at
+        if not self.flags & ClockFlag.SOON_1_WRITTEN:
+            return self.soon_1_at
+        return self.due_at
+
+
+class Stage(NamedTuple):
+    """The last stage one target reported for one version."""
+
+    target: int
+    version: int
+    action: str
+    """`P` publish or `W` withdraw."""
+    stage: StageCode
+    at: int
+    platform_at: int
+
+
+class RecordState(NamedTuple):
+    """One record under one credit code."""
+
+    status: Status
+    flags: RecordFlag
+    version: int
+    content: bytes
+    """SHA-256 of the canonical content of the live version; zeros when there is none."""
+    live_sequence: int
+    """Ledger sequence of the record that made the current version."""
+    decided_on: int
+    """Decision date as a proleptic ordinal, 0 when unreadable."""
+    source_version: int
+    named: int
+    """Bit per target that any version was ever named for."""
+    publish: int
+    """Bit per target that shall show the current version."""
+    timer_at: int
+    clocks: tuple[Clock, ...]
+    stages: tuple[Stage, ...]
+    department: str
+    kind: str
+
+    def next_timer(self) -> int:
+        """When the earliest of the clocks has something to say, or `NEVER`."""
+        return min((clock.next_mark() for clock in self.clocks), default=NEVER)
+
+    def has_provisional_clock(self) -> bool:
+        """Whether a running clock must be recounted once a missing holiday notice is loaded."""
+        return any(c.flags & ClockFlag.PROVISIONAL and c.is_running for c in self.clocks)
+
+
+def encode_clocks(clocks: tuple[Clock, ...]) -> bytes:
+    """Pack the clocks as an Avro array of fixed-size records."""
+    if not clocks:
+        return b"\x00"
+    packed = [
+        _CLOCK.pack(
+            c.target, c.kind.encode(), c.flags, c.due_at, c.soon_3_at, c.soon_1_at, c.counted_from
+        )
+        for c in clocks
+    ]
+    return encode_long(len(clocks)) + b"".join(packed) + b"\x00"
+
+
+def encode_state(state: RecordState) -> bytes:
+    """Pack a record's state: the bytes in the ledger and in the store."""
+    stages = b"\x00"
+    if state.stages:
+        packed = [
+            _STAGE.pack(
+                s.target, s.version, s.action.encode(), s.stage.encode(), s.at, s.platform_at
+            )
+            for s in state.stages
+        ]
+        stages = encode_long(len(packed)) + b"".join(packed) + b"\x00"
+    return b"".join(
+        (
+            _HEADER.pack(
+                state.status.encode(),
+                state.flags,
+                state.version,
+                state.content,
+                state.live_sequence,
+                state.decided_on,
+                state.source_version,
+                state.named,
+                state.publish,
+                state.timer_at,
+            ),
+            encode_clocks(state.clocks),
+            stages,
+            encode_text(state.department),
+            encode_text(state.kind),
+        )
+    )
+
+
+def state_end(source: bytes, at: int) -> int:
+    """The position behind a packed state that begins at `at`, without unpacking it."""
+    at += _HEADER.size
+    for size in (_CLOCK.size, _STAGE.size):
+        count = source[at] >> 1  # a site has < 32 targets, so the count is one byte
+        at += 1
+        if count:
+            at += count * size + 1
+    for _text in range(2):
+        at += 1 + (source[at] >> 1)  # department and kind are shorter than 64 bytes
+    return at
+
+
+def timer_of(source: bytes, at: int = 0) -> int:
+    """Read `timer_at` out of a packed state without unpacking the rest."""
+    return int.from_bytes(source[at + _HEADER.size - 8 : at + _HEADER.size])
+
+
+def flags_of(source: bytes, at: int = 0) -> int:
+    """Read the flags out of a packed state without unpacking the rest."""
+    return source[at + 1]
+
+
+def decode_state(source: bytes, at: int = 0) -> RecordState:
+    """Unpack a record's state."""
+    head = _HEADER.unpack_from(source, at)
+    at += _HEADER.size
+    count = source[at] >> 1
+    at += 1
+    clocks = []
+    for _ in range(count):
+        target, kind, flags, due, soon_3, soon_1, start = _CLOCK.unpack_from(source, at)
+        clocks.append(
+            Clock(target, ClockKind(kind.decode()), ClockFlag(flags), due, soon_3, soon_1, start)
+        )
+        at += _CLOCK.size
+    at += 1 if count else 0
+    count = source[at] >> 1
+    at += 1
+    stages = []
+    for _ in range(count):
+        target, version, action, stage, when, platform = _STAGE.unpack_from(source, at)
+        stages.append(
+            Stage(target, version, action.decode(), StageCode(stage.decode()), when, platform)
+        )
+        at += _STAGE.size
+    at += 1 if count else 0
+    department, at = decode_text(source, at)
+    kind, at = decode_text(source, at)
+    status, flags, version, content, live, decided_on, source_version, named, publish, timer = head
+    return RecordState(
+        Status(status.decode()), RecordFlag(flags), version, content, live, decided_on,
+        source_version, named, publish, timer, tuple(clocks), tuple(stages), department, kind,
+    )  # fmt: skip

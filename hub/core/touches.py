@@ -1,0 +1,370 @@
+"""What a cause touches: reads it once, checks it, and names the state that must be fetched.
+
+Everything that can be known without state is worked out here, so that the engine can fetch the
+keys of a whole batch in one read and `decide` finds them in its view.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import Enum, auto
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from hub.contracts import Fault
+from hub.core.keys import record_key_of, submission_key_of
+from hub.core.record import NO_KEY, Cause, CauseKind, Reason
+from hub.core.state import StageCode
+from hub.domain.partitioning import partition_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hub.contracts import Checked
+    from hub.core.basis import Basis
+
+MAX_DECODED_BYTES = 1024 * 1024
+"""Limit of a submission once decompressed: a compressed batch slips past the broker's limit."""
+ROW_KINDS = frozenset({"licence.granted.v1", "penalty.imposed.v1"})
+_NESTED_KINDS = frozenset({"record.corrected.v1", "record.moved_in.v1"})
+_ZERO_CONTENT = bytes(32)
+
+
+class Verb(Enum):
+    """Which rule of `decide` a cause is for."""
+
+    SUBMISSION = auto()
+    ADOPT_BASIS = auto()
+    NOTE_MOVE = auto()
+    REFUSE = auto()
+    NOTE_OUTCOME = auto()
+    TIMER = auto()
+    SWEEP = auto()
+    END_SWEEP = auto()
+
+
+class StageReport(NamedTuple):
+    """What a courier reports of one delivery."""
+
+    target: int
+    version: int
+    action: str
+    """`P` publish, `W` withdraw."""
+    stage: StageCode
+    at: int
+    platform_at: int
+    code: str
+    """The platform's reason code when it refused."""
+
+
+class Prepared:
+    """A cause, read and checked; `keys` is the state it touches."""
+
+    __slots__ = (
+        "adopts", "cause", "checked", "content", "decided_on", "department", "expires_on",
+        "has_errors", "is_oversize", "is_row", "keys", "kind", "met", "move_id", "reasons",
+        "record_key", "report", "row", "source_version", "subject_kind", "submission_key", "verb",
+        "verdict",
+    )  # fmt: skip
+
+    def __init__(self, cause: Cause, verb: Verb, department: str = "", kind: str = "") -> None:
+        self.cause = cause
+        self.verb = verb
+        self.department = department
+        self.kind = kind
+        self.subject_kind = kind
+        self.keys: tuple[bytes, ...] = ()
+        self.record_key = NO_KEY
+        self.submission_key = NO_KEY
+        self.checked: Checked | None = None
+        self.content = _ZERO_CONTENT
+        self.decided_on = 0
+        self.expires_on = 0
+        self.source_version = 0
+        self.reasons: tuple[Reason, ...] = ()
+        self.has_errors = False
+        self.is_oversize = False
+        self.is_row = False
+        self.row = b""
+        self.move_id = NO_KEY
+        self.met = 0
+        self.verdict = ""
+        self.adopts = NO_KEY
+        self.report: StageReport | None = None
+
+    def refuse(self, code: str, field: str = "") -> None:
+        """Add an error."""
+        self.reasons += (Reason(code, field, "error"),)
+        self.has_errors = True
+
+    def warn(self, code: str, field: str = "") -> None:
+        """Add a warning."""
+        self.reasons += (Reason(code, field, "warning"),)
+
+
+# --- submissions ---------------------------------------------------------------------------------
+
+
+def prepare_submission(
+    cause: Cause, partition: int, department: str, now: int, basis: Basis
+) -> Prepared:
+    """Read and check one submission; never raises on bad input, every fault is a reason."""
+    headers = dict(cause.headers)
+    kind = headers.get("ce_type", b"").decode("ascii", "replace")
+    prepared = Prepared(cause, Verb.SUBMISSION, department, kind)
+    stream, sequence = headers.get("ce_source"), headers.get("ce_id")
+    if stream and sequence:
+        prepared.submission_key = submission_key_of(stream, sequence)
+    else:
+        prepared.submission_key = submission_key_of(
+            cause.topic.encode(), b"%d/%d" % (partition, cause.offset)
+        )
+        prepared.refuse("HEADER_MISSING", "ce_source" if not stream else "ce_id")
+    version = headers.get("hub_source_version")
+    if version is not None and version.isdigit():
+        prepared.source_version = min(int(version), (1 << 63) - 1)
+    if partition_of(cause.key, basis.partitions) != partition:
+        prepared.refuse("WRONG_PARTITION")
+    _read_value(prepared, now, basis)
+    if prepared.record_key == NO_KEY:  # no identity can be read: the submission is its own record
+        prepared.record_key = prepared.submission_key
+    prepared.keys = (b"r" + prepared.record_key, b"s" + prepared.submission_key)
+    if prepared.move_id != NO_KEY:
+        prepared.keys += (b"m" + prepared.move_id,)
+    return prepared
+
+
+def _read_value(prepared: Prepared, now: int, basis: Basis) -> None:
+    value = prepared.cause.value
+    if len(value) > MAX_DECODED_BYTES:
+        prepared.is_oversize = True
+        prepared.is_row = True
+        prepared.refuse("RECORD_TOO_LARGE")
+        return
+    decoded = basis.contracts.decode_framed(value)
+    if isinstance(decoded, Fault):
+        prepared.is_row = True
+        prepared.refuse(decoded.code)
+        return
+    contract, row = decoded
+    if contract.kind != prepared.kind:
+        prepared.is_row = True
+        prepared.refuse("UNKNOWN_KIND", "ce_type")
+        return
+    if prepared.kind in ROW_KINDS:
+        _check_row(prepared, contract.check(row, basis.day_of(now)), basis)
+        prepared.row = value
+    elif prepared.kind == "row.unreadable.v1":
+        _read_unreadable(prepared, row)
+    elif prepared.kind in _NESTED_KINDS:
+        _read_nested(prepared, row, now, basis)
+    else:
+        _read_reference(prepared, contract.check(row, basis.day_of(now)), row, basis)
+
+
+def _check_row(prepared: Prepared, checked: Checked, basis: Basis) -> None:
+    prepared.is_row = True
+    prepared.checked = checked
+    if checked.findings:
+        prepared.reasons += tuple(Reason(*finding) for finding in checked.findings)
+        if not checked.ok:
+            prepared.has_errors = True
+    prepared.content = checked.content
+    if checked.decided_on is not None:
+        prepared.decided_on = checked.decided_on.toordinal()
+    if checked.expires_on is not None:
+        prepared.expires_on = checked.expires_on.toordinal()
+    _identify(prepared, checked, basis)
+
+
+def _identify(prepared: Prepared, checked: Checked, basis: Basis) -> None:
+    """Key, authority and identity of what the row or reference speaks of."""
+    key = prepared.cause.key
+    if checked.credit_code and key != checked.credit_code.encode():
+        prepared.refuse("KEY_MISMATCH")
+    authorities = basis.authorities_of(prepared.department)
+    if authorities is None:
+        prepared.refuse("UNKNOWN_DEPARTMENT")
+    elif checked.authority_code and checked.authority_code not in authorities:
+        prepared.refuse("FOREIGN_AUTHORITY")
+    if checked.document_key and checked.name_key:
+        subject = basis.subject_of(prepared.subject_kind)
+        prepared.record_key = record_key_of(
+            subject, checked.authority_code, checked.document_key, checked.name_key, key
+        )
+
+
+def _read_nested(
+    prepared: Prepared, row: Mapping[str, str | bytes], now: int, basis: Basis
+) -> None:
+    """A correction or an arriving record: a full row of its kind inside."""
+    inner = row["row"]
+    framed = inner if isinstance(inner, bytes) else inner.encode()
+    decoded = basis.contracts.decode_framed(framed)
+    prepared.is_row = True
+    if isinstance(decoded, Fault):
+        prepared.refuse(decoded.code, "row")
+        return
+    contract, inner_row = decoded
+    prepared.subject_kind = contract.kind
+    if contract.kind not in ROW_KINDS or contract.kind != row["subject_kind"]:
+        prepared.refuse("UNKNOWN_KIND", "subject_kind")
+        return
+    if not row["reason"]:
+        prepared.refuse("CORRECTION_WITHOUT_REASON", "reason")
+    _check_row(prepared, contract.check(inner_row, basis.day_of(now)), basis)
+    prepared.row = framed
+    if prepared.kind == "record.moved_in.v1":
+        _read_move_id(prepared, row)
+    elif any(
+        row[f"previous_{part}"] for part in ("credit_code", "document_number", "subject_name")
+    ):
+        prepared.refuse("IDENTITY_CHANGED")
+
+
+def _read_reference(
+    prepared: Prepared, checked: Checked, row: Mapping[str, str | bytes], basis: Basis
+) -> None:
+    """A withdrawal or a departure: names a record without repeating it."""
+    prepared.subject_kind = str(row["subject_kind"])
+    if prepared.subject_kind not in ROW_KINDS:
+        prepared.refuse("UNKNOWN_KIND", "subject_kind")
+    prepared.reasons += tuple(Reason(*finding) for finding in checked.findings)
+    if not checked.ok:
+        prepared.has_errors = True
+    _identify(prepared, checked, basis)
+    if prepared.kind == "record.moved_out.v1":
+        _read_move_id(prepared, row)
+
+
+def _read_move_id(prepared: Prepared, row: Mapping[str, str | bytes]) -> None:
+    try:
+        move_id = bytes.fromhex(str(row["move_id"]))
+    except ValueError:
+        move_id = b""
+    if len(move_id) == len(NO_KEY):
+        prepared.move_id = move_id
+    else:
+        prepared.refuse("FIELD_REQUIRED", "move_id")
+
+
+def _read_unreadable(prepared: Prepared, row: Mapping[str, str | bytes]) -> None:
+    """A row the connector could not read, or a natural person's: sealed, counted, quarantined."""
+    prepared.is_row = True
+    subject_kind = str(row["subject_kind"])
+    if subject_kind in ROW_KINDS:
+        prepared.subject_kind = subject_kind
+    if row["cause"] == "person":
+        prepared.refuse("PERSON_NOT_ENABLED")
+    else:
+        prepared.refuse(str(row["reason_code"]) or "ROW_UNREADABLE")
+
+
+def prepare_held(
+    prepared: Prepared, department: str, framed: bytes, now: int, basis: Basis
+) -> Prepared:
+    """Check a held row again when it is released: rules and calendars may have changed since."""
+    held = Prepared(prepared.cause, Verb.NOTE_MOVE, department, "record.moved_in.v1")
+    held.row = framed
+    decoded = basis.contracts.decode_framed(framed)
+    if isinstance(decoded, Fault):
+        held.refuse(decoded.code, "row")
+        return held
+    contract, row = decoded
+    held.subject_kind = contract.kind
+    _check_row(held, contract.check(row, basis.day_of(now)), basis)
+    held.record_key = prepared.record_key
+    return held
+
+
+# --- control and outcomes ------------------------------------------------------------------------
+
+
+def prepare_control(cause: Cause, basis_id: bytes | None) -> Prepared:
+    """Read a message of the control topic. `basis_id` is the id of the basis it carries, if any."""
+    kind = dict(cause.headers).get("ce_type", b"").decode("ascii", "replace")
+    if kind == "basis.adopted.v1" and basis_id is not None:
+        prepared = Prepared(cause, Verb.ADOPT_BASIS, kind=kind)
+        prepared.adopts = basis_id
+        return prepared
+    if kind == "move.noted.v1":
+        try:
+            content = json.loads(cause.value)
+            prepared = Prepared(cause, Verb.NOTE_MOVE, kind=kind)
+            prepared.move_id = bytes.fromhex(content["move_id"])
+            prepared.verdict = "o" if content["verdict"] == "o" else "x"
+            prepared.met = int(content["met"])
+        except (ValueError, KeyError, TypeError):
+            pass
+        else:
+            prepared.keys = (b"m" + prepared.move_id,)
+            return prepared
+    prepared = Prepared(cause, Verb.REFUSE, kind=kind)
+    prepared.refuse("PAYLOAD_UNREADABLE")
+    return prepared
+
+
+def follow_move(prepared: Prepared, record_key: bytes) -> None:
+    """Second look: the move is known, so the record it holds must be read too."""
+    prepared.record_key = record_key
+    prepared.keys = (*prepared.keys, b"r" + record_key, b"h" + record_key)
+
+
+_STAGES = {
+    "sent": StageCode.SENT,
+    "acknowledged": StageCode.ACKNOWLEDGED,
+    "published": StageCode.PUBLISHED,
+    "refused": StageCode.REFUSED,
+    "withdrawn": StageCode.WITHDRAWN,
+}
+
+
+def prepare_outcome(cause: Cause, target: int) -> Prepared:
+    """Read what a courier reports of its target."""
+    prepared = Prepared(cause, Verb.NOTE_OUTCOME, kind="outcome.reported.v1")
+    try:
+        content = json.loads(cause.value)
+        prepared.record_key = bytes.fromhex(content["record"])
+        prepared.report = StageReport(
+            target,
+            int(content["version"]),
+            "P" if content["action"] == "publish" else "W",
+            _STAGES[content["stage"]],
+            int(content["at"]),
+            int(content["platform_at"] or content["at"]),
+            str(content["code"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        prepared.verb = Verb.REFUSE
+        prepared.record_key = NO_KEY
+        prepared.refuse("PAYLOAD_UNREADABLE")
+        return prepared
+    prepared.keys = (b"r" + prepared.record_key,)
+    return prepared
+
+
+# --- what nobody sent ----------------------------------------------------------------------------
+
+
+def prepare_timer(record_key: bytes, due_at: int) -> Prepared:
+    """A timer of one record came due."""
+    cause = Cause(CauseKind.TIMER, "timer:" + record_key.hex(), due_at, b"", (), b"")
+    prepared = Prepared(cause, Verb.TIMER)
+    prepared.record_key = record_key
+    prepared.keys = (b"r" + record_key,)
+    return prepared
+
+
+def prepare_sweep(basis: bytes, ordinal: int, record_key: bytes | None) -> Prepared:
+    """One step of a sweep over the provisional deadlines, or its end (`record_key` None)."""
+    cause = Cause(CauseKind.SWEEP, "sweep:" + basis.hex(), ordinal, b"", (), b"")
+    prepared = Prepared(cause, Verb.END_SWEEP if record_key is None else Verb.SWEEP)
+    if record_key is not None:
+        prepared.record_key = record_key
+        prepared.keys = (b"r" + record_key,)
+    return prepared
+
+
+def basis_id_of(canonical: bytes) -> bytes:
+    """The id of a basis: first 16 bytes of SHA-256 over its canonical JSON."""
+    return sha256(canonical).digest()[:16]

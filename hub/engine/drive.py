@@ -1,0 +1,107 @@
+"""Carries out a slot's requests with real or fake parts: the thin loop under the machine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hub.engine import requests as ask
+from hub.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+
+    from hub.ports import (
+        BusinessClock,
+        EngineClock,
+        FaultHooks,
+        InputRecord,
+        Inputs,
+        Lease,
+        StateStore,
+        Transactions,
+    )
+
+
+class Driver:
+    """One core thread that makes every call to the consumer, the producer and the store."""
+
+    def __init__(
+        self,
+        *,
+        lease: Lease,
+        transactions: Transactions,
+        inputs: Inputs,
+        store: StateStore,
+        business_clock: BusinessClock,
+        engine_clock: EngineClock,
+        faults: FaultHooks,
+        report: Callable[[str, Mapping[str, float]], None],
+    ) -> None:
+        self._lease = lease
+        self._transactions = transactions
+        self._inputs = inputs
+        self._store = store
+        self._business_clock = business_clock
+        self._engine_clock = engine_clock
+        self._faults = faults
+        self._report = report
+        self._fold: Iterator[list[InputRecord]] = iter(())
+
+    def run(self, road: Generator[ask.Request, Any, None], should_stop: Callable[[], bool]) -> None:
+        """Drive until `should_stop()` between two transactions."""
+        reply: object = None
+        while True:
+            request = road.send(reply)
+            if isinstance(request, ask.Consume) and should_stop():
+                road.close()
+                return
+            try:
+                reply = self._carry_out(request)
+            except UnavailableError as error:
+                reply = ask.Failed(str(error))
+
+    def _carry_out(self, request: ask.Request) -> object:  # noqa: PLR0911 - one per request
+        """Answer the requests that have a reply; the others are orders."""
+        match request:
+            case ask.Consume(limit, timeout):
+                return self._inputs.consume(limit, timeout)
+            case ask.ReadState(keys):
+                return self._store.read(keys)
+            case ask.Now():
+                return self._business_clock.now()
+            case ask.Commit():
+                return self._transactions.commit()
+            case ask.Scan(start, stop, limit):
+                return self._store.scan(start, stop, limit)
+            case ask.Bounds(partitions):
+                return self._inputs.bounds(partitions)
+            case ask.NextFold():
+                return next(self._fold, None)
+        self._obey(request)
+        return None
+
+    def _obey(self, request: ask.Request) -> None:
+        match request:
+            case ask.Produce(records):
+                self._transactions.produce(records)
+            case ask.Hook(name):
+                self._faults.reached(name)
+            case ask.Begin():
+                self._transactions.begin()
+            case ask.WriteState(changes):
+                self._faults.reached("mid_rocks_write")
+                self._store.write(changes)
+            case ask.Report(event, numbers):
+                self._report(event, numbers)
+            case ask.Initialise():
+                self._lease.take()
+                self._faults.reached("after_lease")
+                self._transactions.initialise()
+            case ask.Retire():
+                self._transactions.retire()
+            case ask.FoldLedger(positions):
+                self._fold = self._inputs.read_to_end(positions)
+            case ask.Assign(positions):
+                self._inputs.assign(positions)
+            case ask.Wait(seconds):
+                self._engine_clock.sleep(seconds)

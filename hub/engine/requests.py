@@ -1,0 +1,123 @@
+"""What the slot asks of the world. It does nothing itself: a driver carries each request out.
+
+Every request has one reply type, named in its docstring. A driver that cannot carry a request
+out replies `Failed`; the slot then takes its one road: retire, initialise, fold, seek, run. A
+simulator may delay, lose or fail any of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hub.ports import OutputRecord
+
+
+class Failed(NamedTuple):
+    """The broker, the network or the disk refused; what was committed is what the ledger says."""
+
+    reason: str
+
+
+class Initialise(NamedTuple):
+    """Take the lease, fence the predecessor, end its open transaction. Reply: None."""
+
+
+class Retire(NamedTuple):
+    """Throw the producer away without flushing. Reply: None."""
+
+    reason: str
+
+
+class ReadState(NamedTuple):
+    """Reply: list of values (None where there is none), in the order of the keys."""
+
+    keys: list[bytes]
+
+
+class Scan(NamedTuple):
+    """Reply: list of (key, value) with start ≤ key < stop, at most `limit`."""
+
+    start: bytes
+    stop: bytes
+    limit: int
+
+
+class WriteState(NamedTuple):
+    """Apply all changes atomically. Reply: None."""
+
+    changes: Mapping[bytes, bytes | None]
+
+
+class Bounds(NamedTuple):
+    """Reply: {(topic, partition): (log start, log end)}."""
+
+    partitions: list[tuple[str, int]]
+
+
+class FoldLedger(NamedTuple):
+    """Begin reading the ledger from these offsets to the end it has now. Reply: None."""
+
+    positions: dict[tuple[str, int], int]
+
+
+class NextFold(NamedTuple):
+    """Reply: the next list of `InputRecord` of the fold, or None at its end."""
+
+
+class Assign(NamedTuple):
+    """Read the inputs from these offsets on. Reply: None."""
+
+    positions: dict[tuple[str, int], int]
+
+
+class Consume(NamedTuple):
+    """Reply: list of `InputRecord`, empty when none came in time."""
+
+    limit: int
+    timeout_seconds: float
+
+
+class Now(NamedTuple):
+    """Reply: business time in milliseconds."""
+
+
+class Begin(NamedTuple):
+    """Open a transaction. Reply: None."""
+
+
+class Produce(NamedTuple):
+    """Hand records to the producer. Reply: None."""
+
+    records: list[OutputRecord]
+
+
+class Commit(NamedTuple):
+    """Flush, check every report, commit. Reply: {(topic, partition): next offset}."""
+
+
+class Hook(NamedTuple):
+    """A named place where a test may kill, stop or delay the worker. Reply: None."""
+
+    name: str
+
+
+class Report(NamedTuple):
+    """Something to count or log: never a payload, never an identifier. Reply: None."""
+
+    event: str
+    numbers: Mapping[str, float]
+
+
+class Wait(NamedTuple):
+    """Sleep before the next try. Reply: None."""
+
+    seconds: float
+
+
+Request = (
+    Initialise | Retire | ReadState | Scan | WriteState | Bounds | FoldLedger | NextFold | Assign
+    | Consume | Now | Begin | Produce | Commit | Hook | Report | Wait
+)  # fmt: skip

@@ -1,0 +1,384 @@
+"""The exactly-once slot: one way to start, one way to recover, and they are the same.
+
+1. lease, `init_transactions`: the predecessor is fenced, its open transaction ended;
+2. fold the own ledger partitions from the stored position to their end;
+3. seek every input to the last cause + 1, then run: consume, fetch, begin, decide, produce,
+   flush, all reports good, commit, write the state;
+4. anything goes wrong: drop what is not committed, retire the producer, go to 1.
+
+There is no consumer group: a position is the last cause in the ledger, so there is no second
+truth to reconcile. The slot is a generator of requests (sans I/O): it never touches Kafka, the
+store or a clock itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from hub.core import keys
+from hub.core.evolve import evolve
+from hub.core.keys import Head
+from hub.core.partition import BasisLibrary, PartitionCore
+from hub.core.record import (
+    Outcome,
+    decode_record,
+    record_hash,
+    topic_id,
+)
+from hub.core.state import NEVER
+from hub.core.touches import prepare_sweep, prepare_timer
+from hub.engine import requests as ask
+from hub.errors import IntegrityError
+from hub.ports import InputRecord, OutputRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping
+
+    from hub.core.record import LedgerRecord
+    from hub.core.touches import Prepared
+
+    Road = Generator[ask.Request, Any, None]
+
+BATCH_INPUTS = 5_000
+"""Inputs of one transaction at most: bounds memory and the time a transaction stays open."""
+POLL_SECONDS = 0.05
+TIMERS_PER_BATCH = 2_000
+SWEEP_STEP = 500
+LEDGER_LIMIT = 1024 * 1024 + 64 * 1024
+
+
+class SlotPlan(NamedTuple):
+    """What one slot owns."""
+
+    prefix: str
+    partitions: tuple[int, ...]
+    input_topics: tuple[str, ...]
+    """Every input, `control` first."""
+
+
+class _RestartError(Exception):
+    """A request failed: take the one road again."""
+
+
+class Slot:
+    """The state machine of one slot; `road()` yields requests and is sent their replies."""
+
+    def __init__(self, plan: SlotPlan) -> None:
+        self.plan = plan
+        self.ledger = plan.prefix + "ledger"
+        self.control = plan.prefix + "control"
+        self.library = BasisLibrary()
+        self.cores: dict[int, PartitionCore] = {}
+        self._positions: dict[tuple[str, int], int] = {}
+        self._next_timer: dict[int, int] = {}
+        self._sweeping: set[int] = set()
+        self._reading_all = False
+
+    def road(self) -> Road:
+        """Start, recover, run; never ends by itself."""
+        failures = 0
+        while True:
+            try:
+                yield from self._ask(ask.Initialise())
+                yield from self._ask(ask.Hook("after_init"))
+                yield from self._fold()
+                yield from self._seek()
+                while True:
+                    yield from self._cycle()
+                    failures = 0
+            except _RestartError as restart:
+                failures += 1
+                yield ask.Report("slot_restarted", {"failures": failures})
+                yield ask.Retire(str(restart))
+                yield ask.Wait(min(0.05 * 2**failures, 5.0))
+
+    def _ask(self, request: ask.Request) -> Generator[ask.Request, Any, Any]:
+        reply = yield request
+        if isinstance(reply, ask.Failed):
+            raise _RestartError(reply.reason)
+        return reply
+
+    # --- start -----------------------------------------------------------------------------------
+
+    def _fold(self) -> Road:
+        """Bring the state to the end of the ledger: every record from the stored position on."""
+        self.cores = {}
+        for partition in self.plan.partitions:
+            core = self.cores[partition] = PartitionCore(partition, self.plan.prefix, self.library)
+            yield from self._load(core)
+        positions = {(self.ledger, p): c.head.next_offset for p, c in self.cores.items()}
+        yield from self._check_ledger(positions)
+        yield from self._ask(ask.FoldLedger(positions))
+        while True:
+            batch = cast("list[InputRecord] | None", (yield from self._ask(ask.NextFold())))
+            if batch is None:
+                break
+            changes: dict[bytes, bytes | None] = {}
+            for record in batch:
+                self._fold_one(record, changes)
+            for partition, core in self.cores.items():
+                changes[prefixed(partition, keys.HEAD)] = core.head.pack()
+            yield from self._ask(ask.Hook("in_restore"))
+            yield from self._ask(ask.WriteState(changes))
+            yield ask.Report("folded", {"records": len(batch)})
+
+    def _load(self, core: PartitionCore) -> Road:
+        head, basis_id = yield from self._read(core.partition, [keys.HEAD, keys.BASIS])
+        document = None
+        if basis_id is not None:
+            (document,) = yield from self._read(core.partition, [b"B" + basis_id])
+        core.restore(head, document)
+
+    def _read(
+        self, partition: int, wanted: list[bytes]
+    ) -> Generator[ask.Request, Any, list[bytes | None]]:
+        reply = yield from self._ask(ask.ReadState([prefixed(partition, key) for key in wanted]))
+        return cast("list[bytes | None]", reply)
+
+    def _check_ledger(self, positions: dict[tuple[str, int], int]) -> Road:
+        """The stored position must lie within the ledger: else a part of it was lost."""
+        bounds = yield from self._ask(ask.Bounds(list(positions)))
+        for place, position in positions.items():
+            start, end = bounds[place]
+            if not start <= position <= end or start != 0:
+                raise IntegrityError(
+                    f"账本分区 {place[1]} 的已存位置 {position} 不在账本范围 [{start}, {end}] 内\n"
+                    f"ledger[{place[1]}]: stored position {position} outside [{start}, {end}]\n"
+                    "处理办法：保留状态目录，先核对 broker 是否被重建\n"
+                    "Remedy: keep the state folder; find out whether the broker was rebuilt"
+                )
+
+    def _fold_one(self, record: InputRecord, changes: dict[bytes, bytes | None]) -> None:
+        """One ledger record back into the state; the chain must be whole."""
+        core = self.cores[record.partition]
+        sequence = int.from_bytes(record.value[:8])
+        if sequence != core.head.sequence or record.value[8:40] != core.head.last_hash:
+            raise IntegrityError(
+                f"账本分区 {record.partition} 在序号 {core.head.sequence} 处断链\n"
+                f"ledger[{record.partition}]: chain broken at sequence {core.head.sequence}"
+            )
+        delta: dict[bytes, bytes | None] = {}
+        evolve(record.value, delta)
+        changes.update((prefixed(record.partition, k), v) for k, v in delta.items())
+        decided_at = int.from_bytes(record.value[40:48])
+        core.head = Head(sequence + 1, record_hash(record.value), decided_at, record.offset + 1)
+        if record.value[65:66] == b"B":
+            core.adopt_if_basis(decode_record(record.value))
+
+    def _seek(self) -> Road:
+        """Every input to its last cause + 1; only `control` until a basis has been adopted."""
+        places = [(t, p) for t in self.plan.input_topics for p in self.plan.partitions]
+        bounds = yield from self._ask(ask.Bounds(places))
+        self._positions = {}
+        for partition in self.plan.partitions:
+            wanted = [b"q" + topic_id(topic) for topic in self.plan.input_topics]
+            stored = yield from self._read(partition, wanted)
+            for topic, offset in zip(self.plan.input_topics, stored, strict=True):
+                start, end = bounds[topic, partition]
+                position = int.from_bytes(offset) + 1 if offset is not None else start
+                if position < start or position > end or (offset is None and start > 0):
+                    _refuse_lost_input(topic, partition, position, start, end)
+                self._positions[topic, partition] = position
+            self._next_timer[partition] = 0
+            (sweep,) = yield from self._read(partition, [keys.SWEEP])
+            self._sweeping.discard(partition)
+            if sweep is not None:
+                self._sweeping.add(partition)
+        yield from self._assign()
+
+    def _assign(self) -> Road:
+        self._reading_all = all(core.basis is not None for core in self.cores.values())
+        wanted = {
+            place: position
+            for place, position in self._positions.items()
+            if self._reading_all or place[0] == self.control
+        }
+        yield from self._ask(ask.Assign(wanted))
+
+    # --- run -------------------------------------------------------------------------------------
+
+    def _cycle(self) -> Road:
+        """One transaction at most: what came in, and what came due."""
+        inputs = cast(
+            "list[InputRecord]", (yield from self._ask(ask.Consume(BATCH_INPUTS, POLL_SECONDS)))
+        )
+        wall = cast("int", (yield from self._ask(ask.Now())))
+        if inputs:
+            yield from self._ask(ask.Hook("after_consume"))
+        for batch in self._cut_at_basis(inputs):
+            yield from self._transact(batch, wall)
+        if not self._reading_all and all(c.basis is not None for c in self.cores.values()):
+            yield from self._assign()
+        due = yield from self._due(wall)
+        if due:
+            yield from self._transact(due, wall)
+        if self._sweeping and not inputs:
+            yield from self._sweep(wall)
+        if not inputs and not due:
+            yield ask.Report("idle", {})
+
+    def _cut_at_basis(self, inputs: list[InputRecord]) -> Iterable[list[InputRecord]]:
+        """A basis adopted in the middle ends its batch: what follows is read under the new one."""
+        begin = 0
+        for index, record in enumerate(inputs):
+            if record.topic == self.control and self.cores[record.partition].carries_basis(record):
+                yield inputs[begin : index + 1]
+                begin = index + 1
+        if begin < len(inputs):
+            yield inputs[begin:]
+
+    def _due(self, wall: int) -> Generator[ask.Request, Any, list[tuple[int, Prepared]]]:
+        """Timers that have come due, in time order per partition."""
+        due: list[tuple[int, Prepared]] = []
+        for partition, core in self.cores.items():
+            now = core.now(wall)
+            if self._next_timer[partition] > now or core.basis is None:
+                continue
+            found = yield from self._ask(
+                ask.Scan(prefixed(partition, b"t"), prefixed(partition, b"u"), TIMERS_PER_BATCH)
+            )
+            self._next_timer[partition] = NEVER
+            for key, _empty in found:
+                due_at = int.from_bytes(key[3:11])
+                if due_at > now:
+                    self._next_timer[partition] = due_at
+                    break
+                due.append((partition, prepare_timer(key[11:27], due_at)))
+            else:
+                if len(found) == TIMERS_PER_BATCH:
+                    self._next_timer[partition] = 0
+        return due
+
+    def _sweep(self, wall: int) -> Road:
+        """Walk the next stretch of the provisional deadlines."""
+        for partition in sorted(self._sweeping):
+            (stored,) = yield from self._read(partition, [keys.SWEEP])
+            if stored is None:
+                self._sweeping.discard(partition)
+                continue
+            cursor = keys.SweepCursor.unpack(stored)
+            start = prefixed(partition, b"p" + cursor.last_key)
+            found = yield from self._ask(
+                ask.Scan(start + b"\x00", prefixed(partition, b"q"), SWEEP_STEP)
+            )
+            steps = [
+                (partition, prepare_sweep(cursor.basis, cursor.ordinal + n, key[3:19]))
+                for n, (key, _empty) in enumerate(found)
+            ]
+            if len(found) < SWEEP_STEP:
+                last = cursor.ordinal + len(found)
+                steps.append((partition, prepare_sweep(cursor.basis, last, None)))
+                self._sweeping.discard(partition)
+            yield from self._transact(steps, wall)
+
+    def _transact(self, causes: list[InputRecord] | list[tuple[int, Prepared]], wall: int) -> Road:
+        """Decide a batch and commit it; only then does the state change."""
+        now = {partition: core.now(wall) for partition, core in self.cores.items()}
+        work = [
+            (c.partition, self.cores[c.partition].prepare(c, now[c.partition]))
+            if isinstance(c, InputRecord)
+            else c
+            for c in causes
+        ]
+        views = yield from self._fetch(work)
+        before = {p: (core.head, core.basis) for p, core in self.cores.items()}
+        outputs: list[OutputRecord] = []
+        changes: dict[bytes, bytes | None] = {}
+        counts: Counter[tuple[str, str, str]] = Counter()
+        try:
+            for partition, prepared in work:
+                self._decide(partition, prepared, now[partition], views, changes, outputs, counts)
+            if not outputs:
+                return
+            yield from self._commit(outputs, changes, before)
+        except _RestartError:
+            for partition, (head, basis) in before.items():
+                self.cores[partition].head, self.cores[partition].basis = head, basis
+            raise
+        yield ask.Report("decided", {"|".join(names): n for names, n in counts.items()})
+
+    def _decide(
+        self, partition: int, prepared: Prepared, now: int,
+        views: dict[int, dict[bytes, bytes | None]], changes: dict[bytes, bytes | None],
+        outputs: list[OutputRecord], counts: Counter[tuple[str, str, str]],
+    ) -> None:  # fmt: skip
+        core = self.cores[partition]
+        step = core.step(views[partition], prepared, now)
+        if step is None:
+            return
+        record, raw = step
+        outputs.append(OutputRecord(self.ledger, partition, prepared.cause.key, raw, ()))
+        if record.move is not None:
+            outputs.extend(core.outputs(record))
+        delta: dict[bytes, bytes | None] = {}
+        evolve(raw, delta)
+        views[partition].update(delta)
+        head = partition.to_bytes(2)
+        for key, value in delta.items():
+            changes[head + key] = value
+        self._watch(partition, record)
+        counts[record.outcome.name.lower(), record.department, record.kind] += 1
+
+    def _watch(self, partition: int, record: LedgerRecord) -> None:
+        """Keep the in-memory marks by which timers and sweeps are noticed."""
+        if record.state is not None and record.state.timer_at < self._next_timer[partition]:
+            self._next_timer[partition] = record.state.timer_at
+        if record.outcome is Outcome.BASIS_ADOPTED:
+            self._sweeping.add(partition)
+
+    def _fetch(
+        self, work: list[tuple[int, Prepared]]
+    ) -> Generator[ask.Request, Any, dict[int, dict[bytes, bytes | None]]]:
+        """All that the batch touches, in one read; a second one where a move is followed."""
+        views: dict[int, dict[bytes, bytes | None]] = {p: {} for p in self.cores}
+        wanted = {(p, key) for p, prepared in work for key in prepared.keys}
+        yield from self._fill(views, wanted)
+        second = {
+            (p, key) for p, prepared in work for key in self.cores[p].look_again(prepared, views[p])
+        }
+        if second:
+            yield from self._fill(views, second)
+        return views
+
+    def _fill(
+        self, views: dict[int, dict[bytes, bytes | None]], wanted: Iterable[tuple[int, bytes]]
+    ) -> Road:
+        places = list(wanted)
+        values = yield from self._ask(ask.ReadState([prefixed(p, key) for p, key in places]))
+        for (partition, key), value in zip(places, values, strict=True):
+            views[partition][key] = value
+
+    def _commit(
+        self, outputs: list[OutputRecord], changes: dict[bytes, bytes | None],
+        before: Mapping[int, tuple[Head, object]],
+    ) -> Road:  # fmt: skip
+        yield from self._ask(ask.Begin())
+        yield from self._ask(ask.Hook("after_begin"))
+        half = len(outputs) // 2
+        yield from self._ask(ask.Produce(outputs[:half]))
+        yield from self._ask(ask.Hook("mid_produce"))
+        yield from self._ask(ask.Produce(outputs[half:]))
+        yield from self._ask(ask.Hook("before_flush"))
+        yield from self._ask(ask.Hook("before_commit"))
+        written = yield from self._ask(ask.Commit())
+        yield from self._ask(ask.Hook("after_commit"))
+        for partition, core in self.cores.items():
+            if core.head is not before[partition][0]:
+                core.head = core.head._replace(next_offset=written[self.ledger, partition])
+                changes[prefixed(partition, keys.HEAD)] = core.head.pack()
+        yield from self._ask(ask.WriteState(changes))
+
+
+def prefixed(partition: int, key: bytes) -> bytes:
+    """A state key of one partition: one store holds all partitions of a slot."""
+    return partition.to_bytes(2) + key
+
+
+def _refuse_lost_input(topic: str, partition: int, position: int, start: int, end: int) -> None:
+    raise IntegrityError(
+        f"输入主题 {topic} 分区 {partition} 应从 {position} 读起，现存范围是 [{start}, {end})\n"
+        f"input {topic}[{partition}]: next cause is {position}, retained are [{start}, {end})\n"
+        "处理办法：该主题被清理或重建，先核对丢失的提交\n"
+        "Remedy: the topic was trimmed or rebuilt; account for the missing submissions first"
+    )

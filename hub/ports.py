@@ -1,0 +1,132 @@
+"""What the hub needs from outside, as Protocols; adapters fill them, fakes pass the same suites.
+
+All Kafka positions are offsets of the *next* record to read. Times are business milliseconds
+since the epoch unless a name says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+
+class InputRecord(NamedTuple):
+    """One Kafka record as read from an input topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    headers: tuple[tuple[str, bytes], ...]
+    value: bytes
+
+
+class OutputRecord(NamedTuple):
+    """One Kafka record to produce; the partition is always given."""
+
+    topic: str
+    partition: int
+    key: bytes
+    value: bytes
+    headers: tuple[tuple[str, bytes], ...]
+
+
+class Transactions(Protocol):
+    """One transactional id. Every failure raises `BrokerFailure`; then only `retire` is allowed."""
+
+    def initialise(self) -> None:
+        """Fence the predecessor and end its open transaction."""
+
+    def begin(self) -> None:
+        """Open a transaction."""
+
+    def produce(self, records: Sequence[OutputRecord]) -> None:
+        """Hand records to the client; order per partition is kept."""
+
+    def commit(self) -> Mapping[tuple[str, int], int]:
+        """Flush, check that every report arrived and is good, commit.
+
+        Returns the next offset behind the last record written, per (topic, partition).
+        """
+
+    def retire(self) -> None:
+        """Throw the producer away without flushing; the next `initialise` makes a new one."""
+
+
+class Inputs(Protocol):
+    """Reads fixed partitions, committed records only, without a consumer group."""
+
+    def assign(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Read these partitions from these offsets on."""
+
+    def consume(self, limit: int, timeout_seconds: float) -> list[InputRecord]:
+        """Read up to `limit` records; an empty list when none came in time."""
+
+    def pause(self, partitions: Iterable[tuple[str, int]]) -> None:
+        """Stop reading these partitions until the next `assign` or `resume`."""
+
+    def resume(self, partitions: Iterable[tuple[str, int]]) -> None:
+        """Read on; only what was paused."""
+
+    def read_to_end(self, positions: Mapping[tuple[str, int], int]) -> Iterator[list[InputRecord]]:
+        """Read each partition from its position to the end it has now, then stop.
+
+        The end is taken when the call begins; waits until the stable offset has reached it.
+        """
+
+    def bounds(
+        self, partitions: Iterable[tuple[str, int]]
+    ) -> dict[tuple[str, int], tuple[int, int]]:
+        """Log start and end (high watermark) of each partition."""
+
+
+class StateStore(Protocol):
+    """Ordered bytes to bytes; a batch of changes is applied whole or not at all."""
+
+    def read(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of `keys`, in order; None where there is none."""
+
+    def scan(self, start: bytes, stop: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """Up to `limit` entries with start ≤ key < stop, in key order."""
+
+    def write(self, changes: Mapping[bytes, bytes | None]) -> None:
+        """Apply all changes atomically; None deletes."""
+
+    def close(self) -> None:
+        """Release the files."""
+
+
+class BusinessClock(Protocol):
+    """The clock of deadlines; may be accelerated or scripted in test and demo sites."""
+
+    def now(self) -> int:
+        """Business time in milliseconds since the epoch."""
+
+
+class EngineClock(Protocol):
+    """The clock of time-outs: always real."""
+
+    def seconds(self) -> float:
+        """Monotonic seconds."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class FaultHooks(Protocol):
+    """Named places where tests kill, stop or delay a worker; does nothing in production."""
+
+    def reached(self, hook: str) -> None:
+        """The worker is at this place now."""
+
+
+class Lease(Protocol):
+    """The right to own a slot on this machine."""
+
+    def take(self) -> None:
+        """Take it, or raise `FencedError` while another process holds it."""
+
+    def release(self) -> None:
+        """Give it back."""

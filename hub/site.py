@@ -1,0 +1,138 @@
+"""A site: one city's or province's configuration folder, read once and checked.
+
+`site.yaml` names the departments, their authorities and sources, the targets and the dated rules.
+Kinds of record live in code; instances live here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from hub.errors import ConfigurationError
+from hub.typed_yaml import StrictModel, read_typed
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
+Sharing = Literal["public", "government", "authorised"]
+
+
+class FileSource(StrictModel):
+    """A folder a department drops files into.
+
+    Its sub-folders are `licences`, `penalties`, `corrections` and `withdrawals`.
+    """
+
+    name: Name
+    inbox: Path
+    results: Path
+    mapping: Path | None = None
+    """Mapping file for a layout that is not the national one."""
+
+
+class Department(StrictModel):
+    """Who submits: one topic, its authorities, its sources."""
+
+    id: Name
+    name_zh: str
+    authorities: tuple[str, ...] = ()
+    """Credit codes of the authorities this department submits for."""
+    may_act_on: tuple[Name, ...] = ()
+    """Departments whose records this one may correct, withdraw or move, besides its own."""
+    files: tuple[FileSource, ...] = ()
+
+
+class Target(StrictModel):
+    """A place a record must be shown, and how it is reached."""
+
+    id: Name
+    name_zh: str
+    number: Annotated[int, Field(ge=0, le=30)]
+    """Bit of this target in the ledger; never reused."""
+    kind: Literal["http", "kafka"]
+    role: str
+    """A duty of the rulebook (`report` 报送, `display` 公示), which says what stops the clock."""
+    public: bool
+    """Whether the public sees what is delivered here."""
+    clearance: tuple[Sharing, ...]
+    kinds: tuple[str, ...]
+    clock_from: str = "1970-01-01"
+    """Decisions before this date have no deadline here (a target added later)."""
+    url: str = ""
+    token_file: Path | None = None
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 32
+    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
+    attempts: Annotated[int, Field(ge=1, le=100)] = 8
+
+
+class Site(StrictModel):
+    """One site, as `site.yaml` says it; paths are relative to the site folder."""
+
+    site: Name
+    name_zh: str
+    prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*\.$")]
+    """Every topic of the site begins with this."""
+    partitions: Annotated[int, Field(ge=1, le=256)]
+    """Partition count of every topic; fixed for life."""
+    rulebook: Path
+    calendar: Path
+    sealing_key_file: Path
+    business_clock: Path | None = None
+    """Accelerated or scripted business clock of a demo or test site; None is real time."""
+    departments: tuple[Department, ...]
+    targets: tuple[Target, ...]
+
+    @model_validator(mode="after")
+    def _names_and_numbers_are_unique(self) -> Site:
+        for what, values in (
+            ("departments.id", [d.id for d in self.departments]),
+            ("targets.id", [t.id for t in self.targets]),
+            ("targets.number", [t.number for t in self.targets]),
+        ):
+            if len(set(values)) != len(values):
+                message = f"{what}: 重复 / not unique"
+                raise ValueError(message)
+        return self
+
+    def topic(self, name: str) -> str:
+        """The full name of a topic of this site."""
+        return self.prefix + name
+
+    @property
+    def input_topics(self) -> tuple[str, ...]:
+        """Every topic the registrar reads, co-partitioned with the ledger; control first."""
+        return (
+            self.topic("control"),
+            *(self.topic(f"submissions.{d.id}") for d in self.departments),
+            *(self.topic(f"outcomes.{t.id}") for t in self.targets),
+        )
+
+    def department_of(self, topic: str) -> str:
+        """The department whose topic this is, or an empty string."""
+        head = self.topic("submissions.")
+        return topic[len(head) :] if topic.startswith(head) else ""
+
+
+class LoadedSite(StrictModel):
+    """A site with the folder its relative paths start from."""
+
+    folder: Path
+    site: Site
+
+    def path(self, relative: Path) -> Path:
+        """A path of the site folder; absolute ones stay."""
+        return self.folder / relative
+
+
+def load_site(folder: Path) -> LoadedSite:
+    """Read `folder/site.yaml`. Raises `ConfigurationError` (file, line, remedy)."""
+    if not folder.is_dir():
+        raise ConfigurationError(
+            "站点目录不存在",
+            "the site folder does not exist",
+            remedy_zh="用 --site 指定含 site.yaml 的目录",
+            remedy_en="name the folder that holds site.yaml with --site",
+            file=str(folder),
+        )
+    return LoadedSite(folder=folder, site=read_typed(folder / "site.yaml", Site))
