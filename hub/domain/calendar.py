@@ -240,6 +240,6 @@ def statutory_days(year: int) -> dict[date, str]:
         days.update({spring + timedelta(days=n): "春节" for n in (-1, 0, 1, 2)})
         days[qingming] = "清明节"
         days[dragon_boat] = "端午节"
-        # 中秋 may fall on 国庆 (2031): the day carries both names
+        # 中秋 may fall on 国庆 (2028, 2031): the day carries both names
         days[mid_autumn] = "国庆节、中秋节" if mid_autumn in days else "中秋节"
     return days

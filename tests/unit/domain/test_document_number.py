@@ -1,0 +1,111 @@
+"""文书号 and 相对人名称: spellings that mean the same compare equal, others do not."""
+
+import sys
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.domain.document_number import normalise_document_number, normalise_subject_name
+
+#: Any code point, and the signs the rules speak of more often than chance would draw them.
+spellings = st.text(
+    st.one_of(
+        st.characters(),
+        st.sampled_from(
+            "【】〔〕[]﹝﹞（）()［］ \u3000\u200b\ufeff－—·•ＡｂＺ０９第号字\u0301\u0338=e"
+        ),
+    ),
+    max_size=30,
+)
+
+
+@pytest.mark.parametrize("brackets", ["【】", "〔〕", "[]", "﹝﹞", "（）", "()", "［］"])
+def test_every_bracket_style_is_one_number(brackets: str) -> None:
+    """The six styles of real numbers, and the full-width square ones, compare equal."""
+    written = f"甬市监处罚{brackets[0]}2026{brackets[1]}9号"
+    assert normalise_document_number(written) == "甬市监处罚〔2026〕9号"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "甬城管( 路 )处罚字〔2019〕第1号",
+        "甬城管（路）处罚字【２０１９】第１号",
+        " 甬城管(路)处罚字[2019]第 1 号\u3000",
+        "\ufeff甬城管(路)处罚字﹝2019﹞第1\u200b号",
+        "甬城管(路)处罚字〔2019〕第1号\r\n",
+    ],
+)
+def test_blanks_width_and_invisible_characters_do_not_matter(written: str) -> None:
+    """Inner, ideographic and zero-width blanks and full-width digits are spelling, not content."""
+    assert normalise_document_number(written) == "甬城管〔路〕处罚字〔2019〕第1号"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("甬市监处罚〔2026〕9号", "甬市监处罚〔2026〕90号"),
+        ("甬市监处罚〔2026〕9号", "甬市监处罚2026 9号"),
+        ("深交罚决第ZD021974号", "深交罚决第zd021974号"),
+        ("处罚①号", "处罚1号"),
+        ("№9", "No9"),
+        ("9㎡", "9m2"),
+    ],
+)
+def test_different_numbers_stay_different(one: str, other: str) -> None:
+    """Letters keep their case and compatibility signs are not unfolded (that is why no NFKC)."""
+    assert normalise_document_number(one) != normalise_document_number(other)
+
+
+def test_dashes_of_a_word_processor_are_one() -> None:
+    """En dash, em dash, minus and full-width hyphen stand for the hyphen of the number."""
+    for dash in "‐‑‒–—―−－﹣":
+        assert normalise_document_number(f"330{dash}2026{dash}9") == "330-2026-9"
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("宁波海曙某某贸易（集团）有限公司", "宁波海曙某某贸易(集团)有限公司"),
+        ("宁波 某某 有限公司 ", "宁波某某有限公司"),
+        ("ＡＢＣ（中国）有限公司", "ABC(中国)有限公司"),
+        ("阿某•某某商行", "阿某·某某商行"),
+        ("", ""),
+    ],
+)
+def test_a_name_is_compared_without_width_and_blanks(written: str, name: str) -> None:
+    """Half- and full-width brackets mix in real tables of companies."""
+    assert normalise_subject_name(written) == name
+
+
+@given(spellings)
+def test_normalising_twice_changes_nothing(text: str) -> None:
+    """Identity must not depend on how often a number was normalised."""
+    for normalise in (normalise_document_number, normalise_subject_name):
+        once = normalise(text)
+        assert normalise(once) == once
+
+
+@given(spellings)
+def test_canonically_equal_texts_are_equal_numbers(text: str) -> None:
+    """Composed and decomposed letters are the same letter."""
+    for normalise in (normalise_document_number, normalise_subject_name):
+        assert normalise(unicodedata.normalize("NFD", text)) == normalise(text)
+
+
+@given(spellings)
+def test_no_blank_and_no_foreign_bracket_is_left(text: str) -> None:
+    """What is compared holds no blank, and brackets in one style only."""
+    number, name = normalise_document_number(text), normalise_subject_name(text)
+    assert not any(character.isspace() for character in number + name)
+    assert not set(number) & set("【】[]﹝﹞（）()［］")
+    assert not set(name) & set("【】[]﹝﹞（）〔〕［］")
+
+
+def test_every_single_character_has_a_stable_form() -> None:
+    """All of Unicode, one by one: idempotent, and never longer than its canonical composition."""
+    for point in range(sys.maxunicode + 1):
+        once = normalise_document_number(chr(point))
+        assert normalise_document_number(once) == once, hex(point)
