@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from hashlib import sha256
-from itertools import pairwise
 from typing import Final
 
 from hub.contracts import wire
@@ -31,7 +31,15 @@ class Contract:
         self.check: Final[Callable[[Row, date], Checked]] = Checker(schema, row_kinds).check
         """`check(row, received_on)`: all findings, identity, dates and content digest of a row."""
         self._header: Final = wire.frame_header(schema.schema_id)
-        self._mixed = tuple((field.name, field.is_bytes) for field in schema.fields)
+        self.readers: Final[Mapping[bytes, Callable[[bytes], dict[str, str | bytes]]]] = {
+            self._header: self.decode,
+            **{
+                wire.frame_header(schema_id): partial(self._decode_earlier, count)
+                for schema_id, count in schema.earlier
+            },
+        }
+        """Frame header → reader, for today's schema id and the earlier ones of this kind."""
+        self._fields = tuple((field.name, field.is_bytes) for field in schema.fields)
         self._is_mixed = any(field.is_bytes for field in schema.fields)
 
     @property
@@ -56,8 +64,13 @@ class Contract:
         frame's schema id is the caller's business (`Contracts.decode_framed`).
         """
         if self._is_mixed:
-            return wire.read_mixed(self._mixed, value)
+            return wire.read_mixed(self._fields, value)
         return wire.read_texts(self.names, value)  # type: ignore[return-value]  # str is enough
+
+    def _decode_earlier(self, count: int, value: bytes) -> dict[str, str | bytes]:
+        """Read a row written when the kind had its first `count` fields; the others are absent."""
+        later = {name: b"" if is_bytes else "" for name, is_bytes in self._fields[count:]}
+        return wire.read_mixed(self._fields[:count], value) | later
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +93,9 @@ class Contracts:
         self.by_schema_id: Final[Mapping[int, Contract]] = {
             each.schema_id: each for each in contracts
         }
-        self._by_header: Final = {wire.frame_header(each.schema_id): each for each in contracts}
+        self._by_header: Final = {
+            header: (each, read) for each in contracts for header, read in each.readers.items()
+        }
         joined = b"".join(each.kind.encode() + each.schema.fingerprint for each in contracts)
         self.fingerprint: Final = sha256(joined).digest()
         """SHA-256 over every kind and its file's fingerprint: the contracts' part of the basis."""
@@ -92,14 +107,15 @@ class Contracts:
 
     def decode_framed(self, value: bytes) -> tuple[Contract, dict[str, str | bytes]] | Fault:
         """Read any framed payload: its contract and row, or why it cannot be read. Never raises."""
-        contract = self._by_header.get(value[: wire.HEADER_SIZE])
-        if contract is None:
+        found = self._by_header.get(value[: wire.HEADER_SIZE])
+        if found is None:
             if len(value) < wire.HEADER_SIZE or value[0] != wire.MAGIC:
                 return Fault("PAYLOAD_UNREADABLE", "no Confluent wire format")
             number = int.from_bytes(value[1 : wire.HEADER_SIZE], "big")
             return Fault("UNKNOWN_SCHEMA", f"schema id {number}")
+        contract, read = found
         try:
-            return contract, contract.decode(value)
+            return contract, read(value)
         except wire.PayloadUnreadableError as error:
             return Fault("PAYLOAD_UNREADABLE", str(error))
 
@@ -114,9 +130,12 @@ def load_contracts(texts: Mapping[str, str]) -> Contracts:
     schemas = sorted(
         (schema for schema in parsed if schema is not None), key=lambda schema: schema.schema_id
     )
-    for one, other in pairwise(schemas):
-        if one.schema_id == other.schema_id:
-            raise _fault(other.kind, f"hub_schema_id {one.schema_id} is also {one.kind}'s")
+    owners: dict[int, str] = {}
+    for schema in schemas:
+        for schema_id in (schema.schema_id, *(earlier for earlier, _ in schema.earlier)):
+            if schema_id in owners:
+                raise _fault(schema.kind, f"hub_schema_id {schema_id}: also {owners[schema_id]}'s")
+            owners[schema_id] = schema.kind
     row_kinds = frozenset(each.kind for each in schemas if each.subject not in _ENVELOPES)
     return Contracts(tuple(_compile(schema, row_kinds) for schema in schemas))
 

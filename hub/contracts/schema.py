@@ -125,6 +125,11 @@ class Schema:
     fields: tuple[Field, ...]
     identity: tuple[str, ...]
     rules: tuple[str, ...]
+    earlier: tuple[tuple[int, int], ...]
+    """Schema ids this kind had before, with how many of today's fields, from the first, it had.
+
+    Avro's binary form names no fields, and the ledger keeps payloads for ever; as fields are only
+    ever added at the end (`compat.py`), a number says all that a reader needs."""
     fingerprint: bytes
     """SHA-256 of the whole file as canonical JSON: the Avro part and the attributes."""
 
@@ -150,7 +155,7 @@ class Schema:
 _SCHEMA_KEYS: Final = frozenset(
     {
         "type", "name", "namespace", "hub_schema_id", "kind", "subject", "title_zh",
-        "legal_source", "identity", "cross_field_rules", "doc", "fields",
+        "legal_source", "identity", "cross_field_rules", "earlier", "doc", "fields",
     }
 )  # fmt: skip
 _FIELD_KEYS: Final = frozenset(
@@ -190,6 +195,7 @@ def parse_schema(kind: str, text: str) -> Schema | None:
         fields=fields,
         identity=identity,
         rules=reader.texts(schema, "cross_field_rules"),
+        earlier=tuple(reader.earlier(entry) for entry in reader.sequence(schema, "earlier")),
         fingerprint=fingerprint(schema),
     )
     _check_whole(reader, parsed)
@@ -210,6 +216,8 @@ def _check_whole(reader: "_Reader", schema: Schema) -> None:
     playing = {field.name for field in schema.fields if field.identity is not None}
     if playing != set(schema.identity) and schema.identity:
         raise reader.fault("`identity` must list exactly the fields with an identity part")
+    if any(count >= len(names) for _, count in schema.earlier):
+        raise reader.fault("`earlier` must name fewer fields than there are now")
     for field in schema.fields:
         if field.required_when is not None and field.required_when.field not in names:
             raise reader.fault("`required_when` names no field of this contract", field.name)
@@ -293,6 +301,11 @@ class _Reader:
         if not values:
             raise self.fault("`required_when` needs `is` or `contains` with values", name)
         return Condition(self.text(entry, "field"), values, contains)
+
+    def earlier(self, entry: object) -> tuple[int, int]:
+        value = self.mapping(entry, "earlier")
+        self.refuse_unknown(value, frozenset({"hub_schema_id", "fields"}), "earlier")
+        return self.number(value, "hub_schema_id"), self.number(value, "fields")
 
     def field(self, entry: object) -> Field:
         value = self.mapping(entry, "field")

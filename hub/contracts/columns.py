@@ -1,0 +1,63 @@
+"""How departments head their columns, and which field each header means.
+
+Columns are found by name and never by position: templates of several years are in use side by
+side, and some shift labels by one (domain standard 发改办财金〔2018〕424号 and its forerunners).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+from unicodedata import normalize
+
+from hub.contracts.contract import Contract
+from hub.contracts.schema import Field, Schema
+
+_MARKS: Final = str.maketrans("", "", "*★☆:")
+_REQUIRED_NOTES: Final = ("(必填)", "(选填)", "(可选)")
+
+
+def header_key(text: str) -> str:
+    """A header without blanks, required marks and width variants; column codes in upper case.
+
+    Seen in use: `行政处罚决定书文号 `, `*行政相对人代码_1 （统一社会信用代码）`, `xk_wsh`.
+    """
+    key = "".join(normalize("NFKC", text).translate(_MARKS).split()).upper()
+    for note in _REQUIRED_NOTES:
+        key = key.removesuffix(note)
+    return key
+
+
+def _headers(field: Field) -> Iterable[str]:
+    return (field.name, field.national_code, field.zh, *field.aliases_zh)
+
+
+def column_index(*schemas: Schema) -> dict[str, str]:
+    """Header key (`header_key`) → field name; an earlier schema wins, octets have no column."""
+    index: dict[str, str] = {}
+    for schema in schemas:
+        for field in schema.fields:
+            if not field.is_bytes:
+                for header in _headers(field):
+                    index.setdefault(header_key(header), field.name)
+    index.pop("", None)
+    return index
+
+
+def ambiguous_headers(schema: Schema) -> Mapping[str, list[str]]:
+    """Header keys that two fields of one contract claim; a contract must have none."""
+    claims: dict[str, list[str]] = {}
+    for field in schema.fields:
+        for key in {header_key(header) for header in _headers(field)} - {""}:
+            claims.setdefault(key, []).append(field.name)
+    return {key: names for key, names in claims.items() if len(names) > 1}
+
+
+def template(contract: Contract) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The two header rows of an upload template: Chinese names (required marked *), column codes.
+
+    Sealed fields are left out: departments are advised not to send identity documents.
+    """
+    fields = [each for each in contract.schema.fields if not each.is_bytes and not each.sealed]
+    return (
+        tuple(f"*{field.zh}" if field.required == "true" else field.zh for field in fields),
+        tuple(field.national_code or field.name for field in fields),
+    )
