@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
+import psutil
 import psycopg
 
 from hub.adapters.server_process import (
@@ -28,6 +29,7 @@ from hub.adapters.server_process import (
 from hub.errors import ConfigurationError, UnavailableError
 
 START_SECONDS = 60.0
+ORPHAN_ATTEMPTS = 5
 USER = "hub"
 DATABASE = "hub"
 USER_FOR_ROOT = "nobody"
@@ -89,12 +91,17 @@ class EmbeddedPostgres:
             *("-c", "unix_socket_directories="),
             *("-c", "shared_buffers=64MB", "-c", "max_connections=60"),
         ]
-        self._process.start(argv, leashed=leashed, run_as=run_as)
-        try:
-            self._wait_until_ready()
-        except BaseException:
-            self._process.stop()
-            raise
+        self._forget_zombie()
+        for patience in reversed(range(ORPHAN_ATTEMPTS)):
+            self._process.start(argv, leashed=leashed, run_as=run_as)
+            try:
+                self._wait_until_ready()
+                break
+            except BaseException:
+                self._process.stop()
+                if not patience or "shared memory block" not in self._process.log_end():
+                    raise
+                time.sleep(1)  # children of a killed server are still on their way out
         if not leashed:
             self._process.release()
 
@@ -171,6 +178,19 @@ class EmbeddedPostgres:
                 f"{result.stdout}{result.stderr}"
             )
         done.touch()
+
+    def _forget_zombie(self) -> None:
+        """Remove the lock file of a killed server nobody has reaped; PostgreSQL takes it for alive.
+
+        In containers process 1 often reaps nothing. A living server's file is never removed.
+        """
+        lock = self._data / "postmaster.pid"
+        try:
+            pid = int(lock.read_text(encoding="ascii").split("\n", maxsplit=1)[0])
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                lock.unlink()
+        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+            return
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from hub.adapters.embedded_kafka import EmbeddedKafka
 from hub.adapters.embedded_postgres import EmbeddedPostgres
+from hub.errors import UnavailableError
 from hub.settings import Settings
 
 
@@ -57,6 +58,14 @@ class Parts:
         """PostgreSQL's connection string."""
         return self._settings.postgres_dsn or self._postgres.dsn
 
+    def require_bootstrap(self) -> str:
+        """Kafka's bootstrap servers; `UnavailableError` when ours does not run."""
+        return self._require(self._kafka_status())
+
+    def require_dsn(self) -> str:
+        """PostgreSQL's connection string; `UnavailableError` when ours does not run."""
+        return self._require(self._postgres_status())
+
     def up(self, *, leashed: bool) -> None:
         """Start what is not external and does not run; raises as the embedded parts do."""
         with self._locked():
@@ -88,6 +97,16 @@ class Parts:
     ) -> None:
         while self._started:
             self._started.pop().stop()
+
+    def _require(self, part: PartStatus) -> str:
+        if not part.is_available:
+            raise UnavailableError(
+                f"{part.name} 未运行（状态目录 {self._settings.state_folder}）\n"
+                f"{part.name} does not run (state folder {self._settings.state_folder})\n"
+                "处理办法：执行 hub dev up，或设置 KAFKA_BOOTSTRAP / HUB_POSTGRES_DSN\n"
+                "Remedy: hub dev up, or set KAFKA_BOOTSTRAP / HUB_POSTGRES_DSN"
+            )
+        return part.address
 
     def _embedded(self) -> list[EmbeddedKafka | EmbeddedPostgres]:
         embedded: list[EmbeddedKafka | EmbeddedPostgres] = []

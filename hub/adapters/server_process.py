@@ -138,6 +138,8 @@ class ServerProcess:
 
     def _process(self) -> psutil.Process | None:
         """Find the process the pid file names; a pid taken over by another program is not it."""
+        if self._child is not None and self._child.poll() is not None:
+            return None  # our own child ended, and is reaped by this question
         try:
             noted = json.loads((self.folder / "pid.json").read_text(encoding="utf-8"))
             process = psutil.Process(noted["pid"])
