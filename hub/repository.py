@@ -1,0 +1,9 @@
+"""Where the files that ship with the hub are: contracts, topics, rulebooks, calendars."""
+
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+SCHEMAS: Final = ROOT / "avro_schemas"
+TOPICS: Final = ROOT / "topics"
+DEPLOY: Final = ROOT / "deploy"

@@ -1,0 +1,198 @@
+"""HubTestDriver: the real slot and core over an in-memory log; no Kafka, no threads, no clock.
+
+pipe() puts a record on an input, run() lets the slot work until nothing is left to do, advance()
+moves business time, crash() throws the process away, restore() starts a new one on what is left.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from hub.core.basis import canonical_json
+from hub.core.record import LedgerRecord, decode_record
+from hub.domain.partitioning import partition_of
+from hub.engine import requests as ask
+from hub.engine.slot import Slot, SlotPlan
+from hub.ports import InputRecord, OutputRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+
+
+class MemoryLog:
+    """Topics as lists; commits append at once. The only broker the driver knows."""
+
+    def __init__(self) -> None:
+        self.logs: dict[tuple[str, int], list[InputRecord]] = defaultdict(list)
+
+    def append(self, record: OutputRecord) -> int:
+        """Append and return the next offset."""
+        log = self.logs[record.topic, record.partition]
+        log.append(
+            InputRecord(
+                record.topic, record.partition, len(log), record.key, record.headers, record.value
+            )
+        )
+        return len(log)
+
+
+class HubTestDriver:
+    """One slot that owns every partition."""
+
+    def __init__(self, document: Mapping[str, object], prefix: str = "test.", now: int = 0) -> None:
+        site: Any = document["site"]
+        self.prefix = prefix
+        self.partitions = int(site["partitions"])
+        self.departments = tuple(site["departments"])
+        self.targets = tuple(t["id"] for t in site["targets"])
+        self.now = now
+        self.log = MemoryLog()
+        self.store: dict[bytes, bytes] = {}
+        self.restarts: list[str] = []
+        self.hooks: list[str] = []
+        self._sequences: dict[str, int] = defaultdict(int)
+        self._reply: object = None
+        self._start()
+        self.adopt(document)
+
+    # --- inputs ---
+
+    def adopt(self, document: Mapping[str, object]) -> None:
+        """Send a basis to every partition and let the slot adopt it."""
+        value = canonical_json({"basis": document})
+        for partition in range(self.partitions):
+            self.log.append(
+                OutputRecord(
+                    self.prefix + "control", partition, b"", value,
+                    (("ce_type", b"basis.adopted.v1"),),
+                )
+            )  # fmt: skip
+        self.run()
+
+    def pipe(
+        self, department: str, kind: str, key: str, value: bytes, *,
+        sequence: int | None = None, source_version: int | None = None,
+        partition: int | None = None,
+    ) -> None:  # fmt: skip
+        """Submit a framed value as a department's connector would."""
+        stream = f"{department}/test"
+        self._sequences[stream] += 1
+        number = sequence if sequence is not None else self._sequences[stream]
+        headers = [
+            ("ce_specversion", b"1.0"), ("ce_type", kind.encode()), ("ce_source", stream.encode()),
+            ("ce_id", b"%d" % number),
+        ]  # fmt: skip
+        if source_version is not None:
+            headers.append(("hub_source_version", b"%d" % source_version))
+        place = partition_of(key.encode(), self.partitions) if partition is None else partition
+        self.put(f"submissions.{department}", place, key.encode(), value, tuple(headers))
+
+    def put(
+        self, topic: str, partition: int, key: bytes, value: bytes,
+        headers: tuple[tuple[str, bytes], ...] = (),
+    ) -> None:  # fmt: skip
+        """Append raw bytes to any topic."""
+        self.log.append(OutputRecord(self.prefix + topic, partition, key, value, headers))
+
+    # --- time and life ---
+
+    def advance(self, milliseconds: int) -> list[LedgerRecord]:
+        """Let business time pass, then run."""
+        self.now += milliseconds
+        return self.run()
+
+    def run(self) -> list[LedgerRecord]:
+        """Work until two polls in a row find nothing; the ledger records written meanwhile."""
+        before = {p: len(self.log.logs[self.prefix + "ledger", p]) for p in range(self.partitions)}
+        idle = 0
+        while idle < 3:
+            request = self._road.send(self._reply)
+            self._reply = self._carry_out(request)
+            if isinstance(request, ask.Report) and request.event == "idle":
+                idle += 1
+            elif isinstance(request, ask.Commit):
+                idle = 0
+        return [
+            decode_record(record.value)
+            for p, count in before.items()
+            for record in self.log.logs[self.prefix + "ledger", p][count:]
+        ]
+
+    def crash(self, *, lose_disk: bool = False) -> None:
+        """The process is gone; what was committed stays. Starts a new one."""
+        self._road.close()
+        if lose_disk:
+            self.store.clear()
+        self._start()
+
+    def ledger(self, partition: int | None = None) -> list[LedgerRecord]:
+        """Everything written so far."""
+        wanted = range(self.partitions) if partition is None else [partition]
+        return [decode_record(r.value) for p in wanted for r in self.raw_ledger(p)]
+
+    def raw_ledger(self, partition: int) -> list[InputRecord]:
+        """The ledger partition as stored."""
+        return self.log.logs[self.prefix + "ledger", partition]
+
+    def _start(self) -> None:
+        topics = (
+            self.prefix + "control",
+            *(self.prefix + f"submissions.{d}" for d in self.departments),
+            *(self.prefix + f"outcomes.{t}" for t in self.targets),
+        )
+        plan = SlotPlan(self.prefix, tuple(range(self.partitions)), topics)
+        self.slot = Slot(plan)
+        self._road: Generator[ask.Request, Any, None] = self.slot.road()
+        self._reply = None
+        self._positions: dict[tuple[str, int], int] = {}
+        self._fold: Iterator[list[InputRecord]] = iter(())
+        self._open: list[OutputRecord] = []
+
+    def _carry_out(  # noqa: C901, PLR0911, PLR0912 - one arm per request
+        self, request: ask.Request
+    ) -> object:
+        match request:
+            case ask.ReadState(keys):
+                return [self.store.get(key) for key in keys]
+            case ask.Scan(start, stop, limit):
+                found = sorted(k for k in self.store if start <= k < stop)[:limit]
+                return [(k, self.store[k]) for k in found]
+            case ask.WriteState(changes):
+                for key, value in changes.items():
+                    if value is None:
+                        self.store.pop(key, None)
+                    else:
+                        self.store[key] = value
+            case ask.Bounds(places):
+                return {place: (0, len(self.log.logs[place])) for place in places}
+            case ask.FoldLedger(positions):
+                batches = [self.log.logs[place][at:] for place, at in positions.items()]
+                self._fold = iter([batch for batch in batches if batch])
+            case ask.NextFold():
+                return next(self._fold, None)
+            case ask.Assign(positions):
+                self._positions = dict(positions)
+            case ask.Consume(limit, _timeout):
+                return self._consume(limit)
+            case ask.Now():
+                return self.now
+            case ask.Begin():
+                self._open = []
+            case ask.Produce(records):
+                self._open.extend(records)
+            case ask.Commit():
+                return {(r.topic, r.partition): self.log.append(r) for r in self._open}
+            case ask.Hook(name):
+                self.hooks.append(name)
+            case ask.Retire(reason):
+                self.restarts.append(reason)
+        return None
+
+    def _consume(self, limit: int) -> list[InputRecord]:
+        found: list[InputRecord] = []
+        for place, at in self._positions.items():
+            taken = self.log.logs[place][at : at + limit - len(found)]
+            self._positions[place] = at + len(taken)
+            found.extend(taken)
+        return found

@@ -1,0 +1,121 @@
+"""Rows and bases the driver tests share: synthetic identities, invented texts."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import yaml
+
+from hub.bootstrap import contract_texts, load_repository_contracts
+from hub.core.basis import DECIDER_VERSION
+from hub.repository import DEPLOY
+
+AUTHORITY = "11330900MA0000015E"
+OTHER_AUTHORITY = "12330900MA0000015B"
+COMPANY = "91330900MA00000156"
+OTHER_COMPANY = "91330900MA00004450"
+DEPARTMENT = "market-supervision"
+OTHER_DEPARTMENT = "housing-construction"
+LICENCE = "licence.granted.v1"
+PENALTY = "penalty.imposed.v1"
+CONTRACTS = load_repository_contracts()
+
+
+def at(text: str) -> int:
+    """Business milliseconds of a Shanghai time such as `2026-11-02 09:00`."""
+    moment = datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=UTC) - timedelta(hours=8)
+    return int(moment.timestamp() * 1000)
+
+
+@cache
+def _parts() -> tuple[str, str]:
+    rulebook = yaml.safe_load((DEPLOY / "rulebooks/national-2026.yaml").read_text("utf-8"))
+    calendar = (DEPLOY / "calendars/cn-2007-2026.json").read_text("utf-8")
+    return json.dumps(rulebook, default=str), calendar
+
+
+def basis(partitions: int = 2) -> dict[str, Any]:
+    """A basis with two departments, a province (reports) and a city site (shows)."""
+    rulebook, calendar = _parts()
+    kinds = [LICENCE, PENALTY]
+    return {
+        "decider": DECIDER_VERSION,
+        "contracts": contract_texts(),
+        "rulebook": json.loads(rulebook),
+        "calendar": json.loads(calendar),
+        "site": {
+            "site": "test",
+            "partitions": partitions,
+            "departments": {
+                DEPARTMENT: {"authorities": [AUTHORITY], "may_act_on": []},
+                OTHER_DEPARTMENT: {"authorities": [OTHER_AUTHORITY, AUTHORITY], "may_act_on": []},
+            },
+            "targets": [
+                {
+                    "id": "province", "number": 0, "role": "report", "public": False,
+                    "kinds": kinds, "clock_from": "1970-01-01",
+                    "clearance": ["public", "government"],
+                },
+                {
+                    "id": "city", "number": 1, "role": "display", "public": True, "kinds": kinds,
+                    "clock_from": "1970-01-01", "clearance": ["public"],
+                },
+            ],
+        },
+    }  # fmt: skip
+
+
+def licence_row(**changes: str) -> dict[str, str]:
+    """A licence that is accepted as it stands."""
+    row = {
+        "XK_XDR_MC": "舟山示例贸易有限公司",
+        "XK_XDR_LB": "法人及非法人组织",
+        "XK_XDR_SHXYM": COMPANY,
+        "XK_FRDB": "甲某",
+        "XK_XKWS": "食品经营许可决定书",
+        "XK_WSH": "舟市监许〔2026〕1号",
+        "XK_XKLB": "普通",
+        "XK_NR": "食品经营",
+        "XK_JDRQ": "2026-11-02",
+        "XK_YXQZ": "2026-11-02",
+        "XK_YXQZI": "2031-11-01",
+        "XK_XKJG": "舟山市示例局",
+        "XK_XKJGDM": AUTHORITY,
+        "XK_ZT": "1",
+        "XK_LYDW": "舟山市示例局",
+        "XK_LYDWDM": AUTHORITY,
+    }
+    return row | changes
+
+
+def penalty_row(**changes: str) -> dict[str, str]:
+    """A penalty that is accepted as it stands."""
+    row = {
+        "CF_XDR_MC": "舟山示例贸易有限公司",
+        "CF_XDR_LB": "法人及非法人组织",
+        "CF_XDR_SHXYM": COMPANY,
+        "CF_FRDB": "甲某",
+        "CF_WSH": "舟市监罚〔2026〕1号",
+        "CF_WFXW": "未按规定明码标价",
+        "CF_SY": "检查发现商品未标明价格",
+        "CF_YJ": "价格法第四十二条",
+        "CF_CFLB": "罚款",
+        "CF_NR": "罚款一千元",
+        "CF_NR_FK": "0.1",
+        "CF_JDRQ": "2026-11-02",
+        "CF_YXQ": "2027-11-01",
+        "CF_GSJZQ": "2027-11-01",
+        "CF_CFJG": "舟山市示例局",
+        "CF_CFJGDM": AUTHORITY,
+        "CF_SJLY": "舟山市示例局",
+        "CF_SJLYDM": AUTHORITY,
+    }
+    return row | changes
+
+
+def framed(kind: str, row: dict[str, Any]) -> bytes:
+    """A row in the wire format of its kind."""
+    return CONTRACTS.by_kind[kind].encode(row)
