@@ -125,7 +125,7 @@ class RowSubmitter:
         `fingerprint` is the SHA-256 of the file in hex; `sequence` is the number in the stream
         that the first of them will get (a move's id is made of it).
         """
-        position = f"{fingerprint[:16]}:{row.sheet_index}:{row.row_number}"
+        position = _position(fingerprint, row)
         if row.fault:
             cells = _sealable(row)
             return (self._unreadable(layouts.kind, row.fault, position, fingerprint, cells),)
@@ -157,15 +157,15 @@ class RowSubmitter:
         return tuple(each._replace(source_version=version) for each in made) if version else made
 
     def unreadable_file(
-        self, kind: str, reason_code: str, fingerprint: str, content: bytes
+        self, row: SourceRow, kind: str, fingerprint: str, content: bytes
     ) -> Submission:
-        """Return the one submission of a file that cannot be read at all."""
+        """Return the one submission of a sheet or file that cannot be read at all (row 0)."""
         if len(content) * 4 // 3 <= SEAL_LIMIT:
             plain = {"file": base64.b64encode(content).decode()}
         else:
             plain = {"sha256": fingerprint, "bytes": str(len(content))}
-        position = f"{fingerprint[:16]}:0:0"
-        return self._unreadable(kind, reason_code, position, fingerprint, _json(plain))
+        position = _position(fingerprint, row)
+        return self._unreadable(kind, row.fault, position, fingerprint, _json(plain))
 
     def _identity(self, kind: str, fields: Mapping[str, str]) -> _Identity:
         return _Identity(*(fields.get(name, "") for name in self._identity_fields[kind]))
@@ -267,6 +267,10 @@ class RowSubmitter:
 def _playing(schema: Schema, part: Identity) -> str:
     """Return the name of the field that plays this part in the identity, or an empty string."""
     return next((field.name for field in schema.fields if field.identity is part), "")
+
+
+def _position(fingerprint: str, row: SourceRow) -> str:
+    return f"{fingerprint[:16]}:{row.sheet_index}:{row.row_number}"
 
 
 def _json(plain: Mapping[str, object]) -> bytes:

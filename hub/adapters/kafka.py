@@ -116,14 +116,17 @@ class KafkaTransactions:
                     raise BrokerFailure(_say(error)) from error
         self._expected += len(records)
 
+    def flush(self) -> None:
+        """Wait until every record produced so far is reported good; nothing is committed."""
+        left = self._live().flush(_COMMIT_SECONDS)
+        if left or self._failed or self._reported != self._expected:
+            raise BrokerFailure(self._failed or f"{left} records without a report")
+
     def commit(self) -> Mapping[tuple[str, int], int]:
         """Flush, check that every report arrived and is good, commit."""
-        producer = self._live()
         try:
-            left = producer.flush(_COMMIT_SECONDS)
-            if left or self._failed or self._reported != self._expected:
-                raise BrokerFailure(self._failed or f"{left} records without a report")
-            producer.commit_transaction(_COMMIT_SECONDS)
+            self.flush()
+            self._live().commit_transaction(_COMMIT_SECONDS)
         except KafkaException as error:
             raise BrokerFailure(_say(error)) from error
         return self._written

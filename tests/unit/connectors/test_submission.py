@@ -209,7 +209,8 @@ def test_too_much_to_seal_leaves_a_digest() -> None:
     (made,) = SUBMITTER.submissions(row, layouts(Folder.LICENCES), FINGERPRINT, 1)
     assert len(made.value) < 1024
     for size in (10, SEAL_LIMIT, 4 * SEAL_LIMIT):
-        file = SUBMITTER.unreadable_file("", "FILE_BROKEN", FINGERPRINT, bytes(size))
+        whole = SourceRow(0, 0, (), (), "FILE_BROKEN")
+        file = SUBMITTER.unreadable_file(whole, "", FINGERPRINT, bytes(size))
         assert len(file.value) < 1_000_000
         assert file.position == f"{FINGERPRINT[:16]}:0:0"
 
