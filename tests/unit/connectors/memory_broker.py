@@ -39,9 +39,13 @@ class MemoryBroker:
 
 
 class MemoryTransactions:
-    """One producer; `torn` makes a stray commit expose what was flushed when it is retired."""
+    """One producer. A stray commit exposes part of an open transaction when it is retired.
 
-    def __init__(self, broker: MemoryBroker, *, torn: bool = False) -> None:
+    `torn` says which part: nothing, what was `flushed`, or that and the `cursor`, the worst order
+    in which several partitions can be reached.
+    """
+
+    def __init__(self, broker: MemoryBroker, torn: str = "") -> None:
         self._broker = broker
         self._torn = torn
         self._buffer: list[OutputRecord] = []
@@ -80,9 +84,11 @@ class MemoryTransactions:
 
     def retire(self) -> None:
         """Drop what is not on the broker."""
-        self._buffer = []
+        buffer, self._buffer = self._buffer, []
         if self._torn:
             self._broker.append(self._flushed)
+        if self._torn == "cursor":
+            self._broker.append(record for record in buffer if ".cursors." in record.topic)
         self._flushed = []
 
 

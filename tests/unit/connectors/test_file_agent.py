@@ -52,7 +52,7 @@ class Place:
         self,
         faults: Faults | None = None,
         *,
-        torn: bool = False,
+        torn: str = "",
         abandon: frozenset[str] = frozenset(),
     ) -> tuple[Agent, MemoryTransactions]:
         """Make a new process."""
@@ -63,7 +63,7 @@ class Place:
             [layouts(each) for each in Folder],
             abandon,
         )
-        transactions = MemoryTransactions(self.broker, torn=torn)
+        transactions = MemoryTransactions(self.broker, torn)
         clock = Clock()
         ports = Ports(transactions, self.broker, FreeLease(), clock, clock, faults or Faults())
         return Agent(ROUTE, source, ports, self.folder / "state"), transactions
@@ -152,10 +152,10 @@ def test_the_same_file_is_not_read_twice_and_a_copy_is(place: Place) -> None:
 
 
 @pytest.mark.parametrize("hook", HOOKS)
-@pytest.mark.parametrize("torn", [False, True])
+@pytest.mark.parametrize("torn", ["", "flushed", "cursor"])
 def test_killed_at_any_hook_the_result_is_that_of_a_run_without_kills(
     hook: str,
-    torn: bool,  # noqa: FBT001 - a case
+    torn: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -256,6 +256,9 @@ def test_a_half_read_file_that_is_gone_stops_the_source_until_abandoned(
     agent.start()
     for _ in range(3):
         agent.step()
+    path.write_bytes(rows(5, start=1))
+    with pytest.raises(SourceError, match="abandon"):
+        place.drain(place.agent()[0])
     path.unlink()
     with pytest.raises(SourceError, match="abandon"):
         place.drain(place.agent()[0])
