@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from hub.errors import ConfigurationError
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -27,13 +29,23 @@ class Settings:
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """Read `environment`; empty variables count as unset, folders become absolute."""
+    """Read `environment`; empty variables count as unset, folders become absolute.
+
+    Raises `ConfigurationError` when a port is no number.
+    """
 
     def text(name: str) -> str | None:
         return environment.get(name) or None
 
     def number(name: str) -> int | None:
         value = text(name)
+        if value is not None and (not value.isdecimal() or int(value) not in range(1, 65_536)):
+            raise ConfigurationError(
+                f"环境变量 {name} 应为端口号，实为 {value!r}",
+                f"{name} must be a port number, not {value!r}",
+                remedy_zh="改为 1–65535 的整数，或取消该变量",
+                remedy_en="set a whole number from 1 to 65535, or unset it",
+            )
         return int(value) if value else None
 
     return Settings(

@@ -1,0 +1,90 @@
+"""The command line: what is listed exists, mistakes are told, nothing loads before its use."""
+
+import subprocess
+import sys
+from dataclasses import fields
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from hub.cli import COMMANDS, EXIT_REFUSED, hub
+from hub.errors import ConfigurationError
+from hub.settings import Settings, read_settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
+def test_every_listed_command_has_its_file(entry: object) -> None:
+    """A line in `COMMANDS` without `hub/commands/<module>.py` would fail at a user's desk."""
+    module = getattr(entry, "module", "")
+    assert find_spec(f"hub.commands.{module}") is not None, f"write hub/commands/{module}.py"
+
+
+def test_help_lists_every_command_without_loading_any() -> None:
+    """`./run hub --help` answers at once, also when a library of one command is broken."""
+    program = (
+        "import sys; from click.testing import CliRunner; from hub.cli import hub;"
+        "print(CliRunner().invoke(hub, ['--help']).output);"
+        "sys.exit(any(name.startswith('hub.commands.') for name in sys.modules))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    for entry in COMMANDS:
+        assert f"  {entry.name} " in result.stdout
+
+
+def test_a_refusal_is_told_in_both_languages_with_place_and_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A wrong site folder ends with a message and exit status 2, never with a stack trace."""
+
+    @click.command("dev")
+    def failing() -> None:
+        raise ConfigurationError(
+            "拼写有误", "a typo", remedy_zh="改正", remedy_en="mend it", file="site.yaml", line=7
+        )
+
+    monkeypatch.setattr("hub.commands.dev.command", failing)
+    result = CliRunner().invoke(hub, ["dev"])
+    assert result.exit_code == EXIT_REFUSED
+    assert result.stderr.splitlines() == [
+        "site.yaml:7: 拼写有误",
+        "a typo",
+        "处理办法：改正",
+        "Remedy: mend it",
+    ]
+
+
+def test_every_setting_names_its_variable_and_is_documented() -> None:
+    """An operator finds each environment variable in docs/parts.md."""
+    page = (ROOT / "docs" / "parts.md").read_text(encoding="utf-8")
+    source = (ROOT / "hub" / "settings.py").read_text(encoding="utf-8")
+    for field in fields(Settings):
+        assert f'"{_variable(field.name)}"' in source
+        assert f"`{_variable(field.name)}`" in page
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    """`KAFKA_BOOTSTRAP= ./run test` means the embedded broker."""
+    settings = read_settings({"KAFKA_BOOTSTRAP": "", "HUB_STATE": "", "HUB_KAFKA_PORT": ""})
+    assert settings.kafka_bootstrap is None
+    assert settings.kafka_port is None
+    assert settings.state_folder == Path(".state").absolute()
+
+
+@pytest.mark.parametrize("port", ["9092x", "0", "65536", "-1"])
+def test_a_port_that_is_no_port_number_is_refused_by_name(port: str) -> None:
+    """The message names the variable to mend."""
+    with pytest.raises(ConfigurationError, match="HUB_KAFKA_PORT"):
+        read_settings({"HUB_KAFKA_PORT": port})
+
+
+def _variable(field: str) -> str:
+    named = {"kafka_bootstrap": "KAFKA_BOOTSTRAP"}
+    return named.get(field, f"HUB_{field.removesuffix('_folder').upper()}")
