@@ -5,13 +5,14 @@ name them (发改办财金〔2018〕424号, annex); other layouts are mapping fi
 decides which layouts are looked for.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final, NamedTuple, Protocol
 
-from connectors.headers import plain_header
 from connectors.mapping import Mapping as SourceMapping
 from connectors.tables import Cells, HeaderTest
+from hub.contracts import Contracts
+from hub.contracts.columns import column_index, header_key
 from hub.contracts.schema import Schema
 
 LICENCE: Final = "licence.granted.v1"
@@ -24,7 +25,7 @@ ENOUGH: Final = 3
 
 # Columns of the 自然人 tables and of the older 代码_5; a row with one of these is a person's.
 _PERSON_HEADERS: Final = frozenset(
-    plain_header(header)
+    header_key(header)
     for header in (
         "XK_XDR_ZJLX", "XK_XDR_ZJHM", "CF_XDR_ZJLX", "CF_XDR_ZJHM", "证件类型", "证件号码",
         "行政相对人证件类型", "行政相对人证件号码", "相对人证件类型", "相对人证件号码",
@@ -75,20 +76,13 @@ class NationalLayout:
     def __init__(self, kind: str, schemas: Iterable[Schema]) -> None:
         """Take the contract of `kind` and those whose columns may stand beside its own."""
         self.kind = kind
-        self._columns: dict[str, str] = dict(_MORE_HEADERS.get(kind, {}))
-        for schema in schemas:
-            for field in schema.fields:
-                if field.is_bytes:
-                    continue
-                for header in (field.name, field.national_code, field.zh, *field.aliases_zh):
-                    self._columns.setdefault(plain_header(header), field.name)
-        self._columns.pop("", None)
+        self._columns = {**_MORE_HEADERS.get(kind, {}), **column_index(*schemas)}
         self._code_field = next((f for f in self._columns.values() if f.endswith("SHXYM")), "")
         self._bound: dict[Cells, tuple[tuple[tuple[int, str], ...], tuple[int, ...], bool]] = {}
 
     def score(self, headers: Cells) -> int:
         """How many different fields these headers name; 0 below three."""
-        plain = {plain_header(header) for header in headers if header}
+        plain = {header_key(header) for header in headers if header}
         named = {self._columns[header] for header in plain if header in self._columns}
         return len(named) if len(named) >= ENOUGH else 0
 
@@ -112,7 +106,7 @@ class NationalLayout:
     def _bind(self, headers: Cells) -> tuple[tuple[tuple[int, str], ...], tuple[int, ...], bool]:
         """Find the columns once per header row."""
         if headers not in self._bound:
-            plain = [plain_header(header) for header in headers]
+            plain = [header_key(header) for header in headers]
             columns = tuple(
                 (index, self._columns[header])
                 for index, header in enumerate(plain)
@@ -134,19 +128,19 @@ class MappedLayout:
     def __init__(self, mapping: SourceMapping) -> None:
         self.kind = mapping.kind
         self._mapping = mapping
-        self._headers = {plain_header(header): header for header in mapping.headers}
+        self._headers = {header_key(header): header for header in mapping.headers}
         self._persons = mapping.person_ids
         self._bound: dict[Cells, dict[str, int]] = {}
 
     def score(self, headers: Cells) -> int:
         """More than any national layout when every column of the mapping is there, else 0."""
-        present = {plain_header(header) for header in headers}
+        present = {header_key(header) for header in headers}
         return 1000 + len(self._headers) if present.issuperset(self._headers) else 0
 
     def read(self, headers: Cells, cells: Cells) -> Reading:
         """Read one row by the rules of the mapping."""
         if headers not in self._bound:
-            plain = [plain_header(header) for header in headers]
+            plain = [header_key(header) for header in headers]
             self._bound[headers] = {
                 header: plain.index(name) for name, header in self._headers.items()
             }
@@ -162,10 +156,11 @@ class Layouts:
     """The layouts a folder may hold."""
 
     def __init__(
-        self, folder: Folder, schemas: Mapping[str, Schema], mappings: Iterable[SourceMapping] = ()
+        self, folder: Folder, contracts: Contracts, mappings: Iterable[SourceMapping] = ()
     ) -> None:
-        """Take the contracts by kind and the mapping files of the source."""
+        """Take the contracts and the mapping files of the source."""
         self.folder = folder
+        schemas = {kind: contract.schema for kind, contract in contracts.by_kind.items()}
         kinds = {
             Folder.LICENCES: (LICENCE, PENALTY),
             Folder.PENALTIES: (PENALTY, LICENCE),
@@ -196,11 +191,10 @@ class Layouts:
         return self._chosen[headers]
 
 
-def field_names(schemas: Mapping[str, Schema]) -> dict[str, frozenset[str]]:
+def field_names(contracts: Contracts) -> dict[str, frozenset[str]]:
     """Return the fields a mapping file may fill, by kind, with those of a correction."""
-    beside = {name for name in schemas[CORRECTED].names if name not in {"row", "subject_kind"}}
-    return {
-        LICENCE: frozenset((*schemas[LICENCE].names, *beside)),
-        PENALTY: frozenset((*schemas[PENALTY].names, *beside)),
-        WITHDRAWN: frozenset(schemas[WITHDRAWN].names),
+    beside = set(contracts.by_kind[CORRECTED].names) - {"row", "subject_kind"}
+    fields = {
+        kind: frozenset((*contracts.by_kind[kind].names, *beside)) for kind in (LICENCE, PENALTY)
     }
+    return {**fields, WITHDRAWN: frozenset(contracts.by_kind[WITHDRAWN].names)}

@@ -15,8 +15,8 @@ from typing import Final, NamedTuple, Protocol
 from connectors.layout import CORRECTED, LICENCE, PENALTY, WITHDRAWN, Folder, Layouts
 from connectors.mapping import SOURCE_VERSION
 from connectors.tables import SourceRow
+from hub.contracts import Contracts
 from hub.contracts.schema import Identity, Schema
-from hub.contracts.wire import frame_header, write_record
 from hub.domain.code_lists import (
     CURRENT_STATUS,
     STATUS_NOT_VALID,
@@ -100,21 +100,21 @@ class RowSubmitter:
         self,
         department: str,
         stream: str,
-        schemas: Mapping[str, Schema],
+        contracts: Contracts,
         sealer: TextSealer,
     ) -> None:
-        """Take the department and stream (`market-supervision/files`) and the contracts by kind."""
+        """Take the department, its stream (`market-supervision/files`), contracts and sealer."""
         self._unkeyed = f"?{department}".encode()
         self._stream = stream
-        self._schemas = schemas
+        self._contracts = contracts.by_kind
         self._sealer = sealer
         self._sealed_fields = {
-            kind: tuple(field.name for field in schema.fields if field.sealed)
-            for kind, schema in schemas.items()
+            kind: tuple(field.name for field in contract.schema.fields if field.sealed)
+            for kind, contract in contracts.by_kind.items()
         }
         self._identity_fields = {
-            kind: tuple(_playing(schema, part) for part in _PARTS)
-            for kind, schema in schemas.items()
+            kind: tuple(_playing(contract.schema, part) for part in _PARTS)
+            for kind, contract in contracts.by_kind.items()
         }
 
     def submissions(
@@ -175,17 +175,13 @@ class RowSubmitter:
         assessed = assess_credit_code(credit_code)
         return self._unkeyed if assessed.errors else assessed.code.encode()
 
-    def _encoded(self, kind: str, fields: Mapping[str, str | bytes]) -> bytes:
-        schema = self._schemas[kind]
-        return write_record(frame_header(schema.schema_id), schema.names, fields)
-
     def _row(self, kind: str, fields: Mapping[str, str]) -> bytes:
-        """Encode a full row with its sealed fields sealed."""
-        sealed = {
-            name: self._sealer.seal_text(name, fields.get(name, "").strip())
-            for name in self._sealed_fields[kind]
-        }
-        return self._encoded(kind, {**fields, **sealed})
+        """Encode a full row with its sealed fields sealed; what is no field of it is left out."""
+        contract = self._contracts[kind]
+        row: dict[str, str | bytes] = {name: fields.get(name, "") for name in contract.names}
+        for name in self._sealed_fields[kind]:
+            row[name] = self._sealer.seal_text(name, fields.get(name, "").strip())
+        return contract.encode(row)
 
     def _one(
         self, kind: str, fields: Mapping[str, str], credit_code: str, position: str
@@ -216,7 +212,7 @@ class RowSubmitter:
         reason = fields.get("reason", "")
         if old == new:
             corrected: dict[str, str | bytes] = {"subject_kind": kind, "row": row, "reason": reason}
-            value = self._encoded(CORRECTED, corrected)
+            value = self._contracts[CORRECTED].encode(corrected)
             return (Submission(CORRECTED, self._key(new.credit_code), value, position),)
         move_id = sha256(f"{self._stream}|{sequence}".encode()).hexdigest()[:32]
         moved_out = {
@@ -235,13 +231,10 @@ class RowSubmitter:
             "previous_subject_name": _if_changed(old.subject_name, new.subject_name),
             "previous_credit_code": _if_changed(old.credit_code, new.credit_code),
         }
+        out, into = self._contracts[MOVED_OUT], self._contracts[MOVED_IN]
         return (
-            Submission(
-                MOVED_OUT, self._key(old.credit_code), self._encoded(MOVED_OUT, moved_out), position
-            ),
-            Submission(
-                MOVED_IN, self._key(new.credit_code), self._encoded(MOVED_IN, moved_in), position
-            ),
+            Submission(MOVED_OUT, self._key(old.credit_code), out.encode(moved_out), position),
+            Submission(MOVED_IN, self._key(new.credit_code), into.encode(moved_in), position),
         )
 
     def _unreadable(
@@ -261,7 +254,8 @@ class RowSubmitter:
             "file_fingerprint": fingerprint,
             "sealed": self._sealer.seal_bytes(UNREADABLE, plain),
         }
-        return Submission(UNREADABLE, self._unkeyed, self._encoded(UNREADABLE, fields), position)
+        value = self._contracts[UNREADABLE].encode(fields)
+        return Submission(UNREADABLE, self._unkeyed, value, position)
 
 
 def _playing(schema: Schema, part: Identity) -> str:

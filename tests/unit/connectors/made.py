@@ -11,8 +11,8 @@ from connectors.layout import Folder, Layouts
 from connectors.mapping import Mapping as SourceMapping
 from connectors.submission import RowSubmitter, Submission
 from hub.adapters.sealing import Sealer
-from hub.contracts.schema import Schema, parse_schema
-from hub.contracts.wire import read_mixed
+from hub.contracts import load_contracts
+from hub.contracts.contract import Fault
 
 ROOT: Final = Path(__file__).parents[3]
 SEALER: Final = Sealer(bytes(range(32)))
@@ -20,21 +20,18 @@ STREAM: Final = "market-supervision/files"
 FINGERPRINT: Final = "ab" * 32
 
 
-def _schemas() -> dict[str, Schema]:
-    parsed = (
-        parse_schema(path.stem, path.read_text(encoding="utf-8"))
+CONTRACTS: Final = load_contracts(
+    {
+        path.stem: path.read_text(encoding="utf-8")
         for path in sorted((ROOT / "avro_schemas").glob("*.avsc"))
-    )
-    return {schema.kind: schema for schema in parsed if schema is not None}
-
-
-SCHEMAS: Final = _schemas()
-SUBMITTER: Final = RowSubmitter("market-supervision", STREAM, SCHEMAS, SEALER)
+    }
+)
+SUBMITTER: Final = RowSubmitter("market-supervision", STREAM, CONTRACTS, SEALER)
 
 
 def layouts(folder: Folder, mappings: Iterable[SourceMapping] = ()) -> Layouts:
     """Return the layouts of a folder."""
-    return Layouts(folder, SCHEMAS, mappings)
+    return Layouts(folder, CONTRACTS, mappings)
 
 
 def table(*rows: Mapping[str, str]) -> bytes:
@@ -62,10 +59,11 @@ def fields_of(submission: Submission) -> dict[str, str | bytes]:
 
 def decoded(kind: str, value: bytes) -> dict[str, str | bytes]:
     """Decode a framed value of a kind; fields that are not empty."""
-    schema = SCHEMAS[kind]
-    assert value[:5] == b"\x00" + schema.schema_id.to_bytes(4, "big")
-    read = read_mixed(tuple((field.name, field.is_bytes) for field in schema.fields), value)
-    return {name: text for name, text in read.items() if text}
+    read = CONTRACTS.decode_framed(value)
+    assert not isinstance(read, Fault)
+    contract, row = read
+    assert contract.kind == kind
+    return {name: text for name, text in row.items() if text}
 
 
 LICENCE_ROW: Final = {

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from connectors.layout import Folder, field_names
 from connectors.mapping import DateStyle, FieldRule, Mapping, read_mapping
 from hub.errors import ConfigurationError
-from tests.unit.connectors.made import ROOT, SCHEMAS, fields_of, layouts, submitted, table
+from tests.unit.connectors.made import CONTRACTS, ROOT, fields_of, layouts, submitted, table
 
-KNOWN = field_names(SCHEMAS)
+KNOWN = field_names(CONTRACTS)
 WHOLE = """
 kind: penalty.imposed.v1
 fields:

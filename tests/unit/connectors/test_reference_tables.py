@@ -8,7 +8,7 @@ import pytest
 from connectors.files_of_rows import read_rows
 from connectors.layout import Folder, field_names
 from connectors.mapping import read_mapping
-from tests.unit.connectors.made import ROOT, SCHEMAS, fields_of, layouts, submitted
+from tests.unit.connectors.made import CONTRACTS, ROOT, fields_of, layouts, submitted
 
 pytestmark = [
     pytest.mark.reference,
@@ -31,9 +31,9 @@ def reference(*parts: str) -> bytes:
 def test_a_real_table_is_submitted_row_by_row(name: str) -> None:
     """Every row is submitted through its mapping; the first has the expected value."""
     path = ROOT / "deploy/sites/reference/mappings" / f"{name}.yaml"
-    where = layouts(Folder.LICENCES, [read_mapping(path, field_names(SCHEMAS))])
+    where = layouts(Folder.LICENCES, [read_mapping(path, field_names(CONTRACTS))])
     folder = Folder.PENALTIES if name.startswith("penalties") else Folder.LICENCES
-    where = layouts(folder, [read_mapping(path, field_names(SCHEMAS))])
+    where = layouts(folder, [read_mapping(path, field_names(CONTRACTS))])
     made = submitted(reference("licence_penalty_samples", f"{name}.csv"), where)
     count, field, value = FIRST[name]
     assert len(made) == count
@@ -48,7 +48,7 @@ def test_a_real_table_is_submitted_row_by_row(name: str) -> None:
 def test_both_date_notations_of_the_penalties_become_days() -> None:
     """Epoch seconds in one block, year-month-day in the other."""
     path = ROOT / "deploy/sites/reference/mappings/penalties_2017_2019.yaml"
-    where = layouts(Folder.PENALTIES, [read_mapping(path, field_names(SCHEMAS))])
+    where = layouts(Folder.PENALTIES, [read_mapping(path, field_names(CONTRACTS))])
     made = submitted(reference("licence_penalty_samples", "penalties_2017_2019.csv"), where)
     days = [str(fields_of(each)["CF_JDRQ"]) for each in made]
     assert days[0] == "2019-12-17"
