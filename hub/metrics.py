@@ -1,1 +1,399 @@
-"""Prometheus metrics of the workers: names, labels and their meaning."""
+"""Every metric of the hub: names, labels, meaning; and the health of a worker, which is progress.
+
+A worker makes one `Metrics` and one `Health`, and serves both with `serve`. Labels are bounded by
+the site's configuration and the contracts (department, target, kind, outcome, stage, reason);
+never an identifier, a document number or a name: cardinality, and privacy. `docs/metrics.md` is
+made from here, and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Final, NamedTuple, Self
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+
+from hub.errors import ConfigurationError
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # doubles the series and says nothing
+
+PRIMARY_OUTCOMES: Final = (
+    "accepted", "corrected", "withdrawn", "duplicate", "superseded", "held", "conflicting",
+    "quarantined",
+)  # fmt: skip
+"""What a submission can become; read is their sum."""
+OTHER: Final = "other"
+"""Label of a kind that no contract knows: a foreign header must not make new series."""
+STALLED_SECONDS: Final = 30.0
+"""Without progress for so long a worker is unhealthy; a batch or poll takes well under a second."""
+
+_FAST: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SLOW: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+
+
+class Described(NamedTuple):
+    """One metric as the documentation shows it."""
+
+    name: str
+    type: str
+    labels: tuple[str, ...]
+    zh: str
+    en: str
+
+
+class Metrics:
+    """The metrics of one process, in a registry of its own.
+
+    `kinds` are the kinds that contracts know; others are counted under `OTHER`.
+    """
+
+    def __init__(self, kinds: Iterable[str] = ()) -> None:
+        self.registry = CollectorRegistry()
+        self.described: list[Described] = []
+        self._kinds = frozenset(kinds)
+        self._define_flow()
+        self._define_engine()
+        self._define_sources()
+        self._define_delivery()
+        self._define_deadlines()
+        self._define_evidence()
+
+    # --- what is measured ---
+
+    def _define_flow(self) -> None:
+        self.outcomes = self._counter(
+            "hub_outcomes_total", ("department", "kind", "outcome"),
+            "报送的主结果数；各结果之和等于读入数",
+            "primary outcomes of submissions; read equals their sum",
+        )  # fmt: skip
+        self.ledger_records = self._counter(
+            "hub_ledger_records_total", ("outcome",),
+            "写入台账的记录数（含到期提醒、平台回执等）",
+            "ledger records written, those of timers and platforms included",
+        )  # fmt: skip
+        self.oldest_unprocessed_age = self._gauge(
+            "hub_oldest_unprocessed_age_seconds", ("worker",),
+            "最早一条未处理输入的等待时间（实际时间，0 为已处理完）",
+            "age of the oldest input not processed yet, real time; 0 when drained",
+        )  # fmt: skip
+        self.conservation_gap = self._gauge(
+            "hub_conservation_gap", ("department",),
+            "按流水号应有的报送数减去主结果数，应恒为 0",
+            "submissions the streams' sequences promise minus primary outcomes; must be 0",
+        )  # fmt: skip
+
+    def _define_engine(self) -> None:
+        self.transaction_seconds = self._histogram(
+            "hub_transaction_seconds", ("worker",), _FAST,
+            "一次事务从读入到提交的时间",
+            "one transaction, from inputs consumed to committed",
+        )  # fmt: skip
+        self.producer_retired = self._counter(
+            "hub_producer_retired_total", ("worker", "reason"),
+            "生产者被弃用次数，按原因类别（fenced、timeout、broker、other）",
+            "producers thrown away, by class of reason: fenced, timeout, broker, other",
+        )  # fmt: skip
+        self.restarts = self._counter(
+            "hub_slot_restarts_total", ("worker",),
+            "处理单元重新走启动流程的次数",
+            "times a slot took the road of starting again",
+        )  # fmt: skip
+        self.restore_seconds = self._gauge(
+            "hub_restore_seconds", ("worker",),
+            "最近一次由台账恢复状态的用时",
+            "time the last restore from the ledger took",
+        )  # fmt: skip
+        self.restored_records = self._counter(
+            "hub_restored_records_total", ("worker",),
+            "恢复时重放的台账记录数",
+            "ledger records folded while restoring",
+        )  # fmt: skip
+        self.clock_jump = self._counter(
+            "hub_clock_jump_total", ("direction",),
+            "业务时钟跳变次数（back 回拨，forward 前跳）",
+            "jumps of the business clock: back, forward",
+        )  # fmt: skip
+
+    def _define_sources(self) -> None:
+        self.rows_submitted = self._counter(
+            "hub_rows_submitted_total", ("department", "kind"),
+            "接入端已提交的行数",
+            "rows submitted by connectors",
+        )  # fmt: skip
+        self.files_read = self._counter(
+            "hub_files_read_total", ("department", "result"),
+            "接入端处理的文件数（read、unreadable）",
+            "files taken by connectors: read, unreadable",
+        )  # fmt: skip
+        self.cursor_age = self._gauge(
+            "hub_cursor_age_seconds", ("department",),
+            "接入端游标距上次前进的时间",
+            "time since a connector's cursor last moved",
+        )  # fmt: skip
+        self.receipts = self._counter(
+            "hub_receipts_total", ("department", "outcome"),
+            "发给部门的回执数",
+            "receipts sent to departments",
+        )  # fmt: skip
+
+    def _define_delivery(self) -> None:
+        self.delivery_attempts = self._counter(
+            "hub_delivery_attempts_total", ("target", "outcome"),
+            "向平台投递的次数，按结果（accepted、refused、retry、away、unknown）",
+            "attempts at a target by result: accepted, refused, retry, away, unknown",
+        )  # fmt: skip
+        self.delivery_seconds = self._histogram(
+            "hub_delivery_seconds", ("target",), _SLOW,
+            "一次投递请求的用时",
+            "one request to a platform",
+        )  # fmt: skip
+        self.delivery_open = self._gauge(
+            "hub_delivery_open", ("target", "state"),
+            "未完成的投递数（waiting、in_flight、parked、unknown、acknowledged）",
+            "work not finished: waiting, in_flight, parked, unknown, acknowledged",
+        )  # fmt: skip
+        self.delivery_oldest_age = self._gauge(
+            "hub_delivery_oldest_age_seconds", ("target",),
+            "最早一项未完成投递的等待时间（业务时间）",
+            "age of the oldest work not finished, business time",
+        )  # fmt: skip
+        self.stages = self._counter(
+            "hub_stages_total", ("target", "stage"),
+            "平台到达的阶段数（sent、acknowledged、published、refused、withdrawn）",
+            "stages reached: sent, acknowledged, published, refused, withdrawn",
+        )  # fmt: skip
+        self.platform_away = self._gauge(
+            "hub_platform_away", ("target",),
+            "平台是否整体无应答（1 为是）",
+            "1 while the platform as a whole does not answer",
+        )  # fmt: skip
+
+    def _define_deadlines(self) -> None:
+        self.deadline_open = self._gauge(
+            "hub_deadline_open", ("department", "target"),
+            "尚未停表的期限数",
+            "legal clocks still running",
+        )  # fmt: skip
+        self.deadline_overdue = self._gauge(
+            "hub_deadline_overdue", ("department", "target"),
+            "已过期仍未停表的期限数",
+            "legal clocks running past their due date",
+        )  # fmt: skip
+        self.due_within = self._gauge(
+            "hub_due_within", ("days",),
+            "若干日内到期的期限数（1、3、7）",
+            "clocks due within so many days: 1, 3, 7",
+        )  # fmt: skip
+        self.deadline_met = self._gauge(
+            "hub_deadline_met", ("department", "target", "result"),
+            "已停表的期限数（in_time 按时，late 逾期）",
+            "clocks stopped: in_time, late",
+        )  # fmt: skip
+        self.calendar_horizon_days = self._gauge(
+            "hub_calendar_horizon_days", (),
+            "已公布放假安排覆盖的剩余天数；以后的期限为暂定",
+            "days left that holiday notices cover; later deadlines are provisional",
+        )  # fmt: skip
+
+    def _define_evidence(self) -> None:
+        self.projected_records = self._counter(
+            "hub_projected_records_total", (),
+            "已写入查询库的台账记录数",
+            "ledger records written to the look-up database",
+        )  # fmt: skip
+        self.projector_lag_records = self._gauge(
+            "hub_projector_lag_records", (),
+            "查询库落后于台账的记录数（含事务标记）",
+            "ledger offsets the look-up database is behind, transaction markers included",
+        )  # fmt: skip
+        self.identity_conflicts = self._gauge(
+            "hub_identity_conflicts", ("kind",),
+            "同一文书出现在两个统一社会信用代码下的数目",
+            "documents found under two credit codes",
+        )  # fmt: skip
+        self.verify_failures = self._counter(
+            "hub_verify_failures_total", (),
+            "台账核验发现的错误数，应恒为 0",
+            "faults found when verifying the ledger; must be 0",
+        )  # fmt: skip
+
+    # --- counting ---
+
+    def count_decisions(self, counts: Mapping[str, float]) -> None:
+        """Count a slot's report `decided`: `outcome|department|kind` → how many."""
+        for names, number in counts.items():
+            outcome, department, kind = names.split("|")
+            self.ledger_records.labels(outcome).inc(number)
+            if outcome in PRIMARY_OUTCOMES and department:
+                self.outcomes.labels(department, self.kind_label(kind), outcome).inc(number)
+
+    def kind_label(self, kind: str) -> str:
+        """The kind when a contract knows it, else `OTHER`."""
+        return kind if kind in self._kinds else OTHER
+
+    # --- making ---
+
+    def _counter(self, name: str, labels: tuple[str, ...], zh: str, en: str) -> Counter:
+        self.described.append(Described(name, "counter", labels, zh, en))
+        return Counter(name, en, labels, registry=self.registry)
+
+    def _gauge(self, name: str, labels: tuple[str, ...], zh: str, en: str) -> Gauge:
+        self.described.append(Described(name, "gauge", labels, zh, en))
+        return Gauge(name, en, labels, registry=self.registry)
+
+    def _histogram(
+        self, name: str, labels: tuple[str, ...], buckets: tuple[float, ...], zh: str, en: str
+    ) -> Histogram:
+        self.described.append(Described(name, "histogram", labels, zh, en))
+        return Histogram(name, en, labels, buckets=buckets, registry=self.registry)
+
+
+def document() -> str:
+    """`docs/metrics.md`: every metric with its labels and meaning, Chinese first."""
+    lines = [
+        "# 指标 Metrics",
+        "",
+        "各工作进程在 `/metrics` 提供以下指标，在 `/health` 提供健康状况（健康即有进展：",
+        f"{STALLED_SECONDS:.0f} 秒内有进展或已处理完为 200，否则为 503）。",
+        "标签中从不出现统一社会信用代码、文书号或名称。",
+        "",
+        "Every worker serves these at `/metrics`, and its health at `/health` (health is progress:",
+        f"200 while it got on or was drained within {STALLED_SECONDS:.0f} s, else 503). No label",
+        "ever holds a credit code, a document number or a name. This page is made by",
+        "`python -m hub.metrics`; a test compares it.",
+        "",
+        "| 指标 metric | 类型 type | 标签 labels | 含义 meaning |",
+        "|---|---|---|---|",
+    ]
+    for metric in Metrics().described:
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"
+        lines.append(f"| `{metric.name}` | {metric.type} | {labels} | {metric.zh}<br>{metric.en} |")
+    return "\n".join(lines) + "\n"
+
+
+class Health:
+    """Whether a worker gets on: it calls `progress` after work and `idle` when there is none.
+
+    Both are stamps: a worker that hangs in an empty poll stops being healthy as well.
+    """
+
+    def __init__(
+        self,
+        worker: str,
+        stalled_seconds: float = STALLED_SECONDS,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.worker = worker
+        self._limit = stalled_seconds
+        self._seconds = seconds
+        self._stamp = seconds()
+        self._is_idle = False
+
+    def progress(self) -> None:
+        """Work was done just now."""
+        self._stamp, self._is_idle = self._seconds(), False
+
+    def idle(self) -> None:
+        """The worker looked just now and there was nothing left to do."""
+        self._stamp, self._is_idle = self._seconds(), True
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it got on, or was drained, within the limit."""
+        return self._seconds() - self._stamp <= self._limit
+
+    def report(self) -> dict[str, str | float | bool]:
+        """What `/health` says: worker, status (ok, stalled), seconds since progress, idle."""
+        return {
+            "worker": self.worker,
+            "status": "ok" if self.is_healthy else "stalled",
+            "seconds_since_progress": round(self._seconds() - self._stamp, 3),
+            "idle": self._is_idle,
+        }
+
+
+class MetricsServer:
+    """The HTTP endpoint of one worker, on a thread of its own; `close` stops it."""
+
+    def __init__(self, server: ThreadingHTTPServer) -> None:
+        self._server = server
+        self._thread = Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True, name="metrics"
+        )
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on (the one chosen when asked for 0)."""
+        return int(self._server.server_address[1])
+
+    def close(self) -> None:
+        """Stop answering and free the port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def serve(
+    port: int, health: Health, registry: CollectorRegistry, host: str = "127.0.0.1"
+) -> MetricsServer:
+    """Serve `/metrics` and `/health`; port 0 takes a free one.
+
+    Raises `ConfigurationError` when the port is taken.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/metrics":
+                self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(registry))
+            elif self.path == "/health":
+                status = HTTPStatus.OK if health.is_healthy else HTTPStatus.SERVICE_UNAVAILABLE
+                body = json.dumps(health.report()).encode()
+                self._answer(status, "application/json", body)
+            else:
+                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"/metrics /health\n")
+
+        def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+            """Say nothing: a scrape every few seconds is no news."""
+
+    try:
+        server = ThreadingHTTPServer((host, port), Handler)
+    except OSError as error:
+        raise ConfigurationError(
+            f"指标端口 {host}:{port} 无法监听：{error.strerror}",
+            f"cannot listen on {host}:{port} for metrics: {error.strerror}",
+            remedy_zh="换一个端口，或用 0 让系统选择",
+            remedy_en="choose another port, or 0 to let the system choose",
+        ) from error
+    server.daemon_threads = True
+    return MetricsServer(server)
+
+
+if __name__ == "__main__":
+    print(document(), end="")  # noqa: T201 - the command that makes docs/metrics.md

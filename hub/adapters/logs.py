@@ -1,0 +1,69 @@
+"""Logs of a worker: one JSON object a line, and never a payload.
+
+What may be logged beside the message is a closed list of fields; an exception is logged by its
+type and the lines it passed, its text only when it is one of ours, because the text of a foreign
+one (a decoder's, a parser's) may quote the content it failed on.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from datetime import UTC, datetime
+from typing import Final, TextIO
+
+from hub.errors import HubError
+
+FIELDS: Final = (
+    "topic", "partition", "offset", "sequence", "department", "target", "kind", "outcome", "stage",
+    "reason", "count", "seconds", "port", "file",
+)  # fmt: skip
+"""Names that `extra=` may carry; all others are dropped."""
+
+
+class JsonFormatter(logging.Formatter):
+    """A log record as one line of JSON; times are real, UTC."""
+
+    def __init__(self, worker: str) -> None:
+        super().__init__()
+        self._worker = worker
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "worker": self._worker,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        for name in FIELDS:
+            value = record.__dict__.get(name)
+            if value is not None:
+                line[name] = value
+        if record.exc_info and record.exc_info[1] is not None:
+            line["error"] = _describe(record.exc_info[1])
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def configure_logging(worker: str, level: str = "INFO", stream: TextIO = sys.stderr) -> None:
+    """Send every log of this process to `stream` as JSON; replaces what was configured."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter(worker))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+
+
+def _describe(error: BaseException) -> dict[str, object]:
+    """Type and places; the text only when the hub wrote it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    described: dict[str, object] = {
+        "type": type(error).__qualname__,
+        "at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+    }
+    if isinstance(error, HubError):
+        described["text"] = str(error)
+    return described

@@ -1,0 +1,55 @@
+"""Logs are JSON lines that cannot carry a payload."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from hub.adapters.logs import configure_logging
+from hub.errors import IntegrityError
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """Where the root logger writes during a test."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    stream = io.StringIO()
+    configure_logging("registrar", stream=stream)
+    yield stream
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+def test_a_log_is_one_json_object_a_line(lines: io.StringIO) -> None:
+    """Message, worker and the fields of the closed list."""
+    logging.getLogger("hub.test").info("分区 folded", extra={"partition": 3, "count": 7})
+    line = json.loads(lines.getvalue())
+    assert (line["message"], line["worker"], line["partition"]) == ("分区 folded", "registrar", 3)
+
+
+def test_a_field_outside_the_list_is_dropped(lines: io.StringIO) -> None:
+    """A payload given as an extra never reaches the log."""
+    logging.getLogger("hub.test").info("read", extra={"value": "秘密"})
+    assert "秘密" not in lines.getvalue()
+
+
+def test_the_text_of_a_foreign_error_is_not_logged(lines: io.StringIO) -> None:
+    """A parser's message may quote what it could not parse."""
+    try:
+        int("330106199001011234x")
+    except ValueError:
+        logging.getLogger("hub.test").exception("row not read")
+    assert "330106199001011234x" not in lines.getvalue()
+    assert json.loads(lines.getvalue())["error"]["type"] == "ValueError"
+
+
+def test_the_text_of_our_own_error_is_logged(lines: io.StringIO) -> None:
+    """Ours are written without content, for people."""
+    error = IntegrityError("断链 chain broken at sequence 7")
+    logging.getLogger("hub.test").error("stopped", exc_info=error)
+    assert "sequence 7" in lines.getvalue()
