@@ -1,0 +1,269 @@
+"""`hub validate`: what the hub would say to each row of a file, before a department connects."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta, timezone
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import click
+
+from connectors.files_of_rows import read_rows
+from connectors.layout import CORRECTED, LICENCE, PENALTY, WITHDRAWN, Folder, Layouts, field_names
+from connectors.mapping import Mapping as SourceMapping
+from connectors.mapping import read_mapping
+from connectors.submission import MOVED_IN, UNREADABLE, RowSubmitter, Submission
+from hub.adapters.sealing import KEY_BYTES, Sealer
+from hub.contracts import Checked, Contracts, Fault, Finding, load_contracts
+from hub.domain.reasons import message
+from hub.repository import SCHEMAS
+from hub.site import LoadedSite, load_site
+
+_FOLDERS: Final = {
+    LICENCE: Folder.LICENCES,
+    PENALTY: Folder.PENALTIES,
+    CORRECTED: Folder.CORRECTIONS,
+    WITHDRAWN: Folder.WITHDRAWALS,
+}
+_BEIJING: Final = timezone(timedelta(hours=8))
+_EXIT_ALL_ACCEPTED, _EXIT_SOME_NOT, _EXIT_UNREADABLE = 0, 1, 2
+_GOOD: Final = {
+    CORRECTED: "corrected",
+    MOVED_IN: "corrected",
+    WITHDRAWN: "withdrawn",
+}
+_ZH: Final = {
+    "accepted": "可接收",
+    "corrected": "可更正",
+    "withdrawn": "可撤回",
+    "duplicate": "重复",
+    "conflicting": "冲突",
+    "quarantined": "不可接收",
+}
+
+
+class Answer(NamedTuple):
+    """What the hub would say to one row; row 0 is the whole sheet or file."""
+
+    row: int
+    outcome: str
+    findings: tuple[Finding, ...]
+    labels: Mapping[str, str]
+    """Column code -> Chinese name, for the messages."""
+
+    def as_json(self) -> dict[str, object]:
+        """Return the line as documented: row, outcome, reasons."""
+        return {
+            "row": self.row,
+            "outcome": self.outcome,
+            "reasons": [*map(self._reason, self.findings)],
+        }
+
+    def _reason(self, finding: Finding) -> dict[str, str]:
+        said = message(finding.code, self.labels.get(finding.field, finding.field))
+        return {
+            "code": finding.code,
+            "field": finding.field,
+            "zh": said.zh,
+            "en": said.en,
+            "remedy": said.remedy,
+        }
+
+
+class RowValidator:
+    """Answers the rows of one file as the registrar would, as far as that can be known offline.
+
+    Rows are compared with the rows before them in the file; whether a record is already on the
+    ledger is not known.
+    """
+
+    def __init__(
+        self, contracts: Contracts, received_on: date, authorities: frozenset[str] | None = None
+    ) -> None:
+        """Take the day the file would arrive, and the authorities that may be named (None: any)."""
+        self._contracts = contracts
+        self._received_on = received_on
+        self._authorities = authorities
+        self._seen: dict[tuple[str, ...], bytes] = {}
+
+    def answer(self, number: int, submission: Submission) -> Answer:
+        """Return the answer to one submitted row."""
+        kind, row = self._decoded(submission.value)
+        if kind == UNREADABLE:
+            reason = Finding(str(row["reason_code"]), "", "error")
+            return Answer(number, "quarantined", (reason,), {})
+        findings: tuple[Finding, ...] = ()
+        subject, checked = kind, self._contracts.by_kind[kind].check(row, self._received_on)
+        inner = row.get("row")
+        if isinstance(inner, bytes):
+            if not row["reason"]:
+                findings += (Finding("CORRECTION_WITHOUT_REASON", "reason", "error"),)
+            subject, inner_row = self._decoded(inner)
+            checked = self._contracts.by_kind[subject].check(inner_row, self._received_on)
+        findings += checked.findings
+        if checked.authority_code and not self._may_name(checked.authority_code):
+            findings += (Finding("FOREIGN_AUTHORITY", "", "error"),)
+        outcome = _GOOD.get(submission.kind, "accepted")
+        if any(finding.severity == "error" for finding in findings):
+            outcome = "quarantined"
+        elif outcome == "accepted":
+            outcome, more = self._compared(subject, checked)
+            findings += more
+        labels = {
+            field.national_code or field.name: field.zh
+            for each in (kind, subject)
+            for field in self._contracts.by_kind[each].schema.fields
+        }
+        return Answer(number, outcome, findings, labels)
+
+    def _may_name(self, authority_code: str) -> bool:
+        return self._authorities is None or authority_code in self._authorities
+
+    def _compared(self, kind: str, checked: Checked) -> tuple[str, tuple[Finding, ...]]:
+        """Return what the row is beside the earlier ones of the file."""
+        identity = (
+            kind,
+            checked.authority_code,
+            checked.document_key,
+            checked.name_key,
+            checked.credit_code,
+        )
+        if identity not in self._seen:
+            self._seen[identity] = checked.content
+            return "accepted", ()
+        if self._seen[identity] == checked.content:
+            return "duplicate", (Finding("SAME_AS_LIVE", "", "warning"),)
+        return "conflicting", (Finding("UNDECLARED_CHANGE", "", "error"),)
+
+    def _decoded(self, value: bytes) -> tuple[str, dict[str, str | bytes]]:
+        read = self._contracts.decode_framed(value)
+        if isinstance(read, Fault):  # what this process has just encoded can be read
+            raise TypeError(read.detail)
+        contract, row = read
+        return contract.kind, row
+
+
+def answers(
+    content: bytes, layouts: Layouts, submitter: RowSubmitter, validator: RowValidator
+) -> Iterator[Answer]:
+    """Yield one answer per row of the file, in order."""
+    fingerprint = sha256(content).hexdigest()
+    for row in read_rows(content, layouts.is_header()):
+        if not row.row_number:
+            made: tuple[Submission, ...] = (
+                submitter.unreadable_file(row, layouts.kind, fingerprint, b""),
+            )
+        else:
+            made = submitter.submissions(row, layouts, fingerprint, 1)
+        # Of a move's two halves the arriving one carries the row.
+        yield validator.answer(row.row_number, made[-1])
+
+
+@click.command("validate")
+@click.option("--kind", type=click.Choice(sorted(_FOLDERS)), required=True, help="记录类型 / kind")
+@click.option(
+    "--site",
+    "site_folder",
+    type=click.Path(path_type=Path),
+    help="站点目录：同时核对机关与映射 / also apply this site's authorities and mappings",
+)
+@click.option(
+    "--department", default="", help="只按该部门的机关核对 / authorities of one department"
+)
+@click.option(
+    "--mapping",
+    "mapping_file",
+    type=click.Path(path_type=Path),
+    help="映射文件，用于非国标格式 / a mapping file",
+)
+@click.option("--json", "as_json", is_flag=True, help="每行输出一个 JSON / one JSON object per row")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_context
+def command(
+    context: click.Context,
+    *,
+    kind: str,
+    file: Path,
+    site_folder: Path | None,
+    department: str,
+    mapping_file: Path | None,
+    as_json: bool,
+) -> None:
+    """接入前离线校验，逐行给出结果、原因和处理办法 / Check a file offline, row by row.
+
+    退出码：全部可接收为 0，否则为 1，无法读取为 2 / exit 0 when every row would be accepted, 1 when
+    not, 2 when the file cannot be read.
+    """
+    contracts = load_contracts(
+        {path.stem: path.read_text(encoding="utf-8") for path in sorted(SCHEMAS.glob("*.avsc"))}
+    )
+    site = None if site_folder is None else load_site(site_folder)
+    validator = RowValidator(
+        contracts,
+        datetime.now(UTC).astimezone(_BEIJING).date(),
+        None if site is None else _authorities(site, department),
+    )
+    submitter = RowSubmitter(
+        department or "validate", "validate", contracts, Sealer(bytes(KEY_BYTES))
+    )
+    mappings = _mappings(contracts, site, mapping_file)
+    found = answers(
+        file.read_bytes(), Layouts(_FOLDERS[kind], contracts, mappings), submitter, validator
+    )
+    context.exit(_print(found, as_json=as_json))
+
+
+def _authorities(site: LoadedSite, department: str) -> frozenset[str]:
+    return frozenset(
+        code
+        for each in site.site.departments
+        if department in {"", each.id}
+        for code in each.authorities
+    )
+
+
+def _mappings(
+    contracts: Contracts, site: LoadedSite | None, mapping_file: Path | None
+) -> list[SourceMapping]:
+    """Read the mapping named and those of the site's file sources."""
+    paths = [] if mapping_file is None else [mapping_file]
+    if site is not None:
+        paths += [
+            site.path(source.mapping)
+            for each in site.site.departments
+            for source in each.files
+            if source.mapping is not None
+        ]
+    known = field_names(contracts)
+    return [read_mapping(path, known) for path in paths]
+
+
+def _print(found: Iterator[Answer], *, as_json: bool) -> int:
+    """Print each answer; return the exit status."""
+    status = _EXIT_ALL_ACCEPTED
+    counts: dict[str, int] = {}
+    for answer in found:
+        counts[answer.outcome] = counts.get(answer.outcome, 0) + 1
+        if not answer.row:
+            status = _EXIT_UNREADABLE
+        elif answer.outcome not in {"accepted", "corrected", "withdrawn"}:
+            status = max(status, _EXIT_SOME_NOT)
+        if as_json:
+            click.echo(json.dumps(answer.as_json(), ensure_ascii=False))
+        else:
+            _tell(answer)
+    if not as_json:
+        total = "，".join(f"{_ZH[outcome]} {count}" for outcome, count in sorted(counts.items()))
+        click.echo(f"共 {sum(counts.values())} 行：{total or '没有数据行 / no rows'}")
+    return status
+
+
+def _tell(answer: Answer) -> None:
+    place = f"第{answer.row}行" if answer.row else "整个文件或工作表 / the whole sheet"
+    click.echo(f"{place}  {_ZH[answer.outcome]} ({answer.outcome})")
+    for finding in answer.findings:
+        said = message(finding.code, answer.labels.get(finding.field, finding.field))
+        click.echo(
+            f"    {finding.code} {finding.field}  {said.zh}\n      {said.en}\n      → {said.remedy}"
+        )
