@@ -23,6 +23,7 @@ class CommandFile:
 COMMANDS: tuple[CommandFile, ...] = (
     CommandFile("dev", "dev", "启停内置 Kafka 与 PostgreSQL / embedded Kafka and PostgreSQL"),
     CommandFile("topics", "topics", "主题的差异与应用 / plan and apply topics"),
+    CommandFile("contracts", "contracts", "数据字典与上报模板 / data dictionary and templates"),
     CommandFile("validate", "validate", "接入前离线校验文件 / check a file before connecting"),
     CommandFile("explain", "explain", "解释期限 / how a deadline was reckoned"),
     CommandFile("trace", "trace", "查一条记录的全程 / the whole way of a record"),

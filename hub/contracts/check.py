@@ -2,8 +2,7 @@
 
 The quick way proves a row clean with a handful of C calls over all its texts (printable, no blank,
 no run of digits, lengths); only a row with something to look at is read field by field. Both ways
-give the same answer, which a property test says. The numbers: 6 µs a row, of 8 with every reader
-called by itself.
+give the same answer, which a property test says: 7 µs a row against 14.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,11 +16,12 @@ from hub.contracts.schema import Field, Hint, Identity, Required, Role, Schema
 from hub.contracts.values import (
     MAYBE_PERSONAL,
     Flawed,
+    Memo,
     Reader,
     clean,
     free_text,
-    memoised,
     octets_digest,
+    value_reader,
 )
 from hub.domain.code_lists import PROCEDURE_SIMPLE, SERIOUSNESS, read_code
 from hub.domain.document_number import normalise_document_number, normalise_subject_name
@@ -210,10 +210,8 @@ class Checker:
         values.append("")
         authority, document, name, code = self._identity
         decided, expires, seriousness, procedure = self._roles
-        for key in (document, name):
-            # A name of invisible characters alone is printable, but nothing is left of it.
-            if key >= 0 and not values[key] and submitted[key] and key not in faulty:
-                self._report("FIELD_REQUIRED", key, findings, faulty)
+        if not (values[document] and values[name]):
+            self._report_vanished((document, name), values, submitted, findings, faulty)
         decided_on, expires_on, level = values[decided], values[expires], values[seriousness]
         return Checked(
             tuple(findings),
@@ -233,6 +231,19 @@ class Checker:
             submitted,
         )
 
+    def _report_vanished(
+        self,
+        keys: tuple[int, ...],
+        values: Sequence[str],
+        submitted: Sequence[str],
+        findings: list[Finding],
+        faulty: set[int],
+    ) -> None:
+        """A name of invisible characters alone is printable, but nothing is left of it."""
+        for key in keys:
+            if key >= 0 and submitted[key] and not values[key] and clean(submitted[key]):
+                self._report("FIELD_REQUIRED", key, findings, faulty)
+
 
 def _is_free(field: Field) -> bool:
     """Whether a field is free text, scanned as a whole with the others of its row."""
@@ -245,7 +256,9 @@ def _careful_reader(field: Field, row_kinds: frozenset[str]) -> Reader:
         return _octets_reader(field)
     if _is_free(field):
         return free_text(field, _NORMALISERS.get(field.identity))
-    return memoised(field, row_kinds, _MEMORY).__getitem__
+    reader = value_reader(field, row_kinds)
+    # Subjects differ from row to row (and the domain remembers codes): a memory would only cost.
+    return reader if field.identity is Identity.CREDIT_CODE else Memo(reader, _MEMORY).__getitem__
 
 
 def _quick_reader(field: Field, careful: Reader) -> Reader:

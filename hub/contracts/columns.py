@@ -4,7 +4,8 @@ Columns are found by name and never by position: templates of several years are 
 side, and some shift labels by one (domain standard 发改办财金〔2018〕424号 and its forerunners).
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from typing import Final
 from unicodedata import normalize
 
@@ -12,7 +13,7 @@ from hub.contracts.contract import Contract
 from hub.contracts.schema import Field, Schema
 
 _MARKS: Final = str.maketrans("", "", "*★☆:")
-_REQUIRED_NOTES: Final = ("(必填)", "(选填)", "(可选)")
+_REQUIRED_NOTES: Final = re.compile(r"(?:\((?:必填|选填|可选)\))+$")
 
 
 def header_key(text: str) -> str:
@@ -21,13 +22,12 @@ def header_key(text: str) -> str:
     Seen in use: `行政处罚决定书文号 `, `*行政相对人代码_1 （统一社会信用代码）`, `xk_wsh`.
     """
     key = "".join(normalize("NFKC", text).translate(_MARKS).split()).upper()
-    for note in _REQUIRED_NOTES:
-        key = key.removesuffix(note)
-    return key
+    return _REQUIRED_NOTES.sub("", key)
 
 
-def _headers(field: Field) -> Iterable[str]:
-    return (field.name, field.national_code, field.zh, *field.aliases_zh)
+def headers_of(field: Field) -> tuple[str, ...]:
+    """Every header that means this field: name, column code, Chinese name, aliases."""
+    return tuple(filter(None, (field.name, field.national_code, field.zh, *field.aliases_zh)))
 
 
 def column_index(*schemas: Schema) -> dict[str, str]:
@@ -36,9 +36,8 @@ def column_index(*schemas: Schema) -> dict[str, str]:
     for schema in schemas:
         for field in schema.fields:
             if not field.is_bytes:
-                for header in _headers(field):
+                for header in headers_of(field):
                     index.setdefault(header_key(header), field.name)
-    index.pop("", None)
     return index
 
 
@@ -46,7 +45,7 @@ def ambiguous_headers(schema: Schema) -> Mapping[str, list[str]]:
     """Header keys that two fields of one contract claim; a contract must have none."""
     claims: dict[str, list[str]] = {}
     for field in schema.fields:
-        for key in {header_key(header) for header in _headers(field)} - {""}:
+        for key in {header_key(header) for header in headers_of(field)}:
             claims.setdefault(key, []).append(field.name)
     return {key: names for key, names in claims.items() if len(names) > 1}
 

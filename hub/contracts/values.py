@@ -72,12 +72,17 @@ _EDGES: Final = (
 _UNREADABLE: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufffd\ud800-\udfff]"
 )
-MAYBE_PERSONAL: Final = re.compile("\\d{3}[- －\u3000\u2010-\u2014\u2212]?\\d{4}")
+_DIGIT: Final = "[0-9\uff10-\uff19]"
+MAYBE_PERSONAL: Final = re.compile(
+    # Written out, because `re` looks for a leading set twice as fast as for a repeated one.
+    f"{_DIGIT}{_DIGIT}{_DIGIT}[- \uff0d\u3000\u2010-\u2014\u2212]?{_DIGIT}{{4}}"
+)
 """What every citizen number and telephone number contains; one scan over a whole row's texts."""
-_CITIZEN_ID: Final = re.compile(r"(?<!\d)\d{6}[- ]?\d{4}[- ]?\d{4}[- ]?\d{3}[\dXx](?!\d)")
+_CITIZEN_ID: Final = re.compile(r"(?<!\d)\d{6}[- ]?\d{4}[- ]?\d{4}[- ]?\d{3}[\dXx](?!\d)", re.ASCII)
 _PHONE: Final = re.compile(
     r"(?<![\dA-Za-z.])(?:(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}"
-    r"|\(?0\d{2,3}[)-] ?[2-9]\d{6,7})(?![\dA-Za-z.])"
+    r"|\(?0\d{2,3}[)-] ?[2-9]\d{6,7})(?![\dA-Za-z.])",
+    re.ASCII,
 )
 _FULL_WIDTH: Final = {
     **{0xFEE0 + byte: chr(byte) for byte in range(0x21, 0x7F)},
@@ -252,18 +257,18 @@ _READERS: Final[dict[Hint, Callable[[Field, frozenset[str]], Reader]]] = {
 """The reader of every hint but `text` and `framed`, before requiredness."""
 
 
-def memoised(field: Field, row_kinds: frozenset[str], limit: int) -> Memo:
-    """The reader of a field that is no free text, with requiredness, behind a bounded memory."""
+def value_reader(field: Field, row_kinds: frozenset[str]) -> Reader:
+    """The reader of a field that is no free text: its hint, then requiredness."""
     reader = _sealed if field.sealed else _READERS[field.hint](field, row_kinds)
     if field.required is not Required.ALWAYS:
-        return Memo(reader, limit)
+        return reader
     missing = field.reason_missing
 
     def read(text: str) -> str | Flawed:
         answer = reader(text)
         return Flawed("", (missing,)) if answer == "" else answer
 
-    return Memo(read, limit)
+    return read
 
 
 def octets_digest(octets: bytes) -> str:
