@@ -12,6 +12,7 @@ answers as duplicates, and is never skipped.
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -119,13 +120,29 @@ class Route:
     partitions: int
 
 
+Report = Callable[[str, Mapping[str, float]], None]
+"""Called with what to count: `rows_submitted` (by kind), `step` (`progress` 1 or 0)."""
+
+
+def _say_nothing(what: str, counts: Mapping[str, float]) -> None:
+    """Count nothing."""
+
+
 class Agent:
     """One connector at work."""
 
-    def __init__(self, route: Route, source: Source, ports: Ports, state_folder: Path) -> None:
+    def __init__(
+        self,
+        route: Route,
+        source: Source,
+        ports: Ports,
+        state_folder: Path,
+        report: Report = _say_nothing,
+    ) -> None:
         self._route = route
         self._source = source
         self._ports = ports
+        self._report = report
         self._mark = state_folder / "committed.json"
         self._sequence = 0
         self._epoch = 0
@@ -158,6 +175,7 @@ class Agent:
     def step(self) -> bool:
         """Submit one batch in one transaction; False when the source has nothing to submit."""
         batch = self._source.next_batch(self._sequence + 1)
+        self._report("step", {"progress": float(batch is not None)})
         if batch is None:
             return False
         ports = self._ports
@@ -187,6 +205,7 @@ class Agent:
         self.submitted += len(records)
         self._write_mark()
         self._source.committed()
+        self._report("rows_submitted", Counter(each.kind for each in batch.submissions))
         return True
 
     def run(self, *, stop: Callable[[], bool], poll_seconds: float = 1.0) -> None:

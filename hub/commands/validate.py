@@ -15,9 +15,9 @@ from connectors.mapping import Mapping as SourceMapping
 from connectors.mapping import read_mapping
 from connectors.submission import MOVED_IN, UNREADABLE, RowSubmitter, Submission
 from hub.adapters.sealing import KEY_BYTES, Sealer
-from hub.contracts import Checked, Contracts, Fault, Finding, load_contracts
+from hub.bootstrap import load_repository_contracts
+from hub.contracts import Checked, Contracts, Fault, Finding
 from hub.domain.reasons import message
-from hub.repository import SCHEMAS
 from hub.site import LoadedSite, load_site
 
 _FOLDERS: Final = {
@@ -195,9 +195,7 @@ def command(
     退出码：全部可接收为 0，否则为 1，无法读取为 2 / exit 0 when every row would be accepted, 1 when
     not, 2 when the file cannot be read.
     """
-    contracts = load_contracts(
-        {path.stem: path.read_text(encoding="utf-8") for path in sorted(SCHEMAS.glob("*.avsc"))}
-    )
+    contracts = load_repository_contracts()
     site = None if site_folder is None else load_site(site_folder)
     validator = RowValidator(
         contracts,

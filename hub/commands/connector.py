@@ -1,0 +1,151 @@
+"""`hub connector`: read departments' folders and submit every row."""
+
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import click
+
+from connectors.run import Connection, connections_of, file_source, run_file_connector
+from hub.adapters.parts import Parts
+from hub.bootstrap import load_repository_contracts
+from hub.errors import HubError
+from hub.metrics import Health, Metrics, serve
+from hub.settings import read_settings
+from hub.site import load_site
+
+_EXIT_REFUSED: Final = 2
+_JOIN_SECONDS: Final = 0.2
+_IDLE_POLLS: Final = 3
+"""Polls without anything new after which a source counts as drained (a file needs two)."""
+
+
+@click.command("connector")
+@click.option(
+    "--site", "site_folder", type=click.Path(path_type=Path), required=True,
+    help="站点目录 / the site's folder",
+)  # fmt: skip
+@click.option("--department", default="", help="只运行该部门 / only this department")
+@click.option("--source", default="", help="只运行该来源 / only this source")
+@click.option(
+    "--drain", is_flag=True, help="收件目录读完后退出 / exit when nothing is left to read"
+)
+@click.option("--poll", "poll_seconds", default=1.0, help="轮询间隔（秒）/ seconds between polls")
+@click.option(
+    "--abandon", multiple=True, metavar="FOLDER/FILE",
+    help="放弃丢失文件的其余行 / give up the remaining rows of a lost file",
+)  # fmt: skip
+@click.option("--metrics-port", type=int, help="指标端口，0 为自选 / port of /metrics, 0 any")
+def command(
+    *,
+    site_folder: Path,
+    department: str,
+    source: str,
+    drain: bool,
+    poll_seconds: float,
+    abandon: tuple[str, ...],
+    metrics_port: int | None,
+) -> None:
+    """读取部门文件并逐行报送 / Read the departments' folders and submit every row.
+
+    来源被替换或移走时停止该来源并说明处理办法，退出码 2 / A source that was reset is stopped with
+    the remedy; exit 2.
+    """
+    loaded = load_site(site_folder)
+    contracts = load_repository_contracts()
+    settings = read_settings()
+    bootstrap = Parts(settings).require_bootstrap()
+    metrics = Metrics(contracts.by_kind)
+    health = Health("connector")
+    stop = threading.Event()
+    threads = []
+    for connection in connections_of(loaded, department, source):
+        watch = _Watch(connection, metrics, health, stop, drain=drain)
+        files = file_source(loaded, connection, contracts, frozenset(abandon))
+        folder = settings.state_folder / "connectors" / loaded.site.site / connection.name
+        work = partial(
+            run_file_connector, loaded, connection, files, bootstrap, folder,
+            watch.report, watch.should_stop, poll_seconds,
+        )  # fmt: skip
+        threads.append(_ConnectorThread(connection.name, work))
+    with ExitStack() as open_parts:
+        if metrics_port is not None:
+            open_parts.enter_context(serve(metrics_port, health, metrics.registry))
+        _stop_on_signals(stop)
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            for thread in threads:
+                thread.join(_JOIN_SECONDS)
+    if any(thread.failed for thread in threads):
+        raise SystemExit(_EXIT_REFUSED)
+
+
+def _stop_on_signals(stop: threading.Event) -> None:
+    """SIGTERM and SIGINT end the loop after the transaction at hand."""
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+
+
+class _Watch:
+    """What one connector counts, and whether it may end."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        metrics: Metrics,
+        health: Health,
+        stop: threading.Event,
+        *,
+        drain: bool,
+    ) -> None:
+        self._department = connection.department.id
+        self._metrics = metrics
+        self._health = health
+        self._stop = stop
+        self._drain = drain
+        self._idle = 0
+
+    def should_stop(self) -> bool:
+        """Whether asked to stop, or drained when that was the task."""
+        return self._stop.is_set() or (self._drain and self._idle >= _IDLE_POLLS)
+
+    def report(self, what: str, counts: Mapping[str, float]) -> None:
+        """Count what the agent reports."""
+        if what == "rows_submitted":
+            for kind, number in counts.items():
+                labels = (self._department, self._metrics.kind_label(kind))
+                self._metrics.rows_submitted.labels(*labels).inc(number)
+        elif counts["progress"]:
+            self._idle = 0
+            self._health.progress()
+        else:
+            self._idle += 1
+            self._health.idle()
+
+
+class _ConnectorThread(threading.Thread):
+    """One connector; a source that must stop does not stop its neighbours."""
+
+    def __init__(self, name: str, work: Callable[[], None]) -> None:
+        super().__init__(name=name, daemon=True)
+        self._work = work
+        self.failed = True
+        """Until it ended well."""
+
+    def run(self) -> None:
+        """Work; say why it ended when a person must look."""
+        try:
+            self._work()
+            self.failed = False
+        except HubError as error:
+            click.echo(f"{self.name}: {error}", err=True)
