@@ -1,0 +1,154 @@
+"""HTTP through aiohttp: one event loop in one thread, requests that never surprise.
+
+No redirects, no proxies or credentials from the environment, no cookies, answers of 1 MiB at most,
+every request bounded in time. Plain HTTP only to this machine: a token must not travel in clear.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from hub.engine.courier_requests import Landed
+from hub.errors import ConfigurationError
+from hub.targets.http import Answer, NoAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hub.engine.courier_book import How
+    from hub.targets.http import Call
+
+MAX_ANSWER_BYTES: Final = 1024 * 1024
+_CONNECT_SECONDS: Final = 5.0
+_OWN_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def check_address(address: str, plain_hosts: frozenset[str] = _OWN_HOSTS) -> str:
+    """Return a platform's address without its final slash.
+
+    Raises `ConfigurationError` unless it is https, or http to one of `plain_hosts`.
+    """
+    parts = urlsplit(address)
+    if parts.hostname and (
+        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in plain_hosts)
+    ):
+        return address.rstrip("/")
+    raise ConfigurationError(
+        f"平台地址必须是 https：{address}",
+        f"a platform's address must be https: {address}",
+        remedy_zh="改用 https 地址；明文 http 只允许本机",
+        remedy_en="use an https address; plain http is allowed to this machine only",
+    )
+
+
+class HttpPlatform:
+    """Sends many requests at once; what became of them is collected later.
+
+    Called from the courier's one thread. `launch` and `collect` never wait.
+    """
+
+    def __init__(self, address: str, timeout_seconds: float, concurrency: int) -> None:
+        self._address = check_address(address)
+        self._timeout = aiohttp.ClientTimeout(
+            total=timeout_seconds, sock_connect=min(timeout_seconds, _CONNECT_SECONDS)
+        )
+        self._concurrency = concurrency
+        self._landed: queue.SimpleQueue[tuple[int, Landed]] = queue.SimpleQueue()
+        self._era = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._session: aiohttp.ClientSession | None = None
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="http", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    def launch(self, calls: Iterable[tuple[How, Call]]) -> None:
+        """Let the requests leave."""
+        self._loop.call_soon_threadsafe(self._start, self._era, list(calls))
+
+    def collect(self) -> list[Landed]:
+        """Return what has ended since the last time."""
+        found: list[Landed] = []
+        while True:
+            try:
+                era, landed = self._landed.get_nowait()
+            except queue.Empty:
+                return found
+            if era == self._era:
+                found.append(landed)
+
+    def abandon(self) -> None:
+        """Cancel every request; what they end with is not collected any more."""
+        self._era += 1
+        self._loop.call_soon_threadsafe(self._cancel)
+
+    def close(self) -> None:
+        """Cancel everything, close the connections, end the thread."""
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def _start(self, era: int, calls: list[tuple[How, Call]]) -> None:
+        for how, call in calls:
+            task = self._loop.create_task(self._carry(era, how, call))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    async def _close(self) -> None:
+        self._cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=self._timeout,
+                connector=aiohttp.TCPConnector(limit=self._concurrency),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                trust_env=False,
+                headers={"Accept-Encoding": "identity", "User-Agent": "credit-event-hub"},
+            )
+        return self._session
+
+    async def _carry(self, era: int, how: How, call: Call) -> None:
+        reply = await self._exchange(call)
+        self._landed.put((era, Landed(call.delivery, how, reply)))
+
+    async def _exchange(self, call: Call) -> Answer | NoAnswer:
+        """One request; whether it may have arrived is what matters when there is no answer."""
+        try:
+            async with self._client().request(
+                call.method,
+                self._address + call.path,
+                data=call.body or None,
+                headers=dict(call.headers),
+                allow_redirects=False,
+            ) as response:
+                body = bytearray()
+                async for chunk in response.content.iter_any():
+                    body += chunk
+                    if len(body) > MAX_ANSWER_BYTES:
+                        response.close()
+                        return NoAnswer(may_have_arrived=True, why="answer too long")
+                wait = response.headers.get("Retry-After", "")
+                return Answer(response.status, wait, bytes(body))
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            return NoAnswer(may_have_arrived=False, why=type(error).__name__)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return NoAnswer(may_have_arrived=True, why=type(error).__name__)

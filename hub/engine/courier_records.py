@@ -1,0 +1,241 @@
+"""What a courier writes and remembers: work, attempts, outcomes, and their bytes.
+
+`attempts.<target>` holds intents (before a request leaves) and results (after it is understood),
+`outcomes.<target>` only what the registrar must know: changes of stage. Both are keyed by credit
+code and partitioned like the ledger.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
+
+from hub.contracts import Fault
+from hub.core.record import PREFIX, Outcome, decode_record, topic_id
+from hub.core.state import NEVER, ClockKind
+from hub.core.wire import decode_bytes, decode_text, encode_bytes, encode_text
+from hub.targets.delivery import FINAL_STAGE, Action, canonical_json
+
+if TYPE_CHECKING:
+    from hub.contracts import Contracts
+    from hub.core.record import LedgerRecord
+    from hub.ports import InputRecord
+
+Result = Literal["accepted", "refused", "retry", "away", "unknown"]
+"""`retry`: this record failed, nothing happened; `away`: the platform as a whole did."""
+
+# partition, sequence, version, due_at, action
+_WORK: Final = struct.Struct(">HQIQc")
+_ACTIONS: Final[dict[bytes, Action]] = {b"P": "publish", b"W": "withdraw"}
+_NOTED: Final = Outcome.OUTCOME_NOTED.encode()
+
+
+class Work(NamedTuple):
+    """One thing to do at the target, as the ledger named it."""
+
+    partition: int
+    sequence: int
+    record_key: bytes
+    version: int
+    action: Action
+    due_at: int
+    """Business milliseconds; `NEVER` when no clock runs."""
+    kind: str
+    key: bytes
+    """Credit code, the Kafka key."""
+
+
+class Event(NamedTuple):
+    """One message of `attempts.<target>`: an intent (`result` is empty) or a result."""
+
+    delivery: str
+    digest: str
+    work: Work
+    attempt: int
+    at: int
+    result: Result | Literal[""] = ""
+    stage: str = ""
+    """The stage the registrar is told, or empty when nothing changed for it."""
+    receipt: str = ""
+    code: str = ""
+    message: str = ""
+    platform_at: int | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will come of this delivery."""
+        return self.stage in (FINAL_STAGE[self.work.action], "refused")
+
+
+def pack_work(work: Work, row: bytes) -> bytes:
+    """Pack work and the framed row it publishes (empty for a withdrawal)."""
+    action = b"P" if work.action == "publish" else b"W"
+    head = _WORK.pack(work.partition, work.sequence, work.version, work.due_at, action)
+    return b"".join((head, encode_text(work.kind), encode_bytes(work.key), row))
+
+
+def unpack_work(record_key: bytes, stored: bytes) -> tuple[Work, bytes]:
+    """Read what `pack_work` wrote."""
+    partition, sequence, version, due_at, action = _WORK.unpack_from(stored)
+    kind, at = decode_text(stored, _WORK.size)
+    key, at = decode_bytes(stored, at)
+    work = Work(
+        partition, sequence, record_key, version, _ACTIONS[action], due_at, kind, key
+    )  # fmt: skip
+    return work, stored[at:]
+
+
+class Noted(NamedTuple):
+    """A report of this target that the registrar has written into the ledger.
+
+    The ledger outlives `attempts.<target>`, so a courier that lost its state years later still
+    knows what was done.
+    """
+
+    record_key: bytes
+    version: int
+    action: str
+    stage: str
+
+
+class Reader:
+    """Finds what concerns one target in the ledger."""
+
+    def __init__(self, number: int, outcomes_topic: str, contracts: Contracts) -> None:
+        """`number` is the target's bit in the ledger's masks."""
+        self._number = number
+        self._bit = 1 << number
+        self._reports = topic_id(outcomes_topic)
+        self._contracts = contracts
+
+    def read(self, record: InputRecord) -> tuple[Work, bytes] | Noted | None:
+        """Return the work and its framed row, or a noted report, or None.
+
+        Most records name other targets or none: only the fixed part of those is looked at.
+        """
+        fixed = PREFIX.unpack_from(record.value)
+        publish, withdraw = fixed[7] & self._bit, fixed[8] & self._bit
+        if publish or withdraw:
+            return self._work(record, is_publication=bool(publish))
+        if fixed[4] == self._reports and fixed[6] == _NOTED:
+            told = json.loads(decode_record(record.value).cause.value)
+            return Noted(
+                bytes.fromhex(told["record"]), told["version"], told["action"], told["stage"]
+            )
+        return None
+
+    def _work(self, source: InputRecord, *, is_publication: bool) -> tuple[Work, bytes] | None:
+        record = decode_record(source.value)
+        if record.state is None:
+            return None
+        clock = ClockKind.DISCLOSE if is_publication else ClockKind.WITHDRAW
+        dues = [
+            one.due_at
+            for one in record.state.clocks
+            if one.target == self._number and one.kind is clock and one.is_running
+        ]
+        work = Work(
+            source.partition,
+            record.sequence,
+            record.record_key,
+            record.version,
+            "publish" if is_publication else "withdraw",
+            min(dues, default=NEVER),
+            record.state.kind,
+            # A timer has no submission to take the credit code from; the partition is given anyway.
+            source.key or record.record_key.hex().encode(),
+        )
+        return work, _row_of(record, self._contracts) if is_publication else b""
+
+
+def _row_of(record: LedgerRecord, contracts: Contracts) -> bytes:
+    """Find the framed row a record publishes: its own, its cause's, or inside its cause."""
+    if record.row:
+        return record.row
+    decoded = contracts.decode_framed(record.cause.value)
+    if isinstance(decoded, Fault) or decoded[0].is_row:
+        return record.cause.value
+    inner = decoded[1]["row"]
+    return inner if isinstance(inner, bytes) else inner.encode()
+
+
+def encode_event(event: Event) -> bytes:
+    """Write an attempt message; JSON, so that an operator can read it with any tool."""
+    work = event.work
+    return canonical_json(
+        {
+            "event": "resulted" if event.result else "intended",
+            "delivery": event.delivery,
+            "digest": event.digest,
+            "record": work.record_key.hex(),
+            "version": work.version,
+            "action": work.action,
+            "kind": work.kind,
+            "due_at": work.due_at,
+            "partition": work.partition,
+            "sequence": work.sequence,
+            "attempt": event.attempt,
+            "result": event.result,
+            "stage": event.stage,
+            "receipt": event.receipt,
+            "code": event.code,
+            "message": event.message,
+            "platform_at": event.platform_at,
+            "at": event.at,
+        }
+    )
+
+
+def decode_event(value: bytes, key: bytes) -> Event:
+    """Read an attempt message. Raises `KeyError`, `ValueError` on what is none."""
+    told = json.loads(value)
+    work = Work(
+        told["partition"],
+        told["sequence"],
+        bytes.fromhex(told["record"]),
+        told["version"],
+        told["action"],
+        told["due_at"],
+        told["kind"],
+        key,
+    )
+    return Event(
+        told["delivery"],
+        told["digest"],
+        work,
+        told["attempt"],
+        told["at"],
+        cast("Result", told["result"]),
+        told["stage"],
+        told["receipt"],
+        told["code"],
+        told["message"],
+        told["platform_at"],
+    )
+
+
+def outcome_id(event: Event) -> str:
+    """Identity of a report: what is told twice is one report."""
+    text = f"{event.delivery}|{event.stage}|{event.receipt}"
+    return sha256(text.encode()).hexdigest()[:32]
+
+
+def encode_outcome(event: Event) -> bytes:
+    """Write the report of a changed stage for the registrar."""
+    return canonical_json(
+        {
+            "outcome": outcome_id(event),
+            "delivery": event.delivery,
+            "record": event.work.record_key.hex(),
+            "version": event.work.version,
+            "action": event.work.action,
+            "stage": event.stage,
+            "receipt": event.receipt,
+            "code": event.code,
+            "message": event.message,
+            "platform_at": event.platform_at,
+            "at": event.at,
+        }
+    )

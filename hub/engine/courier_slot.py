@@ -1,0 +1,435 @@
+"""The courier: delivers to one target what the ledger names it for.
+
+The one road of every slot: lease, fence the predecessor, fold, run; whatever goes wrong, again
+from the start. One turn: read the ledger, take answers, then one transaction with the results of
+what came back and the intents of what goes out next; only after its commit do requests leave. So
+after any crash it is known what may have been sent. A courier delivers from one partition map,
+alone: rate limits and earliest-deadline-first are the target's own.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from hub.contracts import Fault, project
+from hub.engine import requests as ask
+from hub.engine.courier_book import TRIES, WAITING, WORK, CourierBook, Step
+from hub.engine.courier_gate import Gate
+from hub.engine.courier_records import (
+    Event,
+    Noted,
+    Reader,
+    decode_event,
+    encode_event,
+    encode_outcome,
+    outcome_id,
+    unpack_work,
+)
+from hub.engine.courier_requests import Abandon, Collect, CourierRequest, Landed, Launch, Seconds
+from hub.errors import IntegrityError
+from hub.ports import InputRecord, OutputRecord
+from hub.targets import http, kafka
+from hub.targets.delivery import Accepted, Delivery, Expected, delivery_id, digest_of
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from hub.contracts import Contracts
+    from hub.engine.courier_book import How, Policy
+    from hub.targets.delivery import Verdict
+
+    Asked = ask.Request | CourierRequest
+    Road = Generator[Asked, Any, None]
+
+POSITION: Final = b"p"
+"""Store family: topic, partition → offset to read on from."""
+_READ_AT_ONCE: Final = 2_000
+_LOAD_AT_ONCE: Final = 20_000
+_BUSY_SECONDS: Final = 0.004
+_IDLE_SECONDS: Final = 0.05
+_REPORT_SECONDS: Final = 1.0
+_NO_FUTURE: Final = dt.date.max
+"""A row is read again here, not judged again: no decision date lies in the future of this day."""
+
+
+class CourierPlan(NamedTuple):
+    """What one courier serves."""
+
+    prefix: str
+    target: str
+    number: int
+    """The target's bit in the ledger's masks."""
+    kind: str
+    partitions: int
+    clearance: frozenset[str]
+    policy: Policy
+    grace_seconds: float
+    """The longest a predecessor's request may still have an effect."""
+    token: str = ""
+
+
+class _Restart(Exception):  # noqa: N818  (a turn of the road, not an error)
+    """A request failed: take the one road again."""
+
+
+class _Answered(NamedTuple):
+    delivery: str
+    how: How
+    verdict: Verdict
+
+
+class CourierSlot:
+    """The state machine of one courier; `road()` yields requests and is sent their replies."""
+
+    def __init__(self, plan: CourierPlan, contracts: Contracts) -> None:
+        self.plan = plan
+        self.ledger = f"{plan.prefix}ledger"
+        self.attempts = f"{plan.prefix}attempts.{plan.target}"
+        self.outcomes = f"{plan.prefix}outcomes.{plan.target}"
+        self.deliveries = f"{plan.prefix}delivery.{plan.target}"
+        self.answers = f"{plan.prefix}answers.{plan.target}"
+        self.book = CourierBook(plan.policy)
+        self.gate = Gate(plan.policy.concurrency)
+        self._contracts = contracts
+        self._reader = Reader(plan.number, self.outcomes, contracts)
+        self._is_topic = plan.kind == "kafka"
+        self._reported_at = 0.0
+        self._counts: Counter[str] = Counter()
+
+    def road(self) -> Road:
+        """Start, recover, run; never ends by itself."""
+        failures = 0
+        while True:
+            try:
+                yield from self._ask(Abandon())
+                yield from self._ask(ask.Initialise())
+                yield from self._ask(ask.Hook("after_init"))
+                yield from self._restore()
+                while True:
+                    yield from self._turn()
+                    failures = 0
+            except _Restart as restart:
+                failures += 1
+                yield ask.Report("slot_restarted", {"failures": failures})
+                yield ask.Retire(str(restart))
+                yield ask.Wait(min(0.05 * 2**failures, 5.0))
+
+    def _ask(self, request: Asked) -> Generator[Asked, Any, Any]:
+        reply = yield request
+        if isinstance(reply, ask.Failed):
+            raise _Restart(reply.reason)
+        return reply
+
+    # --- start -----------------------------------------------------------------------------------
+
+    def _restore(self) -> Road:
+        """Load what the store holds, fold the rest of the ledger, then of the own attempts.
+
+        In this order: the predecessor is fenced, so every attempt speaks of a ledger record that
+        was there before the fold began.
+        """
+        self.book = CourierBook(self.plan.policy)
+        self.gate = Gate(self.plan.policy.concurrency)
+        yield from self._load()
+        for topic in (self.ledger, self.attempts):
+            positions = yield from self._positions(topic)
+            yield from self._ask(ask.FoldLedger(positions))
+            while True:
+                batch = cast("list[InputRecord] | None", (yield from self._ask(ask.NextFold())))
+                if batch is None:
+                    break
+                yield from self._ask(ask.Hook("in_restore"))
+                yield from self._ask(ask.WriteState(self._fold(batch)))
+        topics = (self.ledger, self.answers) if self._is_topic else (self.ledger,)
+        assigned: dict[tuple[str, int], int] = {}
+        for topic in topics:
+            assigned |= yield from self._positions(topic)
+        yield from self._ask(ask.Assign(assigned))
+        now = yield from self._ask(Seconds())
+        self.book.resume(now, self.plan.grace_seconds)
+
+    def _load(self) -> Road:
+        for first, last in ((WAITING, POSITION), (TRIES, TRIES), (WORK, WORK)):
+            start, stop = first, bytes([last[0] + 1])
+            entries: list[tuple[bytes, bytes]] = []
+            while True:
+                found = yield from self._ask(ask.Scan(start, stop, _LOAD_AT_ONCE))
+                entries += [one for one in found if one[0][:1] != POSITION]
+                if len(found) < _LOAD_AT_ONCE:
+                    break
+                start = found[-1][0] + b"\x00"
+            self.book.load(entries)
+
+    def _positions(self, topic: str) -> Generator[Asked, Any, dict[tuple[str, int], int]]:
+        """Where to read on: the stored place, or the log's start where older is gone on purpose."""
+        places = [(topic, partition) for partition in range(self.plan.partitions)]
+        stored = yield from self._ask(ask.ReadState([_position_key(*place) for place in places]))
+        bounds = yield from self._ask(ask.Bounds(places))
+        found = {}
+        for place, value in zip(places, stored, strict=True):
+            start, end = bounds[place]
+            position = int.from_bytes(value) if value is not None else start
+            if position > end or (topic == self.ledger and position < start):
+                _refuse_lost(place, position, start, end)
+            found[place] = max(position, start)
+        return found
+
+    def _fold(self, batch: list[InputRecord]) -> dict[bytes, bytes | None]:
+        """Fold records of the ledger or of the own attempts; return what to store."""
+        changes: dict[bytes, bytes | None] = {}
+        for record in batch:
+            if record.topic == self.attempts:
+                self.book.fold_event(decode_event(record.value, record.key), changes, 0.0)
+            elif record.topic == self.ledger:
+                match self._reader.read(record):
+                    case Noted() as noted:
+                        self.book.fold_noted(noted, changes)
+                    case (work, row):
+                        self.book.fold_work(work, row, changes)
+            place = _position_key(record.topic, record.partition)
+            changes[place] = (record.offset + 1).to_bytes(8)
+        return changes
+
+    # --- run -------------------------------------------------------------------------------------
+
+    def _turn(self) -> Road:
+        """Read, take answers, write results and intents, let requests leave."""
+        wait = _BUSY_SECONDS if self.book.is_busy else _IDLE_SECONDS
+        records = cast(
+            "list[InputRecord]", (yield from self._ask(ask.Consume(_READ_AT_ONCE, wait)))
+        )
+        now = cast("float", (yield from self._ask(Seconds())))
+        if records:
+            yield from self._ask(ask.Hook("after_consume"))
+            yield from self._ask(ask.WriteState(self._fold(records)))
+        answered = self._answers_in(records)
+        answered += self._landed((yield from self._ask(Collect())))
+        at = cast("int", (yield from self._ask(ask.Now())))
+        results = self._settle(answered, at, now)
+        if any(isinstance(one.verdict, Accepted) for one in answered):
+            yield from self._ask(ask.Hook("after_effect"))
+        steps = self.book.plan(now, self._width(now))
+        deliveries = yield from self._render([step for step in steps if self._leaves(step)])
+        results += self._overdue(steps, at)
+        intents = self._intents(steps, deliveries, at)
+        yield from self._write(results, intents, deliveries, now)
+        yield from self._launch(steps, deliveries)
+        yield from self._report(now, is_idle=not records and not steps and not answered)
+
+    def _width(self, now: float) -> int:
+        return self.plan.policy.concurrency if self._is_topic else self.gate.width(now)
+
+    def _leaves(self, step: Step) -> bool:
+        """Whether a step carries the record itself; by topic there is nothing else to do."""
+        return step.how == "send" or self._is_topic
+
+    def _answers_in(self, records: list[InputRecord]) -> list[_Answered]:
+        answered = []
+        for record in records:
+            if record.topic == self.answers:
+                delivery = kafka.delivery_named(record.value)
+                intent = self.book.expectation(delivery)
+                if intent is not None:
+                    verdict = kafka.judge_answer(record.value, _expected(intent))
+                    answered.append(_Answered(delivery, "answer", verdict))
+        return answered
+
+    def _landed(self, landed: list[Landed]) -> list[_Answered]:
+        answered = []
+        for delivery, how, reply in landed:
+            intent = self.book.expectation(delivery)
+            if intent is not None:
+                judge = http.judge_send if how == "send" else http.judge_ask
+                answered.append(_Answered(delivery, how, judge(reply, _expected(intent))))
+        return answered
+
+    def _settle(self, answered: list[_Answered], at: int, now: float) -> list[Event]:
+        results: dict[str, Event] = {}
+        for delivery, how, verdict in answered:
+            self._counts[type(verdict).__name__.lower()] += 1
+            if how != "answer":
+                self.gate.note(verdict, now)
+            event = self.book.settle(delivery, how, verdict, at, now)
+            if event is not None:
+                results[f"{delivery} {event.stage}"] = event
+        return list(results.values())
+
+    def _overdue(self, steps: list[Step], at: int) -> list[Event]:
+        """By topic, sending again means that no answer came in time: the registrar is told once."""
+        if not self._is_topic:
+            return []
+        events = [self.book.overdue_answer(step.delivery, at) for step in steps if step.delivery]
+        return [event for event in events if event is not None]
+
+    def _render(self, steps: list[Step]) -> Generator[Asked, Any, list[Delivery]]:
+        """Project the rows of these steps to what the target is cleared for, now."""
+        keys = [WORK + step.work.record_key + step.work.sequence.to_bytes(8) for step in steps]
+        stored = yield from self._ask(ask.ReadState(keys))
+        return [self._project(step, value) for step, value in zip(steps, stored, strict=True)]
+
+    def _project(self, step: Step, stored: bytes | None) -> Delivery:
+        work = step.work
+        if stored is None:
+            raise IntegrityError(_say_lost_row(work.partition, work.sequence))
+        fields: dict[str, str] = {}
+        if work.action == "publish":
+            _work, row = unpack_work(work.record_key, stored)
+            decoded = self._contracts.decode_framed(row)
+            if isinstance(decoded, Fault):
+                raise IntegrityError(_say_lost_row(work.partition, work.sequence))
+            contract, submitted = decoded
+            canonical = contract.check(submitted, _NO_FUTURE).canonical
+            fields = project(contract, canonical, self.plan.clearance)
+        digest = digest_of(fields)
+        return Delivery(
+            delivery_id(work.partition, work.sequence, self.plan.target, digest),
+            work.record_key.hex(),
+            work.version,
+            work.action,
+            work.kind,
+            fields,
+            digest,
+        )
+
+    def _intents(self, steps: list[Step], deliveries: list[Delivery], at: int) -> list[Event]:
+        leaving = [step for step in steps if self._leaves(step)]
+        return [
+            Event(delivery.delivery, delivery.digest, step.work, step.attempt, at)
+            for step, delivery in zip(leaving, deliveries, strict=True)
+        ]
+
+    def _write(
+        self, results: list[Event], intents: list[Event], deliveries: list[Delivery], now: float
+    ) -> Road:
+        """One transaction: results and reports of what came back, intents of what goes out."""
+        if not results and not intents:
+            return
+        if results:
+            yield from self._ask(ask.Hook("before_result"))
+        yield from self._ask(ask.Begin())
+        yield from self._ask(ask.Hook("after_begin"))
+        yield from self._ask(ask.Produce(self._result_records(results)))
+        yield from self._ask(ask.Hook("mid_produce"))
+        yield from self._ask(ask.Produce(self._intent_records(intents, deliveries)))
+        yield from self._ask(ask.Hook("before_commit"))
+        written = yield from self._ask(ask.Commit())
+        yield from self._ask(ask.Hook("after_commit"))
+        changes: dict[bytes, bytes | None] = {}
+        for event in (*results, *intents):
+            self.book.fold_event(event, changes, now)
+        for (topic, partition), following in written.items():
+            if topic == self.attempts:
+                changes[_position_key(topic, partition)] = following.to_bytes(8)
+        yield from self._ask(ask.WriteState(changes))
+        if intents:
+            yield from self._ask(ask.Hook("after_intent"))
+
+    def _result_records(self, results: list[Event]) -> list[OutputRecord]:
+        records = []
+        for event in results:
+            records.append(self._attempt_record(event, b"attempt.resulted.v1"))
+            if event.stage:
+                headers = (
+                    ("ce_specversion", b"1.0"),
+                    ("ce_type", b"outcome.reported.v1"),
+                    ("ce_source", f"courier/{self.plan.target}".encode()),
+                    ("ce_id", outcome_id(event).encode()),
+                    ("ce_time", _rfc3339(event.at)),
+                )
+                work = event.work
+                records.append(
+                    OutputRecord(
+                        self.outcomes, work.partition, work.key, encode_outcome(event), headers
+                    )
+                )
+        return records
+
+    def _intent_records(
+        self, intents: list[Event], deliveries: list[Delivery]
+    ) -> list[OutputRecord]:
+        records = [self._attempt_record(event, b"attempt.intended.v1") for event in intents]
+        if self._is_topic:
+            records += [
+                kafka.send_record(delivery, self.deliveries, event.work.partition, event.work.key)
+                for event, delivery in zip(intents, deliveries, strict=True)
+            ]
+        return records
+
+    def _attempt_record(self, event: Event, kind: bytes) -> OutputRecord:
+        headers = (
+            ("ce_specversion", b"1.0"),
+            ("ce_type", kind),
+            ("ce_source", f"courier/{self.plan.target}".encode()),
+            ("ce_id", f"{event.delivery}-{event.attempt}-{event.stage}".encode()),
+            ("ce_time", _rfc3339(event.at)),
+        )
+        return OutputRecord(
+            self.attempts, event.work.partition, event.work.key, encode_event(event), headers
+        )
+
+    def _launch(self, steps: list[Step], deliveries: list[Delivery]) -> Road:
+        """Let the requests leave: their intents are committed."""
+        if self._is_topic or not steps:
+            return
+        rendered = iter(deliveries)
+        calls: list[tuple[How, http.Call]] = [
+            (step.how, http.send_call(next(rendered), self.plan.token))
+            if step.how == "send"
+            else (step.how, http.ask_call(step.delivery, self.plan.token))
+            for step in steps
+        ]
+        for _how, call in calls:
+            self.book.launched(call.delivery)
+        yield from self._ask(Launch(calls))
+
+    def _report(self, now: float, *, is_idle: bool) -> Road:
+        """Tell how things stand, once a second; counts since the last time."""
+        if now - self._reported_at < _REPORT_SECONDS:
+            return
+        self._reported_at = now
+        counts, self._counts = self._counts, Counter()
+        breaker = ("closed", "trying", "open").index(self.gate.state(now))
+        yield ask.Report("attempted", dict(counts))
+        yield ask.Report(
+            "standing",
+            {
+                "outstanding": self.book.outstanding,
+                "pending": self.book.pending_receipts,
+                "parked": self.book.parked,
+                "breaker": breaker,
+                "earliest_due_at": self.book.earliest_due() or 0,
+                "idle": is_idle,
+            },
+        )
+
+
+def _expected(intent: Event) -> Expected:
+    return Expected(intent.delivery, intent.digest, intent.work.action)
+
+
+def _position_key(topic: str, partition: int) -> bytes:
+    return POSITION + topic.encode() + b"\x00" + partition.to_bytes(2)
+
+
+def _rfc3339(at: int) -> bytes:
+    moment = dt.datetime.fromtimestamp(at / 1000, dt.UTC)
+    return moment.isoformat(timespec="milliseconds").encode()
+
+
+def _say_lost_row(partition: int, sequence: int) -> str:
+    return (
+        f"账本分区 {partition} 序号 {sequence}：待送达的内容在状态中缺失或无法解码\n"
+        f"ledger partition {partition}, sequence {sequence}: the row to deliver is missing\n"
+        "处理办法：停止该投递进程，删除其状态目录后重启，状态由账本重建\n"
+        "Remedy: stop this courier, delete its state folder, start it again: the ledger rebuilds it"
+    )
+
+
+def _refuse_lost(place: tuple[str, int], position: int, start: int, end: int) -> None:
+    raise IntegrityError(
+        f"主题 {place[0]} 分区 {place[1]}：已存位置 {position} 不在现存范围 [{start}, {end}] 内\n"
+        f"{place[0]}[{place[1]}]: stored position {position} is outside [{start}, {end}]\n"
+        "处理办法：先核对 broker 是否被重建 / Remedy: check whether the broker was rebuilt"
+    )

@@ -1,0 +1,318 @@
+"""A hub in memory: real registrar slot, real couriers, and platforms that keep their own books.
+
+Everything between them may be lost, late or cut: the broker's answer to a commit, a request, an
+effect, an answer, a process, a disk. Nothing here draws: fates are handed in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+from hub.engine import requests as ask
+from hub.engine.courier_book import Policy
+from hub.engine.courier_records import decode_event
+from hub.engine.courier_requests import Abandon, Collect, Landed, Launch, Seconds
+from hub.engine.courier_slot import CourierPlan, CourierSlot
+from hub.ports import InputRecord, OutputRecord
+from hub.targets.http import Answer, Call, NoAnswer
+from tests.driver import rows
+from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
+from tests.driver.rows import at
+from tests.platforms.conduct import spoiled
+from tests.platforms.platform_book import Book, Entry, Request, canonical, parse
+
+TIMEOUT_SECONDS = 2.0
+FATES = (
+    "ok", "ok", "ok", "acknowledged", "applied_lost", "lost", "late_effect", "no_connection", "429",
+    "500", "503", "wrong_delivery", "wrong_digest", "wrong_receipt", "not_json",
+)  # fmt: skip
+"""What may become of a request or of a message to the city (which knows some of them)."""
+_RETRY_AFTER = "0.5"
+_PUBLISH_AFTER_MS = 60_000
+
+
+class World:
+    """Registrar, two couriers, two platforms, one log and two clocks."""
+
+    def __init__(self) -> None:
+        self.hub = HubTestDriver(rows.basis(), now=at("2026-11-02 09:00"))
+        self.log: MemoryLog = self.hub.log
+        self.fates: deque[str] = deque()
+        self.seconds = 0.0
+        self.problems: list[str] = []
+        self.province = SimPlatform(self, "province")
+        self.city = SimPlatform(self, "city")
+        self.couriers = {
+            "province": SimCourier(self, "province", 0, "http", self.province),
+            "city": SimCourier(self, "city", 1, "kafka", self.city),
+        }
+
+    def fate(self) -> str:
+        """Return what becomes of the next request; with nothing said, all is well."""
+        return self.fates.popleft() if self.fates else "ok"
+
+    def pass_time(self, seconds: float) -> None:
+        """Engine time and business time go on; late effects happen."""
+        self.seconds += seconds
+        self.hub.now += int(seconds * 1000)
+        for platform in (self.province, self.city):
+            platform.tick()
+
+    def settle(self) -> None:
+        """All faults are over: work until nobody has anything left to do."""
+        self.fates.clear()
+        for courier in self.couriers.values():
+            courier.commit_fate = ""
+        for _round in range(60):
+            self.hub.run()
+            for courier in self.couriers.values():
+                courier.turns(6)
+            self.pass_time(10)
+            idle = all(
+                not one.slot.book.outstanding and not one.slot.book.pending_receipts
+                for one in self.couriers.values()
+            )
+            if idle:
+                self.hub.run()
+                return
+        raise AssertionError([vars(one.slot.book) for one in self.couriers.values()])
+
+
+class SimPlatform:
+    """A platform with the stand-ins' own book, reached by call or by topic."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.book = Book(Path(":memory:"), name)
+        self.landed: list[Landed] = []
+        self.posts: Counter[str] = Counter()
+        self._late: list[tuple[float, Request]] = []
+        self._read: Counter[int] = Counter()
+
+    def live(self) -> dict[str, tuple[int, str, str]]:
+        """Return record → version, stage, digest."""
+        rows_ = self.book._db.execute(
+            "SELECT live.record, live.version, stage, digest FROM live"
+            " JOIN deliveries USING (delivery)"
+        )
+        return {record: (version, stage, digest) for record, version, stage, digest in rows_}
+
+    def refusals(self) -> list[str]:
+        """Return the codes of everything this platform refused."""
+        found = self.book._db.execute("SELECT code FROM deliveries WHERE stage = 'refused'")
+        return [code for (code,) in found]
+
+    def tick(self) -> None:
+        """Let late effects happen and acknowledged records be published."""
+        for due, request in self._late:
+            if due <= self.world.seconds:
+                self._apply(request)
+        self._late = [one for one in self._late if one[0] > self.world.seconds]
+        prefix = self.world.hub.prefix
+        for entry, _record in self.book.publish_due(self.world.hub.now):
+            for partition in range(self.world.hub.partitions):
+                # By topic nobody asks, so the news is told; on whichever partition, it is found.
+                self._tell(f"{prefix}answers.city", partition, canonical(entry.body()))
+
+    def _tell(self, topic: str, partition: int, value: bytes) -> None:
+        self.world.log.append(OutputRecord(topic, partition, b"", value, ()))
+
+    def _apply(self, request: Request, delay: int = 0) -> Entry | None:
+        return self.book.apply(request, self.world.hub.now, None, delay)
+
+    def take(self, how: str, call: Call) -> None:
+        """One HTTP request: its effect and its answer, or not, as fate has it."""
+        fate = self.world.fate()
+        reply: Answer | NoAnswer
+        if how == "send":
+            reply = self._post(call, fate)
+        elif fate in ("429", "503", "500"):
+            reply = Answer(int(fate), _RETRY_AFTER, b"{}")
+        elif fate in ("lost", "applied_lost", "late_effect"):
+            reply = NoAnswer(may_have_arrived=True, why=fate)
+        else:
+            entry = self.book.find(call.delivery)
+            reply = _answer(entry, fate) if entry else Answer(404, "", b'{"code":"NOT_FOUND"}')
+        self.landed.append(Landed(call.delivery, how, reply))  # type: ignore[arg-type] # one of How
+
+    def _post(self, call: Call, fate: str) -> Answer | NoAnswer:
+        request = parse(call.body)
+        assert isinstance(request, Request), request
+        self.posts[request.delivery] += 1
+        self.world.couriers["province"].check_intent(request.delivery, self.posts)
+        if fate in ("429", "503", "500"):
+            return Answer(int(fate), _RETRY_AFTER, b"{}")
+        if fate == "no_connection":
+            return NoAnswer(may_have_arrived=False, why=fate)
+        if fate == "late_effect":
+            self._late.append((self.world.seconds + TIMEOUT_SECONDS, request))
+        if fate in ("lost", "late_effect"):
+            return NoAnswer(may_have_arrived=True, why=fate)
+        entry = self._apply(request, _PUBLISH_AFTER_MS if fate == "acknowledged" else 0)
+        if entry is None:
+            return Answer(422, "", b'{"code":"KEY_REUSED"}')
+        if fate == "applied_lost":
+            return NoAnswer(may_have_arrived=True, why=fate)
+        return _answer(entry, fate)
+
+    def read_topic(self) -> None:
+        """Take in what is new on the delivery topic and answer, or not, as fate has it."""
+        prefix = self.world.hub.prefix
+        for partition in range(self.world.hub.partitions):
+            log = self.world.log.logs[f"{prefix}delivery.city", partition]
+            for record in log[self._read[partition] :]:
+                self._read[partition] += 1
+                request = parse(record.value)
+                assert isinstance(request, Request), request
+                fate = self.world.fate()
+                if fate in ("lost", "no_connection", "429", "500", "503"):
+                    continue
+                delay = _PUBLISH_AFTER_MS if fate == "acknowledged" else 0
+                entry = self._apply(request, delay)
+                if fate in ("applied_lost", "late_effect") or entry is None:
+                    continue
+                body = canonical(spoiled(entry.body(), fate))
+                value = b"<html>" if fate == "not_json" else body
+                self._tell(f"{prefix}answers.city", partition, value)
+
+
+def _answer(entry: Entry, fate: str) -> Answer:
+    if fate == "not_json":
+        return Answer(200, "", b"<html>")
+    status = {"refused": 422, "acknowledged": 202}.get(entry.stage, 200)
+    return Answer(status, "", canonical(spoiled(entry.body(), fate)))
+
+
+class SimCourier:
+    """Drives one real `CourierSlot` over the log, an own store and a platform."""
+
+    def __init__(
+        self, world: World, target: str, number: int, kind: str, platform: SimPlatform
+    ) -> None:
+        self.world, self.platform, self.target = world, platform, target
+        policy = Policy(3, 3, TIMEOUT_SECONDS, can_ask=kind == "http")
+        self.plan = CourierPlan(
+            world.hub.prefix, target, number, kind, world.hub.partitions,
+            frozenset({"public", "government"} if number == 0 else {"public"}), policy,
+            TIMEOUT_SECONDS + 1 if kind == "http" else 0.1,
+        )  # fmt: skip
+        self.store: dict[bytes, bytes] = {}
+        self.commit_fate = ""
+        self.crash()
+
+    def crash(self, *, lose_disk: bool = False) -> None:
+        """The process is gone; what it had on its way may still arrive."""
+        if lose_disk:
+            self.store.clear()
+        self.slot = CourierSlot(self.plan, rows.CONTRACTS)
+        self._road: Generator[Any, Any, None] = self.slot.road()
+        self._reply: object = None
+        self._open: list[OutputRecord] = []
+        self._positions: dict[tuple[str, int], int] = {}
+        self._fold: Iterator[list[InputRecord]] = iter(())
+
+    def turns(self, count: int) -> None:
+        """Let it work for so many turns of its loop."""
+        while count:
+            request = self._road.send(self._reply)
+            if isinstance(request, ask.Consume):
+                count -= 1
+                if self.plan.kind == "kafka":
+                    self.platform.read_topic()
+            self._reply = self._carry_out(request)
+
+    def crash_at(self, request_name: str, nth: int) -> None:
+        """Die just before the nth request of this name, or after a while without it."""
+        for _step in range(400):
+            request = self._road.send(self._reply)
+            nth -= type(request).__name__ == request_name
+            if nth == 0:
+                break
+            self._reply = self._carry_out(request)
+        self.crash()
+
+    def check_intent(self, delivery: str, posts: Counter[str]) -> None:
+        """No request may leave before its own intent is committed."""
+        intents = sum(event.delivery == delivery and not event.result for event in self.events())
+        if intents < posts[delivery]:
+            self.world.problems.append(
+                f"{delivery} was sent {posts[delivery]} times, {intents} intents"
+            )
+
+    def events(self) -> list[Any]:
+        """Everything on `attempts.<target>`."""
+        topic = f"{self.world.hub.prefix}attempts.{self.target}"
+        return [
+            decode_event(record.value, record.key)
+            for partition in range(self.world.hub.partitions)
+            for record in self.world.log.logs[topic, partition]
+        ]
+
+    def _carry_out(self, request: object) -> object:
+        match request:
+            case Seconds():
+                return self.world.seconds
+            case Launch(calls):
+                for how, call in calls:
+                    self.platform.take(how, call)
+            case Collect():
+                landed, self.platform.landed = self.platform.landed, []
+                return landed
+            case Abandon():
+                self.platform.landed = []
+            case ask.Commit():
+                return self._commit()
+            case ask.Begin():
+                self._open = []
+            case ask.Produce(records):
+                self._open.extend(records)
+            case ask.Consume(limit, timeout):
+                self.world.pass_time(timeout)
+                return self._consume(limit)
+            case _:
+                return self._state_or_log(request)
+        return None
+
+    def _commit(self) -> object:
+        fate, self.commit_fate = self.commit_fate, ""
+        if fate == "refused":
+            return ask.Failed("commit refused")
+        written = {(r.topic, r.partition): self.world.log.append(r) for r in self._open}
+        return ask.Failed("commit outcome unknown") if fate == "unknown" else written
+
+    def _consume(self, limit: int) -> list[InputRecord]:
+        found: list[InputRecord] = []
+        for place, position in self._positions.items():
+            taken = self.world.log.logs[place][position : position + limit - len(found)]
+            self._positions[place] = position + len(taken)
+            found.extend(taken)
+        return found
+
+    def _state_or_log(self, request: object) -> object:
+        match request:
+            case ask.ReadState(keys):
+                return [self.store.get(key) for key in keys]
+            case ask.Scan(start, stop, limit):
+                keys = sorted(k for k in self.store if start <= k < stop)[:limit]
+                return [(k, self.store[k]) for k in keys]
+            case ask.WriteState(changes):
+                for key, value in changes.items():
+                    if value is None:
+                        self.store.pop(key, None)
+                    else:
+                        self.store[key] = value
+            case ask.Bounds(places):
+                return {place: (0, len(self.world.log.logs[place])) for place in places}
+            case ask.FoldLedger(positions):
+                batches = [self.world.log.logs[place][at:] for place, at in positions.items()]
+                self._fold = iter([batch for batch in batches if batch])
+            case ask.NextFold():
+                return next(self._fold, None)
+            case ask.Assign(positions):
+                self._positions = dict(positions)
+            case ask.Now():
+                return self.world.hub.now
+        return None
