@@ -210,6 +210,7 @@ def test_a_citizen_id_in_text_is_found_in_any_spelling(text: str) -> None:
         "330900198001010018",  # check digit
         "330900198013010017",  # no such month
         "914403001922038216",  # a credit code of digits only
+        "330900198001012487",  # a synthetic code that passes both checks of a credit code
         "9330900198001010019",  # 19 digits
         "编号2026110900012345",
         "330900198001010019330900198001010019",
@@ -311,5 +312,33 @@ def test_memory_of_answers_is_bounded() -> None:
     dates = LICENCES.names.index("XK_JDRQ")
     memo = checker._careful[dates].__self__  # type: ignore[attr-defined]  # bound method of a Memo
     for number in range(50_000):
-        checker.check({"XK_JDRQ": str(number), "XK_YXQZ": "x" * 300}, RECEIVED_ON)
+        checker.check({"XK_JDRQ": str(number)}, RECEIVED_ON)
         assert len(memo) <= 20_000
+    checker.check({"XK_JDRQ": "x" * 300}, RECEIVED_ON)
+    assert "x" * 300 not in memo
+
+
+def test_line_ends_are_not_content() -> None:
+    """The same text exported on another system is a duplicate, not a change."""
+    texts = ["一、甲\n二、乙", "一、甲\r\n二、乙", "一、甲\r二、乙"]
+    assert len({licence(XK_NR=text).content for text in texts}) == 1
+
+
+def test_a_note_has_the_column_s_length() -> None:
+    """其他 with its note is text of the department's own, so the limit holds."""
+    assert codes(licence(XK_XKLB="其他-" + "备" * 253)) == []
+    assert codes(licence(XK_XKLB="其他-" + "备" * 254)) == [("FIELD_TOO_LONG", "XK_XKLB")]
+
+
+def test_an_unexplained_type_may_be_explained_in_the_remark() -> None:
+    """如为“其他”，需注明具体类别: 备注 is a place for it."""
+    assert licence(XK_XKLB="其他", BZ="备案").ok
+    assert not licence(XK_XKLB="其他").ok
+
+
+def test_a_missing_code_is_no_mismatch() -> None:
+    """One fault, one reason: the category is compared with a code that is there."""
+    found = licence(XK_XDR_LB="个体工商户", XK_XDR_SHXYM="", XK_FRDB="")
+    assert codes(found) == [("CREDIT_CODE_MISSING", "XK_XDR_SHXYM")]
+    person = licence(XK_XDR_LB="自然人", XK_XDR_SHXYM="92330900MA00000153")
+    assert codes(person) == [("PERSON_NOT_ENABLED", "XK_XDR_LB")]

@@ -38,6 +38,7 @@ def _schema(document: Document) -> Schema:
 
 A = _field("A")
 WHEN = {"required": "conditional", "required_when": {"field": "A", "is": ["x", "y"]}}
+EARLIEST: Document = {"hub_schema_id": 901, "fields": 1}
 APPENDED: Document = {
     "hub_schema_id": 902,
     "earlier": [{"hub_schema_id": 901, "fields": 2}],
@@ -126,6 +127,21 @@ def test_a_field_at_the_end_needs_a_new_id_and_a_memory(
     released = _schema(_document(A, _field("B")))
     current = _schema(_document(A, _field("B"), _field("C"), **attributes))
     assert {fault.code for fault in incompatibilities(released, current)} == codes
+
+
+def test_ids_of_older_releases_are_not_forgotten() -> None:
+    """The second release knew the first one's id; the third must know both."""
+    released = _schema(_document(A, _field("B"), **{**APPENDED, "earlier": [EARLIEST]}))
+    current = _document(A, _field("B"), hub_schema_id=902)
+    assert incompatibilities(released, _schema(current | {"earlier": [EARLIEST]})) == ()
+    found = incompatibilities(released, _schema(current))
+    assert [fault.code for fault in found] == ["SCHEMA_ID_FORGOTTEN"]
+
+
+def test_a_kind_keeps_its_subject() -> None:
+    """The subject is part of every record's key."""
+    found = incompatibilities(_schema(_document(A)), _schema(_document(A, subject="other")))
+    assert [fault.code for fault in found] == ["IDENTITY_CHANGED"]
 
 
 def test_a_new_field_asks_nothing_of_anybody() -> None:
