@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
 
 import yaml
 
+from hub.adapters.kafka import KafkaInputs, KafkaTransactions
+from hub.adapters.kafka_topics import KafkaTopics
 from hub.contracts import Contracts, load_contracts
-from hub.core.basis import DECIDER_VERSION
+from hub.core.basis import DECIDER_VERSION, canonical_json, compile_basis
 from hub.errors import ConfigurationError
+from hub.ports import OutputRecord
 from hub.repository import SCHEMAS
+from hub.topics import apply_plan, make_plan, names_of, read_families, wanted_topics
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from hub.site import LoadedSite
+
+BASIS_KIND: Final = b"basis.adopted.v1"
 
 
 def contract_texts() -> dict[str, str]:
@@ -72,3 +79,46 @@ def _parsed(path: Path) -> object:
             file=str(path),
         ) from error
     return json.loads(json.dumps(content, ensure_ascii=False, default=str))
+
+
+def prepare_site(loaded: LoadedSite, bootstrap: str) -> bool:
+    """Create the site's topics and adopt its basis where it changed; True when it was adopted.
+
+    Safe to repeat: topics are never deleted, an unchanged basis is not adopted twice.
+    """
+    admin = KafkaTopics(bootstrap)
+    wanted = wanted_topics(read_families(), names_of(loaded.site))
+    prefix = loaded.site.prefix
+    apply_plan(prefix, make_plan(prefix, wanted, admin.read(prefix)), admin)
+    return adopt_basis(loaded, bootstrap)
+
+
+def adopt_basis(loaded: LoadedSite, bootstrap: str) -> bool:
+    """Send the site's basis to every partition of `control` unless it is the last one there."""
+    site = loaded.site
+    control = site.topic("control")
+    value = canonical_json({"basis": basis_document(loaded)})
+    compile_basis(json.loads(value)["basis"])  # refuse here, with a message, what cannot be read
+    places = {(control, p): 0 for p in range(site.partitions)}
+    inputs = KafkaInputs(bootstrap, f"{site.prefix}adopt")
+    last: dict[int, bytes] = {}
+    try:
+        for batch in inputs.read_to_end(places):
+            for record in batch:
+                if dict(record.headers).get("ce_type") == BASIS_KIND:
+                    last[record.partition] = record.value
+    finally:
+        inputs.close()
+    missing = [p for p in range(site.partitions) if last.get(p) != value]
+    if not missing:
+        return False
+    headers = (
+        ("ce_specversion", b"1.0"), ("ce_type", BASIS_KIND), ("ce_source", b"operator"),
+        ("ce_id", sha256(value).hexdigest()[:32].encode()),
+    )  # fmt: skip
+    transactions = KafkaTransactions(bootstrap, f"{site.prefix}adopt")
+    transactions.initialise()
+    transactions.begin()
+    transactions.produce([OutputRecord(control, p, b"", value, headers) for p in missing])
+    transactions.commit()
+    return True

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger("hub.kafka")
 _INITIALISE_SECONDS = 30.0
 _COMMIT_SECONDS = 12.0
-_METADATA_SECONDS = 15.0
+_METADATA_SECONDS = 5.0
+_METADATA_TRIES = 10
+_METADATA_PAUSE_SECONDS = 0.3
 MESSAGE_LIMIT = 1024 * 1024 + 64 * 1024 + 16 * 1024
 """The ledger's limit (submissions' 1 MiB + 64 KiB), and room for the batch header."""
 
@@ -42,6 +44,8 @@ _COMMON: dict[str, str | int | bool] = {
     "socket.timeout.ms": 10_000,
     "message.max.bytes": MESSAGE_LIMIT,
     "log.connection.close": False,
+    # every fault reaches us as an error of a call; librdkafka's own lines would only repeat it
+    "log_level": 2,
 }
 
 
@@ -227,17 +231,24 @@ class KafkaInputs:
         self, partitions: Iterable[tuple[str, int]]
     ) -> dict[tuple[str, int], tuple[int, int]]:
         """Log start and end (high watermark) of each partition."""
-        found = {}
-        for topic, partition in partitions:
+        return {place: self._watermarks(place) for place in partitions}
+
+    def _watermarks(self, place: tuple[str, int]) -> tuple[int, int]:
+        """Of one partition; a topic made a moment ago may need a few tries to find its leader."""
+        topic, partition = place
+        for left in reversed(range(_METADATA_TRIES)):
             try:
                 low, high = self._consumer.get_watermark_offsets(
                     TopicPartition(topic, partition), timeout=_METADATA_SECONDS
                 )
             except (KafkaException, TypeError) as error:
-                message = f"{topic}[{partition}]: no watermarks from the broker"
-                raise BrokerFailure(message) from error
-            found[topic, partition] = (low, high)
-        return found
+                if not left:
+                    message = f"{topic}[{partition}]: no watermarks from the broker"
+                    raise BrokerFailure(message) from error
+                self._consumer.poll(_METADATA_PAUSE_SECONDS)
+            else:
+                return low, high
+        raise AssertionError
 
     def close(self) -> None:
         """Leave; nothing is committed."""

@@ -76,6 +76,10 @@ class Basis:
         self._stops_acknowledged = {
             t.number for t in self.targets if self.rulebook.stops_at(t.role) == "acknowledged"
         }
+        self._ruled_kinds = frozenset(
+            kind for rule in self.rulebook.withholding for kind in rule.kinds
+        ) | frozenset(kind for rule in self.rulebook.publication_periods for kind in rule.kinds)
+        self._public = sum(1 << t.number for t in self.targets if t.is_public)
         self._clocks: dict[tuple[str, int, int], tuple[Clock, ...]] = {}
         self._of_kind: dict[str, int] = {}
         self._day = (0, 0, date.min)
@@ -116,19 +120,18 @@ class Basis:
 
     def targets_for(self, prepared: Prepared, now: int) -> tuple[int, tuple[Reason, ...]]:
         """Bit per target that shall show a row, and why some shall not."""
-        every = self.targets_of_kind(prepared.subject_kind)
+        kind = prepared.subject_kind
+        every = self._of_kind.get(kind)
+        if every is None:
+            every = self.targets_of_kind(kind)
         checked = prepared.checked
-        if checked is None or checked.decided_on is None:
+        if kind not in self._ruled_kinds or checked is None or checked.decided_on is None:
             return every, ()
-        public = sum(1 << t.number for t in self.targets if t.is_public) & every
         procedure = "01" if checked.simple_procedure else ""
-        if self.rulebook.withheld_by(
-            prepared.subject_kind, checked.decided_on, procedure, checked.seriousness
-        ):
-            return every & ~public, _PUBLIC_WITHHELD
-        end = self._publication_ends_at(prepared)
-        if end <= now:
-            return every & ~public, _PERIOD_OVER
+        if self.rulebook.withheld_by(kind, checked.decided_on, procedure, checked.seriousness):
+            return every & ~self._public, _PUBLIC_WITHHELD
+        if self._publication_ends_at(prepared) <= now:
+            return every & ~self._public, _PERIOD_OVER
         return every, ()
 
     # --- clocks ---
@@ -216,7 +219,11 @@ class Basis:
 
     def _publication_ends_at(self, prepared: Prepared) -> int:
         checked = prepared.checked
-        if checked is None or checked.decided_on is None:
+        if (
+            prepared.subject_kind not in self._ruled_kinds
+            or checked is None
+            or checked.decided_on is None
+        ):
             return NEVER
         end = self.rulebook.publication_end(
             prepared.subject_kind, checked.decided_on, checked.seriousness, checked.expires_on

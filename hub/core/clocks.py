@@ -7,6 +7,7 @@ numbers come from the dated rulebook, the days from the calendar; nothing here k
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from hub.core.record import ClockEvent
@@ -48,7 +49,8 @@ def disclosure_clocks(
             c._replace(flags=c.flags | said.get((c.target, c.kind, c.due_at), ClockFlag.NONE))
             for c in running
         )
-    return running + basis.expiry_clocks(prepared, shown)
+    ends = basis.expiry_clocks(prepared, shown)
+    return running + ends if ends else running
 
 
 def corrected_clocks(
@@ -99,6 +101,12 @@ def named_stages(
     fresh = [Stage(n, version, "P", StageCode.NAMED, 0, 0) for n in targets_in(publish)]
     fresh += [Stage(n, version, "W", StageCode.NAMED, 0, 0) for n in targets_in(withdraw)]
     return kept + tuple(fresh)
+
+
+@lru_cache(maxsize=1024)
+def _first_stages(publish: int) -> tuple[Stage, ...]:
+    """The stages of a record's first version: the same for every new record of these targets."""
+    return tuple(Stage(n, 1, "P", StageCode.NAMED, 0, 0) for n in targets_in(publish))
 
 
 def met_targets(old: RecordState) -> int:

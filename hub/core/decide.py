@@ -19,16 +19,19 @@ from hub.core.record import (
     Outcome,
     Reason,
 )
-from hub.core.state import NEVER, RecordFlag, RecordState, Status, decode_state
+from hub.core.state import (
+    NEVER,
+    RecordFlag,
+    RecordState,
+    Status,
+    decode_state,
+    index_fields,
+)
 from hub.core.touches import Prepared, Verb, prepare_held
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from hub.core.basis import Basis
-    from hub.core.keys import Head
-
-    View = Mapping[bytes, bytes | None]
+    from hub.core.keys import Head, View
 
 ZERO_CONTENT = bytes(32)
 NO_SEQUENCE = (1 << 64) - 1
@@ -88,10 +91,11 @@ def decide(
 
 def _with_index_fields(state: RecordState) -> RecordState:
     """Fill in what the indexes are kept by: the next timer and the provisional mark."""
-    flags = state.flags & ~RecordFlag.PROVISIONAL
-    if state.has_provisional_clock():
-        flags |= RecordFlag.PROVISIONAL
-    return state._replace(timer_at=state.next_timer(), flags=flags)
+    timer_at, provisional = index_fields(state.clocks)
+    flags = state.flags & ~RecordFlag.PROVISIONAL | provisional
+    if flags == state.flags and timer_at == state.timer_at:
+        return state
+    return state._replace(flags=flags, timer_at=timer_at)
 
 
 # --- submissions ---------------------------------------------------------------------------------
@@ -190,19 +194,20 @@ def _publish(
         running = clocks.disclosure_clocks(prepared, old, shown, met, now, basis)
     if withdraw:
         running += clocks.withdrawal_clocks(prepared.subject_kind, withdraw, now, basis)
+    timer_at, provisional = index_fields(running)
     state = RecordState(
-        Status.LIVE, RecordFlag.NONE, version, prepared.content, sequence, prepared.decided_on,
-        prepared.source_version, named_before | shown, shown, NEVER, running,
+        Status.LIVE, provisional, version, prepared.content, sequence, prepared.decided_on,
+        prepared.source_version, named_before | shown, shown, timer_at, running,
         clocks.named_stages(old, shown, withdraw, version), prepared.department,
         prepared.subject_kind,
     )  # fmt: skip
     return Decision(
         outcome,
-        state=state,
-        reasons=prepared.reasons + withheld,
-        publish=shown,
-        withdraw=withdraw,
-        refers_to=old.live_sequence if old is not None else NO_SEQUENCE,
+        state,
+        prepared.reasons + withheld if withheld else prepared.reasons,
+        shown,
+        withdraw,
+        old.live_sequence if old is not None else NO_SEQUENCE,
     )
 
 

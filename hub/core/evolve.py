@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from hub.core import keys
-from hub.core.keys import MoveNote, Receipt, SweepCursor, timer_key
+from hub.core.keys import MoveNote, SweepCursor, pack_receipt, timer_key
 from hub.core.record import NO_KEY, PREFIX, decode_record
 from hub.core.state import NEVER, RecordFlag, flags_of, state_end, timer_of
 
@@ -31,7 +31,7 @@ def evolve(raw: bytes, changes: MutableMapping[bytes, bytes | None]) -> None:
     if cause_kind[0] in _INPUT_CAUSES:
         changes[b"q" + cause_topic] = cause_offset.to_bytes(8)
     if submission_key != NO_KEY:
-        changes[b"s" + submission_key] = Receipt(sequence, outcome.decode(), basis).pack()
+        changes[b"s" + submission_key] = pack_receipt(sequence, outcome, basis)
     if raw[_STATE_AT]:
         _put_state(raw, record_key, timer_was, provisional_was, changes)
     if outcome[0] in _RARE_OUTCOMES:

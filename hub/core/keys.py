@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import struct
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 BASIS: Final = b"b"
 SWEEP: Final = b"w"
@@ -30,6 +30,13 @@ _MOVE: Final = struct.Struct(">c16sQ")
 _SWEEP: Final = struct.Struct(">16sQ16s")
 
 
+class View(Protocol):
+    """What `decide` may read: the state behind the keys that `touches` named."""
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """The value, or None where there is none."""
+
+
 class Receipt(NamedTuple):
     """The first answer to a submission."""
 
@@ -37,15 +44,15 @@ class Receipt(NamedTuple):
     outcome: str
     basis: bytes
 
-    def pack(self) -> bytes:
-        """The stored bytes."""
-        return _RECEIPT.pack(self.sequence, self.outcome.encode(), self.basis)
-
     @classmethod
     def unpack(cls, stored: bytes) -> Receipt:
-        """Read what `pack` wrote."""
+        """Read what `pack_receipt` wrote."""
         sequence, outcome, basis = _RECEIPT.unpack(stored)
         return cls(sequence, outcome.decode(), basis)
+
+
+pack_receipt: Final = _RECEIPT.pack
+"""(sequence, outcome letter as a byte, basis) → the stored bytes of a `Receipt`."""
 
 
 class Head(NamedTuple):

@@ -36,7 +36,7 @@ from hub.ports import InputRecord, OutputRecord
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    View = Mapping[bytes, bytes | None]
+    from hub.core.keys import View
 
 
 class BasisLibrary:

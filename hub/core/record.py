@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NamedTuple
 
@@ -19,6 +20,7 @@ from hub.core.wire import (
     decode_text,
     encode_bytes,
     encode_long,
+    encode_name,
     encode_text,
 )
 
@@ -140,21 +142,35 @@ class LedgerRecord(NamedTuple):
     """The framed row to publish where the cause's value is not (or does not hold) it."""
 
 
+@lru_cache(maxsize=10_000)
 def topic_id(topic: str) -> bytes:
     """The eight bytes that stand for a topic in the fixed part of a ledger record."""
     return sha256(topic.encode()).digest()[:8]
+
+
+_CHANGING: Final = frozenset({"ce_id", "ce_time", "hub_position", "hub_source_version"})
+"""Headers that differ from record to record; all others are worth keeping packed."""
+_packed_headers: dict[tuple[str, bytes], bytes] = {}
+_HEADER_MEMORY: Final = 10_000
+
+
+def _pack_header(header: tuple[str, bytes]) -> bytes:
+    name, value = header
+    if name in _CHANGING:
+        return encode_name(name) + encode_bytes(value)
+    packed = _packed_headers.get(header)
+    if packed is None:
+        if len(_packed_headers) >= _HEADER_MEMORY:
+            _packed_headers.clear()
+        packed = _packed_headers[header] = encode_name(name) + encode_bytes(value)
+    return packed
 
 
 def encode_headers(headers: tuple[tuple[str, bytes], ...]) -> bytes:
     """Pack Kafka headers as an Avro array of (name, value)."""
     if not headers:
         return b"\x00"
-    parts = [encode_long(len(headers))]
-    for name, value in headers:
-        parts.append(encode_text(name))
-        parts.append(encode_bytes(value))
-    parts.append(b"\x00")
-    return b"".join(parts)
+    return encode_long(len(headers)) + b"".join(map(_pack_header, headers)) + b"\x00"
 
 
 def encode_record(record: LedgerRecord) -> bytes:
@@ -189,38 +205,37 @@ def tail_of(record: LedgerRecord) -> bytes:
     """Pack what follows the state: the move, the cause, the facts, reasons and events."""
     cause = record.cause
     move = record.move
-    parts = [
-        b"\x00" if move is None else b"\x02" + move.move_id + move.verdict.encode(),
-        encode_text(record.department),
-        encode_text(record.kind),
-        encode_text(cause.topic),
-        encode_bytes(cause.key),
-        encode_headers(cause.headers),
-        encode_bytes(cause.value),
-        encode_bytes(record.value_digest),
-    ]
-    parts.append(_array([encode_text(k) + encode_text(v) for k, v in record.facts]))
-    parts.append(
-        _array(
-            [
-                encode_text(r.code) + encode_text(r.field) + encode_text(r.severity)
-                for r in record.reasons
-            ]
+    return b"".join(
+        (
+            b"\x00" if move is None else b"\x02" + move.move_id + move.verdict.encode(),
+            encode_name(record.department),
+            encode_name(record.kind),
+            encode_name(cause.topic) if cause.kind in _REPEATING else encode_text(cause.topic),
+            encode_bytes(cause.key),
+            encode_headers(cause.headers),
+            encode_bytes(cause.value),
+            encode_bytes(record.value_digest),
+            _array([encode_text(k) + encode_text(v) for k, v in record.facts]),
+            _pack_reasons(record.reasons) if record.reasons else b"\x00",
+            _array(
+                [bytes([e.target]) + e.clock.encode() + encode_name(e.event) for e in record.events]
+            ),
+            encode_bytes(record.row),
         )
     )
-    parts.append(
-        _array([bytes([e.target]) + e.clock.encode() + encode_text(e.event) for e in record.events])
+
+
+_REPEATING: Final = frozenset({CauseKind.SUBMISSION, CauseKind.CONTROL, CauseKind.OUTCOME})
+
+
+def _pack_reasons(reasons: tuple[Reason, ...]) -> bytes:
+    return _array(
+        [encode_name(r.code) + encode_name(r.field) + encode_name(r.severity) for r in reasons]
     )
-    parts.append(encode_bytes(record.row))
-    return b"".join(parts)
 
 
 def _array(items: list[bytes]) -> bytes:
     return encode_long(len(items)) + b"".join(items) + b"\x00" if items else b"\x00"
-
-
-def _decode_array(source: bytes, at: int) -> tuple[int, int]:
-    return decode_long(source, at)
 
 
 def decode_record(source: bytes) -> LedgerRecord:

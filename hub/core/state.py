@@ -8,10 +8,10 @@ reads nothing but the ledger. The bytes are the Avro encoding of `RecordState` a
 from __future__ import annotations
 
 import struct
-from enum import IntFlag, StrEnum
+from enum import StrEnum
 from typing import Final, NamedTuple
 
-from hub.core.wire import decode_text, encode_long, encode_text
+from hub.core.wire import decode_text, encode_long, encode_name
 
 # status, flags, version, content, live_sequence, decided_on, source_version, named, publish,
 # timer_at
@@ -32,13 +32,13 @@ class Status(StrEnum):
     MOVED = "M"
 
 
-class RecordFlag(IntFlag):
-    """Marks on a record."""
+class RecordFlag:
+    """Marks on a record: bits of a plain number (an enum's arithmetic costs ten times more)."""
 
-    NONE = 0
-    PROVISIONAL = 1
+    NONE: Final = 0
+    PROVISIONAL: Final = 1
     """At least one running clock was counted through a year without a holiday notice."""
-    CONFLICT = 2
+    CONFLICT: Final = 2
     """Another content was submitted without being declared a correction."""
 
 
@@ -50,19 +50,19 @@ class ClockKind(StrEnum):
     EXPIRE = "E"
 
 
-class ClockFlag(IntFlag):
-    """Marks on one clock."""
+class ClockFlag:
+    """Marks on one clock: bits of a plain number."""
 
-    NONE = 0
-    PROVISIONAL = 1
-    ESTIMATED = 2
+    NONE: Final = 0
+    PROVISIONAL: Final = 1
+    ESTIMATED: Final = 2
     """No readable decision date: the clock runs from arrival."""
-    STOPPED = 4
-    LATE = 8
+    STOPPED: Final = 4
+    LATE: Final = 8
     """Stopped after it was due."""
-    OVERDUE_WRITTEN = 16
-    SOON_3_WRITTEN = 32
-    SOON_1_WRITTEN = 64
+    OVERDUE_WRITTEN: Final = 16
+    SOON_3_WRITTEN: Final = 32
+    SOON_1_WRITTEN: Final = 64
 
 
 class StageCode(StrEnum):
@@ -82,7 +82,8 @@ class Clock(NamedTuple):
 
     target: int
     kind: ClockKind
-    flags: ClockFlag
+    flags: int
+    """Bits of `ClockFlag`."""
     due_at: int
     soon_3_at: int
     soon_1_at: int
@@ -123,7 +124,8 @@ class RecordState(NamedTuple):
     """One record under one credit code."""
 
     status: Status
-    flags: RecordFlag
+    flags: int
+    """Bits of `RecordFlag`."""
     version: int
     content: bytes
     """SHA-256 of the canonical content of the live version; zeros when there is none."""
@@ -142,59 +144,83 @@ class RecordState(NamedTuple):
     department: str
     kind: str
 
-    def next_timer(self) -> int:
-        """When the earliest of the clocks has something to say, or `NEVER`."""
-        return min((clock.next_mark() for clock in self.clocks), default=NEVER)
-
     def has_provisional_clock(self) -> bool:
         """Whether a running clock must be recounted once a missing holiday notice is loaded."""
-        return any(c.flags & ClockFlag.PROVISIONAL and c.is_running for c in self.clocks)
+        return bool(_summary(self.clocks)[3])
 
 
-def encode_clocks(clocks: tuple[Clock, ...]) -> bytes:
+def index_fields(clocks: tuple[Clock, ...]) -> tuple[int, int]:
+    """What the indexes are kept by: (next timer, `RecordFlag.PROVISIONAL` or 0)."""
+    summary = _summary(clocks)
+    return summary[2], summary[3]
+
+
+_MEMORY: Final = 20_000
+_Summary = tuple[tuple[Clock, ...], bytes, int, int]
+_summaries: dict[int, _Summary] = {}
+_packed_stages: dict[int, tuple[tuple[Stage, ...], bytes]] = {}
+
+
+def _summary(clocks: tuple[Clock, ...]) -> _Summary:
+    """The clocks with their packed form, next mark and provisional mark.
+
+    Decisions of one day share one tuple of clocks (the basis caches it), so what follows from it
+    is kept by its identity; the tuple is kept too, so that an identity is never used twice.
+    """
+    known = _summaries.get(id(clocks))
+    if known is None or known[0] is not clocks:
+        if len(_summaries) >= _MEMORY:
+            _summaries.clear()
+        timer = min((clock.next_mark() for clock in clocks), default=NEVER)
+        provisional = any(c.flags & ClockFlag.PROVISIONAL and c.is_running for c in clocks)
+        mark = RecordFlag.PROVISIONAL if provisional else RecordFlag.NONE
+        known = _summaries[id(clocks)] = (clocks, _pack_clocks(clocks), timer, mark)
+    return known
+
+
+def _pack_clocks(clocks: tuple[Clock, ...]) -> bytes:
     """Pack the clocks as an Avro array of fixed-size records."""
     if not clocks:
         return b"\x00"
     packed = [
-        _CLOCK.pack(
-            c.target, c.kind.encode(), c.flags, c.due_at, c.soon_3_at, c.soon_1_at, c.counted_from
-        )
+        _CLOCK.pack(c.target, c.kind.encode(), c.flags, c.due_at, c.soon_3_at, c.soon_1_at,
+                    c.counted_from)
         for c in clocks
-    ]
+    ]  # fmt: skip
     return encode_long(len(clocks)) + b"".join(packed) + b"\x00"
+
+
+def _pack_stages(stages: tuple[Stage, ...]) -> bytes:
+    """Pack the stages as an Avro array of fixed-size records; kept by identity, as clocks are."""
+    known = _packed_stages.get(id(stages))
+    if known is None or known[0] is not stages:
+        if len(_packed_stages) >= _MEMORY:
+            _packed_stages.clear()
+        packed = [
+            _STAGE.pack(s.target, s.version, s.action.encode(), s.stage.encode(), s.at,
+                        s.platform_at)
+            for s in stages
+        ]  # fmt: skip
+        whole = encode_long(len(packed)) + b"".join(packed) + b"\x00" if packed else b"\x00"
+        known = _packed_stages[id(stages)] = (stages, whole)
+    return known[1]
 
 
 def encode_state(state: RecordState) -> bytes:
     """Pack a record's state: the bytes in the ledger and in the store."""
-    stages = b"\x00"
-    if state.stages:
-        packed = [
-            _STAGE.pack(
-                s.target, s.version, s.action.encode(), s.stage.encode(), s.at, s.platform_at
-            )
-            for s in state.stages
-        ]
-        stages = encode_long(len(packed)) + b"".join(packed) + b"\x00"
     return b"".join(
         (
             _HEADER.pack(
-                state.status.encode(),
-                state.flags,
-                state.version,
-                state.content,
-                state.live_sequence,
-                state.decided_on,
-                state.source_version,
-                state.named,
-                state.publish,
-                state.timer_at,
+                state.status.encode(), state.flags, state.version, state.content,
+                state.live_sequence, state.decided_on, state.source_version, state.named,
+                state.publish, state.timer_at,
             ),
-            encode_clocks(state.clocks),
-            stages,
-            encode_text(state.department),
-            encode_text(state.kind),
+            _summary(state.clocks)[1],
+            _pack_stages(state.stages),
+            encode_name(state.department),
+            encode_name(state.kind),
         )
-    )
+    )  # fmt: skip
 
 
 def state_end(source: bytes, at: int) -> int:
@@ -220,34 +246,37 @@ def flags_of(source: bytes, at: int = 0) -> int:
     return source[at + 1]
 
 
+_STATUS: Final = {status.encode(): status for status in Status}
+_CLOCK_KINDS: Final = {kind.encode(): kind for kind in ClockKind}
+_STAGE_CODES: Final = {stage.encode(): stage for stage in StageCode}
+
+
 def decode_state(source: bytes, at: int = 0) -> RecordState:
-    """Unpack a record's state."""
-    head = _HEADER.unpack_from(source, at)
+    """Unpack a record's state. Raises `KeyError` or `struct.error` on bytes that are none."""
+    status, flags, version, content, live, decided_on, source_version, named, publish, timer = (
+        _HEADER.unpack_from(source, at)
+    )
     at += _HEADER.size
     count = source[at] >> 1
     at += 1
     clocks = []
     for _ in range(count):
-        target, kind, flags, due, soon_3, soon_1, start = _CLOCK.unpack_from(source, at)
-        clocks.append(
-            Clock(target, ClockKind(kind.decode()), ClockFlag(flags), due, soon_3, soon_1, start)
-        )
+        target, kind, marks, due, soon_3, soon_1, start = _CLOCK.unpack_from(source, at)
+        clocks.append(Clock(target, _CLOCK_KINDS[kind], marks, due, soon_3, soon_1, start))
         at += _CLOCK.size
     at += 1 if count else 0
     count = source[at] >> 1
     at += 1
     stages = []
     for _ in range(count):
-        target, version, action, stage, when, platform = _STAGE.unpack_from(source, at)
-        stages.append(
-            Stage(target, version, action.decode(), StageCode(stage.decode()), when, platform)
-        )
+        target, number, action, stage, when, platform = _STAGE.unpack_from(source, at)
+        code = _STAGE_CODES[stage]
+        stages.append(Stage(target, number, action.decode(), code, when, platform))
         at += _STAGE.size
     at += 1 if count else 0
     department, at = decode_text(source, at)
-    kind, at = decode_text(source, at)
-    status, flags, version, content, live, decided_on, source_version, named, publish, timer = head
+    kind_name, at = decode_text(source, at)
     return RecordState(
-        Status(status.decode()), RecordFlag(flags), version, content, live, decided_on,
-        source_version, named, publish, timer, tuple(clocks), tuple(stages), department, kind,
+        _STATUS[status], flags, version, content, live, decided_on, source_version, named,
+        publish, timer, tuple(clocks), tuple(stages), department, kind_name,
     )  # fmt: skip

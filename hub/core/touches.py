@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from enum import Enum, auto
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -60,12 +61,25 @@ class StageReport(NamedTuple):
 class Prepared:
     """A cause, read and checked; `keys` is the state it touches."""
 
-    __slots__ = (
-        "adopts", "cause", "checked", "content", "decided_on", "department", "expires_on",
-        "has_errors", "is_oversize", "is_row", "keys", "kind", "met", "move_id", "reasons",
-        "record_key", "report", "row", "source_version", "subject_kind", "submission_key", "verb",
-        "verdict",
-    )  # fmt: skip
+    # Defaults live on the class: most causes set only a few of these.
+    subject_kind: str
+    keys: tuple[bytes, ...] = ()
+    record_key: bytes = NO_KEY
+    submission_key: bytes = NO_KEY
+    checked: Checked | None = None
+    content: bytes = _ZERO_CONTENT
+    decided_on: int = 0
+    source_version: int = 0
+    reasons: tuple[Reason, ...] = ()
+    has_errors: bool = False
+    is_oversize: bool = False
+    is_row: bool = False
+    row: bytes = b""
+    move_id: bytes = NO_KEY
+    met: int = 0
+    verdict: str = ""
+    adopts: bytes = NO_KEY
+    report: StageReport | None = None
 
     def __init__(self, cause: Cause, verb: Verb, department: str = "", kind: str = "") -> None:
         self.cause = cause
@@ -73,24 +87,6 @@ class Prepared:
         self.department = department
         self.kind = kind
         self.subject_kind = kind
-        self.keys: tuple[bytes, ...] = ()
-        self.record_key = NO_KEY
-        self.submission_key = NO_KEY
-        self.checked: Checked | None = None
-        self.content = _ZERO_CONTENT
-        self.decided_on = 0
-        self.expires_on = 0
-        self.source_version = 0
-        self.reasons: tuple[Reason, ...] = ()
-        self.has_errors = False
-        self.is_oversize = False
-        self.is_row = False
-        self.row = b""
-        self.move_id = NO_KEY
-        self.met = 0
-        self.verdict = ""
-        self.adopts = NO_KEY
-        self.report: StageReport | None = None
 
     def refuse(self, code: str, field: str = "") -> None:
         """Add an error."""
@@ -102,6 +98,11 @@ class Prepared:
         self.reasons += (Reason(code, field, "warning"),)
 
 
+@lru_cache(maxsize=1024)
+def _text_of(header: bytes) -> str:
+    return header.decode("ascii", "replace")[:64]
+
+
 # --- submissions ---------------------------------------------------------------------------------
 
 
@@ -110,7 +111,7 @@ def prepare_submission(
 ) -> Prepared:
     """Read and check one submission; never raises on bad input, every fault is a reason."""
     headers = dict(cause.headers)
-    kind = headers.get("ce_type", b"").decode("ascii", "replace")
+    kind = _text_of(headers.get("ce_type", b""))
     prepared = Prepared(cause, Verb.SUBMISSION, department, kind)
     stream, sequence = headers.get("ce_source"), headers.get("ce_id")
     if stream and sequence:
@@ -172,8 +173,6 @@ def _check_row(prepared: Prepared, checked: Checked, basis: Basis) -> None:
     prepared.content = checked.content
     if checked.decided_on is not None:
         prepared.decided_on = checked.decided_on.toordinal()
-    if checked.expires_on is not None:
-        prepared.expires_on = checked.expires_on.toordinal()
     _identify(prepared, checked, basis)
 
 
@@ -282,7 +281,7 @@ def prepare_held(
 
 def prepare_control(cause: Cause, basis_id: bytes | None) -> Prepared:
     """Read a message of the control topic. `basis_id` is the id of the basis it carries, if any."""
-    kind = dict(cause.headers).get("ce_type", b"").decode("ascii", "replace")
+    kind = _text_of(dict(cause.headers).get("ce_type", b""))
     if kind == "basis.adopted.v1" and basis_id is not None:
         prepared = Prepared(cause, Verb.ADOPT_BASIS, kind=kind)
         prepared.adopts = basis_id

@@ -52,6 +52,20 @@ def encode_text(value: str) -> bytes:
     return encode_bytes(value.encode())
 
 
+_NAMES: dict[str, bytes] = {}
+_NAME_MEMORY = 10_000
+
+
+def encode_name(value: str) -> bytes:
+    """`encode_text` for texts that repeat: kinds, departments, topics, codes."""
+    known = _NAMES.get(value)
+    if known is None:
+        if len(_NAMES) >= _NAME_MEMORY:
+            _NAMES.clear()
+        known = _NAMES[value] = encode_text(value)
+    return known
+
+
 def decode_bytes(source: bytes, at: int) -> tuple[bytes, int]:
     """Read Avro bytes at `at`; return them with the position behind them."""
     length, at = decode_long(source, at)

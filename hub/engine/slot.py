@@ -27,7 +27,7 @@ from hub.core.record import (
     topic_id,
 )
 from hub.core.state import NEVER
-from hub.core.touches import prepare_sweep, prepare_timer
+from hub.core.touches import Verb, prepare_sweep, prepare_timer
 from hub.engine import requests as ask
 from hub.errors import IntegrityError
 from hub.ports import InputRecord, OutputRecord
@@ -284,14 +284,13 @@ class Slot:
         views = yield from self._fetch(work)
         before = {p: (core.head, core.basis) for p, core in self.cores.items()}
         outputs: list[OutputRecord] = []
-        changes: dict[bytes, bytes | None] = {}
-        counts: Counter[tuple[str, str, str]] = Counter()
+        counts: Counter[tuple[Outcome, str, str]] = Counter()
         try:
             for partition, prepared in work:
-                self._decide(partition, prepared, now[partition], views, changes, outputs, counts)
+                self._decide(partition, prepared, now[partition], views[partition], outputs, counts)
             if not outputs:
                 return
-            yield from self._commit(outputs, changes, before)
+            yield from self._commit(outputs, views, before)
         except _RestartError:
             for partition, (head, basis) in before.items():
                 self.cores[partition].head, self.cores[partition].basis = head, basis
@@ -299,26 +298,20 @@ class Slot:
         yield ask.Report("decided", {"|".join(names): n for names, n in counts.items()})
 
     def _decide(
-        self, partition: int, prepared: Prepared, now: int,
-        views: dict[int, dict[bytes, bytes | None]], changes: dict[bytes, bytes | None],
-        outputs: list[OutputRecord], counts: Counter[tuple[str, str, str]],
+        self, partition: int, prepared: Prepared, now: int, view: Overlay,
+        outputs: list[OutputRecord], counts: Counter[tuple[Outcome, str, str]],
     ) -> None:  # fmt: skip
         core = self.cores[partition]
-        step = core.step(views[partition], prepared, now)
+        step = core.step(view, prepared, now)
         if step is None:
             return
         record, raw = step
         outputs.append(OutputRecord(self.ledger, partition, prepared.cause.key, raw, ()))
         if record.move is not None:
             outputs.extend(core.outputs(record))
-        delta: dict[bytes, bytes | None] = {}
-        evolve(raw, delta)
-        views[partition].update(delta)
-        head = partition.to_bytes(2)
-        for key, value in delta.items():
-            changes[head + key] = value
+        evolve(raw, view.changes)
         self._watch(partition, record)
-        counts[record.outcome.name.lower(), record.department, record.kind] += 1
+        counts[record.outcome, record.department, record.kind] += 1
 
     def _watch(self, partition: int, record: LedgerRecord) -> None:
         """Keep the in-memory marks by which timers and sweeps are noticed."""
@@ -329,28 +322,34 @@ class Slot:
 
     def _fetch(
         self, work: list[tuple[int, Prepared]]
-    ) -> Generator[ask.Request, Any, dict[int, dict[bytes, bytes | None]]]:
+    ) -> Generator[ask.Request, Any, dict[int, Overlay]]:
         """All that the batch touches, in one read; a second one where a move is followed."""
-        views: dict[int, dict[bytes, bytes | None]] = {p: {} for p in self.cores}
-        wanted = {(p, key) for p, prepared in work for key in prepared.keys}
+        views = {partition: Overlay() for partition in self.cores}
+        wanted: dict[int, list[bytes]] = {partition: [] for partition in self.cores}
+        for partition, prepared in work:
+            wanted[partition] += prepared.keys
         yield from self._fill(views, wanted)
-        second = {
-            (p, key) for p, prepared in work for key in self.cores[p].look_again(prepared, views[p])
-        }
+        second: dict[int, list[bytes]] = {}
+        for partition, prepared in work:
+            if prepared.verb is Verb.NOTE_MOVE:
+                more = self.cores[partition].look_again(prepared, views[partition])
+                second.setdefault(partition, []).extend(more)
         if second:
             yield from self._fill(views, second)
         return views
 
-    def _fill(
-        self, views: dict[int, dict[bytes, bytes | None]], wanted: Iterable[tuple[int, bytes]]
-    ) -> Road:
-        places = list(wanted)
-        values = yield from self._ask(ask.ReadState([prefixed(p, key) for p, key in places]))
-        for (partition, key), value in zip(places, values, strict=True):
-            views[partition][key] = value
+    def _fill(self, views: dict[int, Overlay], wanted: dict[int, list[bytes]]) -> Road:
+        places = []
+        for partition, names in wanted.items():
+            head = partition.to_bytes(2)
+            places += [head + name for name in names]
+        values = iter((yield from self._ask(ask.ReadState(places))))
+        for partition, names in wanted.items():
+            # zip asks `names` first, so it takes no value of the next partition
+            views[partition].fetched.update(zip(names, values, strict=False))
 
     def _commit(
-        self, outputs: list[OutputRecord], changes: dict[bytes, bytes | None],
+        self, outputs: list[OutputRecord], views: Mapping[int, Overlay],
         before: Mapping[int, tuple[Head, object]],
     ) -> Road:  # fmt: skip
         yield from self._ask(ask.Begin())
@@ -363,11 +362,31 @@ class Slot:
         yield from self._ask(ask.Hook("before_commit"))
         written = yield from self._ask(ask.Commit())
         yield from self._ask(ask.Hook("after_commit"))
+        changes: dict[bytes, bytes | None] = {}
         for partition, core in self.cores.items():
-            if core.head is not before[partition][0]:
-                core.head = core.head._replace(next_offset=written[self.ledger, partition])
-                changes[prefixed(partition, keys.HEAD)] = core.head.pack()
+            if core.head is before[partition][0]:
+                continue
+            core.head = core.head._replace(next_offset=written[self.ledger, partition])
+            head = partition.to_bytes(2)
+            for key, value in views[partition].changes.items():
+                changes[head + key] = value
+            changes[head + keys.HEAD] = core.head.pack()
         yield from self._ask(ask.WriteState(changes))
+
+
+class Overlay:
+    """One partition's view during a batch: what was fetched, under what the batch has changed."""
+
+    __slots__ = ("changes", "fetched")
+
+    def __init__(self) -> None:
+        self.fetched: dict[bytes, bytes | None] = {}
+        self.changes: dict[bytes, bytes | None] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key, None where there is none (or it was not fetched)."""
+        changes = self.changes
+        return changes[key] if key in changes else self.fetched.get(key)
 
 
 def prefixed(partition: int, key: bytes) -> bytes:

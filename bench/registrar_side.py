@@ -1,0 +1,86 @@
+"""One side of the registrar benchmark, in a process of its own: works when told a number."""
+
+from __future__ import annotations
+
+import gc
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.sample_site import DEPARTMENT
+from hub.adapters.kafka import KafkaInputs, KafkaTransactions
+from hub.ports import OutputRecord
+from hub.site import load_site
+from hub.workers.registrar import run_registrar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PARTITIONS = 4
+COPY_BATCH = 10_000
+
+
+class Quota:
+    """Reads the next quota from standard input, answers when it has been worked off."""
+
+    def __init__(self) -> None:
+        self.left = 0
+        self._asked = 0
+        self._started = 0.0
+
+    def next(self) -> bool:
+        """False when there is no more to do. Blocks while nothing is asked."""
+        if self.left > 0:
+            return True
+        if self._asked:
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(self._asked - self.left, time.perf_counter() - self._started, peak, flush=True)
+        line = sys.stdin.readline()
+        if not line:
+            return False
+        # what was done beyond the last quota counts for this one
+        self._asked = int(line)
+        self.left += self._asked
+        self._started = time.perf_counter()
+        return True
+
+
+def copy(bootstrap: str, quota: Quota) -> None:
+    """Consume, produce, commit: nothing is read, nothing decided."""
+    gc.set_threshold(50_000, 20, 20)
+    topic = f"bench.submissions.{DEPARTMENT}"
+    inputs = KafkaInputs(bootstrap, "bench.copy")
+    inputs.assign({(topic, p): 0 for p in range(PARTITIONS)})
+    producer = KafkaTransactions(bootstrap, "bench.copy")
+    producer.initialise()
+    while quota.next():
+        records = inputs.consume(COPY_BATCH, 0.2)
+        if not records:
+            continue
+        producer.begin()
+        producer.produce(
+            [OutputRecord("bench.copies", r.partition, r.key, r.value, r.headers) for r in records]
+        )
+        producer.commit()
+        quota.left -= len(records)
+
+
+def registrar(bootstrap: str, folder: Path, quota: Quota) -> None:
+    """The real worker, driven until its quota is used up."""
+
+    def report(event: str, numbers: Mapping[str, float]) -> None:
+        if event == "decided":
+            quota.left -= int(sum(n for k, n in numbers.items() if "basis" not in k))
+
+    loaded = load_site(folder / "site")
+    run_registrar(loaded, bootstrap, folder / "slot", report, lambda: not quota.next())
+
+
+if __name__ == "__main__":
+    role, address, where = sys.argv[1:]
+    if role == "copy":
+        copy(address, Quota())
+    else:
+        registrar(address, Path(where), Quota())

@@ -1,0 +1,71 @@
+"""The registrar: the only writer of the ledger. A thin shell around the exactly-once slot."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from typing import TYPE_CHECKING
+
+from hub.adapters.clocks import FileBusinessClock, RealBusinessClock, SystemEngineClock
+from hub.adapters.faults import EnvironmentFaults
+from hub.adapters.kafka import KafkaInputs, KafkaTransactions
+from hub.adapters.lease import FolderLease
+from hub.adapters.rocksdb import RocksStore
+from hub.engine.drive import Driver
+from hub.engine.slot import Slot, SlotPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from hub.ports import BusinessClock
+    from hub.site import LoadedSite
+
+_log = logging.getLogger("hub.registrar")
+_GC_THRESHOLD = 50_000
+"""Thousands of short-lived tuples a batch: the default of 700 would collect inside every batch."""
+
+
+def business_clock_of(loaded: LoadedSite) -> BusinessClock:
+    """The business clock a site asks for."""
+    file = loaded.site.business_clock
+    return RealBusinessClock() if file is None else FileBusinessClock(loaded.path(file))
+
+
+def run_registrar(
+    loaded: LoadedSite,
+    bootstrap: str,
+    folder: Path,
+    report: Callable[[str, Mapping[str, float]], None],
+    should_stop: Callable[[], bool],
+) -> None:
+    """Own every partition of the site and decide until `should_stop()`.
+
+    `folder` is the slot's state folder. Raises `FencedError` when another process owns the slot,
+    `IntegrityError` when ledger and state disagree; both end the process loudly.
+    """
+    gc.set_threshold(_GC_THRESHOLD, 20, 20)
+    site = loaded.site
+    lease = FolderLease(folder)
+    lease.take()
+    plan = SlotPlan(site.prefix, tuple(range(site.partitions)), site.input_topics)
+    inputs = KafkaInputs(bootstrap, f"{site.prefix}registrar")
+    store = RocksStore(folder / "rocksdb")
+    transactions = KafkaTransactions(bootstrap, f"{site.prefix}registrar.0")
+    driver = Driver(
+        lease=lease,
+        transactions=transactions,
+        inputs=inputs,
+        store=store,
+        business_clock=business_clock_of(loaded),
+        engine_clock=SystemEngineClock(),
+        faults=EnvironmentFaults(),
+        report=report,
+    )
+    try:
+        driver.run(Slot(plan).road(), should_stop)
+    finally:
+        inputs.close()
+        transactions.retire()
+        store.close()
+        lease.release()
