@@ -19,7 +19,7 @@ from hub.errors import ConfigurationError
 from hub.targets.http import Answer, NoAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from hub.engine.courier_book import How
     from hub.targets.http import Call
@@ -53,7 +53,15 @@ class HttpPlatform:
     Called from the courier's one thread. `launch` and `collect` never wait.
     """
 
-    def __init__(self, address: str, timeout_seconds: float, concurrency: int) -> None:
+    def __init__(
+        self,
+        address: str,
+        timeout_seconds: float,
+        concurrency: int,
+        observe: Callable[[float], object] = lambda _seconds: None,
+    ) -> None:
+        """`observe` is told the seconds of every request, in this adapter's own thread."""
+        self._observe = observe
         self._address = check_address(address)
         self._timeout = aiohttp.ClientTimeout(
             total=timeout_seconds, sock_connect=min(timeout_seconds, _CONNECT_SECONDS)
@@ -127,7 +135,9 @@ class HttpPlatform:
         return self._session
 
     async def _carry(self, era: int, how: How, call: Call) -> None:
+        begun = self._loop.time()
         reply = await self._exchange(call)
+        self._observe(self._loop.time() - begun)
         self._landed.put((era, Landed(call.delivery, how, reply)))
 
     async def _exchange(self, call: Call) -> Answer | NoAnswer:

@@ -125,20 +125,22 @@ class CourierBook:
         """Deliveries sent and not known to be final: open or acknowledged."""
         return len(self._open) + len(self._waiting)
 
-    @property
-    def parked(self) -> int:
-        """Records that failed too often and are tried slowly now."""
-        stuck = sum(one.is_parked for one in self._open.values())
-        return stuck + sum(count >= self._policy.attempts for count in self._tries.values())
+    def standing(self) -> dict[str, int]:
+        """Count the work not finished, by where it stands."""
+        parked = sum(count >= self._policy.attempts for count in self._tries.values())
+        told = sum(one.is_told for one in self._open.values())
+        return {
+            "waiting": sum(record not in self._open for record in self._lanes) - parked,
+            "in_flight": len(self._open) - told,
+            "parked": parked + self._asleep,
+            "unknown": told - self._asleep,
+            "acknowledged": len(self._waiting),
+        }
 
     @property
     def is_busy(self) -> bool:
         """Whether an answer may come any moment."""
         return bool(self._flying) or len(self._open) > self._asleep
-
-    def earliest_due(self) -> int | None:
-        """The earliest legal deadline among what is ready to be sent; business milliseconds."""
-        return self._ready[0][0] if self._ready else None
 
     def knows(self, delivery: str) -> bool:
         """Whether an answer about this delivery is still of interest."""

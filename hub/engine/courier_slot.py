@@ -96,7 +96,8 @@ class CourierSlot:
         self._reader = Reader(plan.number, self.outcomes, contracts)
         self._is_topic = plan.kind == "kafka"
         self._reported_at = 0.0
-        self._counts: Counter[str] = Counter()
+        self._results: Counter[str] = Counter()
+        self._stages: Counter[str] = Counter()
 
     def road(self) -> Road:
         """Start, recover, run; never ends by itself."""
@@ -248,7 +249,6 @@ class CourierSlot:
     def _settle(self, answered: list[_Answered], at: int, now: float) -> list[Event]:
         results: dict[str, Event] = {}
         for delivery, how, verdict in answered:
-            self._counts[type(verdict).__name__.lower()] += 1
             if how != "answer":
                 self.gate.note(verdict, now)
             event = self.book.settle(delivery, how, verdict, at, now)
@@ -317,6 +317,8 @@ class CourierSlot:
         written = yield from self._ask(ask.Commit())
         yield from self._ask(ask.Hook("after_commit"))
         changes: dict[bytes, bytes | None] = {}
+        self._results.update(event.result for event in results)
+        self._stages.update(event.stage for event in results if event.stage)
         for event in (*results, *intents):
             self.book.fold_event(event, changes, now)
         for (topic, partition), following in written.items():
@@ -385,24 +387,17 @@ class CourierSlot:
         yield from self._ask(Launch(calls))
 
     def _report(self, now: float, *, is_idle: bool) -> Road:
-        """Tell how things stand, once a second; counts since the last time."""
+        """Tell every turn whether there was work; once a second how things stand."""
+        yield ask.Report("idle" if is_idle else "worked", {})
         if now - self._reported_at < _REPORT_SECONDS:
             return
         self._reported_at = now
-        counts, self._counts = self._counts, Counter()
-        breaker = ("closed", "trying", "open").index(self.gate.state(now))
-        yield ask.Report("attempted", dict(counts))
-        yield ask.Report(
-            "standing",
-            {
-                "outstanding": self.book.outstanding,
-                "pending": self.book.pending_receipts,
-                "parked": self.book.parked,
-                "breaker": breaker,
-                "earliest_due_at": self.book.earliest_due() or 0,
-                "idle": is_idle,
-            },
-        )
+        results, self._results = self._results, Counter()
+        stages, self._stages = self._stages, Counter()
+        yield ask.Report("attempted", dict(results))
+        yield ask.Report("staged", dict(stages))
+        is_away = self.gate.state(now) != "closed"
+        yield ask.Report("standing", {**self.book.standing(), "away": is_away})
 
 
 def _expected(intent: Event) -> Expected:

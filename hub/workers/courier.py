@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from hub.engine import requests as ask
     from hub.engine.courier_book import How
     from hub.engine.courier_slot import Asked
+    from hub.metrics import Health, Metrics
     from hub.site import LoadedSite, Target
     from hub.targets.http import Call
 
@@ -134,13 +135,47 @@ def _token_of(loaded: LoadedSite, target: Target) -> str:
     ) from problem
 
 
+class CourierWatch:
+    """Turns what a courier reports into metrics and health."""
+
+    def __init__(self, metrics: Metrics, health: Health, target: str) -> None:
+        self._metrics, self._health, self._target = metrics, health, target
+
+    def report(self, event: str, numbers: Mapping[str, float]) -> None:
+        """Count; what is not known here is somebody else's."""
+        metrics, target = self._metrics, self._target
+        match event:
+            case "idle":
+                self._health.idle()
+            case "worked":
+                self._health.progress()
+            case "slot_restarted":
+                metrics.restarts.labels(self._health.worker).inc()
+            case "attempted":
+                for result, number in numbers.items():
+                    metrics.delivery_attempts.labels(target, result).inc(number)
+            case "staged":
+                for stage, number in numbers.items():
+                    metrics.stages.labels(target, stage).inc(number)
+            case "standing":
+                for state, number in numbers.items():
+                    if state == "away":
+                        metrics.platform_away.labels(target).set(number)
+                    else:
+                        metrics.delivery_open.labels(target, state).set(number)
+
+    def observe(self, seconds: float) -> None:
+        """Record how long one request took."""
+        self._metrics.delivery_seconds.labels(self._target).observe(seconds)
+
+
 def run_courier(
     loaded: LoadedSite,
     target: Target,
     contracts: Contracts,
     bootstrap: str,
     folder: Path,
-    report: Callable[[str, Mapping[str, float]], None],
+    watch: CourierWatch,
     should_stop: Callable[[], bool],
 ) -> None:
     """Deliver to one target until `should_stop()`.
@@ -154,7 +189,7 @@ def run_courier(
     lease = FolderLease(folder)
     lease.take()
     platform: Platform = (
-        HttpPlatform(target.url, target.timeout_seconds, target.concurrency)
+        HttpPlatform(target.url, target.timeout_seconds, target.concurrency, watch.observe)
         if target.kind == "http"
         else NoPlatform()
     )
@@ -171,7 +206,7 @@ def run_courier(
         business_clock=business_clock_of(loaded),
         engine_clock=SystemEngineClock(),
         faults=EnvironmentFaults(),
-        report=report,
+        report=watch.report,
     )
     road = with_platform(CourierSlot(plan, contracts).road(), platform, time.monotonic)
     try:
