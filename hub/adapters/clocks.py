@@ -52,6 +52,11 @@ class FileBusinessClock:
         real, business, factor = self._origin
         return business + int((time.time_ns() // 1_000_000 - real) * factor)
 
+    @property
+    def factor(self) -> float:
+        """Business time per real time, as last read by `now`; 0 for a scripted clock."""
+        return self._origin[2]
+
 
 def write_business_clock(path: Path, origin_business_ms: int, factor: float) -> None:
     """Start a business clock at a moment, running `factor` times as fast as real time."""

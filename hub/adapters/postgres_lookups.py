@@ -1,0 +1,440 @@
+"""Questions to the look-up tables: read only, each answer as of one moment."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, LiteralString, NamedTuple, Self, TypeVar
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+
+from hub.adapters.postgres import Heartbeat, Position, StreamCount, schema_of, unavailable
+from hub.core.entry import ClockEventRow, ClockRow, EntryRow, RecordRow, StageRow
+from hub.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date
+
+    from hub.metrics import Metrics
+
+_Row = TypeVar("_Row")
+_DAY_MS = 86_400_000
+_NO_KEY = bytes(16)
+
+
+class SiteNames(NamedTuple):
+    """What people call the parts of a site, as the projector noted it."""
+
+    prefix: str
+    content: Mapping[str, object]
+
+
+class BasisRow(NamedTuple):
+    """What look-ups need of a basis: decider, site, rulebook, calendar."""
+
+    basis: bytes
+    adopted_at: int
+    content: Mapping[str, object]
+
+
+class Traced(NamedTuple):
+    """Everything known of the records that a question found, each list in order of time."""
+
+    records: list[RecordRow]
+    entries: list[EntryRow]
+    stages: list[StageRow]
+    clocks: list[ClockRow]
+    clock_events: list[ClockEventRow]
+    conflicts: list[ConflictRow]
+
+
+class DueRow(NamedTuple):
+    """A running clock with what is needed to say whose fault it is."""
+
+    record_key: bytes
+    ledger_key: str
+    kind: str
+    department: str
+    status: str
+    document_number: str
+    subject_name: str
+    decided_on: date | None
+    arrived_at: int
+    accepted_at: int | None
+    version_at: int
+    target: int
+    clock: str
+    due_at: int
+    counted_from: date
+    is_provisional: bool
+    is_estimated: bool
+    stage: str | None
+    first_reached_at: int | None
+    """First stage reported for any version."""
+    version_reached_at: int | None
+    """First stage reported for the current version."""
+    accepted_under: str | None
+    reasons: list[list[str]]
+    refusal_code: str | None
+
+
+class ConflictRow(NamedTuple):
+    """One document under several credit codes; lists go together, earliest first."""
+
+    subject: str
+    authority_code: str
+    document_number: str
+    subject_name: str
+    credit_codes: list[str]
+    statuses: list[str]
+    departments: list[str]
+    is_open: bool
+
+
+class TallyRow(NamedTuple):
+    """How many submissions of a kind a department got this outcome for."""
+
+    department: str
+    kind: str
+    outcome: str
+    number: int
+
+
+class TargetCounts(NamedTuple):
+    """Deliveries of one target (record, version, action) that ever reached a stage."""
+
+    target: int
+    named: int
+    sent: int
+    acknowledged: int
+    published: int
+    refused: int
+    withdrawn: int
+
+
+class ClockCounts(NamedTuple):
+    """Clocks of a department at a target: stopped in time or late, running, running past due."""
+
+    department: str
+    target: int
+    in_time: int
+    late: int
+    open: int
+    overdue: int
+
+
+class _Schema(NamedTuple):
+    schema: str
+
+
+class _RecordKey(NamedTuple):
+    record_key: bytes
+
+
+class _DueOnly(NamedTuple):
+    due_at: int
+
+
+_RECORD_KEYS: LiteralString = """
+WITH found AS (
+  SELECT record_key, move_id FROM entries
+  WHERE (%(document)s::text IS NULL OR document_key = %(document)s)
+    AND (%(name)s::text IS NULL OR name_key = %(name)s)
+    AND (%(code)s::text IS NULL OR ledger_key = %(code)s))
+SELECT DISTINCT record_key FROM (
+  SELECT record_key FROM found
+  UNION ALL
+  SELECT e.record_key FROM entries e JOIN found f ON e.move_id = f.move_id) AS all_keys
+WHERE record_key <> %(no_key)s
+"""
+_DUE: LiteralString = """
+SELECT c.record_key, r.ledger_key, r.kind, r.department, r.status, r.document_number,
+       r.subject_name, r.decided_on, r.arrived_at, r.accepted_at, r.version_at, c.target, c.clock,
+       c.due_at, c.counted_from, c.is_provisional, c.is_estimated, s.stage,
+       f.first_reached_at, f.version_reached_at, c.accepted_under,
+       coalesce(e.reasons, '[]'::jsonb) AS reasons, f.refusal_code
+FROM running_clocks c
+JOIN records r USING (record_key)
+LEFT JOIN standings s ON s.record_key = c.record_key AND s.target = c.target
+LEFT JOIN entries e ON e.partition = r.partition AND e.sequence = r.live_sequence
+LEFT JOIN LATERAL (
+  SELECT min(g.at) AS first_reached_at,
+         min(g.at) FILTER (WHERE g.version = r.version) AS version_reached_at,
+         max(g.code) FILTER (WHERE g.stage = 'refused' AND g.version = r.version) AS refusal_code
+  FROM stages g
+  WHERE g.record_key = c.record_key AND g.target = c.target AND g.stage <> 'named'
+    AND g.action = CASE c.clock WHEN 'withdraw' THEN 'withdraw' ELSE 'publish' END) f ON true
+WHERE c.due_at <= %s
+ORDER BY c.due_at, r.ledger_key, r.document_number, c.target
+"""
+_TARGETS: LiteralString = """
+SELECT target, count(*) AS named, count(reached) AS sent,
+       count(*) FILTER (WHERE 'acknowledged' = ANY(reached)) AS acknowledged,
+       count(*) FILTER (WHERE 'published' = ANY(reached)) AS published,
+       count(*) FILTER (WHERE 'refused' = ANY(reached)) AS refused,
+       count(*) FILTER (WHERE 'withdrawn' = ANY(reached)) AS withdrawn
+FROM (
+  SELECT target, record_key, version, action,
+         array_agg(stage) FILTER (WHERE stage <> 'named') AS reached
+  FROM stages GROUP BY target, record_key, version, action) AS deliveries
+GROUP BY target ORDER BY target
+"""
+_CLOCKS: LiteralString = """
+SELECT department, target, sum(in_time)::bigint AS in_time, sum(late)::bigint AS late,
+       sum(open)::bigint AS open, sum(overdue)::bigint AS overdue
+FROM (
+  SELECT department, target,
+         count(*) FILTER (WHERE event IN ('stopped_in_time', 'in_time_learned_late')) AS in_time,
+         count(*) FILTER (WHERE event = 'stopped_late') AS late, 0 AS open, 0 AS overdue
+  FROM clock_events WHERE clock <> 'expire' GROUP BY department, target
+  UNION ALL
+  SELECT r.department, c.target, 0, 0, count(*), count(*) FILTER (WHERE c.due_at <= %s)
+  FROM running_clocks c JOIN records r USING (record_key)
+  WHERE c.accepted_under IS NULL GROUP BY r.department, c.target) AS counts
+GROUP BY department, target ORDER BY department, target
+"""
+
+
+class LookUps:
+    """One read-only connection to a site's tables; failures are `UnavailableError`."""
+
+    def __init__(self, dsn: str, schema: str) -> None:
+        self.schema = schema
+        try:
+            self._session = psycopg.connect(dsn, autocommit=True, application_name="hub look-up")
+            self._session.execute(
+                sql.SQL("SET search_path TO {}; SET default_transaction_read_only TO on").format(
+                    sql.Identifier(schema)
+                )
+            )
+        except psycopg.Error as error:
+            raise unavailable(error) from error
+
+    def close(self) -> None:
+        """End the connection."""
+        self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- questions ---
+
+    def site(self) -> SiteNames | None:
+        """Names, or None before a projector has ever run."""
+        return next(iter(self._fetch(SiteNames, "SELECT * FROM site")), None)
+
+    def basis(self) -> BasisRow | None:
+        """The basis adopted last, or None while there is none."""
+        rows = self._fetch(BasisRow, "SELECT * FROM bases ORDER BY adopted_at DESC, basis LIMIT 1")
+        return next(iter(rows), None)
+
+    def heartbeat(self) -> Heartbeat | None:
+        """When the projector was last at work, or None."""
+        return next(iter(self._fetch(Heartbeat, "SELECT * FROM heartbeat")), None)
+
+    def now(self) -> int:
+        """Business time: the projector's, carried on at its pace; real time before any."""
+        real = time.time_ns() // 1_000_000
+        beat = self.heartbeat()
+        if beat is None:
+            return real
+        return beat.business_now + int((real - beat.seen_at) * beat.factor)
+
+    def positions(self) -> list[Position]:
+        """How far each ledger partition has been read."""
+        return self._fetch(Position, "SELECT * FROM positions ORDER BY partition")
+
+    def trace(
+        self, document_key: str | None, name_key: str | None, credit_code: str | None
+    ) -> Traced:
+        """Everything about the records that match all that is given, and where they moved to."""
+        keys = [
+            row.record_key
+            for row in self._fetch(
+                _RecordKey,
+                _RECORD_KEYS,
+                {
+                    "document": document_key,
+                    "name": name_key,
+                    "code": credit_code,
+                    "no_key": _NO_KEY,
+                },
+            )
+        ]
+        records = self._fetch(
+            RecordRow,
+            "SELECT * FROM records WHERE record_key = ANY(%s) ORDER BY arrived_at, ledger_key",
+            (keys,),
+        )
+        documents = [r.document_key for r in records]
+        return Traced(
+            records,
+            self._fetch(
+                EntryRow,
+                "SELECT partition, sequence, decided_at, cause_kind, cause_topic, cause_offset,"
+                " outcome, is_repeat, record_key, version, department, kind, stream,"
+                " stream_sequence, position, ledger_key, subject_kind, document_number,"
+                " document_key, subject_name, name_key, authority_code, move_id, basis,"
+                " publish_targets, withdraw_targets, refers_to, reasons::text AS reasons"
+                " FROM entries WHERE record_key = ANY(%s)"
+                " ORDER BY decided_at, partition, sequence",
+                (keys,),
+            ),
+            self._fetch(
+                StageRow,
+                "SELECT * FROM stages WHERE record_key = ANY(%s) ORDER BY at, partition, sequence",
+                (keys,),
+            ),
+            self._fetch(
+                ClockRow,
+                "SELECT * FROM clocks WHERE record_key = ANY(%s) ORDER BY due_at, target",
+                (keys,),
+            ),
+            self._fetch(
+                ClockEventRow,
+                "SELECT * FROM clock_events WHERE record_key = ANY(%s)"
+                " ORDER BY at, partition, sequence",
+                (keys,),
+            ),
+            self._fetch(ConflictRow, _CONFLICTS + " WHERE document_key = ANY(%s)", (documents,)),
+        )
+
+    def due(self, horizon: int) -> list[DueRow]:
+        """Running clocks due at or before `horizon` (business ms), earliest first."""
+        return self._fetch(DueRow, _DUE, (horizon,))
+
+    def conflicts(self) -> list[ConflictRow]:
+        """Documents found under several credit codes."""
+        return self._fetch(
+            ConflictRow, _CONFLICTS + " ORDER BY is_open DESC, document_key, name_key"
+        )
+
+    def tallies(self) -> list[TallyRow]:
+        """Outcomes of submissions by department and kind."""
+        return self._fetch(TallyRow, "SELECT * FROM tallies ORDER BY department, kind, outcome")
+
+    def streams(self) -> list[StreamCount]:
+        """What has been seen of each stream."""
+        return self._fetch(StreamCount, "SELECT * FROM streams ORDER BY stream, partition")
+
+    def targets(self) -> list[TargetCounts]:
+        """What became of the deliveries of each target."""
+        return self._fetch(TargetCounts, _TARGETS)
+
+    def clock_counts(self, now: int) -> list[ClockCounts]:
+        """Stopped and running clocks per department and target."""
+        return self._fetch(ClockCounts, _CLOCKS, (now,))
+
+    # --- gauges ---
+
+    def count_into(self, metrics: Metrics, now: int) -> None:
+        """Set the gauges that the tables know: deadlines, conservation, conflicts, calendar."""
+        numbers = self.target_names()
+        for gauge in (metrics.deadline_open, metrics.deadline_overdue, metrics.deadline_met):
+            gauge.clear()
+        for row in self.clock_counts(now):
+            target = numbers.get(row.target, str(row.target))
+            metrics.deadline_open.labels(row.department, target).set(row.open)
+            metrics.deadline_overdue.labels(row.department, target).set(row.overdue)
+            metrics.deadline_met.labels(row.department, target, "in_time").set(row.in_time)
+            metrics.deadline_met.labels(row.department, target, "late").set(row.late)
+        soon = self._fetch(
+            _DueOnly,
+            "SELECT due_at FROM running_clocks"
+            " WHERE accepted_under IS NULL AND due_at > %s AND due_at <= %s",
+            (now, now + 7 * _DAY_MS),
+        )
+        for days in (1, 3, 7):
+            count = sum(row.due_at <= now + days * _DAY_MS for row in soon)
+            metrics.due_within.labels(str(days)).set(count)
+        for department, gap in conservation_gaps(self.streams()).items():
+            metrics.conservation_gap.labels(department).set(gap)
+        metrics.identity_conflicts.clear()
+        open_conflicts = Counter(row.subject for row in self.conflicts() if row.is_open)
+        for subject, count in open_conflicts.items():
+            metrics.identity_conflicts.labels(subject).set(count)
+
+    def target_names(self) -> dict[int, str]:
+        """Target number → id under the basis adopted last."""
+        basis = self.basis()
+        site = basis.content["site"] if basis is not None else {}
+        targets = site["targets"] if isinstance(site, dict) and "targets" in site else []
+        return {int(target["number"]): str(target["id"]) for target in targets}
+
+    def _fetch(
+        self,
+        shape: type[_Row],
+        query: LiteralString,
+        values: Sequence[object] | Mapping[str, object] = (),
+    ) -> list[_Row]:
+        try:
+            with self._session.cursor(row_factory=class_row(shape)) as cursor:
+                return cursor.execute(query, values).fetchall()
+        except psycopg.errors.UndefinedTable as error:
+            raise _no_projection() from error
+        except psycopg.Error as error:
+            raise unavailable(error) from error
+
+
+_CONFLICTS: LiteralString = (
+    "SELECT subject, authority_code, document_number, subject_name, credit_codes, statuses,"
+    " departments, is_open FROM identity_conflicts"
+)
+
+
+def conservation_gaps(streams: Sequence[StreamCount]) -> dict[str, int]:
+    """Department → submissions its streams' sequences promise minus those decided; 0 is whole.
+
+    A stream runs from 1 without gaps, so its highest sequence says how many there must be.
+    """
+    last: dict[tuple[str, str], int] = {}
+    seen: Counter[str] = Counter()
+    for row in streams:
+        place = (row.department, row.stream)
+        last[place] = max(last.get(place, 0), row.last_sequence)
+        seen[row.department] += row.submissions
+    promised: Counter[str] = Counter()
+    for (department, _), number in last.items():
+        promised[department] += number
+    return {department: promised[department] - seen[department] for department in promised}
+
+
+def open_look_ups(dsn: str, prefix: str | None) -> LookUps:
+    """The tables of a site; without a prefix the only site of the database.
+
+    Raises `ConfigurationError` when there is none, or several and no prefix.
+    """
+    if prefix is not None:
+        return LookUps(dsn, schema_of(prefix))
+    with LookUps(dsn, "public") as anywhere:
+        found = anywhere._fetch(  # noqa: SLF001 - of its own class
+            _Schema,
+            "SELECT table_schema AS schema FROM information_schema.tables"
+            " WHERE table_name = 'projection' AND table_schema LIKE 'hub\\_%%' ORDER BY 1",
+        )
+    if not found:
+        raise _no_projection()
+    if len(found) > 1:
+        names = ", ".join(row.schema for row in found)
+        raise ConfigurationError(
+            f"数据库中有多个站点的查询表：{names}",
+            f"the database holds look-up tables of several sites: {names}",
+            remedy_zh="用 --site 指定站点目录",
+            remedy_en="name the site's folder with --site",
+        )
+    return LookUps(dsn, found[0].schema)
+
+
+def _no_projection() -> ConfigurationError:
+    return ConfigurationError(
+        "查询表尚未建立",
+        "there are no look-up tables yet",
+        remedy_zh="先运行投影进程：hub run projector",
+        remedy_en="run the projector first: hub run projector",
+    )

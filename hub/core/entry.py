@@ -1,0 +1,418 @@
+"""What the look-up tables hold of one ledger record: flat rows, made of the record's bytes alone.
+
+The ledger is the truth; these rows can be made again from it at any time and come out equal. Texts
+that travelled from departments are cut and freed of NUL here, because a database index takes
+neither a megabyte nor a NUL, and a follower must not stop for what the registrar has quarantined.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from hub.contracts import Fault
+from hub.contracts.schema import Identity
+from hub.core.record import NO_KEY, PRIMARY, CauseKind, Outcome
+from hub.core.state import ClockFlag, ClockKind, RecordFlag, Status
+from hub.domain.credit_code import normalise_credit_code
+from hub.domain.document_number import normalise_document_number, normalise_subject_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hub.contracts import Contract, Contracts
+    from hub.core.record import LedgerRecord
+
+LONGEST: Final = 200
+"""Characters kept of a text; identity fields are shorter by their contract."""
+_BIGGEST: Final = (1 << 63) - 1
+_NO_SEQUENCE: Final = (1 << 64) - 1
+_ACTIONS: Final = {"P": "publish", "W": "withdraw"}
+_CLOCKS: Final = {
+    ClockKind.DISCLOSE: "disclose",
+    ClockKind.WITHDRAW: "withdraw",
+    ClockKind.EXPIRE: "expire",
+}
+_NESTED: Final = frozenset({"record.corrected.v1", "record.moved_in.v1"})
+_REFERENCES: Final = frozenset({"record.withdrawn.v1", "record.moved_out.v1"})
+_GONE: Final = frozenset({Status.WITHDRAWN.name.lower(), Status.MOVED.name.lower()})
+
+
+class Named(NamedTuple):
+    """The identity a row or reference states: as submitted, and normalised for comparing."""
+
+    subject_kind: str
+    document_number: str
+    document_key: str
+    subject_name: str
+    name_key: str
+    authority_code: str
+
+
+class EntryRow(NamedTuple):
+    """One ledger record; times are business milliseconds."""
+
+    partition: int
+    sequence: int
+    decided_at: int
+    cause_kind: str
+    cause_topic: str
+    cause_offset: int
+    outcome: str
+    is_repeat: bool
+    record_key: bytes
+    version: int
+    department: str
+    kind: str
+    stream: str | None
+    stream_sequence: int | None
+    position: str
+    ledger_key: str
+    subject_kind: str
+    document_number: str
+    document_key: str
+    subject_name: str
+    name_key: str
+    authority_code: str
+    move_id: bytes | None
+    basis: bytes
+    publish_targets: int
+    withdraw_targets: int
+    refers_to: int | None
+    reasons: str
+    """JSON: a list of {code, field, severity}."""
+
+
+class RecordRow(NamedTuple):
+    """Where one record stands."""
+
+    record_key: bytes
+    partition: int
+    ledger_key: str
+    """Credit code, or `?<department>`."""
+    subject: str
+    kind: str
+    department: str
+    status: str
+    is_conflicting: bool
+    version: int
+    version_at: int
+    """When the current version was decided."""
+    decided_on: date | None
+    live_sequence: int
+    arrived_at: int
+    """When it came to the hub first, or came again after it was withdrawn."""
+    accepted_at: int | None
+    document_number: str
+    document_key: str
+    subject_name: str
+    name_key: str
+    authority_code: str
+
+
+class ClockRow(NamedTuple):
+    """One legal clock of a record at one target."""
+
+    record_key: bytes
+    target: int
+    clock: str
+    due_at: int
+    counted_from: date
+    is_provisional: bool
+    is_estimated: bool
+    is_stopped: bool
+    is_late: bool
+
+
+class StandingRow(NamedTuple):
+    """The last stage of a record at one target."""
+
+    record_key: bytes
+    target: int
+    version: int
+    action: str
+    stage: str
+    at: int
+    platform_at: int
+
+
+class StageRow(NamedTuple):
+    """A stage a delivery reached; `named` is the ledger's own."""
+
+    partition: int
+    sequence: int
+    record_key: bytes
+    target: int
+    version: int
+    action: str
+    stage: str
+    at: int
+    platform_at: int | None
+    is_news: bool
+    """False for a report that changed nothing: late, repeated, or of an older version."""
+    receipt: str
+    code: str
+
+
+class ClockEventRow(NamedTuple):
+    """What a clock said: `due_soon_3`, `overdue`, `stopped_in_time` and so on."""
+
+    partition: int
+    sequence: int
+    record_key: bytes
+    target: int
+    clock: str
+    event: str
+    at: int
+    due_at: int | None
+    department: str
+
+
+class Reader:
+    """Reads ledger records into rows. `prefix` is the site's, with its dot.
+
+    `targets` (id → number) grows with every basis that is adopted.
+    """
+
+    def __init__(self, contracts: Contracts, prefix: str, targets: Mapping[str, int]) -> None:
+        self._contracts = contracts
+        self._outcomes = prefix + "outcomes."
+        self.targets = dict(targets)
+        self._identity = {
+            kind: {f.identity: f.name for f in contract.schema.fields if f.identity is not None}
+            for kind, contract in contracts.by_kind.items()
+        }
+
+    def entry(self, partition: int, record: LedgerRecord) -> EntryRow:
+        """The row of the ledger record itself."""
+        cause = record.cause
+        headers = dict(cause.headers)
+        named = self._named(record)
+        is_submission = cause.kind is CauseKind.SUBMISSION
+        stream = headers.get("ce_source") if is_submission else None
+        return EntryRow(
+            partition,
+            record.sequence,
+            record.decided_at,
+            cause.kind.name.lower(),
+            tidy(cause.topic),
+            min(cause.offset, _BIGGEST),
+            record.outcome.name.lower(),
+            record.outcome in PRIMARY and record.submission_key == NO_KEY,
+            record.record_key,
+            record.version,
+            record.department,
+            tidy(record.kind),
+            None if not stream else tidy_octets(stream),
+            _number(headers.get("ce_id")) if is_submission else None,
+            tidy_octets(headers.get("hub_position", b"")),
+            tidy_octets(cause.key),
+            *named,
+            None if record.move is None else record.move.move_id,
+            record.basis,
+            record.publish_targets,
+            record.withdraw_targets,
+            None if record.refers_to == _NO_SEQUENCE else record.refers_to,
+            json.dumps(
+                [[tidy(r.code), tidy(r.field), r.severity] for r in record.reasons],
+                ensure_ascii=False,
+            ),
+        )
+
+    def stages(self, partition: int, record: LedgerRecord) -> list[StageRow]:
+        """What targets are named for, and what a courier reported."""
+        rows = [
+            StageRow(
+                partition, record.sequence, record.record_key, target, record.version, action,
+                "named", record.decided_at, None, is_news=True, receipt="", code="",
+            )
+            for action, bits in (
+                ("publish", record.publish_targets), ("withdraw", record.withdraw_targets),
+            )
+            for target in range(bits.bit_length())
+            if bits >> target & 1
+        ]  # fmt: skip
+        if record.outcome is Outcome.OUTCOME_NOTED:
+            target = self.targets.get(record.cause.topic[len(self._outcomes) :])
+            if target is not None:
+                rows.append(_reported(partition, record, target))
+        return rows
+
+    def _named(self, record: LedgerRecord) -> Named:
+        """The identity a submission states; for a released one, that of the row released."""
+        framed = record.row
+        if record.cause.kind is CauseKind.SUBMISSION:
+            framed = record.cause.value
+        decoded = self._contracts.decode_framed(framed) if framed else None
+        if decoded is None or isinstance(decoded, Fault):
+            return _NAMELESS
+        contract, row = decoded
+        if contract.kind in _NESTED:
+            inner = row["row"]
+            decoded = self._contracts.decode_framed(
+                inner if isinstance(inner, bytes) else inner.encode()
+            )
+            if isinstance(decoded, Fault):
+                return _NAMELESS
+            contract, row = decoded
+        return self._identify(contract, row)
+
+    def _identify(self, contract: Contract, row: Mapping[str, str | bytes]) -> Named:
+        fields = self._identity[contract.kind]
+        if not fields:
+            return _NAMELESS
+
+        def text(identity: Identity) -> str:
+            return str(row.get(fields.get(identity, ""), ""))
+
+        kind = str(row["subject_kind"]) if contract.kind in _REFERENCES else contract.kind
+        number, name = text(Identity.DOCUMENT_NUMBER), text(Identity.SUBJECT_NAME)
+        return Named(
+            tidy(kind),
+            tidy(number.strip()),
+            tidy(normalise_document_number(number)),
+            tidy(name.strip()),
+            tidy(normalise_subject_name(name)),
+            tidy(normalise_credit_code(text(Identity.AUTHORITY_CODE))),
+        )
+
+
+_NAMELESS: Final = Named("", "", "", "", "", "")
+
+
+def follow(old: RecordRow | None, entry: EntryRow, record: LedgerRecord) -> RecordRow | None:
+    """Where the record stands after this ledger record; `old` when it says nothing of it."""
+    state = record.state
+    if state is None:
+        return old
+    status = state.status.name.lower()
+    returns = old is not None and old.status in _GONE and status not in _GONE
+    arrived_at = record.decided_at if old is None or returns else old.arrived_at
+    accepted_at = None if old is None or returns else old.accepted_at
+    if state.status is Status.LIVE and accepted_at is None:
+        accepted_at = record.decided_at
+    is_new_version = old is None or returns or state.version != old.version
+    speaks = bool(entry.document_key or entry.name_key) and state.live_sequence == record.sequence
+    named = old if old is not None and not speaks else entry
+    return RecordRow(
+        record.record_key,
+        entry.partition,
+        old.ledger_key if old is not None else entry.ledger_key,
+        state.kind.partition(".")[0],
+        state.kind,
+        state.department,
+        status,
+        bool(state.flags & RecordFlag.CONFLICT),
+        state.version,
+        record.decided_at if is_new_version or old is None else old.version_at,
+        date.fromordinal(state.decided_on) if state.decided_on else None,
+        state.live_sequence,
+        arrived_at,
+        accepted_at,
+        named.document_number,
+        named.document_key,
+        named.subject_name,
+        named.name_key,
+        named.authority_code,
+    )
+
+
+def clocks_of(record: LedgerRecord) -> list[ClockRow]:
+    """The clocks the record has now; empty when the ledger record carries no state."""
+    if record.state is None:
+        return []
+    return [
+        ClockRow(
+            record.record_key,
+            clock.target,
+            _CLOCKS[clock.kind],
+            min(clock.due_at, _BIGGEST),
+            date.fromordinal(max(clock.counted_from, 1)),
+            bool(clock.flags & ClockFlag.PROVISIONAL),
+            bool(clock.flags & ClockFlag.ESTIMATED),
+            bool(clock.flags & ClockFlag.STOPPED),
+            bool(clock.flags & ClockFlag.LATE),
+        )
+        for clock in record.state.clocks
+    ]
+
+
+def standings_of(record: LedgerRecord) -> list[StandingRow]:
+    """The last stage at each target."""
+    if record.state is None:
+        return []
+    return [
+        StandingRow(
+            record.record_key,
+            stage.target,
+            stage.version,
+            _ACTIONS[stage.action],
+            stage.stage.name.lower(),
+            min(stage.at, _BIGGEST),
+            min(stage.platform_at, _BIGGEST),
+        )
+        for stage in record.state.stages
+    ]
+
+
+def clock_events_of(partition: int, record: LedgerRecord) -> list[ClockEventRow]:
+    """What the clocks said in this ledger record."""
+    if not record.events:
+        return []
+    state = record.state
+    due = {(c.target, str(c.kind)): c.due_at for c in state.clocks} if state is not None else {}
+    return [
+        ClockEventRow(
+            partition,
+            record.sequence,
+            record.record_key,
+            event.target,
+            _CLOCKS[ClockKind(event.clock)],
+            event.event,
+            record.decided_at,
+            due.get((event.target, event.clock)),
+            state.department if state is not None else "",
+        )
+        for event in record.events
+    ]
+
+
+def tidy(text: str) -> str:
+    """A text as the database takes it: no NUL, no more than `LONGEST` characters."""
+    if len(text) > LONGEST:
+        text = text[: LONGEST - 1] + "…"
+    return text.replace("\x00", "\ufffd") if "\x00" in text else text
+
+
+def tidy_octets(octets: bytes) -> str:
+    """Octets of a header or key as text; what is not UTF-8 becomes U+FFFD."""
+    return tidy(octets[: 4 * LONGEST].decode("utf-8", "replace"))
+
+
+def _number(octets: bytes | None) -> int | None:
+    """A sequence in a stream, or None when the header is no plain number."""
+    if octets is None or not octets.isdigit() or len(octets) >= len(str(_BIGGEST)):
+        return None
+    return int(octets)
+
+
+def _reported(partition: int, record: LedgerRecord, target: int) -> StageRow:
+    """The row of a courier's report; `decide` has read the same JSON without a fault."""
+    content = json.loads(record.cause.value)
+    at = min(int(content["at"]), _BIGGEST)
+    stated = content["platform_at"]
+    return StageRow(
+        partition,
+        record.sequence,
+        record.record_key,
+        target,
+        record.version,
+        "publish" if content["action"] == "publish" else "withdraw",
+        tidy(str(content["stage"])),
+        at,
+        None if stated is None else min(int(stated), _BIGGEST),
+        record.state is not None,
+        tidy(str(content.get("receipt", ""))),
+        tidy(str(content.get("code", ""))),
+    )
