@@ -29,6 +29,18 @@ MAX_DECODED_BYTES = 1024 * 1024
 ROW_KINDS = frozenset({"licence.granted.v1", "penalty.imposed.v1"})
 _NESTED_KINDS = frozenset({"record.corrected.v1", "record.moved_in.v1"})
 _ZERO_CONTENT = bytes(32)
+MAX_ENVELOPE_BYTES = 8 * 1024
+"""Limit of key and headers together: the broker's limit does not hold for a compressed batch."""
+CUT_MARK = "hub_cut"
+"""Header of a cause in the ledger whose key and headers were cut to fit."""
+_MOST_HEADERS = 32
+_CUT_BYTES = 256
+_OWN_HEADERS = frozenset(
+    {"ce_specversion", "ce_type", "ce_source", "ce_id", "ce_time", "hub_position",
+     "hub_source_version"}
+)  # fmt: skip
+_MOST_DIGITS = 19
+_MOST_CODE = 64
 
 
 class Verb(Enum):
@@ -93,6 +105,12 @@ class Prepared:
         self.reasons += (Reason(code, field, "error"),)
         self.has_errors = True
 
+    def refuse_as_oversize(self) -> None:
+        """Add the error of a submission that the ledger keeps by digest only."""
+        self.is_oversize = True
+        self.is_row = True
+        self.refuse("RECORD_TOO_LARGE")
+
     def warn(self, code: str, field: str = "") -> None:
         """Add a warning."""
         self.reasons += (Reason(code, field, "warning"),)
@@ -100,7 +118,8 @@ class Prepared:
 
 @lru_cache(maxsize=1024)
 def _text_of(header: bytes) -> str:
-    return header.decode("ascii", "replace")[:64]
+    """A kind's name, short and ASCII whatever was sent: it is stored with the record."""
+    return header.decode("ascii", "replace").replace("\ufffd", "?")[:60]
 
 
 # --- submissions ---------------------------------------------------------------------------------
@@ -111,6 +130,10 @@ def prepare_submission(
 ) -> Prepared:
     """Read and check one submission; never raises on bad input, every fault is a reason."""
     headers = dict(cause.headers)
+    is_cut = _is_over_envelope(cause, headers)
+    if is_cut:
+        cause = _cut_envelope(cause)
+        headers = dict(cause.headers)
     kind = _text_of(headers.get("ce_type", b""))
     prepared = Prepared(cause, Verb.SUBMISSION, department, kind)
     stream, sequence = headers.get("ce_source"), headers.get("ce_id")
@@ -122,11 +145,14 @@ def prepare_submission(
         )
         prepared.refuse("HEADER_MISSING", "ce_source" if not stream else "ce_id")
     version = headers.get("hub_source_version")
-    if version is not None and version.isdigit():
+    if version is not None and version.isdigit() and len(version) <= _MOST_DIGITS:
         prepared.source_version = min(int(version), (1 << 63) - 1)
     if partition_of(cause.key, basis.partitions) != partition:
         prepared.refuse("WRONG_PARTITION")
-    _read_value(prepared, now, basis)
+    if is_cut:
+        prepared.refuse_as_oversize()
+    else:
+        _read_value(prepared, now, basis)
     if prepared.record_key == NO_KEY:  # no identity can be read: the submission is its own record
         prepared.record_key = prepared.submission_key
     prepared.keys = (b"r" + prepared.record_key, b"s" + prepared.submission_key)
@@ -135,12 +161,27 @@ def prepare_submission(
     return prepared
 
 
+def _is_over_envelope(cause: Cause, headers: Mapping[str, bytes]) -> bool:
+    if len(cause.headers) > _MOST_HEADERS or CUT_MARK in headers:
+        return True
+    size = len(cause.key) + sum(map(len, headers)) + sum(map(len, headers.values()))
+    return size > MAX_ENVELOPE_BYTES
+
+
+def _cut_envelope(cause: Cause) -> Cause:
+    """Keep of an outsized key and headers what names the submission, marked as cut."""
+    kept = tuple(
+        (name, value[:_CUT_BYTES])
+        for name, value in dict(cause.headers).items()
+        if name in _OWN_HEADERS
+    )
+    return cause._replace(key=cause.key[:_CUT_BYTES], headers=(*kept, (CUT_MARK, b"1")))
+
+
 def _read_value(prepared: Prepared, now: int, basis: Basis) -> None:
     value = prepared.cause.value
     if len(value) > MAX_DECODED_BYTES:
-        prepared.is_oversize = True
-        prepared.is_row = True
-        prepared.refuse("RECORD_TOO_LARGE")
+        prepared.refuse_as_oversize()
         return
     decoded = basis.contracts.decode_framed(value)
     if isinstance(decoded, Fault):
@@ -199,6 +240,9 @@ def _read_nested(
     """A correction or an arriving record: a full row of its kind inside."""
     inner = row["row"]
     framed = inner if isinstance(inner, bytes) else inner.encode()
+    if len(framed) + len(prepared.cause.value) > MAX_DECODED_BYTES:
+        prepared.refuse_as_oversize()  # held until its move is known, it is in the ledger twice
+        return
     decoded = basis.contracts.decode_framed(framed)
     prepared.is_row = True
     if isinstance(decoded, Fault):
@@ -226,10 +270,12 @@ def _read_reference(
 ) -> None:
     """A withdrawal or a departure: names a record without repeating it."""
     prepared.subject_kind = str(row["subject_kind"])
-    if prepared.subject_kind not in ROW_KINDS:
-        prepared.refuse("UNKNOWN_KIND", "subject_kind")
-    prepared.reasons += tuple(Reason(*finding) for finding in checked.findings)
-    if not checked.ok:
+    findings = checked.findings
+    if prepared.cause.key.startswith(b"?"):
+        # the record waits under its department because its code was bad: that is why it leaves
+        findings = tuple(f for f in findings if not f.code.startswith("CREDIT_CODE_"))
+    prepared.reasons += tuple(Reason(*finding) for finding in findings)
+    if any(finding.severity == "error" for finding in findings):
         prepared.has_errors = True
     _identify(prepared, checked, basis)
     if prepared.kind == "record.moved_out.v1":
@@ -256,7 +302,7 @@ def _read_unreadable(prepared: Prepared, row: Mapping[str, str | bytes]) -> None
     if row["cause"] == "person":
         prepared.refuse("PERSON_NOT_ENABLED")
     else:
-        prepared.refuse(str(row["reason_code"]) or "ROW_UNREADABLE")
+        prepared.refuse(str(row["reason_code"])[:_MOST_CODE] or "ROW_UNREADABLE")
 
 
 def prepare_held(
@@ -290,10 +336,10 @@ def prepare_control(cause: Cause, basis_id: bytes | None) -> Prepared:
         try:
             content = json.loads(cause.value)
             prepared = Prepared(cause, Verb.NOTE_MOVE, kind=kind)
-            prepared.move_id = bytes.fromhex(content["move_id"])
+            prepared.move_id = _key_of(content["move_id"])
             prepared.verdict = "o" if content["verdict"] == "o" else "x"
-            prepared.met = int(content["met"])
-        except (ValueError, KeyError, TypeError):
+            prepared.met = _unsigned(content["met"], 64)
+        except _UNREADABLE:
             pass
         else:
             prepared.keys = (b"m" + prepared.move_id,)
@@ -301,6 +347,26 @@ def prepare_control(cause: Cause, basis_id: bytes | None) -> Prepared:
     prepared = Prepared(cause, Verb.REFUSE, kind=kind)
     prepared.refuse("PAYLOAD_UNREADABLE")
     return prepared
+
+
+_UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
+"""What reading JSON that somebody else wrote may raise."""
+
+
+def _key_of(text: str) -> bytes:
+    key = bytes.fromhex(text)
+    if len(key) != len(NO_KEY):
+        message = "not sixteen bytes"
+        raise ValueError(message)
+    return key
+
+
+def _unsigned(value: str | int, bits: int) -> int:
+    number = int(value)
+    if not 0 <= number < 1 << bits:
+        message = "number out of range"
+        raise ValueError(message)
+    return number
 
 
 def follow_move(prepared: Prepared, record_key: bytes) -> None:
@@ -323,17 +389,17 @@ def prepare_outcome(cause: Cause, target: int) -> Prepared:
     prepared = Prepared(cause, Verb.NOTE_OUTCOME, kind="outcome.reported.v1")
     try:
         content = json.loads(cause.value)
-        prepared.record_key = bytes.fromhex(content["record"])
+        prepared.record_key = _key_of(content["record"])
         prepared.report = StageReport(
             target,
-            int(content["version"]),
+            _unsigned(content["version"], 32),
             "P" if content["action"] == "publish" else "W",
             _STAGES[content["stage"]],
-            int(content["at"]),
-            int(content["platform_at"] or content["at"]),
+            _unsigned(content["at"], 64),
+            _unsigned(content["platform_at"] or content["at"], 64),
             str(content["code"]),
         )
-    except (ValueError, KeyError, TypeError):
+    except _UNREADABLE:
         prepared.verb = Verb.REFUSE
         prepared.record_key = NO_KEY
         prepared.refuse("PAYLOAD_UNREADABLE")

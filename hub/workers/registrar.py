@@ -11,6 +11,7 @@ from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs, KafkaTransactions
 from hub.adapters.lease import FolderLease
 from hub.adapters.rocksdb import RocksStore
+from hub.core.record import PRIMARY, Outcome
 from hub.engine.drive import Driver
 from hub.engine.slot import Slot, SlotPlan
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from hub.metrics import Health, Metrics
     from hub.ports import BusinessClock
     from hub.site import LoadedSite
 
@@ -30,6 +32,39 @@ def business_clock_of(loaded: LoadedSite) -> BusinessClock:
     """The business clock a site asks for."""
     file = loaded.site.business_clock
     return RealBusinessClock() if file is None else FileBusinessClock(loaded.path(file))
+
+
+class RegistrarWatch:
+    """Turns what the slot reports into metrics and health."""
+
+    def __init__(self, metrics: Metrics, health: Health) -> None:
+        self._metrics, self._health = metrics, health
+
+    def report(self, event: str, numbers: Mapping[str, float]) -> None:
+        """Count; what is not known here is somebody else's."""
+        metrics = self._metrics
+        match event:
+            case "idle":
+                self._health.idle()
+            case "decided":
+                self._health.progress()
+                self._count(numbers)
+            case "folded":
+                self._health.progress()
+                metrics.restored_records.labels(self._health.worker).inc(numbers["records"])
+            case "slot_restarted":
+                metrics.restarts.labels(self._health.worker).inc()
+                _log.warning("slot restarted", extra={"count": int(numbers["failures"])})
+
+    def _count(self, numbers: Mapping[str, float]) -> None:
+        for names, number in numbers.items():
+            letter, department, kind = names.split("|")
+            outcome = Outcome(letter)
+            name = outcome.name.lower()
+            self._metrics.ledger_records.labels(name).inc(number)
+            if outcome in PRIMARY:
+                label = self._metrics.kind_label(kind)
+                self._metrics.outcomes.labels(department, label, name).inc(number)
 
 
 def run_registrar(

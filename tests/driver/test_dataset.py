@@ -166,9 +166,6 @@ def test_every_row_gets_the_outcome_and_reasons_the_manifest_names(outcome: str)
     assert wrong == {}
 
 
-@pytest.mark.xfail(
-    reason="moved_out of a record keyed by its department is refused for its bad code", strict=True
-)
 def test_a_correction_frees_a_record_whose_code_was_bad() -> None:
     """A quarantined row leaves its department's key when a correction brings the right code."""
     assert _places_of(_BAD_CODE)

@@ -1,0 +1,27 @@
+"""`hub basis adopt`: from here on the hub decides under the site's present rules and calendar."""
+
+from pathlib import Path
+
+import click
+
+from hub.adapters.parts import Parts
+from hub.bootstrap import adopt_basis
+from hub.settings import read_settings
+from hub.site import load_site
+
+
+@click.group("basis")
+def command() -> None:
+    """决定的依据：规则、日历、站点与契约 / What decisions rest on: rules, calendar, site, contracts."""
+
+
+@command.command("adopt")
+@click.option(
+    "--site", "site_folder", type=click.Path(path_type=Path), required=True,
+    help="站点目录 / the site's folder",
+)  # fmt: skip
+def adopt(*, site_folder: Path) -> None:
+    """在每个分区采用当前依据；未变化则不做 / Adopt it in each partition unless unchanged."""
+    loaded = load_site(site_folder)
+    changed = adopt_basis(loaded, Parts(read_settings()).require_bootstrap())
+    click.echo("已采用新的依据 / adopted" if changed else "依据没有变化 / unchanged")

@@ -1,0 +1,126 @@
+"""`hub run`: one worker in this process, with its metrics, health and logs."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hub.adapters.logs import configure_logging
+from hub.adapters.parts import Parts
+from hub.bootstrap import load_repository_contracts
+from hub.errors import ConfigurationError
+from hub.metrics import Health, Metrics, serve
+from hub.settings import read_settings
+from hub.site import LoadedSite, load_site
+from hub.workers.courier import CourierWatch, run_courier
+from hub.workers.registrar import RegistrarWatch, run_registrar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from hub.contracts import Contracts
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What every worker stands on."""
+
+    loaded: LoadedSite
+    contracts: Contracts
+    parts: Parts
+    state_folder: Path
+    metrics: Metrics
+    health: Health
+    should_stop: Callable[[], bool]
+
+    def folder(self, worker: str) -> Path:
+        """The state folder of a worker of this site."""
+        return self.state_folder / "workers" / self.loaded.site.site / worker
+
+
+def _options(function: Any) -> Any:  # noqa: ANN401 - click's decorators are typed so
+    for option in (
+        click.option("--metrics-port", type=int, help="指标端口，0 为自选 / port, 0 any"),
+        click.option(
+            "--site", "site_folder", type=click.Path(path_type=Path), required=True,
+            help="站点目录 / the site's folder",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+@contextmanager
+def _stage(worker: str, site_folder: Path, metrics_port: int | None) -> Iterator[Stage]:
+    """Load the site, serve metrics, listen to SIGTERM and SIGINT."""
+    configure_logging(worker)
+    loaded = load_site(site_folder)
+    contracts = load_repository_contracts()
+    settings = read_settings()
+    stop = threading.Event()
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+    metrics = Metrics(contracts.by_kind)
+    health = Health(worker)
+    with ExitStack() as open_parts:
+        if metrics_port is not None:
+            open_parts.enter_context(serve(metrics_port, health, metrics.registry))
+        parts = Parts(settings)
+        yield Stage(loaded, contracts, parts, settings.state_folder, metrics, health, stop.is_set)
+
+
+@click.group("run")
+def command() -> None:
+    """运行一个工作进程 / Run one worker."""
+
+
+@command.command("registrar")
+@_options
+def registrar(*, site_folder: Path, metrics_port: int | None) -> None:
+    """登记进程：台账的唯一写入者 / The only writer of the ledger."""
+    with _stage("registrar", site_folder, metrics_port) as stage:
+        run_registrar(
+            stage.loaded,
+            stage.parts.require_bootstrap(),
+            stage.folder("registrar.0"),
+            RegistrarWatch(stage.metrics, stage.health).report,
+            stage.should_stop,
+        )
+
+
+@command.command("courier")
+@click.argument("target")
+@_options
+def courier(*, target: str, site_folder: Path, metrics_port: int | None) -> None:
+    """投递进程：负责一个目标 / Delivers to one target."""
+    with _stage(f"courier.{target}", site_folder, metrics_port) as stage:
+        found = [t for t in stage.loaded.site.targets if t.id == target]
+        if not found:
+            known = "、".join(t.id for t in stage.loaded.site.targets)
+            raise ConfigurationError(
+                f"站点没有目标 {target}",
+                f"the site has no target {target}",
+                remedy_zh=f"可用的目标：{known}",
+                remedy_en=f"its targets are: {known}",
+                file=str(site_folder / "site.yaml"),
+            )
+        run_courier(
+            stage.loaded,
+            found[0],
+            stage.contracts,
+            stage.parts.require_bootstrap(),
+            stage.folder(f"courier.{target}"),
+            CourierWatch(stage.metrics, stage.health, target),
+            stage.should_stop,
+        )
