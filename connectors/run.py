@@ -57,6 +57,17 @@ def connections_of(
     return found
 
 
+def layouts_of(
+    loaded: LoadedSite, connection: Connection, contracts: Contracts
+) -> tuple[Layouts, ...]:
+    """Return the layouts of the source's folders, its mapping file included."""
+    mapping = connection.source.mapping
+    mappings = (
+        [] if mapping is None else [read_mapping(loaded.path(mapping), field_names(contracts))]
+    )
+    return tuple(Layouts(folder, contracts, mappings) for folder in Folder)
+
+
 def file_source(
     loaded: LoadedSite,
     connection: Connection,
@@ -68,11 +79,6 @@ def file_source(
     Raises `ConfigurationError` for a mapping or key file that is not right.
     """
     settings = connection.source
-    mappings = (
-        []
-        if settings.mapping is None
-        else [read_mapping(loaded.path(settings.mapping), field_names(contracts))]
-    )
     return FileSource(
         loaded.path(settings.inbox),
         loaded.path(settings.results),
@@ -82,7 +88,7 @@ def file_source(
             contracts,
             Sealer(read_key(loaded.path(loaded.site.sealing_key_file))),
         ),
-        [Layouts(folder, contracts, mappings) for folder in Folder],
+        layouts_of(loaded, connection, contracts),
         abandon,
     )
 

@@ -5,7 +5,7 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, time
 from decimal import Decimal
 from itertools import islice
@@ -58,8 +58,19 @@ _BROKEN: Final = (
     zlib.error,
 )
 
+_UNCALCULATED: Final = "#CALC!"
 _ERROR_TEXT: Final = frozenset(
-    {"#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#N/A", "#GETTING_DATA"}
+    {
+        _UNCALCULATED,
+        "#NULL!",
+        "#DIV/0!",
+        "#VALUE!",
+        "#REF!",
+        "#NAME?",
+        "#NUM!",
+        "#N/A",
+        "#GETTING_DATA",
+    }
 )
 
 
@@ -108,6 +119,7 @@ def xlsx_rows(content: bytes, is_header: HeaderTest) -> Iterator[SourceRow]:
     try:
         _refuse_bomb(content)
         sheets = _open(content)
+        written = _open(content, data_only=False) if _has_formulas(content) else ()
     except BrokenTable as broken:
         yield SourceRow(0, 0, (), (), broken.code)
         return
@@ -117,7 +129,8 @@ def xlsx_rows(content: bytes, is_header: HeaderTest) -> Iterator[SourceRow]:
     something = False
     for index, sheet in enumerate(sheets):
         hidden = sheet.sheet_state != "visible"
-        for row in rows_below_header(index, _xlsx_cells(sheet), is_header):
+        cells = _xlsx_cells(sheet, written[index] if written else None)
+        for row in rows_below_header(index, cells, is_header):
             if hidden and not row.headers:
                 break  # lists behind drop-downs live on hidden sheets
             something = True
@@ -126,12 +139,12 @@ def xlsx_rows(content: bytes, is_header: HeaderTest) -> Iterator[SourceRow]:
         yield SourceRow(0, 0, (), (), "HEADER_NOT_FOUND")
 
 
-def _open(content: bytes) -> "list[_Sheet]":
+def _open(content: bytes, *, data_only: bool = True) -> "Sequence[_Sheet]":
     """Open a workbook; `data_only`: the value the clerk last saw, not the formula."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl tells of styles it does not keep
-        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-    return cast("list[_Sheet]", book.worksheets)
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=data_only)
+    return cast("Sequence[_Sheet]", book.worksheets)
 
 
 def _has_text(content: bytes) -> bool:
@@ -142,6 +155,32 @@ def _has_text(content: bytes) -> bool:
         return True
 
 
+def _has_formulas(content: bytes) -> bool:
+    """Whether any sheet holds a formula."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for entry in archive.infolist():
+            if not entry.filename.startswith("xl/worksheets/"):
+                continue
+            with archive.open(entry) as part:
+                before = b""
+                while block := part.read(1 << 20):
+                    if b"<f>" in before + block or b"<f " in before + block:
+                        return True
+                    before = block[-2:]
+    return False
+
+
+def _calculated(
+    values: Iterator[tuple[object, ...]], written: Iterator[tuple[object, ...]]
+) -> Iterator[tuple[object, ...]]:
+    """Yield the values; a formula that no program has calculated yet is an error, not a blank."""
+    for row, formulas in zip(values, written, strict=False):
+        yield tuple(
+            _UNCALCULATED if value is None and formula is not None else value
+            for value, formula in zip(row, formulas, strict=False)
+        )
+
+
 def _refuse_bomb(content: bytes) -> None:
     """Raise `BrokenTable` when the archive would unpack to more than any real workbook."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -150,10 +189,17 @@ def _refuse_bomb(content: bytes) -> None:
         raise BrokenTable("FILE_TOO_LARGE")
 
 
-def _xlsx_cells(sheet: "_Sheet") -> Iterator[NumberedCells]:
-    """Yield a sheet's rows; the size it declares is not believed (many writers get it wrong)."""
+def _xlsx_cells(sheet: "_Sheet", written: "_Sheet | None" = None) -> Iterator[NumberedCells]:
+    """Yield a sheet's rows; the size it declares is not believed (many writers get it wrong).
+
+    `written` is the same sheet with formulas in place of values, where there are any.
+    """
     sheet.reset_dimensions()
     values = sheet.iter_rows(max_row=MAX_SHEET_ROWS, values_only=True)
+    if written is not None:
+        written.reset_dimensions()
+        formulas = written.iter_rows(max_row=MAX_SHEET_ROWS, values_only=True)
+        values = _calculated(values, formulas)
     number = budget = 0
     broken = False
     while not broken:

@@ -75,6 +75,12 @@ def test_an_error_cell_makes_its_row_unreadable() -> None:
     assert [row.fault for row in rows_of(book(("1", "#N/A"), ("2", "乙")))] == ["CELL_ERROR", ""]
 
 
+def test_a_formula_that_was_never_calculated_is_not_read_as_a_blank() -> None:
+    """Programs write formulas without their value; a blank in its place would be a lost value."""
+    rows = rows_of(book(("1", "甲", "=1+1"), ("2", "乙", "3")))
+    assert [row.fault for row in rows] == ["CELL_ERROR", ""]
+
+
 def test_several_sheets_are_read_and_an_unknown_one_is_reported() -> None:
     """A second sheet with a header is read; a visible sheet without one costs one line."""
     workbook = openpyxl.load_workbook(io.BytesIO(book(("1", "甲"))))

@@ -1,0 +1,171 @@
+"""What the receipts follower remembers, in SQLite: its ledger position with all that follows.
+
+Position and answers are written in one transaction, so that the book is always a prefix of the
+ledger. It can be thrown away: the follower then reads the ledger from the start.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS positions (partition INTEGER PRIMARY KEY, next INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS answers (
+  stream TEXT NOT NULL, sequence INTEGER NOT NULL, source TEXT NOT NULL, sheet INTEGER NOT NULL,
+  row INTEGER NOT NULL, record BLOB NOT NULL, outcome TEXT NOT NULL, reasons TEXT NOT NULL,
+  PRIMARY KEY (stream, sequence)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS answers_of_source ON answers (source, sheet, row, sequence);
+CREATE INDEX IF NOT EXISTS answers_of_record ON answers (record, source);
+CREATE TABLE IF NOT EXISTS records (
+  record BLOB PRIMARY KEY, due TEXT NOT NULL, shown TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sources (
+  source TEXT PRIMARY KEY, changes INTEGER NOT NULL, written INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+Reasons = Sequence[tuple[str, str]]
+"""(reason code, column code) each."""
+
+
+class Answer(NamedTuple):
+    """What the ledger says to one submission.
+
+    `source` is the file it came from ("" when unknown), `record` the ledger's record key.
+    `is_final` is False for a repetition, which never replaces the first answer.
+    """
+
+    stream: str
+    sequence: int
+    source: str
+    sheet: int
+    row: int
+    record: bytes
+    outcome: str
+    reasons: Reasons
+    is_final: bool = True
+
+
+class RecordNews(NamedTuple):
+    """How a record stands after a ledger record: texts for people; `outcome` of a held one."""
+
+    record: bytes
+    due: str
+    shown: str
+    released: str = ""
+    reasons: Reasons = ()
+
+
+class RowAnswer(NamedTuple):
+    """One submission of a source file with how its record stands now."""
+
+    sheet: int
+    row: int
+    sequence: int
+    outcome: str
+    reasons: Reasons
+    due: str
+    shown: str
+
+
+class ReceiptBook:
+    """The follower's own database file."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        # The ledger holds everything: what a power cut takes back is read again.
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.executescript(_SCHEMA)
+
+    def positions(self) -> dict[int, int]:
+        """Return the next ledger offset by partition."""
+        return dict(self._connection.execute("SELECT partition, next FROM positions"))
+
+    def apply(self, news: Iterable[Answer | RecordNews], positions: Mapping[int, int]) -> None:
+        """Write answers and news in order, mark files they touch, move the position: at once."""
+        touched: set[str] = set()
+        execute = self._connection.execute
+        execute("BEGIN IMMEDIATE")
+        try:
+            for each in news:
+                if isinstance(each, Answer):
+                    self._answer(each, touched)
+                else:
+                    self._news(each, touched)
+            self._connection.executemany(
+                "INSERT INTO sources VALUES (?, 1, 0)"
+                " ON CONFLICT DO UPDATE SET changes = changes + 1",
+                [(source,) for source in touched if source],
+            )
+            self._connection.executemany(
+                "INSERT INTO positions VALUES (?, ?)"
+                " ON CONFLICT DO UPDATE SET next = excluded.next",
+                positions.items(),
+            )
+        except BaseException:
+            execute("ROLLBACK")
+            raise
+        execute("COMMIT")
+
+    def _answer(self, answer: Answer, touched: set[str]) -> None:
+        clash = "REPLACE" if answer.is_final else "IGNORE"
+        self._connection.execute(
+            f"INSERT OR {clash} INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - two constants
+            (*answer[:7], json.dumps(answer.reasons)),
+        )
+        touched.add(answer.source)
+
+    def _news(self, news: RecordNews, touched: set[str]) -> None:
+        execute = self._connection.execute
+        execute(
+            "INSERT INTO records VALUES (?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET due = excluded.due, shown = excluded.shown",
+            (news.record, news.due, news.shown),
+        )
+        if news.released:
+            execute(
+                "UPDATE answers SET outcome = ?, reasons = ? WHERE record = ? AND outcome = 'held'",
+                (news.released, json.dumps(news.reasons), news.record),
+            )
+        touched.update(
+            source
+            for (source,) in execute(
+                "SELECT DISTINCT source FROM answers WHERE record = ?", (news.record,)
+            )
+        )
+
+    def changed_sources(self) -> list[tuple[str, int]]:
+        """Return the files whose result is older than what is known, with their change count."""
+        return list(
+            self._connection.execute(
+                "SELECT source, changes FROM sources WHERE changes > written ORDER BY source"
+            )
+        )
+
+    def rows_of(self, source: str) -> list[RowAnswer]:
+        """Return every answer of a file, in order of sheet, row and sequence."""
+        found = self._connection.execute(
+            "SELECT sheet, row, sequence, outcome, reasons, due, shown FROM answers"
+            " LEFT JOIN records USING (record) WHERE source = ? ORDER BY sheet, row, sequence",
+            (source,),
+        )
+        return [
+            RowAnswer(
+                sheet, row, sequence, outcome,
+                tuple((code, field) for code, field in json.loads(reasons)),
+                due or "", shown or "",
+            )
+            for sheet, row, sequence, outcome, reasons, due, shown in found
+        ]  # fmt: skip
+
+    def mark_written(self, source: str, changes: int) -> None:
+        """Take note that the result file shows the state of that change."""
+        self._connection.execute(
+            "UPDATE sources SET written = ? WHERE source = ?", (changes, source)
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()

@@ -1,0 +1,382 @@
+"""The receipts follower: tells each department what became of every row it sent.
+
+It follows the ledger from its own position and writes three things: a message per answer to
+`receipts.<department>` (ids are made of the ledger's coordinates, so a repetition is recognised),
+its book, and the result files. Book and position move together after the messages are on the
+broker; killed in between, it sends the same messages again.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+from connectors.run import connections_of, layouts_of, stream_of
+from hub.adapters.faults import EnvironmentFaults
+from hub.adapters.kafka import KafkaInputs
+from hub.adapters.kafka_appender import KafkaAppender
+from hub.adapters.lease import FolderLease
+from hub.adapters.receipt_book import Answer, Reasons, ReceiptBook, RecordNews
+from hub.contracts import Contracts
+from hub.core.record import PRIMARY, LedgerRecord, Outcome, decode_record
+from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, Stage, StageCode, Status
+from hub.domain.dates import day_of_ms
+from hub.domain.reasons import REASONS, message
+from hub.errors import IntegrityError
+from hub.ports import FaultHooks, InputRecord, OutputRecord
+from hub.site import LoadedSite, Site
+from hub.workers.result_files import ResultFiles, SourceFiles
+
+_BATCH: Final = 2_000
+_POLL_SECONDS: Final = 0.2
+_BEIJING: Final = timezone(timedelta(hours=8))
+_OUTCOME_NAMES: Final = {outcome: outcome.name.lower() for outcome in Outcome}
+_TOLD_LATER: Final = frozenset(
+    {
+        Outcome.OUTCOME_NOTED,
+        Outcome.DUE_SOON,
+        Outcome.OVERDUE,
+        Outcome.EXPIRED,
+        Outcome.HELD_RELEASED,
+        Outcome.RECOUNTED,
+    }
+)
+"""What a department is told of after the first answer."""
+_STAGES_ZH: Final = {
+    StageCode.NAMED: "待报送",
+    StageCode.SENT: "已报送",
+    StageCode.ACKNOWLEDGED: "平台已接收",
+    StageCode.PUBLISHED: "已公示",
+    StageCode.REFUSED: "被平台退回",
+    StageCode.WITHDRAWN: "已撤下",
+}
+_WITHDRAW: Final = "W"
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_POSITION_PARTS: Final = 3
+_LONGEST_NUMBER: Final = 18
+"""Digits of a number that fits 64 bits; headers of foreign producers may hold anything."""
+
+_log = logging.getLogger("hub.receipts")
+
+
+class Appender(Protocol):
+    """Sends records and waits until they are on the broker."""
+
+    def append(self, records: Sequence[OutputRecord]) -> None:
+        """Raises `UnavailableError` when one may be missing."""
+
+
+class LedgerReader(Protocol):
+    """Reads the ledger's partitions, committed records only; see `hub.ports.Inputs`."""
+
+    def bounds(
+        self, partitions: Iterable[tuple[str, int]]
+    ) -> dict[tuple[str, int], tuple[int, int]]:
+        """Log start and end of each partition."""
+
+    def assign(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Read these partitions from these offsets on."""
+
+    def consume(self, limit: int, timeout_seconds: float) -> list[InputRecord]:
+        """Read up to `limit` records; an empty list when none came in time."""
+
+
+class Told(NamedTuple):
+    """What one ledger record gives: a receipt (None: nobody is told) and news for the book."""
+
+    receipt: OutputRecord | None
+    news: tuple[Answer | RecordNews, ...]
+
+
+class Teller:
+    """Ledger records -> receipts and news; reads nothing but its arguments and the manifests."""
+
+    def __init__(self, site: Site, files: SourceFiles) -> None:
+        self._site = site
+        self._files = files
+        self._names = {target.number: target.name_zh for target in site.targets}
+        self._ids = {target.number: target.id for target in site.targets}
+        self._departments = frozenset(department.id for department in site.departments)
+
+    def tell(self, partition: int, record: LedgerRecord) -> Told:
+        """Return the receipt and the news of one ledger record."""
+        is_primary = record.outcome in PRIMARY
+        news: list[Answer | RecordNews] = []
+        if record.state is not None:
+            news.append(self._news_of(record, record.state))
+        if is_primary:
+            answer = self._answer_of(record)
+            if answer is not None:
+                news.append(answer)
+        department = record.department or (record.state.department if record.state else "")
+        if department not in self._departments:
+            return Told(None, tuple(news))
+        if is_primary or (record.outcome in _TOLD_LATER and record.state is not None):
+            return Told(self._receipt(department, partition, record), tuple(news))
+        return Told(None, tuple(news))
+
+    def _answer_of(self, record: LedgerRecord) -> Answer | None:
+        """Return the answer to a submission; None when its headers name no number in a stream."""
+        headers = dict(record.cause.headers)
+        stream = headers.get("ce_source", b"").decode("utf-8", "replace")
+        number = headers.get("ce_id", b"")
+        if not stream or not number.isdigit() or len(number) > _LONGEST_NUMBER:
+            return None
+        sequence = int(number)
+        mark, sheet, row = _position(headers.get("hub_position", b""))
+        file = self._files.find(stream, mark, sequence) if mark else None
+        is_repeat = any(reason.code == "REPEATED_SUBMISSION" for reason in record.reasons)
+        return Answer(
+            stream, sequence, file.source if file else "", sheet, row, record.record_key,
+            _OUTCOME_NAMES[record.outcome], _reasons(record), not is_repeat,
+        )  # fmt: skip
+
+    def _news_of(self, record: LedgerRecord, state: RecordState) -> RecordNews:
+        released = ""
+        reasons: Reasons = ()
+        if record.outcome is Outcome.HELD_RELEASED:
+            is_live = state.status is Status.LIVE
+            released, reasons = "accepted" if is_live else "quarantined", _reasons(record)
+        return RecordNews(
+            record.record_key,
+            "；".join(filter(None, map(self._due, state.clocks))),
+            "；".join(self._shown(stage, record) for stage in state.stages),
+            released,
+            reasons,
+        )
+
+    def _due(self, clock: Clock) -> str:
+        """Say one running or overdue duty: target, last day, marks."""
+        if clock.kind is ClockKind.EXPIRE or (not clock.is_running and not _is_late(clock)):
+            return ""
+        last_day = day_of_ms(clock.due_at - 1)
+        verb = "撤下" if clock.kind is ClockKind.WITHDRAW else ""
+        marks = [
+            text
+            for flag, text in (
+                (ClockFlag.PROVISIONAL, "暂定"),
+                (ClockFlag.ESTIMATED, "估算"),
+                (ClockFlag.LATE, "逾期完成"),
+            )
+            if clock.flags & flag
+        ]
+        if clock.is_running and clock.flags & ClockFlag.OVERDUE_WRITTEN:
+            marks.append("已逾期")
+        note = f"（{'，'.join(marks)}）" if marks else ""
+        return f"{self._name(clock.target)}{verb} {last_day.isoformat()}{note}"
+
+    def _shown(self, stage: Stage, record: LedgerRecord) -> str:
+        """Say where and when a record was shown or taken down."""
+        text = f"{self._name(stage.target)} {_STAGES_ZH[StageCode(stage.stage)]}"
+        if stage.action == _WITHDRAW and stage.stage != StageCode.WITHDRAWN:
+            text += "（撤下）"
+        if stage.stage == StageCode.REFUSED and _is_refused_here(record, self._ids[stage.target]):
+            text += "：" + "，".join(
+                reason.field for reason in record.reasons if reason.code == "REFUSED_BY_TARGET"
+            )
+        at = datetime.fromtimestamp((stage.platform_at or stage.at) / 1000, UTC)
+        return f"{text} {at.astimezone(_BEIJING):%Y-%m-%d %H:%M}" if at > _EPOCH else text
+
+    def _name(self, target: int) -> str:
+        return self._names.get(target, f"平台{target}")
+
+    def _receipt(self, department: str, partition: int, record: LedgerRecord) -> OutputRecord:
+        """Build the message for the department; no content of the row is in it."""
+        headers = dict(record.cause.headers) if record.outcome in PRIMARY else {}
+        receipt_id = sha256(f"{partition}|{record.sequence}".encode()).hexdigest()[:32]
+        state = record.state
+        content = {
+            "receipt": receipt_id,
+            "ledger": {"partition": partition, "sequence": record.sequence},
+            "department": department,
+            "stream": headers.get("ce_source", b"").decode("utf-8", "replace"),
+            "sequence": headers.get("ce_id", b"").decode("ascii", "replace"),
+            "position": headers.get("hub_position", b"").decode("ascii", "replace"),
+            "kind": record.kind,
+            "outcome": _OUTCOME_NAMES[record.outcome],
+            "record": record.record_key.hex(),
+            "version": record.version,
+            "decided_at": record.decided_at,
+            "reasons": [_told(reason.code, reason.field) for reason in record.reasons],
+            "events": [
+                {"target": self._ids.get(each.target, ""), "event": each.event}
+                for each in record.events
+            ],
+            "due": [] if state is None else [*map(self._due_json, state.clocks)],
+            "stages": [] if state is None else [*map(self._stage_json, state.stages)],
+        }
+        moment = datetime.fromtimestamp(record.decided_at / 1000, UTC)
+        return OutputRecord(
+            self._site.topic(f"receipts.{department}"),
+            partition,
+            record.cause.key,
+            json.dumps(content, ensure_ascii=False, sort_keys=True).encode(),
+            (
+                ("ce_specversion", b"1.0"),
+                ("ce_type", b"receipt.issued.v1"),
+                ("ce_source", b"receipts"),
+                ("ce_id", receipt_id.encode()),
+                ("ce_time", moment.isoformat(timespec="milliseconds").encode()),
+            ),
+        )
+
+    def _due_json(self, clock: Clock) -> dict[str, object]:
+        return {
+            "target": self._ids.get(clock.target, ""),
+            "clock": ClockKind(clock.kind).name.lower(),
+            "due_at": clock.due_at,
+            "running": clock.is_running,
+            "provisional": bool(clock.flags & ClockFlag.PROVISIONAL),
+            "estimated": bool(clock.flags & ClockFlag.ESTIMATED),
+            "late": _is_late(clock),
+        }
+
+    def _stage_json(self, stage: Stage) -> dict[str, object]:
+        return {
+            "target": self._ids.get(stage.target, ""),
+            "version": stage.version,
+            "stage": StageCode(stage.stage).name.lower(),
+            "at": stage.at,
+            "platform_at": stage.platform_at,
+        }
+
+
+class ReceiptsFollower:
+    """Reads the ledger on and keeps receipts, book and result files up with it."""
+
+    def __init__(
+        self,
+        site: Site,
+        inputs: LedgerReader,
+        appender: Appender,
+        book: ReceiptBook,
+        teller: Teller,
+        results: ResultFiles,
+        faults: FaultHooks,
+    ) -> None:
+        self._ledger = site.topic("ledger")
+        self._partitions = range(site.partitions)
+        self._inputs = inputs
+        self._appender = appender
+        self._book = book
+        self._teller = teller
+        self._results = results
+        self._faults = faults
+
+    def start(self) -> None:
+        """Take up the own position. Raises `IntegrityError` when the ledger is shorter than it."""
+        places = [(self._ledger, partition) for partition in self._partitions]
+        known = self._book.positions()
+        bounds = self._inputs.bounds(places)
+        for place in places:
+            if known.get(place[1], 0) > bounds[place][1]:
+                raise IntegrityError(
+                    "台账比本机记录的位置短：台账被重置或换过\n"
+                    "the ledger is shorter than this follower's position: it was reset\n"
+                    "处理办法：核对 KAFKA_BOOTSTRAP 与站点；确认后删除回执目录，从头重读\n"
+                    "Remedy: check broker and site; then delete the receipts folder to read anew"
+                )
+        self._inputs.assign({place: known.get(place[1], bounds[place][0]) for place in places})
+
+    def step(self) -> int:
+        """Follow the next ledger records; return how many there were."""
+        records = self._inputs.consume(_BATCH, _POLL_SECONDS)
+        if records:
+            self._faults.reached("after_consume")
+            self._follow(records)
+        self._results.write_changed(everything=not records)
+        return len(records)
+
+    def _follow(self, records: Sequence[InputRecord]) -> None:
+        receipts: list[OutputRecord] = []
+        news: list[Answer | RecordNews] = []
+        positions: dict[int, int] = {}
+        for record in records:
+            told = self._teller.tell(record.partition, decode_record(record.value))
+            if told.receipt is not None:
+                receipts.append(told.receipt)
+            news += told.news
+            positions[record.partition] = record.offset + 1
+        self._faults.reached("before_flush")
+        self._appender.append(receipts)
+        self._faults.reached("before_commit")
+        self._book.apply(news, positions)
+        self._faults.reached("after_commit")
+
+
+def run_receipts(
+    loaded: LoadedSite,
+    contracts: Contracts,
+    bootstrap: str,
+    folder: Path,
+    report: Callable[[str, Mapping[str, float]], None],
+    should_stop: Callable[[], bool],
+) -> None:
+    """Follow the ledger until `should_stop()`; `folder` is the follower's own.
+
+    Reports `step` with the number of `records`. Raises `FencedError` when another process follows
+    from the same folder, `UnavailableError` when the broker is away: start again.
+    """
+    lease = FolderLease(folder)
+    lease.take()
+    site = loaded.site
+    connections = connections_of(loaded) if any(d.files for d in site.departments) else ()
+    files = SourceFiles({stream_of(c): loaded.path(c.source.results) for c in connections})
+    layouts = {stream_of(c): layouts_of(loaded, c, contracts) for c in connections}
+    book = ReceiptBook(folder / "receipts.sqlite")
+    inputs = KafkaInputs(bootstrap, f"{site.prefix}receipts")
+    appender = KafkaAppender(bootstrap)
+    results = ResultFiles(book, files, contracts, layouts)
+    follower = ReceiptsFollower(
+        site, inputs, appender, book, Teller(site, files), results, EnvironmentFaults()
+    )
+    try:
+        follower.start()
+        while not should_stop():
+            report("step", {"records": float(follower.step())})
+        results.write_changed(everything=True)
+    finally:
+        inputs.close()
+        appender.close()
+        book.close()
+        lease.release()
+
+
+def _position(header: bytes) -> tuple[str, int, int]:
+    """Read `<fingerprint, 16 hex>:<sheet>:<row>`; ("", 0, 0) when it is nothing of the kind."""
+    parts = header.decode("ascii", "replace").split(":")
+    if len(parts) != _POSITION_PARTS or not all(
+        part.isascii() and part.isdigit() and len(part) <= _LONGEST_NUMBER for part in parts[1:]
+    ):
+        return "", 0, 0
+    return parts[0], int(parts[1]), int(parts[2])
+
+
+def _reasons(record: LedgerRecord) -> Reasons:
+    return tuple((reason.code, reason.field) for reason in record.reasons)
+
+
+def _told(code: str, field: str) -> dict[str, str]:
+    """Return a reason with its texts; a code that is not ours stands alone."""
+    if code not in REASONS:
+        return {"code": code, "field": field}
+    said = message(code, field)
+    return {
+        "code": code,
+        "field": field,
+        "zh": said.zh,
+        "en": said.en,
+        "remedy": said.remedy,
+        "remedy_en": said.remedy_en,
+    }
+
+
+def _is_late(clock: Clock) -> bool:
+    return bool(clock.flags & (ClockFlag.LATE | ClockFlag.OVERDUE_WRITTEN))
+
+
+def _is_refused_here(record: LedgerRecord, target: str) -> bool:
+    return record.cause.topic.endswith(f"outcomes.{target}")

@@ -1,0 +1,281 @@
+"""Result files: one per source file, the clerk's own rows each with the hub's answer.
+
+`<results>/<folder>/<name>.result.csv` for every file; for XLSX and XLS a workbook
+`<name>.result.xlsx` beside it. Personal content is not written back: the rows of natural persons
+and the columns that are sealed stay empty.
+"""
+
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from connectors.files_of_rows import read_rows
+from connectors.layout import Layouts
+from connectors.tables import MAX_FILE_BYTES, Cells
+from hub.adapters.receipt_book import Reasons, ReceiptBook, RowAnswer
+from hub.adapters.sheet_writer import LONGEST_CELL, write_csv, write_xlsx
+from hub.contracts import Contracts
+from hub.contracts.columns import column_index, header_key
+from hub.domain.reasons import REASONS, message
+
+COLUMNS: Final = (
+    "行号", "处理结果", "原因代码", "相关栏目", "说明", "处理办法", "期限", "公示情况",
+)  # fmt: skip
+OUTCOMES_ZH: Final = {
+    "accepted": "已接收",
+    "corrected": "已更正",
+    "withdrawn": "已撤回",
+    "duplicate": "重复，未再登记",
+    "superseded": "已有更新的版本",
+    "held": "等待原记录办结",
+    "conflicting": "内容冲突，待核实",
+    "quarantined": "未通过",
+}
+_PENDING: Final = "处理中"
+_NOT_SHOWN: Final = "（已加密，不回显）"
+_PAUSE_SECONDS: Final = 1.0
+_PAUSE_FACTOR: Final = 5.0
+"""A file that took a second to write is left alone for five."""
+_KEPT_CELLS: Final = 400_000
+"""Cells of source files kept in memory, about 40 MB."""
+
+_log = logging.getLogger("hub.receipts")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file a connector has begun, from the manifest it wrote beside the results."""
+
+    source: str
+    stream: str
+    folder: str
+    name: str
+    path: Path
+    fingerprint: str
+    first_sequence: int
+    results: Path
+
+
+class SourceFiles:
+    """The manifests of every stream: which file a fingerprint and number come from."""
+
+    def __init__(self, results: Mapping[str, Path]) -> None:
+        """Take the results folder of each stream."""
+        self._results = results
+        self._files: dict[str, SourceFile] = {}
+        self._by_mark: dict[tuple[str, str], list[SourceFile]] = {}
+        self._looked: dict[str, int] = {}
+
+    def find(self, stream: str, mark: str, sequence: int) -> SourceFile | None:
+        """Return the file with this fingerprint (16 hex) that had begun at or before `sequence`.
+
+        Copies of one file are told apart by where they begin in the stream.
+        """
+        found = self._find(stream, mark, sequence)
+        if found is None and self._read_new(stream):
+            found = self._find(stream, mark, sequence)
+        return found
+
+    def get(self, source: str) -> SourceFile | None:
+        """Return a file by its id."""
+        if source not in self._files:
+            for stream in self._results:
+                self._read_new(stream)
+        return self._files.get(source)
+
+    def _find(self, stream: str, mark: str, sequence: int) -> SourceFile | None:
+        begun = [
+            each
+            for each in self._by_mark.get((stream, mark), [])
+            if each.first_sequence <= sequence
+        ]
+        return max(begun, key=lambda each: each.first_sequence, default=None)
+
+    def _read_new(self, stream: str) -> bool:
+        """Read manifests when the folder has changed; True when something was read."""
+        folder = self._results.get(stream)
+        sources = folder / ".sources" if folder is not None else None
+        if folder is None or sources is None or not sources.is_dir():
+            return False
+        stamp = sources.stat().st_mtime_ns
+        if self._looked.get(stream) == stamp:
+            return False
+        self._looked[stream] = stamp
+        for path in sorted(sources.glob("*.json")):
+            self._add(stream, folder, path)
+        return True
+
+    def _add(self, stream: str, results: Path, path: Path) -> None:
+        try:
+            entry = json.loads(path.read_text(encoding="utf-8"))
+            file = SourceFile(
+                f"{stream}:{path.stem}", stream, str(entry["folder"]), str(entry["name"]),
+                Path(entry["path"]), str(entry["fingerprint"]), int(entry["first_sequence"]),
+                results,
+            )  # fmt: skip
+        except (OSError, ValueError, KeyError, TypeError):
+            _log.warning("a manifest cannot be read")
+            return
+        self._files[file.source] = file
+        marked = self._by_mark.setdefault((stream, file.fingerprint[:16]), [])
+        marked[:] = [each for each in marked if each.source != file.source] + [file]
+
+
+class _ClerkRow(NamedTuple):
+    """One row of the source file as read again for the result."""
+
+    sheet: int
+    number: int
+    headers: Cells
+    cells: Cells
+
+
+class ResultFiles:
+    """Writes the results of changed files, not more often than is good for the machine."""
+
+    def __init__(
+        self,
+        book: ReceiptBook,
+        files: SourceFiles,
+        contracts: Contracts,
+        layouts: Mapping[str, Sequence[Layouts]],
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take what is known, the manifests, the contracts and the layouts of each stream."""
+        self._book = book
+        self._files = files
+        self._layouts = {
+            (stream, each.folder.value): each for stream, found in layouts.items() for each in found
+        }
+        schemas = [contract.schema for contract in contracts.by_kind.values()]
+        self._labels = {
+            field.national_code or field.name: field.zh
+            for schema in schemas
+            for field in schema.fields
+        }
+        sealed = {field.name for schema in schemas for field in schema.fields if field.sealed}
+        self._sealed_headers = {
+            header for header, name in column_index(*schemas).items() if name in sealed
+        }
+        self._seconds = seconds
+        self._not_before: dict[str, float] = {}
+        self._kept: OrderedDict[str, list[_ClerkRow]] = OrderedDict()
+
+    def write_changed(self, *, everything: bool = False) -> int:
+        """Write the results that changed and whose pause is over; return how many were written.
+
+        `everything`: do not wait (when the worker stops, or has nothing else to do).
+        """
+        written = 0
+        for source, changes in self._book.changed_sources():
+            if not everything and self._seconds() < self._not_before.get(source, 0.0):
+                continue
+            started = self._seconds()
+            file = self._files.get(source)
+            if file is not None:
+                self._write(file, self._book.rows_of(source))
+            self._book.mark_written(source, changes)
+            took = self._seconds() - started
+            pause = max(_PAUSE_SECONDS, took * _PAUSE_FACTOR)
+            self._not_before[source] = self._seconds() + pause
+            written += 1
+        return written
+
+    def _write(self, file: SourceFile, answers: Sequence[RowAnswer]) -> None:
+        folder = file.results / file.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        sheets = self._sheets(file, answers)
+        first = next(iter(sheets.values()), [list(COLUMNS)])
+        whole = first if len(sheets) < 2 else [row for table in sheets.values() for row in table]  # noqa: PLR2004 - one sheet
+        write_csv(folder / f"{file.name}.result.csv", whole)
+        if file.name.lower().endswith((".xlsx", ".xls", ".xlsm")):
+            titled = [(f"工作表{index + 1}", table) for index, table in sheets.items()]
+            write_xlsx(folder / f"{file.name}.result.xlsx", titled or [("结果", first)])
+
+    def _sheets(self, file: SourceFile, answers: Sequence[RowAnswer]) -> dict[int, list[list[str]]]:
+        """Return a table per sheet: answers beside the clerk's rows, in the clerk's order."""
+        by_row: dict[tuple[int, int], list[RowAnswer]] = {}
+        for answer in answers:
+            by_row.setdefault((answer.sheet, answer.row), []).append(answer)
+        rows = self._clerk_rows(file) or [
+            _ClerkRow(sheet, number, (), ()) for sheet, number in sorted(by_row)
+        ]
+        sheets: dict[int, list[list[str]]] = {}
+        for row in rows:
+            if row.sheet not in sheets:
+                sheets[row.sheet] = [[*COLUMNS, *row.headers]]
+            said = by_row.get((row.sheet, row.number), [])
+            sheets[row.sheet].append([*self._said(row.number, said), *self._shown(row, said)])
+        return sheets
+
+    def _said(self, number: int, answers: Sequence[RowAnswer]) -> list[str]:
+        """Return the hub's columns of one row; of a move's two halves the arriving one decides."""
+        place = str(number) if number else "整张工作表"
+        if not answers:
+            return [place, _PENDING, "", "", "", "", "", ""]
+        last = answers[-1]
+        reasons = [reason for answer in answers for reason in answer.reasons]
+        codes, fields, texts, remedies = self._told(reasons)
+        outcome = OUTCOMES_ZH.get(last.outcome, last.outcome)
+        return [place, outcome, codes, fields, texts, remedies, last.due, last.shown]
+
+    def _told(self, reasons: Reasons) -> tuple[str, str, str, str]:
+        """Return codes, fields, messages and remedies, each joined; a repeated text stands once."""
+        texts, remedies = [], []
+        for code, field in reasons:
+            if code in REASONS:
+                said = message(code, self._labels.get(field, field))
+                texts.append(said.zh)
+                remedies.append(said.remedy)
+        return (
+            "；".join(dict.fromkeys(code for code, _ in reasons)),
+            "；".join(dict.fromkeys(self._labels.get(f, f) for _, f in reasons if f)),
+            "；".join(dict.fromkeys(texts)),
+            "；".join(dict.fromkeys(remedies)),
+        )
+
+    def _shown(self, row: _ClerkRow, answers: Sequence[RowAnswer]) -> list[str]:
+        """Return the clerk's cells without what is sealed; none while that is not known."""
+        if not answers:
+            return []
+        if any(code == "PERSON_NOT_ENABLED" for each in answers for code, _ in each.reasons):
+            return [_NOT_SHOWN for _ in row.cells]
+        return [
+            _NOT_SHOWN if cell and header_key(header) in self._sealed_headers else cell
+            for header, cell in zip(row.headers, row.cells, strict=False)
+        ]
+
+    def _clerk_rows(self, file: SourceFile) -> list[_ClerkRow]:
+        """Read the source file again if it is still the same one; an empty list when not."""
+        if file.source in self._kept:
+            self._kept.move_to_end(file.source)
+            return self._kept[file.source]
+        try:
+            if file.path.stat().st_size > MAX_FILE_BYTES:
+                return []
+            content = file.path.read_bytes()
+        except OSError:
+            return []
+        if sha256(content).hexdigest() != file.fingerprint:
+            return []
+        is_header = self._layouts[file.stream, file.folder].is_header()
+        rows = [
+            _ClerkRow(
+                row.sheet_index, row.row_number, row.headers,
+                tuple(cell[:LONGEST_CELL] for cell in row.cells),
+            )
+            for row in read_rows(content, is_header)
+        ]  # fmt: skip
+        self._kept[file.source] = rows
+        while self._cells_kept() > _KEPT_CELLS and len(self._kept) > 1:
+            self._kept.popitem(last=False)
+        return rows
+
+    def _cells_kept(self) -> int:
+        return sum(len(row.cells) for rows in self._kept.values() for row in rows)

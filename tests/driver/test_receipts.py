@@ -1,0 +1,338 @@
+"""The receipts follower over the real registrar: what a clerk gets back for each row."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import openpyxl
+import pytest
+
+from connectors.agent import Agent, Ports, Route
+from connectors.file import FileSource
+from connectors.layout import Folder
+from hub.adapters.receipt_book import ReceiptBook
+from hub.errors import IntegrityError
+from hub.ports import InputRecord, OutputRecord
+from hub.site import Department, Site, Target
+from hub.workers.receipts import ReceiptsFollower, Teller
+from hub.workers.result_files import COLUMNS, ResultFiles, SourceFiles
+from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
+from tests.driver.rows import at, basis
+from tests.unit.connectors.made import CONTRACTS, LICENCE_ROW, STREAM, SUBMITTER, layouts, table
+from tests.unit.connectors.memory_broker import (
+    Clock,
+    Faults,
+    FreeLease,
+    KilledError,
+    MemoryBroker,
+    MemoryTransactions,
+)
+
+NUMBER = "行政许可决定文书号"
+CODE = "行政相对人代码_1(统一社会信用代码)"
+ROW = {**LICENCE_ROW, "许可决定日期": "2026-11-02"}
+
+
+def _target(target_id: str, name: str, number: int) -> Target:
+    return Target.model_validate(
+        {
+            "id": target_id, "name_zh": name, "number": number, "kind": "kafka", "role": "display",
+            "public": True, "clearance": ["public"], "kinds": ["licence.granted.v1"],
+        }
+    )  # fmt: skip
+
+
+SITE = Site(
+    site="test",
+    name_zh="测试",
+    prefix="test.",
+    partitions=2,
+    rulebook=Path("r"),
+    calendar=Path("c"),
+    sealing_key_file=Path("k"),
+    departments=(Department(id="market-supervision", name_zh="市场监管局"),),
+    targets=(_target("province", "省平台", 0), _target("city", "信用网站", 1)),
+)
+
+
+class LedgerInputs:
+    """Reads the driver's ledger."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self._log = log
+        self._positions: dict[tuple[str, int], int] = {}
+
+    def bounds(
+        self, partitions: Iterable[tuple[str, int]]
+    ) -> dict[tuple[str, int], tuple[int, int]]:
+        """Log start and end."""
+        return {place: (0, len(self._log.logs[place])) for place in partitions}
+
+    def assign(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Read from here."""
+        self._positions = dict(positions)
+
+    def consume(self, limit: int, timeout_seconds: float) -> list[InputRecord]:
+        """Everything new."""
+        del timeout_seconds
+        found: list[InputRecord] = []
+        for place, start in self._positions.items():
+            taken = self._log.logs[place][start : start + limit]
+            self._positions[place] = start + len(taken)
+            found += taken
+        return found
+
+
+class Outbox:
+    """Takes receipts."""
+
+    def __init__(self) -> None:
+        self.sent: list[OutputRecord] = []
+
+    def append(self, records: Iterable[OutputRecord]) -> None:
+        """Keep them."""
+        self.sent += records
+
+    def contents(self) -> list[dict[str, object]]:
+        """Return the receipts' contents."""
+        return [json.loads(record.value) for record in self.sent]
+
+
+class Office:
+    """A department's folders, a hub, and the follower between them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.driver = HubTestDriver(basis(), now=at("2026-11-05 09:00"))
+        self.broker = MemoryBroker()
+        self.outbox = Outbox()
+        self._piped = 0
+        for each in Folder:
+            (folder / "inbox" / each.value).mkdir(parents=True)
+        (folder / "state").mkdir()
+
+    def submit(self, name: str, content: bytes) -> None:
+        """Put a file into the inbox, submit it, let the registrar decide."""
+        (self.folder / "inbox" / name).write_bytes(content)
+        source = FileSource(
+            self.folder / "inbox", self.folder / "results", SUBMITTER, [*map(layouts, Folder)]
+        )
+        clock = Clock()
+        ports = Ports(
+            MemoryTransactions(self.broker), self.broker, FreeLease(), clock, clock, Faults()
+        )
+        route = Route(STREAM, "test.submissions.market-supervision", "test.cursors.x", 2)
+        agent = Agent(route, source, ports, self.folder / "state")
+        agent.start()
+        for _ in range(5):
+            agent.step()
+        submissions = self.broker.committed["test.submissions.market-supervision"]
+        for record in submissions[self._piped :]:
+            self.driver.log.append(record)
+        self._piped = len(submissions)
+        self.driver.run()
+
+    def report(self, target: str, stage: str, code: str = "") -> None:
+        """Let a platform report a stage for every record on the ledger."""
+        for partition in range(2):
+            for record in self.driver.ledger(partition):
+                if record.publish_targets:
+                    content = {
+                        "record": record.record_key.hex(), "version": record.version,
+                        "action": "publish", "stage": stage, "code": code,
+                        "platform_at": at("2026-11-06 10:05"), "at": self.driver.now,
+                    }  # fmt: skip
+                    value = json.dumps(content).encode()
+                    self.driver.put(f"outcomes.{target}", partition, record.cause.key, value)
+        self.driver.run()
+
+    def follow(self, faults: Faults | None = None) -> None:
+        """Start a follower and let it catch up."""
+        book = ReceiptBook(self.folder / "receipts" / "receipts.sqlite")
+        files = SourceFiles({STREAM: self.folder / "results"})
+        results = ResultFiles(book, files, CONTRACTS, {STREAM: [*map(layouts, Folder)]})
+        follower = ReceiptsFollower(
+            SITE,
+            LedgerInputs(self.driver.log),
+            self.outbox,
+            book,
+            Teller(SITE, files),
+            results,
+            faults or Faults(),
+        )
+        try:
+            follower.start()
+            while follower.step():
+                pass
+        finally:
+            book.close()
+
+    def result(self, name: str) -> list[dict[str, str]]:
+        """Read a CSV result file as the clerk's program would."""
+        text = (self.folder / "results" / name).read_text(encoding="utf-8-sig")
+        return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    """Return an empty office."""
+    return Office(tmp_path)
+
+
+def workbook(*rows: dict[str, str]) -> bytes:
+    """Write rows as XLSX."""
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    for row in csv.reader(io.StringIO(table(*rows).decode(), newline="")):
+        sheet.append(row)
+    for cell in (cell for row in sheet for cell in row if cell.data_type == "f"):
+        cell.data_type = "s"
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def test_each_row_gets_outcome_reasons_remedy_and_due_days(office: Office) -> None:
+    """Accepted rows show the last day per platform; others say what is wrong and what to do."""
+    bad = {**ROW, NUMBER: "2号", CODE: "91330900MA0000015X"}
+    office.submit("licences/a.csv", table(ROW, bad, ROW))
+    office.follow()
+    first, second, third = office.result("licences/a.csv.result.csv")
+    assert (first["行号"], first["处理结果"]) == ("2", "已接收")
+    assert first["期限"] == "省平台 2026-11-11；信用网站 2026-11-11"
+    assert first["行政相对人名称"] == ROW["行政相对人名称"]
+    assert second["处理结果"] == "未通过"
+    assert second["原因代码"] == "CREDIT_CODE_CHECK_DIGIT"
+    assert "校验位不符" in second["说明"]
+    assert second["处理办法"]
+    assert third["处理结果"] == "重复，未再登记"
+
+
+def test_a_published_record_says_where_and_when(office: Office) -> None:
+    """The result file is written again when a platform reports; a refusal names the code."""
+    office.submit("licences/a.csv", table(ROW))
+    office.follow()
+    office.report("city", "published")
+    office.report("province", "refused", "E42")
+    office.follow()
+    (row,) = office.result("licences/a.csv.result.csv")
+    assert "信用网站 已公示 2026-11-06 10:05" in row["公示情况"]
+    assert "省平台 被平台退回：E42" in row["公示情况"]
+    assert row["期限"] == "省平台 2026-11-11"
+
+
+def test_an_overdue_record_is_marked(office: Office) -> None:
+    """Nobody sent anything: the clock alone changes the result file."""
+    office.submit("licences/a.csv", table(ROW))
+    office.driver.advance(14 * 86_400_000)
+    office.follow()
+    (row,) = office.result("licences/a.csv.result.csv")
+    assert row["期限"] == "省平台 2026-11-11（已逾期）；信用网站 2026-11-11（已逾期）"
+    assert {receipt["outcome"] for receipt in office.outbox.contents()} >= {"accepted", "overdue"}
+
+
+def test_a_moved_record_answers_on_its_one_row(office: Office) -> None:
+    """Two submissions of one row: the arriving half decides, also after it was held."""
+    office.submit("licences/a.csv", table(ROW))
+    moved = {**ROW, NUMBER: "新号", "原文书号": ROW[NUMBER], "原因": "更正文书号"}
+    office.submit("corrections/b.csv", table(moved))
+    office.follow()
+    (row,) = office.result("corrections/b.csv.result.csv")
+    assert row["处理结果"] == "已接收"
+
+
+def test_no_personal_content_comes_back(office: Office) -> None:
+    """A person's row and the representative's document stay empty in results and receipts."""
+    number = "330900198001010019"
+    person = {**ROW, CODE: number, "法定代表人证件号码": ""}
+    company = {**ROW, NUMBER: "2号", "法定代表人证件号码": number}
+    office.submit("licences/a.csv", table(person, company))
+    office.follow()
+    first, second = office.result("licences/a.csv.result.csv")
+    assert first["原因代码"] == "PERSON_NOT_ENABLED"
+    assert number not in str([first, second])
+    assert ROW["行政相对人名称"] not in first.values()
+    assert second["行政相对人名称"] == ROW["行政相对人名称"]
+    assert all(number.encode() not in record.value for record in office.outbox.sent)
+
+
+def test_formulas_do_not_run_on_the_clerks_machine(office: Office) -> None:
+    """XLSX cells are text, CSV cells begin with an apostrophe."""
+    rows = [{**ROW, NUMBER: f"{n}号", "备注": text} for n, text in enumerate(
+        ["=1+1", "+1", "-1", "@SUM(A1)", "_x000D_", "a\x0bb"])]  # fmt: skip
+    office.submit("licences/a.xlsx", workbook(*rows[:5]))
+    office.submit("licences/b.csv", table(*rows))
+    office.follow()
+    said = [row["备注"] for row in office.result("licences/b.csv.result.csv")]
+    assert said == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "_x000D_", "a\x0bb"]
+    book = openpyxl.load_workbook(office.folder / "results/licences/a.xlsx.result.xlsx")
+    sheet = book.worksheets[0]
+    headers = [cell.value for cell in sheet[1]]
+    assert headers[: len(COLUMNS)] == list(COLUMNS)
+    assert [cell.data_type for cell in sheet[2]].count("f") == 0
+    column = headers.index("备注")
+    assert [sheet.cell(n, column + 1).value for n in range(2, 6)] == [
+        "=1+1", "+1", "-1", "@SUM(A1)",
+    ]  # fmt: skip
+
+
+def test_an_unreadable_file_has_a_result_that_says_why(office: Office) -> None:
+    """One line for the whole file."""
+    office.submit("penalties/a.xlsx", b"PK\x03\x04 broken")
+    office.follow()
+    (row,) = office.result("penalties/a.xlsx.result.csv")
+    assert (row["行号"], row["原因代码"]) == ("整张工作表", "FILE_BROKEN")
+
+
+@pytest.mark.parametrize("hook", ["after_consume", "before_flush", "before_commit", "after_commit"])
+def test_killed_anywhere_the_results_are_the_same_and_receipts_repeat_their_ids(
+    office: Office, hook: str
+) -> None:
+    """Messages may come twice under one id, never with other content; nothing is left out."""
+    office.submit("licences/a.csv", table(ROW, {**ROW, NUMBER: "2号"}, {**ROW, NUMBER: ""}))
+    with pytest.raises(KilledError):
+        office.follow(Faults(hook))
+    office.report("city", "published")
+    office.follow()
+    assert [row["处理结果"] for row in office.result("licences/a.csv.result.csv")] == [
+        "已接收",
+        "已接收",
+        "未通过",
+    ]
+    by_id: dict[object, dict[str, object]] = {}
+    for receipt in office.outbox.contents():
+        assert by_id.setdefault(receipt["receipt"], receipt) == receipt
+    told = [receipt["outcome"] for receipt in by_id.values()]
+    assert sorted(map(str, told)) == [
+        "accepted", "accepted", "outcome_noted", "outcome_noted", "quarantined",
+    ]  # fmt: skip
+
+
+def test_copies_of_one_file_have_results_of_their_own(office: Office) -> None:
+    """Equal content under two names: the numbers in the stream tell the rows apart."""
+    office.submit("licences/a.csv", table(ROW))
+    office.submit("licences/b.csv", table(ROW))
+    office.follow()
+    assert office.result("licences/a.csv.result.csv")[0]["处理结果"] == "已接收"
+    assert office.result("licences/b.csv.result.csv")[0]["处理结果"] == "重复，未再登记"
+
+
+def test_a_source_file_that_was_removed_still_gets_its_answers(office: Office) -> None:
+    """Without the clerk's rows the result has the numbers and the hub's columns."""
+    office.submit("licences/a.csv", table(ROW))
+    (office.folder / "inbox/licences/a.csv").unlink()
+    office.follow()
+    (row,) = office.result("licences/a.csv.result.csv")
+    assert list(row) == list(COLUMNS)
+    assert (row["行号"], row["处理结果"]) == ("2", "已接收")
+
+
+def test_a_shorter_ledger_is_not_the_one_that_was_followed(office: Office) -> None:
+    """A reset ledger is noticed before anything is written."""
+    office.submit("licences/a.csv", table(ROW))
+    office.follow()
+    office.driver.log.logs.clear()
+    with pytest.raises(IntegrityError):
+        office.follow()
