@@ -282,7 +282,7 @@ def _to_input(message: Message) -> InputRecord:
         message.partition() or 0,
         message.offset() or 0,
         message.key() or b"",
-        tuple(headers) if headers else (),  # type: ignore[arg-type] # bytes values, as produced
+        tuple((name, value or b"") for name, value in headers) if headers else (),  # type: ignore[misc, str-unpack] # bytes values, as produced; a null one is empty
         message.value() or b"",
     )
 

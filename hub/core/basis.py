@@ -164,7 +164,7 @@ class Basis:
         """The clocks of a new version whose disclosure duty the old one had met."""
         start = self.day_of(now).toordinal()
         return tuple(
-            clock
+            clock._replace(flags=clock.flags | ClockFlag.CORRECTION)
             for t in self.targets
             if targets >> t.number & 1
             for clock in self._clock(t, ClockKind.DISCLOSE, "correct", kind, start)
@@ -194,10 +194,11 @@ class Basis:
 
     def counted_again(self, clock: Clock, kind: str) -> Clock:
         """The same clock counted under this basis; what was already said stays said."""
-        name = _RULEBOOK_CLOCKS[clock.kind]
-        fresh = self._clock(
-            self._by_number[clock.target], clock.kind, name, kind, clock.counted_from
-        )
+        target = self._by_number.get(clock.target)
+        if target is None:  # no target of this basis any more: its deadline stays as it was
+            return clock
+        name = "correct" if clock.flags & ClockFlag.CORRECTION else _RULEBOOK_CLOCKS[clock.kind]
+        fresh = self._clock(target, clock.kind, name, kind, clock.counted_from)
         if not fresh:
             return clock
         kept = clock.flags & ~ClockFlag.PROVISIONAL

@@ -74,14 +74,26 @@ def quarantine_clocks(
 
     Without a readable decision date they start at the first arrival and are marked estimated.
     """
-    if old is not None and old.clocks and not prepared.decided_on:
+    left = unfinished_withdrawals(old, 0)
+    if old is not None and len(left) < len(old.clocks) and not prepared.decided_on:
         return old.clocks
     every = basis.targets_of_kind(prepared.subject_kind)
     if prepared.decided_on:
-        return disclosure_clocks(prepared, old, every, 0, now, basis)
+        return disclosure_clocks(prepared, old, every, 0, now, basis) + left
     arrived = basis.day_of(now).toordinal()
     clocks = basis.clocks_from_decision(prepared.subject_kind, arrived, every)
-    return tuple(c._replace(flags=c.flags | ClockFlag.ESTIMATED) for c in clocks)
+    return tuple(c._replace(flags=c.flags | ClockFlag.ESTIMATED) for c in clocks) + left
+
+
+def unfinished_withdrawals(old: RecordState | None, besides: int) -> tuple[Clock, ...]:
+    """Withdrawals still owed at targets other than `besides`: nothing that arrives ends them."""
+    if old is None:
+        return ()
+    return tuple(
+        c
+        for c in old.clocks
+        if c.kind is ClockKind.WITHDRAW and c.is_running and not besides >> c.target & 1
+    )
 
 
 def withdrawal_clocks(kind: str, targets: int, now: int, basis: Basis) -> tuple[Clock, ...]:
@@ -147,7 +159,9 @@ def _stop(
     clock: Clock, reached: Stage, old: RecordState, basis: Basis, events: list[ClockEvent]
 ) -> Clock:
     """Stop the clock when the stage is the one it waits for."""
-    if clock.target != reached.target or not clock.is_running or old.status is Status.QUARANTINED:
+    if clock.target != reached.target or not clock.is_running:
+        return clock
+    if clock.kind is ClockKind.DISCLOSE and old.status is Status.QUARANTINED:
         return clock
     if clock.kind is ClockKind.DISCLOSE and reached.action == "P":
         done = reached.stage is StageCode.PUBLISHED or (

@@ -64,7 +64,9 @@ def decide(
     """
     stored = view.get(b"r" + prepared.record_key)
     old = decode_state(stored) if stored is not None else None
-    decision = _RULES[prepared.verb](view, prepared, old, now, basis, head.sequence)
+    # an enum hashes in Python: the verb of nearly every cause is not looked up
+    rule = _submission if prepared.verb is Verb.SUBMISSION else _RULES[prepared.verb]
+    decision = rule(view, prepared, old, now, basis, head.sequence)
     if decision is None:
         return None
     state = decision.state
@@ -133,7 +135,7 @@ def _quarantine(
     state = RecordState(
         Status.QUARANTINED, RecordFlag.NONE, old.version if old else 0, ZERO_CONTENT, sequence,
         prepared.decided_on, prepared.source_version, old.named if old else 0, 0, NEVER,
-        running, (), prepared.department, prepared.subject_kind,
+        running, old.stages if old else (), prepared.department, prepared.subject_kind,
     )  # fmt: skip
     return Decision(Outcome.QUARANTINED, state=state, reasons=everything)
 
@@ -194,6 +196,8 @@ def _publish(
         running = clocks.disclosure_clocks(prepared, old, shown, met, now, basis)
     if withdraw:
         running += clocks.withdrawal_clocks(prepared.subject_kind, withdraw, now, basis)
+    if old is not None:
+        running += clocks.unfinished_withdrawals(old, shown | withdraw)
     timer_at, provisional = index_fields(running)
     state = RecordState(
         Status.LIVE, provisional, version, prepared.content, sequence, prepared.decided_on,
@@ -328,8 +332,8 @@ def _moved_in(
     state = RecordState(
         Status.HELD, RecordFlag.NONE, old.version if old else 0, prepared.content, sequence,
         prepared.decided_on, prepared.source_version, old.named if old else 0, 0, NEVER,
-        clocks.quarantine_clocks(prepared, old, now, basis), (), prepared.department,
-        prepared.subject_kind,
+        clocks.quarantine_clocks(prepared, old, now, basis), old.stages if old else (),
+        prepared.department, prepared.subject_kind,
     )  # fmt: skip
     return Decision(
         Outcome.HELD,

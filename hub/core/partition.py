@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING
 
 from hub.core import keys
 from hub.core.basis import Basis, canonical_json, compile_basis
-from hub.core.decide import decide
+from hub.core.decide import NO_SEQUENCE, decide
 from hub.core.keys import GENESIS, Head, MoveNote, SweepCursor
 from hub.core.record import (
+    NO_KEY,
     Cause,
     CauseKind,
     LedgerRecord,
     Outcome,
+    Reason,
     encode_record,
     record_hash,
 )
+from hub.core.state import NEVER
 from hub.core.touches import (
     Prepared,
     Verb,
@@ -31,6 +34,7 @@ from hub.core.touches import (
     prepare_submission,
 )
 from hub.domain.partitioning import partition_of
+from hub.errors import HubError
 from hub.ports import InputRecord, OutputRecord
 
 if TYPE_CHECKING:
@@ -125,12 +129,18 @@ class PartitionCore:
     def step(self, view: View, prepared: Prepared, now: int) -> tuple[LedgerRecord, bytes] | None:
         """Decide, chain, pack. None when a timer or sweep step has nothing to say."""
         basis = self.basis
-        if basis is None:
-            if prepared.verb not in (Verb.ADOPT_BASIS, Verb.REFUSE):
-                message = "no basis adopted: control is read before everything else"
-                raise AssertionError(message)
+        if prepared.verb is Verb.NOTE_MOVE:
+            # What is held may have become known, or have been released, within this very batch.
+            prepared.record_key = NO_KEY
+            self.look_again(prepared, view)
+        record: LedgerRecord | None
+        if basis is not None:
+            record = decide(view, prepared, self.head, now, basis)
+        elif prepared.verb is Verb.ADOPT_BASIS:
             basis = self._library.adopt(json.loads(prepared.cause.value)["basis"])
-        record = decide(view, prepared, self.head, now, basis)
+            record = decide(view, prepared, self.head, now, basis)
+        else:
+            record = _refuse_before_basis(prepared, self.head, now)
         if record is None:
             return None
         raw = encode_record(record)
@@ -138,11 +148,14 @@ class PartitionCore:
         self.adopt_if_basis(record)
         return record, raw
 
-    def outputs(self, record: LedgerRecord) -> list[OutputRecord]:
-        """What a ledger record sends besides itself: the verdict on a departure, to the new key."""
+    def outputs(self, record: LedgerRecord, value: bytes) -> list[OutputRecord]:
+        """What a ledger record sends besides itself: the verdict on a departure, to the new key.
+
+        `value` is the cause's, which the record itself does not repeat when it is a duplicate.
+        """
         if record.move is None or record.kind != "record.moved_out.v1":
             return []
-        decoded = self._basis().contracts.decode_framed(record.cause.value)
+        decoded = self._basis().contracts.decode_framed(value)
         if not isinstance(decoded, tuple):
             return []
         key = str(decoded[1]["new_credit_code"]).encode()
@@ -177,5 +190,15 @@ class PartitionCore:
         try:
             document = json.loads(record.value)["basis"]
             return self._library.adopt(document).id
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, HubError):
             return None
+
+
+def _refuse_before_basis(prepared: Prepared, head: Head, now: int) -> LedgerRecord:
+    """A control message in front of the first basis: written down, so that reading goes on."""
+    reasons = prepared.reasons or (Reason("PAYLOAD_UNREADABLE", "", "error"),)
+    return LedgerRecord(
+        head.sequence, head.last_hash, now, prepared.cause, Outcome.CONTROL_REFUSED, 0, 0, NO_KEY,
+        NO_KEY, 0, NO_SEQUENCE, NO_KEY, NEVER, 0, None, None, "", prepared.kind, b"", (), reasons,
+        (), b"",
+    )  # fmt: skip

@@ -11,7 +11,7 @@ import struct
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from hub.core.wire import decode_text, encode_long, encode_name
+from hub.core.wire import decode_long, decode_text, encode_long, encode_name
 
 # status, flags, version, content, live_sequence, decided_on, source_version, named, publish,
 # timer_at
@@ -63,6 +63,8 @@ class ClockFlag:
     OVERDUE_WRITTEN: Final = 16
     SOON_3_WRITTEN: Final = 32
     SOON_1_WRITTEN: Final = 64
+    CORRECTION: Final = 128
+    """Counted by the rule for corrections, not by the one for first disclosures."""
 
 
 class StageCode(StrEnum):
@@ -227,13 +229,22 @@ def state_end(source: bytes, at: int) -> int:
     """The position behind a packed state that begins at `at`, without unpacking it."""
     at += _HEADER.size
     for size in (_CLOCK.size, _STAGE.size):
-        count = source[at] >> 1  # a site has < 32 targets, so the count is one byte
-        at += 1
+        count, at = _count(source, at)
         if count:
             at += count * size + 1
     for _text in range(2):
-        at += 1 + (source[at] >> 1)  # department and kind are shorter than 64 bytes
+        length, at = _count(source, at)
+        at += length
     return at
+
+
+def _count(source: bytes, at: int) -> tuple[int, int]:
+    """A length: one byte nearly always (63 clocks, 63 letters); with the position behind it."""
+    first = source[at]
+    return (first >> 1, at + 1) if first < _TWO_BYTES else decode_long(source, at)
+
+
+_TWO_BYTES: Final = 128
 
 
 def timer_of(source: bytes, at: int = 0) -> int:
@@ -257,16 +268,14 @@ def decode_state(source: bytes, at: int = 0) -> RecordState:
         _HEADER.unpack_from(source, at)
     )
     at += _HEADER.size
-    count = source[at] >> 1
-    at += 1
+    count, at = _count(source, at)
     clocks = []
     for _ in range(count):
         target, kind, marks, due, soon_3, soon_1, start = _CLOCK.unpack_from(source, at)
         clocks.append(Clock(target, _CLOCK_KINDS[kind], marks, due, soon_3, soon_1, start))
         at += _CLOCK.size
     at += 1 if count else 0
-    count = source[at] >> 1
-    at += 1
+    count, at = _count(source, at)
     stages = []
     for _ in range(count):
         target, number, action, stage, when, platform = _STAGE.unpack_from(source, at)

@@ -164,7 +164,7 @@ def prepare_submission(
 def _is_over_envelope(cause: Cause, headers: Mapping[str, bytes]) -> bool:
     if len(cause.headers) > _MOST_HEADERS or CUT_MARK in headers:
         return True
-    size = len(cause.key) + sum(map(len, headers)) + sum(map(len, headers.values()))
+    size = len(cause.key) + len("".join(headers)) + len(b"".join(headers.values()))
     return size > MAX_ENVELOPE_BYTES
 
 

@@ -556,10 +556,178 @@ _FILES: Final = (
     ),
 )
 
+_AUDIT: Final = (
+    Reason(
+        "RECORD_UNREADABLE",
+        "账本记录无法解码",
+        "The ledger record cannot be decoded",
+        "保留现场，与备份或其他副本的同一序号逐字节比较",
+        "Keep everything as it is; compare with the same sequence in a backup or replica",
+    ),
+    Reason(
+        "SEQUENCE_NOT_NEXT",
+        "此处应有的记录不在，账本有缺失、插入或调换",
+        "The record expected here is another: one was removed, inserted or swapped",
+        "保留现场，与备份或其他副本比较；不要在此账本上继续登记",
+        "Keep everything as it is; compare with a backup; do not go on writing this ledger",
+    ),
+    Reason(
+        "CHAIN_BROKEN",
+        "本条内容与下一条所链接的哈希不符，本条（或下一条的链接）被改动",
+        "The next record was chained to other bytes: this record, or that link, was altered",
+        "保留现场，与备份或其他副本的同一序号逐字节比较",
+        "Keep everything as it is; compare with the same sequence in a backup or replica",
+    ),
+    Reason(
+        "TIME_WENT_BACK",
+        "决定时间早于前一条",
+        "The time of decision is before that of the record in front",
+        "检查业务时钟与登记进程的版本",
+        "Check the business clock and the registrar's version",
+    ),
+    Reason(
+        "CAUSE_UNFIT",
+        "原因坐标与记录内容不符",
+        "The cause's coordinates do not fit the record",
+        "与备份或其他副本的同一序号逐字节比较",
+        "Compare with the same sequence in a backup or replica",
+    ),
+    Reason(
+        "CAUSE_OUT_OF_ORDER",
+        "原因的位置倒退",
+        "The cause lies before one already decided",
+        "检查是否有两个登记进程同时写账本",
+        "Find out whether two registrars wrote this ledger",
+    ),
+    Reason(
+        "CAUSE_TWICE",
+        "同一原因登记了两次",
+        "One cause has two ledger records",
+        "检查是否有两个登记进程同时写账本",
+        "Find out whether two registrars wrote this ledger",
+    ),
+    Reason(
+        "OUTCOME_UNFIT",
+        "这类原因不会有这种结果",
+        "A cause of this kind cannot have this outcome",
+        "与备份或其他副本的同一序号逐字节比较",
+        "Compare with the same sequence in a backup or replica",
+    ),
+    Reason(
+        "BASIS_ID_WRONG",
+        "采用的依据文档与其编号（内容哈希）不符，规则、日历或站点配置被改动",
+        "The adopted basis is not the document its id stands for: a rule or calendar was altered",
+        "以该编号向备份或其他分区取回原文档并比较",
+        "Fetch the document of this id from a backup or another partition and compare",
+    ),
+    Reason(
+        "BASIS_NOT_IN_FORCE",
+        "所记依据不是当时采用的依据",
+        "The record names a basis that was not in force",
+        "重放账本以查明首处差异",
+        "Replay the ledger to find the first difference",
+    ),
+    Reason(
+        "BASIS_UNREADABLE",
+        "采用的依据文档无法编译",
+        "The adopted basis cannot be compiled",
+        "以该编号向备份或其他分区取回原文档并比较",
+        "Fetch the document of this id from a backup or another partition and compare",
+    ),
+    Reason(
+        "INPUT_WITHOUT_RECORD",
+        "输入主题中的一条记录在账本中没有结果",
+        "A record of an input topic has no outcome in the ledger",
+        "保留现场；查明该位置之后是否有登记进程被更换或账本被截断",
+        "Keep everything as it is; find out whether the ledger was cut or rewritten here",
+    ),
+    Reason(
+        "CAUSE_NOT_IN_TOPIC",
+        "账本所记的原因不在输入主题中",
+        "The cause the ledger names is not in its topic",
+        "检查输入主题是否被重建，或账本是否被插入记录",
+        "Find out whether the topic was rebuilt or a record was forged",
+    ),
+    Reason(
+        "CAUSE_DIFFERS",
+        "账本所记的原因与输入主题的内容不同",
+        "The cause in the ledger is not what its topic holds",
+        "两处逐字节比较，查明哪一处被改动",
+        "Compare both byte by byte to find which was altered",
+    ),
+    Reason(
+        "STREAM_HAS_GAP",
+        "报送流的序号有缺口，中间的记录没有到达",
+        "The sequence of a stream has a gap: a submission never arrived",
+        "由接入方检查前置机游标，补送缺失的记录",
+        "For the sender's engineers: check the connector's cursor and send what is missing",
+    ),
+    Reason(
+        "TWO_PRIMARY_OUTCOMES",
+        "同一报送有两个主结果",
+        "One submission has two primary outcomes",
+        "检查接入端是否把同一序号报送到两个分区",
+        "Find out whether the connector sent one number to two partitions",
+    ),
+    Reason(
+        "REPEAT_WITHOUT_FIRST",
+        "记为重复报送，但此前没有首次结果",
+        "Called a repeat, but nothing was decided before it",
+        "重放账本以查明首处差异",
+        "Replay the ledger to find the first difference",
+    ),
+    Reason(
+        "NOT_CONSERVED",
+        "读入数不等于各结果之和",
+        "What was read is not the sum of the outcomes",
+        "查看同时列出的其他差异",
+        "See the other differences listed with this one",
+    ),
+    Reason(
+        "REPLAY_DIFFERS",
+        "重新决定的结果与账本不同，差异在：{field}",
+        "Decided again, the record differs in: {field}",
+        "查明本条是被改动，还是由另一版本的规则或程序写成",
+        "Find out whether it was altered, or written by other rules or another version",
+    ),
+    Reason(
+        "REPLAY_IS_SILENT",
+        "重新决定时此处没有可写的内容，账本却有一条记录",
+        "Decided again, there is nothing to write here, yet the ledger has a record",
+        "查明本条是否被插入，或由另一版本的规则或程序写成",
+        "Find out whether it was forged, or written by other rules or another version",
+    ),
+    Reason(
+        "VALUE_NOT_RETAINED",
+        "账本只存摘要，输入主题已不再保留原文，此条未能重放",
+        "The ledger holds a digest only and the topic no longer has the value: not replayed",
+        "无需处理；如需全部重放，请延长输入主题的保留时间",
+        "Nothing to do; to replay everything keep the input topics longer",
+        warning=True,
+    ),
+    Reason(
+        "DECIDER_UNKNOWN",
+        "依据所记的决定程序版本不在本程序中，其下的记录未能重放",
+        "The basis names a decider this program does not have: its records were not replayed",
+        "用写成这些记录的版本重放",
+        "Replay with the release that wrote these records",
+        warning=True,
+    ),
+)
+
 #: Every reason by its code. Codes are stable: never reuse one for another meaning.
 REASONS: Final[dict[str, Reason]] = {
     reason.code: reason
-    for section in (_CREDIT_CODES, _FIELDS, _PERSONS, _AUTHORITIES, _RECORDS, _FORMS, _FILES)
+    for section in (
+        _CREDIT_CODES,
+        _FIELDS,
+        _PERSONS,
+        _AUTHORITIES,
+        _RECORDS,
+        _FORMS,
+        _FILES,
+        _AUDIT,
+    )
     for reason in section
 }
 

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 BATCH_INPUTS = 5_000
 """Inputs of one transaction at most: bounds memory and the time a transaction stays open."""
+DECIDED_AT_ONCE = 500
+"""Inputs read, fetched and decided in one go: what fits a core's cache costs a tenth less."""
 POLL_SECONDS = 0.05
 TIMERS_PER_BATCH = 2_000
 SWEEP_STEP = 500
@@ -73,6 +75,8 @@ class Slot:
         self._positions: dict[tuple[str, int], int] = {}
         self._next_timer: dict[int, int] = {}
         self._sweeping: set[int] = set()
+        self._walked: dict[int, bytes] = {}
+        """How far a sweep has looked since its cursor was last written down."""
         self._reading_all = False
 
     def road(self) -> Road:
@@ -181,6 +185,7 @@ class Slot:
                     _refuse_lost_input(topic, partition, position, start, end)
                 self._positions[topic, partition] = position
             self._next_timer[partition] = 0
+            self._walked.pop(partition, None)
             (sweep,) = yield from self._read(partition, [keys.SWEEP])
             self._sweeping.discard(partition)
             if sweep is not None:
@@ -206,6 +211,8 @@ class Slot:
         wall = cast("int", (yield from self._ask(ask.Now())))
         if inputs:
             yield from self._ask(ask.Hook("after_consume"))
+            if not self._reading_all:  # what follows the bases is read on from here
+                self._positions.update(((r.topic, r.partition), r.offset + 1) for r in inputs)
         for batch in self._cut_at_basis(inputs):
             yield from self._transact(batch, wall)
         if not self._reading_all and all(c.basis is not None for c in self.cores.values()):
@@ -213,7 +220,7 @@ class Slot:
         due = yield from self._due(wall)
         if due:
             yield from self._transact(due, wall)
-        if self._sweeping and not inputs:
+        if self._sweeping:
             yield from self._sweep(wall)
         if not inputs and not due:
             yield ask.Report("idle", {})
@@ -258,7 +265,8 @@ class Slot:
                 self._sweeping.discard(partition)
                 continue
             cursor = keys.SweepCursor.unpack(stored)
-            start = prefixed(partition, b"p" + cursor.last_key)
+            last_key = max(cursor.last_key, self._walked.get(partition, cursor.last_key))
+            start = prefixed(partition, b"p" + last_key)
             found = yield from self._ask(
                 ask.Scan(start + b"\x00", prefixed(partition, b"q"), SWEEP_STEP)
             )
@@ -270,24 +278,29 @@ class Slot:
                 last = cursor.ordinal + len(found)
                 steps.append((partition, prepare_sweep(cursor.basis, last, None)))
                 self._sweeping.discard(partition)
+            else:  # a stretch with nothing to say leaves no cursor in the ledger
+                self._walked[partition] = found[-1][0][3:19]
             yield from self._transact(steps, wall)
 
     def _transact(self, causes: list[InputRecord] | list[tuple[int, Prepared]], wall: int) -> Road:
         """Decide a batch and commit it; only then does the state change."""
         now = {partition: core.now(wall) for partition, core in self.cores.items()}
-        work = [
-            (c.partition, self.cores[c.partition].prepare(c, now[c.partition]))
-            if isinstance(c, InputRecord)
-            else c
-            for c in causes
-        ]
-        views = yield from self._fetch(work)
+        views = {partition: Overlay() for partition in self.cores}
         before = {p: (core.head, core.basis) for p, core in self.cores.items()}
         outputs: list[OutputRecord] = []
-        counts: Counter[tuple[Outcome, str, str]] = Counter()
+        counts: Counter[tuple[str, str, str]] = Counter()
         try:
-            for partition, prepared in work:
-                self._decide(partition, prepared, now[partition], views[partition], outputs, counts)
+            for first in range(0, len(causes), DECIDED_AT_ONCE):
+                work = [
+                    (c.partition, self.cores[c.partition].prepare(c, now[c.partition]))
+                    if isinstance(c, InputRecord)
+                    else c
+                    for c in causes[first : first + DECIDED_AT_ONCE]
+                ]
+                yield from self._fetch(views, work)
+                for partition, prepared in work:
+                    view = views[partition]
+                    self._decide(partition, prepared, now[partition], view, outputs, counts)
             if not outputs:
                 return
             yield from self._commit(outputs, views, before)
@@ -299,7 +312,7 @@ class Slot:
 
     def _decide(
         self, partition: int, prepared: Prepared, now: int, view: Overlay,
-        outputs: list[OutputRecord], counts: Counter[tuple[Outcome, str, str]],
+        outputs: list[OutputRecord], counts: Counter[tuple[str, str, str]],
     ) -> None:  # fmt: skip
         core = self.cores[partition]
         step = core.step(view, prepared, now)
@@ -308,10 +321,10 @@ class Slot:
         record, raw = step
         outputs.append(OutputRecord(self.ledger, partition, prepared.cause.key, raw, ()))
         if record.move is not None:
-            outputs.extend(core.outputs(record))
+            outputs.extend(core.outputs(record, prepared.cause.value))
         evolve(raw, view.changes)
         self._watch(partition, record)
-        counts[record.outcome, record.department, record.kind] += 1
+        counts[record.outcome.value, record.department, record.kind] += 1
 
     def _watch(self, partition: int, record: LedgerRecord) -> None:
         """Keep the in-memory marks by which timers and sweeps are noticed."""
@@ -319,12 +332,10 @@ class Slot:
             self._next_timer[partition] = record.state.timer_at
         if record.outcome is Outcome.BASIS_ADOPTED:
             self._sweeping.add(partition)
+            self._walked.pop(partition, None)
 
-    def _fetch(
-        self, work: list[tuple[int, Prepared]]
-    ) -> Generator[ask.Request, Any, dict[int, Overlay]]:
-        """All that the batch touches, in one read; a second one where a move is followed."""
-        views = {partition: Overlay() for partition in self.cores}
+    def _fetch(self, views: dict[int, Overlay], work: list[tuple[int, Prepared]]) -> Road:
+        """All that the work touches, in one read; a second one where a move is followed."""
         wanted: dict[int, list[bytes]] = {partition: [] for partition in self.cores}
         for partition, prepared in work:
             wanted[partition] += prepared.keys
@@ -336,7 +347,6 @@ class Slot:
                 second.setdefault(partition, []).extend(more)
         if second:
             yield from self._fill(views, second)
-        return views
 
     def _fill(self, views: dict[int, Overlay], wanted: dict[int, list[bytes]]) -> Road:
         places = []
