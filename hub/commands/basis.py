@@ -12,7 +12,7 @@ from hub.site import load_site
 
 @click.group("basis")
 def command() -> None:
-    """决定的依据：规则、日历、站点与契约 / What decisions rest on: rules, calendar, site, contracts."""
+    """决定的依据：规则、日历、站点与契约 / What decisions rest on."""
 
 
 @command.command("adopt")

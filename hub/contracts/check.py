@@ -94,8 +94,11 @@ class Checker:
         self._octets = tuple(field.name for field in schema.fields if field.is_bytes)
         self._careful = tuple(_careful_reader(field, row_kinds) for field in schema.fields)
         self._quick = tuple(
-            _quick_reader(field, careful)
-            for field, careful in zip(schema.fields, self._careful, strict=True)
+            (number, reader)
+            for number, (field, careful) in enumerate(
+                zip(schema.fields, self._careful, strict=True)
+            )
+            if (reader := _quick_reader(field, careful)) is not None
         )
         free = [number for number, field in enumerate(schema.fields) if _is_free(field)]
         self._texts = _getter(free)
@@ -117,8 +120,13 @@ class Checker:
         Fields missing in `row` are absent; others than the contract's are not looked at.
         """
         submitted = self._submitted(row)
-        readers = self._quick if self._is_plain(submitted) else self._careful
-        read = [reader(text) for reader, text in zip(readers, submitted, strict=True)]
+        read: list[str | Flawed]
+        if self._is_plain(submitted):
+            read = list(submitted)
+            for number, reader in self._quick:
+                read[number] = reader(read[number])  # type: ignore[arg-type]  # a text so far
+        else:
+            read = [reader(text) for reader, text in zip(self._careful, submitted, strict=True)]
         findings: list[Finding] = []
         faulty: set[int] = set()
         try:
@@ -261,9 +269,12 @@ def _careful_reader(field: Field, row_kinds: frozenset[str]) -> Reader:
     return reader if field.identity is Identity.CREDIT_CODE else Memo(reader, _MEMORY).__getitem__
 
 
-def _quick_reader(field: Field, careful: Reader) -> Reader:
-    """The reader for a row whose free texts are known to be plain: their normal form is enough."""
-    return _NORMALISERS.get(field.identity, str) if _is_free(field) else careful
+def _quick_reader(field: Field, careful: Reader) -> Reader | None:
+    """The reader for a row whose free texts are known to be plain: their normal form is enough.
+
+    None where the text is its own normal form, so that there is nothing to call.
+    """
+    return _NORMALISERS.get(field.identity) if _is_free(field) else careful
 
 
 def _octets_reader(field: Field) -> Reader:

@@ -210,22 +210,26 @@ def tail_of(record: LedgerRecord) -> bytes:
             b"\x00" if move is None else b"\x02" + move.move_id + move.verdict.encode(),
             encode_name(record.department),
             encode_name(record.kind),
-            encode_name(cause.topic) if cause.kind in _REPEATING else encode_text(cause.topic),
-            encode_bytes(cause.key),
+            # a timer's or sweep's topic names a record or basis: not worth keeping packed
+            encode_name(cause.topic) if cause.headers else encode_text(cause.topic),
+            encode_long(len(cause.key)),
+            cause.key,
             encode_headers(cause.headers),
-            encode_bytes(cause.value),
-            encode_bytes(record.value_digest),
-            _array([encode_text(k) + encode_text(v) for k, v in record.facts]),
+            encode_long(len(cause.value)),
+            cause.value,
+            encode_bytes(record.value_digest) if record.value_digest else b"\x00",
+            _array([encode_text(k) + encode_text(v) for k, v in record.facts])
+            if record.facts
+            else b"\x00",
             _pack_reasons(record.reasons) if record.reasons else b"\x00",
             _array(
                 [bytes([e.target]) + e.clock.encode() + encode_name(e.event) for e in record.events]
-            ),
-            encode_bytes(record.row),
+            )
+            if record.events
+            else b"\x00",
+            encode_bytes(record.row) if record.row else b"\x00",
         )
     )
-
-
-_REPEATING: Final = frozenset({CauseKind.SUBMISSION, CauseKind.CONTROL, CauseKind.OUTCOME})
 
 
 def _pack_reasons(reasons: tuple[Reason, ...]) -> bytes:
