@@ -250,7 +250,7 @@ class FileSource:
             )
             if misplaced != self._misplaced:
                 self._misplaced = misplaced
-                _log.warning("files outside the four folders", extra={"files": misplaced})
+                _log.warning("files outside the four folders", extra={"count": misplaced})
 
     def _key(self, folder: Folder, path: Path) -> str:
         return _path_key(f"{folder.value}/{path.name}")

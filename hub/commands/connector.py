@@ -12,6 +12,7 @@ from typing import Final
 import click
 
 from connectors.run import Connection, connections_of, file_source, run_file_connector
+from hub.adapters.logs import configure_logging
 from hub.adapters.parts import Parts
 from hub.bootstrap import load_repository_contracts
 from hub.errors import HubError
@@ -56,6 +57,7 @@ def command(
     来源被替换或移走时停止该来源并说明处理办法，退出码 2 / A source that was reset is stopped with
     the remedy; exit 2.
     """
+    configure_logging("connector")
     loaded = load_site(site_folder)
     contracts = load_repository_contracts()
     settings = read_settings()

@@ -19,6 +19,8 @@ from hub.metrics import Health, Metrics, serve
 from hub.settings import read_settings
 from hub.site import LoadedSite, load_site
 from hub.workers.courier import CourierWatch, run_courier
+from hub.workers.projector import run_projector
+from hub.workers.receipts import ReceiptsWatch, run_receipts
 from hub.workers.registrar import RegistrarWatch, run_registrar
 
 if TYPE_CHECKING:
@@ -123,4 +125,39 @@ def courier(*, target: str, site_folder: Path, metrics_port: int | None) -> None
             stage.folder(f"courier.{target}"),
             CourierWatch(stage.metrics, stage.health, target),
             stage.should_stop,
+        )
+
+
+@command.command("receipts")
+@_options
+def receipts(*, site_folder: Path, metrics_port: int | None) -> None:
+    """回执进程：逐行答复部门并写结果文件 / Answers departments row by row, writes result files."""
+    with _stage("receipts", site_folder, metrics_port) as stage:
+        run_receipts(
+            stage.loaded,
+            stage.contracts,
+            stage.parts.require_bootstrap(),
+            stage.folder("receipts"),
+            ReceiptsWatch(stage.metrics, stage.health).report,
+            stage.should_stop,
+        )
+
+
+@command.command("projector")
+@click.option(
+    "--from-zero", is_flag=True, help="清空查询表，从头重读台账 / drop the tables, read all again"
+)
+@_options
+def projector(*, from_zero: bool, site_folder: Path, metrics_port: int | None) -> None:
+    """投影进程：把台账写入查询库 / Follows the ledger into PostgreSQL."""
+    with _stage("projector", site_folder, metrics_port) as stage:
+        run_projector(
+            stage.loaded,
+            stage.parts.require_bootstrap(),
+            stage.parts.require_dsn(),
+            stage.contracts,
+            stage.metrics,
+            stage.health,
+            stage.should_stop,
+            from_zero=from_zero,
         )

@@ -8,7 +8,10 @@ broker; killed in between, it sends the same messages again.
 
 import json
 import logging
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
 from pathlib import Path
@@ -25,7 +28,8 @@ from hub.core.record import PRIMARY, LedgerRecord, Outcome, decode_record
 from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, Stage, StageCode, Status
 from hub.domain.dates import day_of_ms
 from hub.domain.reasons import REASONS, message
-from hub.errors import IntegrityError
+from hub.errors import IntegrityError, UnavailableError
+from hub.metrics import Health, Metrics
 from hub.ports import FaultHooks, InputRecord, OutputRecord
 from hub.site import LoadedSite, Site
 from hub.workers.result_files import ResultFiles, SourceFiles
@@ -60,6 +64,10 @@ _LONGEST_NUMBER: Final = 18
 """Digits of a number that fits 64 bits; headers of foreign producers may hold anything."""
 
 _log = logging.getLogger("hub.receipts")
+_RETRY_SECONDS: Final = 1.0
+
+Report = Callable[[str, Mapping[str, float]], None]
+"""`step` (`records`), `receipts` (`department|outcome` -> how many), `restarted`."""
 
 
 class Appender(Protocol):
@@ -89,6 +97,8 @@ class Told(NamedTuple):
 
     receipt: OutputRecord | None
     news: tuple[Answer | RecordNews, ...]
+    counted_as: tuple[str, str] = ("", "")
+    """Department and outcome of the receipt."""
 
 
 class Teller:
@@ -115,7 +125,8 @@ class Teller:
         if department not in self._departments:
             return Told(None, tuple(news))
         if is_primary or (record.outcome in _TOLD_LATER and record.state is not None):
-            return Told(self._receipt(department, partition, record), tuple(news))
+            receipt = self._receipt(department, partition, record)
+            return Told(receipt, tuple(news), (department, _OUTCOME_NAMES[record.outcome]))
         return Told(None, tuple(news))
 
     def _answer_of(self, record: LedgerRecord) -> Answer | None:
@@ -256,6 +267,7 @@ class ReceiptsFollower:
         teller: Teller,
         results: ResultFiles,
         faults: FaultHooks,
+        report: Report,
     ) -> None:
         self._ledger = site.topic("ledger")
         self._partitions = range(site.partitions)
@@ -265,6 +277,7 @@ class ReceiptsFollower:
         self._teller = teller
         self._results = results
         self._faults = faults
+        self._report = report
 
     def start(self) -> None:
         """Take up the own position. Raises `IntegrityError` when the ledger is shorter than it."""
@@ -288,16 +301,19 @@ class ReceiptsFollower:
             self._faults.reached("after_consume")
             self._follow(records)
         self._results.write_changed(everything=not records)
+        self._report("step", {"records": float(len(records))})
         return len(records)
 
     def _follow(self, records: Sequence[InputRecord]) -> None:
         receipts: list[OutputRecord] = []
+        counts: Counter[str] = Counter()
         news: list[Answer | RecordNews] = []
         positions: dict[int, int] = {}
         for record in records:
             told = self._teller.tell(record.partition, decode_record(record.value))
             if told.receipt is not None:
                 receipts.append(told.receipt)
+                counts["|".join(told.counted_as)] += 1
             news += told.news
             positions[record.partition] = record.offset + 1
         self._faults.reached("before_flush")
@@ -305,6 +321,27 @@ class ReceiptsFollower:
         self._faults.reached("before_commit")
         self._book.apply(news, positions)
         self._faults.reached("after_commit")
+        self._report("receipts", counts)
+
+
+class ReceiptsWatch:
+    """Turns what the follower reports into metrics and health."""
+
+    def __init__(self, metrics: Metrics, health: Health) -> None:
+        self._metrics, self._health = metrics, health
+
+    def report(self, event: str, numbers: Mapping[str, float]) -> None:
+        """Count receipts; a step with nothing to read is idleness."""
+        match event:
+            case "receipts":
+                for names, number in numbers.items():
+                    self._metrics.receipts.labels(*names.split("|")).inc(number)
+            case "step" if numbers["records"]:
+                self._health.progress()
+            case "step":
+                self._health.idle()
+            case "restarted":
+                self._metrics.restarts.labels(self._health.worker).inc()
 
 
 def run_receipts(
@@ -312,37 +349,53 @@ def run_receipts(
     contracts: Contracts,
     bootstrap: str,
     folder: Path,
-    report: Callable[[str, Mapping[str, float]], None],
+    report: Report,
     should_stop: Callable[[], bool],
 ) -> None:
     """Follow the ledger until `should_stop()`; `folder` is the follower's own.
 
-    Reports `step` with the number of `records`. Raises `FencedError` when another process follows
-    from the same folder, `UnavailableError` when the broker is away: start again.
+    Starts again when the broker was away. Raises `FencedError` when another process follows from
+    the same folder, `IntegrityError` when the ledger is not the one that was followed.
     """
     lease = FolderLease(folder)
     lease.take()
+    try:
+        while not should_stop():
+            try:
+                _follow_until(loaded, contracts, bootstrap, folder, report, should_stop)
+            except UnavailableError as error:
+                _log.warning("starting again", extra={"reason": str(error)})
+                report("restarted", {})
+                time.sleep(_RETRY_SECONDS)
+    finally:
+        lease.release()
+
+
+def _follow_until(
+    loaded: LoadedSite,
+    contracts: Contracts,
+    bootstrap: str,
+    folder: Path,
+    report: Report,
+    should_stop: Callable[[], bool],
+) -> None:
+    """Follow from the own position with fresh connections."""
     site = loaded.site
     connections = connections_of(loaded) if any(d.files for d in site.departments) else ()
     files = SourceFiles({stream_of(c): loaded.path(c.source.results) for c in connections})
     layouts = {stream_of(c): layouts_of(loaded, c, contracts) for c in connections}
-    book = ReceiptBook(folder / "receipts.sqlite")
-    inputs = KafkaInputs(bootstrap, f"{site.prefix}receipts")
-    appender = KafkaAppender(bootstrap)
-    results = ResultFiles(book, files, contracts, layouts)
-    follower = ReceiptsFollower(
-        site, inputs, appender, book, Teller(site, files), results, EnvironmentFaults()
-    )
-    try:
+    with ExitStack() as open_parts:
+        book = open_parts.enter_context(closing(ReceiptBook(folder / "receipts.sqlite")))
+        inputs = open_parts.enter_context(closing(KafkaInputs(bootstrap, f"{site.prefix}receipts")))
+        appender = open_parts.enter_context(closing(KafkaAppender(bootstrap)))
+        results = ResultFiles(book, files, contracts, layouts)
+        follower = ReceiptsFollower(
+            site, inputs, appender, book, Teller(site, files), results, EnvironmentFaults(), report
+        )
         follower.start()
         while not should_stop():
-            report("step", {"records": float(follower.step())})
+            follower.step()
         results.write_changed(everything=True)
-    finally:
-        inputs.close()
-        appender.close()
-        book.close()
-        lease.release()
 
 
 def _position(header: bytes) -> tuple[str, int, int]:

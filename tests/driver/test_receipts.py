@@ -161,6 +161,7 @@ class Office:
             Teller(SITE, files),
             results,
             faults or Faults(),
+            lambda _event, _numbers: None,
         )
         try:
             follower.start()
