@@ -380,13 +380,6 @@ _RECORDS: Final = (
         "在更正文件中填写原统一社会信用代码、原文书号或原相对人名称",
         "Name the previous code, document number or name in the correction",
     ),
-    Reason(
-        "NOTHING_TO_CORRECT",
-        "更正内容与现有记录相同",
-        "The correction is equal to the record as it stands",
-        "无需处理；如有应改之处，请核对更正内容",
-        "Nothing to do; if something should change, check the correction",
-    ),
 )
 
 _FORMS: Final = (
@@ -445,13 +438,6 @@ _FORMS: Final = (
         "The header {field} is missing or malformed",
         "由接入方补全CloudEvents头部后再次报送",
         "For the sender's engineers: complete the CloudEvents headers",
-    ),
-    Reason(
-        "SEQUENCE_BROKEN",
-        "报送序号不连续，中间有记录缺失",
-        "The sequence of the stream has a gap",
-        "由接入方检查前置机游标，补送缺失的记录",
-        "For the sender's engineers: check the connector's cursor and send what is missing",
     ),
 )
 
