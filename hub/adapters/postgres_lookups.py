@@ -86,6 +86,8 @@ class ConflictRow(NamedTuple):
 
     subject: str
     authority_code: str
+    document_key: str
+    name_key: str
     document_number: str
     subject_name: str
     credit_codes: list[str]
@@ -383,8 +385,8 @@ class LookUps:
 
 
 _CONFLICTS: LiteralString = (
-    "SELECT subject, authority_code, document_number, subject_name, credit_codes, statuses,"
-    " departments, is_open FROM identity_conflicts"
+    "SELECT subject, authority_code, document_key, name_key, document_number, subject_name,"
+    " credit_codes, statuses, departments, is_open FROM identity_conflicts"
 )
 
 

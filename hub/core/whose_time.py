@@ -152,3 +152,43 @@ def working_ms(calendar: WorkingCalendar, start: int, end: int) -> int:
             total += min(end, begin + DAY_MS) - max(start, begin)
         day += timedelta(days=1)
     return total
+
+
+class Moments(NamedTuple):
+    """What is known of a record and one of its clocks; business milliseconds, None not yet."""
+
+    clock: str
+    """`disclose` or `withdraw`."""
+    counted_from: date
+    is_estimated: bool
+    decided_on: date | None
+    status: str
+    arrived_at: int
+    accepted_at: int | None
+    version_at: int
+    """When the version was decided that the clock may run for."""
+    first_reached_at: int | None
+    version_reached_at: int | None
+    done_at: int | None
+    stage: str
+
+
+def passage_of(moments: Moments) -> Passage:
+    """The passage a clock measures.
+
+    The duty to disclose begins with the decision. Withdrawals, and corrections of what had been
+    disclosed in time, begin when they were accepted: before that nothing was owed.
+    """
+    is_held = moments.status == "held"
+    is_first = moments.is_estimated or moments.counted_from == moments.decided_on
+    if moments.clock == "disclose" and (is_first or moments.accepted_at is None):
+        accepted_at = None if moments.status == "quarantined" else moments.accepted_at
+        decided_on = None if moments.is_estimated else moments.decided_on
+        return Passage(
+            decided_on, moments.arrived_at, accepted_at, moments.first_reached_at,
+            moments.done_at, moments.stage, is_held,
+        )  # fmt: skip
+    began = moments.version_at
+    return Passage(
+        None, began, began, moments.version_reached_at, moments.done_at, moments.stage, is_held
+    )

@@ -1,0 +1,242 @@
+"""`hub status`: where everything stands; read equals the sum of outcomes, or it says so."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import click
+
+from hub.adapters.postgres import Heartbeat, StreamCount
+from hub.adapters.postgres_lookups import (
+    ClockCounts,
+    ConflictRow,
+    TallyRow,
+    TargetCounts,
+    conservation_gaps,
+)
+from hub.commands.look import Names, look_up_options, open_tables, print_json
+from hub.commands.words import KINDS, OUTCOMES, STAGES, STATUSES, age, iso, moment, table
+from hub.metrics import PRIMARY_OUTCOMES
+
+_STALE_SECONDS: Final = 10.0
+"""A projector beats every second; one silent for longer does not run."""
+_SHOWN: Final = 10
+
+
+class DepartmentLine(NamedTuple):
+    """One department: what was read, what became of it, what its streams still promise."""
+
+    department: str
+    outcomes: dict[str, int]
+    gap: int
+
+    @property
+    def read(self) -> int:
+        """Submissions read."""
+        return sum(self.outcomes.values())
+
+
+class TargetLine(NamedTuple):
+    """One target: its deliveries by stage reached, its clocks."""
+
+    target: int
+    counts: TargetCounts
+    in_time: int
+    late: int
+    open: int
+    overdue: int
+
+    @property
+    def on_time_rate(self) -> float | None:
+        """Of the clocks that have ended or fallen due, the part that was met; None without any."""
+        judged = self.in_time + self.late + self.overdue
+        return self.in_time / judged if judged else None
+
+
+@click.command("status")
+@look_up_options
+def command(*, site_folder: Path | None, as_json: bool) -> None:
+    """总体状态：各部门、各平台、投影进度、身份冲突 / Where everything stands."""
+    with open_tables(site_folder) as tables:
+        now = tables.now()
+        names = Names(tables)
+        heartbeat = tables.heartbeat()
+        departments = department_lines(names.departments, tables.tallies(), tables.streams())
+        targets = target_lines(sorted(names.target_ids), tables.targets(), tables.clock_counts(now))
+        conflicts = tables.conflicts()
+        records = sum(position.next_sequence for position in tables.positions())
+    if as_json:
+        print_json(
+            {
+                "site": names.site,
+                "now": iso(now),
+                "ledger_records": records,
+                "departments": {line.department: _department_json(line) for line in departments},
+                "targets": {names.target_id(line.target): _target_json(line) for line in targets},
+                "projector": projector_json(heartbeat, time.time_ns() // 1_000_000),
+                "identity_conflicts": [conflict_json(row) for row in conflicts],
+            }
+        )
+        return
+    click.echo(f"{names.site}  {moment(now)}  台账 {records} 条 / ledger records\n")
+    click.echo(_department_table(departments, names))
+    click.echo("")
+    click.echo(_target_table(targets, names))
+    click.echo("")
+    click.echo(_projector_words(heartbeat))
+    click.echo(conflict_words(conflicts))
+
+
+def department_lines(
+    departments: tuple[str, ...], tallies: list[TallyRow], streams: list[StreamCount]
+) -> list[DepartmentLine]:
+    """Outcomes per department, those that have sent nothing included; pure."""
+    outcomes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for row in tallies:
+        outcomes[row.department][row.outcome] += row.number
+    gaps = conservation_gaps(streams)
+    return [
+        DepartmentLine(
+            department,
+            {name: outcomes[department][name] for name in PRIMARY_OUTCOMES},
+            gaps.get(department, 0),
+        )
+        for department in sorted({*departments, *outcomes} - {""})
+    ]
+
+
+def target_lines(
+    numbers: list[int], counts: list[TargetCounts], clocks: list[ClockCounts]
+) -> list[TargetLine]:
+    """Deliveries and clocks per target; pure."""
+    by_target = {row.target: row for row in counts}
+    lines = []
+    for number in sorted({*numbers, *by_target}):
+        mine = [row for row in clocks if row.target == number]
+        lines.append(
+            TargetLine(
+                number,
+                by_target.get(number, TargetCounts(number, 0, 0, 0, 0, 0, 0)),
+                sum(row.in_time for row in mine),
+                sum(row.late for row in mine),
+                sum(row.open for row in mine),
+                sum(row.overdue for row in mine),
+            )
+        )
+    return lines
+
+
+def projector_json(heartbeat: Heartbeat | None, real_now: int) -> dict[str, object]:
+    """How far behind the look-ups are: at least as far as the projector has been silent."""
+    if heartbeat is None:
+        return {"running": False, "lag_seconds": None, "lag_records": None, "seen_at": None}
+    silent = max(0.0, (real_now - heartbeat.seen_at) / 1000)
+    running = silent <= _STALE_SECONDS
+    return {
+        "running": running,
+        "lag_seconds": round(heartbeat.lag_seconds + (0.0 if running else silent), 3),
+        "lag_records": heartbeat.lag_records,
+        "seen_at": iso(heartbeat.seen_at),
+    }
+
+
+def conflict_words(conflicts: list[ConflictRow]) -> str:
+    """Documents under several codes, the open ones first, at most a screen of them."""
+    if not conflicts:
+        return "身份冲突 identity conflicts：无 none"
+    is_open = sum(row.is_open for row in conflicts)
+    settled = len(conflicts) - is_open
+    lines = ["身份冲突（同一文书出现在不同代码下）identity conflicts"]
+    lines[0] += f"：待处理 {is_open} open，已有定论 {settled} settled"
+    lines += [
+        f"  {'待处理' if row.is_open else '已定论'}  {KINDS.get(row.subject, row.subject)} "
+        f"{row.document_number} {row.subject_name}："
+        + "，".join(
+            f"{code}（{STATUSES.get(status, status)}）"
+            for code, status in zip(row.credit_codes, row.statuses, strict=True)
+        )
+        for row in conflicts[:_SHOWN]
+    ]
+    if len(conflicts) > _SHOWN:
+        lines.append(f"  … 另有 {len(conflicts) - _SHOWN} 项 / more with --json")
+    return "\n".join(lines)
+
+
+def conflict_json(row: ConflictRow) -> dict[str, object]:
+    """One document under several credit codes."""
+    return {
+        "subject": row.subject,
+        "authority_code": row.authority_code,
+        "document_number": row.document_number,
+        "subject_name": row.subject_name,
+        "open": row.is_open,
+        "records": [
+            {"credit_code": code, "status": status, "department": department}
+            for code, status, department in zip(
+                row.credit_codes, row.statuses, row.departments, strict=True
+            )
+        ],
+    }
+
+
+def _department_table(lines: list[DepartmentLine], names: Names) -> str:
+    headers = (
+        "部门 department", "读入 read", *(OUTCOMES[name] for name in PRIMARY_OUTCOMES), "合计 sum",
+        "核对",
+    )  # fmt: skip
+    rows = [
+        (
+            names.department(line.department), str(line.read),
+            *(str(line.outcomes[name]) for name in PRIMARY_OUTCOMES),
+            str(sum(line.outcomes.values())), "✓" if not line.gap else f"缺 {line.gap} missing",
+        )
+        for line in lines
+    ]  # fmt: skip
+    return table(headers, rows, right=range(1, len(headers) - 1))
+
+
+def _target_table(lines: list[TargetLine], names: Names) -> str:
+    headers = (
+        "平台 target", *STAGES.values(), "按时", "逾期完成", "未到期", "逾期未完成", "按时率",
+    )  # fmt: skip
+    rows = []
+    for line in lines:
+        rate = line.on_time_rate
+        rows.append(
+            (
+                names.target(line.target), *(str(number) for number in line.counts[1:]),
+                str(line.in_time), str(line.late), str(line.open - line.overdue),
+                str(line.overdue), "–" if rate is None else f"{rate:.1%}",
+            )
+        )  # fmt: skip
+    return table(headers, rows, right=range(1, len(headers)))
+
+
+def _projector_words(heartbeat: Heartbeat | None) -> str:
+    found = projector_json(heartbeat, time.time_ns() // 1_000_000)
+    lag = found["lag_seconds"]
+    if not isinstance(lag, float):
+        return "投影 projector：从未运行 never ran"
+    state = "运行中 running" if found["running"] else "未运行 not running"
+    return (
+        f"投影 projector：{state}，落后 {age(lag)}（{found['lag_records']} 条）"
+        f" / {lag:.1f} s behind"
+    )
+
+
+def _department_json(line: DepartmentLine) -> dict[str, object]:
+    return {"read": line.read, "outcomes": line.outcomes, "gap": line.gap}
+
+
+def _target_json(line: TargetLine) -> dict[str, object]:
+    return {
+        **{name: number for name, number in line.counts._asdict().items() if name != "target"},
+        "in_time": line.in_time,
+        "late": line.late,
+        "open": line.open,
+        "overdue": line.overdue,
+        "on_time_rate": line.on_time_rate,
+    }

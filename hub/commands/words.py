@@ -1,0 +1,174 @@
+"""Words and shapes of what the look-up commands print: Chinese first, aligned, Asia/Shanghai."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
+from typing import Final
+from unicodedata import combining, east_asian_width
+
+from hub.bootstrap import load_repository_contracts
+from hub.core.whose_time import DAY_MS, HOUR_MS, Fault, Party, Why
+from hub.domain.dates import day_of_ms
+from hub.domain.reasons import REASONS, message
+
+_SHANGHAI: Final = timezone(timedelta(hours=8))
+ELLIPSIS: Final = "…"
+
+OUTCOMES: Final = {
+    "accepted": "受理",
+    "corrected": "更正",
+    "withdrawn": "撤回",
+    "duplicate": "重复",
+    "superseded": "已被更新",
+    "held": "待转移",
+    "conflicting": "冲突",
+    "quarantined": "隔离",
+    "outcome_noted": "平台回报",
+    "due_soon": "即将到期",
+    "overdue": "逾期",
+    "expired": "公示期满",
+    "held_released": "转移完成",
+    "recounted": "期限重算",
+    "move_noted": "转移登记",
+}
+STATUSES: Final = {
+    "live": "有效",
+    "quarantined": "隔离",
+    "withdrawn": "已撤回",
+    "held": "待转移",
+    "moved": "已转移",
+}
+STAGES: Final = {
+    "named": "已列入",
+    "sent": "已发送",
+    "acknowledged": "已接收",
+    "published": "已公示",
+    "refused": "被拒绝",
+    "withdrawn": "已撤下",
+}
+ACTIONS: Final = {"publish": "公示", "withdraw": "撤下"}
+CLOCKS: Final = {"disclose": "公开期限", "withdraw": "撤下期限", "expire": "公示截止"}
+KINDS: Final = {"licence": "行政许可", "penalty": "行政处罚"}
+EVENTS: Final = {
+    "due_soon_3": "还剩三个工作日",
+    "due_soon_1": "还剩一个工作日",
+    "overdue": "已逾期",
+    "stopped_in_time": "按时完成",
+    "stopped_late": "逾期完成",
+    "in_time_learned_late": "按时完成（事后得知）",
+    "expired": "公示期满",
+    "due_date_moved": "期限改变",
+    "due_date_confirmed": "期限确认",
+}
+PARTIES: Final = {Party.DEPARTMENT: "部门", Party.HUB: "枢纽", Party.PLATFORM: "平台"}
+WHYS: Final = {
+    Why.NOT_ARRIVED: ("未报送", "not submitted"),
+    Why.ARRIVED_LATE: ("报送时已逾期", "arrived after it was due"),
+    Why.QUARANTINED: ("已隔离，待部门改正", "quarantined, to be corrected"),
+    Why.HELD: ("等待原记录转移", "held until the old record has moved"),
+    Why.NOT_SENT: ("已受理，尚未送达", "accepted, not yet sent"),
+    Why.NOT_ANSWERED: ("已发送，平台未答复", "sent, no answer"),
+    Why.NOT_FINAL: ("平台已接收，尚未公示", "acknowledged, not yet published"),
+    Why.REFUSED: ("平台拒绝", "refused by the platform"),
+}
+
+
+def say_fault(fault: Fault) -> str:
+    """Say who and why, `部门：报送时已逾期`."""
+    return f"{PARTIES[fault.party]}：{WHYS[fault.why][0]}"
+
+
+def width(text: str) -> int:
+    """Columns a text takes in a terminal: wide and full-width characters take two."""
+    return sum(
+        0 if combining(char) else 2 if east_asian_width(char) in "WF" else 1 for char in text
+    )
+
+
+def fit(text: str, columns: int) -> str:
+    """Cut a text to at most so many columns; what was cut shows as an ellipsis."""
+    if width(text) <= columns:
+        return text
+    kept = ""
+    for char in text:
+        if width(kept + char) >= columns:
+            break
+        kept += char
+    return kept + ELLIPSIS
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Lines of aligned columns; `right` are the numbers of right-aligned ones."""
+    columns = [max(width(cell) for cell in column) for column in zip(headers, *rows, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = []
+        for number, (cell, columns_wide) in enumerate(zip(cells, columns, strict=True)):
+            gap = " " * (columns_wide - width(cell))
+            padded.append(gap + cell if number in right else cell + gap)
+        return "  ".join(padded).rstrip()
+
+    return "\n".join(line(cells) for cells in (headers, *rows))
+
+
+def moment(at_ms: int) -> str:
+    """Minutes in Shanghai, `2026-11-02 09:00`."""
+    return datetime.fromtimestamp(at_ms / 1000, _SHANGHAI).strftime("%Y-%m-%d %H:%M")
+
+
+def iso(at_ms: int | None) -> str | None:
+    """RFC 3339 in Shanghai's offset for JSON, None for None."""
+    if at_ms is None:
+        return None
+    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(_SHANGHAI).isoformat()
+
+
+def due_on(due_at: int) -> str:
+    """The day a deadline ends on (it ends at 24:00)."""
+    return day_of_ms(due_at - 1).isoformat()
+
+
+def span(milliseconds: int) -> str:
+    """Working time, `3 天 2 小时` (a working day has 24 hours)."""
+    days, rest = divmod(milliseconds, DAY_MS)
+    hours, rest = divmod(rest, HOUR_MS)
+    if days:
+        return f"{days} 天 {hours} 小时"
+    if hours:
+        return f"{hours} 小时"
+    return f"{rest // 60_000} 分钟"
+
+
+def age(seconds: float) -> str:
+    """A stretch of real time, `3 秒`, `5 分钟`."""
+    return f"{seconds:.0f} 秒" if seconds < 120 else span(int(seconds * 1000))  # noqa: PLR2004 - two minutes read better in minutes
+
+
+@cache
+def field_labels() -> dict[str, str]:
+    """Column code → Chinese name, of every contract."""
+    return {
+        field.name: field.zh
+        for contract in load_repository_contracts().by_kind.values()
+        for field in contract.schema.fields
+    }
+
+
+def reason_words(code: str, field: str) -> dict[str, str]:
+    """A reason for people: code, field, zh, en, remedy; an unknown code speaks for itself.
+
+    REFUSED_BY_TARGET carries the platform's code in place of a field.
+    """
+    if code not in REASONS:
+        return {"code": code, "field": field, "zh": code, "en": code, "remedy": ""}
+    words = message(code, field_labels().get(field, field))
+    return {
+        "code": code, "field": field, "zh": words.zh, "en": words.en, "remedy": words.remedy,
+    }  # fmt: skip
+
+
+def kind_zh(kind: str) -> str:
+    """`行政许可` for `licence.granted.v1`; the kind itself when it has no name here."""
+    return KINDS.get(kind.partition(".")[0], kind)

@@ -1,0 +1,340 @@
+"""The projector: follows the ledger into PostgreSQL, exactly once by its own position.
+
+It reads committed records only, checks that sequence and chain are whole, and writes rows and
+position in one SQL transaction. It may be killed at any moment and started again from its
+position or from zero; the tables come out the same.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Final
+
+from hub.adapters.clocks import FileBusinessClock
+from hub.adapters.faults import EnvironmentFaults
+from hub.adapters.kafka import KafkaInputs
+from hub.adapters.postgres import Batch, Heartbeat, Position, StreamCount, Tables
+from hub.adapters.postgres_lookups import LookUps
+from hub.core.entry import (
+    ClockRow,
+    EntryRow,
+    Reader,
+    RecordRow,
+    StandingRow,
+    clock_events_of,
+    clocks_of,
+    follow,
+    standings_of,
+)
+from hub.core.record import ZERO_HASH, LedgerRecord, Outcome, decode_record, record_hash
+from hub.errors import IntegrityError, UnavailableError
+from hub.workers.registrar import business_clock_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from hub.contracts import Contracts
+    from hub.metrics import Health, Metrics
+    from hub.ports import BusinessClock, FaultHooks, InputRecord, Inputs
+    from hub.site import LoadedSite, Site
+
+BATCH: Final = 5_000
+_POLL_SECONDS: Final = 0.2
+_BEAT_SECONDS: Final = 1.0
+_GAUGE_SECONDS: Final = 10.0
+_LONGEST_WAIT_SECONDS: Final = 5.0
+_FIRST_ANSWER_SECONDS: Final = 3.0
+"""Until the first records come, an empty poll may only mean that the broker is being found."""
+WORKER: Final = "projector"
+
+
+class Projection:
+    """Turns ledger records into a batch of rows; remembers how far each partition has been read."""
+
+    def __init__(self, tables: Tables, contracts: Contracts, prefix: str) -> None:
+        self._tables = tables
+        self._positions = tables.positions()
+        self._streams = tables.streams()
+        self._reader = Reader(contracts, prefix, {})
+        for basis in tables.bases():
+            self._reader.targets |= numbers_of(basis)
+
+    def position(self, partition: int) -> Position:
+        """How far this partition has been read."""
+        return self._positions.get(partition, Position(partition, 0, 0, ZERO_HASH, 0))
+
+    @property
+    def decided_at(self) -> int:
+        """When the oldest of the last records of all partitions was decided; business time."""
+        return min((p.decided_at for p in self._positions.values()), default=0)
+
+    def project(self, inputs: Sequence[InputRecord]) -> None:
+        """Write a batch and move on. Raises `IntegrityError` when the ledger is not whole."""
+        positions: dict[int, Position] = {}
+        read = [(i.partition, self._next(i, positions)) for i in inputs]
+        entries = [self._entry(partition, record) for partition, record in read]
+        rows, clocks, standings = self._fold(read, entries)
+        streams = self._count_streams(entries)
+        batch = Batch(
+            entries,
+            list(rows.values()),
+            [clock for key in rows for clock in clocks[key]],
+            [standing for key in rows for standing in standings[key]],
+            [stage for p, record in read for stage in self._reader.stages(p, record)],
+            [event for p, record in read for event in clock_events_of(p, record)],
+            Counter(
+                (entry.department, entry.kind, entry.outcome)
+                for entry in entries
+                if entry.cause_kind == "submission"
+            ),
+            list(streams.values()),
+            [adopted for _, record in read for adopted in adopted_basis(record)],
+            list(positions.values()),
+        )
+        self._tables.write(batch)
+        self._positions |= positions
+        self._streams |= streams
+
+    def _next(self, source: InputRecord, positions: dict[int, Position]) -> LedgerRecord:
+        """Decode one ledger record; the chain must continue where the position says."""
+        partition = source.partition
+        before = positions.get(partition) or self.position(partition)
+        record = decode_record(source.value)
+        if (record.sequence, record.previous_hash) != (before.next_sequence, before.last_hash):
+            raise IntegrityError(
+                f"台账分区 {partition} 在序号 {before.next_sequence} 处断链"
+                f"（读到 {record.sequence}）\n"
+                f"ledger[{partition}]: chain broken at sequence {before.next_sequence}"
+                f" (found {record.sequence})\n"
+                "处理办法：运行 hub audit verify；台账换新后用 hub run projector --from-zero 重建\n"
+                "Remedy: hub audit verify; after a new ledger, hub run projector --from-zero"
+            )
+        positions[partition] = Position(
+            partition,
+            source.offset + 1,
+            record.sequence + 1,
+            record_hash(source.value),
+            record.decided_at,
+        )
+        return record
+
+    def _entry(self, partition: int, record: LedgerRecord) -> EntryRow:
+        if record.outcome is Outcome.BASIS_ADOPTED:
+            for _, _, content in adopted_basis(record):
+                self._reader.targets |= numbers_of(content)
+        return self._reader.entry(partition, record)
+
+    def _fold(
+        self, read: Sequence[tuple[int, LedgerRecord]], entries: Sequence[EntryRow]
+    ) -> tuple[dict[bytes, RecordRow], dict[bytes, list[ClockRow]], dict[bytes, list[StandingRow]]]:
+        """Where every record of the batch that changed stands behind its last ledger record."""
+        touched = {record.record_key for _, record in read if record.state is not None}
+        known = self._tables.records(touched)
+        rows: dict[bytes, RecordRow] = {}
+        clocks: dict[bytes, list[ClockRow]] = {}
+        standings: dict[bytes, list[StandingRow]] = {}
+        for (_, record), entry in zip(read, entries, strict=True):
+            if record.state is None:
+                continue
+            key = record.record_key
+            row = follow(rows.get(key) or known.get(key), entry, record)
+            if row is not None:
+                rows[key] = row
+                clocks[key] = clocks_of(record)
+                standings[key] = standings_of(record)
+        return rows, clocks, standings
+
+    def _count_streams(self, entries: Iterable[EntryRow]) -> dict[tuple[str, int], StreamCount]:
+        """Count submissions with different sequences, per stream and partition.
+
+        A connector writes in order, so only a sequence not above the last one can be a submission
+        decided again; those few are looked up.
+        """
+        counted: dict[tuple[str, int], StreamCount] = {}
+        doubtful: dict[int, set[tuple[str, int]]] = defaultdict(set)
+        fresh: set[tuple[int, str, int]] = set()
+        for entry in entries:
+            stream, sequence, partition = entry.stream, entry.stream_sequence, entry.partition
+            if stream is None or sequence is None or entry.is_repeat:
+                continue
+            place = (stream, partition)
+            count = counted.get(place) or self._streams.get(place)
+            if count is None:
+                count = StreamCount(stream, partition, entry.department, 0, 0)
+            if (partition, stream, sequence) in fresh:
+                continue
+            fresh.add((partition, stream, sequence))
+            if sequence <= count.last_sequence:
+                doubtful[partition].add((stream, sequence))
+            counted[place] = count._replace(
+                last_sequence=max(sequence, count.last_sequence),
+                submissions=count.submissions + 1,
+            )
+        for partition, identities in doubtful.items():
+            for stream, _ in self._tables.known_submissions(partition, identities):
+                count = counted[stream, partition]
+                counted[stream, partition] = count._replace(submissions=count.submissions - 1)
+        return counted
+
+
+def numbers_of(basis: Mapping[str, object]) -> dict[str, int]:
+    """Target id → number in a basis (or in what is kept of it)."""
+    site = basis["site"]
+    targets = site["targets"] if isinstance(site, dict) else []
+    return {str(target["id"]): int(target["number"]) for target in targets}
+
+
+def adopted_basis(record: LedgerRecord) -> list[tuple[bytes, int, Mapping[str, object]]]:
+    """The basis a ledger record adopts: id, when, and what look-ups need of it."""
+    if record.outcome is not Outcome.BASIS_ADOPTED:
+        return []
+    document = json.loads(record.cause.value)["basis"]
+    content = {name: document[name] for name in ("decider", "site", "rulebook", "calendar")}
+    return [(record.basis, record.decided_at, content)]
+
+
+def run_projector(
+    loaded: LoadedSite,
+    bootstrap: str,
+    dsn: str,
+    contracts: Contracts,
+    metrics: Metrics,
+    health: Health,
+    should_stop: Callable[[], bool],
+    *,
+    from_zero: bool = False,
+) -> None:
+    """Follow the ledger until `should_stop()`; start again when a part does not answer.
+
+    `from_zero` drops the tables first and reads the whole ledger again.
+
+    Raises `FencedError` when another projector holds the tables, `IntegrityError` when the ledger
+    is not whole or is not the one the tables were made of.
+    """
+    failures = 0
+    while not should_stop():
+        try:
+            with Tables(dsn, loaded.site.prefix) as tables:
+                if from_zero:
+                    tables.reset()
+                    from_zero = False
+                follower = _Follower(loaded, bootstrap, dsn, tables, contracts, metrics, health)
+                try:
+                    failures = 0
+                    follower.run(should_stop)
+                finally:
+                    follower.close()
+        except UnavailableError:
+            failures += 1
+            metrics.restarts.labels(WORKER).inc()
+            time.sleep(min(0.1 * 2**failures, _LONGEST_WAIT_SECONDS))
+
+
+class _Follower:
+    """One life of the projector: from the stored position on, until something breaks."""
+
+    def __init__(
+        self, loaded: LoadedSite, bootstrap: str, dsn: str, tables: Tables, contracts: Contracts,
+        metrics: Metrics, health: Health,
+    ) -> None:  # fmt: skip
+        site = loaded.site
+        self._site = site
+        self._tables = tables
+        self._metrics = metrics
+        self._health = health
+        self._clock: BusinessClock = business_clock_of(loaded)
+        self._faults: FaultHooks = EnvironmentFaults()
+        self._projection = Projection(tables, contracts, site.prefix)
+        self._ledger = site.topic("ledger")
+        self._look_ups = LookUps(dsn, tables.schema)
+        self._inputs: Inputs = KafkaInputs(bootstrap, f"{site.prefix}projector")
+        self._ends: dict[tuple[str, int], tuple[int, int]] = {}
+        self._drained = False
+        self._patience = time.monotonic() + _FIRST_ANSWER_SECONDS
+        self._next_beat = self._next_gauges = 0.0
+
+    def close(self) -> None:
+        """Leave broker and database."""
+        self._look_ups.close()
+        if isinstance(self._inputs, KafkaInputs):
+            self._inputs.close()
+
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        """Seek, then read and write until told to stop."""
+        self._tables.describe(self._site.prefix, names_of(self._site))
+        self._seek()
+        while not should_stop():
+            inputs = self._inputs.consume(BATCH, _POLL_SECONDS)
+            if inputs:
+                self._faults.reached("after_consume")
+                began = time.monotonic()
+                self._projection.project(inputs)
+                self._metrics.projected_records.inc(len(inputs))
+                self._metrics.transaction_seconds.labels(WORKER).observe(time.monotonic() - began)
+                self._faults.reached("after_commit")
+                self._health.progress()
+                self._patience = 0.0
+            else:
+                self._health.idle()
+            self._drained = not inputs and time.monotonic() > self._patience
+            self._tell(time.monotonic())
+
+    def _seek(self) -> None:
+        """Every partition from its stored position; which must lie within the ledger."""
+        partitions = range(self._site.partitions)
+        positions = {
+            (self._ledger, p): self._projection.position(p).next_offset for p in partitions
+        }
+        self._ends = self._inputs.bounds(positions)
+        for place, position in positions.items():
+            start, end = self._ends[place]
+            if position > end or start > 0:
+                raise IntegrityError(
+                    f"台账分区 {place[1]} 现存 [{start}, {end})，查询库已读到 {position}\n"
+                    f"ledger[{place[1]}] holds [{start}, {end}), look-ups were read to {position}\n"
+                    "处理办法：确认 broker 未被重建；若确已换新，用 hub run projector --from-zero\n"
+                    "Remedy: was the broker rebuilt? Then hub run projector --from-zero"
+                )
+        self._inputs.assign(positions)
+
+    def _tell(self, now: float) -> None:
+        """Beat every second, count what the tables say every ten."""
+        if now < self._next_beat:
+            return
+        self._next_beat = now + _BEAT_SECONDS
+        heartbeat = self._heartbeat()
+        self._tables.beat(heartbeat)
+        self._metrics.projector_lag_records.set(heartbeat.lag_records)
+        self._metrics.oldest_unprocessed_age.labels(WORKER).set(heartbeat.lag_seconds)
+        if now >= self._next_gauges and self._drained:
+            self._next_gauges = now + _GAUGE_SECONDS
+            self._look_ups.count_into(self._metrics, heartbeat.business_now)
+
+    def _heartbeat(self) -> Heartbeat:
+        """Lag is 0 when drained, else the age of the oldest partition's last record."""
+        business_now = self._clock.now()
+        factor = self._clock.factor if isinstance(self._clock, FileBusinessClock) else 1.0
+        lag_records, lag_seconds = 0, 0.0
+        if not self._drained:
+            ends = self._inputs.bounds(self._ends)
+            lag_records = sum(
+                max(0, end - self._projection.position(place[1]).next_offset)
+                for place, (_, end) in ends.items()
+            )
+            behind = max(0, business_now - self._projection.decided_at) / 1000
+            lag_seconds = behind / factor if factor else behind
+        return Heartbeat(
+            time.time_ns() // 1_000_000, business_now, factor, lag_records, lag_seconds
+        )
+
+
+def names_of(site: Site) -> dict[str, object]:
+    """What people call the site, its departments and its targets."""
+    return {
+        "site": site.site,
+        "name_zh": site.name_zh,
+        "departments": {d.id: d.name_zh for d in site.departments},
+        "targets": {t.id: t.name_zh for t in site.targets},
+    }
