@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, assert_never
 
 from hub.engine.courier_records import (
@@ -138,6 +139,11 @@ class CourierBook:
         }
 
     @property
+    def in_the_air(self) -> int:
+        """Requests on their way."""
+        return len(self._flying)
+
+    @property
     def is_busy(self) -> bool:
         """Whether an answer may come any moment."""
         return bool(self._flying) or len(self._open) > self._asleep
@@ -181,8 +187,6 @@ class CourierBook:
     def fold_work(self, work: Work, row: bytes, changes: Changes) -> None:
         """The ledger names the target for a record: one more thing to do."""
         lane = self._lanes.get(work.record_key, ())
-        if lane and work.sequence <= lane[-1].sequence:
-            return
         self._lanes[work.record_key] = (*lane, work)
         changes[_work_key(work)] = pack_work(work, row)
         if work.record_key in self._tries:
@@ -201,7 +205,7 @@ class CourierBook:
             return
         held = self._open.get(noted.record_key)
         if held is not None:
-            return  # our own attempts know better
+            return  # our own attempts, folded after the ledger, know better
         done = [
             one for one in self._lanes.get(noted.record_key, ()) if one.version <= noted.version
         ]
@@ -375,8 +379,8 @@ class CourierBook:
         self._flying.add(delivery)
 
     def _take_due(self, room: int) -> list[tuple[str, How]]:
-        busy = self._flying | self._settled
-        taken = [one for one in self._due.items() if one[0] not in busy][: max(room, 0)]
+        waiting = (one for one in self._due.items() if one[0] not in self._settled)
+        taken = list(islice(waiting, max(room, 0)))
         for delivery, _how in taken:
             del self._due[delivery]
         return [(delivery, how) for delivery, how in taken if self.knows(delivery)]
@@ -394,8 +398,10 @@ class CourierBook:
                 if self._paused.get(name) == when:
                     del self._paused[name]
                     self._make_ready(name)
-            elif self.knows(name):
-                self._due[name] = "ask" if what == "ask" else "poll" if what == "poll" else "send"
+            elif what == "poll" and name in self._waiting:
+                self._due[name] = "poll"
+            elif what != "poll" and name in self._lane_of:
+                self._due[name] = "ask" if what == "ask" else "send"
 
     def _make_ready(self, record_key: bytes) -> None:
         lane = self._lanes.get(record_key)

@@ -95,6 +95,7 @@ class CourierSlot:
         self._contracts = contracts
         self._reader = Reader(plan.number, self.outcomes, contracts)
         self._is_topic = plan.kind == "kafka"
+        self._is_draining = False
         self._reported_at = 0.0
         self._results: Counter[str] = Counter()
         self._stages: Counter[str] = Counter()
@@ -116,6 +117,11 @@ class CourierSlot:
                 yield ask.Report("slot_restarted", {"failures": failures})
                 yield ask.Retire(str(restart))
                 yield ask.Wait(min(0.05 * 2**failures, 5.0))
+
+    def drain(self) -> bool:
+        """Begin nothing new; return whether everything on its way has come back."""
+        self._is_draining = True
+        return not self.book.in_the_air
 
     def _ask(self, request: Asked) -> Generator[Asked, Any, Any]:
         reply = yield request
@@ -154,14 +160,12 @@ class CourierSlot:
     def _load(self) -> Road:
         for first, last in ((WAITING, POSITION), (TRIES, TRIES), (WORK, WORK)):
             start, stop = first, bytes([last[0] + 1])
-            entries: list[tuple[bytes, bytes]] = []
             while True:
                 found = yield from self._ask(ask.Scan(start, stop, _LOAD_AT_ONCE))
-                entries += [one for one in found if one[0][:1] != POSITION]
+                self.book.load(one for one in found if one[0][:1] != POSITION)
                 if len(found) < _LOAD_AT_ONCE:
                     break
                 start = found[-1][0] + b"\x00"
-            self.book.load(entries)
 
     def _positions(self, topic: str) -> Generator[Asked, Any, dict[tuple[str, int], int]]:
         """Where to read on: the stored place, or the log's start where older is gone on purpose."""
@@ -211,7 +215,7 @@ class CourierSlot:
         results = self._settle(answered, at, now)
         if any(isinstance(one.verdict, Accepted) for one in answered):
             yield from self._ask(ask.Hook("after_effect"))
-        steps = self.book.plan(now, self._width(now))
+        steps = [] if self._is_draining else self.book.plan(now, self._width(now))
         deliveries = yield from self._render([step for step in steps if self._leaves(step)])
         results += self._overdue(steps, at)
         intents = self._intents(steps, deliveries, at)

@@ -1,7 +1,8 @@
 """The formats a platform wants, one file per kind. Pure.
 
 To add a kind: one file here that renders a `Delivery` and turns an answer into a `Verdict`, its
-line in `TARGETS`, a road for it in `hub/workers/courier_roads.py`, its name in `hub/site.py`.
+line in `TARGETS`, its name in `hub/site.py`; an adapter and a case in `hub/workers/courier.py` when
+it is reached by neither HTTP nor topic.
 """
 
 from typing import Final, NamedTuple

@@ -87,7 +87,7 @@ def judge_ask(reply: Answer | NoAnswer, expected: Expected) -> Verdict:
     """Return what the answer to an `ask_call` means; a failed question answers nothing."""
     if isinstance(reply, Answer):
         told = read_json(reply.body)
-        if reply.status == 200 and told is not None:  # noqa: PLR2004  (RFC 9110 §15.3.1)
+        if 200 <= reply.status < 300 and told is not None:  # noqa: PLR2004  (RFC 9110 §15.3)
             if told.get("stage") == "refused":
                 # A status answer names the delivery in its address, not always in its body.
                 is_other = told.get("delivery", expected.delivery) != expected.delivery

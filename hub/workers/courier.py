@@ -17,6 +17,7 @@ from hub.engine.courier_requests import Abandon, Collect, Landed, Launch, Second
 from hub.engine.courier_slot import CourierPlan, CourierSlot
 from hub.engine.drive import Driver
 from hub.errors import ConfigurationError
+from hub.targets import TARGETS
 from hub.workers.registrar import business_clock_of
 
 if TYPE_CHECKING:
@@ -95,11 +96,12 @@ def with_platform(
 
 def plan_of(loaded: LoadedSite, target: Target) -> CourierPlan:
     """Say how a target is served. Raises `ConfigurationError` for a missing token."""
+    (wanted,) = (one for one in TARGETS if one.kind == target.kind)
     policy = Policy(
         concurrency=target.concurrency,
         attempts=target.attempts,
         timeout_seconds=target.timeout_seconds,
-        can_ask=target.kind == "http",
+        can_ask=wanted.can_ask,
     )
     is_http = target.kind == "http"
     grace = target.timeout_seconds + _MARGIN_SECONDS if is_http else _TOPIC_GRACE_SECONDS
@@ -208,9 +210,20 @@ def run_courier(
         faults=EnvironmentFaults(),
         report=watch.report,
     )
-    road = with_platform(CourierSlot(plan, contracts).road(), platform, time.monotonic)
+    slot = CourierSlot(plan, contracts)
+    road = with_platform(slot.road(), platform, time.monotonic)
+    give_up_at: float | None = None
+
+    def may_end() -> bool:
+        """When asked to stop, wait for the answers under way: they save the next start a wait."""
+        nonlocal give_up_at
+        if not should_stop():
+            return False
+        give_up_at = give_up_at or time.monotonic() + plan.grace_seconds
+        return slot.drain() or time.monotonic() > give_up_at
+
     try:
-        driver.run(road, should_stop)
+        driver.run(road, may_end)
     finally:
         platform.close()
         inputs.close()

@@ -18,6 +18,7 @@ import hmac
 import json
 import signal
 import sys
+from http import HTTPStatus
 from pathlib import Path
 
 from aiohttp import web
@@ -130,7 +131,10 @@ class Province:
             return _refused(404, "NOT_FOUND", "未收到过 / never received")
         if entry.stage == "refused":
             return web.json_response(entry.body())
-        return await self._spoil(http, manner, entry, delivery)
+        answer = await self._spoil(http, manner, entry, delivery)
+        if answer.status == HTTPStatus.ACCEPTED:
+            answer.set_status(HTTPStatus.OK)  # the question was answered, whatever the stage
+        return answer
 
     async def _spoil(
         self, http: web.Request, manner: str, entry: Entry | None, delivery: str

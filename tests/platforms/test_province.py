@@ -255,6 +255,8 @@ def test_publication_follows_the_acknowledgement_on_the_business_clock(province:
     province.control(publish_after_seconds=3600)
     told = body()
     assert province.send(told)[0] == 202
+    status, answer, _ = province.ask("GET", f"/v1/deliveries/{told['delivery']}")
+    assert (status, answer["stage"]) == (200, "acknowledged")
     province.set_clock(origin=1_793_000_000_000 + 7_200_000, factor=0)
     deadline = time.monotonic() + 5
     while province.book()["ab" * 16]["stage"] != "published":

@@ -89,6 +89,8 @@ class SimPlatform:
         self.book = Book(Path(":memory:"), name)
         self.landed: list[Landed] = []
         self.posts: Counter[str] = Counter()
+        self.refuse = ""
+        self.calls: list[tuple[float, str]] = []
         self._late: list[tuple[float, Request]] = []
         self._read: Counter[int] = Counter()
 
@@ -121,10 +123,12 @@ class SimPlatform:
         self.world.log.append(OutputRecord(topic, partition, b"", value, ()))
 
     def _apply(self, request: Request, delay: int = 0) -> Entry | None:
-        return self.book.apply(request, self.world.hub.now, None, delay)
+        refusal = (self.refuse, "") if self.refuse else None
+        return self.book.apply(request, self.world.hub.now, refusal, delay)
 
     def take(self, how: str, call: Call) -> None:
         """One HTTP request: its effect and its answer, or not, as fate has it."""
+        self.calls.append((self.world.seconds, how))
         fate = self.world.fate()
         reply: Answer | NoAnswer
         if how == "send":
@@ -135,7 +139,8 @@ class SimPlatform:
             reply = NoAnswer(may_have_arrived=True, why=fate)
         else:
             entry = self.book.find(call.delivery)
-            reply = _answer(entry, fate) if entry else Answer(404, "", b'{"code":"NOT_FOUND"}')
+            body = b'{"code":"NOT_FOUND"}' if entry is None else _answer(entry, fate).body
+            reply = Answer(404 if entry is None else 200, "", body)
         self.landed.append(Landed(call.delivery, how, reply))  # type: ignore[arg-type] # one of How
 
     def _post(self, call: Call, fate: str) -> Answer | NoAnswer:
@@ -242,6 +247,18 @@ class SimCourier:
                 f"{delivery} was sent {posts[delivery]} times, {intents} intents"
             )
 
+    def _check_lane(self, how: str, call: Call) -> None:
+        """One delivery of a record at a time, and no more open intents than were agreed."""
+        book = self.slot.book
+        if how == "send" and book.in_the_air > self.plan.policy.concurrency:
+            self.world.problems.append("more requests in the air than agreed")
+        active = book.standing()
+        if active["in_flight"] + active["unknown"] > self.plan.policy.concurrency:
+            self.world.problems.append("more open intents than agreed")
+        flying = [one.how for one in self.platform.landed if one.delivery == call.delivery]
+        if flying:
+            self.world.problems.append(f"{call.delivery}: {how} while {flying} on its way")
+
     def events(self) -> list[Any]:
         """Everything on `attempts.<target>`."""
         topic = f"{self.world.hub.prefix}attempts.{self.target}"
@@ -257,6 +274,7 @@ class SimCourier:
                 return self.world.seconds
             case Launch(calls):
                 for how, call in calls:
+                    self._check_lane(how, call)
                     self.platform.take(how, call)
             case Collect():
                 landed, self.platform.landed = self.platform.landed, []

@@ -1,0 +1,363 @@
+"""The courier's rules one by one, in the world of memory: each test names the line it guards."""
+
+from __future__ import annotations
+
+import json
+
+from hub.engine import requests as ask
+from hub.engine.courier_book import CourierBook, Policy, Step
+from hub.engine.courier_records import Event, Noted, Work
+from hub.engine.courier_requests import Abandon
+from hub.targets.delivery import Accepted, Retry, Unknown
+from tests.simulator.courier_world import World
+from tests.simulator.test_courier import check, submit
+
+
+def posts(world: World) -> list[tuple[str, int]]:
+    """Return the attempts made at the province in order: record and version."""
+    intents = [one for one in world.couriers["province"].events() if not one.result]
+    return [(one.work.record_key.hex(), one.work.version) for one in intents]
+
+
+def stages(world: World, target: str = "province") -> list[str]:
+    """Return the stages reported of a target, in order."""
+    topic = f"{world.hub.prefix}outcomes.{target}"
+    return [
+        json.loads(record.value)["stage"]
+        for partition in range(world.hub.partitions)
+        for record in world.log.logs[topic, partition]
+    ]
+
+
+def test_an_older_version_never_tried_is_skipped() -> None:
+    """Two versions wait: only the newer one is sent."""
+    world = World()
+    submit(world, "new", 1, 0)
+    submit(world, "correct", 1, 1)
+    world.settle()
+    assert [version for _record, version in posts(world)] == [2]
+    check(world)
+
+
+def test_an_unknown_delivery_ends_before_the_next_version_of_its_record() -> None:
+    """Version 1 may be travelling: asked, unknown there, sent again under its id; then 2."""
+    world = World()
+    submit(world, "new", 1, 0)
+    world.fates.extend(["late_effect"])
+    world.couriers["province"].turns(4)
+    submit(world, "correct", 1, 1)
+    world.couriers["province"].turns(300)
+    assert [version for _record, version in posts(world)] == [1, 1, 2]
+    assert stages(world) == ["sent", "published", "published"]
+    world.settle()
+    check(world)
+
+
+def test_an_effect_without_an_answer_is_asked_about_not_sent_again() -> None:
+    """One POST; the status call brings the receipt."""
+    world = World()
+    submit(world, "new", 1, 0)
+    world.fates.extend(["applied_lost"])
+    world.couriers["province"].turns(100)
+    assert len(posts(world)) == 1
+    assert stages(world) == ["sent", "published"]
+
+
+def test_a_courier_that_lost_its_state_and_its_attempts_reads_the_ledger() -> None:
+    """Attempts expire by time; what the registrar noted is not delivered again."""
+    world = World()
+    submit(world, "new", 1, 0)
+    world.settle()
+    world.hub.run()
+    topic = f"{world.hub.prefix}attempts.province"
+    for partition in range(world.hub.partitions):
+        world.log.logs[topic, partition].clear()
+    world.couriers["province"].crash(lose_disk=True)
+    world.couriers["province"].turns(20)
+    assert world.province.posts.total() == 1
+
+
+def test_a_withdrawal_reaches_a_platform_that_never_showed_the_record() -> None:
+    """The ledger names the target; whether version 1 arrived is not the courier's to guess."""
+    world = World()
+    submit(world, "new", 1, 0)
+    submit(world, "withdraw", 1, 0)
+    world.settle()
+    assert [stage for _version, stage, _digest in world.province.live().values()] == ["withdrawn"]
+    assert stages(world) == ["withdrawn"]
+
+
+def test_a_failing_record_is_parked_and_its_neighbours_go_on() -> None:
+    """Three failures park the key; it is tried again a minute later."""
+    world = World()
+    courier = world.couriers["province"]
+    submit(world, "new", 1, 0)
+    world.fates.extend(["500"] * 3)
+    courier.turns(60)
+    assert courier.slot.book.standing()["parked"] == 1
+    submit(world, "new", 2, 0)
+    courier.turns(50)
+    assert len(world.province.live()) == 1
+    world.pass_time(61)
+    courier.turns(50)
+    assert len(world.province.live()) == 2
+
+
+def test_a_busy_platform_is_left_alone_as_a_whole_for_as_long_as_it_says() -> None:
+    """After 429 nothing leaves until Retry-After; then one request tries before all others."""
+    world = World()
+    courier = world.couriers["province"]
+    world.fates.append("429")
+    submit(world, "new", 1, 0)
+    courier.turns(3)
+    for record in (2, 3, 4):
+        submit(world, "new", record, 0)
+    begun = world.seconds
+    while world.province.posts.total() == 1:
+        courier.turns(1)
+    assert world.seconds - begun >= 0.4
+    assert world.province.posts.total() == 2
+    courier.turns(10)
+    assert len(world.province.live()) == 4
+
+
+def test_a_refusal_is_reported_with_its_code_and_ends_the_delivery() -> None:
+    """422 is the platform's last word on this version; the next version is sent all the same."""
+    world = World()
+    submit(world, "new", 1, 0)
+    world.province.refuse = "NAME_UNKNOWN"
+    world.couriers["province"].turns(20)
+    assert stages(world) == ["refused"]
+    world.province.refuse = ""
+    submit(world, "correct", 1, 1)
+    world.couriers["province"].turns(20)
+    assert stages(world) == ["refused", "published"]
+
+
+def test_a_wrong_receipt_proves_nothing() -> None:
+    """Another delivery's, another content's, an empty one: the stage is told from the right one."""
+    for fate in ("wrong_delivery", "wrong_digest", "wrong_receipt", "not_json"):
+        for target in ("province", "city"):
+            world = World()
+            submit(world, "new", 1, 0)
+            world.fates.append(fate)
+            world.couriers[target].turns(4)
+            assert "published" not in stages(world, target)
+            world.settle()
+            assert stages(world, target) == ["sent", "published"]
+
+
+def test_an_answer_given_twice_is_reported_once() -> None:
+    """By topic an answer may be repeated, in one batch or later."""
+    world = World()
+    submit(world, "new", 1, 0)
+    city = world.couriers["city"]
+    city.turns(3)
+    for partition in range(world.hub.partitions):
+        topic = f"{world.hub.prefix}answers.city"
+        for record in list(world.log.logs[topic, partition]):
+            world.city._tell(topic, partition, record.value)
+    city.turns(3)
+    assert stages(world, "city") == ["published"]
+
+
+def test_a_target_sees_only_what_it_is_cleared_for() -> None:
+    """Default deny: the city's fields are a part of the province's, and no sealed one is there."""
+    world = World()
+    submit(world, "new", 1, 0)
+    world.settle()
+    shown = {}
+    for platform in (world.province, world.city):
+        ((fields,),) = platform.book._db.execute("SELECT fields FROM deliveries").fetchall()
+        shown[platform] = set(json.loads(fields))
+    assert shown[world.city] < shown[world.province]
+    assert "XK_FR_ZJHM" not in shown[world.province]
+
+
+POLICY = Policy(2, 3, 1.0, can_ask=True)
+
+
+def work(number: int, due_at: int, version: int = 1) -> Work:
+    """Return work for a record of this number."""
+    key = number.to_bytes(16)
+    return Work(
+        0, number * 10 + version, key, version, "publish", due_at, "licence.granted.v1", b"k"
+    )
+
+
+def test_the_earliest_deadline_goes_first() -> None:
+    """Between records the legal due date decides, not the order of arrival."""
+    book = CourierBook(POLICY)
+    for number, due_at in ((1, 300), (2, 100), (3, 200)):
+        book.fold_work(work(number, due_at), b"", {})
+    assert [step.work.due_at for step in book.plan(0.0, 9)] == [100, 200]
+
+
+def test_no_more_intents_are_open_than_agreed() -> None:
+    """Two may be open: the third waits until one has ended."""
+    book = CourierBook(POLICY)
+    for number in range(3):
+        book.fold_work(work(number, 1), b"", {})
+    opened = [intent(step) for step in book.plan(0.0, 9)]
+    for event in opened:
+        book.fold_event(event, {}, 0.0)
+    assert len(opened) == 2
+    assert book.plan(0.0, 9) == []
+    done = book.settle(opened[0].delivery, "send", Accepted("published", "r", 1), 1, 0.0)
+    assert done is not None
+    assert [step.work.record_key for step in book.plan(0.0, 9)] == [work(2, 1).record_key]
+
+
+def intent(step: Step) -> Event:
+    """Return the intent of a first attempt."""
+    return Event(step.work.record_key.hex(), "d", step.work, step.attempt, 1)
+
+
+def test_what_failed_for_one_content_is_tried_at_once_with_another() -> None:
+    """A correction of a parked record must not wait for its predecessor's pause."""
+    book = CourierBook(POLICY)
+    book.fold_work(work(1, 5), b"", {})
+    for _try in range(3):
+        (step,) = book.plan(1000.0 * _try, 9)
+        book.fold_event(intent(step), {}, 0.0)
+        failed = book.settle(intent(step).delivery, "send", Retry("HTTP 500"), 1, 0.0)
+        assert failed is not None
+        book.fold_event(failed, {}, 1000.0 * _try)
+    assert book.standing()["parked"] == 1
+    assert book.plan(2001.0, 9) == []
+    book.fold_work(work(1, 5, version=2), b"", {})
+    assert [step.work.version for step in book.plan(2001.0, 9)] == [2]
+
+
+def test_the_state_after_a_restart_is_the_state_before() -> None:
+    """What `fold` returns for the store, loaded anew, plans the same."""
+    store: dict[bytes, bytes | None] = {}
+    book = CourierBook(POLICY)
+    book.fold_work(work(1, 5), b"row", store)
+    book.fold_work(work(2, 6), b"row", store)
+    (first, second) = book.plan(0.0, 9)
+    book.fold_event(intent(first), store, 0.0)
+    book.fold_event(intent(second), store, 0.0)
+    unsure = book.settle(intent(first).delivery, "send", Unknown("reset"), 1, 0.0)
+    taken = book.settle(intent(second).delivery, "send", Accepted("acknowledged", "r", 1), 1, 0.0)
+    assert unsure is not None
+    assert taken is not None
+    book.fold_event(unsure, store, 0.0)
+    book.fold_event(taken, store, 0.0)
+    again = CourierBook(POLICY)
+    again.load(sorted((key, value) for key, value in store.items() if value is not None))
+    again.resume(0.0, 3.0)
+    assert again.standing() == book.standing()
+    assert again.plan(0.1, 9) == []
+    assert [step.how for step in again.plan(3.1, 9)] == ["poll", "ask"]
+
+
+def test_a_noted_report_of_an_older_version_leaves_the_newer_one() -> None:
+    """The ledger says version 1 is done: version 2 is still owed."""
+    book = CourierBook(POLICY)
+    book.fold_work(work(1, 5), b"", {})
+    book.fold_work(work(1, 5, version=2), b"", {})
+    book.fold_noted(Noted(work(1, 5).record_key, 1, "publish", "published"), {})
+    assert [step.work.version for step in book.plan(0.0, 9)] == [2]
+
+
+def test_a_lane_has_one_delivery_however_often_it_became_ready() -> None:
+    """Two versions made the lane ready twice; the second time its delivery is under way."""
+    book = CourierBook(POLICY)
+    book.fold_work(work(1, 5), b"", {})
+    book.fold_work(work(1, 5, version=2), b"", {})
+    (step,) = book.plan(0.0, 1)
+    book.fold_event(intent(step), {}, 0.0)
+    assert book.plan(0.0, 9) == []
+
+
+def test_a_report_in_the_ledger_does_not_touch_an_open_delivery() -> None:
+    """Its own result comes with the attempts; until then it must be able to be sent again."""
+    book = CourierBook(POLICY)
+    book.fold_work(work(1, 5), b"", {})
+    (step,) = book.plan(0.0, 9)
+    book.fold_event(intent(step), {}, 0.0)
+    book.fold_noted(Noted(work(1, 5).record_key, 1, "publish", "published"), {})
+    assert book.outstanding == 1
+
+
+def test_an_answer_in_time_by_a_hair_is_not_answered_with_a_repeat() -> None:
+    """By topic: the answer and the time-out meet in one turn."""
+    book = CourierBook(POLICY._replace(can_ask=False))
+    book.fold_work(work(1, 5), b"", {})
+    (step,) = book.plan(0.0, 9)
+    book.fold_event(intent(step), {}, 0.0)
+    done = book.settle(intent(step).delivery, "answer", Accepted("published", "r", 1), 1, 1.5)
+    assert done is not None
+    assert book.plan(1.5, 9) == []
+
+
+def test_by_topic_an_acknowledged_delivery_is_repeated_until_it_is_final() -> None:
+    """Platforms forget answers when they are killed: sent again under the same id, ever slower."""
+    book = CourierBook(POLICY._replace(can_ask=False))
+    book.fold_work(work(1, 5), b"", {})
+    (step,) = book.plan(0.0, 9)
+    event = intent(step)
+    book.fold_event(event, {}, 0.0)
+    taken = book.settle(event.delivery, "answer", Accepted("acknowledged", "r", 1), 1, 0.1)
+    assert taken is not None
+    book.fold_event(taken, {}, 0.1)
+    repeats: list[float] = []
+    now = 0.1
+    while len(repeats) < 3:
+        now += 0.1
+        for again in book.plan(now, 9):
+            assert again.delivery == event.delivery
+            book.fold_event(event, {}, now)
+            repeats.append(now)
+    assert repeats[2] - repeats[1] > repeats[1] - repeats[0] > 0.9
+
+
+def test_a_new_owner_leaves_open_deliveries_alone_until_nothing_can_arrive_any_more() -> None:
+    """Time-out and a margin: then the platform is asked, and not before."""
+    world = World()
+    courier = world.couriers["province"]
+    submit(world, "new", 1, 0)
+    world.fates.append("late_effect")
+    courier.crash_at("Collect", 2)
+    begun = world.seconds
+    courier.turns(1500)
+    first = next(at for at, how in world.province.calls if how == "ask")
+    assert first - begun >= courier.plan.grace_seconds
+    world.settle()
+    check(world)
+
+
+def test_a_restart_forgets_old_answers_first_and_folds_only_what_is_new() -> None:
+    """Before anything else what is on its way is abandoned; own attempts are read from the end."""
+    world = World()
+    courier = world.couriers["province"]
+    submit(world, "new", 1, 0)
+    world.settle()
+    ends = {
+        place: len(log)
+        for place, log in world.log.logs.items()
+        if place[0] == courier.slot.attempts
+    }
+    courier.crash()
+    requests: list[object] = []
+    reply: object = None
+    while not any(isinstance(one, ask.Consume) for one in requests):
+        requests.append(courier._road.send(reply))
+        reply = courier._carry_out(requests[-1])
+    assert isinstance(requests[0], Abandon)
+    folds = [one.positions for one in requests if isinstance(one, ask.FoldLedger)]
+    assert {place: at for place, at in folds[1].items() if at} == {
+        p: n for p, n in ends.items() if n
+    }
+
+
+def test_a_drained_courier_begins_nothing_and_ends_with_its_last_answer() -> None:
+    """Asked to stop: what is on its way is waited for, what is not begun stays for the next."""
+    world = World()
+    courier = world.couriers["province"]
+    courier.turns(2)
+    assert courier.slot.drain()
+    submit(world, "new", 1, 0)
+    courier.turns(10)
+    assert posts(world) == []

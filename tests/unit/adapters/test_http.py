@@ -1,0 +1,139 @@
+"""The HTTP adapter against the stand-in province, a process of its own."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hub.adapters.http import HttpPlatform, check_address
+from hub.engine.courier_requests import Landed
+from hub.errors import ConfigurationError
+from hub.targets.delivery import Accepted, Delivery, Expected, Unknown, digest_of
+from hub.targets.http import Answer, NoAnswer, ask_call, judge_send, send_call
+from tests.platforms.test_province import TOKEN, Platform, body
+
+
+def delivery(version: int = 1) -> Delivery:
+    """Return a delivery the province accepts."""
+    told = body(version)
+    fields = told["fields"]
+    assert isinstance(fields, dict)
+    name, record = str(told["delivery"]), str(told["record"])
+    kind = "licence.granted.v1"
+    return Delivery(name, record, version, "publish", kind, fields, digest_of(fields))
+
+
+def wait_for(platform: HttpPlatform, count: int = 1, seconds: float = 10) -> list[Landed]:
+    """Collect until so many requests have ended."""
+    landed: list[Landed] = []
+    deadline = time.monotonic() + seconds
+    while len(landed) < count:
+        assert time.monotonic() < deadline
+        landed += platform.collect()
+        time.sleep(0.01)
+    return landed
+
+
+@pytest.fixture
+def province(tmp_path: Path) -> Iterator[Platform]:
+    """Return a running province."""
+    platform = Platform(tmp_path)
+    yield platform
+    platform.stop()
+
+
+@pytest.fixture
+def client(province: Platform) -> Iterator[HttpPlatform]:
+    """Return the adapter for it, with a time-out of one second."""
+    platform = HttpPlatform(f"http://127.0.0.1:{province.port}/", 1.0, 8)
+    yield platform
+    platform.close()
+
+
+def test_a_request_arrives_and_its_receipt_comes_back(client: HttpPlatform) -> None:
+    """The whole way: render, send, receipt, accepted."""
+    sent = delivery()
+    client.launch([("send", send_call(sent, TOKEN))])
+    ((name, how, reply),) = wait_for(client)
+    assert (name, how) == (sent.delivery, "send")
+    expected = Expected(sent.delivery, sent.digest, "publish")
+    assert isinstance(judge_send(reply, expected), Accepted)
+
+
+@pytest.mark.parametrize("manner", ["never_applied", "reset_applied", "huge"])
+def test_silence_resets_and_floods_may_hide_an_effect(
+    province: Platform, client: HttpPlatform, manner: str
+) -> None:
+    """All three end within the time-out, as something that may have arrived."""
+    province.control(following=[[manner, 1]], hold_seconds=5)
+    client.launch([("send", send_call(delivery(), TOKEN))])
+    ((_name, _how, reply),) = wait_for(client, seconds=4)
+    assert isinstance(reply, NoAnswer)
+    assert reply.may_have_arrived
+    expected = Expected(delivery().delivery, delivery().digest, "publish")
+    assert isinstance(judge_send(reply, expected), Unknown)
+
+
+def test_a_refused_connection_had_no_effect() -> None:
+    """Nothing listens: the one case in which silence proves something."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        client = HttpPlatform(address, 1.0, 8)
+        client.launch([("send", send_call(delivery(), "t"))])
+        ((_name, _how, reply),) = wait_for(client)
+        client.close()
+    assert isinstance(reply, NoAnswer)
+    assert not reply.may_have_arrived
+
+
+def test_redirects_are_not_followed(province: Platform, client: HttpPlatform) -> None:
+    """A token must not travel to an address nobody configured."""
+    province.control(following=[["redirect", 1]])
+    client.launch([("send", send_call(delivery(), TOKEN))])
+    ((_name, _how, reply),) = wait_for(client)
+    assert isinstance(reply, Answer)
+    assert reply.status == 307
+
+
+def test_many_requests_are_on_their_way_at_once(province: Platform, client: HttpPlatform) -> None:
+    """Eight late answers take as long as one."""
+    province.control(following=[["late", 8]], late_seconds=0.5)
+    begun = time.monotonic()
+    client.launch([("send", send_call(delivery(number), TOKEN)) for number in range(1, 9)])
+    wait_for(client, 8)
+    assert time.monotonic() - begun < 2.5
+
+
+def test_abandoned_requests_are_never_collected(province: Platform, client: HttpPlatform) -> None:
+    """After a restart an old answer must not be taken for a new one."""
+    province.control(following=[["late", 1]], late_seconds=0.3)
+    client.launch([("send", send_call(delivery(), TOKEN))])
+    time.sleep(0.1)
+    client.abandon()
+    client.launch([("ask", ask_call(delivery().delivery, TOKEN))])
+    assert [one.how for one in wait_for(client)] == ["ask"]
+    time.sleep(0.4)
+    assert client.collect() == []
+
+
+def test_closing_ends_the_thread() -> None:
+    """No thread and no connection is left behind."""
+    before = threading.active_count()
+    client = HttpPlatform("http://127.0.0.1:9", 1.0, 8)
+    client.launch([("send", send_call(delivery(), "t"))])
+    client.close()
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    "address", ["http://example.org", "ftp://127.0.0.1", "127.0.0.1:80", "https://", ""]
+)
+def test_a_token_travels_in_clear_to_this_machine_only(address: str) -> None:
+    """Anything but https, or http to loopback, is refused with its remedy."""
+    with pytest.raises(ConfigurationError, match="https"):
+        check_address(address)
+    assert check_address("https://platform.example.org/api/") == "https://platform.example.org/api"

@@ -1,0 +1,1 @@
+"""What is sent to platforms, and what their answers mean."""

@@ -1,0 +1,168 @@
+"""What a platform's answer means: five meanings, and nothing is guessed."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.site import Target
+from hub.targets import TARGETS
+from hub.targets.delivery import (
+    Accepted,
+    Delivery,
+    Expected,
+    NeverSeen,
+    Refused,
+    Retry,
+    Unknown,
+    delivery_id,
+    digest_of,
+    read_moment,
+    render_body,
+)
+from hub.targets.http import Answer, NoAnswer, ask_call, judge_ask, judge_send, send_call
+from hub.targets.kafka import delivery_named, judge_answer, send_record
+
+SENT = Delivery("ab" * 16, "cd" * 16, 3, "publish", "licence.granted.v1", {"XK_WSH": "号"}, "ef")
+EXPECTED = Expected(SENT.delivery, SENT.digest, "publish")
+RECEIPT = {
+    "delivery": SENT.delivery,
+    "receipt": "P-1",
+    "stage": "published",
+    "at": "2026-11-02T09:00:00.000+08:00",
+    "digest": SENT.digest,
+}
+
+
+def answer(status: int, **changes: object) -> Answer:
+    """Return an HTTP answer with a receipt, or with what is changed in it."""
+    return Answer(status, "", json.dumps(RECEIPT | changes).encode())
+
+
+def test_a_matching_receipt_is_accepted_with_the_platforms_own_time() -> None:
+    """On time is judged by the platform's time, so it is read to the millisecond."""
+    expected = Accepted("published", "P-1", 1_793_581_200_000)
+    assert judge_send(answer(200), EXPECTED) == expected
+    assert judge_ask(answer(200), EXPECTED) == expected
+    assert judge_answer(json.dumps(RECEIPT).encode(), EXPECTED) == expected
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"delivery": "00" * 16},
+        {"delivery": None},
+        {"digest": "00"},
+        {"receipt": ""},
+        {"receipt": 7},
+        {"stage": "withdrawn"},
+        {"stage": "sent"},
+        {"at": "2026-11-02 09:00"},
+        {"at": 5},
+    ],
+)
+def test_a_receipt_that_does_not_match_is_unknown(changes: dict[str, object]) -> None:
+    """Each field that proves something must be right, over HTTP and by topic."""
+    assert isinstance(judge_send(answer(200, **changes), EXPECTED), Unknown)
+    told = json.dumps(RECEIPT | changes).encode()
+    assert isinstance(judge_answer(told, EXPECTED), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("status", "is_whole"),
+    [(408, False), (425, False), (500, False), (502, False), (400, False), (413, False),
+     (429, True), (503, True), (401, True), (403, True), (404, True), (307, True)],
+)  # fmt: skip
+def test_failures_are_tried_again_and_some_speak_for_the_whole_platform(
+    status: int,
+    is_whole: bool,  # noqa: FBT001  (a table's column)
+) -> None:
+    """A wrong token or address is never a verdict on a record."""
+    verdict = judge_send(Answer(status, "2.5", b""), EXPECTED)
+    assert verdict == Retry(f"HTTP {status}", is_whole, 2.5)
+
+
+def test_a_refusal_needs_a_code_and_a_retryable_one_is_none() -> None:
+    """422 with a code ends a delivery; without one it says nothing."""
+    refused = Answer(422, "", b'{"code": "NAME_UNKNOWN", "message": "no"}')
+    assert judge_send(refused, EXPECTED) == Refused("NAME_UNKNOWN", "no")
+    assert isinstance(judge_send(Answer(422, "", b"{}"), EXPECTED), Unknown)
+    assert isinstance(judge_send(Answer(422, "", b"<html>"), EXPECTED), Unknown)
+    again = Answer(422, "", b'{"code": "X", "retryable": true}')
+    assert isinstance(judge_send(again, EXPECTED), Retry)
+
+
+def test_no_answer_is_unknown_unless_no_connection_was_made() -> None:
+    """A time-out after the body was sent may hide an effect; a refused connection cannot."""
+    assert isinstance(judge_send(NoAnswer(may_have_arrived=True, why="t"), EXPECTED), Unknown)
+    refused = judge_send(NoAnswer(may_have_arrived=False, why="c"), EXPECTED)
+    assert refused == Retry("c", is_whole_target=True)
+    assert isinstance(judge_send(answer(409), EXPECTED), Unknown)
+
+
+def test_a_status_call_answers_only_with_its_own_words() -> None:
+    """404 in the platform's JSON is NeverSeen; a proxy's page, or a refusal of another, is not."""
+    assert judge_ask(Answer(404, "", b'{"code": "NOT_FOUND"}'), EXPECTED) == NeverSeen()
+    assert isinstance(judge_ask(Answer(404, "", b"<html>"), EXPECTED), Unknown)
+    assert isinstance(judge_ask(Answer(500, "", b"{}"), EXPECTED), Unknown)
+    refused = b'{"stage": "refused", "code": "C", "message": "m"}'
+    assert judge_ask(Answer(200, "", refused), EXPECTED) == Refused("C", "m")
+    other = b'{"delivery": "00", "stage": "refused", "code": "C", "message": "m"}'
+    assert isinstance(judge_ask(Answer(200, "", other), EXPECTED), Unknown)
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("3", 3.0), ("", None), ("-1", None), ("nan", None), ("1e9", 3600.0)]
+)
+def test_retry_after_is_believed_within_reason(header: str, seconds: float | None) -> None:
+    """A platform must not be able to stop its own deliveries for a week."""
+    verdict = judge_send(Answer(429, header, b""), EXPECTED)
+    assert isinstance(verdict, Retry)
+    assert verdict.after_seconds == seconds
+
+
+@given(st.binary(max_size=200), st.integers(100, 599))
+def test_no_bytes_make_the_reader_fall(body: bytes, status: int) -> None:
+    """Whatever a platform answers, the courier goes on, and accepts none of it."""
+    for verdict in (
+        judge_send(Answer(status, "", body), EXPECTED),
+        judge_ask(Answer(status, "", body), EXPECTED),
+        judge_answer(body, EXPECTED),
+    ):
+        assert not isinstance(verdict, Accepted)
+    assert isinstance(delivery_named(body), str)
+
+
+def test_the_request_carries_the_same_bytes_each_time() -> None:
+    """Key, token and body; the topic's message has the same body."""
+    call = send_call(SENT, "secret")
+    assert ("Idempotency-Key", SENT.delivery) in call.headers
+    assert ("Authorization", "Bearer secret") in call.headers
+    assert call.body == render_body(SENT) == send_record(SENT, "t", 0, b"k").value
+    assert json.loads(call.body)["fields"] == SENT.fields
+    assert ask_call("ab", "secret").path == "/v1/deliveries/ab"
+
+
+def test_a_delivery_id_follows_from_place_target_and_content() -> None:
+    """Any of the four changes the id, nothing else does."""
+    ids = {
+        delivery_id(*parts)
+        for parts in ((0, 1, "a", "d"), (1, 1, "a", "d"), (0, 2, "a", "d"), (0, 1, "b", "d"),
+                      (0, 1, "a", "e"), (0, 11, "a", "d"))
+    }  # fmt: skip
+    assert len(ids) == 6
+    assert delivery_id(0, 1, "a", "d") == delivery_id(0, 1, "a", "d")
+    assert digest_of({"b": "1", "a": "2"}) == digest_of({"a": "2", "b": "1"})
+
+
+def test_a_time_without_a_zone_is_no_time() -> None:
+    """Eight hours decide whether a deadline was kept."""
+    assert read_moment("2026-11-02T01:00:00Z") == 1_793_581_200_000
+    assert read_moment("2026-11-02T09:00:00") is None
+
+
+def test_every_kind_a_site_may_name_has_its_format() -> None:
+    """A kind in site.yaml without a line in TARGETS could never be delivered to."""
+    kinds = Target.model_json_schema()["properties"]["kind"]["enum"]
+    assert {one.kind for one in TARGETS} == set(kinds)
