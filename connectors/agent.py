@@ -80,6 +80,8 @@ class Batch(NamedTuple):
 
     submissions: tuple[Submission, ...]
     cursors: CursorTexts
+    finished: str = ""
+    """`read` or `unreadable` when this batch ends a file; else empty."""
 
 
 class Source(Protocol):
@@ -121,7 +123,8 @@ class Route:
 
 
 Report = Callable[[str, Mapping[str, float]], None]
-"""Called with what to count: `rows_submitted` (by kind), `step` (`progress` 1 or 0)."""
+"""Called with what to count: `rows_submitted` by kind, `files_read` by result, `step` with
+`progress` 1 or 0."""
 
 
 def _say_nothing(what: str, counts: Mapping[str, float]) -> None:
@@ -206,6 +209,8 @@ class Agent:
         self._write_mark()
         self._source.committed()
         self._report("rows_submitted", Counter(each.kind for each in batch.submissions))
+        if batch.finished:
+            self._report("files_read", {batch.finished: 1.0})
         return True
 
     def run(self, *, stop: Callable[[], bool], poll_seconds: float = 1.0) -> None:
@@ -267,9 +272,7 @@ class Agent:
             )
 
     def _write_mark(self) -> None:
-        unfinished = self._mark.with_suffix(".new")
-        unfinished.write_text(json.dumps({"sequence": self._sequence}), encoding="utf-8")
-        unfinished.replace(self._mark)
+        write_whole(self._mark, json.dumps({"sequence": self._sequence}))
 
     def _records(self, submissions: tuple[Submission, ...]) -> list[OutputRecord]:
         route = self._route
@@ -303,6 +306,22 @@ class Agent:
         return OutputRecord(
             self._route.cursors_topic, CURSOR_PARTITION, key.encode(), text.encode(), ()
         )
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a small file so that it is there whole or not at all.
+
+    Raises `UnavailableError` when the disk is full or gone: nothing is lost, start again later.
+    """
+    unfinished = path.with_suffix(".new")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    except OSError as error:
+        raise UnavailableError(
+            f"无法写入 {path.parent}：{error.strerror}；腾出空间或恢复磁盘后自动继续\n"
+            f"cannot write to {path.parent}: {error.strerror}; goes on by itself once it can"
+        ) from error
 
 
 def _number(entry: Mapping[str, object], key: str) -> int:

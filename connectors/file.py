@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from connectors.agent import Batch, CursorTexts
+from connectors.agent import Batch, CursorTexts, write_whole
 from connectors.files_of_rows import read_rows
 from connectors.layout import Folder, Layouts
 from connectors.submission import RowSubmitter, Submission
@@ -149,7 +149,10 @@ class FileSource:
         made: list[Submission] = []
         octets = rows = 0
         is_done = True
+        finished = "read"
         for row in current.rows:
+            if not row.row_number:
+                finished = "unreadable"
             made += self._submissions(current, row, sequence + len(made))
             rows += 1
             octets += len(made[-1].value)
@@ -160,7 +163,8 @@ class FileSource:
         after = _Open(current.key, current.folder, cursor, current.content)
         after.rows = current.rows
         self._next = after
-        return Batch(tuple(made), {current.key: cursor.as_json(current.key)})
+        cursors = {current.key: cursor.as_json(current.key)}
+        return Batch(tuple(made), cursors, finished if is_done else "")
 
     def _submissions(self, current: _Open, row: SourceRow, sequence: int) -> tuple[Submission, ...]:
         layouts = self._layouts[current.folder]
@@ -269,10 +273,8 @@ class FileSource:
             "fingerprint": cursor.fingerprint,
             "first_sequence": cursor.sequence,
         }
-        target = sources / f"{self._key(folder, path).removeprefix('path:')}.json"
-        unfinished = target.with_suffix(".new")
-        unfinished.write_text(json.dumps(entry, ensure_ascii=False), encoding="utf-8")
-        unfinished.replace(target)
+        digest = self._key(folder, path).removeprefix("path:")
+        write_whole(sources / f"{digest}.json", json.dumps(entry, ensure_ascii=False))
 
 
 def _path_key(relative: str) -> str:

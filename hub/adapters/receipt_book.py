@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from hub.errors import UnavailableError
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS positions (partition INTEGER PRIMARY KEY, next INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS answers (
@@ -84,7 +86,18 @@ class ReceiptBook:
         return dict(self._connection.execute("SELECT partition, next FROM positions"))
 
     def apply(self, news: Iterable[Answer | RecordNews], positions: Mapping[int, int]) -> None:
-        """Write answers and news in order, mark files they touch, move the position: at once."""
+        """Write answers and news in order, mark files they touch, move the position: at once.
+
+        Raises `UnavailableError` when the disk is full or gone; then nothing was written.
+        """
+        try:
+            self._apply(news, positions)
+        except sqlite3.OperationalError as error:
+            raise UnavailableError(
+                f"回执库无法写入：{error}\nthe receipts' book cannot be written: {error}"
+            ) from error
+
+    def _apply(self, news: Iterable[Answer | RecordNews], positions: Mapping[int, int]) -> None:
         touched: set[str] = set()
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
@@ -104,10 +117,11 @@ class ReceiptBook:
                 " ON CONFLICT DO UPDATE SET next = excluded.next",
                 positions.items(),
             )
+            execute("COMMIT")
         except BaseException:
-            execute("ROLLBACK")
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
             raise
-        execute("COMMIT")
 
     def _answer(self, answer: Answer, touched: set[str]) -> None:
         clash = "REPLACE" if answer.is_final else "IGNORE"

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
+from hub.errors import UnavailableError
+
 Table = Sequence[Sequence[str]]
 
 LONGEST_CELL: Final = 32_767
@@ -59,7 +61,10 @@ _SHEET_START: Final = (
 
 
 def write_csv(path: Path, table: Table) -> None:
-    """Write UTF-8 with a byte order mark, which spreadsheet programs need to tell the encoding."""
+    """Write UTF-8 with a byte order mark, which spreadsheet programs need to tell the encoding.
+
+    Raises `UnavailableError` when the folder cannot be written.
+    """
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerows([_harmless(cell) for cell in row] for row in table)
@@ -67,7 +72,7 @@ def write_csv(path: Path, table: Table) -> None:
 
 
 def write_xlsx(path: Path, sheets: Sequence[tuple[str, Table]]) -> None:
-    """Write a workbook of (title, rows) with nothing but text cells."""
+    """Write a workbook of (title, rows) with nothing but text cells; raises as `write_csv`."""
     out = io.BytesIO()
     numbers = range(1, len(sheets) + 1)
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
@@ -123,5 +128,12 @@ def _xml(cell: str) -> str:
 def _replace(path: Path, octets: bytes) -> None:
     """Put the file in place at once: a clerk never opens half a result."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.new")
-    unfinished.write_bytes(octets)
-    unfinished.replace(path)
+    try:
+        unfinished.write_bytes(octets)
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise UnavailableError(
+            f"无法写入结果文件夹 {path.parent}：{error.strerror}\n"
+            f"cannot write to the results folder {path.parent}: {error.strerror}"
+        ) from error

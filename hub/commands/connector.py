@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -116,6 +117,7 @@ class _Watch:
         self._stop = stop
         self._drain = drain
         self._idle = 0
+        self._moved = time.monotonic()
 
     def should_stop(self) -> bool:
         """Whether asked to stop, or drained when that was the task."""
@@ -123,16 +125,23 @@ class _Watch:
 
     def report(self, what: str, counts: Mapping[str, float]) -> None:
         """Count what the agent reports."""
-        if what == "rows_submitted":
-            for kind, number in counts.items():
-                labels = (self._department, self._metrics.kind_label(kind))
-                self._metrics.rows_submitted.labels(*labels).inc(number)
-        elif counts["progress"]:
-            self._idle = 0
-            self._health.progress()
-        else:
-            self._idle += 1
-            self._health.idle()
+        metrics = self._metrics
+        match what:
+            case "rows_submitted":
+                for kind, number in counts.items():
+                    label = metrics.kind_label(kind)
+                    metrics.rows_submitted.labels(self._department, label).inc(number)
+            case "files_read":
+                for result, number in counts.items():
+                    metrics.files_read.labels(self._department, result).inc(number)
+            case "step" if counts["progress"]:
+                self._idle = 0
+                self._moved = time.monotonic()
+                self._health.progress()
+            case "step":
+                self._idle += 1
+                self._health.idle()
+        metrics.cursor_age.labels(self._department).set(time.monotonic() - self._moved)
 
 
 class _ConnectorThread(threading.Thread):

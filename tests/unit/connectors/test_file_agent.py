@@ -1,7 +1,9 @@
 """The file connector: each row once, in order, whatever dies; refusal when a source is reset."""
 
+import errno
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -303,3 +305,41 @@ def test_the_results_folder_learns_which_file_a_fingerprint_is(place: Place) -> 
     ]
     position = header(place.submissions[0], "hub_position")
     assert entries[0]["fingerprint"].startswith(position.split(":")[0])
+
+
+def test_a_full_disk_stops_nothing_for_good(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mark cannot be written: the agent starts again and goes on once there is room."""
+    place.put("licences/a.csv", rows(2))
+    agent, _ = place.agent()
+    real = Path.write_text
+    failures = iter([True, True])
+
+    def full(path: Path, text: str, encoding: str) -> int:
+        if next(failures, False):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(path, text, encoding)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    polls = iter([False] * 40)
+    agent.run(stop=lambda: next(polls, True))
+    assert place.broker.initialised == 3
+    assert ids(place.submissions) == [1, 2]
+
+
+def test_read_and_unreadable_files_are_counted(place: Place) -> None:
+    """What the metrics show: rows by kind, files by result."""
+    place.put("licences/a.csv", rows(2))
+    place.put("licences/b.pdf", b"%PDF")
+    counted: Counter[str] = Counter()
+    agent, _ = place.agent()
+    agent._report = lambda what, counts: counted.update(
+        {f"{what} {name}": int(number) for name, number in counts.items()}
+    )
+    place.drain(agent)
+    del counted["step progress"]
+    assert counted == {
+        "rows_submitted licence.granted.v1": 2,
+        "rows_submitted row.unreadable.v1": 1,
+        "files_read read": 1,
+        "files_read unreadable": 1,
+    }

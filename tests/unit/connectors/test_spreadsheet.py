@@ -6,11 +6,13 @@ from datetime import date, datetime
 
 import openpyxl
 import pytest
+import xlrd
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from xlrd.sheet import Cell
 
 from connectors.files_of_rows import read_rows
-from connectors.spreadsheet import cell_text, number_text
+from connectors.spreadsheet import _xls_text, cell_text, number_text
 from connectors.tables import Cells, SourceRow
 
 HEADER = ("文书号", "相对人名称", "金额", "日期")
@@ -180,3 +182,33 @@ def test_a_forged_row_number_does_not_loop() -> None:
     """Rows beyond what any spreadsheet shows end the sheet."""
     content = _rewritten("xl/worksheets/sheet1.xml", b'<row r="41"', b'<row r="99999999999"')
     assert len(rows_of(content)) == 39
+
+
+def biff_cell(ctype: int, value: str | float) -> Cell:
+    """Make a cell as xlrd does."""
+    return Cell(ctype, value)  # type: ignore[arg-type]  # the published types allow text cells only
+
+
+@pytest.mark.parametrize(
+    ("ctype", "value", "text"),
+    [
+        (xlrd.XL_CELL_TEXT, "甲 ", "甲 "),
+        (xlrd.XL_CELL_NUMBER, 12.0, "12"),
+        (xlrd.XL_CELL_NUMBER, 0.1, "0.1"),
+        (xlrd.XL_CELL_DATE, 46052.0, "2026-01-30"),
+        (xlrd.XL_CELL_DATE, 46052.375, "2026-01-30 09:00:00"),
+        (xlrd.XL_CELL_DATE, 1e9, "1000000000"),
+        (xlrd.XL_CELL_BOOLEAN, 1, "TRUE"),
+        (xlrd.XL_CELL_ERROR, 0x2A, "#N/A"),
+        (xlrd.XL_CELL_ERROR, 0x63, "#N/A"),
+        (xlrd.XL_CELL_EMPTY, "", ""),
+    ],
+)
+def test_old_workbooks_give_the_same_texts(ctype: int, value: str | float, text: str) -> None:
+    """BIFF cells: dates by the book's calendar, numbers exact, errors recognisable."""
+    assert _xls_text(biff_cell(ctype, value), 0) == text
+
+
+def test_the_other_calendar_of_old_workbooks_is_kept() -> None:
+    """Workbooks from a Mac count days from 1904."""
+    assert _xls_text(biff_cell(xlrd.XL_CELL_DATE, 46052.0 - 1462), 1) == "2026-01-30"
