@@ -23,7 +23,6 @@ from connectors.submission import Submission
 from hub.domain.partitioning import partition_of
 from hub.errors import SourceError, UnavailableError
 from hub.ports import (
-    BusinessClock,
     EngineClock,
     FaultHooks,
     InputRecord,
@@ -75,6 +74,13 @@ class CursorReader(Protocol):
         """Read from these positions to the end there is now."""
 
 
+class BusinessTime(Protocol):
+    """Tells the time a submission carries; see `hub.ports.BusinessClock`."""
+
+    def now(self) -> int:
+        """Business time in milliseconds since the epoch."""
+
+
 class Batch(NamedTuple):
     """What one transaction carries: submissions in order, and the cursor entries they lead to."""
 
@@ -107,7 +113,7 @@ class Ports:
     transactions: Transactions
     cursors: CursorReader
     lease: Lease
-    business_clock: BusinessClock
+    business_clock: BusinessTime
     engine_clock: EngineClock
     faults: FaultHooks
 
