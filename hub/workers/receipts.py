@@ -300,7 +300,7 @@ class ReceiptsFollower:
         if records:
             self._faults.reached("after_consume")
             self._follow(records)
-        self._results.write_changed(everything=not records)
+        self._results.write_changed()
         self._report("step", {"records": float(len(records))})
         return len(records)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hub.metrics import Health, Metrics
-    from hub.ports import BusinessClock
+    from hub.ports import DeadlineClock
     from hub.site import LoadedSite
 
 _log = logging.getLogger("hub.registrar")
@@ -28,7 +28,7 @@ _GC_THRESHOLD = 50_000
 """Thousands of short-lived tuples a batch: the default of 700 would collect inside every batch."""
 
 
-def business_clock_of(loaded: LoadedSite) -> BusinessClock:
+def business_clock_of(loaded: LoadedSite) -> DeadlineClock:
     """The business clock a site asks for."""
     file = loaded.site.business_clock
     return RealBusinessClock() if file is None else FileBusinessClock(loaded.path(file))
@@ -52,6 +52,9 @@ class RegistrarWatch:
             case "folded":
                 self._health.progress()
                 metrics.restored_records.labels(self._health.worker).inc(numbers["records"])
+            case "timers_held":
+                metrics.clock_jump.labels("forward").inc()
+                _log.error("the machine's clock ran ahead: deadlines are held until it is right")
             case "slot_restarted":
                 metrics.restarts.labels(self._health.worker).inc()
                 _log.warning("slot restarted", extra={"count": int(numbers["failures"])})
@@ -73,8 +76,9 @@ def run_registrar(
     folder: Path,
     report: Callable[[str, Mapping[str, float]], None],
     should_stop: Callable[[], bool],
+    slot: int = 0,
 ) -> None:
-    """Own every partition of the site and decide until `should_stop()`.
+    """Own a slot's partitions and decide until `should_stop()`.
 
     `folder` is the slot's state folder. Raises `FencedError` when another process owns the slot,
     `IntegrityError` when ledger and state disagree; both end the process loudly.
@@ -83,10 +87,11 @@ def run_registrar(
     site = loaded.site
     lease = FolderLease(folder)
     lease.take()
-    plan = SlotPlan(site.prefix, tuple(range(site.partitions)), site.input_topics)
-    inputs = KafkaInputs(bootstrap, f"{site.prefix}registrar")
+    owner = f"registrar.{slot}"
+    plan = SlotPlan(site.prefix, site.partitions_of_slot(slot), site.input_topics, owner)
+    inputs = KafkaInputs(bootstrap, f"{site.prefix}{owner}")
     store = RocksStore(folder / "rocksdb")
-    transactions = KafkaTransactions(bootstrap, f"{site.prefix}registrar.0")
+    transactions = KafkaTransactions(bootstrap, f"{site.prefix}{owner}")
     driver = Driver(
         lease=lease,
         transactions=transactions,

@@ -170,7 +170,7 @@ class ResultFiles:
     def write_changed(self, *, everything: bool = False) -> int:
         """Write the results that changed and whose pause is over; return how many were written.
 
-        `everything`: do not wait (when the worker stops, or has nothing else to do).
+        `everything`: do not wait (when the worker stops).
         """
         written = 0
         for source, changes in self._book.changed_sources():
