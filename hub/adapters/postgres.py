@@ -28,6 +28,8 @@ from hub.errors import FencedError, UnavailableError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+UNANSWERED: Final = (psycopg.OperationalError, psycopg.InterfaceError)
+"""What means that the server is away, full or ending; anything else is a fault of ours."""
 VERSION: Final = 1
 """Version of the tables; another one found in the database is dropped and made from zero."""
 
@@ -211,7 +213,7 @@ class Tables:
             self._session = psycopg.connect(dsn, autocommit=True, application_name="hub projector")
             self._take()
             self._make()
-        except psycopg.Error as error:
+        except UNANSWERED as error:
             raise unavailable(error) from error
 
     def _take(self) -> None:
@@ -295,7 +297,7 @@ class Tables:
         try:
             with self._session.cursor(row_factory=class_row(shape)) as cursor:
                 return cursor.execute(query, values).fetchall()
-        except psycopg.Error as error:
+        except UNANSWERED as error:
             raise unavailable(error) from error
 
     # --- writing ---
@@ -318,7 +320,7 @@ class Tables:
                 _copy(cursor, "clocks", ClockRow._fields, batch.clocks)
                 _copy(cursor, "standings", StandingRow._fields, batch.standings)
                 _add_up(cursor, batch)
-        except psycopg.Error as error:
+        except UNANSWERED as error:
             raise unavailable(error) from error
 
     def describe(self, prefix: str, content: Mapping[str, object]) -> None:
@@ -338,7 +340,7 @@ class Tables:
                 self._session.execute(
                     sql.SQL("INSERT INTO {} VALUES ({})").format(name, places), row
                 )
-        except psycopg.Error as error:
+        except UNANSWERED as error:
             raise unavailable(error) from error
 
     def close(self) -> None:

@@ -10,7 +10,14 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from hub.adapters.postgres import Heartbeat, Position, StreamCount, schema_of, unavailable
+from hub.adapters.postgres import (
+    UNANSWERED,
+    Heartbeat,
+    Position,
+    StreamCount,
+    schema_of,
+    unavailable,
+)
 from hub.core.entry import ClockEventRow, ClockRow, EntryRow, RecordRow, StageRow
 from hub.errors import ConfigurationError
 
@@ -212,7 +219,7 @@ class LookUps:
                     sql.Identifier(schema)
                 )
             )
-        except psycopg.Error as error:
+        except UNANSWERED as error:
             raise unavailable(error) from error
 
     def close(self) -> None:
@@ -380,7 +387,7 @@ class LookUps:
                 return cursor.execute(query, values).fetchall()
         except psycopg.errors.UndefinedTable as error:
             raise _no_projection() from error
-        except psycopg.Error as error:
+        except UNANSWERED as error:
             raise unavailable(error) from error
 
 

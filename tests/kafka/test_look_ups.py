@@ -1,0 +1,342 @@
+"""Look-ups over a real PostgreSQL: tables follow from the ledger, commands tell its story."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+
+from hub.adapters.postgres import Heartbeat, Tables
+from hub.adapters.postgres_lookups import LookUps
+from hub.cli import hub as command_line
+from hub.errors import FencedError, IntegrityError
+from hub.metrics import Metrics
+from hub.ports import InputRecord
+from hub.workers.projector import Projection
+from tests.conftest import PostgresPart
+from tests.driver.hub_test_driver import HubTestDriver
+from tests.driver.rows import COMPANY, CONTRACTS, DEPARTMENT, OTHER_COMPANY, OTHER_DEPARTMENT
+from tests.driver.stories import UNKEYED, eventful_month, number
+
+DERIVED = (
+    "positions", "bases", "entries", "records", "clocks", "standings", "stages", "clock_events",
+    "tallies", "streams",
+)  # fmt: skip
+
+
+def dump(dsn: str, schema: str) -> dict[str, list[Any]]:
+    """Every row of every table that follows from the ledger."""
+    with psycopg.connect(dsn) as session:
+        session.execute(f"SET search_path TO {schema}".encode())
+        return {
+            table: session.execute(
+                f"SELECT t::text FROM {table} t ORDER BY 1".encode()
+            ).fetchall()
+            for table in DERIVED
+        }  # fmt: skip
+
+
+def ledger_of(hub: HubTestDriver) -> list[InputRecord]:
+    """The ledger, partitions taken in turns as a consumer may deliver them."""
+    left = [list(hub.raw_ledger(p)) for p in range(hub.partitions)]
+    found = []
+    while any(left):
+        for partition in left:
+            found += partition[:3]
+            del partition[:3]
+    return found
+
+
+def project(dsn: str, hub: HubTestDriver, prefix: str, batch: int) -> str:
+    """Project the ledger in batches of this size; returns the schema."""
+    with Tables(dsn, prefix) as tables:
+        projection = Projection(tables, CONTRACTS, "test.")
+        records = ledger_of(hub)
+        for begin in range(0, len(records), batch):
+            projection.project(records[begin : begin + batch])
+        tables.describe(prefix, {"name_zh": "测试站", "departments": {}, "targets": {}})
+        tables.beat(Heartbeat(0, hub.now, 0.0, 0, 0.0))
+        return tables.schema
+
+
+class Place:
+    """One story, projected, and the command line to ask about it."""
+
+    def __init__(self, postgres: PostgresPart, hub: HubTestDriver) -> None:
+        self.dsn, self.hub = postgres.dsn, hub
+        self.prefix = f"t{uuid.uuid4().hex[:10]}."
+        self.schema = project(self.dsn, hub, self.prefix, 40)
+
+    def ask(self, folder: Path, *arguments: str) -> Result:
+        """Run `hub ARGUMENTS` against this database."""
+        (folder / "site.yaml").write_text(
+            f"site: test\nname_zh: 测试站\nprefix: {self.prefix}\npartitions: 2\nrulebook: r\n"
+            "calendar: c\nsealing_key_file: k\ndepartments: []\ntargets: []\n",
+            encoding="utf-8",
+        )
+        return CliRunner(env={"HUB_POSTGRES_DSN": self.dsn}).invoke(
+            command_line, [*arguments, "--site", str(folder)]
+        )
+
+    def ask_json(self, folder: Path, *arguments: str) -> Any:  # noqa: ANN401 - JSON
+        """Run it with --json and read the answer."""
+        result = self.ask(folder, *arguments, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.output)
+
+
+@pytest.fixture(scope="module")
+def place(postgres: PostgresPart) -> Iterator[Place]:
+    """The eventful month, projected once."""
+    story = Place(postgres, eventful_month())
+    yield story
+    with psycopg.connect(story.dsn) as session:
+        session.execute(f"DROP SCHEMA {story.schema} CASCADE".encode())
+
+
+def due_of(place: Place, folder: Path, document: str) -> list[dict[str, Any]]:
+    """What `hub due` says of a document."""
+    found = place.ask_json(folder, "due", "--within", "30")
+    return [item for item in found["due"] if item["document_number"] == document]
+
+
+def test_tables_do_not_depend_on_where_batches_end(postgres: PostgresPart, place: Place) -> None:
+    """One record a transaction, or all in one: equal tables, so a kill anywhere changes nothing."""
+    wanted = dump(postgres.dsn, place.schema)
+    for size in (1, 7, 10_000):
+        schema = project(postgres.dsn, place.hub, f"{place.prefix[:-1]}{size}.", size)
+        assert dump(postgres.dsn, schema) == wanted
+
+
+def test_a_projector_goes_on_from_its_stored_position(postgres: PostgresPart, place: Place) -> None:
+    """A new process reads the position from PostgreSQL; what is not next is refused."""
+    records = ledger_of(place.hub)
+    prefix = f"{place.prefix[:-1]}on."
+    with Tables(postgres.dsn, prefix) as tables:
+        Projection(tables, CONTRACTS, "test.").project(records[:20])
+    with Tables(postgres.dsn, prefix) as tables:
+        again = Projection(tables, CONTRACTS, "test.")
+        with pytest.raises(IntegrityError, match="断链"):
+            again.project(records[19:])
+        again.project(records[20:])
+        assert dump(postgres.dsn, tables.schema) == dump(postgres.dsn, place.schema)
+
+
+def test_a_batch_that_fails_leaves_nothing_behind(postgres: PostgresPart, place: Place) -> None:
+    """Rows and position are one transaction: a broken chain in the batch writes none of it."""
+    records = ledger_of(place.hub)
+    with Tables(postgres.dsn, f"{place.prefix[:-1]}f.") as tables:
+        projection = Projection(tables, CONTRACTS, "test.")
+        with pytest.raises(IntegrityError):
+            projection.project([*records[:10], *records[12:]])
+        assert tables.positions() == {}
+        assert dump(postgres.dsn, tables.schema)["entries"] == []
+
+
+def test_only_one_projector_writes(postgres: PostgresPart, place: Place) -> None:
+    """The second one is told, and can take over once the first has gone."""
+    prefix = f"{place.prefix[:-1]}one."
+    with Tables(postgres.dsn, prefix), pytest.raises(FencedError):
+        Tables(postgres.dsn, prefix)
+    Tables(postgres.dsn, prefix).close()
+
+
+def test_tables_of_another_version_are_made_from_zero(postgres: PostgresPart, place: Place) -> None:
+    """The ledger is the truth: nothing is migrated."""
+    prefix = f"{place.prefix[:-1]}v."
+    with Tables(postgres.dsn, prefix) as tables:
+        Projection(tables, CONTRACTS, "test.").project(ledger_of(place.hub)[:5])
+    with psycopg.connect(postgres.dsn) as session:
+        session.execute(f"UPDATE {tables.schema}.projection SET version = 0".encode())
+    with Tables(postgres.dsn, prefix) as tables:
+        assert tables.positions() == {}
+
+
+def test_read_equals_the_sum_of_outcomes(place: Place, tmp_path: Path) -> None:
+    """Per department, and the streams promise no more than was decided."""
+    status = place.ask_json(tmp_path, "status")
+    for department in (DEPARTMENT, OTHER_DEPARTMENT):
+        entries = [
+            r for r in place.hub.ledger() if r.department == department and r.cause.kind == "S"
+        ]
+        line = status["departments"][department]
+        assert line["read"] == len(entries) == sum(line["outcomes"].values())
+        assert line["gap"] == 0
+    assert status["departments"][DEPARTMENT]["outcomes"]["duplicate"] == 2
+
+
+def test_a_missing_submission_shows_as_a_gap(postgres: PostgresPart) -> None:
+    """A stream runs from 1 without gaps: number 3 without number 2 is said aloud."""
+    hub = eventful_month()
+    hub.pipe(OTHER_DEPARTMENT, "licence.granted.v1", COMPANY, b"", sequence=4)
+    hub.run()
+    story = Place(postgres, hub)
+    with LookUps(story.dsn, story.schema) as look_ups:
+        metrics = Metrics()
+        look_ups.count_into(metrics, hub.now)
+    gap = metrics.registry.get_sample_value(
+        "hub_conservation_gap", {"department": OTHER_DEPARTMENT}
+    )
+    assert gap == pytest.approx(1)
+
+
+def test_stages_are_counted_per_target(place: Place, tmp_path: Path) -> None:
+    """Named by the ledger; sent, published, refused, withdrawn by what couriers reported."""
+    targets = place.ask_json(tmp_path, "status")["targets"]
+    assert (targets["city"]["published"], targets["city"]["refused"]) == (3, 1)
+    assert targets["city"]["withdrawn"] == 1
+    assert targets["province"]["acknowledged"] == 3
+    assert targets["city"]["late"] == 1
+    assert targets["city"]["named"] > targets["city"]["sent"]
+
+
+def test_one_document_under_two_codes_is_raised(place: Place, tmp_path: Path) -> None:
+    """Two live records of one document are open; a bad code that was put right is none."""
+    conflicts = place.ask_json(tmp_path, "status")["identity_conflicts"]
+    assert [(c["document_number"], c["open"]) for c in conflicts] == [(number(9), True)]
+    assert {r["credit_code"] for r in conflicts[0]["records"]} == {COMPANY, OTHER_COMPANY}
+    (story, _) = place.ask_json(tmp_path, "trace", "--document", number(9))
+    assert len(story["identity_conflicts"]) == 1
+
+
+def test_what_was_never_sent_is_the_hubs_fault(place: Place, tmp_path: Path) -> None:
+    """Accepted in time and named, nothing reported."""
+    found = due_of(place, tmp_path, number(2))
+    assert {(d["target"], d["fault"]["party"], d["fault"]["why"]) for d in found} == {
+        ("province", "hub", "not_sent"), ("city", "hub", "not_sent"),
+    }  # fmt: skip
+    assert {d["due_on"] for d in found} == {"2026-11-11"}
+    assert {d["working_days_left"] for d in found} == {-13}
+
+
+def test_what_arrived_late_is_the_departments_fault(place: Place, tmp_path: Path) -> None:
+    """Submitted after it was due: the hub only holds it now."""
+    (found, _) = due_of(place, tmp_path, number(3))
+    assert (found["fault"]["party"], found["fault"]["why"]) == ("department", "arrived_late")
+    assert found["holder"]["party"] == "hub"
+
+
+def test_what_is_quarantined_is_the_departments_fault(place: Place, tmp_path: Path) -> None:
+    """With the reasons, and marked estimated where the decision date is unreadable."""
+    (found, _) = due_of(place, tmp_path, number(4))
+    assert (found["fault"]["party"], found["fault"]["why"]) == ("department", "quarantined")
+    assert found["estimated"] is True
+    assert [reason["code"] for reason in found["reasons"]] == ["DATE_UNREADABLE"]
+
+
+def test_what_was_refused_is_the_platforms_fault(place: Place, tmp_path: Path) -> None:
+    """With the platform's own code; the province, which took it, owes nothing."""
+    (found,) = due_of(place, tmp_path, number(6))
+    assert (found["target"], found["fault"]["why"]) == ("city", "refused")
+    assert found["reasons"][0]["field"] == "NAME_UNKNOWN"
+
+
+def test_a_bad_code_put_right_is_not_owed_for_ever(place: Place, tmp_path: Path) -> None:
+    """The row without a valid code is named as settled, not counted as overdue."""
+    found = place.ask_json(tmp_path, "due")
+    settled = found["accepted_under_another_code"]
+    assert {(s["quarantined_under"], s["accepted_under"]) for s in settled} == {(UNKEYED, COMPANY)}
+    assert UNKEYED not in {
+        d["credit_code"] for d in found["due"] if d["document_number"] == number(5)
+    }
+
+
+def test_due_is_sorted_and_leaves_out_what_is_far_away(place: Place, tmp_path: Path) -> None:
+    """Earliest first; expiry of a publication is no deadline."""
+    found = place.ask_json(tmp_path, "due", "--within", "0")["due"]
+    assert [d["due_at"] for d in found] == sorted(d["due_at"] for d in found)
+    assert all(d["overdue"] for d in found)
+    assert {d["clock"] for d in found} <= {"disclose", "withdraw"}
+
+
+def test_a_trace_says_whose_time_was_used(place: Place, tmp_path: Path) -> None:
+    """Decision day is nobody's; an hour for the hub, the rest of the working days the platform's.
+
+    Arrived Monday 09:00 of the decision day, sent 10:00, published 13 days later at 10:00:
+    weekdays 11-02 (14 h), 11-03…11-13 (9 days), 11-14 and 11-15 weekend, all 24 hours a day.
+    """
+    (story,) = place.ask_json(tmp_path, "trace", "--document", "舟市监许(2026) 1号")
+    city = next(t for t in story["time_used"] if t["target"] == "city")
+    assert city["done"] is True
+    assert city["working_hours"] == {"department": 0, "hub": 1, "platform": 14 + 9 * 24}
+    states = {d["target"]: d["state"] for d in story["deadlines"] if d["clock"] == "disclose"}
+    assert states == {"province": "stopped_in_time", "city": "stopped_late"}
+
+
+def test_a_trace_tells_corrections_and_withdrawals_in_order(place: Place, tmp_path: Path) -> None:
+    """Every decision and every stage, also a report that came too late to matter."""
+    (story,) = place.ask_json(tmp_path, "trace", "--document", number(7))
+    outcomes = [d["outcome"] for d in story["decisions"]]
+    assert outcomes[:3] == ["accepted", "corrected", "withdrawn"]
+    stages = [(s["stage"], s["version"]) for s in story["targets"]["city"]]
+    assert stages[:5] == [
+        ("named", 1), ("published", 1), ("named", 2), ("published", 2), ("named", 3),
+    ]  # fmt: skip
+    assert ("published", 2, False) in {
+        (s["stage"], s["version"], s["changed_the_record"]) for s in story["targets"]["city"]
+    }
+
+
+def test_a_trace_follows_a_move_to_the_other_code(place: Place, tmp_path: Path) -> None:
+    """Asked under the old code's document, both lives are told."""
+    stories = place.ask_json(tmp_path, "trace", "--document", number(8))
+    assert {(s["record"]["credit_code"], s["record"]["status"]) for s in stories} == {
+        (COMPANY, "moved"), (OTHER_COMPANY, "live"),
+    }  # fmt: skip
+
+
+def test_a_trace_shows_reasons_in_chinese_first(place: Place, tmp_path: Path) -> None:
+    """For people: the message, then the remedy; nothing of a field's content."""
+    result = place.ask(tmp_path, "trace", "--document", number(4))
+    assert result.exit_code == 0
+    assert "错误 DATE_UNREADABLE：许可决定日期不是可识别的日期" in result.output
+    assert "处理办法" in result.output
+    assert "13月" not in result.output
+
+
+def test_every_command_speaks_to_people(place: Place, tmp_path: Path) -> None:
+    """The plain output of each is whole: titles, numbers, times in Shanghai."""
+    status = place.ask(tmp_path, "status").output
+    assert "2026-11-30 09:00" in status
+    assert "待处理 1 open" in status
+    due = place.ask(tmp_path, "due").output
+    assert "部门：报送时已逾期" in due
+    assert "平台：平台拒绝" in due
+    trace = place.ask(tmp_path, "trace", "--credit-code", COMPANY.lower()).output
+    assert "用了谁的时间" in trace
+
+
+def test_nothing_found_is_said_with_exit_status_1(place: Place, tmp_path: Path) -> None:
+    """So that a script can tell."""
+    result = place.ask(tmp_path, "trace", "--document", "没有这个号")
+    assert (result.exit_code, "没有找到" in result.output) == (1, True)
+
+
+def test_before_any_projector_the_remedy_is_named(postgres: PostgresPart, tmp_path: Path) -> None:
+    """An empty database is no stack trace."""
+    story = Place.__new__(Place)
+    story.dsn, story.prefix = postgres.dsn, "never."
+    result = story.ask(tmp_path, "status")
+    assert result.exit_code == 2
+    assert "hub run projector" in result.output
+
+
+def test_gauges_count_what_is_owed(place: Place) -> None:
+    """What a bad code left behind is not counted; what is overdue is open as well."""
+    metrics = Metrics()
+    with LookUps(place.dsn, place.schema) as look_ups:
+        look_ups.count_into(metrics, place.hub.now)
+    labels = {"department": DEPARTMENT, "target": "city"}
+    still_open = metrics.registry.get_sample_value("hub_deadline_open", labels)
+    overdue = metrics.registry.get_sample_value("hub_deadline_overdue", labels)
+    assert still_open is not None
+    assert overdue is not None
+    assert still_open >= overdue > 0
+    conflicts = metrics.registry.get_sample_value("hub_identity_conflicts", {"kind": "licence"})
+    assert conflicts == pytest.approx(1)
