@@ -1,0 +1,269 @@
+"""The demo's own account: what went into the topics and what the ledger says, read beside the hub.
+
+It follows the submissions topics and the ledger and keeps no position: everything it says can be
+checked against `hub status`, which the projector keeps, and `hub audit verify`.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final, NamedTuple
+
+from hub.adapters.kafka import KafkaInputs
+from hub.contracts import Contracts, Fault
+from hub.core.entry import Reader, RecordRow, follow
+from hub.core.record import PRIMARY, CauseKind, LedgerRecord, Outcome, decode_record
+from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, StageCode, Status
+from hub.core.whose_time import Moments, Party, fault_of, passage_of
+from hub.ports import InputRecord
+from hub.site import LoadedSite
+
+_BATCH: Final = 4_000
+_IN_TIME: Final = frozenset({"stopped_in_time", "in_time_learned_late"})
+_FINAL: Final = frozenset({StageCode.PUBLISHED, StageCode.WITHDRAWN, StageCode.REFUSED})
+_CLOCK_NAMES: Final = {ClockKind.DISCLOSE: "disclose", ClockKind.WITHDRAW: "withdraw"}
+
+Submission = tuple[str, int]
+"""Stream and sequence: what a submission is known by."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What the hub said to one submission."""
+
+    outcome: str
+    reasons: tuple[str, ...]
+    position: str
+    department: str
+
+
+class Delivery(NamedTuple):
+    """One version of a record as the ledger owes it to one target."""
+
+    version: int
+    action: str
+    kind: str
+    row: bytes
+    """The framed row to publish; empty for a withdrawal."""
+
+
+@dataclass(slots=True)
+class Punctuality:
+    """Duties of one department at one target that ended in time, or too late and whose fault."""
+
+    in_time: int = 0
+    late: Counter[Party] = field(default_factory=Counter)
+    open: int = 0
+
+    @property
+    def judged(self) -> int:
+        """Duties that have ended or fallen due."""
+        return self.in_time + sum(self.late.values())
+
+
+class Account:
+    """A fold of submissions and ledger, in the demo's own memory."""
+
+    def __init__(self, loaded: LoadedSite, contracts: Contracts, bootstrap: str) -> None:
+        self._site = loaded.site
+        self._contracts = contracts
+        self._reader = Reader(
+            contracts, loaded.site.prefix, {t.id: t.number for t in loaded.site.targets}
+        )
+        self._ledger = loaded.site.topic("ledger")
+        self._inputs = KafkaInputs(bootstrap, f"{loaded.site.prefix}demo")
+        topics = [
+            self._ledger,
+            *(loaded.site.topic(f"submissions.{name}") for name in self.departments),
+        ]
+        self._inputs.assign(
+            {(topic, p): 0 for topic in topics for p in range(loaded.site.partitions)}
+        )
+        self.read: Counter[str] = Counter()
+        """Submissions in the topics, by department."""
+        self.outcomes: dict[str, Counter[str]] = defaultdict(Counter)
+        """Primary outcomes in the ledger, by department."""
+        self.answers: dict[Submission, list[Answer]] = defaultdict(list)
+        self.events: Counter[str] = Counter()
+        self.stages: dict[int, Counter[str]] = defaultdict(Counter)
+        """Reports noted, by target and stage."""
+        self.deliveries: dict[int, dict[bytes, list[Delivery]]] = defaultdict(dict)
+        self.refused: dict[int, set[tuple[bytes, int]]] = defaultdict(set)
+        self.rows: dict[bytes, RecordRow] = {}
+        self._states: dict[bytes, RecordState] = {}
+        self._waiting: dict[bytes, int] = {}
+        self._reached: dict[tuple[bytes, int, str], dict[int, int]] = defaultdict(dict)
+        self._ended: dict[tuple[str, int], Punctuality] = defaultdict(Punctuality)
+        self.records = 0
+
+    @property
+    def departments(self) -> tuple[str, ...]:
+        """Ids of the departments, in the site's order."""
+        return tuple(d.id for d in self._site.departments)
+
+    @property
+    def decided(self) -> int:
+        """Submissions that have their primary outcome."""
+        return sum(sum(one.values()) for one in self.outcomes.values())
+
+    @property
+    def undecided(self) -> int:
+        """Submissions in the topics without an outcome."""
+        return sum(self.read.values()) - self.decided
+
+    @property
+    def under_way(self) -> int:
+        """Deliveries named in the ledger whose end has not been reported."""
+        return sum(self._waiting.values())
+
+    def shown(self, target: int) -> int:
+        """Records published at a target so far, by the platform's reports."""
+        return self.stages[target]["published"]
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._inputs.close()
+
+    def poll(self, seconds: float) -> int:
+        """Read what is there, waiting at most so long; return how many messages it was."""
+        records = self._inputs.consume(_BATCH, seconds)
+        for record in records:
+            if record.topic == self._ledger:
+                self._note(record)
+            else:
+                self.read[self._site.department_of(record.topic)] += 1
+        return len(records)
+
+    # --- one ledger record -----------------------------------------------------------------------
+
+    def _note(self, source: InputRecord) -> None:
+        self.records += 1
+        record = decode_record(source.value)
+        entry = self._reader.entry(source.partition, record)
+        if record.outcome in PRIMARY and record.cause.kind is CauseKind.SUBMISSION:
+            outcome = record.outcome.name.lower()
+            self.outcomes[record.department][outcome] += 1
+            self.answers[entry.stream or "", entry.stream_sequence or 0].append(
+                Answer(
+                    outcome, tuple(r.code for r in record.reasons), entry.position,
+                    record.department,
+                )
+            )  # fmt: skip
+        state, key = record.state, record.record_key
+        if state is None:
+            return
+        row = follow(self.rows.get(key), entry, record)
+        if row is not None:
+            self.rows[key] = row
+        self._states[key] = state
+        self._waiting[key] = sum(stage.stage not in _FINAL for stage in state.stages)
+        self._note_deliveries(record, state)
+        self._note_reports(source.partition, record)
+        for event in record.events:
+            self.events[event.event] += 1
+            self._note_end(record, state, event.target, ClockKind(event.clock), event.event)
+
+    def _note_deliveries(self, record: LedgerRecord, state: RecordState) -> None:
+        for action, bits in (
+            ("publish", record.publish_targets), ("withdraw", record.withdraw_targets),
+        ):  # fmt: skip
+            for target in range(bits.bit_length()):
+                if bits >> target & 1:
+                    row = self._row_of(record) if action == "publish" else b""
+                    owed = self.deliveries[target].setdefault(record.record_key, [])
+                    owed.append(Delivery(record.version, action, state.kind, row))
+
+    def _row_of(self, record: LedgerRecord) -> bytes:
+        """Find the row a publication shows: the record's own, its cause's, or inside its cause."""
+        if record.row:
+            return record.row
+        decoded = self._contracts.decode_framed(record.cause.value)
+        if isinstance(decoded, Fault) or decoded[0].is_row:
+            return record.cause.value
+        inner = decoded[1]["row"]
+        return inner if isinstance(inner, bytes) else inner.encode()
+
+    def _note_reports(self, partition: int, record: LedgerRecord) -> None:
+        if record.outcome is not Outcome.OUTCOME_NOTED:
+            return
+        for stage in self._reader.stages(partition, record):
+            self.stages[stage.target][stage.stage] += 1
+            reached = self._reached[stage.record_key, stage.target, stage.action]
+            reached.setdefault(stage.version, stage.at)
+            if stage.stage == "refused":
+                self.refused[stage.target].add((stage.record_key, stage.version))
+
+    def _note_end(
+        self, record: LedgerRecord, state: RecordState, target: int, kind: ClockKind, event: str
+    ) -> None:
+        """A duty ended: in time, or too late and through whose fault."""
+        if event in _IN_TIME:
+            self._ended[state.department, target].in_time += 1
+        elif event == "stopped_late":
+            (clock,) = (c for c in state.clocks if (c.target, c.kind) == (target, kind))
+            done = next(s.platform_at for s in state.stages if s.target == target)
+            party = self._fault(record.record_key, clock, done, record.decided_at)
+            self._ended[state.department, target].late[party] += 1
+
+    def _fault(self, key: bytes, clock: Clock, done_at: int | None, now: int) -> Party:
+        row, state = self.rows[key], self._states[key]
+        action = "withdraw" if clock.kind is ClockKind.WITHDRAW else "publish"
+        reached = self._reached[key, clock.target, action]
+        stage = next((s.stage.name.lower() for s in state.stages if s.target == clock.target), "")
+        passage = passage_of(
+            Moments(
+                _CLOCK_NAMES[clock.kind], _day(clock), bool(clock.flags & ClockFlag.ESTIMATED),
+                row.decided_on, row.status, row.arrived_at, row.accepted_at, row.version_at,
+                min(reached.values(), default=None), reached.get(row.version), done_at,
+                stage or "named",
+            )
+        )  # fmt: skip
+        return fault_of(passage, clock.due_at, now).party
+
+    # --- at the end ------------------------------------------------------------------------------
+
+    def punctuality(self, now: int) -> dict[tuple[str, int], Punctuality]:
+        """By department and target: what ended in time or late, and what is overdue at `now`.
+
+        A quarantined row whose document was accepted under another code later is owed no more.
+        """
+        found = {place: Punctuality(p.in_time, Counter(p.late)) for place, p in self._ended.items()}
+        for key, clock in self._running():
+            place = (self._states[key].department, clock.target)
+            one = found.setdefault(place, Punctuality())
+            if clock.due_at <= now:
+                one.late[self._fault(key, clock, None, now)] += 1
+            else:
+                one.open += 1
+        return found
+
+    def overdue(self, now: int) -> Counter[int]:
+        """Duties overdue at `now` and not met, by target."""
+        return Counter(clock.target for _, clock in self._running() if clock.due_at <= now)
+
+    def _running(self) -> Iterator[tuple[bytes, Clock]]:
+        settled = self._accepted_elsewhere()
+        for key, state in self._states.items():
+            if key in settled:
+                continue
+            for clock in state.clocks:
+                if clock.is_running and clock.kind is not ClockKind.EXPIRE:
+                    yield key, clock
+
+    def _accepted_elsewhere(self) -> set[bytes]:
+        live: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+        for row in self.rows.values():
+            if row.status == Status.LIVE.name.lower() and row.document_key:
+                live[row.subject, row.document_key, row.name_key].add(row.authority_code)
+        return {
+            key
+            for key, row in self.rows.items()
+            if row.status == Status.QUARANTINED.name.lower()
+            and (found := live.get((row.subject, row.document_key, row.name_key)))
+            and (row.authority_code in found or not row.authority_code)
+        }
+
+
+def _day(clock: Clock) -> date:
+    return date.fromordinal(max(clock.counted_from, 1))

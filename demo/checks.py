@@ -1,0 +1,303 @@
+"""What must hold after the play; each check says what it compared and, loudly, what differs."""
+
+import csv
+import json
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from demo.account import Account, Answer
+from demo.build_dataset import HERE
+from demo.play import Schedule
+from demo.stage import Stage
+from hub.adapters.postgres_lookups import open_look_ups
+from hub.contracts import Contracts, Fault, project
+from hub.site import Target
+from hub.targets.delivery import FINAL_STAGE, digest_of
+from tests.platforms.platform_book import dump
+
+_SHOWN: Final = 5
+_CATCH_UP_SECONDS: Final = 20.0
+_AUDIT_SECONDS: Final = 120.0
+
+Place = tuple[str, int]
+"""A file of the schedule and the row in it; row 0 is the whole file."""
+
+
+class Check(NamedTuple):
+    """One check: what it says, what differs (nothing when it holds)."""
+
+    title: str
+    detail: str
+    differences: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differences
+
+
+class Answers:
+    """The hub's answers by the row they are about."""
+
+    def __init__(self, stage: Stage, account: Account) -> None:
+        self.by_place: dict[Place, list[Answer]] = defaultdict(list)
+        files = _begun_files(stage)
+        for (stream, sequence), answers in account.answers.items():
+            begun = [one for one in files[stream] if one[0] <= sequence]
+            path = max(begun)[1] if begun else stream
+            for answer in answers:
+                row = answer.position.rpartition(":")[2]
+                self.by_place[path, int(row) if row.isdigit() else 0].append(answer)
+
+
+def _begun_files(stage: Stage) -> dict[str, list[tuple[int, str]]]:
+    """Stream → (first sequence, path) of every file the connectors began; from their manifests."""
+    found: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for department in stage.loaded.site.departments:
+        for source in department.files:
+            folder = stage.loaded.path(source.results) / ".sources"
+            for manifest in folder.glob("*.json"):
+                told = json.loads(manifest.read_text(encoding="utf-8"))
+                path = f"{source.inbox.name}/{told['folder']}/{told['name']}"
+                stream = f"{department.id}/{source.name}"
+                found[stream].append((int(told["first_sequence"]), path))
+    return found
+
+
+def conservation(account: Account) -> Check:
+    """Read = sum of outcomes, department by department."""
+    wrong = [
+        f"{name}: {account.read[name]} ≠ {sum(account.outcomes[name].values())}"
+        for name in account.departments
+        if account.read[name] != sum(account.outcomes[name].values())
+    ]
+    return Check(
+        "读入等于各结果之和 read = sum of outcomes",
+        f"{sum(account.read.values())} 条 submissions，{len(account.departments)} 个部门",
+        tuple(wrong),
+    )
+
+
+def drained(account: Account) -> Check:
+    """Nothing is under way any more."""
+    left = []
+    if account.undecided or account.under_way:
+        left = [f"待决 undecided {account.undecided}，在途 under way {account.under_way}"]
+    return Check("全部办结 nothing left under way", f"{account.records} 条台账记录", tuple(left))
+
+
+def every_row_answered(schedule: Schedule, answers: Answers) -> Check:
+    """As many rows of each file were answered as it has."""
+    counted = Counter(path for path, _ in answers.by_place)
+    wrong = [
+        f"{file.path}: {counted[file.path]} / {file.rows}"
+        for file in schedule.files
+        if counted[file.path] != file.rows
+    ]
+    rows = sum(file.rows for file in schedule.files)
+    return Check(
+        "每个文件每一行都有答复 every row of every file was answered",
+        f"{len(schedule.files)} 个文件，{rows} 行", tuple(wrong),
+    )  # fmt: skip
+
+
+def as_expected(schedule: Schedule, answers: Answers) -> Check:
+    """Each row has the outcome and the reasons the data set's author promised."""
+    files = {file.path for file in schedule.files}
+    expected: dict[Place, tuple[str, set[str]]] = {}
+    with (HERE / "expected.csv").open(encoding="utf-8", newline="") as file:
+        for line in csv.DictReader(file):
+            if line["file"] in files:
+                reasons = set(filter(None, line["reasons"].split(";")))
+                expected[line["file"], int(line["row"])] = (line["outcome"], reasons)
+    wrong = []
+    for place, given in answers.by_place.items():
+        outcome, reasons = expected.get(place, ("accepted", set()))
+        codes = {code for answer in given for code in answer.reasons}
+        is_right = _is_as_expected(outcome, [answer.outcome for answer in given])
+        if not (is_right and (reasons <= codes if place in expected else not codes)):
+            said = f"{'+'.join(a.outcome for a in given)} {' '.join(sorted(codes))}"
+            wrong.append(f"{place[0]}:{place[1]} {said}；应为 expected {outcome}")
+    wrong += [f"{path}:{row} 无答复 no answer" for path, row in expected.keys() - answers.by_place]
+    return Check(
+        "逐行与预期一致 each row as expected (demo/dataset/expected.csv)",
+        f"{len(expected)} 行特例，其余 {len(answers.by_place) - len(expected)} 行直接受理",
+        tuple(wrong),
+    )
+
+
+def _is_as_expected(outcome: str, given: list[str]) -> bool:
+    """A move is two submissions; the arriving one is held, or accepted when the first is known."""
+    if outcome == "withdrawn+held":
+        return sorted(given) in (["held", "withdrawn"], ["accepted", "withdrawn"])
+    return given == [outcome]
+
+
+def book_equals_ledger(
+    stage: Stage, account: Account, contracts: Contracts, target: Target
+) -> Check:
+    """The platform shows what the ledger owes it: the same versions, stages and contents."""
+    owed = _owed(account, contracts, target)
+    shown = {
+        record: (one["version"], one["stage"], one["digest"])
+        for record, one in dump(stage.book(target.id)).items()
+    }
+    wrong = [
+        f"{record[:12]}… 台账 ledger {owed.get(record)} 平台 platform {shown.get(record)}"
+        for record in sorted(owed.keys() | shown.keys())
+        if owed.get(record) != shown.get(record)
+    ]
+    return Check(
+        f"{target.name_zh}的账与台账逐条相同 the book of {target.id} equals the ledger",
+        f"{len(shown)} 条记录的版本、状态和内容摘要", tuple(wrong),
+    )  # fmt: skip
+
+
+def _owed(
+    account: Account, contracts: Contracts, target: Target
+) -> dict[str, tuple[int, str, str]]:
+    """Record → version, stage, digest of the last delivery the platform did not refuse."""
+    clearance = frozenset[str](target.clearance)
+    owed = {}
+    for key, deliveries in account.deliveries[target.number].items():
+        refused = account.refused[target.number]
+        taken = [one for one in deliveries if (key, one.version) not in refused]
+        if not taken:
+            continue
+        last = taken[-1]
+        fields: dict[str, str] = {}
+        if last.action == "publish":
+            decoded = contracts.decode_framed(last.row)
+            if isinstance(decoded, Fault):
+                raise TypeError(decoded.detail)
+            contract, row = decoded
+            fields = project(contract, contract.check(row, date.max).canonical, clearance)
+        owed[key.hex()] = (last.version, FINAL_STAGE[last.action], digest_of(fields))
+    return owed
+
+
+def look_ups_agree(stage: Stage, account: Account, now: int) -> Check:
+    """The projector's tables count what the ledger says: outcomes, and duties met and missed."""
+    title = "查询库与台账一致 look-up tables agree with the ledger"
+    with open_look_ups(stage.parts.require_dsn(), stage.loaded.site.prefix) as tables:
+        deadline = time.monotonic() + _CATCH_UP_SECONDS
+        while sum(p.next_sequence for p in tables.positions()) < account.records:
+            if time.monotonic() > deadline:
+                return Check(title, "", ("投影进程未跟上 the projector is behind",))
+            time.sleep(0.1)
+        tallies: dict[str, Counter[str]] = defaultdict(Counter)
+        for tally in tables.tallies():
+            tallies[tally.department][tally.outcome] += tally.number
+        counts = {
+            (one.department, one.target): (one.in_time, one.late + one.overdue)
+            for one in tables.clock_counts(now)
+        }
+    wrong = [
+        f"{name}: {dict(tallies[name])} ≠ {dict(account.outcomes[name])}"
+        for name in account.departments
+        if tallies[name] != account.outcomes[name]
+    ]
+    for place, one in sorted(account.punctuality(now).items()):
+        mine = (one.in_time, sum(one.late.values()))
+        if counts.get(place, (0, 0)) != mine:
+            wrong.append(f"{place}: {counts.get(place)} ≠ {mine}")
+    return Check(title, f"{len(tallies)} 个部门，{len(counts)} 组期限", tuple(wrong))
+
+
+def audits(stage: Stage) -> list[Check]:
+    """`hub audit verify` and `hub audit replay`, side by side."""
+    began = time.monotonic()
+    running = {
+        name: subprocess.Popen(
+            [sys.executable, "-m", "hub", "audit", name, "--site", str(stage.folder), "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for name in ("verify", "replay")
+    }
+    checks = []
+    try:
+        for name, process in running.items():
+            out, err = process.communicate(timeout=_AUDIT_SECONDS)
+            seconds = time.monotonic() - began
+            checks.append(_audited(name, process.returncode, out.decode(), err.decode(), seconds))
+    finally:
+        for process in running.values():
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+    return checks
+
+
+_AUDITS: Final = {
+    "verify": "hub audit verify 链、序号、每件一个结果 chain, order, one outcome each",
+    "replay": "hub audit replay 从空状态重新决定，逐字节相同 decided again, same bytes",
+}
+
+
+def _audited(name: str, status: int, out: str, err: str, seconds: float) -> Check:
+    if status not in {0, 1} or not out:
+        return Check(_AUDITS[name], "", (err.strip() or f"exit {status}",))
+    told = json.loads(out)
+    wrong = [json.dumps(one, ensure_ascii=False) for one in told["differences"]]
+    if told["result"] != "ok" and not wrong:
+        wrong = [str(told["result"])]
+    if told.get("waiting"):
+        wrong.append(f"未决 waiting {told['waiting']}")
+    records = sum(one["records"] for one in told["partitions"])
+    detail = f"{records} 条台账记录，{seconds:.1f} s"
+    return Check(_AUDITS[name], detail, tuple(wrong))
+
+
+def result_files(stage: Stage, schedule: Schedule) -> tuple[Check, list[Path]]:
+    """Each file of each department has its result file beside it."""
+    found = sorted((stage.folder / "results").glob("*/*/*.result.csv"))
+    names = {str(one.relative_to(stage.folder / "results")) for one in found}
+    missing = [
+        f"{file.path}.result.csv"
+        for file in schedule.files
+        if f"{file.path}.result.csv" not in names
+    ]
+    title = "每个文件都有回执文件 every file has its result file"
+    return Check(title, f"{len(found)} 个", tuple(missing)), found
+
+
+def misbehaviours(stage: Stage, target: str) -> Counter[str]:
+    """What the stand-in platform did wrong, by manner, and how often; from its own book."""
+    connection = sqlite3.connect(stage.book(target))
+    try:
+        rows = connection.execute("SELECT verdict, count(*) FROM requests GROUP BY verdict")
+        counts: Counter[str] = Counter()
+        for verdict, number in rows:
+            counts["requests"] += number
+            manner = verdict.split(" ")[-1]
+            if manner not in _PLAIN:
+                counts[manner] += number
+        return counts
+    finally:
+        connection.close()
+
+
+_PLAIN: Final = frozenset(
+    {"acknowledged", "published", "withdrawn", "refused", "404", "KEY_REUSED", ""}
+)
+
+
+def say(check: Check) -> Sequence[str]:
+    """Lines for one check: a mark, the title, what was compared; differences below."""
+    mark = "✓" if check.holds else "✗"
+    detail = f"（{check.detail}）" if check.detail else ""
+    lines = [f"  {mark} {check.title}{detail}"]
+    if not check.holds:
+        lines.append(f"    !! {len(check.differences)} 处不同 differences:")
+        lines += [f"       {text}" for text in check.differences[:_SHOWN]]
+        if len(check.differences) > _SHOWN:
+            lines.append(f"       … {len(check.differences) - _SHOWN} more")
+    return lines

@@ -1,0 +1,306 @@
+"""The demo's stage: a state folder of its own, a site, real parts, every worker as a process."""
+
+import base64
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from hub.adapters.clocks import FileBusinessClock, write_business_clock
+from hub.adapters.parts import Parts
+from hub.adapters.sealing import KEY_BYTES
+from hub.adapters.server_process import ServerProcess
+from hub.bootstrap import prepare_site
+from hub.errors import UnavailableError
+from hub.repository import DEPLOY, ROOT
+from hub.settings import Settings, read_settings
+from hub.site import LoadedSite, load_site
+
+_SITE: Final = DEPLOY / "sites" / "demo"
+_MARK: Final = "made-by-the-demo"
+_OWN: Final = ("kafka", "postgres", "workers", "connectors", "demo")
+"""What a demo leaves in its state folder; made anew by the next one."""
+_STANDSTILL_SECONDS: Final = 40.0
+_MOST_RESTARTS: Final = 5
+_PROVINCE_TIMEOUT: Final = 1.0
+"""A second is half a business day here; a real site waits ten."""
+
+PROVINCE_CONDUCT: Final = {
+    "seed": 20260914,
+    "mix": {
+        "429": 0.002, "500": 0.012, "503": 0.001, "late": 0.004, "never_applied": 0.001,
+        "never_lost": 0.001, "reset_applied": 0.004, "reset_lost": 0.004, "twice": 0.004,
+        "wrong_digest": 0.002, "not_json": 0.002,
+    },
+    "only_first": 3, "refuse_share": 0.002, "late_seconds": 0.4, "hold_seconds": 2.0,
+    "retry_after_seconds": 0.2, "publish_after_seconds": 10_800,
+}  # fmt: skip
+CITY_CONDUCT: Final = {
+    "seed": 20261011,
+    "mix": {
+        "late": 0.005, "never_applied": 0.002, "never_lost": 0.003, "twice": 0.004,
+        "wrong_delivery": 0.002, "wrong_digest": 0.002, "not_json": 0.002,
+    },
+    "only_first": 3, "refuse_share": 0.002, "late_seconds": 0.4, "publish_after_seconds": 14_400,
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Worker:
+    """One process of the demo: how it is started, how often it had to be started again."""
+
+    name: str
+    argv: tuple[str, ...]
+    process: ServerProcess
+    restarts: int = 0
+
+
+@dataclass(slots=True)
+class Stage:
+    """Everything the demo runs on; `folder` is also the site's."""
+
+    settings: Settings
+    loaded: LoadedSite
+    parts: Parts
+    leashed: bool
+    workers: dict[str, Worker] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The site folder: site.yaml, inbox, results, platforms, processes."""
+        return self.loaded.folder
+
+    @property
+    def clock_file(self) -> Path:
+        """The business clock every process reads."""
+        return self.folder / "business-clock.json"
+
+    @property
+    def bootstrap(self) -> str:
+        """Kafka's address."""
+        return self.parts.require_bootstrap()
+
+    def book(self, target: str) -> Path:
+        """The stand-in platform's own book."""
+        return self.folder / "platforms" / f"{target}.sqlite"
+
+    def now(self) -> int:
+        """Business milliseconds."""
+        return FileBusinessClock(self.clock_file).now()
+
+    def set_clock(self, origin_business_ms: int, factor: float) -> None:
+        """Let business time go on from a moment, `factor` times as fast as real time."""
+        write_business_clock(self.clock_file, origin_business_ms, factor)
+
+    def start(self, name: str, *argv: str) -> None:
+        """Start a process of the demo; its log is `processes/<name>/<name>.log`."""
+        folder = self.folder / "processes" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        worker = Worker(name, (sys.executable, *argv), ServerProcess(name, folder))
+        worker.process.start(worker.argv, leashed=self.leashed)
+        self.workers[name] = worker
+
+    def start_hub(self, name: str, *arguments: str) -> None:
+        """Start a worker of the hub on this site."""
+        self.start(name, "-m", "hub", *arguments, "--site", str(self.folder))
+
+    def supervise(self) -> list[str]:
+        """Start again what has ended; return its names.
+
+        Raises `UnavailableError` with the log's end when one ends again and again.
+        """
+        fallen = [one for one in self.workers.values() if one.process.pid is None]
+        for one in fallen:
+            one.restarts += 1
+            if one.restarts > _MOST_RESTARTS:
+                one.process.check_alive()
+            one.process.start(one.argv, leashed=self.leashed)
+        return [one.name for one in fallen]
+
+    def stop(self) -> None:
+        """End every process of the demo, all at once; the parts are stopped by `parts`."""
+        stop_processes(self.folder)
+        self.workers.clear()
+
+    def release(self) -> None:
+        """Leave everything running behind us."""
+        for one in self.workers.values():
+            one.process.release()
+
+
+def stop_processes(folder: Path) -> None:
+    """End the demo's processes, whoever started them: their process ids are in `folder`."""
+    homes = sorted((folder / "processes").glob("*/"))
+    if homes:
+        with ThreadPoolExecutor(len(homes)) as pool:
+            list(pool.map(lambda home: ServerProcess(home.name, home).stop(), homes))
+
+
+def choose_settings() -> Settings:
+    """Settings of this run, also put into the environment of what it starts.
+
+    The state folder is the usual one, so that `hub trace` finds the demo without being told where;
+    but what somebody else keeps there is never touched: then a folder inside it is the demo's.
+    """
+    settings = read_settings()
+    state = settings.state_folder
+    foreign = [name for name in _OWN if (state / name).exists()]
+    if foreign and not (state / _MARK).exists():
+        settings = replace(settings, state_folder=state / "demo-state")
+    os.environ["HUB_STATE"] = str(settings.state_folder)
+    return settings
+
+
+def is_usual(settings: Settings) -> bool:
+    """Whether commands find this state folder without being told."""
+    return settings.state_folder == ROOT / ".state"
+
+
+@contextmanager
+def only_demo(settings: Settings) -> Iterator[None]:
+    """One demo at a time in a state folder. Raises `UnavailableError` for the second."""
+    settings.state_folder.mkdir(parents=True, exist_ok=True)
+    with (settings.state_folder / "demo.lock").open("w", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UnavailableError(
+                "演示正在另一终端运行；请等它结束，或设 HUB_STATE 换一个状态目录\n"
+                "a demo is running in another terminal; wait, or set HUB_STATE to another folder"
+            ) from error
+        yield
+
+
+def clear(settings: Settings) -> None:
+    """Stop and remove what an earlier demo left in the state folder."""
+    stop_everything(settings)
+    for name in _OWN:
+        shutil.rmtree(settings.state_folder / name, ignore_errors=True)
+    (settings.state_folder / _MARK).write_text(
+        "此目录由 ./run demo 创建，每次演示重建\nmade anew by every ./run demo\n", encoding="utf-8"
+    )
+
+
+@contextmanager
+def stage(settings: Settings, *, keep: bool, opens_at: int) -> Iterator[Stage]:
+    """Parts, site, platforms and workers, ready to begin; all gone afterwards unless kept.
+
+    `opens_at`: business ms at which the clock stands still until the play begins. What was started
+    is stopped when anything fails, whatever `keep` says.
+    """
+    parts = Parts(settings)
+    made: Stage | None = None
+    finished = False
+    try:
+        parts.up(leashed=not keep)
+        loaded = _write_site(settings, opens_at)
+        made = Stage(settings, loaded, parts, leashed=not keep)
+        _start_platforms(made)
+        prepare_site(made.loaded, made.bootstrap)
+        _start_workers(made)
+        yield made
+        finished = True
+    finally:
+        if keep and finished and made is not None:
+            made.release()
+        else:
+            stop_everything(settings)
+
+
+def _write_site(settings: Settings, opens_at: int) -> LoadedSite:
+    """Write the site folder: the repository's demo site with paths, keys and clock of this run."""
+    folder = settings.state_folder / "demo"
+    for name in ("secrets", "platforms", "inbox", "processes"):
+        (folder / name).mkdir(parents=True)
+    shutil.copytree(_SITE / "mappings", folder / "mappings")
+    content = yaml.safe_load((_SITE / "site.yaml").read_text(encoding="utf-8"))
+    for name in ("rulebook", "calendar"):
+        content[name] = str((_SITE / content[name]).resolve())
+    if settings.kafka_bootstrap is not None:
+        # nothing is ever deleted from a broker that is not ours: each run has its own topics
+        content["prefix"] = f"demo-{int(time.time())}."
+    for target in content["targets"]:
+        target["timeout_seconds"] = _PROVINCE_TIMEOUT
+        target["concurrency"] = 64
+    _write_secret(folder / "secrets/sealing.key", base64.b64encode(secrets.token_bytes(KEY_BYTES)))
+    _write_secret(folder / "secrets/province.token", secrets.token_urlsafe(24).encode())
+    write_business_clock(folder / "business-clock.json", opens_at, 0)
+    _write_yaml(folder, content)
+    return load_site(folder)
+
+
+def _write_secret(path: Path, content: bytes) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+
+
+def _write_yaml(folder: Path, content: object) -> None:
+    text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False)
+    (folder / "site.yaml").write_text(text, encoding="utf-8")
+
+
+def _start_platforms(made: Stage) -> None:
+    """Start both stand-ins; the province's port goes into the site."""
+    platforms = made.folder / "platforms"
+    for name, conduct in (("province", PROVINCE_CONDUCT), ("city", CITY_CONDUCT)):
+        (platforms / f"{name}.json").write_text(json.dumps(conduct), encoding="utf-8")
+    scripts = ROOT / "tests" / "platforms"
+    common = ("--clock", str(made.clock_file))
+    made.start(
+        "platform-province", str(scripts / "province.py"), *common,
+        "--book", str(made.book("province")), "--control", str(platforms / "province.json"),
+        "--token-file", str(made.folder / "secrets" / "province.token"),
+        "--portfile", str(platforms / "province.port"),
+    )  # fmt: skip
+    made.start(
+        "platform-city", str(scripts / "city.py"), *common,
+        "--book", str(made.book("city")), "--control", str(platforms / "city.json"),
+        "--bootstrap", made.bootstrap, "--prefix", made.loaded.site.prefix,
+    )  # fmt: skip
+    port = _wait_for_text(platforms / "province.port", made)
+    content = yaml.safe_load((made.folder / "site.yaml").read_text(encoding="utf-8"))
+    for target in content["targets"]:
+        if target["id"] == "province":
+            target["url"] = f"http://127.0.0.1:{port}"
+    _write_yaml(made.folder, content)
+    made.loaded = load_site(made.folder)
+    # started again, it must be where it was
+    province = made.workers["platform-province"]
+    province.argv = (*province.argv, "--port", port)
+
+
+def _wait_for_text(path: Path, made: Stage) -> str:
+    deadline = time.monotonic() + _STANDSTILL_SECONDS
+    while not path.exists():
+        for worker in made.workers.values():
+            worker.process.check_alive()
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"未能启动 / did not start: {path.stem}")
+        time.sleep(0.02)
+    return path.read_text(encoding="utf-8")
+
+
+def _start_workers(made: Stage) -> None:
+    made.start_hub("registrar", "run", "registrar")
+    for target in made.loaded.site.targets:
+        made.start_hub(f"courier-{target.id}", "run", "courier", target.id)
+    made.start_hub("receipts", "run", "receipts")
+    made.start_hub("projector", "run", "projector")
+    made.start_hub("connector", "connector", "--poll", "0.15")
+
+
+def stop_everything(settings: Settings) -> None:
+    """Stop what a demo left running; its data stay."""
+    stop_processes(settings.state_folder / "demo")
+    Parts(settings).down()

@@ -1,0 +1,244 @@
+"""The page at the end: what came in, what was decided, what was shown in time, what to try."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from demo import checks
+from demo.account import Account, Punctuality
+from demo.checks import Answers, Check
+from demo.dates import say_moment
+from demo.play import Course, Schedule
+from demo.stage import Stage, is_usual
+from hub.commands.words import OUTCOMES, PARTIES, table
+from hub.core.whose_time import Party
+from hub.domain.reasons import REASONS, message
+from hub.metrics import PRIMARY_OUTCOMES
+
+_MOST_REASONS: Final = 5
+_PARTIES_EN: Final = {
+    Party.DEPARTMENT: "department",
+    Party.HUB: "hub",
+    Party.PLATFORM: "platform",
+}
+
+
+class Report(NamedTuple):
+    """Everything the page is made of."""
+
+    stage: Stage
+    schedule: Schedule
+    course: Course
+    account: Account
+    answers: Answers
+    checks: Sequence[Check]
+    results: Sequence[Path]
+    keep: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether every check holds."""
+        return all(check.holds for check in self.checks)
+
+
+def page(report: Report) -> str:
+    """The whole summary, ready to print."""
+    now = report.course.ended_at
+    late = report.account.punctuality(now)
+    verdict = "全部相符 all checks hold" if report.holds else "有不符之处 SOME CHECKS FAIL"
+    first, last = report.schedule.opens_at, report.schedule.ends_at - 1
+    parts = [
+        f"演示小结 summary   {say_moment(first)[:10]} — {say_moment(last)[:10]}   {verdict}",
+        _section("部门 departments", _departments(report)),
+        _section("平台 platforms", _platforms(report, late)),
+        _section(f"最常见的{_MOST_REASONS}个原因 five commonest reasons", _reasons(report)),
+        _section(
+            "按时率 on time（按时 / 应办 in time / due，迟的是谁 whose fault）",
+            _on_time(report, late),
+        ),
+        _section("核对 checks", _checks(report)),
+        _section("接着试 what to try next", _next(report)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(title: str, lines: Iterable[str]) -> str:
+    return "\n".join((f"── {title} ", *lines))
+
+
+def _name(report: Report, department: str) -> str:
+    (found,) = (d for d in report.stage.loaded.site.departments if d.id == department)
+    return found.name_zh.removeprefix("云屿市")
+
+
+def _departments(report: Report) -> list[str]:
+    """Per department: read = the sum of its outcomes."""
+    account = report.account
+    headers = ["部门", "读入", "", *(OUTCOMES[name] for name in PRIMARY_OUTCOMES)]
+    english = ["department", "read", "", *PRIMARY_OUTCOMES]
+    rows = [english]
+    for name in account.departments:
+        outcomes = account.outcomes[name]
+        sign = "= ✓" if account.read[name] == sum(outcomes.values()) else "≠ ✗"
+        counts = [str(outcomes[one]) for one in PRIMARY_OUTCOMES]
+        rows.append([_name(report, name), str(account.read[name]), sign, *counts])
+    total = Counter[str]()
+    for one in account.outcomes.values():
+        total.update(one)
+    sums = [str(total[one]) for one in PRIMARY_OUTCOMES]
+    everything = sum(account.read.values())
+    sign = "= ✓" if everything == sum(total.values()) else "≠ ✗"
+    rows.append(["合计 total", str(everything), sign, *sums])
+    return table(headers, rows, right=(1, *range(3, 3 + len(PRIMARY_OUTCOMES)))).splitlines()
+
+
+def _platforms(report: Report, late: dict[tuple[str, int], Punctuality]) -> list[str]:
+    """Per target: deliveries by what became of them, and what the platform did wrong."""
+    headers = ["平台", "送出", "公示", "撤下", "退回", "逾期", "请求", "其中异常"]
+    rows = [
+        ["platform", "sent", "published", "withdrawn", "refused", "late", "requests", "misbehaved"]
+    ]
+    notes = []
+    for target in report.stage.loaded.site.targets:
+        stages = report.account.stages[target.number]
+        owed = report.account.deliveries[target.number].values()
+        wrong = checks.misbehaviours(report.stage, target.id)
+        requests = wrong.pop("requests", 0)
+        missed = sum(
+            sum(one.late.values()) for place, one in late.items() if place[1] == target.number
+        )
+        rows.append(
+            [
+                f"{target.name_zh} {target.id}", str(sum(map(len, owed))),
+                *(str(stages[name]) for name in ("published", "withdrawn", "refused")),
+                str(missed), str(requests), str(sum(wrong.values())),
+            ]
+        )  # fmt: skip
+        manners = "，".join(f"{name} ×{number}" for name, number in wrong.most_common(6))
+        notes.append(f"  {target.id} 的异常 misbehaviour: {manners or '无 none'}")
+    lines = table(headers, rows, right=range(1, 8)).splitlines()
+    return lines + notes + _kills(report)
+
+
+def _kills(report: Report) -> list[str]:
+    course = report.course
+    lines = [
+        f"  {say_moment(kill.at)} kill -9 {kill.name}："
+        + (
+            f"{kill.back_after_seconds:.1f} s 后恢复，无丢失、无重复 back, nothing lost or repeated"
+            if kill.back_after_seconds
+            else "未恢复 NOT BACK"
+        )
+        for kill in course.kills
+    ]
+    if course.restarted:
+        lines.append(f"  自行退出后重启 ended by themselves: {'、'.join(course.restarted)}")
+    return lines
+
+
+def _reasons(report: Report) -> list[str]:
+    """The commonest reasons: how many rows, what it means, what to do, one example."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for (path, row), answers in sorted(report.answers.by_place.items()):
+        for code in {code for answer in answers for code in answer.reasons}:
+            places[code].append(f"{path}:{row}")
+    lines = []
+    for code, found in sorted(places.items(), key=lambda one: (-len(one[1]), one[0])):
+        said = message(code, "该栏") if code in REASONS else None
+        lines.append(f"  {len(found):>4} × {code}  {said.zh if said else ''}")
+        if said:
+            lines.append(f"         {said.en}")
+            lines.append(f"         办法 remedy: {said.remedy}")
+        lines.append(f"         例 e.g. {found[0]}")
+        if len(lines) >= _MOST_REASONS * 4:
+            break
+    return lines
+
+
+def _on_time(report: Report, late: dict[tuple[str, int], Punctuality]) -> list[str]:
+    """Per department and target: met of all that ended or fell due, and whose fault the rest."""
+    targets = report.stage.loaded.site.targets
+    headers = ["部门 department"]
+    for target in targets:
+        headers += [target.name_zh, "%", *(f"迟:{PARTIES[party]}" for party in Party)]
+    english = [""]
+    for target in targets:
+        english += [target.id, "", *(f"{_PARTIES_EN[party]}" for party in Party)]
+    rows = [english]
+    total = [Punctuality() for _ in targets]
+    for name in report.account.departments:
+        cells = [_name(report, name)]
+        for number, target in enumerate(targets):
+            one = late.get((name, target.number), Punctuality())
+            total[number].in_time += one.in_time
+            total[number].late.update(one.late)
+            cells += _rate(one)
+        rows.append(cells)
+    rows.append(["合计 total", *(cell for one in total for cell in _rate(one))])
+    lines = table(headers, rows, right=range(1, len(headers))).splitlines()
+    soon = sum(one.open for one in late.values())
+    return [*lines, f"  尚未到期、仍在计时的 still running, not due: {soon}"]
+
+
+def _rate(one: Punctuality) -> list[str]:
+    share = f"{100 * one.in_time / one.judged:.1f}" if one.judged else "–"
+    return [f"{one.in_time}/{one.judged}", share, *(str(one.late[party]) for party in Party)]
+
+
+def _checks(report: Report) -> list[str]:
+    return [line for check in report.checks for line in checks.say(check)]
+
+
+def example_document(report: Report) -> str:
+    """A document number worth tracing: corrected, and shown on every platform; "" if none."""
+    account = report.account
+    numbers = [target.number for target in report.stage.loaded.site.targets]
+    for key, row in account.rows.items():
+        deliveries = [account.deliveries[number].get(key, []) for number in numbers]
+        if row.status == "live" and row.version > 1 and all(deliveries) and row.document_number:
+            return row.document_number
+    return next((row.document_number for row in account.rows.values() if row.document_number), "")
+
+
+def _next(report: Report) -> list[str]:
+    """Commands that work as they stand."""
+    state = report.stage.settings.state_folder
+    where = "" if is_usual(report.stage.settings) else f"HUB_STATE={state} "
+    own_site = report.stage.loaded.site.prefix != "demo."
+    site = f" --site {_short(report.stage.folder)}" if own_site else ""
+    lines = []
+    if not report.keep:
+        lines.append(
+            f"  {where}./run hub dev up            # 重新启动存储 the parts again, with these data"
+        )
+    lines += [
+        f"  {where}./run hub trace --document '{example_document(report)}'{site}",
+        f"  {where}./run hub due --limit 10{site}",
+        f"  {where}./run hub status{site}",
+        f"  {where}./run hub audit replay --site {_short(report.stage.folder)}",
+    ]
+    if report.results:
+        lines.append(f"  回执文件 a result file: {_short(_telling(report.results))}")
+    if report.keep:
+        lines.append(f"  {where}./run demo --stop              # 全部停止 stop everything")
+    else:
+        lines.append(f"  {where}./run hub dev down          # 停止 stop them")
+        lines.append(
+            f"  {where}./run demo --keep           # 演示结束后继续运行 leave it running afterwards"
+        )
+    return lines
+
+
+def _telling(results: Sequence[Path]) -> Path:
+    """A result file with more than one kind of answer in it."""
+    for path in results:
+        text = path.read_text(encoding="utf-8-sig")
+        if all(word in text for word in ("未通过", "已接收", "重复")):
+            return path
+    return results[0]
+
+
+def _short(path: Path) -> str:
+    """The path from here when it is below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
