@@ -12,6 +12,7 @@ from hub.adapters.kafka import KafkaInputs, KafkaTransactions
 from hub.adapters.kafka_topics import KafkaTopics
 from hub.contracts import Contracts, load_contracts
 from hub.core.basis import DECIDER_VERSION, canonical_json, compile_basis
+from hub.core.touches import MAP_KIND
 from hub.errors import ConfigurationError
 from hub.ports import OutputRecord
 from hub.repository import SCHEMAS
@@ -122,3 +123,19 @@ def adopt_basis(loaded: LoadedSite, bootstrap: str) -> bool:
     transactions.produce([OutputRecord(control, p, b"", value, headers) for p in missing])
     transactions.commit()
     return True
+
+
+def give_partition(loaded: LoadedSite, bootstrap: str, partition: int, slot: int) -> None:
+    """Tell the owner of a partition to give it up to another registrar slot.
+
+    The owner writes the change as its last record there and stops; then both slots are started as
+    `slots` in site.yaml says.
+    """
+    site = loaded.site
+    value = canonical_json({"owner": f"registrar.{slot}"})
+    headers = (("ce_specversion", b"1.0"), ("ce_type", MAP_KIND.encode()))
+    transactions = KafkaTransactions(bootstrap, f"{site.prefix}adopt")
+    transactions.initialise()
+    transactions.begin()
+    transactions.produce([OutputRecord(site.topic("control"), partition, b"", value, headers)])
+    transactions.commit()

@@ -105,6 +105,16 @@ class BusinessClock(Protocol):
         """Business time in milliseconds since the epoch."""
 
 
+class DeadlineClock(BusinessClock, Protocol):
+    """A business clock that may fire deadlines: it knows when it must not be trusted."""
+
+    def has_jumped(self) -> bool:
+        """Whether the machine's clock ran ahead of the time that really passed.
+
+        Deadlines are then held until the clock is right again or an operator restarts the worker.
+        """
+
+
 class EngineClock(Protocol):
     """The clock of time-outs: always real."""
 

@@ -80,6 +80,8 @@ class Site(StrictModel):
     sealing_key_file: Path
     business_clock: Path | None = None
     """Accelerated or scripted business clock of a demo or test site; None is real time."""
+    slots: tuple[tuple[int, ...], ...] = ()
+    """Partitions of each registrar slot; empty is one slot for all. A change is handed over."""
     departments: tuple[Department, ...]
     targets: tuple[Target, ...]
 
@@ -93,6 +95,10 @@ class Site(StrictModel):
             if len(set(values)) != len(values):
                 message = f"{what}: 重复 / not unique"
                 raise ValueError(message)
+        owned = sorted(p for slot in self.slots for p in slot)
+        if self.slots and owned != list(range(self.partitions)):
+            message = "slots: 每个分区恰好属于一个单元 / each partition in exactly one slot"
+            raise ValueError(message)
         return self
 
     def topic(self, name: str) -> str:
@@ -107,6 +113,19 @@ class Site(StrictModel):
             *(self.topic(f"submissions.{d.id}") for d in self.departments),
             *(self.topic(f"outcomes.{t.id}") for t in self.targets),
         )
+
+    def partitions_of_slot(self, slot: int) -> tuple[int, ...]:
+        """The partitions a registrar slot owns. Raises `ConfigurationError` for no such slot."""
+        if not self.slots and slot == 0:
+            return tuple(range(self.partitions))
+        if slot >= len(self.slots):
+            raise ConfigurationError(
+                f"站点没有第 {slot} 个登记单元",
+                f"the site has no registrar slot {slot}",
+                remedy_zh="在 site.yaml 的 slots 中列出每个单元的分区",
+                remedy_en="list the partitions of each slot under slots in site.yaml",
+            )
+        return self.slots[slot]
 
     def department_of(self, topic: str) -> str:
         """The department whose topic this is, or an empty string."""

@@ -4,13 +4,44 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hub.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+JUMP_SECONDS = 60.0
+"""How far the wall clock may run ahead of the time since boot before deadlines are held."""
+
+
+class WallWatch:
+    """Compares the wall clock with CLOCK_BOOTTIME, which no one can set and sleep does not stop."""
+
+    def __init__(
+        self,
+        wall: Callable[[], float] = time.time,
+        passed: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
+    ) -> None:
+        self._wall, self._passed = wall, passed
+        self._offset = wall() - passed()
+
+    def has_jumped(self) -> bool:
+        """Whether the wall clock is more than `JUMP_SECONDS` ahead of where it should be."""
+        return self._wall() - self._passed() - self._offset > JUMP_SECONDS
 
 
 class RealBusinessClock:
     """Business time is real time."""
+
+    def __init__(self) -> None:
+        self._watch = WallWatch()
+
+    def has_jumped(self) -> bool:
+        """Whether the machine's clock ran ahead."""
+        return self._watch.has_jumped()
 
     def now(self) -> int:
         """Milliseconds since the epoch."""
@@ -26,6 +57,7 @@ class FileBusinessClock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._watch = WallWatch()
         self._stamp = -1
         self._origin = (0, 0, 1.0)
 
@@ -56,6 +88,10 @@ class FileBusinessClock:
     def factor(self) -> float:
         """Business time per real time, as last read by `now`; 0 for a scripted clock."""
         return self._origin[2]
+
+    def has_jumped(self) -> bool:
+        """Whether the machine's clock ran ahead; a rewritten file is no jump but an order."""
+        return self._watch.has_jumped()
 
 
 def write_business_clock(path: Path, origin_business_ms: int, factor: float) -> None:

@@ -88,16 +88,18 @@ def command() -> None:
 
 
 @command.command("registrar")
+@click.option("--slot", default=0, help="登记单元序号 / number of the slot")
 @_options
-def registrar(*, site_folder: Path, metrics_port: int | None) -> None:
+def registrar(*, slot: int, site_folder: Path, metrics_port: int | None) -> None:
     """登记进程：台账的唯一写入者 / The only writer of the ledger."""
-    with _stage("registrar", site_folder, metrics_port) as stage:
+    with _stage(f"registrar.{slot}", site_folder, metrics_port) as stage:
         run_registrar(
             stage.loaded,
             stage.parts.require_bootstrap(),
-            stage.folder("registrar.0"),
+            stage.folder(f"registrar.{slot}"),
             RegistrarWatch(stage.metrics, stage.health).report,
             stage.should_stop,
+            slot,
         )
 
 

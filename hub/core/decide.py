@@ -355,6 +355,14 @@ def _adopt_basis(
     return Decision(Outcome.BASIS_ADOPTED)
 
 
+def _change_map(
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision:
+    """The last this slot writes here: from now on another owns the partition."""
+    del view, old, now, basis, sequence
+    return Decision(Outcome.MAP_CHANGED, facts=(("owner", prepared.verdict),))
+
+
 def _note_move(
     view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
 ) -> Decision:
@@ -473,6 +481,7 @@ _RULES = {
     Verb.SUBMISSION: _submission,
     Verb.ADOPT_BASIS: _adopt_basis,
     Verb.NOTE_MOVE: _note_move,
+    Verb.CHANGE_MAP: _change_map,
     Verb.REFUSE: _refuse_control,
     Verb.NOTE_OUTCOME: _note_outcome,
     Verb.TIMER: _fire_timer,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _STATE_AT: Final = PREFIX.size
 _INPUT_CAUSES: Final = frozenset(b"SCO")
-_RARE_OUTCOMES: Final = frozenset(b"hRBLZm")
+_RARE_OUTCOMES: Final = frozenset(b"hRBLZmG")
 
 
 def evolve(raw: bytes, changes: MutableMapping[bytes, bytes | None]) -> None:
@@ -78,6 +78,8 @@ def _evolve_rare(raw: bytes, changes: MutableMapping[bytes, bytes | None]) -> No
             changes[keys.SWEEP] = cursor.pack()
         case "Z":
             changes[keys.SWEEP] = None
+        case "G":
+            changes[keys.OWNER] = dict(record.facts)["owner"].encode()
     if record.move is not None:
         met = int(dict(record.facts).get("met", "0"))
         note = MoveNote(record.move.verdict, record.record_key, met)

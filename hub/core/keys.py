@@ -11,6 +11,7 @@
 | `q` + topic id | offset of the last cause read from that topic |
 | `b` | id of the current basis; `B` + id: its document |
 | `w` | a sweep under way: basis id, ordinal, last record key |
+| `o` | the slot that owns the partition; none is `FIRST_OWNER` |
 | `l` | head of the ledger: next sequence, last hash, last decision time, next Kafka offset |
 """
 
@@ -23,6 +24,9 @@ from typing import Final, NamedTuple, Protocol
 BASIS: Final = b"b"
 SWEEP: Final = b"w"
 HEAD: Final = b"l"
+OWNER: Final = b"o"
+FIRST_OWNER: Final = "registrar.0"
+"""Who owns a partition until a map change in its ledger says otherwise."""
 
 _RECEIPT: Final = struct.Struct(">Qc16s")
 _HEAD: Final = struct.Struct(">Q32sQQ")

@@ -25,6 +25,7 @@ from hub.core.record import (
 )
 from hub.core.state import NEVER
 from hub.core.touches import (
+    MAP_KIND,
     Prepared,
     Verb,
     basis_id_of,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hub.core.keys import View
+
+_MAP_HEADER = MAP_KIND.encode()
 
 
 class BasisLibrary:
@@ -90,6 +93,10 @@ class PartitionCore:
         return record.topic == self._control and (
             b"basis.adopted.v1" in dict(record.headers).values()
         )
+
+    def gives_up(self, record: InputRecord) -> bool:
+        """Whether this input hands the partition to another slot."""
+        return record.topic == self._control and dict(record.headers).get("ce_type") == _MAP_HEADER
 
     def prepare(self, record: InputRecord, now: int) -> Prepared:
         """Read and check one input: the first `touches`."""

@@ -62,6 +62,7 @@ class Outcome(StrEnum):
     RECOUNTED = "L"
     SWEEP_ENDED = "Z"
     MOVE_NOTED = "m"
+    MAP_CHANGED = "G"
     CONTROL_REFUSED = "!"
 
 

@@ -7,6 +7,7 @@ keys of a whole batch in one read and `decide` finds them in its view.
 from __future__ import annotations
 
 import json
+import re
 from enum import Enum, auto
 from functools import lru_cache
 from hashlib import sha256
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 MAX_DECODED_BYTES = 1024 * 1024
 """Limit of a submission once decompressed: a compressed batch slips past the broker's limit."""
+MAP_KIND = "map.changed.v1"
+"""Control message by which a slot gives a partition up to another."""
+_OWNER = re.compile(r"registrar\.[0-9]{1,4}")
 ROW_KINDS = frozenset({"licence.granted.v1", "penalty.imposed.v1"})
 _NESTED_KINDS = frozenset({"record.corrected.v1", "record.moved_in.v1"})
 _ZERO_CONTENT = bytes(32)
@@ -49,6 +53,7 @@ class Verb(Enum):
     SUBMISSION = auto()
     ADOPT_BASIS = auto()
     NOTE_MOVE = auto()
+    CHANGE_MAP = auto()
     REFUSE = auto()
     NOTE_OUTCOME = auto()
     TIMER = auto()
@@ -343,6 +348,15 @@ def prepare_control(cause: Cause, basis_id: bytes | None) -> Prepared:
             pass
         else:
             prepared.keys = (b"m" + prepared.move_id,)
+            return prepared
+    if kind == MAP_KIND:
+        try:
+            owner = str(json.loads(cause.value)["owner"])
+        except _UNREADABLE:
+            owner = ""
+        if _OWNER.fullmatch(owner):
+            prepared = Prepared(cause, Verb.CHANGE_MAP, kind=kind)
+            prepared.verdict = owner
             return prepared
     prepared = Prepared(cause, Verb.REFUSE, kind=kind)
     prepared.refuse("PAYLOAD_UNREADABLE")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
 
     from hub.ports import (
-        BusinessClock,
+        DeadlineClock,
         EngineClock,
         FaultHooks,
         InputRecord,
@@ -32,7 +32,7 @@ class Driver:
         transactions: Transactions,
         inputs: Inputs,
         store: StateStore,
-        business_clock: BusinessClock,
+        business_clock: DeadlineClock,
         engine_clock: EngineClock,
         faults: FaultHooks,
         report: Callable[[str, Mapping[str, float]], None],
@@ -69,6 +69,8 @@ class Driver:
                 return self._store.read(keys)
             case ask.Now():
                 return self._business_clock.now()
+            case ask.HoldsTimers():
+                return self._business_clock.has_jumped()
             case ask.Commit():
                 return self._transactions.commit()
             case ask.Scan(start, stop, limit):

@@ -84,6 +84,10 @@ class Now(NamedTuple):
     """Reply: business time in milliseconds."""
 
 
+class HoldsTimers(NamedTuple):
+    """Reply: true while the business clock has jumped ahead and must not fire deadlines."""
+
+
 class Begin(NamedTuple):
     """Open a transaction. Reply: None."""
 
@@ -119,5 +123,5 @@ class Wait(NamedTuple):
 
 Request = (
     Initialise | Retire | ReadState | Scan | WriteState | Bounds | FoldLedger | NextFold | Assign
-    | Consume | Now | Begin | Produce | Commit | Hook | Report | Wait
+    | Consume | Now | HoldsTimers | Begin | Produce | Commit | Hook | Report | Wait
 )  # fmt: skip

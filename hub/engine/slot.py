@@ -29,7 +29,7 @@ from hub.core.record import (
 from hub.core.state import NEVER
 from hub.core.touches import Verb, prepare_sweep, prepare_timer
 from hub.engine import requests as ask
-from hub.errors import IntegrityError
+from hub.errors import FencedError, IntegrityError
 from hub.ports import InputRecord, OutputRecord
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 BATCH_INPUTS = 5_000
 """Inputs of one transaction at most: bounds memory and the time a transaction stays open."""
-DECIDED_AT_ONCE = 500
+DECIDED_AT_ONCE = 200
 """Inputs read, fetched and decided in one go: what fits a core's cache costs a tenth less."""
 POLL_SECONDS = 0.05
 TIMERS_PER_BATCH = 2_000
@@ -57,6 +57,8 @@ class SlotPlan(NamedTuple):
     partitions: tuple[int, ...]
     input_topics: tuple[str, ...]
     """Every input, `control` first."""
+    owner: str = keys.FIRST_OWNER
+    """The slot's own name, as map changes in the ledger name it."""
 
 
 class _RestartError(Exception):
@@ -126,6 +128,20 @@ class Slot:
             yield from self._ask(ask.Hook("in_restore"))
             yield from self._ask(ask.WriteState(changes))
             yield ask.Report("folded", {"records": len(batch)})
+        for partition in self.plan.partitions:
+            yield from self._check_owner(partition)
+
+    def _check_owner(self, partition: int) -> Road:
+        """A partition given up to another slot is not written again by this one."""
+        (stored,) = yield from self._read(partition, [keys.OWNER])
+        owner = keys.FIRST_OWNER if stored is None else stored.decode()
+        if owner != self.plan.owner:
+            raise FencedError(
+                f"分区 {partition} 归 {owner} 所有，本进程是 {self.plan.owner}\n"
+                f"partition {partition} belongs to {owner}; this is {self.plan.owner}\n"
+                "处理办法：先用 hub slots give 移交该分区，再按 site.yaml 的 slots 启动\n"
+                "Remedy: hand the partition over with hub slots give, then start as site.yaml says"
+            )
 
     def _load(self, core: PartitionCore) -> Road:
         head, basis_id = yield from self._read(core.partition, [keys.HEAD, keys.BASIS])
@@ -213,8 +229,10 @@ class Slot:
             yield from self._ask(ask.Hook("after_consume"))
             if not self._reading_all:  # what follows the bases is read on from here
                 self._positions.update(((r.topic, r.partition), r.offset + 1) for r in inputs)
-        for batch in self._cut_at_basis(inputs):
+        for batch in self._cut_at_control(inputs):
             yield from self._transact(batch, wall)
+            if self.cores[batch[-1].partition].gives_up(batch[-1]):
+                yield from self._check_owner(batch[-1].partition)
         if not self._reading_all and all(c.basis is not None for c in self.cores.values()):
             yield from self._assign()
         due = yield from self._due(wall)
@@ -225,11 +243,15 @@ class Slot:
         if not inputs and not due:
             yield ask.Report("idle", {})
 
-    def _cut_at_basis(self, inputs: list[InputRecord]) -> Iterable[list[InputRecord]]:
-        """A basis adopted in the middle ends its batch: what follows is read under the new one."""
+    def _cut_at_control(self, inputs: list[InputRecord]) -> Iterable[list[InputRecord]]:
+        """A basis or a map change ends its batch.
+
+        What follows is read under the new basis, or by the new owner.
+        """
         begin = 0
         for index, record in enumerate(inputs):
-            if record.topic == self.control and self.cores[record.partition].carries_basis(record):
+            core = self.cores[record.partition]
+            if core.carries_basis(record) or core.gives_up(record):
                 yield inputs[begin : index + 1]
                 begin = index + 1
         if begin < len(inputs):
@@ -242,6 +264,9 @@ class Slot:
             now = core.now(wall)
             if self._next_timer[partition] > now or core.basis is None:
                 continue
+            if (yield from self._ask(ask.HoldsTimers())):
+                yield ask.Report("timers_held", {"partition": partition})
+                break
             found = yield from self._ask(
                 ask.Scan(prefixed(partition, b"t"), prefixed(partition, b"u"), TIMERS_PER_BATCH)
             )

@@ -10,6 +10,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from hub.core.basis import canonical_json
+from hub.core.keys import FIRST_OWNER
 from hub.core.record import LedgerRecord, decode_record
 from hub.domain.partitioning import partition_of
 from hub.engine import requests as ask
@@ -47,6 +48,8 @@ class HubTestDriver:
         self.departments = tuple(site["departments"])
         self.targets = tuple(t["id"] for t in site["targets"])
         self.now = now
+        self.clock_jumped = False
+        self.owner = FIRST_OWNER
         self.log = MemoryLog()
         self.store: dict[bytes, bytes] = {}
         self.restarts: list[str] = []
@@ -141,7 +144,7 @@ class HubTestDriver:
             *(self.prefix + f"submissions.{d}" for d in self.departments),
             *(self.prefix + f"outcomes.{t}" for t in self.targets),
         )
-        plan = SlotPlan(self.prefix, tuple(range(self.partitions)), topics)
+        plan = SlotPlan(self.prefix, tuple(range(self.partitions)), topics, self.owner)
         self.slot = Slot(plan)
         self._road: Generator[ask.Request, Any, None] = self.slot.road()
         self._reply = None
@@ -177,6 +180,8 @@ class HubTestDriver:
                 return self._consume(limit)
             case ask.Now():
                 return self.now
+            case ask.HoldsTimers():
+                return self.clock_jumped
             case ask.Begin():
                 self._open = []
             case ask.Produce(records):

@@ -8,6 +8,7 @@ import pytest
 
 from hub.core.record import LedgerRecord, Outcome
 from hub.domain.partitioning import partition_of
+from hub.errors import FencedError
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.rows import (
@@ -358,3 +359,30 @@ def test_the_state_is_a_fold_of_the_ledger(hub: HubTestDriver) -> None:
     hub.crash(lose_disk=True)
     hub.run()
     assert hub.store == before
+
+
+def test_deadlines_are_held_while_the_machines_clock_has_run_ahead(hub: HubTestDriver) -> None:
+    """A clock set wrongly must not declare departments late; rows are still taken in."""
+    submit(hub, licence_row())
+    hub.clock_jumped = True
+    assert hub.advance(30 * DAY) == []
+    hub.clock_jumped = False
+    assert Outcome.OVERDUE in {r.outcome for r in hub.run()}
+
+
+def test_a_partition_given_up_is_not_written_again_by_its_old_owner() -> None:
+    """The map change is the old slot's last record; the new owner goes on from there."""
+    hub = HubTestDriver(rows.basis(1), now=at("2026-11-02 09:00"))
+    submit(hub, licence_row())
+    hub.put("control", 0, b"", b'{"owner":"registrar.1"}', (("ce_type", b"map.changed.v1"),))
+    hub.pipe(DEPARTMENT, LICENCE, COMPANY, framed(LICENCE, licence_row()))
+    with pytest.raises(FencedError, match=r"registrar\.1"):
+        hub.run()
+    last = hub.ledger()[-1]
+    assert last.outcome is Outcome.MAP_CHANGED
+    hub.crash()
+    with pytest.raises(FencedError, match=r"registrar\.1"):
+        hub.run()
+    hub.owner = "registrar.1"
+    hub.crash(lose_disk=True)
+    assert [record.outcome for record in hub.run()] == [Outcome.DUPLICATE]
