@@ -1,0 +1,30 @@
+"""The watch that tells a clock set wrongly from time that really passed."""
+
+from hub.adapters.clocks import JUMP_SECONDS, WallWatch
+
+
+class Hands:
+    """Two clocks a test moves by hand."""
+
+    def __init__(self) -> None:
+        self.wall = 1_000_000.0
+        self.passed = 50.0
+
+
+def test_time_that_really_passed_is_no_jump() -> None:
+    """A machine that slept for a week has a wall clock a week on: rightly."""
+    hands = Hands()
+    watch = WallWatch(lambda: hands.wall, lambda: hands.passed)
+    hands.wall += 604_800
+    hands.passed += 604_800
+    assert not watch.has_jumped()
+
+
+def test_a_wall_clock_set_ahead_is_a_jump_until_it_is_right_again() -> None:
+    """Deadlines are held meanwhile."""
+    hands = Hands()
+    watch = WallWatch(lambda: hands.wall, lambda: hands.passed)
+    hands.wall += JUMP_SECONDS + 1
+    assert watch.has_jumped()
+    hands.wall -= JUMP_SECONDS
+    assert not watch.has_jumped()
