@@ -1,0 +1,83 @@
+"""Which submissions of each stream have been answered: a few bits for each, however many."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_BLOCK = 4096
+_MOST_DIGITS = 18
+
+
+class Mark(IntEnum):
+    """What is known of one sequence number of a stream."""
+
+    UNSEEN = 0
+    WAITING = 1
+    """Submitted, not decided yet."""
+    QUARANTINED = 2
+    """Answered; a repeat is decided anew once the basis has changed."""
+    ANSWERED = 3
+
+
+class StreamSummary(NamedTuple):
+    """One stream: `last` is its highest number, `missing` how many below it nobody has seen."""
+
+    stream: str
+    last: int
+    missing: int
+    first_missing: int
+    """0 when none is missing."""
+
+
+class StreamBook:
+    """Marks per (stream, sequence), in blocks: a stray huge number costs one block, no more."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[str, dict[int, bytearray]] = {}
+
+    def mark(self, stream: str, sequence: int, mark: Mark) -> Mark:
+        """Set a mark; return the one it replaces. `WAITING` never replaces an answer."""
+        block, index = divmod(sequence - 1, _BLOCK)
+        marks = self._blocks.setdefault(stream, {}).setdefault(block, bytearray(_BLOCK))
+        before = Mark(marks[index])
+        marks[index] = max(mark, before) if mark is Mark.WAITING else mark
+        return before
+
+    def seen(self, stream: str, sequence: int) -> Mark:
+        """The mark of one number."""
+        block, index = divmod(sequence - 1, _BLOCK)
+        marks = self._blocks.get(stream, {}).get(block)
+        return Mark.UNSEEN if marks is None else Mark(marks[index])
+
+    def summaries(self) -> Iterator[StreamSummary]:
+        """Every stream, by name."""
+        for stream, blocks in sorted(self._blocks.items()):
+            top = max(blocks)
+            last = top * _BLOCK + len(blocks[top].rstrip(b"\x00"))
+            seen = sum(_BLOCK - marks.count(0) for marks in blocks.values())
+            yield StreamSummary(stream, last, last - seen, _first_missing(blocks, last))
+
+
+def _first_missing(blocks: dict[int, bytearray], last: int) -> int:
+    for block in range(max(blocks) + 1):
+        marks = blocks.get(block)
+        if marks is None:
+            return block * _BLOCK + 1
+        index = marks.find(0)
+        if index >= 0:
+            number = block * _BLOCK + index + 1
+            return 0 if number > last else number
+    return 0
+
+
+def submission_of(headers: tuple[tuple[str, bytes], ...]) -> tuple[str, int] | None:
+    """(stream, sequence) as a connector numbers them; None where a sender does not number."""
+    named = dict(headers)
+    stream, sequence = named.get("ce_source", b""), named.get("ce_id", b"")
+    if not stream or not sequence.isdigit() or len(sequence) > _MOST_DIGITS or not int(sequence):
+        return None
+    return stream.decode("utf-8", "replace"), int(sequence)

@@ -1,0 +1,308 @@
+"""Is the ledger whole? Chain, order, one primary outcome per submission, nothing lost on the way.
+
+Checks over a stream of ledger bytes; where they come from is passed in. Whether the decisions were
+*right* is the replay's question (`hub.audit.replay`).
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections import Counter
+from hashlib import sha256
+from typing import TYPE_CHECKING, NamedTuple
+
+from hub.audit.finding import WHOLE_SITE, Finding, Findings
+from hub.audit.history import Histories, History, Readable, read_partition
+from hub.audit.streams import Mark, StreamBook, StreamSummary, submission_of
+from hub.core.basis import canonical_json
+from hub.core.record import (
+    NO_KEY,
+    PRIMARY,
+    ZERO_HASH,
+    CauseKind,
+    LedgerRecord,
+    Outcome,
+    decode_record,
+    record_hash,
+    topic_id,
+)
+from hub.core.touches import CUT_MARK, basis_id_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hub.ports import InputRecord
+
+INPUT_CAUSES = frozenset({CauseKind.SUBMISSION, CauseKind.CONTROL, CauseKind.OUTCOME})
+_FITTING: Mapping[CauseKind, frozenset[str]] = {
+    CauseKind.SUBMISSION: frozenset(PRIMARY),
+    CauseKind.CONTROL: frozenset("BmRG!"),
+    CauseKind.OUTCOME: frozenset("P!"),
+    CauseKind.TIMER: frozenset("NVEL"),
+    CauseKind.SWEEP: frozenset("LZ"),
+}
+"""Letters of the outcomes that each kind of cause may have; see `Outcome`."""
+_TOPIC_AT = slice(49, 57)
+"""Where `PREFIX` keeps the id of the cause's topic."""
+UNREADABLE = (ValueError, IndexError, KeyError, struct.error)
+"""What `decode_record` raises on bytes that are no ledger record."""
+
+
+class PartitionSummary(NamedTuple):
+    """One ledger partition: how long it is and the hash that stands for all of it."""
+
+    partition: int
+    records: int
+    head: bytes
+
+
+class Tally:
+    """Submissions of one department: read from its topic, decided in the ledger."""
+
+    def __init__(self) -> None:
+        self.read = 0
+        """Committed submissions up to the last one decided, counted in the topic."""
+        self.trimmed = 0
+        """Decided ones the topic no longer holds; counted from the ledger alone."""
+        self.waiting = 0
+        """Submitted, not decided yet."""
+        self.outcomes: Counter[Outcome] = Counter()
+
+    @property
+    def is_conserved(self) -> bool:
+        """Whether what was read is the sum of the primary outcomes."""
+        return self.read + self.trimmed == sum(self.outcomes.values())
+
+
+class VerifyReport(NamedTuple):
+    """What `verify` found."""
+
+    partitions: tuple[PartitionSummary, ...]
+    departments: Mapping[str, Tally]
+    other_outcomes: Counter[Outcome]
+    """Records that answer no submission: bases, platforms' outcomes, clocks."""
+    streams: tuple[StreamSummary, ...]
+    waiting: int
+    """Inputs of any kind that are not decided yet."""
+    differences: Findings
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether nothing differs."""
+        return self.differences.count == 0
+
+
+class Verifier:
+    """Walks the partitions one after the other; call `partition` for each, then `report`."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.findings = Findings()
+        self.book = StreamBook()
+        self.departments: dict[str, Tally] = {}
+        self.others: Counter[Outcome] = Counter()
+        self.summaries: list[PartitionSummary] = []
+        self.waiting = 0
+
+    def partition(self, number: int, inputs: Readable, topics: tuple[str, ...]) -> None:
+        """Verify one ledger partition against itself and against its input topics."""
+        walk = _PartitionWalk(self, number, Histories(inputs, number, topics))
+        for record in read_partition(inputs, self.prefix + "ledger", number):
+            walk.take(record)
+        walk.finish()
+        self.summaries.append(PartitionSummary(number, walk.sequence, walk.last_hash))
+
+    def report(self) -> VerifyReport:
+        """The findings, with what can only be said once every partition has been read."""
+        streams = tuple(self.book.summaries())
+        for stream in streams:
+            if stream.missing:
+                detail = f"{stream.stream} {stream.first_missing} (+{stream.missing - 1})"
+                self.findings.add(Finding("STREAM_HAS_GAP", WHOLE_SITE, detail=detail))
+        for department, tally in self.departments.items():
+            if not tally.is_conserved:
+                read, decided = tally.read + tally.trimmed, sum(tally.outcomes.values())
+                detail = f"{department}: {read} != {decided}"
+                self.findings.add(Finding("NOT_CONSERVED", WHOLE_SITE, detail=detail))
+        return VerifyReport(
+            tuple(self.summaries), self.departments, self.others, streams, self.waiting,
+            self.findings,
+        )  # fmt: skip
+
+    def tally(self, topic: str) -> Tally | None:
+        """The tally of the department whose topic this is."""
+        head = self.prefix + "submissions."
+        if not topic.startswith(head):
+            return None
+        return self.departments.setdefault(topic[len(head) :], Tally())
+
+
+class _PartitionWalk:
+    """One pass over one ledger partition."""
+
+    def __init__(self, verifier: Verifier, partition: int, histories: Histories) -> None:
+        self._verifier = verifier
+        self._partition = partition
+        self._histories = histories
+        self.sequence = 0
+        self.last_hash = ZERO_HASH
+        self._decided_at = 0
+        self._offsets: dict[str, int] = {}
+        self._basis = NO_KEY
+        self._ordinal = -1
+
+    def take(self, stored: InputRecord) -> None:
+        """Check one ledger record."""
+        raw = stored.value
+        try:
+            record = decode_record(raw)
+        except UNREADABLE:
+            self._find("RECORD_UNREADABLE", self.sequence, f"offset {stored.offset}")
+            self._link(self.sequence, raw)
+            return
+        self._check_chain(record)
+        self._link(record.sequence, raw)
+        if topic_id(record.cause.topic) != raw[_TOPIC_AT]:
+            self._find("CAUSE_UNFIT", record.sequence, record.cause.topic)
+        if record.outcome not in _FITTING[record.cause.kind]:
+            detail = f"{record.cause.kind.name}: {record.outcome.name}"
+            self._find("OUTCOME_UNFIT", record.sequence, detail)
+        self._check_basis(record)
+        if record.cause.kind in INPUT_CAUSES:
+            self._check_input(record)
+        else:
+            self._check_own_cause(record)
+        if record.cause.kind is CauseKind.SUBMISSION:
+            self._count(record)
+        else:
+            self._verifier.others[record.outcome] += 1
+
+    def finish(self) -> None:
+        """What the inputs hold behind the last cause is waiting, not lost."""
+        for topic, history in self._histories.every():
+            tally = self._verifier.tally(topic)
+            if tally is not None:
+                tally.read += history.read
+            for record in history.rest():
+                self._verifier.waiting += 1
+                if tally is not None:
+                    tally.waiting += 1
+                    number = submission_of(record.headers)
+                    if number is not None:
+                        self._verifier.book.mark(*number, Mark.WAITING)
+
+    def _find(self, code: str, sequence: int, detail: str = "", field: str = "") -> None:
+        self._verifier.findings.add(Finding(code, self._partition, sequence, field, detail))
+
+    def _link(self, sequence: int, raw: bytes) -> None:
+        self.sequence = sequence + 1
+        self.last_hash = record_hash(raw)
+
+    def _check_chain(self, record: LedgerRecord) -> None:
+        """The first record that is not the expected one; then go on from what is there."""
+        if record.sequence != self.sequence:
+            self._find("SEQUENCE_NOT_NEXT", self.sequence, f"{record.sequence}")
+        elif record.previous_hash != self.last_hash:
+            # the successor vouches for these bytes: it is the record before that was altered
+            self._find("CHAIN_BROKEN", max(self.sequence - 1, 0), f"→ {record.sequence}")
+        if record.decided_at < self._decided_at:
+            self._find("TIME_WENT_BACK", record.sequence)
+        self._decided_at = record.decided_at
+
+    def _check_basis(self, record: LedgerRecord) -> None:
+        """An adopted document has the id it is adopted under; what follows was decided by it."""
+        if record.outcome is not Outcome.BASIS_ADOPTED:
+            if record.basis != self._basis and record.outcome is not Outcome.CONTROL_REFUSED:
+                self._find("BASIS_NOT_IN_FORCE", record.sequence, record.basis.hex())
+            return
+        self._basis = record.basis
+        self._ordinal = -1
+        computed = adopted_id(record)
+        if computed != record.basis:
+            detail = f"{record.basis.hex()} != {computed.hex() if computed else '?'}"
+            self._find("BASIS_ID_WRONG", record.sequence, detail)
+
+    def _check_own_cause(self, record: LedgerRecord) -> None:
+        """A timer rings when it is due and was set; a sweep's ordinals go up."""
+        cause = record.cause
+        if cause.kind is CauseKind.TIMER:
+            is_set = cause.offset == record.timer_was and cause.topic[6:] == record.record_key.hex()
+            if not is_set or cause.offset > record.decided_at:
+                self._find("CAUSE_UNFIT", record.sequence, cause.topic)
+        else:
+            if cause.offset <= self._ordinal:
+                self._find("CAUSE_OUT_OF_ORDER", record.sequence, f"{cause.topic} {cause.offset}")
+            self._ordinal = cause.offset
+
+    def _check_input(self, record: LedgerRecord) -> None:
+        """One input, one ledger record, in the input's own order, with the input's own bytes."""
+        topic, offset = record.cause.topic, record.cause.offset
+        last = self._offsets.get(topic, -1)
+        place = f"{topic}[{self._partition}]@{offset}"
+        if offset <= last:
+            code = "CAUSE_TWICE" if offset == last else "CAUSE_OUT_OF_ORDER"
+            self._find(code, record.sequence, place)
+            return
+        self._offsets[topic] = offset
+        history = self._histories.of(topic)
+        if history is None:
+            return
+        if offset < history.start:
+            tally = self._verifier.tally(topic)
+            if tally is not None:
+                tally.trimmed += 1
+            return
+        lost = [skipped.offset for skipped in history.skip_to(offset)]
+        if lost:
+            first = f"{topic}[{self._partition}]@{lost[0]}"
+            more = f" (+{len(lost) - 1})" if len(lost) > 1 else ""
+            self._find("INPUT_WITHOUT_RECORD", record.sequence, first + more)
+        self._compare(record, history, place)
+
+    def _compare(self, record: LedgerRecord, history: History, place: str) -> None:
+        found = history.take(record.cause.offset)
+        if found is None:
+            self._find("CAUSE_NOT_IN_TOPIC", record.sequence, place)
+            return
+        cause = record.cause
+        if dict(cause.headers).get(CUT_MARK) is None:
+            same = cause.key == found.key and cause.headers == found.headers
+        else:  # an outsized key and headers were cut to fit into the ledger
+            same = found.key.startswith(cause.key)
+        if record.value_digest:
+            same = same and record.value_digest == sha256(found.value).digest()
+        else:
+            same = same and cause.value == found.value
+        if not same:
+            self._find("CAUSE_DIFFERS", record.sequence, place)
+
+    def _count(self, record: LedgerRecord) -> None:
+        """Exactly one primary outcome per submission; repeats only as duplicates of the first."""
+        tally = self._verifier.tally(record.cause.topic)
+        if tally is not None:
+            tally.outcomes[record.outcome] += 1
+        number = submission_of(record.cause.headers)
+        if number is None:
+            return
+        book = self._verifier.book
+        detail = f"{number[0]} {number[1]}"
+        if record.submission_key == NO_KEY:
+            is_repeat = record.outcome is Outcome.DUPLICATE and any(
+                reason.code == "REPEATED_SUBMISSION" for reason in record.reasons
+            )
+            if not is_repeat or book.seen(*number) < Mark.QUARANTINED:
+                self._find("REPEAT_WITHOUT_FIRST", record.sequence, detail)
+            return
+        quarantined = record.outcome is Outcome.QUARANTINED
+        before = book.mark(*number, Mark.QUARANTINED if quarantined else Mark.ANSWERED)
+        if before is Mark.ANSWERED:
+            self._find("TWO_PRIMARY_OUTCOMES", record.sequence, detail)
+
+
+def adopted_id(record: LedgerRecord) -> bytes | None:
+    """The id of the basis document a ledger record carries; None when it carries none."""
+    try:
+        return basis_id_of(canonical_json(json.loads(record.cause.value)["basis"]))
+    except (ValueError, KeyError, TypeError):
+        return None

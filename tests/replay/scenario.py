@@ -1,0 +1,253 @@
+"""A month of a small hub in which every outcome comes up: what verify and replay are tried on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from hub.core.record import LedgerRecord, Outcome
+from hub.domain.partitioning import partition_of
+from hub.ports import InputRecord
+from tests.driver import rows
+from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
+from tests.driver.rows import (
+    AUTHORITY,
+    DEPARTMENT,
+    LICENCE,
+    OTHER_DEPARTMENT,
+    PENALTY,
+    at,
+    framed,
+    licence_row,
+    penalty_row,
+)
+from tests.unit.domain.plain_checks import credit_check_character, organisation_check_character
+
+PREFIX = "test."
+HOUR = 3_600_000
+DAY = 24 * HOUR
+
+
+class MemoryInputs:
+    """What an audit reads, over the driver's log; see `hub.audit.history.Readable`.
+
+    `trimmed` names topics whose records before an offset are no longer retained.
+    """
+
+    def __init__(self, log: MemoryLog, trimmed: Mapping[str, int] | None = None) -> None:
+        self._log = log
+        self._trimmed = trimmed or {}
+
+    def bounds(
+        self, partitions: Iterable[tuple[str, int]]
+    ) -> dict[tuple[str, int], tuple[int, int]]:
+        """First retained offset and end."""
+        return {
+            (topic, p): (self._trimmed.get(topic, 0), len(self._log.logs[topic, p]))
+            for topic, p in partitions
+        }
+
+    def read_to_end(self, positions: Mapping[tuple[str, int], int]) -> Iterator[list[InputRecord]]:
+        """Everything from each position on, in small batches."""
+        for place, start in positions.items():
+            log = list(self._log.logs[place])
+            for at_ in range(start, len(log), 7):
+                yield log[at_ : at_ + 7]
+
+
+def company(number: int) -> str:
+    """A synthetic credit code whose check characters hold."""
+    organisation = f"MA{number:06d}"
+    body = "91330900" + organisation + organisation_check_character(organisation)
+    return body + credit_check_character(body)
+
+
+def topics_of(hub: HubTestDriver) -> tuple[str, ...]:
+    """Every input topic, as a site names them."""
+    return (
+        PREFIX + "control",
+        *(PREFIX + f"submissions.{d}" for d in hub.departments),
+        *(PREFIX + f"outcomes.{t}" for t in hub.targets),
+    )
+
+
+def with_notice_for_2027() -> dict[str, Any]:
+    """The basis with a holiday notice that moves what was counted without one."""
+    document = rows.basis()
+    days = [{"name": "元旦", "date": f"2027-01-0{n}", "isOffDay": True} for n in (1, 2, 3, 4, 5)]
+    document["calendar"]["notices"].append({"year": 2027, "papers": ["test"], "days": days})
+    document["calendar"]["version"] = "with-2027"
+    return document
+
+
+def submit(
+    hub: HubTestDriver, row: dict[str, str], department: str = DEPARTMENT, **more: int
+) -> None:
+    """Pipe a row as it stands; the key is its credit code."""
+    kind = LICENCE if "XK_WSH" in row else PENALTY
+    key = row.get("XK_XDR_SHXYM") or row["CF_XDR_SHXYM"]
+    hub.pipe(department, kind, key, framed(kind, row), **more)
+
+
+def repeat(hub: HubTestDriver, row: dict[str, str], sequence: int) -> None:
+    """Submit under a number that was used before, as a connector does after a torn transaction."""
+    submit(hub, row, sequence=sequence)
+    hub._sequences[f"{DEPARTMENT}/test"] -= 1
+
+
+def correct(hub: HubTestDriver, row: dict[str, str]) -> None:
+    """A declared correction that keeps the identity."""
+    kind = LICENCE if "XK_WSH" in row else PENALTY
+    key = row.get("XK_XDR_SHXYM") or row["CF_XDR_SHXYM"]
+    content = {"subject_kind": kind, "row": framed(kind, row), "reason": "录入错误"}
+    hub.pipe(DEPARTMENT, "record.corrected.v1", key, framed("record.corrected.v1", content))
+
+
+def withdraw(hub: HubTestDriver, row: dict[str, str]) -> None:
+    """A withdrawal of a licence row."""
+    content = {
+        "subject_kind": LICENCE, "document_number": row["XK_WSH"],
+        "subject_name": row["XK_XDR_MC"], "credit_code": row["XK_XDR_SHXYM"],
+        "authority_code": AUTHORITY, "reason": "决定被撤销",
+    }  # fmt: skip
+    kind = "record.withdrawn.v1"
+    hub.pipe(DEPARTMENT, kind, row["XK_XDR_SHXYM"], framed(kind, content))
+
+
+def move(
+    hub: HubTestDriver, row: dict[str, str], new_code: str, number: int, *, halves: str = "oi"
+) -> None:
+    """The two halves of a move in the order of `halves`: `o` out, `i` in."""
+    move_id = f"{number:032x}"
+    out: dict[str, Any] = {
+        "move_id": move_id, "subject_kind": LICENCE, "document_number": row["XK_WSH"],
+        "subject_name": row["XK_XDR_MC"], "credit_code": row["XK_XDR_SHXYM"],
+        "authority_code": AUTHORITY, "new_credit_code": new_code, "reason": "代码录入错误",
+    }  # fmt: skip
+    into: dict[str, Any] = {
+        "move_id": move_id, "subject_kind": LICENCE, "reason": "代码录入错误",
+        "row": framed(LICENCE, row | {"XK_XDR_SHXYM": new_code}),
+        "previous_credit_code": row["XK_XDR_SHXYM"],
+    }  # fmt: skip
+    for half in halves:
+        if half == "o":
+            kind, key, content = "record.moved_out.v1", row["XK_XDR_SHXYM"], out
+        else:
+            kind, key, content = "record.moved_in.v1", new_code, into
+        hub.pipe(DEPARTMENT, kind, key, framed(kind, content))
+
+
+def report(hub: HubTestDriver, record: LedgerRecord, target: str, stage: str, **more: Any) -> None:  # noqa: ANN401 - JSON values
+    """A courier reports what a target did with a version."""
+    action = "withdraw" if stage == "withdrawn" else "publish"
+    content = {
+        "outcome": "00", "delivery": "00", "record": record.record_key.hex(),
+        "version": record.version, "action": action, "stage": stage, "receipt": "r", "code": "",
+        "message": "", "platform_at": hub.now, "at": hub.now,
+    } | more  # fmt: skip
+    key = record.cause.key
+    place = partition_of(key, hub.partitions)
+    hub.put(f"outcomes.{target}", place, key, json.dumps(content).encode())
+
+
+def run_scenario(partitions: int = 2, companies: int = 24) -> HubTestDriver:
+    """Four weeks from 2026-12-01; `companies` companies, two departments, two targets."""
+    hub = HubTestDriver(rows.basis(partitions), prefix=PREFIX, now=at("2026-12-01 09:00"))
+    licences = [
+        licence_row(XK_XDR_SHXYM=company(n), XK_WSH=f"舟市监许〔2026〕{n}号", XK_JDRQ="2026-12-01")
+        | {"XK_YXQZ": "2026-12-01", "XK_XDR_MC": f"舟山示例{n}有限公司"}
+        for n in range(companies)
+    ]
+    penalties = [
+        penalty_row(CF_XDR_SHXYM=company(n), CF_WSH=f"舟市监罚〔2026〕{n}号", CF_JDRQ="2026-12-01")
+        | {"CF_GSJZQ": "2026-12-20", "CF_XDR_MC": f"舟山示例{n}有限公司"}
+        for n in range(0, companies, 3)
+    ]
+    for row in licences + penalties:
+        submit(hub, row)
+    accepted = [r for r in hub.run() if r.outcome is Outcome.ACCEPTED]
+    _answers(hub, accepted)
+    hub.advance(DAY)
+    _changes(hub, licences)
+    hub.crash(lose_disk=True)
+    hub.advance(2 * DAY)
+    _nonsense(hub, licences)
+    for _ in range(20):
+        hub.advance(DAY)
+    late = {"XK_JDRQ": "2026/12/24", "XK_YXQZ": "2026-12-24"}
+    for n, row in enumerate(licences[:6]):
+        submit(hub, row | late | {"XK_WSH": f"舟市监许〔2026〕90{n}号"})
+    hub.run()
+    hub.adopt(with_notice_for_2027() | {"site": rows.basis(partitions)["site"]})
+    hub.advance(20 * DAY)
+    return hub
+
+
+def _answers(hub: HubTestDriver, accepted: list[LedgerRecord]) -> None:
+    """Platforms take over, show, refuse, answer twice and answer to what never was."""
+    for number, record in enumerate(accepted):
+        report(hub, record, "province", "sent")
+        if number % 4:
+            report(hub, record, "province", "acknowledged")
+        if number % 3 == 0:
+            report(hub, record, "city", "published")
+        elif number % 3 == 1:
+            report(hub, record, "city", "refused", code="E17")
+    report(hub, accepted[0], "city", "published")
+    report(hub, accepted[1]._replace(record_key=b"?" * 16), "city", "published")
+    hub.put("outcomes.city", 0, b"", b"garbage")
+    hub.run()
+
+
+def _changes(hub: HubTestDriver, licences: list[dict[str, str]]) -> None:
+    """Other spellings, corrections, withdrawals, moves of every kind, repeats, old versions."""
+    submit(hub, licences[0] | {"XK_WSH": "舟市监许[2026] 0号", "XK_JDRQ": "2026/12/1"})
+    submit(hub, licences[1] | {"XK_NR": "别的内容"})
+    correct(hub, licences[2] | {"XK_NR": "食品销售"})
+    correct(hub, licences[3] | {"XK_WSH": "舟市监许〔2026〕404号"})
+    withdraw(hub, licences[4])
+    withdraw(hub, licences[4])
+    withdraw(hub, licences[5] | {"XK_WSH": "舟市监许〔2026〕404号"})
+    hub.run()
+    submit(hub, licences[4])
+    repeat(hub, licences[2] | {"XK_NR": "同号另一内容"}, 3)  # this number has its receipt already
+    submit(hub, licences[7] | {"XK_NR": "第二版"}, source_version=2)
+    versioned = licences[7] | {"XK_WSH": "舟市监许〔2026〕700号"}
+    submit(hub, versioned, source_version=5)
+    submit(hub, versioned | {"XK_NR": "旧版"}, source_version=3)
+    submit(hub, licences[8] | {"XK_NR": ""})
+    hub.run()
+    for number, halves in enumerate(("oi", "io", "i", "o", "oo")):
+        move(hub, licences[9 + number], company(500 + number), number, halves=halves)
+        if halves == "io":
+            hub.run()
+    move(hub, licences[20] | {"XK_WSH": "舟市监许〔2026〕404号"}, company(600), 77, halves="i")
+    hub.run()
+    move(hub, licences[20] | {"XK_WSH": "舟市监许〔2026〕404号"}, company(600), 77, halves="o")
+    hub.run()
+
+
+def _nonsense(hub: HubTestDriver, licences: list[dict[str, str]]) -> None:
+    """What nobody can read, what is too large, what is not theirs."""
+    row = licences[15]
+    key = row["XK_XDR_SHXYM"]
+    hub.pipe(DEPARTMENT, LICENCE, key, b"garbage")
+    hub.pipe(DEPARTMENT, LICENCE, key, framed(LICENCE, row)[:-3])
+    hub.pipe(DEPARTMENT, LICENCE, company(999), framed(LICENCE, row))
+    hub.pipe(DEPARTMENT, "nobody.knows.v1", key, framed(LICENCE, row))
+    hub.pipe(DEPARTMENT, LICENCE, key, b"\x00" * (1024 * 1024 + 1))
+    wrong = 1 - partition_of(key.encode(), 2) if hub.partitions == 2 else 0
+    hub.pipe(DEPARTMENT, LICENCE, key, framed(LICENCE, row), partition=wrong)
+    submit(hub, row, department=OTHER_DEPARTMENT)
+    submit(hub, row | {"XK_NR": "他部门改"}, department=OTHER_DEPARTMENT)
+    submit(hub, row | {"XK_XKJGDM": rows.OTHER_AUTHORITY})
+    sealed = {
+        "subject_kind": LICENCE, "cause": "person", "reason_code": "", "position": "1",
+        "file_fingerprint": "0" * 16, "sealed": b"sealed",
+    }  # fmt: skip
+    kind = "row.unreadable.v1"
+    for cause in ("person", "unreadable"):
+        hub.pipe(DEPARTMENT, kind, f"?{DEPARTMENT}", framed(kind, sealed | {"cause": cause}))
+    hub.put("control", 0, b"", b"{", (("ce_type", b"move.noted.v1"),))
+    hub.run()
