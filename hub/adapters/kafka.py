@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("hub.kafka")
 _INITIALISE_SECONDS = 30.0
 _COMMIT_SECONDS = 12.0
+_FOLD_SECONDS = 0.05
+"""librdkafka waits so long for a *full* batch: the last one of a partition never is."""
 _METADATA_SECONDS = 5.0
 _METADATA_TRIES = 10
 _METADATA_PAUSE_SECONDS = 0.3
@@ -211,7 +213,7 @@ class KafkaInputs:
             consumer.assign([TopicPartition(t, p, positions[t, p]) for t, p in waiting])
             while waiting:
                 batch: list[InputRecord] = []
-                for message in consumer.consume(10_000, 1.0):
+                for message in consumer.consume(10_000, _FOLD_SECONDS):
                     place = (str(message.topic()), int(message.partition() or 0))
                     error = message.error()
                     if error is None:
