@@ -24,7 +24,7 @@ from tests.driver.rows import at
 from tests.platforms import platform_book
 from tests.platforms.test_province import Platform
 from tests.simulator.courier_world import World
-from tests.simulator.test_courier import owed, submit
+from tests.simulator.test_courier import last_stages, owed, submit
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]
 
@@ -85,18 +85,15 @@ class Place:
         self.registrar = KafkaTransactions(bootstrap, f"{prefix}registrar.0")
         self.registrar.initialise()
 
-    def _start(self, script: str, *arguments: str, **more: str) -> subprocess.Popen[bytes]:
+    def _start(self, *arguments: str, **more: str) -> subprocess.Popen[bytes]:
         environment = {**os.environ, "KAFKA_BOOTSTRAP": self.bootstrap, **more}
-        command = [sys.executable, str(ROOT / script), *arguments]
-        if script.startswith("tests/kafka"):
-            command[1:2] = ["-m", script.removesuffix(".py").replace("/", ".")]
-        return subprocess.Popen(command, cwd=ROOT, env=environment)
+        return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment)
 
     def deliver(self, target: str, fault: str = "") -> subprocess.Popen[bytes]:
         """Start a courier, with a fault if wanted."""
         self.couriers[target] = self._start(
-            "tests/kafka/courier_process.py", str(self.folder), target,
-            str(self.folder / f"state-{target}"), HUB_FAULT=fault,
+            "-m", "hub", "run", "courier", target, "--site", str(self.folder),
+            HUB_STATE=str(self.folder / "state"), HUB_FAULT=fault,
         )  # fmt: skip
         return self.couriers[target]
 
@@ -138,8 +135,7 @@ class Place:
         reports = [json.loads(one.value) for one in self.read(f"outcomes.{target}")]
         ids = Counter(one["outcome"] for one in reports)
         assert not [one for one, count in ids.items() if count > 1]
-        final = ("published", "withdrawn", "refused")
-        return {one["record"]: one["stage"] for one in reports if one["stage"] in final}
+        return last_stages(reports)
 
     def read(self, topic: str) -> list[InputRecord]:
         """Everything committed to a topic."""
