@@ -125,9 +125,9 @@ class PartitionReplay:
             recorded = decode_record(raw)
         except UNREADABLE:
             return self._found("RECORD_UNREADABLE", sequence)
-        adoption = self._follow_adoption(recorded)
-        if adoption is not None:
-            return adoption
+        broken = self._check_chain(recorded) or self._follow_adoption(recorded)
+        if broken is not None:
+            return broken
         if self._is_foreign:
             self._declare("DECIDER_UNKNOWN", recorded.sequence)
             self._accept(recorded, raw)
@@ -137,8 +137,19 @@ class PartitionReplay:
             return value
         if value is None:
             self._declare("VALUE_NOT_RETAINED", recorded.sequence)
-            return self._trust(recorded, raw)
+            self._accept(recorded, raw)
+            return None
         return self._decide_again(recorded, raw, value)
+
+    def _check_chain(self, recorded: LedgerRecord) -> Finding | None:
+        """Here all bytes before were equal: a link to others says that a cause was altered."""
+        head = self.core.head
+        if recorded.sequence != head.sequence:
+            return self._found("SEQUENCE_NOT_NEXT", head.sequence, detail=f"{recorded.sequence}")
+        if recorded.previous_hash != head.last_hash and self._instead is None:
+            detail = f"→ {recorded.sequence}"
+            return self._found("CHAIN_BROKEN", max(head.sequence - 1, 0), detail=detail)
+        return None
 
     # --- the cause ---
 
@@ -227,14 +238,6 @@ class PartitionReplay:
         return view
 
     # --- the state ---
-
-    def _trust(self, recorded: LedgerRecord, raw: bytes) -> Finding | None:
-        """A value nobody has: its place in the chain is checked still."""
-        head = self.core.head
-        if (recorded.sequence, recorded.previous_hash) != (head.sequence, head.last_hash):
-            return self._found("SEQUENCE_NOT_NEXT", head.sequence)
-        self._accept(recorded, raw)
-        return None
 
     def _accept(self, recorded: LedgerRecord, raw: bytes) -> None:
         """Take a record as it is recorded."""
