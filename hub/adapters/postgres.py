@@ -26,7 +26,7 @@ from hub.core.entry import (
 from hub.errors import FencedError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 UNANSWERED: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 """What means that the server is away, full or ending; anything else is a fault of ours."""
@@ -203,12 +203,16 @@ def unavailable(error: psycopg.Error) -> UnavailableError:
 class Tables:
     """The write side, for one process at a time; every failure is an `UnavailableError`."""
 
-    def __init__(self, dsn: str, prefix: str) -> None:
+    def __init__(
+        self, dsn: str, prefix: str, reached: Callable[[str], None] = lambda _hook: None
+    ) -> None:
         """Connect, take the lock of this site's tables, make them when they are not there.
 
-        Raises `FencedError` when another projector holds them.
+        `reached` is told the fault hook `before_commit`. Raises `FencedError` when another
+        projector holds the tables.
         """
         self.schema = schema_of(prefix)
+        self._reached = reached
         try:
             self._session = psycopg.connect(dsn, autocommit=True, application_name="hub projector")
             self._take()
@@ -320,6 +324,7 @@ class Tables:
                 _copy(cursor, "clocks", ClockRow._fields, batch.clocks)
                 _copy(cursor, "standings", StandingRow._fields, batch.standings)
                 _add_up(cursor, batch)
+                self._reached("before_commit")
         except UNANSWERED as error:
             raise unavailable(error) from error
 

@@ -78,9 +78,9 @@ def command(*, within: int, limit: int, site_folder: Path | None, as_json: bool)
         click.echo(_listing(owed[:limit], names))
     if len(owed) > limit:
         click.echo(f"… 另有 {len(owed) - limit} 条（--limit）/ and {len(owed) - limit} more")
-    for row in settled[:limit]:
+    for row in list({row.record_key: row for row in settled}.values())[:limit]:
         click.echo(
-            f"已由 {row.accepted_under} 下的记录受理，不再计逾期 / superseded:"
+            f"已由 {row.accepted_under} 下的记录受理，不再计逾期 / accepted under that code:"
             f" {row.document_number} {row.subject_name}（{names.department(row.department)}）"
         )
 
@@ -133,23 +133,29 @@ def _summary(owed: list[Owed], names: Names, now: int, within: int) -> str:
 
 
 def _listing(owed: list[Owed], names: Names) -> str:
-    lines = []
+    """One line for a record and clock; targets in the same case share it."""
+    together: dict[tuple[object, ...], list[Owed]] = {}
     for item in owed:
-        row = item.row
+        case = (item.row.record_key, item.row.clock, item.row.due_at, item.fault, item.holder)
+        together.setdefault(case, []).append(item)
+    lines = []
+    for items in together.values():
+        item, row = items[0], items[0].row
         mark = "逾期" if item.is_overdue else ""
         if row.is_provisional:
             mark += "暂定"
         if row.is_estimated:
             mark += "估计"
         fault = say_fault(item.fault)
-        if item.holder != item.fault:
+        if item.holder.party is not item.fault.party:
             fault += f"（现在{say_fault(item.holder)}）"
         why = "；".join(reason["zh"] for reason in reasons_of(item))
         lines.append(
             (
                 due_on(row.due_at), mark, names.department(row.department), kind_zh(row.kind),
                 fit(row.document_number or "（无文书号）", 28), fit(row.subject_name, 24),
-                row.ledger_key, names.target(row.target), CLOCKS[row.clock], fault, fit(why, 60),
+                row.ledger_key, "、".join(names.target(each.row.target) for each in items),
+                CLOCKS[row.clock], fault, fit(why, 60),
             )
         )  # fmt: skip
     headers = (

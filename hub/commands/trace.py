@@ -47,6 +47,8 @@ class Story(NamedTuple):
     clocks: list[ClockRow]
     clock_events: list[ClockEventRow]
     conflicts: list[ConflictRow]
+    accepted_under: str | None
+    """Quarantined, but the same document is live under this code: nothing is owed here."""
 
 
 class TimeUsed(NamedTuple):
@@ -113,7 +115,23 @@ def stories_of(traced: Traced) -> Iterator[Story]:
             [row for row in traced.clocks if row.record_key == key],
             [row for row in traced.clock_events if row.record_key == key],
             [row for row in traced.conflicts if record is not None and _is_about(row, record)],
+            _accepted_under(record, traced.records),
         )
+
+
+def _accepted_under(record: RecordRow | None, records: Sequence[RecordRow]) -> str | None:
+    if record is None or record.status != "quarantined" or not record.document_key:
+        return None
+    return next(
+        (
+            other.ledger_key
+            for other in records
+            if other.status == "live"
+            and (other.subject, other.document_key, other.name_key)
+            == (record.subject, record.document_key, record.name_key)
+        ),
+        None,
+    )
 
 
 def _is_about(conflict: ConflictRow, record: RecordRow) -> bool:
@@ -292,6 +310,11 @@ def _stage_lines(stages: Sequence[StageRow], names: Names) -> Iterator[str]:
 def _clock_lines(story: Story, names: Names, now: int) -> Iterator[str]:
     if story.clocks:
         yield "  期限 deadlines"
+    if story.accepted_under is not None:
+        yield (
+            f"    已由 {story.accepted_under} 下的记录受理，不再计逾期 / accepted under that code,"
+            " nothing is owed here"
+        )
     for clock in story.clocks:
         marks = "，暂定 provisional" if clock.is_provisional else ""
         marks += "，无决定日、按到达日估计 estimated" if clock.is_estimated else ""
@@ -360,6 +383,7 @@ def _as_json(story: Story, names: Names, calendar: WorkingCalendar, now: int) ->
             }
             for one in times_used(story, calendar, now)
         ],
+        "accepted_under": story.accepted_under,
         "identity_conflicts": [conflict_json(row) for row in story.conflicts],
     }  # fmt: skip
 

@@ -8,6 +8,7 @@ position or from zero; the tables come out the same.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final
@@ -40,11 +41,14 @@ if TYPE_CHECKING:
     from hub.ports import BusinessClock, FaultHooks, InputRecord, Inputs
     from hub.site import LoadedSite, Site
 
+_log = logging.getLogger("hub.projector")
 BATCH: Final = 5_000
 _POLL_SECONDS: Final = 0.2
 _BEAT_SECONDS: Final = 1.0
 _GAUGE_SECONDS: Final = 10.0
 _LONGEST_WAIT_SECONDS: Final = 5.0
+_LONG_LIFE_SECONDS: Final = 30.0
+"""A life this long was a good one: the next wait is short again."""
 _FIRST_ANSWER_SECONDS: Final = 3.0
 """Until the first records come, an empty poll may only mean that the broker is being found."""
 WORKER: Final = "projector"
@@ -214,20 +218,25 @@ def run_projector(
     is not whole or is not the one the tables were made of.
     """
     failures = 0
+    faults = EnvironmentFaults()
     while not should_stop():
+        began = time.monotonic()
         try:
-            with Tables(dsn, loaded.site.prefix) as tables:
+            with Tables(dsn, loaded.site.prefix, faults.reached) as tables:
                 if from_zero:
                     tables.reset()
                     from_zero = False
-                follower = _Follower(loaded, bootstrap, dsn, tables, contracts, metrics, health)
+                projection = Projection(tables, contracts, loaded.site.prefix)
+                follower = _Follower(
+                    loaded, bootstrap, dsn, tables, projection, metrics, health, faults
+                )
                 try:
-                    failures = 0
                     follower.run(should_stop)
                 finally:
                     follower.close()
-        except UnavailableError:
-            failures += 1
+        except UnavailableError as error:
+            _log.warning("%s", error)
+            failures = failures + 1 if time.monotonic() - began < _LONG_LIFE_SECONDS else 0
             metrics.restarts.labels(WORKER).inc()
             time.sleep(min(0.1 * 2**failures, _LONGEST_WAIT_SECONDS))
 
@@ -236,8 +245,8 @@ class _Follower:
     """One life of the projector: from the stored position on, until something breaks."""
 
     def __init__(
-        self, loaded: LoadedSite, bootstrap: str, dsn: str, tables: Tables, contracts: Contracts,
-        metrics: Metrics, health: Health,
+        self, loaded: LoadedSite, bootstrap: str, dsn: str, tables: Tables,
+        projection: Projection, metrics: Metrics, health: Health, faults: FaultHooks,
     ) -> None:  # fmt: skip
         site = loaded.site
         self._site = site
@@ -245,8 +254,8 @@ class _Follower:
         self._metrics = metrics
         self._health = health
         self._clock: BusinessClock = business_clock_of(loaded)
-        self._faults: FaultHooks = EnvironmentFaults()
-        self._projection = Projection(tables, contracts, site.prefix)
+        self._faults = faults
+        self._projection = projection
         self._ledger = site.topic("ledger")
         self._look_ups = LookUps(dsn, tables.schema)
         self._inputs: Inputs = KafkaInputs(bootstrap, f"{site.prefix}projector")

@@ -99,14 +99,14 @@ def correct(hub: HubTestDriver, row: dict[str, str]) -> LedgerRecord:
     return hub.run()[-1]
 
 
-def eventful_month() -> HubTestDriver:
+def eventful_month(prefix: str = "test.") -> HubTestDriver:
     """Four weeks in which each party was late once; stands on 2026-11-30 09:00.
 
     1 published at once, the city late · 2 never sent · 3 arrived late · 4 quarantined for ever ·
     5 quarantined without a code, then accepted · 6 refused by the city · 7 corrected and
     withdrawn · 8 moved to another code · 9 under two codes · 10 a penalty, duplicated.
     """
-    hub = HubTestDriver(rows.basis(), now=START)
+    hub = HubTestDriver(rows.basis(), prefix, START)
     first = submit(hub, licence_row(XK_WSH=number(1)))
     submit(hub, licence_row(XK_WSH=number(2)))
     submit(hub, licence_row(XK_WSH=number(4), XK_JDRQ="2026年13月"))

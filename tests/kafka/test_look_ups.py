@@ -56,7 +56,7 @@ def ledger_of(hub: HubTestDriver) -> list[InputRecord]:
 def project(dsn: str, hub: HubTestDriver, prefix: str, batch: int) -> str:
     """Project the ledger in batches of this size; returns the schema."""
     with Tables(dsn, prefix) as tables:
-        projection = Projection(tables, CONTRACTS, "test.")
+        projection = Projection(tables, CONTRACTS, hub.prefix)
         records = ledger_of(hub)
         for begin in range(0, len(records), batch):
             projection.project(records[begin : begin + batch])
@@ -245,6 +245,14 @@ def test_a_bad_code_put_right_is_not_owed_for_ever(place: Place, tmp_path: Path)
     assert UNKEYED not in {
         d["credit_code"] for d in found["due"] if d["document_number"] == number(5)
     }
+
+
+def test_a_trace_says_that_a_bad_code_was_put_right(place: Place, tmp_path: Path) -> None:
+    """The quarantined story points to the code its document was accepted under."""
+    stories = place.ask_json(tmp_path, "trace", "--document", number(5))
+    assert {(s["record"]["credit_code"], s["accepted_under"]) for s in stories} == {
+        (UNKEYED, COMPANY), (COMPANY, None),
+    }  # fmt: skip
 
 
 def test_due_is_sorted_and_leaves_out_what_is_far_away(place: Place, tmp_path: Path) -> None:
