@@ -50,13 +50,9 @@ class Receipt(NamedTuple):
 
     @classmethod
     def unpack(cls, stored: bytes) -> Receipt:
-        """Read what `pack_receipt` wrote."""
+        """Read what `evolve` wrote: bytes of the ledger record as they stand there."""
         sequence, outcome, basis = _RECEIPT.unpack(stored)
         return cls(sequence, outcome.decode(), basis)
-
-
-pack_receipt: Final = _RECEIPT.pack
-"""(sequence, outcome letter as a byte, basis) → the stored bytes of a `Receipt`."""
 
 
 class Head(NamedTuple):
@@ -134,8 +130,3 @@ def record_key_of(
 def submission_key_of(stream: bytes, sequence: bytes) -> bytes:
     """Identity of a submission: 16 bytes of the hash of its stream and sequence."""
     return sha256(stream + b"\x1f" + sequence).digest()[:16]
-
-
-def timer_key(due_at: int, record_key: bytes) -> bytes:
-    """Key of a timer: sorts by due time."""
-    return b"t" + due_at.to_bytes(8) + record_key

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from hub.core.wire import decode_long, decode_text, encode_long, encode_name
@@ -16,6 +17,8 @@ from hub.core.wire import decode_long, decode_text, encode_long, encode_name
 # status, flags, version, content, live_sequence, decided_on, source_version, named, publish,
 # timer_at
 _HEADER: Final = struct.Struct(">cBI32sQIQQQQ")
+TIMER_OFFSET: Final = _HEADER.size - 8
+"""Where `timer_at` stands in a packed state."""
 _CLOCK: Final = struct.Struct(">BcBQQQI")
 _STAGE: Final = struct.Struct(">BIccQQ")
 NEVER: Final = (1 << 64) - 1
@@ -227,15 +230,18 @@ def encode_state(state: RecordState) -> bytes:
 
 def state_end(source: bytes, at: int) -> int:
     """The position behind a packed state that begins at `at`, without unpacking it."""
-    at += _HEADER.size
-    for size in (_CLOCK.size, _STAGE.size):
-        count, at = _count(source, at)
-        if count:
-            at += count * size + 1
+    at = _array_end(source, at + _HEADER.size, _CLOCK.size)
+    at = _array_end(source, at, _STAGE.size)
     for _text in range(2):
         length, at = _count(source, at)
         at += length
     return at
+
+
+def _array_end(source: bytes, at: int, size: int) -> int:
+    """The position behind a packed array of items of one size."""
+    count, at = _count(source, at)
+    return at + count * size + 1 if count else at
 
 
 def _count(source: bytes, at: int) -> tuple[int, int]:
@@ -245,11 +251,6 @@ def _count(source: bytes, at: int) -> tuple[int, int]:
 
 
 _TWO_BYTES: Final = 128
-
-
-def timer_of(source: bytes, at: int = 0) -> int:
-    """Read `timer_at` out of a packed state without unpacking the rest."""
-    return int.from_bytes(source[at + _HEADER.size - 8 : at + _HEADER.size])
 
 
 def flags_of(source: bytes, at: int = 0) -> int:
@@ -262,30 +263,44 @@ _CLOCK_KINDS: Final = {kind.encode(): kind for kind in ClockKind}
 _STAGE_CODES: Final = {stage.encode(): stage for stage in StageCode}
 
 
+@lru_cache(maxsize=_MEMORY)
+def _unpack_clocks(block: bytes) -> tuple[Clock, ...]:
+    """The clocks of a packed array; those of one decision date are the same bytes."""
+    count, at = _count(block, 0)
+    clocks = []
+    for start in range(at, at + count * _CLOCK.size, _CLOCK.size):
+        target, kind, marks, due, soon_3, soon_1, day = _CLOCK.unpack_from(block, start)
+        clocks.append(Clock(target, _CLOCK_KINDS[kind], marks, due, soon_3, soon_1, day))
+    return tuple(clocks)
+
+
+@lru_cache(maxsize=_MEMORY)
+def _unpack_stages(block: bytes) -> tuple[Stage, ...]:
+    """The stages of a packed array; records not reached yet share theirs."""
+    count, at = _count(block, 0)
+    stages = []
+    for start in range(at, at + count * _STAGE.size, _STAGE.size):
+        target, version, action, stage, when, platform = _STAGE.unpack_from(block, start)
+        code = _STAGE_CODES[stage]
+        stages.append(Stage(target, version, action.decode(), code, when, platform))
+    return tuple(stages)
+
+
 def decode_state(source: bytes, at: int = 0) -> RecordState:
     """Unpack a record's state. Raises `KeyError` or `struct.error` on bytes that are none."""
     status, flags, version, content, live, decided_on, source_version, named, publish, timer = (
         _HEADER.unpack_from(source, at)
     )
     at += _HEADER.size
-    count, at = _count(source, at)
-    clocks = []
-    for _ in range(count):
-        target, kind, marks, due, soon_3, soon_1, start = _CLOCK.unpack_from(source, at)
-        clocks.append(Clock(target, _CLOCK_KINDS[kind], marks, due, soon_3, soon_1, start))
-        at += _CLOCK.size
-    at += 1 if count else 0
-    count, at = _count(source, at)
-    stages = []
-    for _ in range(count):
-        target, number, action, stage, when, platform = _STAGE.unpack_from(source, at)
-        code = _STAGE_CODES[stage]
-        stages.append(Stage(target, number, action.decode(), code, when, platform))
-        at += _STAGE.size
-    at += 1 if count else 0
+    end = _array_end(source, at, _CLOCK.size)
+    clocks = _unpack_clocks(source[at:end])
+    at = end
+    end = _array_end(source, at, _STAGE.size)
+    stages = _unpack_stages(source[at:end])
+    at = end
     department, at = decode_text(source, at)
     kind_name, at = decode_text(source, at)
     return RecordState(
         _STATUS[status], flags, version, content, live, decided_on, source_version, named,
-        publish, timer, tuple(clocks), tuple(stages), department, kind_name,
+        publish, timer, clocks, stages, department, kind_name,
     )  # fmt: skip
