@@ -22,7 +22,7 @@ from hub.core.record import (
 from hub.core.touches import basis_id_of
 from hub.domain.partitioning import partition_of
 from tests.driver import rows
-from tests.driver.hub_test_driver import HubTestDriver
+from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
 from tests.driver.rows import DEPARTMENT, LICENCE, OTHER_DEPARTMENT, framed, licence_row
 from tests.replay.scenario import PREFIX, company, repeat, run_scenario, submit
 from tests.replay.tampering import forge, ledger_of, places, put_bytes, replay, verify
@@ -30,9 +30,25 @@ from tests.replay.tampering import forge, ledger_of, places, put_bytes, replay, 
 SUBMISSIONS = f"{PREFIX}submissions.{DEPARTMENT}"
 
 
+@pytest.fixture(scope="module")
+def untouched() -> HubTestDriver:
+    """A hub whose ledger has every outcome in it; not to be changed."""
+    return run_scenario()
+
+
 @pytest.fixture
-def hub() -> HubTestDriver:
-    """A ledger with every outcome in it."""
+def hub(untouched: HubTestDriver) -> HubTestDriver:
+    """Its topics, to be tampered with; it cannot run on."""
+    copied = HubTestDriver.__new__(HubTestDriver)
+    copied.__dict__.update(untouched.__dict__)
+    copied.log = MemoryLog()
+    copied.log.logs.update({place: list(log) for place, log in untouched.log.logs.items()})
+    return copied
+
+
+@pytest.fixture
+def live() -> HubTestDriver:
+    """A hub with the same ledger that can run on."""
     return run_scenario()
 
 
@@ -314,47 +330,47 @@ def test_a_basis_of_another_decider_is_a_declared_difference(hub: HubTestDriver)
     assert count == len(hub.raw_ledger(0)) - second
 
 
-def test_what_waits_is_counted_and_is_no_difference(hub: HubTestDriver) -> None:
+def test_what_waits_is_counted_and_is_no_difference(live: HubTestDriver) -> None:
     """Submissions behind the last cause are on their way."""
-    submit(hub, licence_row(XK_XDR_SHXYM=company(1)))
-    report = verify(hub)
+    submit(live, licence_row(XK_XDR_SHXYM=company(1)))
+    report = verify(live)
     assert report.differences.kept == []
     assert (report.waiting, report.departments[DEPARTMENT].waiting) == (1, 1)
 
 
-def test_a_gap_in_a_stream_is_named(hub: HubTestDriver) -> None:
+def test_a_gap_in_a_stream_is_named(live: HubTestDriver) -> None:
     """A submission that never arrived can only be seen by its number."""
-    hub._sequences[f"{DEPARTMENT}/test"] += 2
-    submit(hub, licence_row(XK_XDR_SHXYM=company(1)))
-    hub.run()
-    (found,) = verify(hub).differences.kept
+    live._sequences[f"{DEPARTMENT}/test"] += 2
+    submit(live, licence_row(XK_XDR_SHXYM=company(1)))
+    live.run()
+    (found,) = verify(live).differences.kept
     assert (found.code, found.partition) == ("STREAM_HAS_GAP", WHOLE_SITE)
     assert found.detail.endswith("(+1)")
 
 
-def test_a_quarantined_number_may_be_decided_again_under_another_basis(hub: HubTestDriver) -> None:
+def test_a_quarantined_number_may_be_decided_again_under_another_basis(live: HubTestDriver) -> None:
     """A repeat gets its first receipt, unless its record is quarantined and the basis changed."""
-    quarantined = first_of(hub, Outcome.QUARANTINED)
+    quarantined = first_of(live, Outcome.QUARANTINED)
     number = int(dict(quarantined.cause.headers)["ce_id"])
-    hub.pipe(
+    live.pipe(
         DEPARTMENT, LICENCE, quarantined.cause.key.decode(), quarantined.cause.value,
         sequence=number, partition=1,
     )  # fmt: skip
-    hub._sequences[f"{DEPARTMENT}/test"] -= 1
-    (again,) = hub.run()
+    live._sequences[f"{DEPARTMENT}/test"] -= 1
+    (again,) = live.run()
     assert again.submission_key == quarantined.submission_key
-    assert verify(hub).differences.kept == []
-    assert replay(hub).differences.kept == []
+    assert verify(live).differences.kept == []
+    assert replay(live).differences.kept == []
 
 
-def test_one_number_sent_to_two_partitions_has_two_primary_outcomes(hub: HubTestDriver) -> None:
+def test_one_number_sent_to_two_partitions_has_two_primary_outcomes(live: HubTestDriver) -> None:
     """No partition can see the other's receipt; verify sees both."""
-    accepted = first_of(hub, Outcome.ACCEPTED)
+    accepted = first_of(live, Outcome.ACCEPTED)
     other = next(company(n) for n in range(100, 200) if not partition_of(company(n).encode(), 2))
     row = licence_row(XK_XDR_SHXYM=other)
-    repeat(hub, row, int(dict(accepted.cause.headers)["ce_id"]))
-    hub.run()
-    assert [f.code for f in verify(hub).differences.kept] == ["TWO_PRIMARY_OUTCOMES"]
+    repeat(live, row, int(dict(accepted.cause.headers)["ce_id"]))
+    live.run()
+    assert [f.code for f in verify(live).differences.kept] == ["TWO_PRIMARY_OUTCOMES"]
 
 
 FORGERIES: dict[str, dict[str, Any]] = {
