@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -98,13 +98,13 @@ class Metrics:
     def _define_engine(self) -> None:
         self.transaction_seconds = self._histogram(
             "hub_transaction_seconds", ("worker",), _FAST,
-            "一次事务从读入到提交的时间",
-            "one transaction, from inputs consumed to committed",
+            "一次事务从开始到提交的时间",
+            "one transaction, from begun to committed",
         )  # fmt: skip
         self.producer_retired = self._counter(
             "hub_producer_retired_total", ("worker", "reason"),
-            "生产者被弃用次数，按原因类别（fenced、timeout、broker、other）",
-            "producers thrown away, by class of reason: fenced, timeout, broker, other",
+            "生产者被弃用次数，按原因类别（fenced、timeout、disk、broker）",
+            "producers thrown away, by class of reason: fenced, timeout, disk, broker",
         )  # fmt: skip
         self.restarts = self._counter(
             "hub_slot_restarts_total", ("worker",),
@@ -113,8 +113,8 @@ class Metrics:
         )  # fmt: skip
         self.restore_seconds = self._gauge(
             "hub_restore_seconds", ("worker",),
-            "最近一次由台账恢复状态的用时",
-            "time the last restore from the ledger took",
+            "最近一次启动到可读输入的用时（含由台账恢复状态）",
+            "time the last start took, restore from the ledger included",
         )  # fmt: skip
         self.restored_records = self._counter(
             "hub_restored_records_total", ("worker",),
@@ -164,11 +164,6 @@ class Metrics:
             "hub_delivery_open", ("target", "state"),
             "未完成的投递数（waiting、in_flight、parked、unknown、acknowledged）",
             "work not finished: waiting, in_flight, parked, unknown, acknowledged",
-        )  # fmt: skip
-        self.delivery_oldest_age = self._gauge(
-            "hub_delivery_oldest_age_seconds", ("target",),
-            "最早一项未完成投递的等待时间（业务时间）",
-            "age of the oldest work not finished, business time",
         )  # fmt: skip
         self.stages = self._counter(
             "hub_stages_total", ("target", "stage"),
@@ -224,21 +219,8 @@ class Metrics:
             "同一文书出现在两个统一社会信用代码下的数目",
             "documents found under two credit codes",
         )  # fmt: skip
-        self.verify_failures = self._counter(
-            "hub_verify_failures_total", (),
-            "台账核验发现的错误数，应恒为 0",
-            "faults found when verifying the ledger; must be 0",
-        )  # fmt: skip
 
     # --- counting ---
-
-    def count_decisions(self, counts: Mapping[str, float]) -> None:
-        """Count a slot's report `decided`: `outcome|department|kind` → how many."""
-        for names, number in counts.items():
-            outcome, department, kind = names.split("|")
-            self.ledger_records.labels(outcome).inc(number)
-            if outcome in PRIMARY_OUTCOMES and department:
-                self.outcomes.labels(department, self.kind_label(kind), outcome).inc(number)
 
     def kind_label(self, kind: str) -> str:
         """The kind when a contract knows it, else `OTHER`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from datetime import date
 from typing import TYPE_CHECKING, LiteralString, NamedTuple, Self, TypeVar
 
 import psycopg
@@ -19,11 +20,12 @@ from hub.adapters.postgres import (
     unavailable,
 )
 from hub.core.entry import ClockEventRow, ClockRow, EntryRow, RecordRow, StageRow
+from hub.domain.calendar import WorkingCalendar
+from hub.domain.dates import day_of_ms
 from hub.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
 
     from hub.metrics import Metrics
 
@@ -364,6 +366,11 @@ class LookUps:
             metrics.due_within.labels(str(days)).set(count)
         for department, gap in conservation_gaps(self.streams()).items():
             metrics.conservation_gap.labels(department).set(gap)
+        basis = self.basis()
+        if basis is not None:
+            announced = WorkingCalendar.from_mapping(basis.content["calendar"]).announced_years
+            last = date(max(announced, default=1970), 12, 31)
+            metrics.calendar_horizon_days.set((last - day_of_ms(now)).days)
         metrics.identity_conflicts.clear()
         open_conflicts = Counter(row.subject for row in self.conflicts() if row.is_open)
         for subject, count in open_conflicts.items():

@@ -46,6 +46,8 @@ class Driver:
         self._faults = faults
         self._report = report
         self._fold: Iterator[list[InputRecord]] = iter(())
+        self._starting_since: float | None = None
+        self._transaction_since = 0.0
 
     def run(self, road: Generator[ask.Request, Any, None], should_stop: Callable[[], bool]) -> None:
         """Drive until `should_stop()` between two transactions."""
@@ -64,6 +66,7 @@ class Driver:
         """Answer the requests that have a reply; the others are orders."""
         match request:
             case ask.Consume(limit, timeout):
+                self._say_restored()
                 return self._inputs.consume(limit, timeout)
             case ask.ReadState(keys):
                 return self._store.read(keys)
@@ -72,7 +75,10 @@ class Driver:
             case ask.HoldsTimers():
                 return self._business_clock.has_jumped()
             case ask.Commit():
-                return self._transactions.commit()
+                written = self._transactions.commit()
+                took = self._engine_clock.seconds() - self._transaction_since
+                self._report("committed", {"seconds": took})
+                return written
             case ask.Scan(start, stop, limit):
                 return self._store.scan(start, stop, limit)
             case ask.Bounds(partitions):
@@ -89,6 +95,7 @@ class Driver:
             case ask.Hook(name):
                 self._faults.reached(name)
             case ask.Begin():
+                self._transaction_since = self._engine_clock.seconds()
                 self._transactions.begin()
             case ask.WriteState(changes):
                 self._faults.reached("mid_rocks_write")
@@ -96,10 +103,12 @@ class Driver:
             case ask.Report(event, numbers):
                 self._report(event, numbers)
             case ask.Initialise():
+                self._starting_since = self._engine_clock.seconds()
                 self._lease.take()
                 self._faults.reached("after_lease")
                 self._transactions.initialise()
-            case ask.Retire():
+            case ask.Retire(reason):
+                self._report("producer_retired", {reason_class(reason): 1})
                 self._transactions.retire()
             case ask.FoldLedger(positions):
                 self._fold = self._inputs.read_to_end(positions)
@@ -107,3 +116,20 @@ class Driver:
                 self._inputs.assign(positions)
             case ask.Wait(seconds):
                 self._engine_clock.sleep(seconds)
+
+    def _say_restored(self) -> None:
+        """The first read of inputs ends a start: the state is that of the ledger."""
+        if self._starting_since is not None:
+            took = self._engine_clock.seconds() - self._starting_since
+            self._starting_since = None
+            self._report("restored", {"seconds": took})
+
+
+def reason_class(reason: str) -> str:
+    """Why a producer was thrown away, in one of few words: fenced, timeout, disk, broker."""
+    said = reason.lower()
+    if "fence" in said:
+        return "fenced"
+    if "timed out" in said or "timeout" in said:
+        return "timeout"
+    return "disk" if "rocksdb" in said or "disk" in said else "broker"

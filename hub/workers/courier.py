@@ -18,6 +18,7 @@ from hub.engine.courier_slot import CourierPlan, CourierSlot
 from hub.engine.drive import Driver
 from hub.errors import ConfigurationError
 from hub.targets import TARGETS
+from hub.workers.engine_watch import count_engine
 from hub.workers.registrar import business_clock_of
 
 if TYPE_CHECKING:
@@ -151,8 +152,6 @@ class CourierWatch:
                 self._health.idle()
             case "worked":
                 self._health.progress()
-            case "slot_restarted":
-                metrics.restarts.labels(self._health.worker).inc()
             case "attempted":
                 for result, number in numbers.items():
                     metrics.delivery_attempts.labels(target, result).inc(number)
@@ -165,6 +164,8 @@ class CourierWatch:
                         metrics.platform_away.labels(target).set(number)
                     else:
                         metrics.delivery_open.labels(target, state).set(number)
+            case _:
+                count_engine(metrics, self._health.worker, event, numbers)
 
     def observe(self, seconds: float) -> None:
         """Record how long one request took."""

@@ -14,6 +14,7 @@ from hub.adapters.rocksdb import RocksStore
 from hub.core.record import PRIMARY, Outcome
 from hub.engine.drive import Driver
 from hub.engine.slot import Slot, SlotPlan
+from hub.workers.engine_watch import count_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,8 +57,10 @@ class RegistrarWatch:
                 metrics.clock_jump.labels("forward").inc()
                 _log.error("the machine's clock ran ahead: deadlines are held until it is right")
             case "slot_restarted":
-                metrics.restarts.labels(self._health.worker).inc()
+                count_engine(metrics, self._health.worker, event, numbers)
                 _log.warning("slot restarted", extra={"count": int(numbers["failures"])})
+            case _:
+                count_engine(metrics, self._health.worker, event, numbers)
 
     def _count(self, numbers: Mapping[str, float]) -> None:
         for names, number in numbers.items():

@@ -348,3 +348,5 @@ def test_gauges_count_what_is_owed(place: Place) -> None:
     assert still_open >= overdue > 0
     conflicts = metrics.registry.get_sample_value("hub_identity_conflicts", {"kind": "licence"})
     assert conflicts == pytest.approx(1)
+    days_to_new_year = metrics.registry.get_sample_value("hub_calendar_horizon_days")
+    assert days_to_new_year == pytest.approx(31)

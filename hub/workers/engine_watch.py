@@ -1,0 +1,24 @@
+"""What every slot's driver reports, as metrics: the same for registrar and couriers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hub.metrics import Metrics
+
+
+def count_engine(metrics: Metrics, worker: str, event: str, numbers: Mapping[str, float]) -> None:
+    """Count starts, transactions and retired producers; other events are the worker's own."""
+    match event:
+        case "restored":
+            metrics.restore_seconds.labels(worker).set(numbers["seconds"])
+        case "committed":
+            metrics.transaction_seconds.labels(worker).observe(numbers["seconds"])
+        case "producer_retired":
+            for reason, number in numbers.items():
+                metrics.producer_retired.labels(worker, reason).inc(number)
+        case "slot_restarted":
+            metrics.restarts.labels(worker).inc()

@@ -1,0 +1,75 @@
+"""What the driver reports besides carrying out requests: starts, transactions, retirements."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any, cast
+
+import pytest
+
+from hub.engine import requests as ask
+from hub.engine.drive import Driver, reason_class
+from hub.metrics import Metrics
+from hub.workers.engine_watch import count_engine
+
+
+class Anything:
+    """A part that does nothing; a second passes whenever the time is asked for."""
+
+    now = 0.0
+
+    def seconds(self) -> float:
+        """Engine time."""
+        self.now += 1
+        return self.now
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - it stands for every part
+        return lambda *_: None
+
+
+def road() -> Generator[ask.Request, Any, None]:
+    """Start, one transaction, a failure, and no end."""
+    yield ask.Initialise()
+    yield ask.Consume(1, 0.0)
+    yield ask.Begin()
+    yield ask.Commit()
+    yield ask.Retire("Local: Timed out")
+    while True:
+        yield ask.Consume(1, 0.0)
+
+
+def test_starts_transactions_and_retirements_become_metrics() -> None:
+    """Each once, with the time it took and the class of its reason."""
+    metrics, events = Metrics(), []
+
+    def report(event: str, numbers: Mapping[str, float]) -> None:
+        events.append(event)
+        count_engine(metrics, "registrar.0", event, numbers)
+
+    part = cast("Any", Anything())
+    driver = Driver(
+        lease=part, transactions=part, inputs=part, store=part, business_clock=part,
+        engine_clock=part, faults=part, report=report,
+    )  # fmt: skip
+    driver.run(road(), lambda: "producer_retired" in events)
+    assert events == ["restored", "committed", "producer_retired"]
+    value = metrics.registry.get_sample_value
+    worker = {"worker": "registrar.0"}
+    assert value("hub_restore_seconds", worker) == pytest.approx(1)
+    assert value("hub_transaction_seconds_count", worker) == pytest.approx(1)
+    retired = value("hub_producer_retired_total", {**worker, "reason": "timeout"})
+    assert retired == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("reason", "name"),
+    [
+        ("Local: This instance has been fenced by a newer instance", "fenced"),
+        ("Local: Timed out", "timeout"),
+        ("RocksDB: No space left on device", "disk"),
+        ("Broker: Coordinator not available", "broker"),
+    ],
+)
+def test_reasons_are_few(reason: str, name: str) -> None:
+    """A label holds a class of reasons, never the broker's own words."""
+    assert reason_class(reason) == name
