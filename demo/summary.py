@@ -234,7 +234,7 @@ def _telling(results: Sequence[Path]) -> Path:
     """A result file with more than one kind of answer in it."""
     for path in results:
         text = path.read_text(encoding="utf-8-sig")
-        if all(word in text for word in ("未通过", "已接收", "重复")):
+        if all(word in text for word in ("未通过", "已受理", "重复")):
             return path
     return results[0]
 

@@ -36,7 +36,7 @@ class Finding(NamedTuple):
         said = message(self.code, self.field)
         where = "全站"
         if self.partition != WHOLE_SITE:
-            where = f"账本分区 {self.partition}"
+            where = f"台账分区 {self.partition}"
             if self.sequence >= 0:
                 where += f" 序号 {self.sequence}"
         lines = [f"{where}：{said.zh}（{self.code}）", f"{self.place or 'site'}: {said.en}"]

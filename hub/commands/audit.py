@@ -152,7 +152,7 @@ def _finder(histories: Histories) -> FindInput:
 def _show_verify(report: VerifyReport) -> None:
     for summary in report.partitions:
         click.echo(
-            f"账本分区 ledger[{summary.partition}]: {summary.records} 条 records, "
+            f"台账分区 ledger[{summary.partition}]: {summary.records} 条 records, "
             f"链尾 head {summary.head.hex()[:16]}"
         )
     for department, tally in sorted(report.departments.items()):
@@ -178,7 +178,7 @@ def _sum_of(tally: Tally) -> str:
 def _show_replay(report: ReplayReport) -> None:
     for summary in report.partitions:
         click.echo(
-            f"账本分区 ledger[{summary.partition}]: "
+            f"台账分区 ledger[{summary.partition}]: "
             f"重放一致 equal {summary.replayed} / {summary.records}"
         )
     for finding, count in report.declared:

@@ -34,12 +34,12 @@ _GOOD: Final = {
     WITHDRAWN: "withdrawn",
 }
 _ZH: Final = {
-    "accepted": "可接收",
+    "accepted": "可受理",
     "corrected": "可更正",
     "withdrawn": "可撤回",
     "duplicate": "重复",
     "conflicting": "冲突",
-    "quarantined": "不可接收",
+    "quarantined": "不能受理",
 }
 
 
@@ -192,7 +192,7 @@ def command(
 ) -> None:
     """接入前离线校验，逐行给出结果、原因和处理办法 / Check a file offline, row by row.
 
-    退出码：全部可接收为 0，否则为 1，无法读取为 2 / exit 0 when every row would be accepted, 1 when
+    退出码：全部可受理为 0，否则为 1，无法读取为 2 / exit 0 when every row would be accepted, 1 when
     not, 2 when the file cannot be read.
     """
     contracts = load_repository_contracts()

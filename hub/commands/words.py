@@ -45,7 +45,7 @@ STAGES: Final = {
     "sent": "已发送",
     "acknowledged": "已接收",
     "published": "已公示",
-    "refused": "被拒绝",
+    "refused": "被退回",
     "withdrawn": "已撤下",
 }
 ACTIONS: Final = {"publish": "公示", "withdraw": "撤下"}
@@ -71,7 +71,7 @@ WHYS: Final = {
     Why.NOT_SENT: ("已受理，尚未送达", "accepted, not yet sent"),
     Why.NOT_ANSWERED: ("已发送，平台未答复", "sent, no answer"),
     Why.NOT_FINAL: ("平台已接收，尚未公示", "acknowledged, not yet published"),
-    Why.REFUSED: ("平台拒绝", "refused by the platform"),
+    Why.REFUSED: ("平台退回", "refused by the platform"),
 }
 
 

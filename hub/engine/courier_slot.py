@@ -419,9 +419,9 @@ def _rfc3339(at: int) -> bytes:
 
 def _say_lost_row(partition: int, sequence: int) -> str:
     return (
-        f"账本分区 {partition} 序号 {sequence}：待送达的内容在状态中缺失或无法解码\n"
+        f"台账分区 {partition} 序号 {sequence}：待送达的内容在状态中缺失或无法解码\n"
         f"ledger partition {partition}, sequence {sequence}: the row to deliver is missing\n"
-        "处理办法：停止该投递进程，删除其状态目录后重启，状态由账本重建\n"
+        "处理办法：停止该投递进程，删除其状态目录后重启，状态由台账重建\n"
         "Remedy: stop this courier, delete its state folder, start it again: the ledger rebuilds it"
     )
 

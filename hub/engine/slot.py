@@ -163,7 +163,7 @@ class Slot:
             start, end = bounds[place]
             if not start <= position <= end or start != 0:
                 raise IntegrityError(
-                    f"账本分区 {place[1]} 的已存位置 {position} 不在账本范围 [{start}, {end}] 内\n"
+                    f"台账分区 {place[1]} 的已存位置 {position} 不在台账范围 [{start}, {end}] 内\n"
                     f"ledger[{place[1]}]: stored position {position} outside [{start}, {end}]\n"
                     "处理办法：保留状态目录，先核对 broker 是否被重建\n"
                     "Remedy: keep the state folder; find out whether the broker was rebuilt"
@@ -175,7 +175,7 @@ class Slot:
         sequence = int.from_bytes(record.value[:8])
         if sequence != core.head.sequence or record.value[8:40] != core.head.last_hash:
             raise IntegrityError(
-                f"账本分区 {record.partition} 在序号 {core.head.sequence} 处断链\n"
+                f"台账分区 {record.partition} 在序号 {core.head.sequence} 处断链\n"
                 f"ledger[{record.partition}]: chain broken at sequence {core.head.sequence}"
             )
         delta: dict[bytes, bytes | None] = {}

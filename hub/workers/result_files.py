@@ -28,7 +28,7 @@ COLUMNS: Final = (
     "行号", "处理结果", "原因代码", "相关栏目", "说明", "处理办法", "期限", "公示情况",
 )  # fmt: skip
 OUTCOMES_ZH: Final = {
-    "accepted": "已接收",
+    "accepted": "已受理",
     "corrected": "已更正",
     "withdrawn": "已撤回",
     "duplicate": "重复，未再登记",

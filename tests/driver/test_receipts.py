@@ -202,7 +202,7 @@ def test_each_row_gets_outcome_reasons_remedy_and_due_days(office: Office) -> No
     office.submit("licences/a.csv", table(ROW, bad, ROW))
     office.follow()
     first, second, third = office.result("licences/a.csv.result.csv")
-    assert (first["行号"], first["处理结果"]) == ("2", "已接收")
+    assert (first["行号"], first["处理结果"]) == ("2", "已受理")
     assert first["期限"] == "省平台 2026-11-11；信用网站 2026-11-11"
     assert first["行政相对人名称"] == ROW["行政相对人名称"]
     assert second["处理结果"] == "未通过"
@@ -242,7 +242,7 @@ def test_a_moved_record_answers_on_its_one_row(office: Office) -> None:
     office.submit("corrections/b.csv", table(moved))
     office.follow()
     (row,) = office.result("corrections/b.csv.result.csv")
-    assert row["处理结果"] == "已接收"
+    assert row["处理结果"] == "已受理"
 
 
 def test_no_personal_content_comes_back(office: Office) -> None:
@@ -299,8 +299,8 @@ def test_killed_anywhere_the_results_are_the_same_and_receipts_repeat_their_ids(
     office.report("city", "published")
     office.follow()
     assert [row["处理结果"] for row in office.result("licences/a.csv.result.csv")] == [
-        "已接收",
-        "已接收",
+        "已受理",
+        "已受理",
         "未通过",
     ]
     by_id: dict[object, dict[str, object]] = {}
@@ -317,7 +317,7 @@ def test_copies_of_one_file_have_results_of_their_own(office: Office) -> None:
     office.submit("licences/a.csv", table(ROW))
     office.submit("licences/b.csv", table(ROW))
     office.follow()
-    assert office.result("licences/a.csv.result.csv")[0]["处理结果"] == "已接收"
+    assert office.result("licences/a.csv.result.csv")[0]["处理结果"] == "已受理"
     assert office.result("licences/b.csv.result.csv")[0]["处理结果"] == "重复，未再登记"
 
 
@@ -348,7 +348,7 @@ def test_a_source_file_that_was_removed_still_gets_its_answers(office: Office) -
     office.follow()
     (row,) = office.result("licences/a.csv.result.csv")
     assert list(row) == list(COLUMNS)
-    assert (row["行号"], row["处理结果"]) == ("2", "已接收")
+    assert (row["行号"], row["处理结果"]) == ("2", "已受理")
 
 
 def test_a_shorter_ledger_is_not_the_one_that_was_followed(office: Office) -> None:

@@ -315,7 +315,7 @@ def test_every_command_speaks_to_people(place: Place, tmp_path: Path) -> None:
     assert "待处理 1 open" in status
     due = place.ask(tmp_path, "due").output
     assert "部门：报送时已逾期" in due
-    assert "平台：平台拒绝" in due
+    assert "平台：平台退回" in due
     trace = place.ask(tmp_path, "trace", "--credit-code", COMPANY.lower()).output
     assert "用了谁的时间" in trace
 

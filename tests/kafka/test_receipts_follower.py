@@ -103,7 +103,7 @@ def test_every_row_is_answered_though_the_follower_is_killed_again_and_again(
         with worker(place, "receipts"):
             found = wait_for_results(place)
     assert killed == len(HOOKS)
-    assert [row["处理结果"] for row in found] == ["已接收"] * (ROWS - 1) + ["未通过"]
+    assert [row["处理结果"] for row in found] == ["已受理"] * (ROWS - 1) + ["未通过"]
     topic = f"{place.prefix}receipts.market"
     inputs = KafkaInputs(place.kafka.bootstrap, "test")
     positions = {(topic, partition): 0 for partition in range(PARTITIONS)}

@@ -412,7 +412,7 @@ def test_a_finding_is_told_in_chinese_first_without_a_payload(hub: HubTestDriver
     forge(hub, 1, change)
     (found,) = replay(hub).differences.kept
     text = found.text()
-    assert text.startswith(f"账本分区 1 序号 {accepted.sequence}：")
+    assert text.startswith(f"台账分区 1 序号 {accepted.sequence}：")
     assert "REPLAY_DIFFERS" in text
     assert "Remedy: " in text
     assert "不可外传" not in text + json.dumps(found.as_json(), ensure_ascii=False)

@@ -118,5 +118,5 @@ targets: []
 def test_people_get_chinese_lines_and_a_total(tmp_path: Path) -> None:
     """Without --json the output is for reading."""
     result = validate(tmp_path, table(LICENCE_ROW, {**LICENCE_ROW, CODE: ""}), *LICENCES[:2])
-    assert "第2行  可接收" in result.stdout
+    assert "第2行  可受理" in result.stdout
     assert "共 2 行" in result.stdout
