@@ -66,9 +66,9 @@ def company(number: int) -> str:
 def topics_of(hub: HubTestDriver) -> tuple[str, ...]:
     """Every input topic, as a site names them."""
     return (
-        PREFIX + "control",
-        *(PREFIX + f"submissions.{d}" for d in hub.departments),
-        *(PREFIX + f"outcomes.{t}" for t in hub.targets),
+        hub.prefix + "control",
+        *(hub.prefix + f"submissions.{d}" for d in hub.departments),
+        *(hub.prefix + f"outcomes.{t}" for t in hub.targets),
     )
 
 
@@ -151,9 +151,9 @@ def report(hub: HubTestDriver, record: LedgerRecord, target: str, stage: str, **
     hub.put(f"outcomes.{target}", place, key, json.dumps(content).encode())
 
 
-def run_scenario(partitions: int = 2, companies: int = 24) -> HubTestDriver:
-    """Four weeks from 2026-12-01; `companies` companies, two departments, two targets."""
-    hub = HubTestDriver(rows.basis(partitions), prefix=PREFIX, now=at("2026-12-01 09:00"))
+def run_scenario(prefix: str = PREFIX, companies: int = 24) -> HubTestDriver:
+    """Six weeks from 2026-12-01; `companies` companies, two departments, two targets."""
+    hub = HubTestDriver(rows.basis(), prefix=prefix, now=at("2026-12-01 09:00"))
     licences = [
         licence_row(XK_XDR_SHXYM=company(n), XK_WSH=f"舟市监许〔2026〕{n}号", XK_JDRQ="2026-12-01")
         | {"XK_YXQZ": "2026-12-01", "XK_XDR_MC": f"舟山示例{n}有限公司"}
@@ -179,7 +179,7 @@ def run_scenario(partitions: int = 2, companies: int = 24) -> HubTestDriver:
     for n, row in enumerate(licences[:6]):
         submit(hub, row | late | {"XK_WSH": f"舟市监许〔2026〕90{n}号"})
     hub.run()
-    hub.adopt(with_notice_for_2027() | {"site": rows.basis(partitions)["site"]})
+    hub.adopt(with_notice_for_2027())
     hub.advance(20 * DAY)
     return hub
 
@@ -237,7 +237,7 @@ def _nonsense(hub: HubTestDriver, licences: list[dict[str, str]]) -> None:
     hub.pipe(DEPARTMENT, LICENCE, company(999), framed(LICENCE, row))
     hub.pipe(DEPARTMENT, "nobody.knows.v1", key, framed(LICENCE, row))
     hub.pipe(DEPARTMENT, LICENCE, key, b"\x00" * (1024 * 1024 + 1))
-    wrong = 1 - partition_of(key.encode(), 2) if hub.partitions == 2 else 0
+    wrong = 1 - partition_of(key.encode(), 2)
     hub.pipe(DEPARTMENT, LICENCE, key, framed(LICENCE, row), partition=wrong)
     submit(hub, row, department=OTHER_DEPARTMENT)
     submit(hub, row | {"XK_NR": "他部门改"}, department=OTHER_DEPARTMENT)
