@@ -1,0 +1,323 @@
+"""Whatever comes in, in whatever order, and whenever the process dies: what must always hold."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from hub.audit.history import Histories, read_partition
+from hub.audit.replay import MemoryState, Replayer
+from hub.core import keys
+from hub.core.record import LedgerRecord, Outcome
+from hub.core.state import (
+    NEVER,
+    ClockKind,
+    RecordFlag,
+    RecordState,
+    Stage,
+    StageCode,
+    Status,
+    decode_state,
+)
+from hub.domain.partitioning import partition_of
+from tests.driver import rows
+from tests.driver.hub_test_driver import HubTestDriver
+from tests.driver.rows import (
+    DEPARTMENT,
+    LICENCE,
+    OTHER_DEPARTMENT,
+    PENALTY,
+    at,
+    framed,
+    licence_row,
+    penalty_row,
+)
+from tests.replay.scenario import (
+    PREFIX,
+    MemoryInputs,
+    company,
+    topics_of,
+    with_notice_for_2027,
+)
+from tests.replay.tampering import finder, verify
+
+HOUR = 3_600_000
+COMPANIES = [company(n) for n in range(3)]
+PUBLISHING = {Outcome.ACCEPTED, Outcome.CORRECTED, Outcome.HELD_RELEASED}
+GONE = {Status.WITHDRAWN, Status.MOVED}
+
+
+def _bases() -> list[dict[str, Any]]:
+    """Four bases: as it is, with a notice, with other rights, without the city site."""
+    rights = rows.basis()
+    rights["site"]["departments"][OTHER_DEPARTMENT]["may_act_on"] = [DEPARTMENT]
+    fewer = with_notice_for_2027()
+    fewer["site"]["targets"].pop()
+    return [rows.basis(), with_notice_for_2027(), rights, fewer]
+
+
+BASES = _bases()
+
+
+@st.composite
+def some_rows(draw: st.DrawFn) -> dict[str, str]:
+    """A row out of a small pool: identities collide, spellings and contents differ."""
+    code = draw(st.sampled_from(COMPANIES))
+    document = draw(st.sampled_from(["舟示〔2026〕1号", "舟示[2026] 1号", "舟示〔2026〕2号"]))
+    day = draw(st.sampled_from(["2026-12-21", "2026/12/21", "2026-11-02", "昨天", ""]))
+    content = draw(st.sampled_from(["甲", "乙", ""]))
+    if draw(st.booleans()):
+        return licence_row(
+            XK_XDR_SHXYM=code, XK_WSH=document, XK_JDRQ=day, XK_NR=content, XK_YXQZ="2026-12-21"
+        )
+    ends = draw(st.sampled_from(["2026-12-31", "2027-11-01", ""]))
+    grave = draw(st.sampled_from(["", "轻微", "一般"]))
+    return penalty_row(
+        CF_XDR_SHXYM=code, CF_WSH=document, CF_JDRQ=day, CF_NR=content, CF_GSJZQ=ends,
+        CF_YZCD=grave,
+    )  # fmt: skip
+
+
+def kind_of(row: dict[str, str]) -> str:
+    """The kind of a row."""
+    return LICENCE if "XK_WSH" in row else PENALTY
+
+
+def code_of(row: dict[str, str]) -> str:
+    """The credit code of a row."""
+    return row["XK_XDR_SHXYM"] if "XK_WSH" in row else row["CF_XDR_SHXYM"]
+
+
+def reference_to(row: dict[str, str]) -> dict[str, str]:
+    """The fields by which a withdrawal or departure names a row."""
+    head = "XK" if "XK_WSH" in row else "CF"
+    return {
+        "subject_kind": kind_of(row), "document_number": row[f"{head}_WSH"],
+        "subject_name": row[f"{head}_XDR_MC"], "credit_code": code_of(row),
+        "authority_code": rows.AUTHORITY, "reason": "依申请",
+    }  # fmt: skip
+
+
+departments = st.sampled_from([DEPARTMENT, DEPARTMENT, DEPARTMENT, OTHER_DEPARTMENT])
+versions = st.sampled_from([None, None, 1, 2, 3])
+
+
+class AnyHistory(RuleBasedStateMachine):
+    """Random departments, platforms, clocks and crashes around one registrar."""
+
+    @initialize()
+    def begin(self) -> None:
+        """The week before the turn of the year: deadlines are provisional."""
+        self.hub = HubTestDriver(BASES[0], prefix=PREFIX, now=at("2026-12-21 09:00"))
+        self.sent: list[tuple[str, str, str, int]] = []
+
+    def pipe(self, department: str, kind: str, key: str, value: bytes, **more: Any) -> None:  # noqa: ANN401 - as `HubTestDriver.pipe`
+        """Submit, and remember the number for repeats."""
+        self.hub.pipe(department, kind, key, value, **more)
+        number = self.hub._sequences[f"{department}/test"]
+        self.sent.append((department, kind, key, number))
+
+    @rule(row=some_rows(), department=departments, version=versions)
+    def submit(self, row: dict[str, str], department: str, version: int | None) -> None:
+        """A row as it stands."""
+        value = framed(kind_of(row), row)
+        self.pipe(department, kind_of(row), code_of(row), value, source_version=version)
+
+    @rule(row=some_rows(), department=departments, version=versions)
+    def correct(self, row: dict[str, str], department: str, version: int | None) -> None:
+        """A declared correction."""
+        content = {"subject_kind": kind_of(row), "row": framed(kind_of(row), row), "reason": "误"}
+        value = framed("record.corrected.v1", content)
+        key = code_of(row)
+        self.pipe(department, "record.corrected.v1", key, value, source_version=version)
+
+    @rule(row=some_rows(), department=departments)
+    def withdraw(self, row: dict[str, str], department: str) -> None:
+        """A withdrawal."""
+        value = framed("record.withdrawn.v1", reference_to(row))
+        self.pipe(department, "record.withdrawn.v1", code_of(row), value)
+
+    @rule(
+        row=some_rows(), to=st.sampled_from(COMPANIES), move=st.integers(1, 3),
+        halves=st.sampled_from(["oi", "io", "o", "i"]), stop=st.booleans(),
+    )  # fmt: skip
+    def move(self, row: dict[str, str], to: str, move: int, halves: str, *, stop: bool) -> None:
+        """A move to another code, whole or half, together or apart."""
+        move_id = f"{move:032x}"
+        field = "XK_XDR_SHXYM" if "XK_WSH" in row else "CF_XDR_SHXYM"
+        for half in halves:
+            if half == "o":
+                content: dict[str, Any] = reference_to(row) | {"new_credit_code": to}
+                kind, key = "record.moved_out.v1", code_of(row)
+            else:
+                inner = framed(kind_of(row), row | {field: to})
+                content = {"subject_kind": kind_of(row), "row": inner, "reason": "误"}
+                kind, key = "record.moved_in.v1", to
+            self.pipe(DEPARTMENT, kind, key, framed(kind, content | {"move_id": move_id}))
+            if stop:
+                self.hub.run()
+
+    @rule(
+        value=st.binary(max_size=40),
+        kind=st.sampled_from([LICENCE, "x" * 70, "record.moved_in.v1"]),
+        partition=st.integers(0, 1),
+    )
+    def garbage(self, value: bytes, kind: str, partition: int) -> None:
+        """What no contract reads, on any partition."""
+        self.pipe(DEPARTMENT, kind, COMPANIES[0], value, partition=partition)
+
+    @rule(
+        topic=st.sampled_from(["control", "outcomes.city", f"submissions.{DEPARTMENT}"]),
+        value=st.sampled_from([b"", b"{}", b"[1]", b'{"move_id": "00", "met": -1}', b"\xff"]),
+        kind=st.sampled_from([b"move.noted.v1", b"basis.adopted.v1", b""]),
+        partition=st.integers(0, 1),
+    )
+    def nonsense(self, topic: str, value: bytes, kind: bytes, partition: int) -> None:
+        """What nobody should have been able to write to a topic."""
+        self.hub.put(topic, partition, b"k", value, (("ce_type", kind),))
+
+    @rule(data=st.data(), row=some_rows())
+    def repeat(self, data: st.DataObject, row: dict[str, str]) -> None:
+        """A number that was used before, under the same key, perhaps with another content."""
+        if not self.sent:
+            return
+        department, kind, key, number = data.draw(st.sampled_from(self.sent))
+        self.hub.pipe(department, kind, key, framed(kind_of(row), row), sequence=number)
+        self.hub._sequences[f"{department}/test"] -= 1
+
+    @rule(
+        data=st.data(), platform=st.sampled_from(["province", "city"]),
+        stage=st.sampled_from(["sent", "acknowledged", "published", "refused", "withdrawn"]),
+        late=st.integers(-40, 40),
+    )  # fmt: skip
+    def answer(self, data: st.DataObject, platform: str, stage: str, late: int) -> None:
+        """A platform says something of a version that was named for somebody."""
+        named = [r for r in self.hub.ledger() if r.publish_targets | r.withdraw_targets]
+        if not named:
+            return
+        record: LedgerRecord = data.draw(st.sampled_from(named))
+        content = {
+            "outcome": "00", "delivery": "00", "record": record.record_key.hex(),
+            "version": record.version,
+            "action": "withdraw" if stage == "withdrawn" else "publish", "stage": stage,
+            "receipt": "", "code": "", "message": "",
+            "platform_at": max(0, self.hub.now + late * HOUR), "at": self.hub.now,
+        }  # fmt: skip
+        key = record.cause.key
+        self.hub.put(
+            f"outcomes.{platform}", partition_of(key, 2), key, json.dumps(content).encode()
+        )
+
+    @rule(hours=st.sampled_from([1, 24, 24 * 5, 24 * 30]))
+    def advance(self, hours: int) -> None:
+        """Business time passes."""
+        self.hub.advance(hours * HOUR)
+
+    @rule()
+    def run_on(self) -> None:
+        """The registrar catches up."""
+        self.hub.run()
+
+    @rule(requests=st.integers(0, 60), lose_disk=st.booleans())
+    def crash(self, requests: int, *, lose_disk: bool) -> None:
+        """It dies between two requests, perhaps between commit and state, perhaps with its disk."""
+        for _ in range(requests):
+            request = self.hub._road.send(self.hub._reply)
+            self.hub._reply = self.hub._carry_out(request)
+        self.hub.crash(lose_disk=lose_disk)
+
+    @rule(number=st.integers(0, len(BASES) - 1))
+    def adopt(self, number: int) -> None:
+        """Another basis."""
+        self.hub.adopt(BASES[number])
+
+    def teardown(self) -> None:
+        """All is decided; now everything must hold."""
+        if not hasattr(self, "hub"):
+            return
+        self.hub.run()
+        assert self.hub.restarts == []
+        report = verify(self.hub)
+        assert [f.text() for f in report.differences.kept] == []
+        assert report.waiting == 0
+        self._replay_equals_ledger_and_state()
+        for partition in range(2):
+            self._indexes_follow_the_states(partition)
+            self._what_is_named_may_be_named(self.hub.ledger(partition))
+
+    def _replay_equals_ledger_and_state(self) -> None:
+        replayer = Replayer(PREFIX)
+        inputs = MemoryInputs(self.hub.log)
+        for partition in range(2):
+            state = MemoryState()
+            find = finder(Histories(inputs, partition, topics_of(self.hub)))
+            ledger = read_partition(inputs, PREFIX + "ledger", partition)
+            replayer.partition(partition, ledger, state, find)
+            head = partition.to_bytes(2)
+            stored = {k[2:]: v for k, v in self.hub.store.items() if k[:2] == head}
+            stored.pop(keys.HEAD)
+            assert state.values == stored
+        assert [f.text() for f in replayer.report().differences.kept] == []
+
+    def _indexes_follow_the_states(self, partition: int) -> None:
+        head = partition.to_bytes(2)
+        stored = {k[2:]: v for k, v in self.hub.store.items() if k[:2] == head}
+        states = {k[1:]: decode_state(v) for k, v in stored.items() if k[:1] == b"r"}
+        timers = {(s.timer_at, key) for key, s in states.items() if s.timer_at != NEVER}
+        assert {(int.from_bytes(k[1:9]), k[9:]) for k in stored if k[:1] == b"t"} == timers
+        assert all(due > self.hub.now for due, _key in timers)
+        provisional = {k for k, s in states.items() if s.flags & RecordFlag.PROVISIONAL}
+        assert {k[1:] for k in stored if k[:1] == b"p"} == provisional
+        held = {key for key, s in states.items() if s.status is Status.HELD}
+        assert held <= {k[1:] for k in stored if k[:1] == b"h"}
+        for state in states.values():
+            assert state.timer_at == min((c.next_mark() for c in state.clocks), default=NEVER)
+            assert_withdrawals_are_timed(state)
+
+    def _what_is_named_may_be_named(self, ledger: list[LedgerRecord]) -> None:
+        states: dict[bytes, RecordState] = {}
+        named: dict[bytes, int] = {}
+        for record in ledger:
+            before = states.get(record.record_key)
+            if record.publish_targets:
+                assert record.outcome in PUBLISHING
+                if before is not None and before.status in GONE:
+                    assert record.outcome is not Outcome.CORRECTED
+                named[record.record_key] = named.get(record.record_key, 0) | record.publish_targets
+            state = record.state
+            if state is None:
+                assert not record.publish_targets | record.withdraw_targets
+                continue
+            assert named.get(record.record_key, 0) == state.named
+            assert state.publish & ~state.named == 0
+            if record.outcome is Outcome.WITHDRAWN:
+                assert record.withdraw_targets == state.named
+                assert state.publish == 0
+            if before is not None and record.publish_targets | record.withdraw_targets:
+                assert state.version == before.version + 1
+            states[record.record_key] = state
+
+
+def assert_withdrawals_are_timed(state: RecordState) -> None:
+    """While the province still owes a withdrawal, a clock runs against it."""
+    owed = [s for s in state.stages if s.target == 0 and is_owed(s)]
+    running = {c.target for c in state.clocks if c.kind is ClockKind.WITHDRAW and c.is_running}
+    assert {s.target for s in owed} <= running
+
+
+def is_owed(stage: Stage) -> bool:
+    """Named for withdrawal, and not said to be withdrawn."""
+    return stage.action == "W" and stage.stage is not StageCode.WITHDRAWN
+
+
+TestAnyHistory = AnyHistory.TestCase
+TestAnyHistory.settings = settings(
+    max_examples=40,
+    stateful_step_count=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
