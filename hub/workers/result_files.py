@@ -8,6 +8,7 @@ and the columns that are sealed stay empty.
 import json
 import logging
 import time
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ _NOT_SHOWN: Final = "（已加密，不回显）"
 _PAUSE_SECONDS: Final = 1.0
 _PAUSE_FACTOR: Final = 5.0
 """A file that took a second to write is left alone for five."""
+_TICK_NS: Final = 1_000_000_000
+"""Two manifests within one tick of the file system's clock leave the folder the same stamp."""
 _KEPT_CELLS: Final = 400_000
 """Cells of source files kept in memory, about 40 MB."""
 
@@ -70,16 +73,23 @@ class SourceFiles:
         self._results = results
         self._files: dict[str, SourceFile] = {}
         self._by_mark: dict[tuple[str, str], list[SourceFile]] = {}
+        self._begins: dict[str, list[int]] = {}
         self._looked: dict[str, int] = {}
 
     def find(self, stream: str, mark: str, sequence: int) -> SourceFile | None:
         """Return the file with this fingerprint (16 hex) that had begun at or before `sequence`.
 
-        Copies of one file are told apart by where they begin in the stream.
+        Copies of one file are told apart by where they begin in the stream: a submission is of
+        the file that was begun last before it. When that is none with this fingerprint, its
+        manifest is younger than our last look.
         """
+        self._read_new(stream)
         found = self._find(stream, mark, sequence)
-        if found is None and self._read_new(stream):
-            found = self._find(stream, mark, sequence)
+        if found is None or found.first_sequence != self._last_begun(stream, sequence):
+            if time.time_ns() - self._looked.get(stream, 0) < _TICK_NS:
+                self._looked.pop(stream, None)
+            if self._read_new(stream):
+                found = self._find(stream, mark, sequence)
         return found
 
     def get(self, source: str) -> SourceFile | None:
@@ -97,6 +107,12 @@ class SourceFiles:
         ]
         return max(begun, key=lambda each: each.first_sequence, default=None)
 
+    def _last_begun(self, stream: str, sequence: int) -> int:
+        """Return where the last file begun at or before `sequence` begins; 0 when none is known."""
+        begins = self._begins.get(stream, ())
+        place = bisect_right(begins, sequence)
+        return begins[place - 1] if place else 0
+
     def _read_new(self, stream: str) -> bool:
         """Read manifests when the folder has changed; True when something was read."""
         folder = self._results.get(stream)
@@ -109,6 +125,9 @@ class SourceFiles:
         self._looked[stream] = stamp
         for path in sorted(sources.glob("*.json")):
             self._add(stream, folder, path)
+        self._begins[stream] = sorted(
+            each.first_sequence for each in self._files.values() if each.stream == stream
+        )
         return True
 
     def _add(self, stream: str, results: Path, path: Path) -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 
 import openpyxl
@@ -319,6 +320,17 @@ def test_copies_of_one_file_have_results_of_their_own(office: Office) -> None:
     office.follow()
     assert office.result("licences/a.csv.result.csv")[0]["处理结果"] == "已受理"
     assert office.result("licences/b.csv.result.csv")[0]["处理结果"] == "重复，未再登记"
+
+
+def test_a_copy_dropped_while_following_has_a_result_of_its_own(office: Office) -> None:
+    """The first file with this content is known already when the answers about its copy come."""
+    files = SourceFiles({STREAM: office.folder / "results"})
+    mark = sha256(table(ROW)).hexdigest()[:16]
+    for sequence, name in enumerate(("a.csv", "b.csv", "c.csv"), 1):
+        office.submit(f"licences/{name}", table(ROW))
+        found = files.find(STREAM, mark, sequence)
+        assert found is not None
+        assert found.name == name
 
 
 def test_a_result_is_not_rewritten_more_than_once_a_second(office: Office) -> None:
