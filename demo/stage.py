@@ -8,7 +8,7 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -52,8 +52,22 @@ CITY_CONDUCT: Final = {
         "late": 0.005, "never_applied": 0.002, "never_lost": 0.003, "twice": 0.004,
         "wrong_delivery": 0.002, "wrong_digest": 0.002, "not_json": 0.002,
     },
-    "only_first": 3, "refuse_share": 0.002, "late_seconds": 0.4, "publish_after_seconds": 14_400,
+    "only_first": 3, "refuse_share": 0.002, "late_seconds": 0.4,
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """What is played: the site that is copied and how its platforms behave."""
+
+    site: Path
+    conduct: Mapping[str, Mapping[str, object]]
+    """Target → orders of `tests/platforms/conduct.py`."""
+    timeout_seconds: float
+    """How long a courier waits for an answer."""
+
+
+DEMO: Final = Script(_SITE, {"province": PROVINCE_CONDUCT, "city": CITY_CONDUCT}, _PROVINCE_TIMEOUT)
 
 
 @dataclass(slots=True)
@@ -159,6 +173,8 @@ def choose_settings() -> Settings:
     if foreign and not (state / _MARK).exists():
         settings = replace(settings, state_folder=state / "demo-state")
     os.environ["HUB_STATE"] = str(settings.state_folder)
+    # a broker that lives for a minute is better off with the quick compiler alone
+    os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
     return settings
 
 
@@ -193,7 +209,9 @@ def clear(settings: Settings) -> None:
 
 
 @contextmanager
-def stage(settings: Settings, *, keep: bool, opens_at: int) -> Iterator[Stage]:
+def stage(
+    settings: Settings, *, keep: bool, opens_at: int, script: Script = DEMO
+) -> Iterator[Stage]:
     """Parts, site, platforms and workers, ready to begin; all gone afterwards unless kept.
 
     `opens_at`: business ms at which the clock stands still until the play begins. What was started
@@ -204,9 +222,9 @@ def stage(settings: Settings, *, keep: bool, opens_at: int) -> Iterator[Stage]:
     finished = False
     try:
         parts.up(leashed=not keep)
-        loaded = _write_site(settings, opens_at)
+        loaded = _write_site(settings, script, opens_at)
         made = Stage(settings, loaded, parts, leashed=not keep)
-        _start_platforms(made)
+        _start_platforms(made, script)
         prepare_site(made.loaded, made.bootstrap)
         _start_workers(made)
         yield made
@@ -218,20 +236,21 @@ def stage(settings: Settings, *, keep: bool, opens_at: int) -> Iterator[Stage]:
             stop_everything(settings)
 
 
-def _write_site(settings: Settings, opens_at: int) -> LoadedSite:
-    """Write the site folder: the repository's demo site with paths, keys and clock of this run."""
+def _write_site(settings: Settings, script: Script, opens_at: int) -> LoadedSite:
+    """Write the site folder: the repository's site with paths, keys and clock of this run."""
     folder = settings.state_folder / "demo"
     for name in ("secrets", "platforms", "inbox", "processes"):
         (folder / name).mkdir(parents=True)
-    shutil.copytree(_SITE / "mappings", folder / "mappings")
-    content = yaml.safe_load((_SITE / "site.yaml").read_text(encoding="utf-8"))
+    shutil.copytree(script.site / "mappings", folder / "mappings")
+    content = yaml.safe_load((script.site / "site.yaml").read_text(encoding="utf-8"))
     for name in ("rulebook", "calendar"):
-        content[name] = str((_SITE / content[name]).resolve())
+        content[name] = str((script.site / content[name]).resolve())
+    content["business_clock"] = "business-clock.json"
     if settings.kafka_bootstrap is not None:
         # nothing is ever deleted from a broker that is not ours: each run has its own topics
-        content["prefix"] = f"demo-{int(time.time())}."
+        content["prefix"] = f"{content['site']}-{int(time.time())}."
     for target in content["targets"]:
-        target["timeout_seconds"] = _PROVINCE_TIMEOUT
+        target["timeout_seconds"] = script.timeout_seconds
         target["concurrency"] = 64
     _write_secret(folder / "secrets/sealing.key", base64.b64encode(secrets.token_bytes(KEY_BYTES)))
     _write_secret(folder / "secrets/province.token", secrets.token_urlsafe(24).encode())
@@ -250,10 +269,10 @@ def _write_yaml(folder: Path, content: object) -> None:
     (folder / "site.yaml").write_text(text, encoding="utf-8")
 
 
-def _start_platforms(made: Stage) -> None:
+def _start_platforms(made: Stage, script: Script) -> None:
     """Start both stand-ins; the province's port goes into the site."""
     platforms = made.folder / "platforms"
-    for name, conduct in (("province", PROVINCE_CONDUCT), ("city", CITY_CONDUCT)):
+    for name, conduct in script.conduct.items():
         (platforms / f"{name}.json").write_text(json.dumps(conduct), encoding="utf-8")
     scripts = ROOT / "tests" / "platforms"
     common = ("--clock", str(made.clock_file))
