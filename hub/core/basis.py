@@ -60,6 +60,7 @@ class Basis:
         self.document = document
         self.id = basis_id_of(canonical_json(document))
         self.contracts = contracts
+        self.row_kinds = frozenset(contracts.row_kinds)
         self.decider = str(document["decider"])
         site = _mapping(document["site"])
         self.partitions = int(str(site["partitions"]))

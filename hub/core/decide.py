@@ -119,7 +119,7 @@ def _submission(
             )
     if prepared.has_errors:
         return _quarantine(prepared, old, now, basis, sequence)
-    return _ROW_RULES[prepared.kind](view, prepared, old, now, basis, sequence)
+    return _ROW_RULES.get(prepared.kind, _row)(view, prepared, old, now, basis, sequence)
 
 
 def _quarantine(
@@ -470,13 +470,12 @@ def _end_sweep(
 
 
 _ROW_RULES = {
-    "licence.granted.v1": _row,
-    "penalty.imposed.v1": _row,
     "record.corrected.v1": _correction,
     "record.withdrawn.v1": _withdrawal,
     "record.moved_out.v1": _moved_out,
     "record.moved_in.v1": _moved_in,
 }
+"""What is said about a record; every other kind is a row."""
 _RULES = {
     Verb.SUBMISSION: _submission,
     Verb.ADOPT_BASIS: _adopt_basis,

@@ -30,7 +30,6 @@ MAX_DECODED_BYTES = 1024 * 1024
 MAP_KIND = "map.changed.v1"
 """Control message by which a slot gives a partition up to another."""
 _OWNER = re.compile(r"registrar\.[0-9]{1,4}")
-ROW_KINDS = frozenset({"licence.granted.v1", "penalty.imposed.v1"})
 _NESTED_KINDS = frozenset({"record.corrected.v1", "record.moved_in.v1"})
 _ZERO_CONTENT = bytes(32)
 MAX_ENVELOPE_BYTES = 8 * 1024
@@ -198,11 +197,11 @@ def _read_value(prepared: Prepared, now: int, basis: Basis) -> None:
         prepared.is_row = True
         prepared.refuse("UNKNOWN_KIND", "ce_type")
         return
-    if prepared.kind in ROW_KINDS:
+    if prepared.kind in basis.row_kinds:
         _check_row(prepared, contract.check(row, basis.day_of(now)), basis)
         prepared.row = value
     elif prepared.kind == "row.unreadable.v1":
-        _read_unreadable(prepared, row)
+        _read_unreadable(prepared, row, basis)
     elif prepared.kind in _NESTED_KINDS:
         _read_nested(prepared, row, now, basis)
     else:
@@ -255,7 +254,7 @@ def _read_nested(
         return
     contract, inner_row = decoded
     prepared.subject_kind = contract.kind
-    if contract.kind not in ROW_KINDS or contract.kind != row["subject_kind"]:
+    if contract.kind not in basis.row_kinds or contract.kind != row["subject_kind"]:
         prepared.refuse("UNKNOWN_KIND", "subject_kind")
         return
     if not row["reason"]:
@@ -298,11 +297,11 @@ def _read_move_id(prepared: Prepared, row: Mapping[str, str | bytes]) -> None:
         prepared.refuse("FIELD_REQUIRED", "move_id")
 
 
-def _read_unreadable(prepared: Prepared, row: Mapping[str, str | bytes]) -> None:
+def _read_unreadable(prepared: Prepared, row: Mapping[str, str | bytes], basis: Basis) -> None:
     """A row the connector could not read, or a natural person's: sealed, counted, quarantined."""
     prepared.is_row = True
     subject_kind = str(row["subject_kind"])
-    if subject_kind in ROW_KINDS:
+    if subject_kind in basis.row_kinds:
         prepared.subject_kind = subject_kind
     if row["cause"] == "person":
         prepared.refuse("PERSON_NOT_ENABLED")
