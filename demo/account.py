@@ -22,6 +22,7 @@ from hub.site import LoadedSite
 _BATCH: Final = 4_000
 _IN_TIME: Final = frozenset({"stopped_in_time", "in_time_learned_late"})
 _FINAL: Final = frozenset({StageCode.PUBLISHED, StageCode.WITHDRAWN, StageCode.REFUSED})
+_UNSENT: Final = frozenset({StageCode.NAMED, StageCode.SENT})
 _CLOCK_NAMES: Final = {ClockKind.DISCLOSE: "disclose", ClockKind.WITHDRAW: "withdraw"}
 
 Submission = tuple[str, int]
@@ -92,7 +93,7 @@ class Account:
         self.refused: dict[int, set[tuple[bytes, int]]] = defaultdict(set)
         self.rows: dict[bytes, RecordRow] = {}
         self._states: dict[bytes, RecordState] = {}
-        self._waiting: dict[bytes, int] = {}
+        self._waiting: dict[bytes, tuple[int, int]] = {}
         self._reached: dict[tuple[bytes, int, str], dict[int, int]] = defaultdict(dict)
         self._ended: dict[tuple[str, int], Punctuality] = defaultdict(Punctuality)
         self.records = 0
@@ -115,7 +116,12 @@ class Account:
     @property
     def under_way(self) -> int:
         """Deliveries named in the ledger whose end has not been reported."""
-        return sum(self._waiting.values())
+        return sum(waiting for waiting, _ in self._waiting.values())
+
+    @property
+    def unsent(self) -> int:
+        """Deliveries named in the ledger that no platform has taken over yet."""
+        return sum(unsent for _, unsent in self._waiting.values())
 
     def shown(self, target: int) -> int:
         """Records published at a target so far, by the platform's reports."""
@@ -157,7 +163,10 @@ class Account:
         if row is not None:
             self.rows[key] = row
         self._states[key] = state
-        self._waiting[key] = sum(stage.stage not in _FINAL for stage in state.stages)
+        self._waiting[key] = (
+            sum(stage.stage not in _FINAL for stage in state.stages),
+            sum(stage.stage in _UNSENT for stage in state.stages),
+        )
         self._note_deliveries(record, state)
         self._note_reports(source.partition, record)
         for event in record.events:

@@ -257,16 +257,30 @@ def _audited(name: str, status: int, out: str, err: str, seconds: float) -> Chec
 
 
 def result_files(stage: Stage, schedule: Schedule) -> tuple[Check, list[Path]]:
-    """Each file of each department has its result file beside it."""
-    found = sorted((stage.folder / "results").glob("*/*/*.result.csv"))
-    names = {str(one.relative_to(stage.folder / "results")) for one in found}
-    missing = [
-        f"{file.path}.result.csv"
-        for file in schedule.files
-        if f"{file.path}.result.csv" not in names
-    ]
-    title = "每个文件都有回执文件 every file has its result file"
-    return Check(title, f"{len(found)} 个", tuple(missing)), found
+    """Each file of each department has its result file, with an answer to every row."""
+    results = stage.folder / "results"
+    paths = {file.path: results / f"{file.path}.result.csv" for file in schedule.files}
+    deadline = time.monotonic() + _CATCH_UP_SECONDS
+    missing = {file.path: "" for file in schedule.files}
+    while missing and time.monotonic() < deadline:
+        found = {path: _fault_in(paths[path]) for path in missing}
+        missing = {path: fault for path, fault in found.items() if fault}
+        time.sleep(0.1 if missing else 0)
+    return (
+        Check(
+            "每个文件都有回执文件，每行都有答复 every file has its result file",
+            f"{len(paths) - len(missing)} 个",
+            tuple(f"{path}: {fault}" for path, fault in missing.items()),
+        ),
+        sorted(path for name, path in paths.items() if name not in missing),
+    )
+
+
+def _fault_in(path: Path) -> str:
+    """What is wrong with a result file; "" when nothing is."""
+    if not path.exists():
+        return "没有 missing"
+    return "有未答复的行 rows without an answer" if "处理中" in path.read_text("utf-8-sig") else ""
 
 
 def misbehaviours(stage: Stage, target: str) -> Counter[str]:

@@ -13,12 +13,19 @@ from demo.account import Account
 from demo.build_dataset import HERE
 from demo.dates import DAY_MS, day_number, say_day
 from demo.stage import Stage
+from hub.errors import UnavailableError
 
 _TURN_SECONDS: Final = 0.1
 _QUIET_SECONDS: Final = 1.0
 _LONGEST_DRAIN_SECONDS: Final = 90.0
-_SLOWER: Final = 12
-"""After the last day the clock runs this much slower: what is under way comes home the same day."""
+_SLOWER: Final = 8
+"""How much slower the clock runs while this machine is behind, and after the last day.
+
+A second is half a business day: without this the lateness would be the machine's, not the city's.
+"""
+_BEHIND, _LEVEL = 250, 80
+"""Rows and deliveries under way above which the clock is slowed, below which it runs free again."""
+_READY_SECONDS: Final = 60.0
 
 Tell = Callable[[str], None]
 
@@ -161,14 +168,37 @@ class Play:
         factor = (schedule.ends_at - schedule.opens_at) / (seconds * 1000)
         self._tell(HEADER)
         stage.set_clock(schedule.opens_at, factor)
+        is_slow = False
         while (now := stage.now()) < schedule.ends_at:
             self._turn(now)
+            if is_slow != self._is_behind(is_slow=is_slow):
+                is_slow = not is_slow
+                stage.set_clock(stage.now(), factor / _SLOWER if is_slow else factor)
         self._course.seconds = time.monotonic() - began
         stage.set_clock(stage.now(), factor / _SLOWER)
         self._drain()
         self._course.ended_at = stage.now()
         stage.set_clock(self._course.ended_at, 0)
         return self._course
+
+    def wait_until_ready(self) -> None:
+        """Wait until the registrar has taken up the site's rules in every partition."""
+        deadline = time.monotonic() + _READY_SECONDS
+        while self._account.records < self._stage.loaded.site.partitions:
+            self._stage.supervise()
+            self._account.poll(_TURN_SECONDS)
+            if time.monotonic() > deadline:
+                raise UnavailableError(
+                    f"登记进程 {_READY_SECONDS:.0f} 秒内未就绪 / the registrar was not ready\n"
+                    f"日志 log: {self._stage.folder / 'processes'}"
+                )
+
+    def _is_behind(self, *, is_slow: bool) -> bool:
+        """Whether more is under way than this machine does in a moment."""
+        account = self._account
+        unread = max(0, self._postman.rows - sum(account.read.values()))
+        backlog = unread + account.undecided + account.unsent
+        return backlog > (_LEVEL if is_slow else _BEHIND)
 
     def _turn(self, now: int) -> None:
         self._supervise()

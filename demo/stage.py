@@ -44,7 +44,7 @@ PROVINCE_CONDUCT: Final = {
         "wrong_digest": 0.002, "not_json": 0.002,
     },
     "only_first": 3, "refuse_share": 0.002, "late_seconds": 0.4, "hold_seconds": 2.0,
-    "retry_after_seconds": 0.2, "publish_after_seconds": 10_800,
+    "retry_after_seconds": 0.2, "publish_after_seconds": 3_600,
 }  # fmt: skip
 CITY_CONDUCT: Final = {
     "seed": 20261011,
