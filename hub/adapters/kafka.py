@@ -9,6 +9,8 @@ or timed-out request (confluentinc/librdkafka issue 5423, KIP-890). So every fai
 from __future__ import annotations
 
 import logging
+import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import (
@@ -21,7 +23,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from hub.errors import UnavailableError
+from hub.errors import FencedError, HubError, UnavailableError
 from hub.ports import InputRecord
 
 if TYPE_CHECKING:
@@ -37,6 +39,10 @@ _FOLD_SECONDS = 0.05
 _METADATA_SECONDS = 5.0
 _METADATA_TRIES = 10
 _METADATA_PAUSE_SECONDS = 0.3
+_FENCED_TIMES = 3
+_FENCED_SECONDS = 300.0
+"""Fenced more often than that, another process has this id: two owners would never stop fencing
+each other, so this one ends."""
 MESSAGE_LIMIT = 1024 * 1024 + 64 * 1024 + 16 * 1024
 """The ledger's limit (submissions' 1 MiB + 64 KiB), and room for the batch header."""
 
@@ -79,6 +85,7 @@ class KafkaTransactions:
             "batch.num.messages": 50_000,
             **extra,
         }
+        self._fenced: deque[float] = deque(maxlen=_FENCED_TIMES)
         self._producer: Producer | None = None
         self._expected = 0
         self._failed = ""
@@ -92,7 +99,7 @@ class KafkaTransactions:
             producer = Producer(self._settings, logger=_log)
             producer.init_transactions(_INITIALISE_SECONDS)
         except KafkaException as error:
-            raise BrokerFailure(_say(error)) from error
+            raise self._failure(error) from error
         self._producer = producer
 
     def begin(self) -> None:
@@ -103,7 +110,7 @@ class KafkaTransactions:
         try:
             self._live().begin_transaction()
         except KafkaException as error:
-            raise BrokerFailure(_say(error)) from error
+            raise self._failure(error) from error
 
     def produce(self, records: Sequence[OutputRecord]) -> None:
         """Hand records to the client; a full queue is waited for, never dropped."""
@@ -119,7 +126,7 @@ class KafkaTransactions:
                 except BufferError:
                     producer.poll(0.1)
                 except KafkaException as error:
-                    raise BrokerFailure(_say(error)) from error
+                    raise self._failure(error) from error
         self._expected += len(records)
 
     def flush(self) -> None:
@@ -134,7 +141,7 @@ class KafkaTransactions:
             self.flush()
             self._live().commit_transaction(_COMMIT_SECONDS)
         except KafkaException as error:
-            raise BrokerFailure(_say(error)) from error
+            raise self._failure(error) from error
         return self._written
 
     def retire(self) -> None:
@@ -142,6 +149,23 @@ class KafkaTransactions:
         producer, self._producer = self._producer, None
         if producer is not None:
             producer.purge(in_queue=True, in_flight=True, blocking=True)
+
+    def _failure(self, error: KafkaException) -> HubError:
+        """What a failed call means; being fenced again and again ends this process."""
+        cause = error.args[0]
+        if isinstance(cause, KafkaError) and cause.code() in _FENCED:
+            self._fenced.append(time.monotonic())
+            if (
+                len(self._fenced) == _FENCED_TIMES
+                and self._fenced[-1] - self._fenced[0] < _FENCED_SECONDS
+            ):
+                return FencedError(
+                    f"事务标识 {self._settings['transactional.id']} 反复被另一进程夺走\n"
+                    f"{self._settings['transactional.id']} is taken by another process again and "
+                    "again\n处理办法：停掉另一台机器上的同一工作进程\n"
+                    "Remedy: stop the same worker on the other machine"
+                )
+        return BrokerFailure(_say(error))
 
     def _live(self) -> Producer:
         if self._producer is None:
@@ -267,6 +291,13 @@ def _is_empty(message: Message) -> bool:
     raise BrokerFailure(error.str())
 
 
+_FENCED = frozenset(
+    {
+        KafkaError._FENCED,  # noqa: SLF001 - librdkafka's name
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+    }
+)
 _PASSING = frozenset(
     {
         KafkaError._PARTITION_EOF,  # noqa: SLF001 - librdkafka's names

@@ -73,6 +73,8 @@ def decide(
     if state is not None:
         state = _with_index_fields(state)
     cause = prepared.cause
+    if old is not None and not cause.key:  # a timer or sweep speaks of the record's own company
+        cause = cause._replace(key=old.subject_key)
     digest = b""
     if decision.outcome is Outcome.DUPLICATE or prepared.is_oversize:
         digest = sha256(cause.value).digest()
@@ -136,6 +138,7 @@ def _quarantine(
         Status.QUARANTINED, RecordFlag.NONE, old.version if old else 0, ZERO_CONTENT, sequence,
         prepared.decided_on, prepared.source_version, old.named if old else 0, 0, NEVER,
         running, old.stages if old else (), prepared.department, prepared.subject_kind,
+        prepared.cause.key,
     )  # fmt: skip
     return Decision(Outcome.QUARANTINED, state=state, reasons=everything)
 
@@ -203,7 +206,7 @@ def _publish(
         Status.LIVE, provisional, version, prepared.content, sequence, prepared.decided_on,
         prepared.source_version, named_before | shown, shown, timer_at, running,
         clocks.named_stages(old, shown, withdraw, version), prepared.department,
-        prepared.subject_kind,
+        prepared.subject_kind, prepared.cause.key,
     )  # fmt: skip
     return Decision(
         outcome,
@@ -333,7 +336,7 @@ def _moved_in(
         Status.HELD, RecordFlag.NONE, old.version if old else 0, prepared.content, sequence,
         prepared.decided_on, prepared.source_version, old.named if old else 0, 0, NEVER,
         clocks.quarantine_clocks(prepared, old, now, basis), old.stages if old else (),
-        prepared.department, prepared.subject_kind,
+        prepared.department, prepared.subject_kind, prepared.cause.key,
     )  # fmt: skip
     return Decision(
         Outcome.HELD,

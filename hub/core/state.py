@@ -12,7 +12,14 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from hub.core.wire import decode_long, decode_text, encode_long, encode_name
+from hub.core.wire import (
+    decode_bytes,
+    decode_long,
+    decode_text,
+    encode_bytes,
+    encode_long,
+    encode_name,
+)
 
 # status, flags, version, content, live_sequence, decided_on, source_version, named, publish,
 # timer_at
@@ -148,6 +155,8 @@ class RecordState(NamedTuple):
     stages: tuple[Stage, ...]
     department: str
     kind: str
+    subject_key: bytes
+    """Kafka key of the record: its credit code, or `?` and the department."""
 
     def has_provisional_clock(self) -> bool:
         """Whether a running clock must be recounted once a missing holiday notice is loaded."""
@@ -224,6 +233,7 @@ def encode_state(state: RecordState) -> bytes:
             _pack_stages(state.stages),
             encode_name(state.department),
             encode_name(state.kind),
+            encode_bytes(state.subject_key),
         )
     )  # fmt: skip
 
@@ -232,7 +242,7 @@ def state_end(source: bytes, at: int) -> int:
     """The position behind a packed state that begins at `at`, without unpacking it."""
     at = _array_end(source, at + _HEADER.size, _CLOCK.size)
     at = _array_end(source, at, _STAGE.size)
-    for _text in range(2):
+    for _text in range(3):
         length, at = _count(source, at)
         at += length
     return at
@@ -300,7 +310,8 @@ def decode_state(source: bytes, at: int = 0) -> RecordState:
     at = end
     department, at = decode_text(source, at)
     kind_name, at = decode_text(source, at)
+    subject_key, at = decode_bytes(source, at)
     return RecordState(
         _STATUS[status], flags, version, content, live, decided_on, source_version, named,
-        publish, timer, clocks, stages, department, kind_name,
+        publish, timer, clocks, stages, department, kind_name, subject_key,
     )  # fmt: skip

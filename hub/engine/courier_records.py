@@ -87,6 +87,11 @@ def unpack_work(record_key: bytes, stored: bytes) -> tuple[Work, bytes]:
     return work, stored[at:]
 
 
+_GIVING_REASONS: Final = frozenset({"record.withdrawn.v1", "record.moved_out.v1"})
+_EXPIRED: Final = "公示期满".encode()
+_NO_LONGER_SHOWN: Final = "更正后不再向本平台公示".encode()
+
+
 class Noted(NamedTuple):
     """A report of this target that the registrar has written into the ledger.
 
@@ -144,10 +149,16 @@ class Reader:
             "publish" if is_publication else "withdraw",
             min(dues, default=NEVER),
             record.state.kind,
-            # A timer has no submission to take the credit code from; the partition is given anyway.
-            source.key or record.record_key.hex().encode(),
+            record.state.subject_key,
         )
-        return work, _row_of(record, self._contracts) if is_publication else b""
+        return work, _row_of(record, self._contracts) if is_publication else _why(record)
+
+
+def _why(record: LedgerRecord) -> bytes:
+    """The framed submission that gives the reason of a withdrawal, or the reason itself."""
+    if record.kind in _GIVING_REASONS:
+        return record.cause.value
+    return _EXPIRED if record.outcome is Outcome.EXPIRED else _NO_LONGER_SHOWN
 
 
 def _row_of(record: LedgerRecord, contracts: Contracts) -> bytes:

@@ -278,8 +278,8 @@ class CourierSlot:
         if stored is None:
             raise IntegrityError(_say_lost_row(work.partition, work.sequence))
         fields: dict[str, str] = {}
+        _work, row = unpack_work(work.record_key, stored)
         if work.action == "publish":
-            _work, row = unpack_work(work.record_key, stored)
             decoded = self._contracts.decode_framed(row)
             if isinstance(decoded, Fault):
                 raise IntegrityError(_say_lost_row(work.partition, work.sequence))
@@ -295,7 +295,19 @@ class CourierSlot:
             work.kind,
             fields,
             digest,
+            "" if work.action == "publish" else self._reason(row),
         )
+
+    def _reason(self, row: bytes) -> str:
+        """Why a record is withdrawn: the department's words where this target may see them."""
+        if not row.startswith(b"\x00"):
+            return row.decode()
+        decoded = self._contracts.decode_framed(row)
+        if isinstance(decoded, Fault):
+            return ""
+        contract, told = decoded
+        canonical = contract.check(told, _NO_FUTURE).canonical
+        return project(contract, canonical, self.plan.clearance).get("reason", "")
 
     def _intents(self, steps: list[Step], deliveries: list[Delivery], at: int) -> list[Event]:
         leaving = [step for step in steps if self._leaves(step)]

@@ -344,7 +344,7 @@ class Slot:
         if step is None:
             return
         record, raw = step
-        outputs.append(OutputRecord(self.ledger, partition, prepared.cause.key, raw, ()))
+        outputs.append(OutputRecord(self.ledger, partition, record.cause.key, raw, ()))
         if record.move is not None:
             outputs.extend(core.outputs(record, prepared.cause.value))
         evolve(raw, view.changes)

@@ -39,6 +39,8 @@ class Delivery(NamedTuple):
     """National column code to canonical text, what the target is cleared for; {} to withdraw."""
     digest: str
     """SHA-256 of the fields in canonical form, hex."""
+    reason: str
+    """Why it is withdrawn, as the department said it (行政处罚法 art. 48: 公开说明理由)."""
 
 
 class Expected(NamedTuple):
@@ -121,7 +123,7 @@ def render_body(delivery: Delivery) -> bytes:
             "kind": delivery.kind,
             "fields": delivery.fields,
             "digest": delivery.digest,
-            "reason": "",
+            "reason": delivery.reason,
         }
     )
 

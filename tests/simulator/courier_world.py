@@ -6,6 +6,7 @@ effect, an answer, a process, a disk. Nothing here draws: fates are handed in.
 
 from __future__ import annotations
 
+import json
 from collections import Counter, deque
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -89,6 +90,8 @@ class SimPlatform:
         self.book = Book(Path(":memory:"), name)
         self.landed: list[Landed] = []
         self.posts: Counter[str] = Counter()
+        self.reasons: list[str] = []
+        """What was said with each request, in order."""
         self.refuse = ""
         self.calls: list[tuple[float, str]] = []
         self._late: list[tuple[float, Request]] = []
@@ -147,6 +150,7 @@ class SimPlatform:
         request = parse(call.body)
         assert isinstance(request, Request), request
         self.posts[request.delivery] += 1
+        self.reasons.append(json.loads(call.body)["reason"])
         self.world.couriers["province"].check_intent(request.delivery, self.posts)
         if fate in ("429", "503", "500"):
             return Answer(int(fate), _RETRY_AFTER, b"{}")

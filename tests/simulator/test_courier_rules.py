@@ -87,6 +87,16 @@ def test_a_withdrawal_reaches_a_platform_that_never_showed_the_record() -> None:
     assert stages(world) == ["withdrawn"]
 
 
+def test_a_withdrawal_says_why() -> None:
+    """行政处罚法 art. 48: what is withdrawn is withdrawn with its reason, said publicly."""
+    world = World()
+    submit(world, "new", 1, 0)
+    world.settle()
+    submit(world, "withdraw", 1, 0)
+    world.settle()
+    assert world.province.reasons == ["", "许可被撤销"]
+
+
 def test_a_failing_record_is_parked_and_its_neighbours_go_on() -> None:
     """Three failures park the key; it is tried again a minute later."""
     world = World()

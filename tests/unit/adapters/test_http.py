@@ -23,7 +23,7 @@ def delivery(version: int = 1) -> Delivery:
     assert isinstance(fields, dict)
     name, record = str(told["delivery"]), str(told["record"])
     kind = "licence.granted.v1"
-    return Delivery(name, record, version, "publish", kind, fields, digest_of(fields))
+    return Delivery(name, record, version, "publish", kind, fields, digest_of(fields), "")
 
 
 def wait_for(platform: HttpPlatform, count: int = 1, seconds: float = 10) -> list[Landed]:

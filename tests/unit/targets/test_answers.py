@@ -24,7 +24,9 @@ from hub.targets.delivery import (
 from hub.targets.http import Answer, NoAnswer, ask_call, judge_ask, judge_send, send_call
 from hub.targets.kafka import delivery_named, judge_answer, send_record
 
-SENT = Delivery("ab" * 16, "cd" * 16, 3, "publish", "licence.granted.v1", {"XK_WSH": "号"}, "ef")
+SENT = Delivery(
+    "ab" * 16, "cd" * 16, 3, "publish", "licence.granted.v1", {"XK_WSH": "号"}, "ef", ""
+)
 EXPECTED = Expected(SENT.delivery, SENT.digest, "publish")
 RECEIPT = {
     "delivery": SENT.delivery,
