@@ -1,0 +1,182 @@
+"""The documents say what the code does: commands, workers, topics, decisions, samples, links."""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import click
+import pytest
+
+import demo.readme as samples
+from hub.cli import COMMANDS, CommandFile, hub
+from hub.repository import DEPLOY, ROOT, SCHEMAS, TOPICS
+
+README = ROOT / "README.md"
+README_ZH = ROOT / "README.zh-CN.md"
+ADRS = ROOT / "docs" / "adr"
+PAGES = (
+    README,
+    README_ZH,
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "demo" / "README.md",
+)
+_ENGLISH = re.compile(r"[A-Za-z][A-Za-z0-9 ',;.\-]{11,}")
+
+
+@cache
+def text(path: Path) -> str:
+    """A page."""
+    return path.read_text(encoding="utf-8")
+
+
+def subcommands(entry: CommandFile) -> list[str]:
+    """The commands of a group, or nothing."""
+    command = hub.get_command(click.Context(hub), entry.name)
+    return sorted(command.commands) if isinstance(command, click.Group) else []
+
+
+@pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("page", [README, README_ZH], ids=lambda page: page.name)
+def test_every_command_is_in_both_readmes(page: Path, entry: CommandFile) -> None:
+    """Add a line to the table of commands: `hub NAME` with each of its sub-commands."""
+    rows = [line for line in text(page).splitlines() if line.startswith(f"| `hub {entry.name}")]
+    assert rows, f"{page.name}: | `hub {entry.name} … |"
+    for name in subcommands(entry):
+        assert any(re.search(rf"\b{name}\b", row) for row in rows), f"hub {entry.name} {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_command_a_page_names_is_there(page: Path) -> None:
+    """A command that was renamed must not live on in the documents."""
+    known = {entry.name: subcommands(entry) for entry in COMMANDS}
+    for name, following in re.findall(r"(?:`|\./run )hub ([a-z]+)(?: ([a-z]+))?", text(page)):
+        assert name in known, f"hub {name}"
+        if following and known[name]:
+            assert following in known[name], f"hub {name} {following}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    """Files exist, and headings behind `#` do too."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", text(page)):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = target.partition("#")
+        found = (page.parent / name).resolve() if name else page
+        assert found.exists(), target
+        if anchor:
+            assert anchor in anchors(found), target
+
+
+def anchors(path: Path) -> set[str]:
+    """Headings as a forge links to them: lower case, blanks to hyphens, other signs dropped."""
+    titles = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_named_in_a_page_exist(page: Path) -> None:
+    """A path in back quotes that begins with a folder of ours is a path."""
+    folders = "hub|connectors|tests|topics|deploy|avro_schemas|demo|bench|docs"
+    for name in re.findall(rf"`((?:{folders})/[\w./\-]*)`", text(page)):
+        assert (ROOT / name).exists(), name
+
+
+def test_every_decision_is_listed_and_numbered() -> None:
+    """A decision nobody can find is taken again, the other way."""
+    found = sorted(ADRS.glob("*.md"))
+    assert [path.name[:5] for path in found] == [f"{n:04}-" for n in range(1, len(found) + 1)]
+    for path in found:
+        assert f"adr/{path.name}" in text(ROOT / "docs" / "architecture.md"), path.name
+
+
+@pytest.mark.parametrize("path", sorted(ADRS.glob("*.md")), ids=lambda path: path.stem[:4])
+def test_a_decision_says_why_and_what_was_rejected(path: Path) -> None:
+    """One page: its number, then context, decision, consequences, rejected."""
+    assert text(path).startswith(f"# {path.name[:4]} ")
+    headings = re.findall(r"^## (.+)$", text(path), re.MULTILINE)
+    assert headings == ["Context", "Decision", "Consequences", "Rejected"]
+    assert len(text(path).splitlines()) <= 80
+
+
+def test_every_worker_is_documented() -> None:
+    """An operator must know what to start: architecture says what it does, operating how."""
+    (entry,) = (entry for entry in COMMANDS if entry.name == "run")
+    for name in (*subcommands(entry), "connector"):
+        for page in ("architecture.md", "operating.md"):
+            command = "hub connector" if name == "connector" else f"hub run {name}"
+            assert command in text(ROOT / "docs" / page), f"docs/{page}: {command}"
+
+
+@pytest.mark.parametrize("path", sorted(TOPICS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_topic_is_linked_from_the_architecture(path: Path) -> None:
+    """A topic without a place in the picture is read by nobody."""
+    assert f"(../topics/{path.name})" in text(ROOT / "docs" / "architecture.md")
+
+
+def test_every_kind_rulebook_and_calendar_is_in_the_changelog() -> None:
+    """Auditors learn from it which contracts and rules a version has."""
+    page = text(ROOT / "CHANGELOG.md")
+    assert re.search(r"^## \[(Unreleased|0\.1\.0)\]", page, re.MULTILINE)
+    for path in SCHEMAS.glob("*.v[0-9]*.avsc"):
+        assert path.name.removesuffix(".avsc") in page, path.name
+    for path in (*DEPLOY.glob("rulebooks/*.yaml"), *DEPLOY.glob("calendars/*.json")):
+        assert path.stem in page, path.name
+
+
+@pytest.mark.parametrize("page", [README, README_ZH], ids=lambda page: page.name)
+def test_samples_in_a_readme_are_the_files(page: Path) -> None:
+    """Run `.venv/bin/python -m demo.readme`; nobody mends a sample by hand."""
+    assert samples.used_in(page)
+    assert text(page) == samples.filled(text(page))
+
+
+@pytest.mark.parametrize("page", [README, README_ZH], ids=lambda page: page.name)
+def test_every_section_of_the_demo_is_shown(page: Path) -> None:
+    """A section that the demo gains must not be missing from the tour."""
+    for name in samples.sections(text(samples.SAMPLES / "demo.txt")):
+        assert f"<!-- sample: docs/samples/demo.txt § {name} -->" in text(page)
+
+
+def test_an_offline_sample_is_what_the_command_prints() -> None:
+    """The one that depends on nothing but the repository is run again."""
+    name = "explain-deadline.txt"
+    assert text(samples.SAMPLES / name) == samples.run(*samples.OFFLINE[name])
+
+
+def raised() -> Iterator[tuple[str, list[str]]]:
+    """Place and constant texts of every error that ends a worker or a source."""
+    for path in sorted((*(ROOT / "hub").rglob("*.py"), *(ROOT / "connectors").rglob("*.py"))):
+        for node in ast.walk(ast.parse(text(path))):
+            is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            if not is_call or node.func.id not in {  # type: ignore[attr-defined] # a Call of a Name
+                "IntegrityError", "FencedError", "SourceError", "UnavailableError",
+            }:  # fmt: skip
+                continue
+            parts = [
+                each.value
+                for each in ast.walk(node)
+                if isinstance(each, ast.Constant) and isinstance(each.value, str)
+            ]
+            if parts:
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", parts  # type: ignore[attr-defined]
+
+
+def test_every_message_that_stops_a_worker_has_its_remedy() -> None:
+    """Put the message and what to do into docs/operating.md, under *When a worker stops*."""
+    page = re.sub(r"\s+", " ", text(ROOT / "docs" / "operating.md"))
+    missing = {}
+    for place, parts in raised():
+        phrases = [
+            phrase.strip(" ,.;'")
+            for part in parts
+            for phrase in _ENGLISH.findall(part)
+            if not phrase.startswith("Remedy")
+        ]
+        if phrases and not any(phrase in page for phrase in phrases):
+            missing[place] = phrases[:3]
+    assert missing == {}
