@@ -139,6 +139,7 @@ def _report(
     answers = checks.Answers(made, account)
     files, results = checks.result_files(made, schedule)
     found = [
+        checks.came_back(course),
         checks.drained(account),
         checks.conservation(account),
         checks.every_row_answered(schedule, answers),

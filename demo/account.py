@@ -34,7 +34,8 @@ class Answer:
     """What the hub said to one submission."""
 
     outcome: str
-    reasons: tuple[str, ...]
+    reasons: tuple[tuple[str, str, str], ...]
+    """Code, column and severity of each."""
     position: str
     department: str
 
@@ -150,12 +151,10 @@ class Account:
         if record.outcome in PRIMARY and record.cause.kind is CauseKind.SUBMISSION:
             outcome = record.outcome.name.lower()
             self.outcomes[record.department][outcome] += 1
+            reasons = tuple((r.code, r.field, r.severity) for r in record.reasons)
             self.answers[entry.stream or "", entry.stream_sequence or 0].append(
-                Answer(
-                    outcome, tuple(r.code for r in record.reasons), entry.position,
-                    record.department,
-                )
-            )  # fmt: skip
+                Answer(outcome, reasons, entry.position, record.department)
+            )
         state, key = record.state, record.record_key
         if state is None:
             return

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from demo.account import Account, Answer
 from demo.build_dataset import HERE
-from demo.play import Schedule
+from demo.play import Course, Schedule
 from demo.stage import Stage
 from hub.adapters.postgres_lookups import open_look_ups
 from hub.contracts import Contracts, Fault, project
@@ -71,6 +71,20 @@ def _begun_files(stage: Stage) -> dict[str, list[tuple[int, str]]]:
     return found
 
 
+def came_back(course: Course) -> Check:
+    """The worker that was killed is at work again, and no other has ended."""
+    wrong = [
+        f"{kill.name} 未恢复 is not back" for kill in course.kills if not kill.back_after_seconds
+    ]
+    wrong += [f"{name} 自行退出 ended by itself" for name in course.restarted]
+    detail = "，".join(f"{kill.name} {kill.back_after_seconds:.1f} s" for kill in course.kills)
+    return Check(
+        "被杀的进程已恢复，其余未退出 the killed worker is back, no other ended",
+        detail,
+        tuple(wrong),
+    )
+
+
 def conservation(account: Account) -> Check:
     """Read = sum of outcomes, department by department."""
     wrong = [
@@ -120,7 +134,7 @@ def as_expected(schedule: Schedule, answers: Answers) -> Check:
     wrong = []
     for place, given in answers.by_place.items():
         outcome, reasons = expected.get(place, ("accepted", set()))
-        codes = {code for answer in given for code in answer.reasons}
+        codes = {code for answer in given for code, _, _ in answer.reasons}
         is_right = _is_as_expected(outcome, [answer.outcome for answer in given])
         if not (is_right and (reasons <= codes if place in expected else not codes)):
             said = f"{'+'.join(a.outcome for a in given)} {' '.join(sorted(codes))}"

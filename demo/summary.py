@@ -11,9 +11,8 @@ from demo.checks import Answers, Check
 from demo.dates import say_moment
 from demo.play import Course, Schedule
 from demo.stage import Stage, is_usual
-from hub.commands.words import OUTCOMES, PARTIES, table
+from hub.commands.words import OUTCOMES, PARTIES, reason_words, table
 from hub.core.whose_time import Party
-from hub.domain.reasons import REASONS, message
 from hub.metrics import PRIMARY_OUTCOMES
 
 _MOST_REASONS: Final = 5
@@ -139,20 +138,23 @@ def _kills(report: Report) -> list[str]:
 
 def _reasons(report: Report) -> list[str]:
     """The commonest reasons: how many rows, what it means, what to do, one example."""
-    places: dict[str, list[str]] = defaultdict(list)
+    found: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
     for (path, row), answers in sorted(report.answers.by_place.items()):
-        for code in {code for answer in answers for code in answer.reasons}:
-            places[code].append(f"{path}:{row}")
+        for answer in answers:
+            for code, field, severity in answer.reasons:
+                found[code].setdefault(f"{path}:{row}", (field, severity))
     lines = []
-    for code, found in sorted(places.items(), key=lambda one: (-len(one[1]), one[0])):
-        said = message(code, "该栏") if code in REASONS else None
-        lines.append(f"  {len(found):>4} × {code}  {said.zh if said else ''}")
-        if said:
-            lines.append(f"         {said.en}")
-            lines.append(f"         办法 remedy: {said.remedy}")
-        lines.append(f"         例 e.g. {found[0]}")
-        if len(lines) >= _MOST_REASONS * 4:
-            break
+    commonest = sorted(found.items(), key=lambda one: (-len(one[1]), one[0]))
+    for code, places in commonest[:_MOST_REASONS]:
+        place, (field, severity) = next(iter(places.items()))
+        words = reason_words(code, field)
+        mark = "错误 error" if severity == "error" else "提示 note"
+        lines += [
+            f"  {len(places):>4} × {code}（{mark}）{words['zh']}",
+            f"         {words['en']}",
+            f"         办法 remedy: {words['remedy']}",
+            f"         例 e.g. {place}",
+        ]
     return lines
 
 
