@@ -75,13 +75,10 @@ def _measure(bootstrap: str, folder: Path, records: int, rounds: int) -> int:
         child.wait(30)
     ratios = [r / c for r, c in zip(speeds["registrar"], speeds["copy"], strict=True)]
     ratio = median(ratios)
-    print(f"copy      {median(speeds['copy']):>10,.0f} records/s, peak {memory['copy']:.0f} MB")
-    print(
-        f"registrar {median(speeds['registrar']):>10,.0f} records/s, peak {memory['registrar']:.0f} MB"
-    )
-    print(
-        f"ratio {ratio:.3f} (median of {rounds}; min {min(ratios):.3f}, max {max(ratios):.3f}), bar {BAR}"
-    )
+    for role in children:
+        print(f"{role:<9} {median(speeds[role]):>10,.0f} records/s, peak {memory[role]:.0f} MB")
+    spread = f"median of {rounds}; min {min(ratios):.3f}, max {max(ratios):.3f}"
+    print(f"ratio {ratio:.3f} ({spread}), bar {BAR}")
     return 0 if ratio >= BAR and memory["registrar"] < MEMORY_BAR_MB else 1
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Driver:
     """One core thread that makes every call to the consumer, the producer and the store."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one for each port, by name
         self,
         *,
         lease: Lease,
@@ -36,7 +36,9 @@ class Driver:
         engine_clock: EngineClock,
         faults: FaultHooks,
         report: Callable[[str, Mapping[str, float]], None],
+        warn: Callable[[str], object] = lambda _why: None,
     ) -> None:
+        """`warn` is told, in words for people, why everything is started again."""
         self._lease = lease
         self._transactions = transactions
         self._inputs = inputs
@@ -45,16 +47,17 @@ class Driver:
         self._engine_clock = engine_clock
         self._faults = faults
         self._report = report
+        self._warn = warn
         self._fold: Iterator[list[InputRecord]] = iter(())
         self._starting_since: float | None = None
         self._transaction_since = 0.0
 
     def run(self, road: Generator[ask.Request, Any, None], should_stop: Callable[[], bool]) -> None:
-        """Drive until `should_stop()` between two transactions."""
+        """Drive until `should_stop()` between two transactions, or between two lives."""
         reply: object = None
         while True:
             request = road.send(reply)
-            if isinstance(request, ask.Consume) and should_stop():
+            if isinstance(request, ask.Consume | ask.Wait) and should_stop():
                 road.close()
                 return
             try:
@@ -108,6 +111,7 @@ class Driver:
                 self._faults.reached("after_lease")
                 self._transactions.initialise()
             case ask.Retire(reason):
+                self._warn(reason)
                 self._report("producer_retired", {reason_class(reason): 1})
                 self._transactions.retire()
             case ask.FoldLedger(positions):

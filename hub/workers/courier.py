@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import time
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from hub.site import LoadedSite, Target
     from hub.targets.http import Call
 
+_log = logging.getLogger("hub.courier")
 _GC_THRESHOLD: Final = 50_000
 _MARGIN_SECONDS: Final = 2.0
 """Beyond the time-out: a request that left at the last moment, and its way through the network."""
@@ -210,6 +212,7 @@ def run_courier(
         engine_clock=SystemEngineClock(),
         faults=EnvironmentFaults(),
         report=watch.report,
+        warn=lambda why: _log.warning("starting again", extra={"reason": why}),
     )
     slot = CourierSlot(plan, contracts)
     road = with_platform(slot.road(), platform, time.monotonic)

@@ -104,6 +104,7 @@ def run_registrar(
         engine_clock=SystemEngineClock(),
         faults=EnvironmentFaults(),
         report=report,
+        warn=lambda why: _log.warning("starting again", extra={"reason": why}),
     )
     try:
         driver.run(Slot(plan).road(), should_stop)

@@ -1,0 +1,49 @@
+"""The thin loop under a slot: when it ends, and what it says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
+
+from hub.engine import requests as ask
+from hub.engine.drive import Driver
+from hub.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+def driver_of(**parts: Any) -> Driver:  # noqa: ANN401 - mocks
+    """Return a driver of parts that do nothing, or what is given."""
+    names = (
+        "lease", "transactions", "inputs", "store", "business_clock", "engine_clock", "faults",
+        "report",
+    )  # fmt: skip
+    return Driver(**{**{name: Mock() for name in names}, **parts})
+
+
+def test_a_worker_that_cannot_start_again_still_obeys_when_asked_to_stop() -> None:
+    """A full disk or an absent broker must not make SIGTERM wait for the repair."""
+
+    def road() -> Generator[ask.Request, Any, None]:
+        while True:
+            yield ask.Wait(5.0)
+
+    clock = Mock()
+    driver_of(engine_clock=clock).run(road(), Mock(side_effect=[False, False, True]))
+    assert clock.sleep.call_count == 2
+
+
+def test_why_everything_is_started_again_is_said_in_full() -> None:
+    """The words of the failure reach whoever reads the log, remedy included."""
+    heard: list[str] = []
+
+    def road() -> Generator[ask.Request, Any, None]:
+        failed = yield ask.WriteState({})
+        yield ask.Retire(failed.reason)
+        yield ask.Wait(0)
+
+    store = Mock()
+    store.write.side_effect = UnavailableError("磁盘已满 / the disk is full")
+    driver_of(store=store, warn=heard.append).run(road(), lambda: True)
+    assert heard == ["磁盘已满 / the disk is full"]
