@@ -97,7 +97,7 @@ class Slot:
                 failures += 1
                 yield ask.Report("slot_restarted", {"failures": failures})
                 yield ask.Retire(str(restart))
-                yield ask.Wait(min(0.05 * 2**failures, 5.0))
+                yield ask.Wait(min(0.05 * 2 ** min(failures, 10), 5.0))
 
     def _ask(self, request: ask.Request) -> Generator[ask.Request, Any, Any]:
         reply = yield request
@@ -312,8 +312,8 @@ class Slot:
         now = {partition: core.now(wall) for partition, core in self.cores.items()}
         views = {partition: Overlay() for partition in self.cores}
         before = {p: (core.head, core.basis) for p, core in self.cores.items()}
-        outputs: list[OutputRecord] = []
         counts: Counter[tuple[str, str, str]] = Counter()
+        is_open = False
         try:
             for first in range(0, len(causes), DECIDED_AT_ONCE):
                 work = [
@@ -323,12 +323,16 @@ class Slot:
                     for c in causes[first : first + DECIDED_AT_ONCE]
                 ]
                 yield from self._fetch(views, work)
+                outputs: list[OutputRecord] = []
                 for partition, prepared in work:
                     view = views[partition]
                     self._decide(partition, prepared, now[partition], view, outputs, counts)
-            if not outputs:
+                if outputs:
+                    yield from self._produce(outputs, is_first=not is_open)
+                    is_open = True
+            if not is_open:
                 return
-            yield from self._commit(outputs, views, before)
+            yield from self._commit(views, before)
         except _RestartError:
             for partition, (head, basis) in before.items():
                 self.cores[partition].head, self.cores[partition].basis = head, basis
@@ -383,16 +387,20 @@ class Slot:
             # zip asks `names` first, so it takes no value of the next partition
             views[partition].fetched.update(zip(names, values, strict=False))
 
-    def _commit(
-        self, outputs: list[OutputRecord], views: Mapping[int, Overlay],
-        before: Mapping[int, tuple[Head, object]],
-    ) -> Road:  # fmt: skip
-        yield from self._ask(ask.Begin())
-        yield from self._ask(ask.Hook("after_begin"))
+    def _produce(self, outputs: list[OutputRecord], *, is_first: bool) -> Road:
+        """Hand a stretch to the producer, which sends it while the next one is decided."""
+        if is_first:
+            yield from self._ask(ask.Begin())
+            yield from self._ask(ask.Hook("after_begin"))
         half = len(outputs) // 2
         yield from self._ask(ask.Produce(outputs[:half]))
         yield from self._ask(ask.Hook("mid_produce"))
         yield from self._ask(ask.Produce(outputs[half:]))
+
+    def _commit(
+        self, views: Mapping[int, Overlay], before: Mapping[int, tuple[Head, object]]
+    ) -> Road:
+        """Flush, commit, and only then let the state follow."""
         yield from self._ask(ask.Hook("before_flush"))
         yield from self._ask(ask.Hook("before_commit"))
         written = yield from self._ask(ask.Commit())
