@@ -25,6 +25,8 @@ A second is half a business day: without this the lateness would be the machine'
 """
 _BEHIND, _LEVEL = 250, 80
 """Rows and deliveries under way above which the clock is slowed, below which it runs free again."""
+_WORTH_KILLING, _STRIKE_SECONDS = 20, 1.0
+"""Struck with so many submissions undecided, or after so long without as many."""
 _READY_SECONDS: Final = 60.0
 
 Tell = Callable[[str], None]
@@ -64,6 +66,12 @@ def read_schedule(days: int) -> Schedule:
     ends_at = midnight + days * DAY_MS
     kept = tuple(one for one in files if one.drop_at < ends_at)
     return Schedule(kept, midnight + 7 * 3_600_000, ends_at)
+
+
+def _middle(schedule: Schedule) -> int:
+    """When the largest file of the middle of the play is dropped."""
+    count = len(schedule.files)
+    return max(schedule.files[count // 3 : count * 2 // 3 + 1], key=lambda file: file.rows).drop_at
 
 
 class Postman:
@@ -125,6 +133,7 @@ class Kill:
     name: str
     at: int
     """Business time."""
+    armed_at: float = 0.0
     killed_at: float = 0.0
     pulse: int = 0
     undecided: int = 0
@@ -156,8 +165,7 @@ class Play:
         self._schedule = schedule
         self._tell = tell
         self._postman = Postman(stage.folder, schedule)
-        middle = schedule.files[len(schedule.files) // 2].drop_at
-        self._kill = Kill(kill, middle) if kill else None
+        self._kill = Kill(kill, _middle(schedule)) if kill else None
         self._course = Course()
         self._day = 0
 
@@ -208,8 +216,12 @@ class Play:
             if self._day:
                 self._tell(self._line(now))
             self._day = day_number(now)
-        if self._kill is not None and not self._kill.killed_at and now >= self._kill.at:
-            self._strike(self._kill, now)
+        kill = self._kill
+        if kill is not None and not kill.killed_at and now >= kill.at:
+            kill.armed_at = kill.armed_at or time.monotonic()
+            is_busy = self._account.undecided >= _WORTH_KILLING
+            if is_busy or time.monotonic() > kill.armed_at + _STRIKE_SECONDS:
+                self._strike(kill, now)
 
     def _drain(self) -> None:
         """Wait until every row has its answer and every delivery its end, for a quiet second."""

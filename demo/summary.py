@@ -125,7 +125,8 @@ def _kills(report: Report) -> list[str]:
     lines = [
         f"  {say_moment(kill.at)} kill -9 {kill.name}："
         + (
-            f"{kill.back_after_seconds:.1f} s 后恢复，无丢失、无重复 back, nothing lost or repeated"
+            f"{kill.back_after_seconds:.1f} s 后恢复 back at work"
+            + ("，无丢失、无重复 nothing lost or repeated" if report.holds else "")
             if kill.back_after_seconds
             else "未恢复 NOT BACK"
         )
