@@ -1,0 +1,119 @@
+"""Whole runs in which workers die by SIGKILL: they end as a run without kills.
+
+`HUB_FAULTS=all ./run test tests/faults/test_killed_runs.py` runs all twenty (about six minutes) and
+prints the table of docs/fault-runs.md; `HUB_FAULTS=3,17` runs those. Otherwise two are drawn by
+`HUB_FAULTS_SEED`, or by the day, which takes under a minute.
+"""
+
+import datetime as dt
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from hub.adapters.faults import HOOKS
+from hub.cli import hub as command_line
+from tests.conftest import KafkaPart, PostgresPart
+from tests.faults.decisions import WAVES, submissions_in
+from tests.faults.ending import Ending, ending_of
+from tests.faults.plan import RUNS, table
+from tests.faults.whole_hub import COMMANDS, ENOUGH, Kill, Killed, WholeHub
+
+SAMPLE = 2
+
+
+def _chosen() -> list[int]:
+    """Return the numbers of the runs to do, from 1."""
+    wanted = os.environ.get("HUB_FAULTS", "")
+    numbers = list(range(1, len(RUNS) + 1))
+    if wanted == "all":
+        return numbers
+    if wanted:
+        return [int(number) for number in wanted.split(",")]
+    seed = os.environ.get("HUB_FAULTS_SEED") or dt.datetime.now(dt.UTC).date().toordinal()
+    return sorted(random.Random(int(seed)).sample(numbers, SAMPLE))
+
+
+Carry = Callable[[tuple[Kill, ...]], tuple[WholeHub, Ending]]
+
+
+@pytest.fixture(scope="module")
+def carry(
+    kafka: KafkaPart, postgres: PostgresPart, tmp_path_factory: pytest.TempPathFactory
+) -> Carry:
+    """Return what carries out a run on a site of its own and collects how it ended."""
+
+    def run(kills: tuple[Kill, ...]) -> tuple[WholeHub, Ending]:
+        folder = tmp_path_factory.mktemp("run")
+        prefix = f"{folder.name.replace('_', '')}x{os.getpid()}."
+        hub = WholeHub(folder, kafka.bootstrap, postgres.dsn, prefix)
+        try:
+            hub.run(kills)
+        finally:
+            hub.close()
+        return hub, ending_of(hub, postgres.dsn)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def undisturbed(carry: Carry) -> Ending:
+    """Return the ending of a run in which nobody is killed."""
+    return carry(())[1]
+
+
+@pytest.fixture(scope="module")
+def kills(request: pytest.FixtureRequest) -> Iterator[list[tuple[int, Killed, bool]]]:
+    """Collect the kills of all runs; print their table in the end."""
+    found: list[tuple[int, Killed, bool]] = []
+    yield found
+    lines = table(found)
+    if os.environ.get("HUB_FAULTS_TABLE"):
+        Path(os.environ["HUB_FAULTS_TABLE"]).write_text("\n".join(lines) + "\n", "utf-8")
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
+    if capture is not None:
+        with capture.global_and_fixture_disabled():
+            sys.stdout.write("\n".join(["", *lines, ""]))
+
+
+def test_the_twenty_runs_hit_every_worker_and_most_hooks() -> None:
+    """Every process of the hub dies at least once, at all of the named hooks together."""
+    killed = [kill for run in RUNS for kill in run]
+    assert len(RUNS) == 20
+    assert {kill.worker for kill in killed} == set(COMMANDS)
+    assert {kill.hook for kill in killed} == set(HOOKS)
+
+
+@pytest.mark.kafka
+@pytest.mark.faults
+@pytest.mark.parametrize("number", _chosen())
+def test_a_run_with_kills_ends_as_one_without(
+    number: int, carry: Carry, undisturbed: Ending, kills: list[tuple[int, Killed, bool]],
+    kafka: KafkaPart,
+) -> None:  # fmt: skip
+    """Same outcomes, states, platform books, result files and look-ups; the ledger is whole."""
+    hub, ending = carry(RUNS[number - 1])
+    kills += [(number, killed, ending == undisturbed) for killed in hub.killed]
+    assert len(hub.killed) == len(RUNS[number - 1])
+    assert min(killed.counted for killed in hub.killed) >= ENOUGH
+    for name, found, wanted in zip(Ending._fields, ending, undisturbed, strict=True):
+        assert found == wanted, name
+    _nothing_twice(hub)
+    for audit in ("verify", "replay"):
+        words = ["audit", audit, "--site", str(hub.folder), "--bootstrap", kafka.bootstrap]
+        audited = CliRunner().invoke(command_line, words)
+        assert audited.exit_code == 0, audited.output
+
+
+def _nothing_twice(hub: WholeHub) -> None:
+    """Every submission has one number, one decision, one answer; every outcome one id."""
+    eyes = hub.eyes
+    assert len(eyes.submitted) == sum(map(submissions_in, WAVES))
+    assert eyes.resubmitted == 0
+    assert eyes.decided_twice == []
+    assert eyes.answered == {one: outcome.name.lower() for one, outcome in eyes.decided.items()}
+    assert set(eyes.outcome_ids.values()) == {1}
