@@ -113,9 +113,20 @@ class Place:
             time.sleep(0.2)
         return found
 
-    def start_registrar(self, state: Path, log: Path) -> subprocess.Popen[bytes]:
-        """Start a registrar that keeps its state there."""
-        command = [sys.executable, "-m", "hub", "run", "registrar", "--site", str(self.folder)]
+    def answered(self) -> int:
+        """Return how many submissions have a receipt."""
+        topic = f"{self.prefix}receipts.{DEPARTMENT}"
+        inputs = KafkaInputs(self.bootstrap, "test")
+        places = {(topic, p): 0 for p in range(PARTITIONS)}
+        found = {
+            dict(record.headers)["ce_id"] for some in inputs.read_to_end(places) for record in some
+        }
+        inputs.close()
+        return len(found)
+
+    def start(self, worker: str, state: Path, log: Path) -> subprocess.Popen[bytes]:
+        """Start a worker that keeps its state there."""
+        command = [sys.executable, "-m", "hub", "run", worker, "--site", str(self.folder)]
         environment = {**os.environ, "KAFKA_BOOTSTRAP": self.bootstrap, "HUB_STATE": str(state)}
         with log.open("ab") as said:
             return subprocess.Popen(
@@ -125,7 +136,7 @@ class Place:
     @contextmanager
     def registrar(self) -> Iterator[subprocess.Popen[bytes]]:
         """Run a registrar for a while."""
-        process = self.start_registrar(self.folder / "state", self.folder / "registrar.log")
+        process = self.start("registrar", self.folder / "state", self.folder / "registrar.log")
         try:
             yield process
         finally:
@@ -180,7 +191,7 @@ def test_a_second_registrar_of_a_slot_is_refused(place: Place) -> None:
     place.send_good(10)
     with place.registrar() as first:
         place.wait_for_all()
-        second = place.start_registrar(place.folder / "state", place.folder / "second.log")
+        second = place.start("registrar", place.folder / "state", place.folder / "second.log")
         assert second.wait(30) == EXIT_REFUSED
         said = (place.folder / "second.log").read_text(encoding="utf-8")
         assert "正被另一进程使用" in said
@@ -197,7 +208,7 @@ def test_a_registrar_on_another_disk_takes_over_and_the_first_writes_no_more(pla
     log = place.folder / "registrar.log"
     with ExitStack() as running:
         for number in range(2):
-            process = place.start_registrar(place.folder / f"state-{number}", log)
+            process = place.start("registrar", place.folder / f"state-{number}", log)
             running.callback(process.wait, 20)
             running.callback(process.terminate)
             place.wait_for_all()
@@ -224,7 +235,7 @@ def test_a_full_disk_is_said_aloud_and_once_there_is_room_nothing_is_missing(
     """The same process goes on, and decides each submission exactly once."""
     log = place.folder / "registrar.log"
     place.send_good(20_000, "长" * 60)
-    process = place.start_registrar(small_disk, log)
+    process = place.start("registrar", small_disk, log)
     try:
         deadline = time.monotonic() + 60
         while "腾出磁盘空间" not in log.read_text("utf-8"):
@@ -252,3 +263,28 @@ def test_a_kafka_port_in_use_is_named_with_its_remedy(tmp_path: Path) -> None:
     assert "处理办法" in refused.output
     down = CliRunner(env=environment).invoke(command_line, ["dev", "down"])
     assert down.exit_code == 0, down.output
+
+
+def test_receipts_on_a_full_disk_are_said_to_wait_and_none_is_missing(
+    place: Place, small_disk: Path
+) -> None:
+    """The follower waits for room and then answers every submission; the registrar goes on."""
+    log = place.folder / "receipts.log"
+    place.send_good(15_000, "长" * 60)
+    with place.registrar():
+        process = place.start("receipts", small_disk, log)
+        try:
+            place.wait_for_all()
+            deadline = time.monotonic() + 60
+            while "回执库无法写入" not in log.read_text("utf-8"):
+                assert process.poll() is None, log.read_text("utf-8")[-2_000:]
+                assert time.monotonic() < deadline, log.read_text("utf-8")[-2_000:]
+                time.sleep(0.2)
+            subprocess.run(["mount", "-o", "remount,size=256m", str(small_disk)], check=True)
+            while place.answered() < place.sent:
+                assert process.poll() is None, log.read_text("utf-8")[-2_000:]
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+        finally:
+            process.terminate()
+            process.wait(20)
