@@ -23,3 +23,8 @@ def say_moment(at_ms: int) -> str:
 def day_number(at_ms: int) -> int:
     """Count of days since the epoch, in Shanghai."""
     return (at_ms + 8 * 3_600_000) // DAY_MS
+
+
+def day_start_ms(number: int) -> int:
+    """When such a day begins."""
+    return number * DAY_MS - 8 * 3_600_000

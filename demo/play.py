@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from demo.account import Account
 from demo.build_dataset import HERE
-from demo.dates import DAY_MS, day_number, say_day
+from demo.dates import DAY_MS, day_number, day_start_ms, say_day
 from demo.stage import Stage
 from hub.errors import UnavailableError
 
@@ -62,7 +62,7 @@ def read_schedule(days: int) -> Schedule:
         DroppedFile(one["path"], one["department"], one["drop_at"], one["rows"])
         for one in content["files"]
     ]
-    midnight = day_number(files[0].drop_at) * DAY_MS - 8 * 3_600_000
+    midnight = day_start_ms(day_number(files[0].drop_at))
     ends_at = midnight + days * DAY_MS
     kept = tuple(one for one in files if one.drop_at < ends_at)
     return Schedule(kept, midnight + 7 * 3_600_000, ends_at)
@@ -214,7 +214,7 @@ class Play:
         self._account.poll(_TURN_SECONDS)
         if day_number(now) != self._day:
             if self._day:
-                self._tell(self._line(now))
+                self._tell(self._line(say_day(day_start_ms(day_number(now)) - 1), now))
             self._day = day_number(now)
         kill = self._kill
         if kill is not None and not kill.killed_at and now >= kill.at:
@@ -234,7 +234,7 @@ class Play:
                 self._course.is_drained = True
                 break
         self._course.drain_seconds = time.monotonic() - began
-        self._tell(self._line(self._stage.now()))
+        self._tell(self._line("办结 end  ", self._stage.now()))
 
     def _is_at_rest(self) -> bool:
         account = self._account
@@ -286,7 +286,7 @@ class Play:
                 return sum(self._account.stages[target.number].values())
         return self._account.records
 
-    def _line(self, now: int) -> str:
+    def _line(self, day: str, now: int) -> str:
         account = self._account
         outcomes = account.outcomes.values()
         numbers = (
@@ -297,7 +297,7 @@ class Play:
             *(account.shown(target.number) for target in self._stage.loaded.site.targets),
             sum(account.overdue(now).values()),
         )
-        return f"{say_day(now - 1)} " + "".join(f"{number:>10}" for number in numbers)
+        return f"{day} " + "".join(f"{number:>10}" for number in numbers)
 
 
 HEADER: Final = (

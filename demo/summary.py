@@ -11,7 +11,7 @@ from demo.checks import Answers, Check
 from demo.dates import say_moment
 from demo.play import Course, Schedule
 from demo.stage import Stage, is_usual
-from hub.commands.words import OUTCOMES, PARTIES, reason_words, table
+from hub.commands.words import OUTCOMES, PARTIES, reason_words, table, width
 from hub.core.whose_time import Party
 from hub.metrics import PRIMARY_OUTCOMES
 
@@ -206,30 +206,32 @@ def example_document(report: Report) -> str:
 
 def _next(report: Report) -> list[str]:
     """Commands that work as they stand."""
-    state = report.stage.settings.state_folder
-    where = "" if is_usual(report.stage.settings) else f"HUB_STATE={state} "
-    own_site = report.stage.loaded.site.prefix != "demo."
-    site = f" --site {_short(report.stage.folder)}" if own_site else ""
-    lines = []
-    if not report.keep:
-        lines.append(
-            f"  {where}./run hub dev up            # 重新启动存储 the parts again, with these data"
+    stage = report.stage
+    where = "" if is_usual(stage.settings) else f"HUB_STATE={stage.settings.state_folder} "
+    folder = _short(stage.folder)
+    # several sites may have look-up tables in a database that is not ours
+    site = "" if stage.settings.postgres_dsn is None else f" --site {folder}"
+    commands = [
+        (f"hub trace --document '{example_document(report)}'{site}", "一条记录的全程 one record"),
+        (f"hub due --limit 10{site}", "逾期与将到期，谁的责任 what is due, whose fault"),
+        (f"hub status{site}", "总体状态 where everything stands"),
+        (f"hub audit replay --site {folder}", "再重放一次 decide everything again"),
+    ]
+    if report.keep:
+        commands.append(("demo --stop", "全部停止 stop everything"))
+    else:
+        commands.insert(
+            0, ("hub dev up", "先重新启动存储，数据仍在 first: the parts, with these data")
         )
-    lines += [
-        f"  {where}./run hub trace --document '{example_document(report)}'{site}",
-        f"  {where}./run hub due --limit 10{site}",
-        f"  {where}./run hub status{site}",
-        f"  {where}./run hub audit replay --site {_short(report.stage.folder)}",
+        commands.append(("hub dev down", "停止存储 stop the parts"))
+        commands.append(("demo --keep", "演示结束后继续运行 leave it running afterwards"))
+    widest = max(width(command) for command, _ in commands)
+    lines = [
+        f"  {where}./run {command}{' ' * (widest - width(command))}   # {comment}"
+        for command, comment in commands
     ]
     if report.results:
         lines.append(f"  回执文件 a result file: {_short(_telling(report.results))}")
-    if report.keep:
-        lines.append(f"  {where}./run demo --stop              # 全部停止 stop everything")
-    else:
-        lines.append(f"  {where}./run hub dev down          # 停止 stop them")
-        lines.append(
-            f"  {where}./run demo --keep           # 演示结束后继续运行 leave it running afterwards"
-        )
     return lines
 
 
