@@ -68,14 +68,14 @@ def some_rows(draw: st.DrawFn) -> dict[str, str]:
     """A row out of a small pool: identities collide, spellings and contents differ."""
     code = draw(st.sampled_from(COMPANIES))
     document = draw(st.sampled_from(["舟示〔2026〕1号", "舟示[2026] 1号", "舟示〔2026〕2号"]))
-    day = draw(st.sampled_from(["2026-12-21", "2026/12/21", "2026-11-02", "昨天", ""]))
-    content = draw(st.sampled_from(["甲", "乙", ""]))
+    day = draw(st.sampled_from(["2026-12-21"] * 4 + ["2026/12/21", "2026-11-02", "昨天", ""]))
+    content = draw(st.sampled_from(["甲", "甲", "甲", "乙", "乙", ""]))
     if draw(st.booleans()):
         return licence_row(
             XK_XDR_SHXYM=code, XK_WSH=document, XK_JDRQ=day, XK_NR=content, XK_YXQZ="2026-12-21"
         )
-    ends = draw(st.sampled_from(["2026-12-31", "2027-11-01", ""]))
-    grave = draw(st.sampled_from(["", "轻微", "一般"]))
+    ends = draw(st.sampled_from(["2026-12-31", "2027-11-01"]))
+    grave = draw(st.sampled_from(["", "", "轻微", "一般"]))
     return penalty_row(
         CF_XDR_SHXYM=code, CF_WSH=document, CF_JDRQ=day, CF_NR=content, CF_GSJZQ=ends,
         CF_YZCD=grave,
@@ -103,7 +103,7 @@ def reference_to(row: dict[str, str]) -> dict[str, str]:
 
 
 departments = st.sampled_from([DEPARTMENT, DEPARTMENT, DEPARTMENT, OTHER_DEPARTMENT])
-versions = st.sampled_from([None, None, 1, 2, 3])
+versions = st.sampled_from([None, None, None, None, None, 1, 2, 3])
 
 
 class AnyHistory(RuleBasedStateMachine):
