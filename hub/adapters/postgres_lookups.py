@@ -198,8 +198,10 @@ SELECT department, target, sum(in_time)::bigint AS in_time, sum(late)::bigint AS
        sum(open)::bigint AS open, sum(overdue)::bigint AS overdue
 FROM (
   SELECT department, target,
-         count(*) FILTER (WHERE event IN ('stopped_in_time', 'in_time_learned_late')) AS in_time,
-         count(*) FILTER (WHERE event = 'stopped_late') AS late, 0 AS open, 0 AS overdue
+         count(*) FILTER (WHERE event IN ('stopped_in_time', 'in_time_learned_late'))
+           - count(*) FILTER (WHERE event = 'reopened') AS in_time,
+         count(*) FILTER (WHERE event = 'stopped_late')
+           - count(*) FILTER (WHERE event = 'reopened_late') AS late, 0 AS open, 0 AS overdue
   FROM clock_events WHERE clock <> 'expire' GROUP BY department, target
   UNION ALL
   SELECT r.department, c.target, 0, 0, count(*), count(*) FILTER (WHERE c.due_at <= %s)

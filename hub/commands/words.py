@@ -58,6 +58,8 @@ EVENTS: Final = {
     "stopped_in_time": "按时完成",
     "stopped_late": "逾期完成",
     "in_time_learned_late": "按时完成（事后得知）",
+    "reopened": "平台受后退回，重新计时",
+    "reopened_late": "平台受后退回，重新计时",
     "expired": "公示期满",
     "due_date_moved": "期限改变",
     "due_date_confirmed": "期限确认",

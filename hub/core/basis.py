@@ -32,6 +32,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_MS: Final = 86_400_000
 _PUBLIC_WITHHELD: Final = (Reason("WITHHELD_FROM_PUBLIC", "", "warning"),)
 _PERIOD_OVER: Final = (Reason("DISCLOSURE_PERIOD_OVER", "", "warning"),)
+_PERIOD_CAPPED: Final = (Reason("DATE_PUBLICATION_TOO_LONG", "CF_GSJZQ", "warning"),)
 _RULEBOOK_CLOCKS: Final = {ClockKind.DISCLOSE: "disclose", ClockKind.WITHDRAW: "withdraw"}
 
 
@@ -131,9 +132,14 @@ class Basis:
         procedure = "01" if checked.simple_procedure else ""
         if self.rulebook.withheld_by(kind, checked.decided_on, procedure, checked.seriousness):
             return every & ~self._public, _PUBLIC_WITHHELD
-        if self._publication_ends_at(prepared) <= now:
+        end = self.rulebook.publication_end(
+            kind, checked.decided_on, checked.seriousness, checked.expires_on
+        )
+        if end is None:
+            return every, ()
+        if due_at_ms(end.on) <= now:
             return every & ~self._public, _PERIOD_OVER
-        return every, ()
+        return every, _PERIOD_CAPPED if end.is_capped else ()
 
     # --- clocks ---
 

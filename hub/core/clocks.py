@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _RANK = {
     StageCode.SENT: 1,
-    StageCode.REFUSED: 2,
-    StageCode.ACKNOWLEDGED: 3,
+    StageCode.ACKNOWLEDGED: 2,
+    StageCode.REFUSED: 3,  # a platform may take a record in and refuse it later
     StageCode.PUBLISHED: 4,
     StageCode.WITHDRAWN: 4,
 }
@@ -96,9 +96,16 @@ def unfinished_withdrawals(old: RecordState | None, besides: int) -> tuple[Clock
     )
 
 
-def withdrawal_clocks(kind: str, targets: int, now: int, basis: Basis) -> tuple[Clock, ...]:
-    """One withdrawal clock per target that must stop showing the record."""
-    return basis.withdrawal_clocks(kind, targets, now)
+def withdrawal_clocks(
+    kind: str, old: RecordState, targets: int, now: int, basis: Basis
+) -> tuple[Clock, ...]:
+    """One withdrawal clock per target that must stop showing the record.
+
+    Where a withdrawal is owed already, its deadline stays: naming it again postpones nothing.
+    """
+    owed = {c.target: c for c in unfinished_withdrawals(old, 0)}
+    fresh = basis.withdrawal_clocks(kind, targets, now)
+    return tuple(owed.get(c.target, c) for c in fresh)
 
 
 def named_stages(
@@ -122,12 +129,25 @@ def _first_stages(publish: int) -> tuple[Stage, ...]:
 
 
 def met_targets(old: RecordState) -> int:
-    """Bit per target whose disclosure duty has been met."""
+    """Bit per target whose first disclosure has been met."""
     bits = 0
-    for clock in old.clocks:
-        if clock.kind is ClockKind.DISCLOSE and not clock.is_running:
-            bits |= 1 << clock.target
+    for clock in met_clocks(old):
+        bits |= 1 << clock.target
     return bits
+
+
+def met_clocks(old: RecordState) -> tuple[Clock, ...]:
+    """The clocks of first disclosures that were met, stopped.
+
+    A correction clock that still runs says so too: it was begun because the first was met. A
+    record that has moved keeps them, so that the move can be told once more.
+    """
+    return tuple(
+        clock._replace(flags=clock.flags | ClockFlag.STOPPED)
+        for clock in old.clocks
+        if clock.kind is ClockKind.DISCLOSE
+        and (not clock.is_running or clock.flags & ClockFlag.CORRECTION)
+    )
 
 
 def note_stage(
@@ -138,8 +158,13 @@ def note_stage(
     On time is judged by the platform's own time: overdue may be followed by *in time, learned
     late*.
     """
-    del now
     expected = next((s for s in old.stages if s.target == report.target), None)
+    if (
+        expected is not None
+        and expected.action == report.action == "P"
+        and report.version < expected.version
+    ):
+        return _note_earlier(old, report, now, basis)
     if (
         expected is None
         or (expected.version, expected.action) != (report.version, report.action)
@@ -151,8 +176,46 @@ def note_stage(
     )
     stages = tuple(reached if s is expected else s for s in old.stages)
     events: list[ClockEvent] = []
+    if reached.stage is StageCode.REFUSED:
+        clocks = tuple(_reopen(clock, reached, events) for clock in old.clocks)
+        return old._replace(stages=stages, clocks=clocks), tuple(events)
     clocks = tuple(_stop(clock, reached, old, basis, events) for clock in old.clocks)
     return old._replace(stages=stages, clocks=clocks), tuple(events)
+
+
+def _note_earlier(
+    old: RecordState, report: StageReport, now: int, basis: Basis
+) -> tuple[RecordState | None, tuple[ClockEvent, ...]]:
+    """An earlier version met the duty of disclosure, and that is learned after the correction.
+
+    The inherited clock stops by the platform's time; what is left is the correction's own clock.
+    """
+    reached = Stage(
+        report.target, report.version, report.action, report.stage, report.at, report.platform_at
+    )
+    events: list[ClockEvent] = []
+    clocks = tuple(
+        clock if clock.flags & ClockFlag.CORRECTION else _stop(clock, reached, old, basis, events)
+        for clock in old.clocks
+    )
+    if not events:
+        return None, ()
+    clocks += basis.correction_clocks(old.kind, 1 << report.target, now)
+    return old._replace(clocks=clocks), tuple(events)
+
+
+def _reopen(clock: Clock, reached: Stage, events: list[ClockEvent]) -> Clock:
+    """A platform that acknowledged and then refused has not taken the record over: time runs on."""
+    if (
+        clock.target != reached.target
+        or clock.is_running
+        or clock.kind is not ClockKind.DISCLOSE
+        or reached.action != "P"
+    ):
+        return clock
+    event = "reopened_late" if clock.flags & ClockFlag.LATE else "reopened"
+    events.append(ClockEvent(clock.target, clock.kind, event))
+    return clock._replace(flags=clock.flags & ~(ClockFlag.STOPPED | ClockFlag.LATE))
 
 
 def _stop(

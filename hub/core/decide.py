@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from hub.core import clocks
-from hub.core.keys import MoveNote, Receipt
+from hub.core.keys import MoveNote, Receipt, split_held
 from hub.core.record import (
     NO_KEY,
     ClockEvent,
@@ -130,8 +130,13 @@ def _quarantine(
 ) -> Decision:  # fmt: skip
     """Keep it out of sight, but let the legal clock run: it is still an undisclosed decision."""
     everything = prepared.reasons + reasons
-    has_row = prepared.is_row
-    if not has_row or (old is not None and old.status in (Status.LIVE, Status.HELD, Status.MOVED)):
+    if prepared.kind == "record.moved_out.v1" and prepared.move_id != NO_KEY:
+        # the row that waits for this departure must learn that it will not come
+        return Decision(
+            Outcome.QUARANTINED, reasons=everything, move=Move(prepared.move_id, "x"),
+            facts=(("met", "0"),),
+        )  # fmt: skip
+    if not prepared.is_row or (old is not None and _is_beyond_quarantine(prepared, old)):
         return Decision(Outcome.QUARANTINED, reasons=everything)
     running = clocks.quarantine_clocks(prepared, old, now, basis)
     state = RecordState(
@@ -141,6 +146,13 @@ def _quarantine(
         prepared.cause.key,
     )  # fmt: skip
     return Decision(Outcome.QUARANTINED, state=state, reasons=everything)
+
+
+def _is_beyond_quarantine(prepared: Prepared, old: RecordState) -> bool:
+    """Whether a faulty row leaves the record as it stands: it is in use, or not the sender's."""
+    if old.status in (Status.LIVE, Status.HELD, Status.MOVED):
+        return True
+    return prepared.is_foreign and old.department != prepared.department
 
 
 def _row(
@@ -192,13 +204,14 @@ def _publish(
     shown, withheld = basis.targets_for(prepared, now)
     named_before = old.named if old is not None else 0
     version = (old.version if old is not None else 0) + 1
-    withdraw = named_before & ~shown if old is not None and old.status is Status.LIVE else 0
+    withdraw = 0
     if outcome is Outcome.CORRECTED and old is not None:
         running = clocks.corrected_clocks(prepared, old, shown, now, basis)
     else:
         running = clocks.disclosure_clocks(prepared, old, shown, met, now, basis)
-    if withdraw:
-        running += clocks.withdrawal_clocks(prepared.subject_kind, withdraw, now, basis)
+    if old is not None and old.status is Status.LIVE:
+        withdraw = named_before & ~shown
+        running += clocks.withdrawal_clocks(prepared.subject_kind, old, withdraw, now, basis)
     if old is not None:
         running += clocks.unfinished_withdrawals(old, shown | withdraw)
     timer_at, provisional = index_fields(running)
@@ -282,7 +295,8 @@ def _take_down(
         flags=RecordFlag.NONE,
         version=version,
         publish=0,
-        clocks=clocks.withdrawal_clocks(old.kind, old.named, now, basis),
+        clocks=clocks.withdrawal_clocks(old.kind, old, old.named, now, basis)
+        + (clocks.met_clocks(old) if status is Status.MOVED else ()),
         stages=clocks.named_stages(old, 0, old.named, version),
     )
     return Decision(
@@ -312,7 +326,7 @@ def _moved_out(
     already = (
         decision.outcome is Outcome.DUPLICATE and old is not None and old.status is Status.MOVED
     )
-    met = clocks.met_targets(old) if old is not None and left else 0
+    met = clocks.met_targets(old) if old is not None and (left or already) else 0
     return decision._replace(
         move=Move(prepared.move_id, "o" if left or already else "x"), facts=(("met", str(met)),)
     )
@@ -321,17 +335,18 @@ def _moved_out(
 def _moved_in(
     view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
 ) -> Decision:
-    """A record arrives under its new identity; held until the old one has been left."""
-    if old is not None and old.status in (Status.LIVE, Status.HELD):
+    """A record arrives under its new identity; held until the old one has been left.
+
+    What is held already is held anew, for this move: the one it waited for may never come.
+    """
+    if old is not None and old.status is Status.LIVE:
         return _row(view, prepared, old, now, basis, sequence)
     stored = view.get(b"m" + prepared.move_id)
     note = MoveNote.unpack(stored) if stored is not None else None
     if note is not None and note.verdict == "o":
         return _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED, note.met)
     if note is not None and note.verdict == "x":
-        return _quarantine(
-            prepared, old, now, basis, sequence, Reason("RECORD_NOT_FOUND", "", "error")
-        )
+        return _quarantine(prepared, old, now, basis, sequence, Reason("MOVE_REFUSED", "", "error"))
     state = RecordState(
         Status.HELD, RecordFlag.NONE, old.version if old else 0, prepared.content, sequence,
         prepared.decided_on, prepared.source_version, old.named if old else 0, 0, NEVER,
@@ -374,15 +389,18 @@ def _note_move(
     note = MoveNote.unpack(stored) if stored is not None else None
     facts = (("met", str(prepared.met)),)
     if note is None or note.verdict != "h" or old is None or old.status is not Status.HELD:
-        verdict = prepared.verdict if note is None else note.verdict
+        is_news = note is None or (note.verdict == "x" and prepared.verdict == "o")
+        verdict = prepared.verdict if note is None or is_news else note.verdict
         return Decision(Outcome.MOVE_NOTED, move=Move(prepared.move_id, verdict), facts=facts)
+    waits_for, framed = split_held(view.get(b"h" + prepared.record_key) or b"")
+    if prepared.verdict == "x" and waits_for != prepared.move_id:
+        return Decision(Outcome.MOVE_NOTED, move=Move(prepared.move_id, "x"), facts=facts)
     released = Move(prepared.move_id, "r")
-    held = prepare_held(
-        prepared, old.department, view.get(b"h" + prepared.record_key) or b"", now, basis
-    )
+    held = prepare_held(prepared, old, framed, now, basis)
     if prepared.verdict == "x" or held.has_errors:
-        missing = () if held.has_errors else (Reason("RECORD_NOT_FOUND", "", "error"),)
+        missing = () if held.has_errors else (Reason("MOVE_REFUSED", "", "error"),)
         state = old._replace(status=Status.QUARANTINED, live_sequence=sequence)
+        released = Move(prepared.move_id, prepared.verdict)  # the row may come again, repaired
         return Decision(
             Outcome.HELD_RELEASED, state=state, reasons=held.reasons + missing, move=released,
             refers_to=old.live_sequence, facts=facts,
@@ -436,7 +454,7 @@ def _fire_timer(
         state = state._replace(
             version=version,
             publish=state.publish & ~expired,
-            clocks=state.clocks + clocks.withdrawal_clocks(old.kind, expired, now, basis),
+            clocks=state.clocks + clocks.withdrawal_clocks(old.kind, state, expired, now, basis),
             stages=clocks.named_stages(state, 0, expired, version),
         )
         outcome = Outcome.EXPIRED

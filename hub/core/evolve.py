@@ -71,7 +71,8 @@ def _evolve_rare(raw: bytes, changes: MutableMapping[bytes, bytes | None]) -> No
     record = decode_record(raw)
     match record.outcome:
         case "h":
-            changes[b"h" + record.record_key] = record.row
+            waits_for = record.move.move_id if record.move is not None else NO_KEY
+            changes[b"h" + record.record_key] = waits_for + record.row
         case "R":
             changes[b"h" + record.record_key] = None
         case "B":

@@ -6,7 +6,7 @@
 | `s` + submission key | first receipt: sequence, outcome, basis |
 | `t` + due time + record key | empty: the timer index, in time order |
 | `p` + record key | empty: records with a provisional deadline |
-| `h` + record key | the framed row of a record held until its move is known |
+| `h` + record key | of a record held until its move is known: the move's id, the framed row |
 | `m` + move id | what is known of a move: verdict, record key, targets whose duty was met |
 | `q` + topic id | offset of the last cause read from that topic |
 | `b` | id of the current basis; `B` + id: its document |
@@ -127,6 +127,15 @@ def record_key_of(
     return sha256(text.encode() + credit_code).digest()[:16]
 
 
-def submission_key_of(stream: bytes, sequence: bytes) -> bytes:
-    """Identity of a submission: 16 bytes of the hash of its stream and sequence."""
-    return sha256(stream + b"\x1f" + sequence).digest()[:16]
+def submission_key_of(department: str, stream: bytes, sequence: bytes) -> bytes:
+    """Identity of a submission: 16 bytes of the hash of its stream and sequence.
+
+    The department (its topic) is part of it: the stream's name is in the sender's hand, and
+    nobody may use up another's numbers.
+    """
+    return sha256(b"\x1f".join((department.encode(), stream, sequence))).digest()[:16]
+
+
+def split_held(stored: bytes) -> tuple[bytes, bytes]:
+    """What is stored of a held record: the move it waits for, the framed row."""
+    return stored[:16], stored[16:]

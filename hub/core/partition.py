@@ -34,6 +34,7 @@ from hub.core.touches import (
     prepare_outcome,
     prepare_submission,
 )
+from hub.domain.credit_code import normalise_credit_code
 from hub.domain.partitioning import partition_of
 from hub.errors import HubError
 from hub.ports import InputRecord, OutputRecord
@@ -165,7 +166,7 @@ class PartitionCore:
         decoded = self._basis().contracts.decode_framed(value)
         if not isinstance(decoded, tuple):
             return []
-        key = str(decoded[1]["new_credit_code"]).encode()
+        key = normalise_credit_code(str(decoded[1]["new_credit_code"])).encode()
         content = {
             "met": dict(record.facts)["met"],
             "move_id": record.move.move_id.hex(),

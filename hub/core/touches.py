@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from hub.contracts import Checked
     from hub.core.basis import Basis
+    from hub.core.state import RecordState
 
 MAX_DECODED_BYTES = 1024 * 1024
 """Limit of a submission once decompressed: a compressed batch slips past the broker's limit."""
@@ -42,6 +43,8 @@ _OWN_HEADERS = frozenset(
     {"ce_specversion", "ce_type", "ce_source", "ce_id", "ce_time", "hub_position",
      "hub_source_version"}
 )  # fmt: skip
+LAST_MOMENT = 253_370_736_000_000
+"""The year 9999 in Shanghai, milliseconds: what followers must write as a date lies before it."""
 _MOST_DIGITS = 19
 _MOST_CODE = 64
 
@@ -90,6 +93,8 @@ class Prepared:
     has_errors: bool = False
     is_oversize: bool = False
     is_row: bool = False
+    is_foreign: bool = False
+    """The department does not submit for this authority."""
     row: bytes = b""
     move_id: bytes = NO_KEY
     met: int = 0
@@ -142,10 +147,10 @@ def prepare_submission(
     prepared = Prepared(cause, Verb.SUBMISSION, department, kind)
     stream, sequence = headers.get("ce_source"), headers.get("ce_id")
     if stream and sequence:
-        prepared.submission_key = submission_key_of(stream, sequence)
+        prepared.submission_key = submission_key_of(department, stream, sequence)
     else:
         prepared.submission_key = submission_key_of(
-            cause.topic.encode(), b"%d/%d" % (partition, cause.offset)
+            department, cause.topic.encode(), b"%d/%d" % (partition, cause.offset)
         )
         prepared.refuse("HEADER_MISSING", "ce_source" if not stream else "ce_id")
     version = headers.get("hub_source_version")
@@ -168,8 +173,9 @@ def prepare_submission(
 def _is_over_envelope(cause: Cause, headers: Mapping[str, bytes]) -> bool:
     if len(cause.headers) > _MOST_HEADERS or CUT_MARK in headers:
         return True
-    size = len(cause.key) + len("".join(headers)) + len(b"".join(headers.values()))
-    return size > MAX_ENVELOPE_BYTES
+    # of every header, also where several have one name: the ledger carries them all
+    size = sum(len(name) + len(value) for name, value in cause.headers)
+    return len(cause.key) + size > MAX_ENVELOPE_BYTES
 
 
 def _cut_envelope(cause: Cause) -> Cause:
@@ -228,8 +234,10 @@ def _identify(prepared: Prepared, checked: Checked, basis: Basis) -> None:
         prepared.refuse("KEY_MISMATCH")
     authorities = basis.authorities_of(prepared.department)
     if authorities is None:
+        prepared.is_foreign = True
         prepared.refuse("UNKNOWN_DEPARTMENT")
     elif checked.authority_code and checked.authority_code not in authorities:
+        prepared.is_foreign = True
         prepared.refuse("FOREIGN_AUTHORITY")
     if checked.document_key and checked.name_key:
         subject = basis.subject_of(prepared.subject_kind)
@@ -310,11 +318,12 @@ def _read_unreadable(prepared: Prepared, row: Mapping[str, str | bytes], basis: 
 
 
 def prepare_held(
-    prepared: Prepared, department: str, framed: bytes, now: int, basis: Basis
+    prepared: Prepared, old: RecordState, framed: bytes, now: int, basis: Basis
 ) -> Prepared:
     """Check a held row again when it is released: rules and calendars may have changed since."""
-    held = Prepared(prepared.cause, Verb.NOTE_MOVE, department, "record.moved_in.v1")
+    held = Prepared(prepared.cause, Verb.NOTE_MOVE, old.department, "record.moved_in.v1")
     held.row = framed
+    held.source_version = old.source_version
     decoded = basis.contracts.decode_framed(framed)
     if isinstance(decoded, Fault):
         held.refuse(decoded.code, "row")
@@ -382,6 +391,14 @@ def _unsigned(value: str | int, bits: int) -> int:
     return number
 
 
+def _moment(value: str | int) -> int:
+    moment = _unsigned(value, 64)
+    if moment >= LAST_MOMENT:
+        message = "a moment behind the calendar's end"
+        raise ValueError(message)
+    return moment
+
+
 def follow_move(prepared: Prepared, record_key: bytes) -> None:
     """Second look: the move is known, so the record it holds must be read too."""
     prepared.record_key = record_key
@@ -408,9 +425,9 @@ def prepare_outcome(cause: Cause, target: int) -> Prepared:
             _unsigned(content["version"], 32),
             "P" if content["action"] == "publish" else "W",
             _STAGES[content["stage"]],
-            _unsigned(content["at"], 64),
-            _unsigned(content["platform_at"] or content["at"], 64),
-            str(content["code"]),
+            _moment(content["at"]),
+            _moment(content["platform_at"] or content["at"]),
+            str(content["code"]).encode("utf-8", "replace").decode(),  # JSON can say half a letter
         )
     except _UNREADABLE:
         prepared.verb = Verb.REFUSE

@@ -214,7 +214,7 @@ def test_a_refused_move_releases_the_held_row_into_quarantine(hub: HubTestDriver
     written = move(hub, in_first=True)
     assert [r.publish_targets for r in written if r.publish_targets] == []
     (released,) = [r for r in written if r.outcome is Outcome.HELD_RELEASED]
-    assert codes(released) == {"RECORD_NOT_FOUND"}
+    assert codes(released) == {"MOVE_REFUSED"}
 
 
 def test_a_quarantined_row_still_runs_against_its_deadline(hub: HubTestDriver) -> None:
@@ -277,10 +277,39 @@ def test_overdue_may_be_followed_by_published_in_time_learned_late(hub: HubTestD
     assert [e.event for e in noted.events] == ["in_time_learned_late"]
 
 
-def test_a_stale_outcome_changes_nothing(hub: HubTestDriver) -> None:
-    """The answer to version 1 says nothing about version 2."""
+def test_a_duty_met_by_an_earlier_version_is_met_though_learned_after_the_correction(
+    hub: HubTestDriver,
+) -> None:
+    """The city showed version 1 in time; its answer comes late. Version 2 has its own clock."""
     first = submit(hub, licence_row())
+    shown_at = hub.now + 1000
+    hub.advance(DAY)
     correct(hub, licence_row(XK_NR="食品销售"))
+    hub.advance(30 * DAY)
+    noted = report(hub, first, "city", "published", shown_at)
+    assert [e.event for e in noted.events] == ["in_time_learned_late"]
+    assert noted.state is not None
+    assert [s.version for s in noted.state.stages if s.target == 1] == [2]
+    running = [c for c in noted.state.clocks if c.target == 1 and c.is_running]
+    assert [c.due_at > hub.now for c in running] == [True]
+
+
+def test_a_platform_that_acknowledges_and_then_refuses_has_not_met_the_duty(
+    hub: HubTestDriver,
+) -> None:
+    """The province's clock stopped at the acknowledgement; after the refusal it runs again."""
+    record = submit(hub, licence_row())
+    report(hub, record, "province", "acknowledged", hub.now)
+    refused = report(hub, record, "province", "refused", hub.now)
+    assert [e.event for e in refused.events] == ["reopened"]
+    events = [e for r in hub.advance(30 * DAY) for e in r.events]
+    assert 0 in {e.target for e in events if e.event == "overdue"}
+
+
+def test_an_answer_to_what_was_withdrawn_since_changes_nothing(hub: HubTestDriver) -> None:
+    """The publication that comes through late says nothing about the withdrawal."""
+    first = submit(hub, licence_row())
+    withdraw(hub)
     assert report(hub, first, "city", "published", hub.now).state is None
 
 

@@ -32,8 +32,6 @@ LONGEST_FUNCTION = 70
 """Lines that fit on a screen."""
 
 NOT_GIVEN = {
-    "MOVE_REFUSED": "a refused move says RECORD_NOT_FOUND today, which is less exact",
-    "DATE_PUBLICATION_TOO_LONG": "the end is capped by the rulebook today, without a word",
 }
 """Catalogue codes that no code gives: code to why it is there all the same."""
 
