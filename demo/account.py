@@ -208,9 +208,12 @@ class Account:
         """A duty ended: in time, or too late and through whose fault."""
         if event in _IN_TIME:
             self._ended[state.department, target].in_time += 1
+        elif event == "reopened":
+            self._ended[state.department, target].in_time -= 1
         elif event == "stopped_late":
             (clock,) = (c for c in state.clocks if (c.target, c.kind) == (target, kind))
             done = next(s.platform_at for s in state.stages if s.target == target)
+            done = done or record.decided_at  # an earlier version ended it: learned just now
             party = self._fault(record.record_key, clock, done, record.decided_at)
             self._ended[state.department, target].late[party] += 1
 

@@ -194,14 +194,17 @@ def _note_earlier(
         report.target, report.version, report.action, report.stage, report.at, report.platform_at
     )
     events: list[ClockEvent] = []
-    clocks = tuple(
-        clock if clock.flags & ClockFlag.CORRECTION else _stop(clock, reached, old, basis, events)
-        for clock in old.clocks
-    )
+    clocks: list[Clock] = []
+    for clock in old.clocks:
+        is_inherited = not clock.flags & ClockFlag.CORRECTION
+        stopped = _stop(clock, reached, old, basis, events) if is_inherited else clock
+        if stopped is clock:
+            clocks.append(clock)
+        else:  # a target has one clock of disclosure: the correction's takes its place
+            clocks += basis.correction_clocks(old.kind, 1 << report.target, now)
     if not events:
         return None, ()
-    clocks += basis.correction_clocks(old.kind, 1 << report.target, now)
-    return old._replace(clocks=clocks), tuple(events)
+    return old._replace(clocks=tuple(clocks)), tuple(events)
 
 
 def _reopen(clock: Clock, reached: Stage, events: list[ClockEvent]) -> Clock:
