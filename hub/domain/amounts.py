@@ -11,8 +11,9 @@ mean a binary fraction or a wrong unit, and are refused instead of rounded. Deci
 
 import re
 from decimal import Decimal
-from functools import lru_cache
 from typing import Final, NamedTuple
+
+from hub.domain.remembering import remembered
 
 _PLACES: Final = 6
 _WHOLE_DIGITS: Final = 12
@@ -34,7 +35,7 @@ _ABSENT: Final = AmountReading("", "")
 _UNREADABLE: Final = AmountReading("", "AMOUNT_UNREADABLE")
 
 
-@lru_cache(maxsize=20_000)
+@remembered(20_000)
 def read_amount(text: str) -> AmountReading:
     """Read an amount in 万元; an empty text is an absent amount, not an error.
 

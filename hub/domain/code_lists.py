@@ -11,6 +11,8 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from hub.domain.remembering import LONGEST
+
 #: A cell longer than this is not a coded value; bounds the work and what the cache keeps.
 _LONGEST: Final = 512
 
@@ -206,13 +208,16 @@ _LOOKUP: Final[dict[str, dict[str, Code]]] = {
 _ABSENT: Final = CodeReading((), (), "", "", needs_note=False, reason="")
 
 
-@lru_cache(maxsize=20_000)
 def read_code(name: str, text: str) -> CodeReading:
     """Read a value of the list called `name` (a key of CODE_LISTS, else `KeyError`).
 
     An empty text is an absent value, not an error. The reason is the list's (CODE_UNKNOWN or
     STATUS_INVALID) when a part is unknown, or when several stand where one is allowed.
     """
+    return _remembered(name, text) if len(text) <= LONGEST else _read_code(name, text)
+
+
+def _read_code(name: str, text: str) -> CodeReading:
     listed, known = CODE_LISTS[name], _LOOKUP[name]
     folded = "".join(text.translate(_HALF_WIDTH).split())
     if not folded:
@@ -225,6 +230,9 @@ def read_code(name: str, text: str) -> CodeReading:
         if part and not _read_part(listed, known, part, found):
             return refused
     return _reading(listed, found) if found else refused
+
+
+_remembered: Final = lru_cache(maxsize=20_000)(_read_code)
 
 
 def _read_part(listed: CodeList, known: dict[str, Code], part: str, found: dict[str, str]) -> bool:

@@ -12,10 +12,10 @@ GB 11714 weights are 3*6^i mod 11, 6 is 1/2 and 35 = 2 (mod 11); GB 11643 weight
 
 from datetime import date
 from enum import StrEnum
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from hub.domain.region_codes import PROVINCES, REGION_CODES
+from hub.domain.remembering import remembered
 
 CREDIT_CODE_LENGTH: Final = 18
 _CITIZEN_ID_LENGTH: Final = 18
@@ -163,7 +163,7 @@ def is_possible_old_citizen_id(text: str) -> bool:
     )
 
 
-@lru_cache(maxsize=100_000)
+@remembered(100_000)
 def assess_credit_code(text: str) -> CreditCodeAssessment:
     """Normalise and judge a submitted code: reason codes of errors and of warnings.
 

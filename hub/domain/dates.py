@@ -14,8 +14,9 @@ Days of business begin and end at 00:00 Asia/Shanghai, which has been UTC+8 all 
 
 import re
 from datetime import date
-from functools import lru_cache
 from typing import Final, NamedTuple
+
+from hub.domain.remembering import remembered
 
 #: The agreed value for 长期 in a valid-to column.
 LONG_TERM: Final = date(2099, 12, 31)
@@ -65,7 +66,7 @@ _UNREADABLE: Final = DateReading("", None, "DATE_UNREADABLE")
 _LONG_TERM_READING: Final = DateReading(LONG_TERM.isoformat(), LONG_TERM, "")
 
 
-@lru_cache(maxsize=20_000)
+@remembered(20_000)
 def read_date(text: str) -> DateReading:
     """Read a date; an empty text is an absent date, not an error.
 
@@ -83,7 +84,7 @@ def read_date(text: str) -> DateReading:
     return _reading_of(text)
 
 
-@lru_cache(maxsize=20_000)
+@remembered(20_000)
 def read_valid_to(text: str) -> DateReading:
     """Read a valid-to date as `read_date`; 长期 and its like are 2099-12-31.
 

@@ -7,9 +7,10 @@ brackets are folded by table and not by Unicode NFKC, which would also turn ① 
 """
 
 import re
-from functools import lru_cache
 from typing import Final
 from unicodedata import normalize
+
+from hub.domain.remembering import remembered
 
 #: Opening and closing forms seen in real document numbers, and their full- or half-width twins.
 _OPENING: Final = "【[﹝（(［〔"
@@ -56,7 +57,7 @@ def normalise_document_number(text: str) -> str:
     return normalize("NFC", text.translate(_NUMBER_TABLE))
 
 
-@lru_cache(maxsize=50_000)
+@remembered(50_000)
 def normalise_subject_name(text: str) -> str:
     """The name for comparing: brackets as (), half width, no blanks, one middle dot; idempotent.
 

@@ -14,6 +14,8 @@ _SHIFT: Final = 24
 _MASK: Final = 0xFFFFFFFF
 _SIGN: Final = 0x80000000
 _TO_POSITIVE: Final = 0x7FFFFFFF
+_LONGEST: Final = 64
+"""A longer key is no credit code: answered, not remembered."""
 
 
 def murmur2(key: bytes) -> int:
@@ -32,7 +34,13 @@ def murmur2(key: bytes) -> int:
     return digest - (1 << 32) if digest & _SIGN else digest
 
 
-@lru_cache(maxsize=200_000)
 def partition_of(key: bytes, count: int) -> int:
     """The partition of a key among `count` partitions (`count` ≥ 1, fixed for a topic's life)."""
+    return _remembered(key, count) if len(key) <= _LONGEST else _partition_of(key, count)
+
+
+def _partition_of(key: bytes, count: int) -> int:
     return (murmur2(key) & _TO_POSITIVE) % count
+
+
+_remembered: Final = lru_cache(maxsize=200_000)(_partition_of)
