@@ -309,7 +309,10 @@ _PASSING = frozenset(
 
 
 def _to_input(message: Message) -> InputRecord:
-    headers = message.headers()
+    try:
+        headers = message.headers()
+    except (SystemError, UnicodeDecodeError):  # a name that is no UTF-8: the client cannot read it
+        headers = None
     return InputRecord(
         message.topic() or "",
         message.partition() or 0,

@@ -15,6 +15,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from hub.core.touches import LAST_MOMENT
+
 Action = Literal["publish", "withdraw"]
 
 FINAL_STAGE: Final[dict[str, str]] = {"publish": "published", "withdraw": "withdrawn"}
@@ -147,10 +149,10 @@ def read_receipt(told: dict[str, object], expected: Expected) -> Verdict:
     moment = read_moment(told.get("at"))
     if told.get("stage") == "refused":
         return refusal(told, moment)
-    receipt, stage = told.get("receipt"), told.get("stage")
+    receipt, stage = _text(told.get("receipt")), told.get("stage")
     if told.get("digest") != expected.digest:
         return Unknown("receipt for other content")
-    if not isinstance(receipt, str) or not 0 < len(receipt) <= _MAX_RECEIPT:
+    if not 0 < len(receipt) <= _MAX_RECEIPT:
         return Unknown("no receipt")
     if moment is None or stage not in ("acknowledged", FINAL_STAGE[expected.action]):
         return Unknown("receipt without the platform's time or with another action's stage")
@@ -159,17 +161,22 @@ def read_receipt(told: dict[str, object], expected: Expected) -> Verdict:
 
 def refusal(told: dict[str, object], moment: int | None = None) -> Verdict:
     """Read a refusal; one without a code says nothing anybody could act on."""
-    code = told.get("code")
-    if not isinstance(code, str) or not code:
+    code = _text(told.get("code"))
+    if not code:
         return Unknown("refusal without a code")
-    message = told.get("message")
-    return Refused(
-        code[:_MAX_CODE], message[:_MAX_MESSAGE] if isinstance(message, str) else "", moment
-    )
+    return Refused(code[:_MAX_CODE], _text(told.get("message"))[:_MAX_MESSAGE], moment)
+
+
+def _text(told: object) -> str:
+    """Read a text that can be written again: JSON can say half a character, UTF-8 cannot."""
+    return told.encode("utf-8", "replace").decode() if isinstance(told, str) else ""
 
 
 def read_moment(told: object) -> int | None:
-    """Read an RFC 3339 time; business milliseconds since the epoch, or None."""
+    """Read an RFC 3339 time; business milliseconds since the epoch, or None.
+
+    The year 1 of an unset clock and the year 9999 of "never" are no times something happened at.
+    """
     if not isinstance(told, str):
         return None
     try:
@@ -179,4 +186,5 @@ def read_moment(told: object) -> int | None:
     if moment.tzinfo is None:
         return None
     epoch = datetime.fromtimestamp(0, tz=moment.tzinfo)
-    return (moment - epoch) // timedelta(milliseconds=1)
+    at = (moment - epoch) // timedelta(milliseconds=1)
+    return at if 0 <= at < LAST_MOMENT else None

@@ -134,7 +134,9 @@ class Teller:
         headers = dict(record.cause.headers)
         stream = headers.get("ce_source", b"").decode("utf-8", "replace")
         number = headers.get("ce_id", b"")
-        if not stream or not number.isdigit() or len(number) > _LONGEST_NUMBER:
+        if not number.isdigit() or len(number) > _LONGEST_NUMBER:
+            return None
+        if not stream.startswith(f"{record.department}/"):  # nobody answers in another's name
             return None
         sequence = int(number)
         mark, sheet, row = _position(headers.get("hub_position", b""))
