@@ -194,14 +194,19 @@ def _checks(report: Report) -> list[str]:
 
 
 def example_document(report: Report) -> str:
-    """A document number worth tracing: corrected, and shown on every platform; "" if none."""
+    """A document number worth tracing: corrected, and shown on every platform; "" if none.
+
+    The first in order, so that every run names the same.
+    """
     account = report.account
     numbers = [target.number for target in report.stage.loaded.site.targets]
-    for key, row in account.rows.items():
-        deliveries = [account.deliveries[number].get(key, []) for number in numbers]
-        if row.status == "live" and row.version > 1 and all(deliveries) and row.document_number:
-            return row.document_number
-    return next((row.document_number for row in account.rows.values() if row.document_number), "")
+    worth = [
+        row.document_number
+        for key, row in account.rows.items()
+        if row.status == "live" and row.version > 1 and row.document_number
+        if all(account.deliveries[number].get(key) for number in numbers)
+    ]
+    return min(worth or [row.document_number for row in account.rows.values()], default="")
 
 
 def _next(report: Report) -> list[str]:
