@@ -160,7 +160,11 @@ def _row(
 ) -> Decision:
     """A full row, not declared as a correction."""
     del view
-    if old is None or old.status in (Status.QUARANTINED, Status.WITHDRAWN, Status.MOVED):
+    if old is None or old.status is Status.QUARANTINED:
+        return _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED)
+    if old.status in (Status.WITHDRAWN, Status.MOVED):
+        if _is_older(prepared, old):  # a straggler must not show again what was taken down
+            return _superseded(old)
         return _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED)
     if old.content == prepared.content:
         return Decision(
@@ -294,6 +298,7 @@ def _take_down(
         status=status,
         flags=RecordFlag.NONE,
         version=version,
+        source_version=max(old.source_version, prepared.source_version),
         publish=0,
         clocks=clocks.withdrawal_clocks(old.kind, old, old.named, now, basis)
         + (clocks.met_clocks(old) if status is Status.MOVED else ()),

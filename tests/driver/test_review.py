@@ -276,6 +276,28 @@ def test_a_withdrawal_of_everything_inherits_what_was_owed_before(hub: HubTestDr
     assert dues(hub.run()[0], ClockKind.WITHDRAW)[1] == owed[1]
 
 
+@pytest.mark.parametrize(
+    ("version", "outcome"),
+    [(4, Outcome.SUPERSEDED), (5, Outcome.SUPERSEDED), (7, Outcome.ACCEPTED)],
+)
+def test_a_straggler_does_not_show_a_withdrawn_penalty_again(
+    hub: HubTestDriver, version: int, outcome: Outcome
+) -> None:
+    """What is older by the source's own count than the withdrawal stays down."""
+    hub.pipe(DEPARTMENT, PENALTY, COMPANY, framed(PENALTY, penalty_row()), source_version=5)
+    gone = {
+        "subject_kind": PENALTY, "document_number": "舟市监罚〔2026〕1号",
+        "subject_name": "舟山示例贸易有限公司", "credit_code": COMPANY,
+        "authority_code": AUTHORITY, "reason": "撤销",
+    }  # fmt: skip
+    withdrawal = framed("record.withdrawn.v1", gone)
+    hub.pipe(DEPARTMENT, "record.withdrawn.v1", COMPANY, withdrawal, source_version=6)
+    hub.run()
+    hub.pipe(DEPARTMENT, PENALTY, COMPANY, framed(PENALTY, penalty_row()), source_version=version)
+    (record,) = [r for r in hub.run() if r.cause.kind == "S"]
+    assert record.outcome is outcome
+
+
 def test_a_refusal_after_an_acknowledgement_is_noted(hub: HubTestDriver) -> None:
     """A platform may take a record in and refuse it later: its last word counts."""
     hub.pipe(DEPARTMENT, LICENCE, COMPANY, framed(LICENCE, licence_row()))
