@@ -111,7 +111,7 @@ class DeadlineClock(BusinessClock, Protocol):
     def has_jumped(self) -> bool:
         """Whether the machine's clock ran ahead of the time that really passed.
 
-        Deadlines are then held until the clock is right again or an operator restarts the worker.
+        Business time then stands still until the clock is right or an operator restarts the worker.
         """
 
 

@@ -75,7 +75,7 @@ class Driver:
                 return self._store.read(keys)
             case ask.Now():
                 return self._business_clock.now()
-            case ask.HoldsTimers():
+            case ask.HasJumped():
                 return self._business_clock.has_jumped()
             case ask.Commit():
                 written = self._transactions.commit()

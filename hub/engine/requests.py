@@ -84,8 +84,8 @@ class Now(NamedTuple):
     """Reply: business time in milliseconds."""
 
 
-class HoldsTimers(NamedTuple):
-    """Reply: true while the business clock has jumped ahead and must not fire deadlines."""
+class HasJumped(NamedTuple):
+    """Reply: true while the machine's clock has run ahead of the time that really passed."""
 
 
 class Begin(NamedTuple):
@@ -123,5 +123,5 @@ class Wait(NamedTuple):
 
 Request = (
     Initialise | Retire | ReadState | Scan | WriteState | Bounds | FoldLedger | NextFold | Assign
-    | Consume | Now | HoldsTimers | Begin | Produce | Commit | Hook | Report | Wait
+    | Consume | Now | HasJumped | Begin | Produce | Commit | Hook | Report | Wait
 )  # fmt: skip

@@ -224,7 +224,7 @@ class Slot:
         inputs = cast(
             "list[InputRecord]", (yield from self._ask(ask.Consume(BATCH_INPUTS, POLL_SECONDS)))
         )
-        wall = cast("int", (yield from self._ask(ask.Now())))
+        wall = yield from self._now()
         if inputs:
             yield from self._ask(ask.Hook("after_consume"))
             if not self._reading_all:  # what follows the bases is read on from here
@@ -242,6 +242,18 @@ class Slot:
             yield from self._sweep(wall)
         if not inputs and not due:
             yield ask.Report("idle", {})
+
+    def _now(self) -> Generator[ask.Request, Any, int]:
+        """Business time; it stands still while the machine's clock has run ahead.
+
+        What is written at a time that has not come would fire deadlines early for good: a
+        partition's time never goes back.
+        """
+        wall = cast("int", (yield from self._ask(ask.Now())))
+        if (yield from self._ask(ask.HasJumped())):
+            yield ask.Report("time_stands_still", {})
+            return max(core.head.decided_at for core in self.cores.values()) or wall
+        return wall
 
     def _cut_at_control(self, inputs: list[InputRecord]) -> Iterable[list[InputRecord]]:
         """A basis or a map change ends its batch.
@@ -264,9 +276,6 @@ class Slot:
             now = core.now(wall)
             if self._next_timer[partition] > now or core.basis is None:
                 continue
-            if (yield from self._ask(ask.HoldsTimers())):
-                yield ask.Report("timers_held", {"partition": partition})
-                break
             found = yield from self._ask(
                 ask.Scan(prefixed(partition, b"t"), prefixed(partition, b"u"), TIMERS_PER_BATCH)
             )
@@ -348,9 +357,11 @@ class Slot:
         if step is None:
             return
         record, raw = step
-        outputs.append(OutputRecord(self.ledger, partition, record.cause.key, raw, ()))
         if record.move is not None:
+            # before the record: were the transaction torn between the two, the verdict would be
+            # told twice, which is harmless, and not never
             outputs.extend(core.outputs(record, prepared.cause.value))
+        outputs.append(OutputRecord(self.ledger, partition, record.cause.key, raw, ()))
         evolve(raw, view.changes)
         self._watch(partition, record)
         counts[record.outcome.value, record.department, record.kind] += 1

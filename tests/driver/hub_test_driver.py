@@ -180,7 +180,7 @@ class HubTestDriver:
                 return self._consume(limit)
             case ask.Now():
                 return self.now
-            case ask.HoldsTimers():
+            case ask.HasJumped():
                 return self.clock_jumped
             case ask.Begin():
                 self._open = []
