@@ -281,7 +281,7 @@ class Process:
                 self._session = None
             case ask.Report(event, _numbers):
                 self.idle = self.idle + 1 if event == "idle" else 0
-            case ask.HoldsTimers():
+            case ask.HasJumped():
                 return False
         return None
 
