@@ -74,10 +74,16 @@ def _first_missing(blocks: dict[int, bytearray], last: int) -> int:
     return 0
 
 
-def submission_of(headers: tuple[tuple[str, bytes], ...]) -> tuple[str, int] | None:
-    """(stream, sequence) as a connector numbers them; None where a sender does not number."""
+def submission_of(
+    department: str, headers: tuple[tuple[str, bytes], ...]
+) -> tuple[str, int] | None:
+    """(stream, sequence) as a connector numbers them; None where a sender does not number.
+
+    A stream is its department's: one that bears another department's name is named with both.
+    """
     named = dict(headers)
     stream, sequence = named.get("ce_source", b""), named.get("ce_id", b"")
     if not stream or not sequence.isdigit() or len(sequence) > _MOST_DIGITS or not int(sequence):
         return None
-    return stream.decode("utf-8", "replace"), int(sequence)
+    name = stream.decode("utf-8", "replace")
+    return name if name.startswith(f"{department}/") else f"{department}: {name}", int(sequence)

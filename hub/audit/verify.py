@@ -132,10 +132,13 @@ class Verifier:
 
     def tally(self, topic: str) -> Tally | None:
         """The tally of the department whose topic this is."""
+        department = self.department_of(topic)
+        return self.departments.setdefault(department, Tally()) if department else None
+
+    def department_of(self, topic: str) -> str:
+        """The department whose topic this is; empty for other topics."""
         head = self.prefix + "submissions."
-        if not topic.startswith(head):
-            return None
-        return self.departments.setdefault(topic[len(head) :], Tally())
+        return topic[len(head) :] if topic.startswith(head) else ""
 
 
 class _PartitionWalk:
@@ -188,7 +191,8 @@ class _PartitionWalk:
                 self._verifier.waiting += 1
                 if tally is not None:
                     tally.waiting += 1
-                    number = submission_of(record.headers)
+                    department = self._verifier.department_of(topic)
+                    number = submission_of(department, record.headers)
                     if number is not None:
                         self._verifier.book.mark(*number, Mark.WAITING)
 
@@ -282,7 +286,8 @@ class _PartitionWalk:
         tally = self._verifier.tally(record.cause.topic)
         if tally is not None:
             tally.outcomes[record.outcome] += 1
-        number = submission_of(record.cause.headers)
+        department = self._verifier.department_of(record.cause.topic)
+        number = submission_of(department, record.cause.headers)
         if number is None:
             return
         book = self._verifier.book

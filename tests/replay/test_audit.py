@@ -373,6 +373,22 @@ def test_one_number_sent_to_two_partitions_has_two_primary_outcomes(live: HubTes
     assert [f.code for f in verify(live).differences.kept] == ["TWO_PRIMARY_OUTCOMES"]
 
 
+def test_a_number_of_another_department_s_stream_is_another_submission(
+    live: HubTestDriver,
+) -> None:
+    """The stream's name is in the sender's hand; nobody can use up another's numbers."""
+    row = licence_row(XK_XDR_SHXYM=company(300))
+    headers = (
+        ("ce_type", LICENCE.encode()), ("ce_source", f"{DEPARTMENT}/test".encode()),
+        ("ce_id", b"1"),
+    )  # fmt: skip
+    key = company(300).encode()
+    place = partition_of(key, 2)
+    live.put(f"submissions.{OTHER_DEPARTMENT}", place, key, framed(LICENCE, row), headers)
+    assert live.run()[0].outcome is Outcome.ACCEPTED
+    assert verify(live).differences.kept == []
+
+
 FORGERIES: dict[str, dict[str, Any]] = {
     "OUTCOME_UNFIT": {"outcome": Outcome.DUE_SOON},
     "TIME_WENT_BACK": {"decided_at": 1},

@@ -242,7 +242,7 @@ def test_whatever_fails_every_input_is_decided_once_and_alike(first: int) -> Non
 class WritesStateFirst(Slot):
     """Sabotage: the state changes before the transaction is committed."""
 
-    def _commit(self, outputs: Any, views: Any, before: Any) -> Road:  # noqa: ANN401 - as `Slot`
+    def _commit(self, views: Any, before: Any) -> Road:  # noqa: ANN401 - as `Slot`
         changes = {}
         for partition, core in self.cores.items():
             if core.head is not before[partition][0]:
@@ -250,7 +250,7 @@ class WritesStateFirst(Slot):
                 changes.update({head + k: v for k, v in views[partition].changes.items()})
                 changes[head + keys.HEAD] = core.head.pack()
         yield from self._ask(ask.WriteState(changes))
-        yield from super()._commit(outputs, views, before)
+        yield from super()._commit(views, before)
 
 
 class ForgetsToSeek(Slot):
