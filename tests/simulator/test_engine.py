@@ -18,6 +18,7 @@ from hub.core.record import CauseKind, decode_record
 from hub.core.state import decode_state
 from hub.domain.partitioning import partition_of
 from hub.engine import requests as ask
+from hub.engine import slot
 from hub.engine.slot import Slot, SlotPlan
 from hub.errors import IntegrityError
 from hub.ports import OutputRecord
@@ -43,6 +44,12 @@ TOPICS = (
     f"{PREFIX}submissions.{DEPARTMENT}",
     f"{PREFIX}submissions.{OTHER_DEPARTMENT}",
 )
+
+
+@pytest.fixture(autouse=True)
+def _small_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction is decided and sent in several stretches, as a large one is."""
+    monkeypatch.setattr(slot, "DECIDED_AT_ONCE", 3)
 
 
 class Inputs:
@@ -293,7 +300,7 @@ def test_zombies_that_are_not_fenced_are_noticed() -> None:
     assert fails_for_some_seed(broker=lambda: ModelBroker(fences=False))
 
 
-@pytest.mark.parametrize("slot", [WritesStateFirst, ForgetsToSeek])
-def test_a_slot_without_its_order_is_noticed(slot: type[Slot]) -> None:
+@pytest.mark.parametrize("sabotaged", [WritesStateFirst, ForgetsToSeek])
+def test_a_slot_without_its_order_is_noticed(sabotaged: type[Slot]) -> None:
     """State before commit, or no seek after a failure: inputs are lost or repeated."""
-    assert fails_for_some_seed(slot=slot)
+    assert fails_for_some_seed(slot=sabotaged)
