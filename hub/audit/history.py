@@ -6,6 +6,7 @@ and memory stays bounded however long the history is.
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -97,9 +98,14 @@ class Histories:
 
 
 def read_partition(inputs: Readable, topic: str, partition: int) -> Iterator[InputRecord]:
-    """A whole partition as it is now, from its first retained record."""
-    start, _end = inputs.bounds([(topic, partition)])[topic, partition]
-    return _flat(inputs.read_to_end({(topic, partition): start}))
+    """A whole partition as it is now, from its first retained record.
+
+    What is written while it is read is left out: the causes of that may be behind the end of an
+    input topic that was opened before.
+    """
+    start, end = inputs.bounds([(topic, partition)])[topic, partition]
+    records = _flat(inputs.read_to_end({(topic, partition): start}))
+    return takewhile(lambda record: record.offset < end, records)
 
 
 def _flat(batches: Iterable[list[InputRecord]]) -> Iterator[InputRecord]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from hub.audit.finding import WHOLE_SITE
+from hub.audit.history import read_partition
 from hub.audit.streams import Mark, StreamBook
 from hub.core.basis import canonical_json
 from hub.core.record import (
@@ -24,7 +26,14 @@ from hub.domain.partitioning import partition_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
 from tests.driver.rows import DEPARTMENT, LICENCE, OTHER_DEPARTMENT, framed, licence_row
-from tests.replay.scenario import PREFIX, company, repeat, run_scenario, submit
+from tests.replay.scenario import (
+    PREFIX,
+    MemoryInputs,
+    company,
+    repeat,
+    run_scenario,
+    submit,
+)
 from tests.replay.tampering import forge, ledger_of, places, put_bytes, replay, verify
 
 SUBMISSIONS = f"{PREFIX}submissions.{DEPARTMENT}"
@@ -336,6 +345,32 @@ def test_what_waits_is_counted_and_is_no_difference(live: HubTestDriver) -> None
     report = verify(live)
     assert report.differences.kept == []
     assert (report.waiting, report.departments[DEPARTMENT].waiting) == (1, 1)
+
+
+def test_what_is_written_during_the_audit_is_left_out(live: HubTestDriver) -> None:
+    """An input topic opened early ends before the causes of what is written later."""
+    before = live.log.logs[f"{PREFIX}ledger", 1].copy()
+    submit(live, licence_row(XK_XDR_SHXYM=next(_companies_of(1))))
+    live.run()
+    assert len(live.raw_ledger(1)) > len(before)
+
+    class EarlyBounds(MemoryInputs):
+        """Says where the ledger ended a moment ago."""
+
+        def bounds(
+            self, partitions: Iterable[tuple[str, int]]
+        ) -> dict[tuple[str, int], tuple[int, int]]:
+            found = super().bounds(partitions)
+            if (f"{PREFIX}ledger", 1) in found:
+                found[f"{PREFIX}ledger", 1] = (0, len(before))
+            return found
+
+    assert list(read_partition(EarlyBounds(live.log), f"{PREFIX}ledger", 1)) == before
+
+
+def _companies_of(partition: int) -> Iterator[str]:
+    """Credit codes whose records are in this partition."""
+    return (c for c in map(company, range(400, 500)) if partition_of(c.encode(), 2) == partition)
 
 
 def test_a_gap_in_a_stream_is_named(live: HubTestDriver) -> None:

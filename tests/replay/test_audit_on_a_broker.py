@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from hub.adapters.kafka import KafkaTransactions
 from hub.cli import hub as command_line
+from hub.commands import audit as audit_command
 from hub.ports import InputRecord, OutputRecord
 from hub.repository import DEPLOY, ROOT
 from tests.conftest import KafkaPart
@@ -108,6 +109,13 @@ def test_a_ledger_is_verified_and_replayed_from_a_broker(
     status, replayed = audit(kafka, "replay", "--site", folder)
     assert (status, replayed["differences"], replayed["declared"]) == (0, [], [])
     assert sum(p["replayed"] for p in replayed["partitions"]) == len(hub.ledger())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit_command, "IN_MEMORY", 0)  # as a ledger too long for memory
+        environment = {"KAFKA_BOOTSTRAP": kafka.bootstrap}
+        arguments = ["audit", "replay", "--site", folder]
+        result = CliRunner(env=environment).invoke(command_line, arguments)
+    assert result.exit_code == 0, result.output
+    assert "一致 no difference" in result.output
     altered = str(site(tmp_path / "altered", prefix, working_days=9))
     status, what_if = audit(kafka, "replay", "--site", folder, "--with-site", altered)
     assert status == 1
