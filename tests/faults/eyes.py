@@ -217,8 +217,8 @@ def ends_of(ledger: list[tuple[int, LedgerRecord]]) -> Iterator[tuple[Submission
 def standing_of(state: RecordState) -> tuple[object, ...]:
     """A record's state without times and sequences.
 
-    By which rule a correction's clock was counted depends on whether the version before it was
-    already shown: that is a time, too.
+    Of the clocks those that run: which duties are owed. Which were met before a correction came,
+    and by which rule its own was counted, depends on how fast the version before was shown.
     """
     stages = sorted(
         (stage.target, stage.version, stage.action, StageCode(stage.stage).name)
@@ -227,6 +227,7 @@ def standing_of(state: RecordState) -> tuple[object, ...]:
     clocks = sorted(
         (clock.target, clock.kind.name, clock.flags & ~ClockFlag.CORRECTION)
         for clock in state.clocks
+        if clock.is_running
     )
     return (
         state.status.name, state.flags, state.version, state.content.hex(), state.named,
