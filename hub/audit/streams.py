@@ -24,7 +24,7 @@ class Mark(IntEnum):
 
 
 class StreamSummary(NamedTuple):
-    """One stream: `last` is its highest number, `missing` how many below it nobody has seen."""
+    """One stream: `last` is its highest number, `missing` how many of the required are unseen."""
 
     stream: str
     last: int
@@ -38,6 +38,7 @@ class StreamBook:
 
     def __init__(self) -> None:
         self._blocks: dict[str, dict[int, bytearray]] = {}
+        self._required: dict[str, int] = {}
 
     def mark(self, stream: str, sequence: int, mark: Mark) -> Mark:
         """Set a mark; return the one it replaces. `WAITING` never replaces an answer."""
@@ -53,25 +54,36 @@ class StreamBook:
         marks = self._blocks.get(stream, {}).get(block)
         return Mark.UNSEEN if marks is None else Mark(marks[index])
 
+    def require(self, stream: str, sequence: int) -> None:
+        """This number was there when the audit began: so were all below it."""
+        self._required[stream] = max(self._required.get(stream, 0), sequence)
+
     def summaries(self) -> Iterator[StreamSummary]:
         """Every stream, by name."""
         for stream, blocks in sorted(self._blocks.items()):
+            required = self._required.get(stream, 0)
             top = max(blocks)
             last = top * _BLOCK + len(blocks[top].rstrip(b"\x00"))
-            seen = sum(_BLOCK - marks.count(0) for marks in blocks.values())
-            yield StreamSummary(stream, last, last - seen, _first_missing(blocks, last))
+            seen = sum(_seen_up_to(required, block, marks) for block, marks in blocks.items())
+            first = _first_missing(blocks)
+            missing = required - seen
+            yield StreamSummary(stream, last, missing, first if missing else 0)
 
 
-def _first_missing(blocks: dict[int, bytearray], last: int) -> int:
-    for block in range(max(blocks) + 1):
-        marks = blocks.get(block)
-        if marks is None:
-            return block * _BLOCK + 1
+def _seen_up_to(required: int, block: int, marks: bytearray) -> int:
+    """How many numbers of a block are marked, of those that must be there."""
+    length = max(0, min(_BLOCK, required - block * _BLOCK))
+    return length - marks.count(0, 0, length)
+
+
+def _first_missing(blocks: dict[int, bytearray]) -> int:
+    block = 0
+    while (marks := blocks.get(block)) is not None:
         index = marks.find(0)
         if index >= 0:
-            number = block * _BLOCK + index + 1
-            return 0 if number > last else number
-    return 0
+            return block * _BLOCK + index + 1
+        block += 1
+    return block * _BLOCK + 1
 
 
 def submission_of(

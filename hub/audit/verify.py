@@ -94,10 +94,15 @@ class VerifyReport(NamedTuple):
 
 
 class Verifier:
-    """Walks the partitions one after the other; call `partition` for each, then `report`."""
+    """Walks the partitions one after the other; call `partition` for each, then `report`.
 
-    def __init__(self, prefix: str) -> None:
+    `ends`: where the input topics ended before anything was read. A running hub goes on while it
+    is verified: what arrives later is seen in some partitions only and makes no gap.
+    """
+
+    def __init__(self, prefix: str, ends: Mapping[tuple[str, int], int] | None = None) -> None:
         self.prefix = prefix
+        self._ends = ends or {}
         self.findings = Findings()
         self.book = StreamBook()
         self.departments: dict[str, Tally] = {}
@@ -118,7 +123,8 @@ class Verifier:
         streams = tuple(self.book.summaries())
         for stream in streams:
             if stream.missing:
-                detail = f"{stream.stream} {stream.first_missing} (+{stream.missing - 1})"
+                more = f" (+{stream.missing - 1})" if stream.missing > 1 else ""
+                detail = f"{stream.stream} {stream.first_missing}{more}"
                 self.findings.add(Finding("STREAM_HAS_GAP", WHOLE_SITE, detail=detail))
         for department, tally in self.departments.items():
             if not tally.is_conserved:
@@ -134,6 +140,12 @@ class Verifier:
         """The tally of the department whose topic this is."""
         department = self.department_of(topic)
         return self.departments.setdefault(department, Tally()) if department else None
+
+    def require(self, topic: str, partition: int, offset: int, number: tuple[str, int]) -> None:
+        """A number that was there when the audit began asks for all below it."""
+        end = self._ends.get((topic, partition))
+        if end is None or offset < end:
+            self.book.require(*number)
 
     def department_of(self, topic: str) -> str:
         """The department whose topic this is; empty for other topics."""
@@ -195,6 +207,7 @@ class _PartitionWalk:
                     number = submission_of(department, record.headers)
                     if number is not None:
                         self._verifier.book.mark(*number, Mark.WAITING)
+                        self._verifier.require(topic, self._partition, record.offset, number)
 
     def _find(self, code: str, sequence: int, detail: str = "", field: str = "") -> None:
         self._verifier.findings.add(Finding(code, self._partition, sequence, field, detail))
@@ -290,6 +303,8 @@ class _PartitionWalk:
         number = submission_of(department, record.cause.headers)
         if number is None:
             return
+        cause = record.cause
+        self._verifier.require(cause.topic, self._partition, cause.offset, number)
         book = self._verifier.book
         detail = f"{number[0]} {number[1]}"
         if record.submission_key == NO_KEY:

@@ -60,8 +60,10 @@ def verify_command(
     """链、序号、每件报送一个主结果、读入等于各结果之和 / Chain, order, conservation."""
     site = load_site(site_folder).site
     inputs = _inputs(bootstrap)
-    verifier = Verifier(site.prefix)
     try:
+        places = [(topic, p) for topic in site.input_topics for p in range(site.partitions)]
+        ends = {place: end for place, (_start, end) in inputs.bounds(places).items()}
+        verifier = Verifier(site.prefix, ends)
         for partition in range(site.partitions):
             verifier.partition(partition, inputs, site.input_topics)
     finally:
