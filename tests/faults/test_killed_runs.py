@@ -1,7 +1,7 @@
 """Whole runs in which workers die by SIGKILL: they end as a run without kills.
 
-`HUB_FAULTS=all ./run test tests/faults/test_killed_runs.py` runs all twenty (about six minutes) and
-prints the table of docs/fault-runs.md; `HUB_FAULTS=3,17` runs those. Otherwise two are drawn by
+`HUB_FAULTS=all ./run test tests/faults/test_killed_runs.py` runs all twenty (five to eight minutes)
+and prints the table of docs/fault-runs.md; `HUB_FAULTS=3,17` runs those. Otherwise two are drawn by
 `HUB_FAULTS_SEED`, or by the day, which takes under a minute.
 """
 
