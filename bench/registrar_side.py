@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from confluent_kafka import Consumer, Producer, TopicPartition
+
 from bench.sample_site import DEPARTMENT
-from hub.adapters.kafka import KafkaInputs, KafkaTransactions
-from hub.ports import OutputRecord
 from hub.site import load_site
 from hub.workers.registrar import run_registrar
 
@@ -48,23 +48,38 @@ class Quota:
 
 
 def copy(bootstrap: str, quota: Quota) -> None:
-    """Consume, produce, commit: nothing is read, nothing decided."""
+    """Consume, produce, commit with the bare client: nothing is read, nothing decided."""
     gc.set_threshold(50_000, 20, 20)
     topic = f"bench.submissions.{DEPARTMENT}"
-    inputs = KafkaInputs(bootstrap, "bench.copy")
-    inputs.assign({(topic, p): 0 for p in range(PARTITIONS)})
-    producer = KafkaTransactions(bootstrap, "bench.copy")
-    producer.initialise()
+    consumer = Consumer(
+        {
+            "bootstrap.servers": bootstrap, "group.id": "bench.copy", "enable.auto.commit": False,
+            "isolation.level": "read_committed", "auto.offset.reset": "error",
+            "queued.min.messages": 20_000,
+        }
+    )  # fmt: skip
+    consumer.assign([TopicPartition(topic, p, 0) for p in range(PARTITIONS)])
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap, "transactional.id": "bench.copy", "linger.ms": 5,
+            "compression.type": "lz4", "queue.buffering.max.messages": 200_000,
+            "batch.size": 1_000_000, "batch.num.messages": 50_000,
+        }
+    )  # fmt: skip
+    producer.init_transactions()
     while quota.next():
-        records = inputs.consume(COPY_BATCH, 0.2)
-        if not records:
+        messages = consumer.consume(COPY_BATCH, 0.2)
+        if not messages:
             continue
-        producer.begin()
-        producer.produce(
-            [OutputRecord("bench.copies", r.partition, r.key, r.value, r.headers) for r in records]
-        )
-        producer.commit()
-        quota.left -= len(records)
+        producer.begin_transaction()
+        for message in messages:
+            producer.produce(
+                "bench.copies", message.value(), message.key(), message.partition() or 0,
+                headers=message.headers(),
+            )  # fmt: skip
+        producer.flush()
+        producer.commit_transaction()
+        quota.left -= len(messages)
 
 
 def registrar(bootstrap: str, folder: Path, quota: Quota) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
-from rocksdict import Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import BlockBasedOptions, Options, Rdict, WriteBatch, WriteOptions
 
 from hub.errors import UnavailableError
 
@@ -25,6 +25,10 @@ class RocksStore:
         self._folder = folder
         self._options = Options(raw_mode=True)
         self._options.create_if_missing(True)  # noqa: FBT003 - rocksdict takes it by position
+        blocks = BlockBasedOptions()
+        # most keys asked for are new: a filter of ten bits a key spares reading the files for them
+        blocks.set_bloom_filter(10, False)  # noqa: FBT003 - rocksdict takes it by position
+        self._options.set_block_based_table_factory(blocks)
         self._options.set_write_buffer_size(32 * 1024 * 1024)
         self._options.set_max_write_buffer_number(3)
         self._options.set_keep_log_file_num(2)
