@@ -22,6 +22,9 @@ CREATE INDEX IF NOT EXISTS answers_of_source ON answers (source, sheet, row, seq
 CREATE INDEX IF NOT EXISTS answers_of_record ON answers (record, source);
 CREATE TABLE IF NOT EXISTS records (
   record BLOB PRIMARY KEY, due TEXT NOT NULL, shown TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS refusals (
+  record BLOB NOT NULL, target TEXT NOT NULL, code TEXT NOT NULL,
+  PRIMARY KEY (record, target)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sources (
   source TEXT PRIMARY KEY, changes INTEGER NOT NULL, written INTEGER NOT NULL) WITHOUT ROWID;
 """
@@ -49,13 +52,20 @@ class Answer(NamedTuple):
 
 
 class RecordNews(NamedTuple):
-    """How a record stands after a ledger record: texts for people; `outcome` of a held one."""
+    """How a record stands after a ledger record: texts for people; `outcome` of a held one.
+
+    `refusing` are the targets that refuse it now, `refused` the code of the one that has just
+    said so: only that ledger record holds it, so the book keeps it while the target refuses.
+    """
 
     record: bytes
     due: str
     shown: str
     released: str = ""
     reasons: Reasons = ()
+    refusing: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+    """(target, the platform's code) each."""
 
 
 class RowAnswer(NamedTuple):
@@ -68,6 +78,8 @@ class RowAnswer(NamedTuple):
     reasons: Reasons
     due: str
     shown: str
+    refusals: tuple[str, ...] = ()
+    """`<target> <the platform's code>` of each target that refuses the record."""
 
 
 class ReceiptBook:
@@ -138,6 +150,13 @@ class ReceiptBook:
             " ON CONFLICT DO UPDATE SET due = excluded.due, shown = excluded.shown",
             (news.record, news.due, news.shown),
         )
+        known = dict(
+            execute("SELECT target, code FROM refusals WHERE record = ?", (news.record,)).fetchall()
+        )
+        for target in known.keys() - set(news.refusing):
+            execute("DELETE FROM refusals WHERE (record, target) = (?, ?)", (news.record, target))
+        for target, code in news.refused:
+            execute("INSERT OR REPLACE INTO refusals VALUES (?, ?, ?)", (news.record, target, code))
         if news.released:
             execute(
                 "UPDATE answers SET outcome = ?, reasons = ? WHERE record = ? AND outcome = 'held'",
@@ -161,17 +180,24 @@ class ReceiptBook:
     def rows_of(self, source: str) -> list[RowAnswer]:
         """Return every answer of a file, in order of sheet, row and sequence."""
         found = self._connection.execute(
-            "SELECT sheet, row, sequence, outcome, reasons, due, shown FROM answers"
+            "SELECT sheet, row, sequence, outcome, reasons, due, shown, record FROM answers"
             " LEFT JOIN records USING (record) WHERE source = ? ORDER BY sheet, row, sequence",
             (source,),
-        )
+        ).fetchall()
+        refusals: dict[bytes, tuple[str, ...]] = {}
+        for record, target, code in self._connection.execute(
+            "SELECT record, target, code FROM refusals WHERE record IN"
+            " (SELECT record FROM answers WHERE source = ?) ORDER BY target",
+            (source,),
+        ):
+            refusals[record] = (*refusals.get(record, ()), f"{target} {code}".strip())
         return [
             RowAnswer(
                 sheet, row, sequence, outcome,
                 tuple((code, field) for code, field in json.loads(reasons)),
-                due or "", shown or "",
+                due or "", shown or "", refusals.get(record, ()),
             )
-            for sheet, row, sequence, outcome, reasons, due, shown in found
+            for sheet, row, sequence, outcome, reasons, due, shown, record in found
         ]  # fmt: skip
 
     def mark_written(self, source: str, changes: int) -> None:

@@ -11,9 +11,9 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
 from hub.errors import UnavailableError
@@ -33,7 +33,9 @@ _CONTENT_TYPES: Final = (
     '<Default Extension="rels"'
     ' ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
     '<Override PartName="/xl/workbook.xml" ContentType="application/'
-    'vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/>{sheets}</Types>'
+    'vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/>'
+    '<Override PartName="/xl/styles.xml" ContentType="application/'
+    'vnd.openxmlformats-officedocument.spreadsheetml.styles+xml"/>{sheets}</Types>'
 )
 _SHEET_TYPE: Final = (
     '<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="application/'
@@ -56,8 +58,40 @@ _WORKBOOK: Final = (
 )
 _SHEET_START: Final = (
     '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
-    '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+    '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+    '<sheetViews><sheetView workbookViewId="0">'
+    '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>'
+    "</sheetView></sheetViews>{columns}<sheetData>"
 )
+_COLUMN: Final = '<col min="{n}" max="{n}" width="{width}" customWidth="1"/>'
+_PLAIN, _HEADER, _WRAPPED, _MARKED = range(4)
+"""Places in the list of cell formats, `cellXfs` of `_STYLES`."""
+_STYLES: Final = (
+    '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>'
+    '<styleSheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+    '<fonts count="2"><font><sz val="11"/></font><font><b/><sz val="11"/></font></fonts>'
+    '<fills count="3"><fill><patternFill patternType="none"/></fill>'
+    '<fill><patternFill patternType="gray125"/></fill>'
+    '<fill><patternFill patternType="solid"><fgColor rgb="FFFDE3E1"/></patternFill></fill></fills>'
+    '<borders count="1"><border/></borders>'
+    '<cellStyleXfs count="1"><xf/></cellStyleXfs>'
+    '<cellXfs count="4"><xf/><xf fontId="1" applyFont="1"/>'
+    '<xf applyAlignment="1"><alignment vertical="top" wrapText="1"/></xf>'
+    '<xf fillId="2" applyFill="1" applyAlignment="1"><alignment vertical="top" wrapText="1"/></xf>'
+    '</cellXfs><cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles>'
+    "</styleSheet>"
+)
+
+
+class Look(NamedTuple):
+    """How a sheet meets the eye: the first row stays in sight, the first columns are wide enough.
+
+    `widths` are those of the first columns, in characters; their texts wrap. The first columns
+    of a row that `is_marked` are coloured: among thousands a clerk finds the one to mend.
+    """
+
+    widths: Sequence[int] = ()
+    is_marked: Callable[[Sequence[str]], bool] = lambda _: False
 
 
 def write_csv(path: Path, table: Table) -> None:
@@ -71,7 +105,7 @@ def write_csv(path: Path, table: Table) -> None:
     _replace(path, ("\ufeff" + out.getvalue()).encode("utf-8", "replace"))
 
 
-def write_xlsx(path: Path, sheets: Sequence[tuple[str, Table]]) -> None:
+def write_xlsx(path: Path, sheets: Sequence[tuple[str, Table]], look: Look) -> None:
     """Write a workbook of (title, rows) with nothing but text cells; raises as `write_csv`."""
     out = io.BytesIO()
     numbers = range(1, len(sheets) + 1)
@@ -80,7 +114,8 @@ def write_xlsx(path: Path, sheets: Sequence[tuple[str, Table]]) -> None:
         archive.writestr("[Content_Types].xml", _CONTENT_TYPES.format(sheets=types))
         book = _RELATIONSHIP.format(n=1, type="officeDocument", target="xl/workbook.xml")
         archive.writestr("_rels/.rels", _RELATIONSHIPS.format(entries=book))
-        entries = "".join(
+        entries = _RELATIONSHIP.format(n=len(sheets) + 1, type="styles", target="styles.xml")
+        entries += "".join(
             _RELATIONSHIP.format(n=n, type="worksheet", target=f"worksheets/sheet{n}.xml")
             for n in numbers
         )
@@ -89,9 +124,10 @@ def write_xlsx(path: Path, sheets: Sequence[tuple[str, Table]]) -> None:
             f'<sheet name="{escape(title, {chr(34): "&quot;"})}" sheetId="{n}" r:id="rId{n}"/>'
             for n, (title, _) in zip(numbers, sheets, strict=True)
         )
+        archive.writestr("xl/styles.xml", _STYLES)
         archive.writestr("xl/workbook.xml", _WORKBOOK.format(sheets=names))
         for n, (_, table) in zip(numbers, sheets, strict=True):
-            archive.writestr(f"xl/worksheets/sheet{n}.xml", _sheet(table))
+            archive.writestr(f"xl/worksheets/sheet{n}.xml", _sheet(table, look))
     _replace(path, out.getvalue())
 
 
@@ -99,15 +135,19 @@ def _harmless(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_STARTS_FORMULA) else cell
 
 
-def _sheet(table: Table) -> str:
-    parts = [_SHEET_START]
-    for row in table:
+def _sheet(table: Table, look: Look) -> str:
+    columns = "".join(_COLUMN.format(n=n, width=width) for n, width in enumerate(look.widths, 1))
+    parts = [_SHEET_START.format(columns=f"<cols>{columns}</cols>" if columns else "")]
+    wide = len(look.widths)
+    for number, row in enumerate(table):
+        style = _MARKED if number and look.is_marked(row) else _WRAPPED
+        styles = [style if number else _HEADER] * wide + [_PLAIN if number else _HEADER] * len(row)
         parts.append("<row>")
         parts += [
-            f'<c t="inlineStr"><is><t xml:space="preserve">{_xml(cell)}</t></is></c>'
+            f'<c s="{style}" t="inlineStr"><is><t xml:space="preserve">{_xml(cell)}</t></is></c>'
             if cell
-            else "<c/>"
-            for cell in row
+            else f'<c s="{style}"/>'
+            for cell, style in zip(row, styles, strict=False)
         ]
         parts.append("</row>")
     parts.append("</sheetData></worksheet>")

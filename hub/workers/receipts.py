@@ -150,15 +150,24 @@ class Teller:
     def _news_of(self, record: LedgerRecord, state: RecordState) -> RecordNews:
         released = ""
         reasons: Reasons = ()
+        refusing = [stage for stage in state.stages if stage.stage == StageCode.REFUSED]
         if record.outcome is Outcome.HELD_RELEASED:
             is_live = state.status is Status.LIVE
             released, reasons = "accepted" if is_live else "quarantined", _reasons(record)
         return RecordNews(
             record.record_key,
             "；".join(filter(None, map(self._due, state.clocks))),
-            "；".join(self._shown(stage, record) for stage in state.stages),
+            "；".join(map(self._shown, state.stages)),
             released,
             reasons,
+            tuple(self._name(stage.target) for stage in refusing),
+            tuple(
+                (self._name(stage.target), reason.field)
+                for stage in refusing
+                if _is_refused_here(record, self._ids.get(stage.target, ""))
+                for reason in record.reasons
+                if reason.code == "REFUSED_BY_TARGET"
+            ),
         )
 
     def _due(self, clock: Clock) -> str:
@@ -181,15 +190,11 @@ class Teller:
         note = f"（{'，'.join(marks)}）" if marks else ""
         return f"{self._name(clock.target)}{verb} {last_day.isoformat()}{note}"
 
-    def _shown(self, stage: Stage, record: LedgerRecord) -> str:
+    def _shown(self, stage: Stage) -> str:
         """Say where and when a record was shown or taken down."""
         text = f"{self._name(stage.target)} {_STAGES_ZH[StageCode(stage.stage)]}"
         if stage.action == _WITHDRAW and stage.stage != StageCode.WITHDRAWN:
             text += "（撤下）"
-        if stage.stage == StageCode.REFUSED and _is_refused_here(record, self._ids[stage.target]):
-            text += "：" + "，".join(
-                reason.field for reason in record.reasons if reason.code == "REFUSED_BY_TARGET"
-            )
         at = datetime.fromtimestamp((stage.platform_at or stage.at) / 1000, UTC)
         return f"{text} {at.astimezone(_BEIJING):%Y-%m-%d %H:%M}" if at > _EPOCH else text
 

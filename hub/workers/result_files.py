@@ -20,7 +20,7 @@ from connectors.files_of_rows import read_rows
 from connectors.layout import Layouts
 from connectors.tables import MAX_FILE_BYTES, Cells
 from hub.adapters.receipt_book import Reasons, ReceiptBook, RowAnswer
-from hub.adapters.sheet_writer import LONGEST_CELL, write_csv, write_xlsx
+from hub.adapters.sheet_writer import LONGEST_CELL, Look, write_csv, write_xlsx
 from hub.contracts import Contracts
 from hub.contracts.columns import column_index, header_key
 from hub.domain.reasons import REASONS, message
@@ -39,6 +39,10 @@ OUTCOMES_ZH: Final = {
     "quarantined": "未通过",
 }
 _PENDING: Final = "处理中"
+_TO_DO: Final = frozenset({OUTCOMES_ZH["quarantined"], OUTCOMES_ZH["conflicting"]})
+_REFUSED: Final = "REFUSED_BY_TARGET"
+_WIDTHS: Final = (10, 16, 24, 24, 40, 40, 30, 40)
+"""Of `COLUMNS`, in characters."""
 _NOT_SHOWN: Final = "（已加密，不回显）"
 _PAUSE_SECONDS: Final = 1.0
 _PAUSE_FACTOR: Final = 5.0
@@ -146,6 +150,15 @@ class SourceFiles:
         marked[:] = [each for each in marked if each.source != file.source] + [file]
 
 
+def _is_for_the_clerk(row: Sequence[str]) -> bool:
+    """Whether somebody has to mend this row of a result: not accepted, or a platform refused it."""
+    outcome, codes = row[1:3]
+    return outcome in _TO_DO or _REFUSED in codes
+
+
+_LOOK: Final = Look(_WIDTHS, _is_for_the_clerk)
+
+
 class _ClerkRow(NamedTuple):
     """One row of the source file as read again for the result."""
 
@@ -215,7 +228,7 @@ class ResultFiles:
         write_csv(folder / f"{file.name}.result.csv", whole)
         if file.name.lower().endswith((".xlsx", ".xls", ".xlsm")):
             titled = [(f"工作表{index + 1}", table) for index, table in sheets.items()]
-            write_xlsx(folder / f"{file.name}.result.xlsx", titled or [("结果", first)])
+            write_xlsx(folder / f"{file.name}.result.xlsx", titled or [("结果", first)], _LOOK)
 
     def _sheets(self, file: SourceFile, answers: Sequence[RowAnswer]) -> dict[int, list[list[str]]]:
         """Return a table per sheet: answers beside the clerk's rows, in the clerk's order."""
@@ -240,6 +253,7 @@ class ResultFiles:
             return [place, _PENDING, "", "", "", "", "", ""]
         last = answers[-1]
         reasons = [reason for answer in answers for reason in answer.reasons]
+        reasons += [(_REFUSED, code) for code in last.refusals]
         codes, fields, texts, remedies = self._told(reasons)
         outcome = OUTCOMES_ZH.get(last.outcome, last.outcome)
         return [place, outcome, codes, fields, texts, remedies, last.due, last.shown]
@@ -254,7 +268,11 @@ class ResultFiles:
                 remedies.append(said.remedy)
         return (
             "；".join(dict.fromkeys(code for code, _ in reasons)),
-            "；".join(dict.fromkeys(self._labels.get(f, f) for _, f in reasons if f)),
+            "；".join(
+                dict.fromkeys(
+                    self._labels.get(f, f) for code, f in reasons if f and code != _REFUSED
+                )
+            ),
             "；".join(dict.fromkeys(texts)),
             "；".join(dict.fromkeys(remedies)),
         )

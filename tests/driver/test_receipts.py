@@ -222,8 +222,42 @@ def test_a_published_record_says_where_and_when(office: Office) -> None:
     office.follow()
     (row,) = office.result("licences/a.csv.result.csv")
     assert "信用网站 已公示 2026-11-06 10:05" in row["公示情况"]
-    assert "省平台 被平台退回：E42" in row["公示情况"]
+    assert "省平台 被平台退回 " in row["公示情况"]
+    assert row["原因代码"] == "REFUSED_BY_TARGET"
+    assert "省平台 E42" in row["说明"]
+    assert row["处理办法"]
+    assert row["相关栏目"] == ""
     assert row["期限"] == "省平台 2026-11-11"
+
+
+def test_a_refusal_is_told_until_the_platform_takes_the_record(office: Office) -> None:
+    """What the clock and the other platform say later does not hide why a platform refused."""
+    office.submit("licences/a.csv", table(ROW))
+    office.report("province", "refused", "E42")
+    office.report("city", "published")
+    office.driver.advance(14 * 86_400_000)
+    office.follow()
+    (row,) = office.result("licences/a.csv.result.csv")
+    assert "省平台 E42" in row["说明"]
+    office.report("province", "published")
+    office.follow()
+    (row,) = office.result("licences/a.csv.result.csv")
+    assert (row["原因代码"], row["说明"]) == ("", "")
+
+
+def test_in_a_workbook_the_row_to_mend_meets_the_eye(office: Office) -> None:
+    """The header stays in sight, texts wrap in wide columns, a row to mend is coloured."""
+    bad = {**ROW, NUMBER: "2号", CODE: "91330900MA0000015X"}
+    office.submit("licences/a.xlsx", workbook(ROW, bad))
+    office.follow()
+    book = openpyxl.load_workbook(office.folder / "results" / "licences" / "a.xlsx.result.xlsx")
+    sheet = book.worksheets[0]
+    assert sheet.freeze_panes == "A2"
+    assert sheet.column_dimensions["E"].width >= 40
+    assert sheet["A1"].font.bold
+    assert sheet["E3"].alignment.wrap_text
+    fills = [sheet.cell(row, 2).fill.fill_type for row in (1, 2, 3)]
+    assert fills == [None, None, "solid"]
 
 
 def test_an_overdue_record_is_marked(office: Office) -> None:
