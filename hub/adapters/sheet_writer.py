@@ -64,6 +64,8 @@ _SHEET_START: Final = (
     "</sheetView></sheetViews>{columns}<sheetData>"
 )
 _COLUMN: Final = '<col min="{n}" max="{n}" width="{width}" customWidth="1"/>'
+_LINE_POINTS: Final = 15
+_MOST_LINES: Final = 8
 _PLAIN, _HEADER, _WRAPPED, _MARKED = range(4)
 """Places in the list of cell formats, `cellXfs` of `_STYLES`."""
 _STYLES: Final = (
@@ -75,7 +77,8 @@ _STYLES: Final = (
     '<fill><patternFill patternType="solid"><fgColor rgb="FFFDE3E1"/></patternFill></fill></fills>'
     '<borders count="1"><border/></borders>'
     '<cellStyleXfs count="1"><xf/></cellStyleXfs>'
-    '<cellXfs count="4"><xf/><xf fontId="1" applyFont="1"/>'
+    '<cellXfs count="4"><xf applyAlignment="1"><alignment vertical="top"/></xf>'
+    '<xf fontId="1" applyFont="1"/>'
     '<xf applyAlignment="1"><alignment vertical="top" wrapText="1"/></xf>'
     '<xf fillId="2" applyFill="1" applyAlignment="1"><alignment vertical="top" wrapText="1"/></xf>'
     '</cellXfs><cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles>'
@@ -142,7 +145,8 @@ def _sheet(table: Table, look: Look) -> str:
     for number, row in enumerate(table):
         style = _MARKED if number and look.is_marked(row) else _WRAPPED
         styles = [style if number else _HEADER] * wide + [_PLAIN if number else _HEADER] * len(row)
-        parts.append("<row>")
+        lines = max(1, *(_lines(*each) for each in zip(row, look.widths, strict=False)))
+        parts.append(f'<row ht="{_LINE_POINTS * lines}" customHeight="1">')
         parts += [
             f'<c s="{style}" t="inlineStr"><is><t xml:space="preserve">{_xml(cell)}</t></is></c>'
             if cell
@@ -152,6 +156,12 @@ def _sheet(table: Table, look: Look) -> str:
         parts.append("</row>")
     parts.append("</sheetData></worksheet>")
     return "".join(parts)
+
+
+def _lines(cell: str, width: int) -> int:
+    """Return how many lines a wrapped text takes, about: not every program works it out."""
+    columns = (len(cell.encode("utf-8", "replace")) + len(cell)) // 2  # a Chinese character: two
+    return min(_MOST_LINES, -(-columns // (width - 2)))
 
 
 def _xml(cell: str) -> str:

@@ -32,7 +32,7 @@ from hub.errors import IntegrityError, UnavailableError
 from hub.metrics import Health, Metrics
 from hub.ports import FaultHooks, InputRecord, OutputRecord
 from hub.site import LoadedSite, Site
-from hub.workers.result_files import ResultFiles, SourceFiles
+from hub.workers.result_files import MOVED_ZH, ResultFiles, SourceFiles
 
 _BATCH: Final = 2_000
 _POLL_SECONDS: Final = 0.2
@@ -157,7 +157,7 @@ class Teller:
         return RecordNews(
             record.record_key,
             "；".join(filter(None, map(self._due, state.clocks))),
-            "；".join(map(self._shown, state.stages)),
+            "；".join([*map(self._shown, state.stages), *_moved(state)]),
             released,
             reasons,
             tuple(self._name(stage.target) for stage in refusing),
@@ -432,6 +432,10 @@ def _told(code: str, field: str) -> dict[str, str]:
         "remedy": said.remedy,
         "remedy_en": said.remedy_en,
     }
+
+
+def _moved(state: RecordState) -> list[str]:
+    return [MOVED_ZH] if state.status is Status.MOVED else []
 
 
 def _is_late(clock: Clock) -> bool:

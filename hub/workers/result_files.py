@@ -38,6 +38,8 @@ OUTCOMES_ZH: Final = {
     "conflicting": "内容冲突，待核实",
     "quarantined": "未通过",
 }
+MOVED_ZH: Final = "已由后来的更正取代，以更正文件的结果为准"
+"""Of a record that went on under another code, number or name."""
 _PENDING: Final = "处理中"
 _TO_DO: Final = frozenset({OUTCOMES_ZH["quarantined"], OUTCOMES_ZH["conflicting"]})
 _REFUSED: Final = "REFUSED_BY_TARGET"
@@ -152,8 +154,8 @@ class SourceFiles:
 
 def _is_for_the_clerk(row: Sequence[str]) -> bool:
     """Whether somebody has to mend this row of a result: not accepted, or a platform refused it."""
-    outcome, codes = row[1:3]
-    return outcome in _TO_DO or _REFUSED in codes
+    outcome, codes, shown = row[1], row[2], row[len(COLUMNS) - 1]
+    return (outcome in _TO_DO or _REFUSED in codes) and MOVED_ZH not in shown
 
 
 _LOOK: Final = Look(_WIDTHS, _is_for_the_clerk)

@@ -256,6 +256,7 @@ def test_in_a_workbook_the_row_to_mend_meets_the_eye(office: Office) -> None:
     assert sheet.column_dimensions["E"].width >= 40
     assert sheet["A1"].font.bold
     assert sheet["E3"].alignment.wrap_text
+    assert sheet.row_dimensions[3].height > sheet.row_dimensions[1].height
     fills = [sheet.cell(row, 2).fill.fill_type for row in (1, 2, 3)]
     assert fills == [None, None, "solid"]
 
@@ -278,6 +279,21 @@ def test_a_moved_record_answers_on_its_one_row(office: Office) -> None:
     office.follow()
     (row,) = office.result("corrections/b.csv.result.csv")
     assert row["处理结果"] == "已受理"
+
+
+def test_a_faulty_row_that_was_corrected_is_no_longer_to_mend(office: Office) -> None:
+    """The row stays what it was answered, but says that the correction took its place."""
+    wrong = {**ROW, CODE: "91330900MA0000015X"}
+    office.submit("licences/a.xlsx", workbook(wrong))
+    office.submit(
+        "corrections/b.csv", table({**ROW, "原统一社会信用代码": wrong[CODE], "原因": "代码有误"})
+    )
+    office.follow()
+    (row,) = office.result("licences/a.xlsx.result.csv")
+    assert row["处理结果"] == "未通过"
+    assert "已由后来的更正取代" in row["公示情况"]
+    book = openpyxl.load_workbook(office.folder / "results" / "licences" / "a.xlsx.result.xlsx")
+    assert book.worksheets[0]["B2"].fill.fill_type is None
 
 
 def test_no_personal_content_comes_back(office: Office) -> None:
