@@ -69,6 +69,9 @@ class Layout(Protocol):
     def read(self, headers: Cells, cells: Cells) -> Reading:
         """Read one row that stands below these headers."""
 
+    def unread(self, headers: Cells) -> list[str]:
+        """Which of these headers name nothing of the kind; one may be a slip of the pen."""
+
 
 class NationalLayout:
     """The columns of one or more contracts by Chinese name, alias or code, in any order."""
@@ -102,6 +105,11 @@ class NationalLayout:
             index < len(cells) and cells[index].strip() for index in person_columns
         )
         return Reading(fields, fault, is_person)
+
+    def unread(self, headers: Cells) -> list[str]:
+        """Headers of no field, as written."""
+        known = {*self._columns, *_PERSON_HEADERS}
+        return [header for header in headers if header.strip() and header_key(header) not in known]
 
     def _bind(self, headers: Cells) -> tuple[tuple[tuple[int, str], ...], tuple[int, ...], bool]:
         """Find the columns once per header row."""
@@ -151,6 +159,10 @@ class MappedLayout:
         fields = {name: rule.value(texts) for name, rule in self._mapping.fields.items()}
         return Reading(fields, is_person=any(texts[header].strip() for header in self._persons))
 
+    def unread(self, headers: Cells) -> list[str]:  # noqa: ARG002 - the protocol's signature
+        """Nothing: a mapping leaves columns out on purpose."""
+        return []
+
 
 class Layouts:
     """The layouts a folder may hold."""
@@ -189,6 +201,10 @@ class Layouts:
         if headers not in self._chosen:
             self._chosen[headers] = max(self._layouts, key=lambda layout: layout.score(headers))
         return self._chosen[headers]
+
+    def met(self) -> Iterable[tuple[Cells, Layout]]:
+        """Every header row read so far with the layout it was read by."""
+        return self._chosen.items()
 
 
 def field_names(contracts: Contracts) -> dict[str, frozenset[str]]:

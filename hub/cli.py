@@ -64,9 +64,31 @@ class LazyGroup(click.Group):
         """Run the command; a `HubError` becomes its message on stderr and exit status 2."""
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            click.echo(_mistake_zh(error), err=True)  # click adds its own words, in English
+            raise
         except HubError as error:
             click.echo(str(error), err=True)
             ctx.exit(EXIT_REFUSED)
+
+
+def _mistake_zh(error: click.UsageError) -> str:
+    """Say in Chinese what is wrong with a command as it was typed."""
+    what = error.param.type if isinstance(error, click.BadParameter) and error.param else None
+    match error:
+        case click.MissingParameter():
+            hint = error.param.get_error_hint(error.ctx) if error.param and error.ctx else ""
+            return f"命令缺少必填项 {hint}；用 --help 查看用法"
+        case click.NoSuchOption():
+            return f"没有这个选项：{error.option_name}；用 --help 查看用法"
+    match what:
+        case click.Path():
+            return "文件或文件夹不存在、无法读取，或类型不符；请核对路径"
+        case click.DateTime():
+            return "不是有效的日期；请按“年-月-日”填写，例如 2026-09-24，并确认该日期存在"
+        case click.Choice():
+            return f"取值不在可选范围内；可选：{'、'.join(map(str, what.choices))}"
+    return "命令的写法有误；用 --help 查看用法"
 
 
 @click.group(

@@ -13,6 +13,7 @@ from hub.commands.words import (
     CLOCKS,
     PARTIES,
     WHYS,
+    code_of,
     due_on,
     fit,
     iso,
@@ -27,6 +28,10 @@ from hub.domain.calendar import WorkingCalendar
 from hub.domain.dates import day_of_ms, due_at_ms
 
 _SHOWN = 50
+_HEADERS = (
+    "到期 due", "标记", "部门", "类别", "文书号", "相对人", "代码", "平台", "期限",
+    "责任 fault", "原因 reason",
+)  # fmt: skip
 
 
 class Owed(NamedTuple):
@@ -75,9 +80,10 @@ def command(*, within: int, limit: int, site_folder: Path | None, as_json: bool)
         return
     click.echo(_summary(owed, names, now, within))
     if owed:
-        click.echo(_listing(owed[:limit], names))
-    if len(owed) > limit:
-        click.echo(f"… 另有 {len(owed) - limit} 条（--limit）/ and {len(owed) - limit} more")
+        lines = _lines(owed, names)
+        click.echo(table(_HEADERS, lines[:limit]))
+        if len(lines) > limit:
+            click.echo(f"… 另有 {len(lines) - limit} 行（--limit）/ and {len(lines) - limit} more")
     for row in list({row.record_key: row for row in settled}.values())[:limit]:
         click.echo(
             f"已由 {row.accepted_under} 下的记录受理，不再计逾期 / accepted under that code:"
@@ -127,25 +133,24 @@ def _summary(owed: list[Owed], names: Names, now: int, within: int) -> str:
     overdue = sum(item.is_overdue for item in owed)
     soon = len(owed) - overdue
     return (
-        f"{names.site}  {moment(now)}  逾期 {overdue}，{within} 个工作日内到期 {soon}"
-        f" / {overdue} overdue, {soon} due within {within} working days"
+        f"{names.site}  {moment(now)}  逾期 {overdue} 项，{within} 个工作日内到期 {soon} 项"
+        f"（每平台一项） / {overdue} overdue, {soon} due within {within} working days, per platform"
     )
 
 
-def _listing(owed: list[Owed], names: Names) -> str:
+def _lines(owed: list[Owed], names: Names) -> list[tuple[str, ...]]:
     """One line for a record and clock; targets in the same case share it."""
     together: dict[tuple[object, ...], list[Owed]] = {}
     for item in owed:
         case = (item.row.record_key, item.row.clock, item.row.due_at, item.fault, item.holder)
         together.setdefault(case, []).append(item)
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for items in together.values():
         item, row = items[0], items[0].row
-        mark = "逾期" if item.is_overdue else ""
-        if row.is_provisional:
-            mark += "暂定"
-        if row.is_estimated:
-            mark += "估计"
+        marks = (
+            (item.is_overdue, "逾期"), (row.is_provisional, "暂定"), (row.is_estimated, "估计"),
+        )  # fmt: skip
+        mark = "，".join(text for is_so, text in marks if is_so)
         fault = say_fault(item.fault)
         if item.holder.party is not item.fault.party:
             fault += f"（现在{say_fault(item.holder)}）"
@@ -154,15 +159,11 @@ def _listing(owed: list[Owed], names: Names) -> str:
             (
                 due_on(row.due_at), mark, names.department(row.department), kind_zh(row.kind),
                 fit(row.document_number or "（无文书号）", 28), fit(row.subject_name, 24),
-                row.ledger_key, "、".join(names.target(each.row.target) for each in items),
+                code_of(row.ledger_key), "、".join(names.target(each.row.target) for each in items),
                 CLOCKS[row.clock], fault, fit(why, 60),
             )
         )  # fmt: skip
-    headers = (
-        "到期 due", "标记", "部门", "类别", "文书号", "相对人", "代码", "平台", "期限",
-        "责任 fault", "原因 reason",
-    )  # fmt: skip
-    return table(headers, lines)
+    return lines
 
 
 def _as_json(item: Owed, names: Names, calendar: WorkingCalendar, now: int) -> dict[str, object]:

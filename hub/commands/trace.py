@@ -20,6 +20,7 @@ from hub.commands.words import (
     PARTIES,
     STAGES,
     STATUSES,
+    code_of,
     due_on,
     iso,
     kind_zh,
@@ -242,7 +243,7 @@ def _lines(story: Story, names: Names, calendar: WorkingCalendar, now: int) -> I
     record = story.record
     if record is not None:
         number = record.document_number or "（无文书号）"
-        yield f"{number}  {record.subject_name}  {record.ledger_key}"
+        yield f"{number}  {record.subject_name}  {code_of(record.ledger_key)}"
         decided = record.decided_on.isoformat() if record.decided_on else "不详"
         conflict = "，有未声明的改动待处理" if record.is_conflicting else ""
         yield (
@@ -251,7 +252,7 @@ def _lines(story: Story, names: Names, calendar: WorkingCalendar, now: int) -> I
         )
     else:
         first = story.entries[0]
-        yield f"{first.document_number}  {first.subject_name}  {first.ledger_key}"
+        yield f"{first.document_number}  {first.subject_name}  {code_of(first.ledger_key)}"
         yield "  没有记录 no record"
     yield "  来源与决定 source and decisions"
     for entry in story.entries:
@@ -308,7 +309,7 @@ def _stage_lines(stages: Sequence[StageRow], names: Names) -> Iterator[str]:
 
 
 def _clock_lines(story: Story, names: Names, now: int) -> Iterator[str]:
-    if story.clocks:
+    if story.clocks or story.clock_events:
         yield "  期限 deadlines"
     if story.accepted_under is not None:
         yield (
@@ -324,10 +325,11 @@ def _clock_lines(story: Story, names: Names, now: int) -> Iterator[str]:
             f"    {names.target(clock.target)} {CLOCKS[clock.clock]}"
             f" {due_on(clock.due_at)} 24:00{marks}{words}"
         )
-    for event in story.clock_events:
+    for event in story.clock_events:  # each with its own day: a correction starts another period
+        until = "" if event.due_at is None else f"（{due_on(event.due_at)} 到期）"
         yield (
             f"      {moment(event.at)}  {names.target(event.target)} {CLOCKS[event.clock]}："
-            f"{EVENTS.get(event.event, event.event)}"
+            f"{EVENTS.get(event.event, event.event)}{until}"
         )
 
 
@@ -371,6 +373,7 @@ def _as_json(story: Story, names: Names, calendar: WorkingCalendar, now: int) ->
             {
                 "target": names.target_id(event.target), "clock": event.clock,
                 "event": event.event, "at": iso(event.at),
+                "due_on": None if event.due_at is None else due_on(event.due_at),
             }
             for event in story.clock_events
         ],

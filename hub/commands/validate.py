@@ -27,6 +27,7 @@ _FOLDERS: Final = {
     WITHDRAWN: Folder.WITHDRAWALS,
 }
 _BEIJING: Final = timezone(timedelta(hours=8))
+_MOST_HEADERS, _LONGEST_HEADER = 8, 30
 _EXIT_ALL_ACCEPTED, _EXIT_SOME_NOT, _EXIT_UNREADABLE = 0, 1, 2
 _GOOD: Final = {
     CORRECTED: "corrected",
@@ -206,10 +207,28 @@ def command(
         department or "validate", "validate", contracts, Sealer(bytes(KEY_BYTES))
     )
     mappings = _mappings(contracts, site, mapping_file)
-    found = answers(
-        file.read_bytes(), Layouts(_FOLDERS[kind], contracts, mappings), submitter, validator
-    )
-    context.exit(_print(found, as_json=as_json))
+    layouts = Layouts(_FOLDERS[kind], contracts, mappings)
+    status = _print(answers(file.read_bytes(), layouts, submitter, validator), as_json=as_json)
+    for remark in remarks(layouts, kind):
+        click.echo(remark, err=True)
+    context.exit(status)
+
+
+def remarks(layouts: Layouts, kind: str) -> Iterator[str]:
+    """Yield what no row shows: a table of another kind than asked for, columns nobody reads."""
+    for headers, layout in layouts.met():
+        if kind in {LICENCE, PENALTY} and layout.kind != kind:
+            yield (
+                f"注意：按表头识别为 {layout.kind}，不是 {kind}\n"
+                f"note: by its header this is a table of {layout.kind}, not {kind}"
+            )
+        if unread := layout.unread(headers):
+            shown = "、".join(header[:_LONGEST_HEADER] for header in unread[:_MOST_HEADERS])
+            shown += f" 等 {len(unread)} 列" if len(unread) > _MOST_HEADERS else ""
+            yield (
+                f"注意：这些列不在国家标准中，未读取，请核对列名：{shown}\n"
+                f"note: {len(unread)} columns of no known name were not read; check their spelling"
+            )
 
 
 def _authorities(site: LoadedSite, department: str) -> frozenset[str]:

@@ -77,6 +77,11 @@ WHYS: Final = {
 }
 
 
+def code_of(ledger_key: str) -> str:
+    """A credit code for people; a record without a valid one is filed under `?department`."""
+    return "（无有效代码）" if ledger_key.startswith("?") else ledger_key
+
+
 def say_fault(fault: Fault) -> str:
     """Say who and why, `部门：报送时已逾期`."""
     return f"{PARTIES[fault.party]}：{WHYS[fault.why][0]}"

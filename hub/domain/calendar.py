@@ -177,8 +177,8 @@ class WorkingCalendar:
             zh, en = self._why(day, is_counted=is_counted)
             provisional = self.is_provisional(day)
             if provisional:
-                zh += "（该年放假安排尚未公布，暂按法定节假日推算）"
-                en += " (no notice for this year yet: weekends and statutory days)"
+                zh += "（未载入该年放假安排，暂按法定节假日推算）"
+                en += " (no notice loaded for this year: weekends and statutory days)"
             explained.append(ExplainedDay(day, is_counted, counted, zh, en, provisional))
         return tuple(explained)
 

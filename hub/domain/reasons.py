@@ -444,8 +444,8 @@ _FORMS: Final = (
 _FILES: Final = (
     Reason(
         "HEADER_NOT_FOUND",
-        "没有找到表头，整个工作表未能读取，原件已加密留存",
-        "No header row was found; the whole sheet was not read and is kept sealed",
+        "没有找到表头（文件为空，或没有一行是列名），整个工作表未能读取，原件已加密留存",
+        "No header row was found (an empty file?); the whole sheet was not read and is kept sealed",
         "第一行应为国家标准的中文列名或列代码；其他格式请联系平台配置映射；说明页可以不处理",
         "Head the table with the national column names or codes, or ask for a mapping file",
     ),

@@ -316,8 +316,12 @@ def test_every_command_speaks_to_people(place: Place, tmp_path: Path) -> None:
     due = place.ask(tmp_path, "due").output
     assert "部门：报送时已逾期" in due
     assert "平台：平台退回" in due
+    one = place.ask(tmp_path, "due", "--limit", "1").output.splitlines()
+    assert "每平台一项" in one[0]
+    assert one[3].startswith("… 另有 ")
     trace = place.ask(tmp_path, "trace", "--credit-code", COMPANY.lower()).output
     assert "用了谁的时间" in trace
+    assert "2026-11-11 到期）" in trace
 
 
 def test_nothing_found_is_said_with_exit_status_1(place: Place, tmp_path: Path) -> None:

@@ -88,3 +88,21 @@ def test_a_port_that_is_no_port_number_is_refused_by_name(port: str) -> None:
 def _variable(field: str) -> str:
     named = {"kafka_bootstrap": "KAFKA_BOOTSTRAP"}
     return named.get(field, f"HUB_{field.removesuffix('_folder').upper()}")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("validate --kind licence.granted.v1 nowhere.csv", "请核对路径"),
+        ("validate --kind licence.granted.v1", "缺少必填项"),
+        ("validate --kind nothing nowhere.csv", "可选：licence.granted.v1"),
+        ("explain deadline --kind penalty.imposed.v1 --decided-on 2026-02-30", "不是有效的日期"),
+        ("due --nothing", "没有这个选项：--nothing"),
+        ("nothing", "写法有误"),
+    ],
+)
+def test_a_mistyped_command_is_explained_in_chinese_first(typed: str, said: str) -> None:
+    """The words of the library are English only; the people who type are not."""
+    result = CliRunner().invoke(hub, typed.split())
+    assert result.exit_code == EXIT_REFUSED
+    assert said in result.stderr.splitlines()[0]

@@ -50,6 +50,18 @@ def test_every_fault_of_a_row_is_told_with_its_remedy(tmp_path: Path) -> None:
     assert all(each["zh"] and each["remedy"] for each in reasons)
 
 
+def test_a_misspelt_column_and_a_table_of_another_kind_are_remarked_upon(tmp_path: Path) -> None:
+    """On stderr: each row alone would only say that the code is missing, or that all is well."""
+    misspelt = {name.replace(CODE, "统一信用代吗"): text for name, text in LICENCE_ROW.items()}
+    result = validate(tmp_path, table(misspelt), *LICENCES)
+    assert result.exit_code == 1
+    assert [line["row"] for line in lines(result)] == [2]
+    assert "统一信用代吗" in result.stderr
+    result = validate(tmp_path, table(LICENCE_ROW), "--kind", "penalty.imposed.v1")
+    assert "按表头识别为 licence.granted.v1" in result.stderr
+    assert not validate(tmp_path, table(LICENCE_ROW), *LICENCES).stderr
+
+
 def test_rows_are_compared_with_each_other(tmp_path: Path) -> None:
     """The same row again is a duplicate, the same number with other content is conflicting."""
     other = {**LICENCE_ROW, "许可内容": "散装食品销售"}

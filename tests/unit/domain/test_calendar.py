@@ -191,7 +191,7 @@ def test_explaining_an_unannounced_year_says_provisional(calendar: WorkingCalend
     """New Year's Day 2027 is off by law, the weekend by the week, both marked."""
     days = {d.on.isoformat(): d for d in calendar.explain(day("2026-12-30"), 2)}
     assert days["2026-12-31"].zh == "工作日"
-    assert days["2027-01-01"].zh.startswith("法定节假日（元旦）（该年放假安排尚未公布")
+    assert days["2027-01-01"].zh.startswith("法定节假日（元旦）（未载入该年放假安排")
     assert days["2027-01-02"].en.startswith("weekend (no notice")
     assert [d.provisional for d in days.values()] == [False, True, True, True, True]
 
