@@ -221,17 +221,23 @@ class Tables:
             raise unavailable(error) from error
 
     def _take(self) -> None:
-        """One projector at a time; the server frees the lock when the connection ends."""
-        found = self._session.execute(
-            "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (self.schema,)
-        ).fetchone()
-        if found is None or not found[0]:
+        """One projector at a time; the server frees the lock when the connection ends.
+
+        It does so a moment after the client has gone: who follows at once waits that moment.
+        """
+        self._session.execute("SET lock_timeout TO '2s'")
+        try:
+            self._session.execute(
+                "SELECT pg_advisory_lock(hashtextextended(%s, 0))", (self.schema,)
+            )
+        except psycopg.errors.LockNotAvailable as error:
             self._session.close()
             raise FencedError(
                 f"另一个投影进程正在写 {self.schema}\n"
                 f"another projector writes to {self.schema}\n"
                 "处理办法：先停止它\nRemedy: stop it first"
-            )
+            ) from error
+        self._session.execute("SET lock_timeout TO DEFAULT")
 
     def _make(self) -> None:
         session, name = self._session, sql.Identifier(self.schema)
