@@ -86,8 +86,10 @@ def _fetch(store: Path, missing: list[PinnedJar], repository: str | None) -> Non
             raise UnavailableError(
                 f"无法下载 Apache Kafka 的 jar 文件：{error}\n"
                 f"Apache Kafka's jars cannot be fetched: {error}\n"
-                "处理办法：检查网络，或用 HUB_MAVEN_REPOSITORY 指定 Maven 镜像地址\n"
-                "Remedy: check the network, or name a mirror with HUB_MAVEN_REPOSITORY"
+                "处理办法：检查网络（代理有自己的证书时设 REQUESTS_CA_BUNDLE），"
+                "或用 HUB_MAVEN_REPOSITORY 指定 Maven 镜像地址\n"
+                "Remedy: check the network (REQUESTS_CA_BUNDLE for a proxy's own certificate), "
+                "or name a mirror with HUB_MAVEN_REPOSITORY"
             ) from error
 
 
