@@ -145,9 +145,9 @@ class Checker:
         """The row's texts in wire order; octets by their digest, missing fields empty."""
         if self._octets:
             digests = {
-                name: octets_digest(octets)
+                name: octets_digest(octets) if octets else ""
                 for name in self._octets
-                if isinstance(octets := row.get(name), bytes) and octets
+                if isinstance(octets := row.get(name), bytes)
             }
             row = {**row, **digests}
         try:
