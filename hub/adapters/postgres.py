@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 UNANSWERED: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 """What means that the server is away, full or ending; anything else is a fault of ours."""
-VERSION: Final = 1
+VERSION: Final = 2
 """Version of the tables; another one found in the database is dropped and made from zero."""
 
 _TABLES: Final[LiteralString] = """
@@ -113,7 +113,7 @@ CREATE VIEW identity_conflicts AS
 CREATE VIEW running_clocks AS
   SELECT c.*, (
     SELECT min(l.ledger_key) FROM records l
-    WHERE r.status = 'quarantined' AND r.document_key <> '' AND l.document_key = r.document_key
+    WHERE r.status = 'quarantined' AND l.document_key <> '' AND l.document_key = r.document_key
       AND l.name_key = r.name_key AND l.subject = r.subject
       AND (l.authority_code = r.authority_code OR r.authority_code = '')
       AND l.status = 'live' AND l.record_key <> r.record_key) AS accepted_under
