@@ -50,16 +50,22 @@ class Answers:
         self.by_place: dict[Place, list[Answer]] = defaultdict(list)
         files = _begun_files(stage)
         for (stream, sequence), answers in account.answers.items():
-            begun = [one for one in files[stream] if one[0] <= sequence]
-            path = max(begun)[1] if begun else stream
             for answer in answers:
-                row = answer.position.rpartition(":")[2]
+                fingerprint, _, row = answer.position.partition(":")
+                # the content tells a file from one without rows, the number from its copies
+                begun = [
+                    one[:2]
+                    for one in files[stream]
+                    if one[0] <= sequence and one[2].startswith(fingerprint)
+                ]
+                path = max(begun)[1] if begun else stream
+                row = row.rpartition(":")[2]
                 self.by_place[path, int(row) if row.isdigit() else 0].append(answer)
 
 
-def _begun_files(stage: Stage) -> dict[str, list[tuple[int, str]]]:
-    """Stream → (first sequence, path) of every file the connectors began; from their manifests."""
-    found: dict[str, list[tuple[int, str]]] = defaultdict(list)
+def _begun_files(stage: Stage) -> dict[str, list[tuple[int, str, str]]]:
+    """Stream → (first sequence, path, fingerprint) of every file begun; from the manifests."""
+    found: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
     for department in stage.loaded.site.departments:
         for source in department.files:
             folder = stage.loaded.path(source.results) / ".sources"
@@ -67,7 +73,7 @@ def _begun_files(stage: Stage) -> dict[str, list[tuple[int, str]]]:
                 told = json.loads(manifest.read_text(encoding="utf-8"))
                 path = f"{source.inbox.name}/{told['folder']}/{told['name']}"
                 stream = f"{department.id}/{source.name}"
-                found[stream].append((int(told["first_sequence"]), path))
+                found[stream].append((int(told["first_sequence"]), path, told["fingerprint"]))
     return found
 
 
@@ -197,11 +203,13 @@ def _owed(
     return owed
 
 
-def look_ups_agree(stage: Stage, account: Account, now: int) -> Check:
+def look_ups_agree(
+    stage: Stage, account: Account, now: int, patience: float = _CATCH_UP_SECONDS
+) -> Check:
     """The projector's tables count what the ledger says: outcomes, and duties met and missed."""
     title = "查询库与台账一致 look-up tables agree with the ledger"
     with open_look_ups(stage.parts.require_dsn(), stage.loaded.site.prefix) as tables:
-        deadline = time.monotonic() + _CATCH_UP_SECONDS
+        deadline = time.monotonic() + patience
         while sum(p.next_sequence for p in tables.positions()) < account.records:
             if time.monotonic() > deadline:
                 return Check(title, "", ("投影进程未跟上 the projector is behind",))
@@ -225,7 +233,7 @@ def look_ups_agree(stage: Stage, account: Account, now: int) -> Check:
     return Check(title, f"{len(tallies)} 个部门，{len(counts)} 组期限", tuple(wrong))
 
 
-def audits(stage: Stage) -> list[Check]:
+def audits(stage: Stage, patience: float = _AUDIT_SECONDS) -> list[Check]:
     """`hub audit verify` and `hub audit replay`, side by side."""
     began = time.monotonic()
     running = {
@@ -239,7 +247,7 @@ def audits(stage: Stage) -> list[Check]:
     checks = []
     try:
         for name, process in running.items():
-            out, err = process.communicate(timeout=_AUDIT_SECONDS)
+            out, err = process.communicate(timeout=patience)
             seconds = time.monotonic() - began
             checks.append(_audited(name, process.returncode, out.decode(), err.decode(), seconds))
     finally:
@@ -270,11 +278,13 @@ def _audited(name: str, status: int, out: str, err: str, seconds: float) -> Chec
     return Check(_AUDITS[name], detail, tuple(wrong))
 
 
-def result_files(stage: Stage, schedule: Schedule) -> tuple[Check, list[Path]]:
+def result_files(
+    stage: Stage, schedule: Schedule, patience: float = _CATCH_UP_SECONDS
+) -> tuple[Check, list[Path]]:
     """Each file of each department has its result file, with an answer to every row."""
     results = stage.folder / "results"
     paths = {file.path: results / f"{file.path}.result.csv" for file in schedule.files}
-    deadline = time.monotonic() + _CATCH_UP_SECONDS
+    deadline = time.monotonic() + patience
     missing = {file.path: "" for file in schedule.files}
     while missing and time.monotonic() < deadline:
         found = {path: _fault_in(paths[path]) for path in missing}

@@ -143,8 +143,10 @@ class Stage:
         return [one.name for one in fallen]
 
     def stop(self) -> None:
-        """End every process of the demo, all at once; the parts are stopped by `parts`."""
-        stop_processes(self.folder)
+        """End every process of the stage, all at once, and reap it; the parts are left alone."""
+        if self.workers:
+            with ThreadPoolExecutor(len(self.workers)) as pool:
+                list(pool.map(lambda one: one.process.stop(), self.workers.values()))
         self.workers.clear()
 
     def release(self) -> None:
@@ -233,6 +235,8 @@ def stage(
         if keep and finished and made is not None:
             made.release()
         else:
+            if made is not None:
+                made.stop()
             stop_everything(settings)
 
 
