@@ -27,6 +27,8 @@ def main() -> int:
     """Run the demo; return 0 when every check holds, 1 when not, 2 when it could not run."""
     arguments = _arguments()
     signal.signal(signal.SIGTERM, _interrupt)
+    # a shell that starts us in the background has SIGINT ignored: Ctrl-C must end us all the same
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         settings = choose_settings()
         with only_demo(settings):
