@@ -167,12 +167,7 @@ def _row(
             return _superseded(old)
         return _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED)
     if old.content == prepared.content:
-        return Decision(
-            Outcome.DUPLICATE,
-            reasons=(Reason("SAME_AS_LIVE", "", "warning"),),
-            refers_to=old.live_sequence,
-            version=old.version,
-        )
+        return _answered_before(old, "SAME_AS_LIVE")
     if _is_older(prepared, old):
         return _superseded(old)
     return Decision(
@@ -180,6 +175,16 @@ def _row(
         state=old._replace(flags=old.flags | RecordFlag.CONFLICT),
         reasons=(*prepared.reasons, Reason("UNDECLARED_CHANGE", "", "error")),
         refers_to=old.live_sequence,
+    )
+
+
+def _answered_before(old: RecordState, code: str) -> Decision:
+    """What comes in is what the record already is: a duplicate of its live version."""
+    return Decision(
+        Outcome.DUPLICATE,
+        reasons=(Reason(code, "", "warning"),),
+        refers_to=old.live_sequence,
+        version=old.version,
     )
 
 
@@ -256,12 +261,7 @@ def _correction(  # noqa: PLR0911 - one return per way a correction can end read
             refers_to=old.live_sequence,
         )
     if old.content == prepared.content:
-        return Decision(
-            Outcome.DUPLICATE,
-            reasons=(Reason("SAME_AS_LIVE", "", "warning"),),
-            refers_to=old.live_sequence,
-            version=old.version,
-        )
+        return _answered_before(old, "SAME_AS_LIVE")
     if _is_older(prepared, old):
         return _superseded(old)
     return _publish(prepared, old, now, basis, sequence, Outcome.CORRECTED)
@@ -287,12 +287,7 @@ def _take_down(
     if refusal is not None:
         return Decision(Outcome.QUARANTINED, reasons=(*prepared.reasons, refusal))
     if old.status in (Status.WITHDRAWN, Status.MOVED):
-        return Decision(
-            Outcome.DUPLICATE,
-            reasons=(Reason("ALREADY_WITHDRAWN", "", "warning"),),
-            refers_to=old.live_sequence,
-            version=old.version,
-        )
+        return _answered_before(old, "ALREADY_WITHDRAWN")
     version = old.version + 1
     state = old._replace(
         status=status,
