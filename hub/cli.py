@@ -96,6 +96,6 @@ def _mistake_zh(error: click.UsageError) -> str:
     help="信用事件枢纽：部门决定按时、恰好一次地送达各公示平台，并可重放核验。\n\n"
     "Credit event hub: decisions reach every platform once, in time, and can be replayed.",
 )
-@click.version_option(version="0.1.0", prog_name="hub")
+@click.version_option(version="0.2.0", prog_name="hub")
 def hub() -> None:
     """Run one of `COMMANDS`."""
