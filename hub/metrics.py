@@ -64,6 +64,8 @@ class Metrics:
         self.registry = CollectorRegistry()
         self.described: list[Described] = []
         self._kinds = frozenset(kinds)
+        self.subjects = frozenset(kind.partition(".")[0] for kind in self._kinds)
+        """What the known kinds are about: `licence` of `licence.granted.v1`."""
         self._define_flow()
         self._define_engine()
         self._define_sources()

@@ -375,8 +375,8 @@ class LookUps:
             metrics.calendar_horizon_days.set((last - day_of_ms(now)).days)
         metrics.identity_conflicts.clear()
         open_conflicts = Counter(row.subject for row in self.conflicts() if row.is_open)
-        for subject, count in open_conflicts.items():
-            metrics.identity_conflicts.labels(subject).set(count)
+        for subject in metrics.subjects | open_conflicts.keys():
+            metrics.identity_conflicts.labels(subject).set(open_conflicts[subject])
 
     def target_names(self) -> dict[int, str]:
         """Target number → id under the basis adopted last."""

@@ -118,6 +118,8 @@ class _Watch:
         self._drain = drain
         self._idle = 0
         self._moved = time.monotonic()
+        for result in ("read", "unreadable"):
+            metrics.files_read.labels(self._department, result)
 
     def should_stop(self) -> bool:
         """Whether asked to stop, or drained when that was the task."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hub.engine import requests as ask
 from hub.errors import UnavailableError
@@ -127,6 +127,10 @@ class Driver:
             took = self._engine_clock.seconds() - self._starting_since
             self._starting_since = None
             self._report("restored", {"seconds": took})
+
+
+RETIREMENTS: Final = ("fenced", "timeout", "disk", "broker")
+"""What `reason_class` may answer."""
 
 
 def reason_class(reason: str) -> str:

@@ -19,7 +19,7 @@ from hub.engine.courier_slot import CourierPlan, CourierSlot
 from hub.engine.drive import Driver
 from hub.errors import ConfigurationError
 from hub.targets import TARGETS
-from hub.workers.engine_watch import count_engine
+from hub.workers.engine_watch import begin_engine, count_engine
 from hub.workers.registrar import business_clock_of
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ class CourierWatch:
 
     def __init__(self, metrics: Metrics, health: Health, target: str) -> None:
         self._metrics, self._health, self._target = metrics, health, target
+        begin_engine(metrics, health.worker)
 
     def report(self, event: str, numbers: Mapping[str, float]) -> None:
         """Count; what is not known here is somebody else's."""

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hub.engine.drive import RETIREMENTS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hub.metrics import Metrics
+
+
+def begin_engine(metrics: Metrics, worker: str) -> None:
+    """Let the series of a slot exist from its start: an alert must see the first count as one."""
+    metrics.restarts.labels(worker)
+    for reason in RETIREMENTS:
+        metrics.producer_retired.labels(worker, reason)
 
 
 def count_engine(metrics: Metrics, worker: str, event: str, numbers: Mapping[str, float]) -> None:

@@ -336,6 +336,7 @@ class ReceiptsWatch:
 
     def __init__(self, metrics: Metrics, health: Health) -> None:
         self._metrics, self._health = metrics, health
+        metrics.restarts.labels(health.worker)
 
     def report(self, event: str, numbers: Mapping[str, float]) -> None:
         """Count receipts; a step with nothing to read is idleness."""

@@ -14,7 +14,7 @@ from hub.adapters.rocksdb import RocksStore
 from hub.core.record import PRIMARY, Outcome
 from hub.engine.drive import Driver
 from hub.engine.slot import Slot, SlotPlan
-from hub.workers.engine_watch import count_engine
+from hub.workers.engine_watch import begin_engine, count_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +41,9 @@ class RegistrarWatch:
 
     def __init__(self, metrics: Metrics, health: Health) -> None:
         self._metrics, self._health = metrics, health
+        begin_engine(metrics, health.worker)
+        for direction in ("back", "forward"):
+            metrics.clock_jump.labels(direction)
 
     def report(self, event: str, numbers: Mapping[str, float]) -> None:
         """Count; what is not known here is somebody else's."""

@@ -108,6 +108,8 @@ class WholeHub:
             "PYTHONPATH": str(ROOT),
         }
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
+        self.metrics_ports: dict[str, int] = {}
+        """Where a worker serves its metrics; only those asked for before it starts."""
         self._dropped = 0
         self.killed: list[Killed] = []
         self.province = Platform(folder)
@@ -250,9 +252,11 @@ class WholeHub:
 
     def _start(self, worker: str, kill: Kill | None = None) -> None:
         fault = f"{kill.hook}:stop:{kill.nth}" if kill else ""
-        site = ("--site", str(self.folder))
+        options = ["--site", str(self.folder)]
+        if worker in self.metrics_ports:
+            options += ["--metrics-port", str(self.metrics_ports[worker])]
         self._workers[worker] = self._spawn(
-            worker, "hub", *COMMANDS[worker], *site, HUB_FAULT=fault
+            worker, "hub", *COMMANDS[worker], *options, HUB_FAULT=fault
         )
 
     def _spawn(self, name: str, module: str, *words: str, **more: str) -> subprocess.Popen[bytes]:
