@@ -7,7 +7,13 @@ the last submission in the stream. State is only what the cursor topic says afte
 A transaction over several partitions can be torn by a delayed EndTxn (librdkafka speaks
 transaction protocol V1, KIP-890). So a batch's rows are on the broker, reported good, before its
 cursor is written: what is torn is then sent again under the same numbers, which the registrar
-answers as duplicates, and is never skipped.
+answers as duplicates, and is never skipped. Two things make that safe:
+
+- A number never carries two rows. So a batch *with submissions* is a function of the cursors and
+  the sequence alone. A source that can change under us (a live table) first commits the rows it
+  intends, as read, in a batch without submissions, and then submits those and no others.
+- The stream's entry is the first of the cursor entries: a torn transaction may show any number of
+  them from the front, and a number that may be in use is then known to be.
 """
 
 import json
@@ -38,6 +44,9 @@ _log = logging.getLogger("hub.connector")
 
 CursorTexts = dict[str, dict[str, object]]
 """What a source remembers: key -> JSON object."""
+
+CursorChanges = Mapping[str, Mapping[str, object] | None]
+"""What becomes of the entries, in this order; None takes one away (a tombstone)."""
 
 
 class Transactions(Protocol):
@@ -85,7 +94,7 @@ class Batch(NamedTuple):
     """What one transaction carries: submissions in order, and the cursor entries they lead to."""
 
     submissions: tuple[Submission, ...]
-    cursors: CursorTexts
+    cursors: CursorChanges
     finished: str = ""
     """`read` or `unreadable` when this batch ends a file; else empty."""
 
@@ -99,7 +108,8 @@ class Source(Protocol):
     def next_batch(self, sequence: int) -> Batch | None:
         """Return what comes next, its first submission numbered `sequence`; None when idle.
 
-        Equal cursors and sequence give an equal batch. Raises `SourceError`.
+        Equal cursors and sequence give an equal batch whenever it carries submissions; what
+        carries none may differ. Raises `SourceError`, or `UnavailableError` to be tried again.
         """
 
     def committed(self) -> None:
@@ -204,7 +214,7 @@ class Agent:
         ports.transactions.produce(
             [
                 self._cursor(key, value)
-                for key, value in {**batch.cursors, STREAM_KEY: stream}.items()
+                for key, value in {STREAM_KEY: stream, **batch.cursors}.items()
             ]
         )
         ports.faults.reached("before_commit")
@@ -254,7 +264,10 @@ class Agent:
         for records in self._ports.cursors.read_to_end({place: start}):
             for record in records:
                 self._ports.faults.reached("in_restore")
-                cursors[record.key.decode()] = json.loads(record.value)
+                if record.value:
+                    cursors[record.key.decode()] = json.loads(record.value)
+                else:
+                    cursors.pop(record.key.decode(), None)
         return cursors
 
     def _refuse_a_reset_topic(self) -> None:
@@ -307,8 +320,8 @@ class Agent:
             for number, each in enumerate(submissions, start=self._sequence + 1)
         ]
 
-    def _cursor(self, key: str, value: Mapping[str, object]) -> OutputRecord:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    def _cursor(self, key: str, value: Mapping[str, object] | None) -> OutputRecord:
+        text = "" if value is None else json.dumps(value, sort_keys=True, separators=(",", ":"))
         return OutputRecord(
             self._route.cursors_topic, CURSOR_PARTITION, key.encode(), text.encode(), ()
         )

@@ -107,6 +107,12 @@ def read_mapping(path: Path, known: dict[str, frozenset[str]]) -> Mapping:
     or field.
     """
     mapping = read_typed(path, Mapping)
+    check_names(path, mapping, known)
+    return mapping
+
+
+def check_names(path: Path, mapping: Mapping, known: dict[str, frozenset[str]]) -> None:
+    """Raise `ConfigurationError` where the mapping in this file names no known kind or field."""
     fields = known.get(mapping.kind)
     if fields is None:
         raise _fault(path, "kind", f"unknown kind {mapping.kind}", "; ".join(sorted(known)))
@@ -115,7 +121,6 @@ def read_mapping(path: Path, known: dict[str, frozenset[str]]) -> Mapping:
             raise _fault(
                 path, name, f"{mapping.kind} has no field {name}", ", ".join(sorted(fields))
             )
-    return mapping
 
 
 def _fault(path: Path, key: str, problem: str, allowed: str) -> ConfigurationError:

@@ -9,10 +9,11 @@ submitted sealed, so that the count is whole and the legal clock can run.
 import base64
 import json
 from collections.abc import Mapping
+from enum import Enum
 from hashlib import sha256
 from typing import Final, NamedTuple, Protocol
 
-from connectors.layout import CORRECTED, LICENCE, PENALTY, WITHDRAWN, Folder, Layouts
+from connectors.layout import CORRECTED, LICENCE, PENALTY, WITHDRAWN, Folder, Layouts, Reading
 from connectors.mapping import SOURCE_VERSION
 from connectors.tables import SourceRow
 from hub.contracts import Contracts
@@ -75,6 +76,18 @@ class Submission(NamedTuple):
     source_version: str = ""
 
 
+class Declared(Enum):
+    """What the sender says a full row is: by the folder of its file, or by a column of its table.
+
+    A row of kind `record.withdrawn.v1` says so itself.
+    """
+
+    ROW = "row"
+    CORRECTION = "correction"
+    WITHDRAWAL = "withdrawal"
+    """The row withdraws the record it describes."""
+
+
 class _Identity(NamedTuple):
     """The fields that identify a record, as written."""
 
@@ -125,15 +138,27 @@ class RowSubmitter:
         `fingerprint` is the SHA-256 of the file in hex; `sequence` is the number in the stream
         that the first of them will get (a move's id is made of it).
         """
-        position = _position(fingerprint, row)
         if row.fault:
-            cells = _sealable(row)
-            return (self._unreadable(layouts.kind, row.fault, position, fingerprint, cells),)
+            return self.unreadable_row(row, layouts.kind, fingerprint)
         layout = layouts.layout_of(row.headers)
-        kind = layout.kind
-        fields, fault, is_person = layout.read(row.headers, row.cells)
+        declared = Declared.CORRECTION if layouts.folder is Folder.CORRECTIONS else Declared.ROW
+        reading = layout.read(row.headers, row.cells)
+        return self.declared(row, layout.kind, reading, declared, fingerprint, sequence)
+
+    def declared(
+        self,
+        row: SourceRow,
+        kind: str,
+        reading: Reading,
+        declared: Declared,
+        fingerprint: str,
+        sequence: int,
+    ) -> tuple[Submission, ...]:
+        """Return what a row that was read as fields of `kind` is submitted as."""
+        position = _position(fingerprint, row)
+        fields, fault, is_person = reading
         if fault:
-            return (self._unreadable(kind, fault, position, fingerprint, _sealable(row)),)
+            return self.unreadable_row(row._replace(fault=fault), kind, fingerprint)
         identity = self._identity(kind, fields)
         if is_person or _is_person(kind, fields, identity):
             return (
@@ -142,19 +167,24 @@ class RowSubmitter:
                 ),
             )
         version = fields.pop(SOURCE_VERSION, "").strip()
-        if layouts.folder is Folder.WITHDRAWALS:
+        if kind == WITHDRAWN:
             label = fields.get("subject_kind", "")
             fields["subject_kind"] = _KIND_LABELS.get(label.strip(), label.strip())
             made: tuple[Submission, ...] = (
                 self._one(WITHDRAWN, fields, identity.credit_code, position),
             )
-        elif _is_withdrawn(fields):
+        elif declared is Declared.WITHDRAWAL or _is_withdrawn(fields):
             made = (self._withdrawal(kind, identity, fields, position),)
-        elif layouts.folder is Folder.CORRECTIONS:
+        elif declared is Declared.CORRECTION:
             made = self._correction(kind, fields, identity, position, sequence)
         else:
             made = (self._one(kind, fields, identity.credit_code, position),)
         return tuple(each._replace(source_version=version) for each in made) if version else made
+
+    def unreadable_row(self, row: SourceRow, kind: str, fingerprint: str) -> tuple[Submission, ...]:
+        """Return the one submission of a row with a fault: its cells, sealed."""
+        position = _position(fingerprint, row)
+        return (self._unreadable(kind, row.fault, position, fingerprint, _sealable(row)),)
 
     def unreadable_file(
         self, row: SourceRow, kind: str, fingerprint: str, content: bytes

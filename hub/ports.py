@@ -24,7 +24,10 @@ class InputRecord(NamedTuple):
 
 
 class OutputRecord(NamedTuple):
-    """One Kafka record to produce; the partition is always given."""
+    """One Kafka record to produce; the partition is always given.
+
+    An empty value is a tombstone: compaction takes the key away.
+    """
 
     topic: str
     partition: int

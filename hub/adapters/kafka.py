@@ -120,8 +120,9 @@ class KafkaTransactions:
             while True:
                 try:
                     producer.produce(
-                        topic, value, key, partition, report, report, 0, list(headers) or None
-                    )
+                        topic, value or None, key, partition, report, report, 0,
+                        list(headers) or None,
+                    )  # fmt: skip
                     break
                 except BufferError:
                     producer.poll(0.1)
