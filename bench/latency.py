@@ -28,6 +28,7 @@ from hub.adapters.parts import Parts
 from hub.bootstrap import load_repository_contracts, prepare_site
 from hub.core.record import PRIMARY, decode_record
 from hub.domain.partitioning import partition_of
+from hub.kafka_access import OPERATOR, KafkaAccess
 from hub.repository import ROOT
 from hub.settings import Settings, read_settings
 
@@ -57,7 +58,9 @@ def main(arguments: list[str]) -> int:
         with parts:
             parts.up(leashed=True)
             with _hub(folder, parts, settings) as workers:
-                return _measure(parts.bootstrap, folder, workers, options.rate, options.seconds)
+                return _measure(
+                    parts.require_kafka(OPERATOR), folder, workers, options.rate, options.seconds
+                )
 
 
 # --- the hub under load --------------------------------------------------------------------------
@@ -70,15 +73,14 @@ def _hub(
     """Start platforms and workers of a site; stop them in the end."""
     site = folder / "site"
     loaded = write_site(site, ROOT, PARTITIONS)
-    prepare_site(loaded, parts.bootstrap)
+    access = parts.require_kafka(OPERATOR)
+    prepare_site(loaded, access)
     common = ("--clock", str(site / "business-clock.json"))
     started: dict[str, subprocess.Popen[bytes]] = {}
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "HUB_STATE": str(settings.state_folder),
-        "KAFKA_BOOTSTRAP": parts.bootstrap,
-        "HUB_POSTGRES_DSN": parts.dsn,
     }
 
     def start(name: str, *words: str) -> None:
@@ -97,7 +99,7 @@ def _hub(
         write_site(site, ROOT, PARTITIONS, f"http://127.0.0.1:{port}")
         start(
             "city (stand-in)", "tests.platforms.city", *common, "--prefix", loaded.site.prefix,
-            "--book", str(folder / "city.sqlite"), "--bootstrap", parts.bootstrap,
+            "--book", str(folder / "city.sqlite"), "--bootstrap", access.bootstrap,
         )  # fmt: skip
         for worker in WORKERS:
             start(worker, "hub", "run", *worker.split(), "--site", str(site))
@@ -124,7 +126,7 @@ def _wait_for(path: Path) -> None:
 class _LedgerWatch(threading.Thread):
     """Notes when each submission's decision became readable, and for which record."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, access: KafkaAccess) -> None:
         super().__init__(daemon=True)
         self.seen: dict[int, float] = {}
         """Number of the submission → seconds since the epoch."""
@@ -132,7 +134,7 @@ class _LedgerWatch(threading.Thread):
         """Record → the submission that made it."""
         self.adopted = threading.Event()
         self.is_over = False
-        self._inputs = KafkaInputs(bootstrap, "bench.watch", **{"fetch.wait.max.ms": 5})
+        self._inputs = KafkaInputs(access, "bench.watch", **{"fetch.wait.max.ms": 5})
         self._inputs.assign({("bench.ledger", p): 0 for p in range(PARTITIONS)})
 
     def run(self) -> None:
@@ -175,14 +177,14 @@ class _Spread(NamedTuple):
 
 
 def _measure(
-    bootstrap: str, folder: Path, workers: dict[str, subprocess.Popen[bytes]], rate: int,
+    access: KafkaAccess, folder: Path, workers: dict[str, subprocess.Popen[bytes]], rate: int,
     seconds: int,
 ) -> int:  # fmt: skip
-    watch = _LedgerWatch(bootstrap)
+    watch = _LedgerWatch(access)
     watch.start()
     if not watch.adopted.wait(_START_SECONDS):
         raise TimeoutError("the registrar did not adopt the basis")
-    sender = _Sender(bootstrap)
+    sender = _Sender(access)
     warm = sender.send(rate, WARM_UP_SECONDS)
     _arrivals(folder, watch, set(warm))
     before = {name: _cpu_seconds(process.pid) for name, process in workers.items()}
@@ -219,10 +221,10 @@ def _measure(
 class _Sender:
     """Sends submissions at an even pace, numbered through."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, access: KafkaAccess) -> None:
         self._contract = load_repository_contracts().by_kind["licence.granted.v1"]
         self._producer = Producer(
-            {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 1}
+            {**access.as_librdkafka(), "enable.idempotence": True, "linger.ms": 1}
         )
         self._sent = 0
 

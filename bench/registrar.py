@@ -20,6 +20,7 @@ from hub.adapters.kafka_topics import KafkaTopics
 from hub.adapters.parts import Parts
 from hub.bootstrap import load_repository_contracts, prepare_site
 from hub.domain.partitioning import partition_of
+from hub.kafka_access import OPERATOR, KafkaAccess
 from hub.ports import OutputRecord
 from hub.repository import ROOT
 from hub.settings import read_settings
@@ -42,17 +43,17 @@ def main(arguments: list[str]) -> int:
         parts = Parts(settings)
         with parts:
             parts.up(leashed=True)
-            return _measure(parts.require_bootstrap(), folder, options.records, options.rounds)
+            return _measure(parts.require_kafka(OPERATOR), folder, options.records, options.rounds)
 
 
-def _measure(bootstrap: str, folder: Path, records: int, rounds: int) -> int:
+def _measure(access: KafkaAccess, folder: Path, records: int, rounds: int) -> int:
     loaded = write_site(folder / "site", ROOT, PARTITIONS)
-    prepare_site(loaded, bootstrap)
-    KafkaTopics(bootstrap).create([Topic("bench.copies", PARTITIONS, {})])
-    _load(bootstrap, records + rounds * COPY_BATCH)  # a side may do a batch more than asked
+    prepare_site(loaded, access)
+    KafkaTopics(access).create([Topic("bench.copies", PARTITIONS, {})])
+    _load(access, records + rounds * COPY_BATCH)  # a side may do a batch more than asked
     children = {
         role: subprocess.Popen(
-            [sys.executable, "-m", "bench.registrar_side", role, bootstrap, str(folder)],
+            [sys.executable, "-m", "bench.registrar_side", role, str(folder)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
         )
         for role in ("copy", "registrar")
@@ -83,10 +84,10 @@ def _measure(bootstrap: str, folder: Path, records: int, rounds: int) -> int:
     return 0 if ratio >= BAR and memory["registrar"] < MEMORY_BAR_MB else 1
 
 
-def _load(bootstrap: str, records: int) -> None:
+def _load(access: KafkaAccess, records: int) -> None:
     """Put the submissions on the department's topic."""
     contract = load_repository_contracts().by_kind["licence.granted.v1"]
-    producer = KafkaTransactions(bootstrap, "bench.load")
+    producer = KafkaTransactions(access, "bench.load")
     producer.initialise()
     topic = f"bench.submissions.{DEPARTMENT}"
     batch: list[OutputRecord] = []

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from bench.sample_site import DEPARTMENT
+from hub.adapters.parts import Parts
+from hub.kafka_access import OPERATOR, KafkaAccess
+from hub.settings import read_settings
 from hub.site import load_site
 from hub.workers.registrar import run_registrar
 
@@ -54,7 +57,7 @@ class Quota:
         return True
 
 
-def copy(bootstrap: str, quota: Quota) -> None:
+def copy(access: KafkaAccess, quota: Quota) -> None:
     """Consume, produce, commit with the bare client: nothing is read, nothing decided.
 
     Both sides fetch ahead as little as production does, so that what is read while the other one
@@ -64,7 +67,7 @@ def copy(bootstrap: str, quota: Quota) -> None:
     topic = f"bench.submissions.{DEPARTMENT}"
     consumer = Consumer(
         {
-            "bootstrap.servers": bootstrap, "group.id": "bench.copy", "enable.auto.commit": False,
+            **access.as_librdkafka(), "group.id": "bench.copy", "enable.auto.commit": False,
             "isolation.level": "read_committed", "auto.offset.reset": "error",
             "queued.min.messages": 2_000, "queued.max.messages.kbytes": 32_768,
             "fetch.wait.max.ms": 50,
@@ -73,7 +76,7 @@ def copy(bootstrap: str, quota: Quota) -> None:
     consumer.assign([TopicPartition(topic, p, 0) for p in range(PARTITIONS)])
     producer = Producer(
         {
-            "bootstrap.servers": bootstrap, "transactional.id": "bench.copy", "linger.ms": 5,
+            **access.as_librdkafka(), "transactional.id": "bench.copy", "linger.ms": 5,
             "compression.type": "lz4", "queue.buffering.max.messages": 200_000,
             "batch.size": 1_000_000, "batch.num.messages": 50_000,
         }
@@ -94,7 +97,7 @@ def copy(bootstrap: str, quota: Quota) -> None:
         quota.left -= len(messages)
 
 
-def registrar(bootstrap: str, folder: Path, quota: Quota) -> None:
+def registrar(parts: Parts, folder: Path, quota: Quota) -> None:
     """The real worker, driven until its quota is used up."""
 
     def report(event: str, numbers: Mapping[str, float]) -> None:
@@ -102,12 +105,14 @@ def registrar(bootstrap: str, folder: Path, quota: Quota) -> None:
             quota.left -= int(sum(n for k, n in numbers.items() if "basis" not in k))
 
     loaded = load_site(folder / "site")
-    run_registrar(loaded, bootstrap, folder / "slot", report, lambda: not quota.next())
+    access = parts.require_kafka(loaded.site.user("worker.registrar.0"))
+    run_registrar(loaded, access, folder / "slot", report, lambda: not quota.next())
 
 
 if __name__ == "__main__":
-    role, address, where = sys.argv[1:]
+    role, where = sys.argv[1], Path(sys.argv[2])
+    running = Parts(read_settings({"HUB_STATE": str(where / "state")}))
     if role == "copy":
-        copy(address, Quota())
+        copy(running.require_kafka(OPERATOR), Quota())
     else:
-        registrar(address, Path(where), Quota())
+        registrar(running, where, Quota())

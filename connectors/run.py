@@ -16,6 +16,7 @@ from hub.adapters.lease import FolderLease
 from hub.adapters.sealing import Sealer, read_key
 from hub.contracts import Contracts
 from hub.errors import ConfigurationError
+from hub.kafka_access import KafkaAccess
 from hub.site import Department, LoadedSite
 from hub.site import FileSource as SourceSettings
 
@@ -102,7 +103,7 @@ def run_file_connector(
     loaded: LoadedSite,
     connection: Connection,
     source: FileSource,
-    bootstrap: str,
+    access: KafkaAccess,
     folder: Path,
     report: Report,
     should_stop: Callable[[], bool],
@@ -115,7 +116,7 @@ def run_file_connector(
     """
     site = loaded.site
     clock = site.business_clock
-    inputs = KafkaInputs(bootstrap, f"{site.prefix}connector.{connection.name}")
+    inputs = KafkaInputs(access, f"{site.prefix}connector.{connection.name}")
     route = Route(
         stream_of(connection),
         site.topic(f"submissions.{connection.department.id}"),
@@ -123,7 +124,7 @@ def run_file_connector(
         site.partitions,
     )
     ports = Ports(
-        KafkaTransactions(bootstrap, f"{site.prefix}connector.{connection.name}"),
+        KafkaTransactions(access, f"{site.prefix}connector.{connection.name}"),
         inputs,
         FolderLease(folder),
         RealBusinessClock() if clock is None else FileBusinessClock(loaded.path(clock)),

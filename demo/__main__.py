@@ -81,7 +81,7 @@ def _perform(settings: Settings, arguments: argparse.Namespace) -> int:
     clear(settings)
     with stage(settings, keep=arguments.keep, opens_at=schedule.opens_at) as made:
         contracts = load_repository_contracts()
-        account = Account(made.loaded, contracts, made.bootstrap)
+        account = Account(made.loaded, contracts, made.access)
         try:
             kill = "" if arguments.kill == "none" else arguments.kill
             play = Play(made, account, schedule, kill, _tell)

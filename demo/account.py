@@ -16,6 +16,7 @@ from hub.core.entry import Reader, RecordRow, follow
 from hub.core.record import PRIMARY, CauseKind, LedgerRecord, Outcome, decode_record
 from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, StageCode, Status
 from hub.core.whose_time import Moments, Party, fault_of, passage_of
+from hub.kafka_access import KafkaAccess
 from hub.ports import InputRecord
 from hub.site import LoadedSite
 
@@ -67,14 +68,14 @@ class Punctuality:
 class Account:
     """A fold of submissions and ledger, in the demo's own memory."""
 
-    def __init__(self, loaded: LoadedSite, contracts: Contracts, bootstrap: str) -> None:
+    def __init__(self, loaded: LoadedSite, contracts: Contracts, access: KafkaAccess) -> None:
         self._site = loaded.site
         self._contracts = contracts
         self._reader = Reader(
             contracts, loaded.site.prefix, {t.id: t.number for t in loaded.site.targets}
         )
         self._ledger = loaded.site.topic("ledger")
-        self._inputs = KafkaInputs(bootstrap, f"{loaded.site.prefix}demo")
+        self._inputs = KafkaInputs(access, f"{loaded.site.prefix}demo")
         topics = [
             self._ledger,
             *(loaded.site.topic(f"submissions.{name}") for name in self.departments),

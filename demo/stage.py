@@ -23,6 +23,7 @@ from hub.adapters.sealing import KEY_BYTES
 from hub.adapters.server_process import ServerProcess
 from hub.bootstrap import prepare_site
 from hub.errors import UnavailableError
+from hub.kafka_access import OPERATOR, KafkaAccess
 from hub.repository import DEPLOY, ROOT
 from hub.settings import Settings, read_settings
 from hub.site import LoadedSite, load_site
@@ -101,9 +102,9 @@ class Stage:
         return self.folder / "business-clock.json"
 
     @property
-    def bootstrap(self) -> str:
-        """Kafka's address."""
-        return self.parts.require_bootstrap()
+    def access(self) -> KafkaAccess:
+        """The operator's way to Kafka."""
+        return self.parts.require_kafka(OPERATOR)
 
     def book(self, target: str) -> Path:
         """The stand-in platform's own book."""
@@ -227,7 +228,7 @@ def stage(
         loaded = _write_site(settings, script, opens_at)
         made = Stage(settings, loaded, parts, leashed=not keep)
         _start_platforms(made, script)
-        prepare_site(made.loaded, made.bootstrap)
+        prepare_site(made.loaded, made.access)
         _start_workers(made)
         yield made
         finished = True
@@ -289,7 +290,7 @@ def _start_platforms(made: Stage, script: Script) -> None:
     made.start(
         "platform-city", str(scripts / "city.py"), *common,
         "--book", str(made.book("city")), "--control", str(platforms / "city.json"),
-        "--bootstrap", made.bootstrap, "--prefix", made.loaded.site.prefix,
+        "--bootstrap", made.access.bootstrap, "--prefix", made.loaded.site.prefix,
     )  # fmt: skip
     port = _wait_for_text(platforms / "province.port", made)
     content = yaml.safe_load((made.folder / "site.yaml").read_text(encoding="utf-8"))

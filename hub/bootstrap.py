@@ -21,6 +21,7 @@ from hub.topics import apply_plan, make_plan, names_of, read_families, wanted_to
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hub.kafka_access import KafkaAccess
     from hub.site import LoadedSite
 
 BASIS_KIND: Final = b"basis.adopted.v1"
@@ -82,26 +83,26 @@ def _parsed(path: Path) -> object:
     return json.loads(json.dumps(content, ensure_ascii=False, default=str))
 
 
-def prepare_site(loaded: LoadedSite, bootstrap: str) -> bool:
+def prepare_site(loaded: LoadedSite, access: KafkaAccess) -> bool:
     """Create the site's topics and adopt its basis where it changed; True when it was adopted.
 
     Safe to repeat: topics are never deleted, an unchanged basis is not adopted twice.
     """
-    admin = KafkaTopics(bootstrap)
+    admin = KafkaTopics(access)
     wanted = wanted_topics(read_families(), names_of(loaded.site))
     prefix = loaded.site.prefix
     apply_plan(prefix, make_plan(prefix, wanted, admin.read(prefix)), admin)
-    return adopt_basis(loaded, bootstrap)
+    return adopt_basis(loaded, access)
 
 
-def adopt_basis(loaded: LoadedSite, bootstrap: str) -> bool:
+def adopt_basis(loaded: LoadedSite, access: KafkaAccess) -> bool:
     """Send the site's basis to every partition of `control` unless it is the last one there."""
     site = loaded.site
     control = site.topic("control")
     value = canonical_json({"basis": basis_document(loaded)})
     compile_basis(json.loads(value)["basis"])  # refuse here, with a message, what cannot be read
     places = {(control, p): 0 for p in range(site.partitions)}
-    inputs = KafkaInputs(bootstrap, f"{site.prefix}adopt")
+    inputs = KafkaInputs(access, f"{site.prefix}adopt")
     last: dict[int, bytes] = {}
     try:
         for batch in inputs.read_to_end(places):
@@ -117,7 +118,7 @@ def adopt_basis(loaded: LoadedSite, bootstrap: str) -> bool:
         ("ce_specversion", b"1.0"), ("ce_type", BASIS_KIND), ("ce_source", b"operator"),
         ("ce_id", sha256(value).hexdigest()[:32].encode()),
     )  # fmt: skip
-    transactions = KafkaTransactions(bootstrap, f"{site.prefix}adopt")
+    transactions = KafkaTransactions(access, f"{site.prefix}adopt")
     transactions.initialise()
     transactions.begin()
     transactions.produce([OutputRecord(control, p, b"", value, headers) for p in missing])
@@ -125,7 +126,7 @@ def adopt_basis(loaded: LoadedSite, bootstrap: str) -> bool:
     return True
 
 
-def give_partition(loaded: LoadedSite, bootstrap: str, partition: int, slot: int) -> None:
+def give_partition(loaded: LoadedSite, access: KafkaAccess, partition: int, slot: int) -> None:
     """Tell the owner of a partition to give it up to another registrar slot.
 
     The owner writes the change as its last record there and stops; then both slots are started as
@@ -134,7 +135,7 @@ def give_partition(loaded: LoadedSite, bootstrap: str, partition: int, slot: int
     site = loaded.site
     value = canonical_json({"owner": f"registrar.{slot}"})
     headers = (("ce_specversion", b"1.0"), ("ce_type", MAP_KIND.encode()))
-    transactions = KafkaTransactions(bootstrap, f"{site.prefix}adopt")
+    transactions = KafkaTransactions(access, f"{site.prefix}adopt")
     transactions.initialise()
     transactions.begin()
     transactions.produce([OutputRecord(site.topic("control"), partition, b"", value, headers)])

@@ -14,6 +14,11 @@ class Settings:
 
     kafka_bootstrap: str | None = None
     """KAFKA_BOOTSTRAP: host:port list of an existing cluster; None starts the embedded one."""
+    kafka_secrets: Path | None = None
+    """HUB_KAFKA_SECRETS: folder with one password file for each user of that cluster; None is no
+    authentication. The embedded Kafka has its own folder."""
+    kafka_ca: Path | None = None
+    """HUB_KAFKA_CA: certificates that cluster's must follow from; None is no TLS."""
     postgres_dsn: str | None = None
     """HUB_POSTGRES_DSN: an existing PostgreSQL; None starts the embedded one."""
     state_folder: Path = Path(".state")
@@ -48,11 +53,17 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             )
         return int(value) if value else None
 
+    def path(name: str) -> Path | None:
+        value = text(name)
+        return Path(value).expanduser().absolute() if value else None
+
     return Settings(
         kafka_bootstrap=text("KAFKA_BOOTSTRAP"),
+        kafka_secrets=path("HUB_KAFKA_SECRETS"),
+        kafka_ca=path("HUB_KAFKA_CA"),
         postgres_dsn=text("HUB_POSTGRES_DSN"),
-        state_folder=Path(text("HUB_STATE") or ".state").expanduser().absolute(),
-        cache_folder=Path(text("HUB_CACHE") or "~/.cache/credit-event-hub").expanduser().absolute(),
+        state_folder=path("HUB_STATE") or Path(".state").absolute(),
+        cache_folder=path("HUB_CACHE") or Path("~/.cache/credit-event-hub").expanduser(),
         maven_repository=text("HUB_MAVEN_REPOSITORY"),
         kafka_port=number("HUB_KAFKA_PORT"),
         postgres_port=number("HUB_POSTGRES_PORT"),

@@ -105,6 +105,10 @@ class Site(StrictModel):
         """The full name of a topic of this site."""
         return self.prefix + name
 
+    def user(self, principal: str) -> str:
+        """The Kafka user of a principal of this site (`worker.registrar.0`, `dept.<id>`, …)."""
+        return self.prefix + principal
+
     @property
     def input_topics(self) -> tuple[str, ...]:
         """Every topic the registrar reads, co-partitioned with the ledger; control first."""

@@ -10,6 +10,8 @@ from hypothesis import settings as hypothesis_settings
 
 from hub.adapters.embedded_kafka import EmbeddedKafka
 from hub.adapters.embedded_postgres import EmbeddedPostgres
+from hub.adapters.parts import Parts
+from hub.kafka_access import OPERATOR, KafkaAccess
 from hub.settings import Settings, read_settings
 
 # No timing decides a test: how fast a busy machine draws examples says nothing about the code.
@@ -21,9 +23,14 @@ hypothesis_settings.load_profile("untimed")
 
 @dataclass(frozen=True, slots=True)
 class KafkaPart:
-    """The broker of the test session: `bootstrap` is host:port."""
+    """The broker of the test session, and the operator's way to it."""
 
-    bootstrap: str
+    access: KafkaAccess
+
+    @property
+    def bootstrap(self) -> str:
+        """`host:port`."""
+        return self.access.bootstrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +50,14 @@ def settings() -> Settings:
 def kafka(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaPart]:
     """One real broker for the whole session: KAFKA_BOOTSTRAP when set, else an embedded one."""
     if settings.kafka_bootstrap is not None:
-        yield KafkaPart(settings.kafka_bootstrap)
+        yield KafkaPart(Parts(settings).require_kafka(OPERATOR))
         return
     with EmbeddedKafka(
         tmp_path_factory.mktemp("kafka"),
         jar_store=settings.cache_folder / "jars",
         maven_repository=settings.maven_repository,
     ) as broker:
-        yield KafkaPart(broker.bootstrap)
+        yield KafkaPart(KafkaAccess(broker.bootstrap))
 
 
 @pytest.fixture(scope="session")

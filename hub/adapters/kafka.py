@@ -29,6 +29,7 @@ from hub.ports import InputRecord
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from hub.kafka_access import KafkaAccess
     from hub.ports import OutputRecord
 
 _log = logging.getLogger("hub.kafka")
@@ -68,10 +69,10 @@ class KafkaTransactions:
     that; a batch takes well under a second.
     """
 
-    def __init__(self, bootstrap: str, transactional_id: str, **extra: str | int) -> None:
+    def __init__(self, access: KafkaAccess, transactional_id: str, **extra: str | int) -> None:
         self._settings: dict[str, Any] = {
             **_COMMON,
-            "bootstrap.servers": bootstrap,
+            **access.as_librdkafka(),
             "transactional.id": transactional_id,
             "transaction.timeout.ms": 15_000,
             "message.timeout.ms": 8_000,
@@ -187,10 +188,10 @@ class KafkaTransactions:
 class KafkaInputs:
     """Fixed partitions, committed records only, no consumer group; see `hub.ports.Inputs`."""
 
-    def __init__(self, bootstrap: str, name: str, **extra: str | int | bool) -> None:
+    def __init__(self, access: KafkaAccess, name: str, **extra: str | int | bool) -> None:
         self._settings: dict[str, Any] = {
             **_COMMON,
-            "bootstrap.servers": bootstrap,
+            **access.as_librdkafka(),
             # librdkafka insists on a group id; nothing is ever joined or committed under it
             "group.id": f"{name}.reader",
             "enable.auto.commit": False,

@@ -16,6 +16,7 @@ from hub.adapters.kafka import MESSAGE_LIMIT, BrokerFailure
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hub.kafka_access import KafkaAccess
     from hub.ports import OutputRecord
 
 _log = logging.getLogger("hub.kafka")
@@ -25,10 +26,10 @@ _FLUSH_SECONDS = 15.0
 class KafkaAppender:
     """An idempotent producer; after a `BrokerFailure` make a new one."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, access: KafkaAccess) -> None:
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap,
+                **access.as_librdkafka(),
                 "enable.idempotence": True,
                 "acks": "all",
                 "linger.ms": 5,

@@ -17,6 +17,7 @@ from confluent_kafka.admin import (
 )
 
 from hub.errors import UnavailableError
+from hub.kafka_access import KafkaAccess
 from hub.topics import Alter, Topic
 
 TIMEOUT_SECONDS = 30.0
@@ -26,9 +27,9 @@ _Result = TypeVar("_Result")
 class KafkaTopics:
     """The topics of one cluster, as `hub.topics.TopicAdmin` wants them."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
-        self._bootstrap = bootstrap
+    def __init__(self, access: KafkaAccess) -> None:
+        self._admin = AdminClient(access.as_librdkafka())
+        self._bootstrap = access.bootstrap
 
     def read(self, prefix: str) -> tuple[Topic, ...]:
         """Topics under `prefix` with their own settings (broker defaults left out)."""

@@ -10,6 +10,7 @@ from typing import Literal, Self
 from hub.adapters.embedded_kafka import EmbeddedKafka
 from hub.adapters.embedded_postgres import EmbeddedPostgres
 from hub.errors import UnavailableError
+from hub.kafka_access import KafkaAccess, access_from_files
 from hub.settings import Settings
 
 
@@ -49,18 +50,18 @@ class Parts:
         self._started: list[EmbeddedKafka | EmbeddedPostgres] = []
 
     @property
-    def bootstrap(self) -> str:
-        """Kafka's bootstrap servers."""
-        return self._settings.kafka_bootstrap or self._kafka.bootstrap
-
-    @property
     def dsn(self) -> str:
         """PostgreSQL's connection string."""
         return self._settings.postgres_dsn or self._postgres.dsn
 
-    def require_bootstrap(self) -> str:
-        """Kafka's bootstrap servers; `UnavailableError` when ours does not run."""
-        return self._require(self._kafka_status())
+    def require_kafka(self, user: str) -> KafkaAccess:
+        """The way to Kafka as `user` (`Site.user(…)` or OPERATOR).
+
+        Raises `UnavailableError` when ours does not run, `ConfigurationError` without a password.
+        """
+        bootstrap = self._require(self._kafka_status())
+        settings = self._settings
+        return access_from_files(bootstrap, user, settings.kafka_secrets, settings.kafka_ca)
 
     def require_dsn(self) -> str:
         """PostgreSQL's connection string; `UnavailableError` when ours does not run."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +60,7 @@ def verify_command(
 ) -> None:
     """链、序号、每件报送一个主结果、读入等于各结果之和 / Chain, order, conservation."""
     site = load_site(site_folder).site
-    inputs = _inputs(bootstrap)
+    inputs = _inputs(site, bootstrap)
     try:
         places = [(topic, p) for topic in site.input_topics for p in range(site.partitions)]
         ends = {place: end for place, (_start, end) in inputs.bounds(places).items()}
@@ -98,7 +99,7 @@ def replay_command(
     """只读原因，从空状态重新决定，逐字节比较 / Decide every cause again, compare bytes."""
     site = load_site(site_folder).site
     instead = basis_document(load_site(other_site)) if other_site is not None else None
-    inputs = _inputs(bootstrap)
+    inputs = _inputs(site, bootstrap)
     replayer = Replayer(site.prefix, instead)
     try:
         for partition in range(site.partitions):
@@ -113,9 +114,12 @@ def replay_command(
     context.exit(0 if report.is_ok else DIFFERENCES)
 
 
-def _inputs(bootstrap: str | None) -> KafkaInputs:
-    address = bootstrap or Parts(read_settings()).require_bootstrap()
-    return KafkaInputs(address, "hub.audit", **{"queued.max.messages.kbytes": _QUEUE_KIB})
+def _inputs(site: Site, bootstrap: str | None) -> KafkaInputs:
+    settings = read_settings()
+    if bootstrap is not None:
+        settings = replace(settings, kafka_bootstrap=bootstrap)
+    access = Parts(settings).require_kafka(site.user("auditor"))
+    return KafkaInputs(access, "hub.audit", **{"queued.max.messages.kbytes": _QUEUE_KIB})
 
 
 def _replay_partition(replayer: Replayer, site: Site, inputs: KafkaInputs, partition: int) -> None:

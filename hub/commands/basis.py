@@ -6,6 +6,7 @@ import click
 
 from hub.adapters.parts import Parts
 from hub.bootstrap import adopt_basis
+from hub.kafka_access import OPERATOR
 from hub.settings import read_settings
 from hub.site import load_site
 
@@ -23,5 +24,5 @@ def command() -> None:
 def adopt(*, site_folder: Path) -> None:
     """在每个分区采用当前依据；未变化则不做 / Adopt it in each partition unless unchanged."""
     loaded = load_site(site_folder)
-    changed = adopt_basis(loaded, Parts(read_settings()).require_bootstrap())
+    changed = adopt_basis(loaded, Parts(read_settings()).require_kafka(OPERATOR))
     click.echo("已采用新的依据 / adopted" if changed else "依据没有变化 / unchanged")

@@ -62,7 +62,7 @@ def command(
     loaded = load_site(site_folder)
     contracts = load_repository_contracts()
     settings = read_settings()
-    bootstrap = Parts(settings).require_bootstrap()
+    parts = Parts(settings)
     metrics = Metrics(contracts.by_kind)
     health = Health("connector")
     stop = threading.Event()
@@ -71,8 +71,10 @@ def command(
         watch = _Watch(connection, metrics, health, stop, drain=drain)
         files = file_source(loaded, connection, contracts, frozenset(abandon))
         folder = settings.state_folder / "connectors" / loaded.site.site / connection.name
+        principal = f"worker.connector.{connection.department.id}"
+        access = parts.require_kafka(loaded.site.user(principal))
         work = partial(
-            run_file_connector, loaded, connection, files, bootstrap, folder,
+            run_file_connector, loaded, connection, files, access, folder,
             watch.report, watch.should_stop, poll_seconds,
         )  # fmt: skip
         threads.append(_ConnectorThread(connection.name, work))

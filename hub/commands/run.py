@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from hub.contracts import Contracts
+    from hub.kafka_access import KafkaAccess
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """What every worker stands on."""
 
+    worker: str
     loaded: LoadedSite
     contracts: Contracts
     parts: Parts
@@ -42,9 +44,14 @@ class Stage:
     health: Health
     should_stop: Callable[[], bool]
 
-    def folder(self, worker: str) -> Path:
-        """The state folder of a worker of this site."""
-        return self.state_folder / "workers" / self.loaded.site.site / worker
+    @property
+    def folder(self) -> Path:
+        """The worker's state folder."""
+        return self.state_folder / "workers" / self.loaded.site.site / self.worker
+
+    def access(self) -> KafkaAccess:
+        """The worker's way to Kafka, as the principal it is."""
+        return self.parts.require_kafka(self.loaded.site.user(f"worker.{self.worker}"))
 
 
 def _options(function: Any) -> Any:  # noqa: ANN401 - click's decorators are typed so
@@ -79,7 +86,9 @@ def _stage(worker: str, site_folder: Path, metrics_port: int | None) -> Iterator
         if metrics_port is not None:
             open_parts.enter_context(serve(metrics_port, health, metrics.registry))
         parts = Parts(settings)
-        yield Stage(loaded, contracts, parts, settings.state_folder, metrics, health, stop.is_set)
+        yield Stage(
+            worker, loaded, contracts, parts, settings.state_folder, metrics, health, stop.is_set
+        )
 
 
 @click.group("run")
@@ -95,8 +104,8 @@ def registrar(*, slot: int, site_folder: Path, metrics_port: int | None) -> None
     with _stage(f"registrar.{slot}", site_folder, metrics_port) as stage:
         run_registrar(
             stage.loaded,
-            stage.parts.require_bootstrap(),
-            stage.folder(f"registrar.{slot}"),
+            stage.access(),
+            stage.folder,
             RegistrarWatch(stage.metrics, stage.health).report,
             stage.should_stop,
             slot,
@@ -123,8 +132,8 @@ def courier(*, target: str, site_folder: Path, metrics_port: int | None) -> None
             stage.loaded,
             found[0],
             stage.contracts,
-            stage.parts.require_bootstrap(),
-            stage.folder(f"courier.{target}"),
+            stage.access(),
+            stage.folder,
             CourierWatch(stage.metrics, stage.health, target),
             stage.should_stop,
         )
@@ -138,8 +147,8 @@ def receipts(*, site_folder: Path, metrics_port: int | None) -> None:
         run_receipts(
             stage.loaded,
             stage.contracts,
-            stage.parts.require_bootstrap(),
-            stage.folder("receipts"),
+            stage.access(),
+            stage.folder,
             ReceiptsWatch(stage.metrics, stage.health).report,
             stage.should_stop,
         )
@@ -155,7 +164,7 @@ def projector(*, from_zero: bool, site_folder: Path, metrics_port: int | None) -
     with _stage("projector", site_folder, metrics_port) as stage:
         run_projector(
             stage.loaded,
-            stage.parts.require_bootstrap(),
+            stage.access(),
             stage.parts.require_dsn(),
             stage.contracts,
             stage.metrics,

@@ -6,6 +6,7 @@ import click
 
 from hub.adapters.parts import Parts
 from hub.bootstrap import give_partition
+from hub.kafka_access import OPERATOR
 from hub.settings import read_settings
 from hub.site import load_site
 
@@ -27,7 +28,7 @@ def give(*, partition: int, slot: int, site_folder: Path) -> None:
     loaded = load_site(site_folder)
     if not 0 <= partition < loaded.site.partitions:
         raise click.BadParameter(f"0..{loaded.site.partitions - 1}", param_hint="--partition")
-    give_partition(loaded, Parts(read_settings()).require_bootstrap(), partition, slot)
+    give_partition(loaded, Parts(read_settings()).require_kafka(OPERATOR), partition, slot)
     click.echo(
         f"已发出：现任单元写下移交记录后停止；再按 site.yaml 的 slots 启动 registrar.{slot}\n"
         f"sent: the owner stops after its last record; then start registrar.{slot} as slots say"

@@ -8,6 +8,7 @@ import click
 
 from hub.adapters.kafka_topics import KafkaTopics
 from hub.adapters.parts import Parts
+from hub.kafka_access import OPERATOR
 from hub.settings import read_settings
 from hub.site import load_site
 from hub.topics import (
@@ -66,7 +67,7 @@ def apply_command(*, site_folder: Path, topics_folder: Path, as_json: bool) -> N
 def _compare(site_folder: Path, topics_folder: Path) -> tuple[str, Plan, KafkaTopics]:
     names = names_of(load_site(site_folder).site)
     wanted = wanted_topics(read_families(topics_folder), names)
-    admin = KafkaTopics(Parts(read_settings()).require_bootstrap())
+    admin = KafkaTopics(Parts(read_settings()).require_kafka(OPERATOR))
     return names.prefix, make_plan(names.prefix, wanted, admin.read(names.prefix)), admin
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from hub.engine import requests as ask
     from hub.engine.courier_book import How
     from hub.engine.courier_slot import Asked
+    from hub.kafka_access import KafkaAccess
     from hub.metrics import Health, Metrics
     from hub.site import LoadedSite, Target
     from hub.targets.http import Call
@@ -179,7 +180,7 @@ def run_courier(
     loaded: LoadedSite,
     target: Target,
     contracts: Contracts,
-    bootstrap: str,
+    access: KafkaAccess,
     folder: Path,
     watch: CourierWatch,
     should_stop: Callable[[], bool],
@@ -200,10 +201,10 @@ def run_courier(
         else NoPlatform()
     )
     name = f"{site.prefix}courier.{target.id}"
-    inputs = KafkaInputs(bootstrap, name)
+    inputs = KafkaInputs(access, name)
     store = RocksStore(folder / "rocksdb")
     # One small transaction a turn: lingering would only add to every delivery's latency.
-    transactions = KafkaTransactions(bootstrap, name, **{"linger.ms": 0})
+    transactions = KafkaTransactions(access, name, **{"linger.ms": 0})
     driver = Driver(
         lease=lease,
         transactions=transactions,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from hub.contracts import Contracts
+    from hub.kafka_access import KafkaAccess
     from hub.metrics import Health, Metrics
     from hub.ports import BusinessClock, FaultHooks, InputRecord, Inputs
     from hub.site import LoadedSite, Site
@@ -201,7 +202,7 @@ def adopted_basis(record: LedgerRecord) -> list[tuple[bytes, int, Mapping[str, o
 
 def run_projector(
     loaded: LoadedSite,
-    bootstrap: str,
+    access: KafkaAccess,
     dsn: str,
     contracts: Contracts,
     metrics: Metrics,
@@ -228,7 +229,7 @@ def run_projector(
                     from_zero = False
                 projection = Projection(tables, contracts, loaded.site.prefix)
                 follower = _Follower(
-                    loaded, bootstrap, dsn, tables, projection, metrics, health, faults
+                    loaded, access, dsn, tables, projection, metrics, health, faults
                 )
                 try:
                     follower.run(should_stop)
@@ -245,7 +246,7 @@ class _Follower:
     """One life of the projector: from the stored position on, until something breaks."""
 
     def __init__(
-        self, loaded: LoadedSite, bootstrap: str, dsn: str, tables: Tables,
+        self, loaded: LoadedSite, access: KafkaAccess, dsn: str, tables: Tables,
         projection: Projection, metrics: Metrics, health: Health, faults: FaultHooks,
     ) -> None:  # fmt: skip
         site = loaded.site
@@ -258,7 +259,7 @@ class _Follower:
         self._projection = projection
         self._ledger = site.topic("ledger")
         self._look_ups = LookUps(dsn, tables.schema)
-        self._inputs: Inputs = KafkaInputs(bootstrap, f"{site.prefix}projector")
+        self._inputs: Inputs = KafkaInputs(access, f"{site.prefix}projector")
         self._ends: dict[tuple[str, int], tuple[int, int]] = {}
         self._drained = False
         self._patience = time.monotonic() + _FIRST_ANSWER_SECONDS

@@ -29,6 +29,7 @@ from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, Stage, Stag
 from hub.domain.dates import day_of_ms
 from hub.domain.reasons import REASONS, message
 from hub.errors import IntegrityError, UnavailableError
+from hub.kafka_access import KafkaAccess
 from hub.metrics import Health, Metrics
 from hub.ports import FaultHooks, InputRecord, OutputRecord
 from hub.site import LoadedSite, Site
@@ -355,7 +356,7 @@ class ReceiptsWatch:
 def run_receipts(
     loaded: LoadedSite,
     contracts: Contracts,
-    bootstrap: str,
+    access: KafkaAccess,
     folder: Path,
     report: Report,
     should_stop: Callable[[], bool],
@@ -370,7 +371,7 @@ def run_receipts(
     try:
         while not should_stop():
             try:
-                _follow_until(loaded, contracts, bootstrap, folder, report, should_stop)
+                _follow_until(loaded, contracts, access, folder, report, should_stop)
             except UnavailableError as error:
                 _log.warning("starting again", extra={"reason": str(error)})
                 report("restarted", {})
@@ -382,7 +383,7 @@ def run_receipts(
 def _follow_until(
     loaded: LoadedSite,
     contracts: Contracts,
-    bootstrap: str,
+    access: KafkaAccess,
     folder: Path,
     report: Report,
     should_stop: Callable[[], bool],
@@ -394,8 +395,8 @@ def _follow_until(
     layouts = {stream_of(c): layouts_of(loaded, c, contracts) for c in connections}
     with ExitStack() as open_parts:
         book = open_parts.enter_context(closing(ReceiptBook(folder / "receipts.sqlite")))
-        inputs = open_parts.enter_context(closing(KafkaInputs(bootstrap, f"{site.prefix}receipts")))
-        appender = open_parts.enter_context(closing(KafkaAppender(bootstrap)))
+        inputs = open_parts.enter_context(closing(KafkaInputs(access, f"{site.prefix}receipts")))
+        appender = open_parts.enter_context(closing(KafkaAppender(access)))
         results = ResultFiles(book, files, contracts, layouts)
         follower = ReceiptsFollower(
             site, inputs, appender, book, Teller(site, files), results, EnvironmentFaults(), report

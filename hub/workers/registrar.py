@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from hub.kafka_access import KafkaAccess
     from hub.metrics import Health, Metrics
     from hub.ports import DeadlineClock
     from hub.site import LoadedSite
@@ -81,7 +82,7 @@ class RegistrarWatch:
 
 def run_registrar(
     loaded: LoadedSite,
-    bootstrap: str,
+    access: KafkaAccess,
     folder: Path,
     report: Callable[[str, Mapping[str, float]], None],
     should_stop: Callable[[], bool],
@@ -99,9 +100,9 @@ def run_registrar(
     lease.take()
     owner = f"registrar.{slot}"
     plan = SlotPlan(site.prefix, site.partitions_of_slot(slot), site.input_topics, owner)
-    inputs = KafkaInputs(bootstrap, f"{site.prefix}{owner}")
+    inputs = KafkaInputs(access, f"{site.prefix}{owner}")
     store = RocksStore(folder / "rocksdb")
-    transactions = KafkaTransactions(bootstrap, f"{site.prefix}{owner}")
+    transactions = KafkaTransactions(access, f"{site.prefix}{owner}")
     driver = Driver(
         lease=lease,
         transactions=transactions,

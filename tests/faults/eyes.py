@@ -18,6 +18,7 @@ from psycopg import sql
 from hub.adapters.postgres import schema_of
 from hub.core.record import PRIMARY, CauseKind, LedgerRecord, Outcome, decode_record
 from hub.core.state import NEVER, ClockFlag, RecordState, StageCode, Status
+from hub.kafka_access import KafkaAccess
 from hub.site import Site
 
 FINAL = {"published", "withdrawn", "refused"}
@@ -41,13 +42,13 @@ class InFlight(NamedTuple):
 class Eyes:
     """Follows every topic of a site from its start."""
 
-    def __init__(self, site: Site, bootstrap: str, dsn: str) -> None:
+    def __init__(self, site: Site, access: KafkaAccess, dsn: str) -> None:
         self._site = site
         self._dsn = dsn
-        self._admin = AdminClient({"bootstrap.servers": bootstrap})
+        self._admin = AdminClient(access.as_librdkafka())
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **access.as_librdkafka(),
                 "group.id": f"{site.prefix}eyes",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",

@@ -23,6 +23,7 @@ from hub.cli import EXIT_REFUSED
 from hub.cli import hub as command_line
 from hub.core.record import PRIMARY, LedgerRecord, decode_record
 from hub.domain.partitioning import partition_of
+from hub.kafka_access import KafkaAccess
 from hub.repository import DEPLOY
 from hub.site import load_site
 from tests.conftest import KafkaPart
@@ -50,14 +51,14 @@ targets: []
 class Place:
     """A site with one department, and a producer that is nobody's connector."""
 
-    def __init__(self, folder: Path, bootstrap: str, prefix: str) -> None:
-        self.folder, self.bootstrap, self.prefix = folder, bootstrap, prefix
+    def __init__(self, folder: Path, access: KafkaAccess, prefix: str) -> None:
+        self.folder, self.access, self.prefix = folder, access, prefix
         text = SITE.format(prefix=prefix, deploy=DEPLOY, authority=AUTHORITY)
         (folder / "site.yaml").write_text(text, encoding="utf-8")
-        prepare_site(load_site(folder), bootstrap)
+        prepare_site(load_site(folder), access)
         self._producer = Producer(
             {
-                "bootstrap.servers": bootstrap,
+                **access.as_librdkafka(),
                 "compression.type": "lz4",
                 "message.max.bytes": 20_000_000,
                 "enable.idempotence": True,
@@ -92,7 +93,7 @@ class Place:
     def decided(self) -> dict[int, LedgerRecord]:
         """Return the one decision on each submission, by its number."""
         topic = f"{self.prefix}ledger"
-        inputs = KafkaInputs(self.bootstrap, "test")
+        inputs = KafkaInputs(self.access, "test")
         found: dict[int, LedgerRecord] = {}
         for batch in inputs.read_to_end({(topic, p): 0 for p in range(PARTITIONS)}):
             for stored in batch:
@@ -116,7 +117,7 @@ class Place:
     def answered(self) -> int:
         """Return how many submissions have a receipt."""
         topic = f"{self.prefix}receipts.{DEPARTMENT}"
-        inputs = KafkaInputs(self.bootstrap, "test")
+        inputs = KafkaInputs(self.access, "test")
         places = {(topic, p): 0 for p in range(PARTITIONS)}
         found = {
             dict(record.headers)["ce_id"] for some in inputs.read_to_end(places) for record in some
@@ -127,7 +128,11 @@ class Place:
     def start(self, worker: str, state: Path, log: Path) -> subprocess.Popen[bytes]:
         """Start a worker that keeps its state there."""
         command = [sys.executable, "-m", "hub", "run", worker, "--site", str(self.folder)]
-        environment = {**os.environ, "KAFKA_BOOTSTRAP": self.bootstrap, "HUB_STATE": str(state)}
+        environment = {
+            **os.environ,
+            "KAFKA_BOOTSTRAP": self.access.bootstrap,
+            "HUB_STATE": str(state),
+        }
         with log.open("ab") as said:
             return subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=said
@@ -147,7 +152,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path, kafka: KafkaPart, prefix: str) -> Place:
     """Return a place of one's own."""
-    return Place(tmp_path, kafka.bootstrap, prefix)
+    return Place(tmp_path, kafka.access, prefix)
 
 
 def test_hostile_records_are_quarantined_by_name_and_their_neighbours_pass(place: Place) -> None:
@@ -181,7 +186,7 @@ def test_hostile_records_are_quarantined_by_name_and_their_neighbours_pass(place
     others = Counter(one.outcome.name for number, one in decided.items() if number not in expected)
     assert others == {"ACCEPTED": 40 * 9}
     for audit in ("verify", "replay"):
-        words = ["audit", audit, "--site", str(place.folder), "--bootstrap", place.bootstrap]
+        words = ["audit", audit, "--site", str(place.folder), "--bootstrap", place.access.bootstrap]
         audited = CliRunner().invoke(command_line, words)
         assert audited.exit_code == 0, audited.output
 

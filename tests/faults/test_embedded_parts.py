@@ -22,6 +22,7 @@ from hub.adapters.embedded_postgres import EmbeddedPostgres
 from hub.adapters.kafka_topics import KafkaTopics
 from hub.adapters.server_process import LOOPBACK
 from hub.errors import ConfigurationError
+from hub.kafka_access import KafkaAccess
 from hub.settings import Settings
 from hub.topics import Topic
 
@@ -84,7 +85,7 @@ def test_a_killed_broker_starts_again_with_its_data_on_the_same_port(
     """What was committed is there, what was open is not, and clients need no new address."""
     with make_kafka(tmp_path / "kafka", settings) as broker:
         address, pid = broker.bootstrap, broker.pid
-        KafkaTopics(address).create([Topic("ledger", 1, {})])
+        KafkaTopics(KafkaAccess(address)).create([Topic("ledger", 1, {})])
         commit(address, "first", range(RECORDS))
         zombie = commit(address, "second", range(RECORDS, 2 * RECORDS), end=False)
         assert pid is not None

@@ -50,7 +50,7 @@ def carry(
     def run(kills: tuple[Kill, ...]) -> tuple[WholeHub, Ending]:
         folder = tmp_path_factory.mktemp("run")
         prefix = f"{folder.name.replace('_', '')}x{os.getpid()}."
-        hub = WholeHub(folder, kafka.bootstrap, postgres.dsn, prefix)
+        hub = WholeHub(folder, kafka.access, postgres.dsn, prefix)
         try:
             hub.run(kills)
         finally:

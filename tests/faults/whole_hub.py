@@ -18,6 +18,7 @@ import psutil
 
 from hub.adapters.clocks import write_business_clock
 from hub.bootstrap import prepare_site
+from hub.kafka_access import KafkaAccess
 from hub.repository import DEPLOY
 from hub.site import load_site
 from tests.driver.rows import AUTHORITY, OTHER_AUTHORITY, at
@@ -98,11 +99,11 @@ class Killed(NamedTuple):
 class WholeHub:
     """One site, its platforms, its six workers."""
 
-    def __init__(self, folder: Path, bootstrap: str, dsn: str, prefix: str) -> None:
+    def __init__(self, folder: Path, access: KafkaAccess, dsn: str, prefix: str) -> None:
         self.folder = folder
         self._environment = {
             **os.environ,
-            "KAFKA_BOOTSTRAP": bootstrap,
+            "KAFKA_BOOTSTRAP": access.bootstrap,
             "HUB_POSTGRES_DSN": dsn,
             "HUB_STATE": str(folder / "state"),
             "PYTHONPATH": str(ROOT),
@@ -116,16 +117,16 @@ class WholeHub:
         self._put_clock(MORNING)
         self._write_site(prefix)
         self.loaded = load_site(folder)
-        prepare_site(self.loaded, bootstrap)
+        prepare_site(self.loaded, access)
         conduct = {"seed": 7, "refuse": [{"code": "SUBJECT_UNKNOWN", "value": REFUSED_NAME}]}
         self.province.control(**conduct, **MISBEHAVIOUR)
         (folder / "city.json").write_text(json.dumps({**conduct, "mix": {"twice": 0.02}}), "utf-8")
         self._city = self._spawn(
-            "city", "tests.platforms.city", "--bootstrap", bootstrap, "--prefix", prefix,
+            "city", "tests.platforms.city", "--bootstrap", access.bootstrap, "--prefix", prefix,
             "--book", str(folder / "city.sqlite"), "--clock", str(folder / "business-clock.json"),
             "--control", str(folder / "city.json"),
         )  # fmt: skip
-        self.eyes = Eyes(self.loaded.site, bootstrap, dsn)
+        self.eyes = Eyes(self.loaded.site, access, dsn)
 
     def _write_site(self, prefix: str) -> None:
         text = SITE.format(

@@ -83,7 +83,7 @@ def test_every_series_of_an_alert_is_scraped_from_a_running_hub(
     """An alert over a series that no worker serves would be silent for ever."""
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is missing: apt-get install prometheus")
-    hub = WholeHub(tmp_path, kafka.bootstrap, postgres.dsn, f"alerts{os.getpid()}.")
+    hub = WholeHub(tmp_path, kafka.access, postgres.dsn, f"alerts{os.getpid()}.")
     hub.metrics_ports = {worker: _free_port() for worker in COMMANDS}
     try:
         hub.run(())

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from hub.adapters.kafka import KafkaInputs, KafkaTransactions
 from hub.cli import hub as command_line
+from hub.kafka_access import KafkaAccess
 from hub.ports import InputRecord, OutputRecord
 from tests.conftest import KafkaPart
 from tests.driver.rows import at
@@ -62,31 +63,31 @@ TOPIC_MIX = {
 class Place:
     """A site with two targets, their stand-ins, and a ledger written by a registrar in memory."""
 
-    def __init__(self, folder: Path, bootstrap: str, prefix: str) -> None:
-        self.folder, self.bootstrap, self.prefix = folder, bootstrap, prefix
+    def __init__(self, folder: Path, access: KafkaAccess, prefix: str) -> None:
+        self.folder, self.access, self.prefix = folder, access, prefix
         self.province = Platform(folder)
         self.province.set_clock(at("2026-11-02 09:00"), 1)
         text = SITE.format(prefix=prefix, port=self.province.port)
         (folder / "site.yaml").write_text(text, encoding="utf-8")
         (folder / "key").write_text("unused", encoding="utf-8")
-        environment = {"KAFKA_BOOTSTRAP": bootstrap}
+        environment = {"KAFKA_BOOTSTRAP": access.bootstrap}
         applied = CliRunner(env=environment).invoke(
             command_line, ["topics", "apply", "--site", str(folder)]
         )
         assert applied.exit_code == 0, applied.output
         self.city = self._start(
-            "tests/platforms/city.py", "--bootstrap", bootstrap, "--prefix", prefix,
+            "tests/platforms/city.py", "--bootstrap", access.bootstrap, "--prefix", prefix,
             "--book", str(folder / "city.sqlite"), "--clock", str(folder / "business-clock.json"),
             "--control", str(folder / "city.json"),
         )  # fmt: skip
         self.couriers: dict[str, subprocess.Popen[bytes]] = {}
         self.world = World()
         self.written: Counter[int] = Counter()
-        self.registrar = KafkaTransactions(bootstrap, f"{prefix}registrar.0")
+        self.registrar = KafkaTransactions(access, f"{prefix}registrar.0")
         self.registrar.initialise()
 
     def _start(self, *arguments: str, **more: str) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "KAFKA_BOOTSTRAP": self.bootstrap, **more}
+        environment = {**os.environ, "KAFKA_BOOTSTRAP": self.access.bootstrap, **more}
         return subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=environment)
 
     def deliver(self, target: str, fault: str = "") -> subprocess.Popen[bytes]:
@@ -139,7 +140,7 @@ class Place:
 
     def read(self, topic: str) -> list[InputRecord]:
         """Everything committed to a topic."""
-        inputs = KafkaInputs(self.bootstrap, "test")
+        inputs = KafkaInputs(self.access, "test")
         positions = {(self.prefix + topic, partition): 0 for partition in range(2)}
         found = [record for batch in inputs.read_to_end(positions) for record in batch]
         inputs.close()
@@ -175,7 +176,7 @@ def wait_until(is_true: Callable[[], bool], seconds: float) -> None:
 @pytest.fixture
 def place(tmp_path: Path, kafka: KafkaPart, prefix: str) -> Iterator[Place]:
     """Return a place of one's own."""
-    made = Place(tmp_path, kafka.bootstrap, prefix)
+    made = Place(tmp_path, kafka.access, prefix)
     yield made
     made.close()
 

@@ -54,7 +54,7 @@ class ConnectorPlace:
         environment = {"KAFKA_BOOTSTRAP": kafka.bootstrap}
         applied = CliRunner(env=environment).invoke(hub, ["topics", "apply", "--site", str(folder)])
         assert applied.exit_code == 0, applied.output
-        assert KafkaTopics(kafka.bootstrap).read(prefix)
+        assert KafkaTopics(kafka.access).read(prefix)
 
     def run(self, fault: str = "") -> subprocess.CompletedProcess[str]:
         """Run the connector until its inbox is drained, or a fault kills it."""
@@ -73,7 +73,7 @@ class ConnectorPlace:
     def submissions(self) -> list[InputRecord]:
         """Everything committed to the department's topic."""
         topic = f"{self.prefix}submissions.market"
-        inputs = KafkaInputs(self.kafka.bootstrap, "test")
+        inputs = KafkaInputs(self.kafka.access, "test")
         positions = {(topic, partition): 0 for partition in range(PARTITIONS)}
         found = [record for batch in inputs.read_to_end(positions) for record in batch]
         inputs.close()

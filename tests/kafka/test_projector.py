@@ -59,7 +59,7 @@ class Follower:
         }  # fmt: skip
         (folder / "site.yaml").write_text(SITE.format(prefix=prefix), encoding="utf-8")
         self.command("topics", "apply")
-        self.writer = KafkaTransactions(kafka.bootstrap, f"{prefix}registrar.0")
+        self.writer = KafkaTransactions(kafka.access, f"{prefix}registrar.0")
         self.writer.initialise()
         self.running: subprocess.Popen[bytes] | None = None
 

@@ -105,7 +105,7 @@ def test_every_row_is_answered_though_the_follower_is_killed_again_and_again(
     assert killed == len(HOOKS)
     assert [row["处理结果"] for row in found] == ["已受理"] * (ROWS - 1) + ["未通过"]
     topic = f"{place.prefix}receipts.market"
-    inputs = KafkaInputs(place.kafka.bootstrap, "test")
+    inputs = KafkaInputs(place.kafka.access, "test")
     positions = {(topic, partition): 0 for partition in range(PARTITIONS)}
     by_id: dict[str, bytes] = {}
     for batch in inputs.read_to_end(positions):

@@ -78,18 +78,18 @@ def test_applying_makes_the_broker_as_the_files_say(
     planned = json.loads(run_topics(kafka, "plan", "--site", site, "--json").output)
     wanted = wanted_topics(read_families(), names(prefix))
     assert len(planned["creates"]) == len(wanted)
-    assert KafkaTopics(kafka.bootstrap).read(prefix) == ()
+    assert KafkaTopics(kafka.access).read(prefix) == ()
 
     applied = run_topics(kafka, "apply", "--site", site)
     assert applied.exit_code == 0, applied.output
-    actual = KafkaTopics(kafka.bootstrap).read(prefix)
+    actual = KafkaTopics(kafka.access).read(prefix)
     assert {topic.name: topic for topic in actual} == {topic.name: topic for topic in wanted}
     assert "no difference" in run_topics(kafka, "plan", "--site", site).output
 
 
 def test_a_setting_changed_by_hand_is_shown_and_put_back(kafka: KafkaPart, prefix: str) -> None:
     """Somebody's retention of one day on the ledger is found before it costs a record."""
-    admin = KafkaTopics(kafka.bootstrap)
+    admin = KafkaTopics(kafka.access)
     ledger = Topic(f"{prefix}ledger", 2, {"retention.ms": "86400000", "segment.ms": "60000"})
     admin.create([ledger])
     wanted = wanted_topics(read_families(), names(prefix))
@@ -110,9 +110,9 @@ def test_a_changed_partition_count_is_refused_from_either_side(
     refused = run_topics(kafka, "apply", "--site", wider)
     assert refused.exit_code == EXIT_REFUSED
     assert "分区数不可更改" in refused.output
-    assert {topic.partitions for topic in KafkaTopics(kafka.bootstrap).read(prefix)} == {2}
+    assert {topic.partitions for topic in KafkaTopics(kafka.access).read(prefix)} == {2}
 
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    admin = AdminClient(kafka.access.as_librdkafka())
     for future in admin.create_partitions([NewPartitions(f"{prefix}ledger", 4)]).values():
         future.result(30)
     refused = run_topics(kafka, "plan", "--site", site)
@@ -126,7 +126,7 @@ def test_topics_of_others_are_neither_read_nor_changed_nor_deleted(
     """A neighbour's topics, and our own that no file speaks of, stay as they are."""
     neighbour = f"n{prefix}ledger"
     unknown = f"{prefix}experiment"
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    admin = AdminClient(kafka.access.as_librdkafka())
     made = admin.create_topics([NewTopic(neighbour, 1, 1), NewTopic(unknown, 1, 1)])
     for future in made.values():
         future.result(30)
@@ -139,7 +139,7 @@ def test_topics_of_others_are_neither_read_nor_changed_nor_deleted(
     foreign = Topic(neighbour, 1, {"retention.ms": "1"})
     plan = Plan((Create(foreign),), (Alter(neighbour, "retention.ms", None, "1"),), ())
     with pytest.raises(ConfigurationError, match="not this site's"):
-        apply_plan(prefix, plan, KafkaTopics(kafka.bootstrap))
+        apply_plan(prefix, plan, KafkaTopics(kafka.access))
 
 
 def test_a_topic_the_broker_refuses_is_reported_with_a_remedy(
@@ -147,11 +147,11 @@ def test_a_topic_the_broker_refuses_is_reported_with_a_remedy(
 ) -> None:
     """A failed creation is never taken for done."""
     with pytest.raises(UnavailableError, match="Remedy"):
-        KafkaTopics(kafka.bootstrap).create([Topic(f"{prefix}bad name", 1, {})])
+        KafkaTopics(kafka.access).create([Topic(f"{prefix}bad name", 1, {})])
 
 
 def test_a_mistyped_topic_name_creates_no_topic(kafka: KafkaPart, prefix: str) -> None:
     """The embedded broker does not create topics on its own."""
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap})
+    admin = AdminClient(kafka.access.as_librdkafka())
     admin.list_topics(f"{prefix}legder", timeout=10)
     assert f"{prefix}legder" not in admin.list_topics(timeout=10).topics

@@ -13,6 +13,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from hub.kafka_access import KafkaAccess
 from tests.conftest import KafkaPart
 from tests.platforms.test_province import body, withdrawal
 
@@ -25,16 +26,16 @@ PARTITIONS = 2
 class City:
     """A running city, and a hub's end of its two topics."""
 
-    def __init__(self, bootstrap: str, prefix: str, folder: Path) -> None:
-        self.bootstrap, self.prefix, self.folder = bootstrap, prefix, folder
+    def __init__(self, access: KafkaAccess, prefix: str, folder: Path) -> None:
+        self.access, self.prefix, self.folder = access, prefix, folder
         self.set_clock(1_793_000_000_000)
         topics = [f"{prefix}delivery.city", f"{prefix}answers.city"]
-        admin = AdminClient({"bootstrap.servers": bootstrap})
+        admin = AdminClient(access.as_librdkafka())
         made = admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in topics])
         for one in made.values():
             one.result(30)
-        self.producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 1})
-        self.consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"{prefix}test"})
+        self.producer = Producer({**access.as_librdkafka(), "linger.ms": 1})
+        self.consumer = Consumer({**access.as_librdkafka(), "group.id": f"{prefix}test"})
         self.consumer.assign([TopicPartition(topics[1], n, 0) for n in range(PARTITIONS)])
         self.start()
 
@@ -51,7 +52,7 @@ class City:
         """Start the process; what is sent before it reads is waiting for it."""
         self.process = subprocess.Popen(
             [
-                *(sys.executable, str(HERE / "city.py"), "--bootstrap", self.bootstrap),
+                *(sys.executable, str(HERE / "city.py"), "--bootstrap", self.access.bootstrap),
                 *("--prefix", self.prefix, "--book", str(self.folder / "book.sqlite")),
                 *("--clock", str(self.folder / "clock.json")),
                 *("--control", str(self.folder / "control.json")),
@@ -98,7 +99,7 @@ class City:
 @pytest.fixture
 def city(kafka: KafkaPart, prefix: str, tmp_path: Path) -> Iterator[City]:
     """Give a running city with an empty book."""
-    platform = City(kafka.bootstrap, prefix, tmp_path)
+    platform = City(kafka.access, prefix, tmp_path)
     yield platform
     platform.stop()
     platform.consumer.close()

@@ -99,7 +99,7 @@ def run(settings: Settings, data: Path, *, whole: bool) -> Run:
     began = time.monotonic()
     with stage(settings, keep=False, opens_at=BUSINESS_NOW, script=SCRIPT) as made:
         contracts = load_repository_contracts()
-        account = Account(made.loaded, contracts, made.bootstrap)
+        account = Account(made.loaded, contracts, made.access)
         try:
             schedule, expected, expectation = _drop(made, data, whole=whole)
             rows = sum(file.rows for file in schedule.files)

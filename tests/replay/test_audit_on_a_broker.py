@@ -65,7 +65,7 @@ def apply_topics(folder: Path, kafka: KafkaPart) -> None:
 
 def write(hub: HubTestDriver, kafka: KafkaPart) -> None:
     """Bring everything in the driver's log to the broker, at the offsets the ledger names."""
-    writer = KafkaTransactions(kafka.bootstrap, f"{hub.prefix}writer")
+    writer = KafkaTransactions(kafka.access, f"{hub.prefix}writer")
     writer.initialise()
     for fate in (writer.commit, writer.retire):
         writer.begin()
