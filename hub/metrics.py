@@ -164,8 +164,8 @@ class Metrics:
         )  # fmt: skip
         self.delivery_open = self._gauge(
             "hub_delivery_open", ("target", "state"),
-            "未完成的投递数（waiting、in_flight、parked、unknown、acknowledged）",
-            "work not finished: waiting, in_flight, parked, unknown, acknowledged",
+            "未完成的投递数（waiting、in_flight、parked、unknown、delivered、acknowledged）",
+            "work not finished: waiting, in_flight, parked, unknown, delivered, acknowledged",
         )  # fmt: skip
         self.stages = self._counter(
             "hub_stages_total", ("target", "stage"),

@@ -29,7 +29,9 @@ from hub.engine.courier_records import (
 from hub.targets.delivery import (
     FINAL_STAGE,
     Accepted,
+    Delivered,
     NeverSeen,
+    Overtaken,
     Refused,
     Retry,
     Unknown,
@@ -54,7 +56,7 @@ _BACKOFF_SECONDS: Final = 0.2
 _LONGEST_BACKOFF_SECONDS: Final = 30.0
 _PARKED_SECONDS: Final = 60.0
 _FIRST_ASK_SECONDS: Final = 0.05
-_FIRST_POLL_SECONDS: Final = 0.2
+_POLL_AFTER_START_SECONDS: Final = 0.2
 _POLL_GROWTH: Final = 1.5
 _LONGEST_POLL_SECONDS: Final = 300.0
 
@@ -74,6 +76,8 @@ class Policy(NamedTuple):
     """How long an answer is waited for."""
     can_ask: bool
     """Whether the platform can be asked; otherwise a delivery is sent again under its id."""
+    first_poll_seconds: float = 0.2
+    """How long the platform is left to speak by itself before it is asked."""
 
 
 class Step(NamedTuple):
@@ -87,7 +91,7 @@ class Step(NamedTuple):
 
 @dataclass(slots=True)
 class _Delivery:
-    """A delivery whose end is not known: open (in its lane) or acknowledged (beside it)."""
+    """A delivery whose end is not known: open (in its lane) or handed over (beside it)."""
 
     event: Event
     tries: int = 0
@@ -123,19 +127,21 @@ class CourierBook:
 
     @property
     def pending_receipts(self) -> int:
-        """Deliveries sent and not known to be final: open or acknowledged."""
+        """Deliveries sent and not known to be final: open, handed over or acknowledged."""
         return len(self._open) + len(self._waiting)
 
     def standing(self) -> dict[str, int]:
         """Count the work not finished, by where it stands."""
         parked = sum(count >= self._policy.attempts for count in self._tries.values())
         told = sum(one.is_told for one in self._open.values())
+        acknowledged = sum(one.event.stage == "acknowledged" for one in self._waiting.values())
         return {
             "waiting": sum(record not in self._open for record in self._lanes) - parked,
             "in_flight": len(self._open) - told,
             "parked": parked + self._asleep,
             "unknown": told - self._asleep,
-            "acknowledged": len(self._waiting),
+            "delivered": len(self._waiting) - acknowledged,
+            "acknowledged": acknowledged,
         }
 
     @property
@@ -173,7 +179,7 @@ class CourierBook:
             elif family in (OPEN, WAITING):
                 size = value[0]
                 event = decode_event(value[1 + size :], value[1 : 1 + size])
-                held = _Delivery(event, is_told=bool(event.stage))
+                held = _Delivery(event, is_told=family == WAITING or bool(event.stage))
                 if family == OPEN:
                     self._open[event.work.record_key] = held
                     self._lane_of[event.delivery] = event.work.record_key
@@ -221,7 +227,7 @@ class CourierBook:
 
     def _fold_intent(self, event: Event, changes: Changes, now: float) -> None:
         record_key = event.work.record_key
-        if event.delivery in self._waiting:  # sent again although acknowledged: it waits on
+        if event.delivery in self._waiting:  # sent again although handed over: it waits on
             self._poll_later(self._waiting[event.delivery], now)
             return
         if event.work.sequence not in (one.sequence for one in self._lanes.get(record_key, ())):
@@ -264,8 +270,8 @@ class CourierBook:
                 changes[WAITING + bytes.fromhex(delivery)] = None
                 changes[_work_key(event.work)] = None
             self._drop(record_key, event.work.sequence, changes)
-        elif event.result == "accepted":
-            self._acknowledge(event, changes, now)
+        elif event.result in ("delivered", "accepted"):
+            self._wait_for_receipt(event, changes, now)
         elif is_open:
             self._fail(event, changes, now)
         self._make_ready(record_key)
@@ -276,12 +282,16 @@ class CourierBook:
         self._lane_of.pop(delivery, None)
         changes[OPEN + record_key] = None
 
-    def _acknowledge(self, event: Event, changes: Changes, now: float) -> None:
-        """Taken in, not yet shown: the lane goes on, the receipt is waited for beside it."""
+    def _wait_for_receipt(self, event: Event, changes: Changes, now: float) -> None:
+        """Handed over, not yet shown: the lane goes on, the receipt is waited for beside it."""
         work = event.work
-        if event.delivery in self._waiting or work.sequence not in (
-            one.sequence for one in self._lanes.get(work.record_key, ())
-        ):
+        known = self._waiting.get(event.delivery)
+        if known is not None:
+            if event.result == "accepted":
+                known.event = event
+                changes[WAITING + bytes.fromhex(event.delivery)] = _pack_event(event)
+            return
+        if work.sequence not in (one.sequence for one in self._lanes.get(work.record_key, ())):
             return
         self._drop(work.record_key, work.sequence - 1, changes)
         self._take_out_of_lane(work)
@@ -347,7 +357,8 @@ class CourierBook:
             how: How = "ask" if self._policy.can_ask else "send"
             self._sleep(now + grace_seconds, how, held.event.delivery)
         for delivery in self._waiting:
-            self._sleep(now + self._first_poll(), "poll", delivery)
+            wait = _POLL_AFTER_START_SECONDS if self._policy.can_ask else self._first_poll()
+            self._sleep(now + wait, "poll", delivery)
         for record_key in self._lanes:
             self._make_ready(record_key)
 
@@ -424,9 +435,14 @@ class CourierBook:
         return min(wait, max(_LONGEST_POLL_SECONDS, self._policy.timeout_seconds))
 
     def _first_poll(self) -> float:
-        return _FIRST_POLL_SECONDS if self._policy.can_ask else self._policy.timeout_seconds
+        policy = self._policy
+        return policy.first_poll_seconds if policy.can_ask else policy.timeout_seconds
 
     # --- answers ---------------------------------------------------------------------------------
+
+    def landed(self, delivery: str) -> None:
+        """The request for this delivery has ended, whatever came of it."""
+        self._flying.discard(delivery)
 
     def settle(
         self, delivery: str, how: How, verdict: Verdict, at: int, now: float
@@ -436,7 +452,7 @@ class CourierBook:
         `at` is business milliseconds.
         """
         if how != "answer":
-            self._flying.discard(delivery)
+            self.landed(delivery)
         held = self._find(delivery)
         if held is None:
             return None
@@ -449,14 +465,12 @@ class CourierBook:
         self, held: _Delivery, how: How, verdict: Verdict, at: int, now: float
     ) -> Event | None:
         match verdict:
-            case Accepted(stage, receipt, platform_at):
-                if stage == held.event.stage:  # acknowledged, as before
-                    if how == "poll":
-                        self._poll_later(held, now)
-                    return None
-                return held.event._replace(
-                    at=at, result="accepted", stage=stage, receipt=receipt, platform_at=platform_at
-                )
+            case Delivered(platform_at):
+                return self._delivered(held, how, platform_at, at, now)
+            case Overtaken():
+                return held.event._replace(at=at, result="overtaken", stage="")
+            case Accepted():
+                return self._accepted(held, how, verdict, at, now)
             case Refused(code, message, platform_at):
                 return held.event._replace(
                     at=at, result="refused", stage="refused", receipt="", code=code,
@@ -468,6 +482,30 @@ class CourierBook:
                 return self._unsettled(held, how, verdict, at, now)
             case _:
                 assert_never(verdict)
+
+    def _accepted(
+        self, held: _Delivery, how: How, verdict: Accepted, at: int, now: float
+    ) -> Event | None:
+        if verdict.stage == held.event.stage:  # acknowledged, as before
+            if how == "poll":
+                self._poll_later(held, now)
+            return None
+        return held.event._replace(
+            at=at, result="accepted", stage=verdict.stage, receipt=verdict.receipt,
+            platform_at=verdict.platform_at,
+        )  # fmt: skip
+
+    def _delivered(
+        self, held: _Delivery, how: How, platform_at: int | None, at: int, now: float
+    ) -> Event | None:
+        """Handed over: out of its lane, and the registrar is told that it was sent, once."""
+        if held.event.delivery in self._waiting:
+            if how == "poll":
+                self._poll_later(held, now)
+            return None
+        stage = "" if held.is_told else "sent"
+        held.is_told = True
+        return held.event._replace(at=at, result="delivered", stage=stage, platform_at=platform_at)
 
     def _unsettled(
         self, held: _Delivery, how: How, verdict: Retry | Unknown | NeverSeen, at: int, now: float

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hub.core.record import LedgerRecord
     from hub.ports import InputRecord
 
-Result = Literal["accepted", "refused", "retry", "away", "unknown"]
+Result = Literal["delivered", "accepted", "refused", "retry", "away", "unknown", "overtaken"]
 """`retry`: this record failed, nothing happened; `away`: the platform as a whole did."""
 
 # partition, sequence, version, due_at, action
@@ -66,7 +66,8 @@ class Event(NamedTuple):
     @property
     def is_final(self) -> bool:
         """Whether nothing more will come of this delivery."""
-        return self.stage in (FINAL_STAGE[self.work.action], "refused")
+        is_told = self.stage in (FINAL_STAGE[self.work.action], "refused")
+        return is_told or self.result == "overtaken"
 
 
 def pack_work(work: Work, row: bytes) -> bytes:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from hub.engine.courier_book import How
-    from hub.targets.http import Answer, Call, NoAnswer
+    from hub.targets import Call
 
 
 class Seconds(NamedTuple):
@@ -14,13 +14,14 @@ class Seconds(NamedTuple):
 
 
 class Launch(NamedTuple):
-    """Send these requests to the platform, all at once, without waiting. Reply: None."""
+    """Send these calls to the platform, all at once, without waiting. Reply: None."""
 
     calls: list[tuple[How, Call]]
+    """Of the kind's own `Language`; only its adapter looks inside."""
 
 
 class Collect(NamedTuple):
-    """Reply: list of `Landed`, everything that was answered or given up since the last time."""
+    """Reply: list of `Landed`, all that was answered, given up or said unasked since last time."""
 
 
 class Abandon(NamedTuple):
@@ -28,11 +29,12 @@ class Abandon(NamedTuple):
 
 
 class Landed(NamedTuple):
-    """The end of one request."""
+    """The end of one call, or (`answer`) what the platform said of a delivery by itself."""
 
     delivery: str
     how: How
-    reply: Answer | NoAnswer
+    reply: Any
+    """Of the kind's own `Language`, which alone understands it."""
 
 
 CourierRequest = Seconds | Launch | Collect | Abandon

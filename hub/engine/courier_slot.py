@@ -30,14 +30,22 @@ from hub.engine.courier_records import (
 from hub.engine.courier_requests import Abandon, Collect, CourierRequest, Landed, Launch, Seconds
 from hub.errors import IntegrityError
 from hub.ports import InputRecord, OutputRecord
-from hub.targets import http, kafka
-from hub.targets.delivery import Accepted, Delivery, Expected, delivery_id, digest_of
+from hub.targets import kafka
+from hub.targets.delivery import (
+    Accepted,
+    Delivered,
+    Delivery,
+    Expected,
+    delivery_id,
+    digest_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from hub.contracts import Contracts
     from hub.engine.courier_book import How, Policy
+    from hub.targets import Call, Language
     from hub.targets.delivery import Verdict
 
     Asked = ask.Request | CourierRequest
@@ -61,13 +69,13 @@ class CourierPlan(NamedTuple):
     target: str
     number: int
     """The target's bit in the ledger's masks."""
-    kind: str
+    language: Language[Any, Any] | None
+    """None: reached by topic, where deliveries leave with their intents."""
     partitions: int
     clearance: frozenset[str]
     policy: Policy
     grace_seconds: float
     """The longest a predecessor's request may still have an effect."""
-    token: str = ""
 
 
 class _Restart(Exception):  # noqa: N818  (a turn of the road, not an error)
@@ -94,7 +102,8 @@ class CourierSlot:
         self.gate = Gate(plan.policy.concurrency)
         self._contracts = contracts
         self._reader = Reader(plan.number, self.outcomes, contracts)
-        self._is_topic = plan.kind == "kafka"
+        self._language = plan.language
+        self._is_topic = plan.language is None
         self._is_draining = False
         self._reported_at = 0.0
         self._results: Counter[str] = Counter()
@@ -213,7 +222,7 @@ class CourierSlot:
         answered += self._landed((yield from self._ask(Collect())))
         at = cast("int", (yield from self._ask(ask.Now())))
         results = self._settle(answered, at, now)
-        if any(isinstance(one.verdict, Accepted) for one in answered):
+        if any(isinstance(one.verdict, Accepted | Delivered) for one in answered):
             yield from self._ask(ask.Hook("after_effect"))
         steps = [] if self._is_draining else self.book.plan(now, self._width(now))
         deliveries = yield from self._render([step for step in steps if self._leaves(step)])
@@ -245,9 +254,11 @@ class CourierSlot:
         answered = []
         for delivery, how, reply in landed:
             intent = self.book.expectation(delivery)
-            if intent is not None:
-                judge = http.judge_send if how == "send" else http.judge_ask
+            if intent is not None and self._language is not None:
+                judge = self._language.judge_send if how == "send" else self._language.judge_ask
                 answered.append(_Answered(delivery, how, judge(reply, _expected(intent))))
+            elif how != "answer":
+                self.book.landed(delivery)  # settled meanwhile by what the platform said unasked
         return answered
 
     def _settle(self, answered: list[_Answered], at: int, now: float) -> list[Event]:
@@ -291,6 +302,7 @@ class CourierSlot:
             delivery_id(work.partition, work.sequence, self.plan.target, digest),
             work.record_key.hex(),
             work.version,
+            work.sequence,
             work.action,
             work.kind,
             fields,
@@ -389,15 +401,20 @@ class CourierSlot:
 
     def _launch(self, steps: list[Step], deliveries: list[Delivery]) -> Road:
         """Let the requests leave: their intents are committed."""
-        if self._is_topic or not steps:
+        language = self._language
+        if language is None:
             return
         rendered = iter(deliveries)
-        calls: list[tuple[How, http.Call]] = [
-            (step.how, http.send_call(next(rendered), self.plan.token))
-            if step.how == "send"
-            else (step.how, http.ask_call(step.delivery, self.plan.token))
-            for step in steps
-        ]
+        calls: list[tuple[How, Call]] = []
+        for step in steps:
+            if step.how == "send":
+                calls.append((step.how, language.send_call(next(rendered))))
+                continue
+            intent = self.book.expectation(step.delivery)
+            if intent is not None:  # else settled in this very turn
+                calls.append((step.how, language.ask_call(_expected(intent))))
+        if not calls:
+            return
         for _how, call in calls:
             self.book.launched(call.delivery)
         yield from self._ask(Launch(calls))
@@ -417,7 +434,16 @@ class CourierSlot:
 
 
 def _expected(intent: Event) -> Expected:
-    return Expected(intent.delivery, intent.digest, intent.work.action)
+    work = intent.work
+    return Expected(
+        intent.delivery,
+        work.record_key.hex(),
+        work.version,
+        work.sequence,
+        work.action,
+        work.kind,
+        intent.digest,
+    )
 
 
 def _position_key(topic: str, partition: int) -> bytes:

@@ -1,12 +1,14 @@
 """What is sent to a platform and what its answer means, whatever carries it.
 
-Five meanings, one type each, matched exhaustively:
+Seven meanings, one type each, matched exhaustively:
 
+* `Delivered`: it is where the platform will find it, and the platform has not said a word yet;
 * `Accepted`: a valid receipt for this delivery and this content;
 * `Refused`: the platform says no to this content, for good;
 * `Retry`: it certainly did nothing; send again, later;
 * `Unknown`: it may have happened. Never guessed: asked, or sent again under the same id;
-* `NeverSeen`: asked, and it has never taken this delivery in.
+* `NeverSeen`: asked, and it has never taken this delivery in;
+* `Overtaken`: a newer version took its place before the platform answered; nothing more will come.
 """
 
 import json
@@ -35,6 +37,8 @@ class Delivery(NamedTuple):
     record: str
     """Record key, hex."""
     version: int
+    sequence: int
+    """Place in the ledger: orders the deliveries of one record, also those of one version."""
     action: Action
     kind: str
     fields: dict[str, str]
@@ -46,11 +50,27 @@ class Delivery(NamedTuple):
 
 
 class Expected(NamedTuple):
-    """What an answer is held against."""
+    """A delivery that left: what is asked about, and what an answer is held against."""
 
     delivery: str
+    record: str
+    """Record key, hex."""
+    version: int
+    sequence: int
+    action: Action
+    kind: str
     digest: str
-    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Handed over for good, unanswered: a row committed, a file renamed into place.
+
+    `platform_at` is the time of it by the clock of whoever keeps it, business milliseconds, or
+    None when nothing said so.
+    """
+
+    platform_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +112,12 @@ class NeverSeen:
     """The platform was asked and does not know the delivery."""
 
 
-Verdict: TypeAlias = Accepted | Refused | Retry | Unknown | NeverSeen
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """A newer version has taken its place, and the platform has answered that one."""
+
+
+Verdict: TypeAlias = Delivered | Accepted | Refused | Retry | Unknown | NeverSeen | Overtaken
 
 
 def canonical_json(content: object) -> bytes:

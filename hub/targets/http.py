@@ -5,6 +5,7 @@ Interface of the provincial platform: POST /v1/records with `Idempotency-Key`, G
 IETF draft `Idempotency-Key` (-06).
 """
 
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from hub.targets.delivery import (
@@ -50,55 +51,62 @@ class NoAnswer(NamedTuple):
     why: str
 
 
-def send_call(delivery: Delivery, token: str) -> Call:
-    """Return the request that publishes or withdraws."""
-    headers = (
-        ("Authorization", f"Bearer {token}"),
-        ("Idempotency-Key", delivery.delivery),
-        ("Content-Type", "application/json"),
-    )
-    return Call(delivery.delivery, "POST", "/v1/records", headers, render_body(delivery))
+@dataclass(frozen=True, slots=True)
+class HttpLanguage:
+    """Language of the kind `http`; `token` goes into every request."""
+
+    token: str = field(repr=False)
+
+    def send_call(self, delivery: Delivery) -> Call:
+        """Return the request that publishes or withdraws."""
+        headers = (
+            ("Authorization", f"Bearer {self.token}"),
+            ("Idempotency-Key", delivery.delivery),
+            ("Content-Type", "application/json"),
+        )
+        return Call(delivery.delivery, "POST", "/v1/records", headers, render_body(delivery))
+
+    def ask_call(self, asked: Expected) -> Call:
+        """Return the request that asks what became of a delivery; it changes nothing."""
+        headers = (("Authorization", f"Bearer {self.token}"),)
+        return Call(asked.delivery, "GET", f"/v1/deliveries/{asked.delivery}", headers, b"")
+
+    def judge_send(self, reply: Answer | NoAnswer, expected: Expected) -> Verdict:
+        """Return what the answer to a `send_call` means."""
+        if isinstance(reply, NoAnswer):
+            if reply.may_have_arrived:
+                return Unknown(reply.why)
+            return Retry(reply.why, is_whole_target=True)
+        status = reply.status
+        if 200 <= status < 300:  # noqa: PLR2004  (RFC 9110 §15.3)
+            told = read_json(reply.body)
+            return Unknown("2xx without JSON") if told is None else read_receipt(told, expected)
+        if status == 422:  # noqa: PLR2004  (unprocessable: the content is refused)
+            return _judge_refusal(reply)
+        if status == 409:  # noqa: PLR2004  (the same key is in progress)
+            return Unknown("in progress")
+        return _judge_failure(reply)
+
+    def judge_ask(self, reply: Answer | NoAnswer, expected: Expected) -> Verdict:
+        """Return what the answer to an `ask_call` means; a failed question answers nothing."""
+        if isinstance(reply, Answer):
+            told = read_json(reply.body)
+            if 200 <= reply.status < 300 and told is not None:  # noqa: PLR2004  (RFC 9110 §15.3)
+                if told.get("stage") == "refused":
+                    return _refusal_told(told, expected)
+                return read_receipt(told, expected)
+            if reply.status == 404 and told is not None:  # noqa: PLR2004  (RFC 9110 §15.5.5)
+                return NeverSeen()
+            if reply.status in (429, 503):
+                return _judge_failure(reply)
+            return Unknown(f"status query answered {reply.status}")
+        return Unknown(f"status query: {reply.why}")
 
 
-def ask_call(delivery: str, token: str) -> Call:
-    """Return the request that asks what became of a delivery; it changes nothing."""
-    headers = (("Authorization", f"Bearer {token}"),)
-    return Call(delivery, "GET", f"/v1/deliveries/{delivery}", headers, b"")
-
-
-def judge_send(reply: Answer | NoAnswer, expected: Expected) -> Verdict:
-    """Return what the answer to a `send_call` means."""
-    if isinstance(reply, NoAnswer):
-        if reply.may_have_arrived:
-            return Unknown(reply.why)
-        return Retry(reply.why, is_whole_target=True)
-    status = reply.status
-    if 200 <= status < 300:  # noqa: PLR2004  (RFC 9110 §15.3)
-        told = read_json(reply.body)
-        return Unknown("2xx without JSON") if told is None else read_receipt(told, expected)
-    if status == 422:  # noqa: PLR2004  (unprocessable: the content is refused)
-        return _judge_refusal(reply)
-    if status == 409:  # noqa: PLR2004  (the same key is in progress)
-        return Unknown("in progress")
-    return _judge_failure(reply)
-
-
-def judge_ask(reply: Answer | NoAnswer, expected: Expected) -> Verdict:
-    """Return what the answer to an `ask_call` means; a failed question answers nothing."""
-    if isinstance(reply, Answer):
-        told = read_json(reply.body)
-        if 200 <= reply.status < 300 and told is not None:  # noqa: PLR2004  (RFC 9110 §15.3)
-            if told.get("stage") == "refused":
-                # A status answer names the delivery in its address, not always in its body.
-                is_other = told.get("delivery", expected.delivery) != expected.delivery
-                return Unknown("answer is about another delivery") if is_other else refusal(told)
-            return read_receipt(told, expected)
-        if reply.status == 404 and told is not None:  # noqa: PLR2004  (RFC 9110 §15.5.5)
-            return NeverSeen()
-        if reply.status in (429, 503):
-            return _judge_failure(reply)
-        return Unknown(f"status query answered {reply.status}")
-    return Unknown(f"status query: {reply.why}")
+def _refusal_told(told: dict[str, object], expected: Expected) -> Verdict:
+    """A status answer names the delivery in its address, not always in its body."""
+    is_other = told.get("delivery", expected.delivery) != expected.delivery
+    return Unknown("answer is about another delivery") if is_other else refusal(told)
 
 
 def _judge_refusal(reply: Answer) -> Verdict:

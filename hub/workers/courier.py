@@ -1,84 +1,43 @@
-"""The courier of one target: a thin shell around `CourierSlot`, over HTTP or by topic."""
+"""The courier of one target: a thin shell around `CourierSlot` and the carrier of its kind."""
 
 from __future__ import annotations
 
 import gc
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from hub.adapters.clocks import SystemEngineClock
 from hub.adapters.faults import EnvironmentFaults
-from hub.adapters.http import HttpPlatform
 from hub.adapters.kafka import KafkaInputs, KafkaTransactions
 from hub.adapters.lease import FolderLease
 from hub.adapters.rocksdb import RocksStore
 from hub.engine.courier_book import Policy
-from hub.engine.courier_requests import Abandon, Collect, Landed, Launch, Seconds
+from hub.engine.courier_requests import Abandon, Collect, Launch, Seconds
 from hub.engine.courier_slot import CourierPlan, CourierSlot
 from hub.engine.drive import Driver
-from hub.errors import ConfigurationError
-from hub.targets import TARGETS
+from hub.workers.carriers import CARRIERS
 from hub.workers.engine_watch import begin_engine, count_engine
 from hub.workers.registrar import business_clock_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping
+    from collections.abc import Callable, Generator, Mapping
     from pathlib import Path
 
     from hub.contracts import Contracts
     from hub.engine import requests as ask
-    from hub.engine.courier_book import How
     from hub.engine.courier_slot import Asked
     from hub.kafka_access import KafkaAccess
     from hub.metrics import Health, Metrics
     from hub.site import LoadedSite, Target
-    from hub.targets.http import Call
+    from hub.workers.carriers import Platform
 
 _log = logging.getLogger("hub.courier")
 _GC_THRESHOLD: Final = 50_000
-_MARGIN_SECONDS: Final = 2.0
-"""Beyond the time-out: a request that left at the last moment, and its way through the network."""
-_TOPIC_GRACE_SECONDS: Final = 1.0
-"""By topic nothing of a fenced predecessor can arrive; its answers only have to be read first."""
-
-
-class Platform(Protocol):
-    """What carries requests to a platform; none of it waits."""
-
-    def launch(self, calls: Iterable[tuple[How, Call]]) -> None:
-        """Let the requests leave."""
-
-    def collect(self) -> list[Landed]:
-        """Return what has ended since the last time."""
-
-    def abandon(self) -> None:
-        """Forget what is on its way."""
-
-    def close(self) -> None:
-        """Release connections and threads."""
-
-
-class NoPlatform:
-    """For targets reached by topic: there is nothing besides Kafka to talk to."""
-
-    def launch(self, calls: Iterable[tuple[How, Call]]) -> None:
-        """Refuse: a topic's deliveries leave with their intents."""
-        raise AssertionError(f"{len(list(calls))} requests for a target without an address")
-
-    def collect(self) -> list[Landed]:
-        """Nothing lands."""
-        return []
-
-    def abandon(self) -> None:
-        """Nothing is on its way."""
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 def with_platform(
-    road: Generator[Asked, Any, None], platform: Platform, seconds: Callable[[], float]
+    road: Generator[Asked, Any, None], platform: Platform[Any], seconds: Callable[[], float]
 ) -> Generator[ask.Request, Any, None]:
     """Carry out the courier's own requests; pass every other one on to the driver."""
     reply: object = None
@@ -99,46 +58,25 @@ def with_platform(
 
 
 def plan_of(loaded: LoadedSite, target: Target) -> CourierPlan:
-    """Say how a target is served. Raises `ConfigurationError` for a missing token."""
-    (wanted,) = (one for one in TARGETS if one.kind == target.kind)
+    """Say how a target is served. Raises `ConfigurationError` for a secret that is missing."""
+    carrier = CARRIERS[target.kind]
     policy = Policy(
         concurrency=target.concurrency,
         attempts=target.attempts,
         timeout_seconds=target.timeout_seconds,
-        can_ask=wanted.can_ask,
+        can_ask=carrier.can_ask,
+        first_poll_seconds=carrier.first_poll_seconds,
     )
-    is_http = target.kind == "http"
-    grace = target.timeout_seconds + _MARGIN_SECONDS if is_http else _TOPIC_GRACE_SECONDS
     return CourierPlan(
         prefix=loaded.site.prefix,
         target=target.id,
         number=target.number,
-        kind=target.kind,
+        language=carrier.speak(loaded, target),
         partitions=loaded.site.partitions,
         clearance=frozenset(target.clearance),
         policy=policy,
-        grace_seconds=grace,
-        token=_token_of(loaded, target) if is_http else "",
+        grace_seconds=carrier.grace_seconds(target),
     )
-
-
-def _token_of(loaded: LoadedSite, target: Target) -> str:
-    problem = None
-    token = ""
-    if target.token_file is not None:
-        try:
-            token = loaded.path(target.token_file).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            problem = error
-    if token and token.isascii() and token.isprintable():
-        return token
-    raise ConfigurationError(
-        f"目标 {target.id} 的令牌文件缺失、为空或无法读取",
-        f"the token file of target {target.id} is missing, empty or unreadable",
-        remedy_zh="在 site.yaml 为该目标写明 token_file，文件内只放令牌",
-        remedy_en="name token_file for this target in site.yaml; the file holds the token alone",
-        file=str(target.token_file or ""),
-    ) from problem
 
 
 class CourierWatch:
@@ -195,11 +133,7 @@ def run_courier(
     plan = plan_of(loaded, target)
     lease = FolderLease(folder)
     lease.take()
-    platform: Platform = (
-        HttpPlatform(target.url, target.timeout_seconds, target.concurrency, watch.observe)
-        if target.kind == "http"
-        else NoPlatform()
-    )
+    platform = CARRIERS[target.kind].reach(loaded, target, watch.observe)
     name = f"{site.prefix}courier.{target.id}"
     inputs = KafkaInputs(access, name)
     store = RocksStore(folder / "rocksdb")

@@ -401,7 +401,7 @@ def test_a_header_whose_name_is_no_text_leaves_a_message_without_headers() -> No
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 def test_a_time_no_platform_can_mean_is_no_receipt(moment: str) -> None:
     """An unset clock would be refused by the registrar, or stop whoever writes it as a date."""
-    expected = Expected("d", "f", "publish")
+    expected = Expected("d", "r", 1, 1, "publish", "licence.granted.v1", "f")
     told: dict[str, object] = {
         "delivery": "d", "digest": "f", "receipt": "r", "stage": "published", "at": moment,
     }  # fmt: skip
@@ -412,7 +412,7 @@ def test_half_a_character_from_a_platform_can_be_written_down() -> None:
     """JSON can say a lone surrogate; the courier must be able to write what it was told."""
     told = read_json(b'{"delivery":"d","stage":"refused","code":"\\ud800","message":"\\udfff"}')
     assert told is not None
-    verdict = read_receipt(told, Expected("d", "f", "publish"))
+    verdict = read_receipt(told, Expected("d", "r", 1, 1, "publish", "licence.granted.v1", "f"))
     assert isinstance(verdict, Refused)
     assert canonical_json([verdict.code, verdict.message])
     receipt = read_json(
@@ -420,7 +420,7 @@ def test_half_a_character_from_a_platform_can_be_written_down() -> None:
         b'"at":"2026-11-02T09:00:00+08:00"}'
     )
     assert receipt is not None
-    accepted = read_receipt(receipt, Expected("d", "f", "publish"))
+    accepted = read_receipt(receipt, Expected("d", "r", 1, 1, "publish", "licence.granted.v1", "f"))
     assert isinstance(accepted, Accepted)
     assert canonical_json(accepted.receipt)
 

@@ -18,7 +18,7 @@ from hub.engine.courier_records import decode_event
 from hub.engine.courier_requests import Abandon, Collect, Landed, Launch, Seconds
 from hub.engine.courier_slot import CourierPlan, CourierSlot
 from hub.ports import InputRecord, OutputRecord
-from hub.targets.http import Answer, Call, NoAnswer
+from hub.targets.http import Answer, Call, HttpLanguage, NoAnswer
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
 from tests.driver.rows import at
@@ -204,7 +204,8 @@ class SimCourier:
         self.world, self.platform, self.target = world, platform, target
         policy = Policy(3, 3, TIMEOUT_SECONDS, can_ask=kind == "http")
         self.plan = CourierPlan(
-            world.hub.prefix, target, number, kind, world.hub.partitions,
+            world.hub.prefix, target, number, HttpLanguage("t") if kind == "http" else None,
+            world.hub.partitions,
             frozenset({"public", "government"} if number == 0 else {"public"}), policy,
             TIMEOUT_SECONDS + 1 if kind == "http" else 0.1,
         )  # fmt: skip
@@ -229,7 +230,7 @@ class SimCourier:
             request = self._road.send(self._reply)
             if isinstance(request, ask.Consume):
                 count -= 1
-                if self.plan.kind == "kafka":
+                if self.plan.language is None:
                     self.platform.read_topic()
             self._reply = self._carry_out(request)
 
@@ -278,6 +279,7 @@ class SimCourier:
                 return self.world.seconds
             case Launch(calls):
                 for how, call in calls:
+                    assert isinstance(call, Call)
                     self._check_lane(how, call)
                     self.platform.take(how, call)
             case Collect():

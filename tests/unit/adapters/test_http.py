@@ -12,8 +12,10 @@ from hub.adapters.http import HttpPlatform, check_address
 from hub.engine.courier_requests import Landed
 from hub.errors import ConfigurationError
 from hub.targets.delivery import Accepted, Delivery, Expected, Unknown, digest_of
-from hub.targets.http import Answer, NoAnswer, ask_call, judge_send, send_call
+from hub.targets.http import Answer, HttpLanguage, NoAnswer
 from tests.platforms.test_province import TOKEN, Platform, body
+
+HTTP = HttpLanguage(TOKEN)
 
 
 def delivery(version: int = 1) -> Delivery:
@@ -23,7 +25,14 @@ def delivery(version: int = 1) -> Delivery:
     assert isinstance(fields, dict)
     name, record = str(told["delivery"]), str(told["record"])
     kind = "licence.granted.v1"
-    return Delivery(name, record, version, "publish", kind, fields, digest_of(fields), "")
+    return Delivery(name, record, version, 1, "publish", kind, fields, digest_of(fields), "")
+
+
+def expectation(sent: Delivery) -> Expected:
+    """Return what an answer to a delivery is held against."""
+    return Expected(
+        sent.delivery, sent.record, sent.version, sent.sequence, "publish", sent.kind, sent.digest
+    )
 
 
 def wait_for(platform: HttpPlatform, count: int = 1, seconds: float = 10) -> list[Landed]:
@@ -56,11 +65,11 @@ def client(province: Platform) -> Iterator[HttpPlatform]:
 def test_a_request_arrives_and_its_receipt_comes_back(client: HttpPlatform) -> None:
     """The whole way: render, send, receipt, accepted."""
     sent = delivery()
-    client.launch([("send", send_call(sent, TOKEN))])
+    client.launch([("send", HTTP.send_call(sent))])
     ((name, how, reply),) = wait_for(client)
     assert (name, how) == (sent.delivery, "send")
-    expected = Expected(sent.delivery, sent.digest, "publish")
-    assert isinstance(judge_send(reply, expected), Accepted)
+    expected = expectation(sent)
+    assert isinstance(HTTP.judge_send(reply, expected), Accepted)
 
 
 @pytest.mark.parametrize("manner", ["never_applied", "reset_applied", "huge"])
@@ -69,12 +78,12 @@ def test_silence_resets_and_floods_may_hide_an_effect(
 ) -> None:
     """All three end within the time-out, as something that may have arrived."""
     province.control(following=[[manner, 1]], hold_seconds=5)
-    client.launch([("send", send_call(delivery(), TOKEN))])
+    client.launch([("send", HTTP.send_call(delivery()))])
     ((_name, _how, reply),) = wait_for(client, seconds=4)
     assert isinstance(reply, NoAnswer)
     assert reply.may_have_arrived
-    expected = Expected(delivery().delivery, delivery().digest, "publish")
-    assert isinstance(judge_send(reply, expected), Unknown)
+    expected = expectation(delivery())
+    assert isinstance(HTTP.judge_send(reply, expected), Unknown)
 
 
 def test_a_refused_connection_had_no_effect() -> None:
@@ -83,7 +92,7 @@ def test_a_refused_connection_had_no_effect() -> None:
         unused.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{unused.getsockname()[1]}"
         client = HttpPlatform(address, 1.0, 8)
-        client.launch([("send", send_call(delivery(), "t"))])
+        client.launch([("send", HTTP.send_call(delivery()))])
         ((_name, _how, reply),) = wait_for(client)
         client.close()
     assert isinstance(reply, NoAnswer)
@@ -93,7 +102,7 @@ def test_a_refused_connection_had_no_effect() -> None:
 def test_redirects_are_not_followed(province: Platform, client: HttpPlatform) -> None:
     """A token must not travel to an address nobody configured."""
     province.control(following=[["redirect", 1]])
-    client.launch([("send", send_call(delivery(), TOKEN))])
+    client.launch([("send", HTTP.send_call(delivery()))])
     ((_name, _how, reply),) = wait_for(client)
     assert isinstance(reply, Answer)
     assert reply.status == 307
@@ -103,7 +112,7 @@ def test_many_requests_are_on_their_way_at_once(province: Platform, client: Http
     """Eight late answers take as long as one."""
     province.control(following=[["late", 8]], late_seconds=0.5)
     begun = time.monotonic()
-    client.launch([("send", send_call(delivery(number), TOKEN)) for number in range(1, 9)])
+    client.launch([("send", HTTP.send_call(delivery(number))) for number in range(1, 9)])
     wait_for(client, 8)
     assert time.monotonic() - begun < 2.5
 
@@ -111,10 +120,10 @@ def test_many_requests_are_on_their_way_at_once(province: Platform, client: Http
 def test_abandoned_requests_are_never_collected(province: Platform, client: HttpPlatform) -> None:
     """After a restart an old answer must not be taken for a new one."""
     province.control(following=[["late", 1]], late_seconds=0.3)
-    client.launch([("send", send_call(delivery(), TOKEN))])
+    client.launch([("send", HTTP.send_call(delivery()))])
     time.sleep(0.1)
     client.abandon()
-    client.launch([("ask", ask_call(delivery().delivery, TOKEN))])
+    client.launch([("ask", HTTP.ask_call(expectation(delivery())))])
     assert [one.how for one in wait_for(client)] == ["ask"]
     time.sleep(0.4)
     assert client.collect() == []
@@ -124,7 +133,7 @@ def test_closing_ends_the_thread() -> None:
     """No thread and no connection is left behind."""
     before = threading.active_count()
     client = HttpPlatform("http://127.0.0.1:9", 1.0, 8)
-    client.launch([("send", send_call(delivery(), "t"))])
+    client.launch([("send", HTTP.send_call(delivery()))])
     client.close()
     assert threading.active_count() == before
 

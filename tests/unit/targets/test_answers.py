@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.site import Target
-from hub.targets import TARGETS
 from hub.targets.delivery import (
     Accepted,
     Delivery,
@@ -21,13 +20,18 @@ from hub.targets.delivery import (
     read_moment,
     render_body,
 )
-from hub.targets.http import Answer, NoAnswer, ask_call, judge_ask, judge_send, send_call
+from hub.targets.http import Answer, HttpLanguage, NoAnswer
 from hub.targets.kafka import delivery_named, judge_answer, send_record
+from hub.workers.carriers import CARRIERS
 
 SENT = Delivery(
-    "ab" * 16, "cd" * 16, 3, "publish", "licence.granted.v1", {"XK_WSH": "号"}, "ef", ""
+    "ab" * 16, "cd" * 16, 3, 7, "publish", "licence.granted.v1", {"XK_WSH": "号"}, "ef", ""
 )
-EXPECTED = Expected(SENT.delivery, SENT.digest, "publish")
+EXPECTED = Expected(
+    SENT.delivery, SENT.record, SENT.version, SENT.sequence, "publish", SENT.kind, SENT.digest
+)
+HTTP = HttpLanguage("secret")
+judge_send, judge_ask = HTTP.judge_send, HTTP.judge_ask
 RECEIPT = {
     "delivery": SENT.delivery,
     "receipt": "P-1",
@@ -138,12 +142,13 @@ def test_no_bytes_make_the_reader_fall(body: bytes, status: int) -> None:
 
 def test_the_request_carries_the_same_bytes_each_time() -> None:
     """Key, token and body; the topic's message has the same body."""
-    call = send_call(SENT, "secret")
+    call = HTTP.send_call(SENT)
     assert ("Idempotency-Key", SENT.delivery) in call.headers
     assert ("Authorization", "Bearer secret") in call.headers
     assert call.body == render_body(SENT) == send_record(SENT, "t", 0, b"k").value
     assert json.loads(call.body)["fields"] == SENT.fields
-    assert ask_call("ab", "secret").path == "/v1/deliveries/ab"
+    assert HTTP.ask_call(EXPECTED).path == f"/v1/deliveries/{SENT.delivery}"
+    assert "secret" not in repr(HTTP)
 
 
 def test_a_delivery_id_follows_from_place_target_and_content() -> None:
@@ -165,6 +170,6 @@ def test_a_time_without_a_zone_is_no_time() -> None:
 
 
 def test_every_kind_a_site_may_name_has_its_format() -> None:
-    """A kind in site.yaml without a line in TARGETS could never be delivered to."""
+    """A kind in site.yaml without a line in CARRIERS could never be delivered to."""
     kinds = Target.model_json_schema()["properties"]["kind"]["enum"]
-    assert {one.kind for one in TARGETS} == set(kinds)
+    assert set(CARRIERS) == set(kinds)
