@@ -150,6 +150,11 @@ class Metrics:
             "发给部门的回执数",
             "receipts sent to departments",
         )  # fmt: skip
+        self.notices = self._counter(
+            "hub_notices_total", ("event",),
+            "写给办件代理的通知数",
+            "notices written for the case agents",
+        )  # fmt: skip
 
     def _define_delivery(self) -> None:
         self.delivery_attempts = self._counter(

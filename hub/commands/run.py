@@ -19,6 +19,7 @@ from hub.metrics import Health, Metrics, serve
 from hub.settings import read_settings
 from hub.site import LoadedSite, load_site
 from hub.workers.courier import CourierWatch, run_courier
+from hub.workers.notices import NoticesWatch, run_notices
 from hub.workers.projector import run_projector
 from hub.workers.receipts import ReceiptsWatch, run_receipts
 from hub.workers.registrar import RegistrarWatch, run_registrar
@@ -150,6 +151,21 @@ def receipts(*, site_folder: Path, metrics_port: int | None) -> None:
             stage.access(),
             stage.folder,
             ReceiptsWatch(stage.metrics, stage.health).report,
+            stage.should_stop,
+        )
+
+
+@command.command("notices")
+@_options
+def notices(*, site_folder: Path, metrics_port: int | None) -> None:
+    """通知进程：把记录与期限的变化告诉办件代理 / Tells the case agents how records stand."""
+    with _stage("notices", site_folder, metrics_port) as stage:
+        run_notices(
+            stage.loaded,
+            stage.contracts,
+            stage.access(),
+            stage.folder,
+            NoticesWatch(stage.metrics, stage.health).report,
             stage.should_stop,
         )
 

@@ -21,7 +21,7 @@ from hub.domain.document_number import normalise_document_number, normalise_subj
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hub.contracts import Contract, Contracts
+    from hub.contracts import Contract, Contracts, Row
     from hub.core.record import LedgerRecord
 
 LONGEST: Final = 200
@@ -241,22 +241,8 @@ class Reader:
 
     def _named(self, record: LedgerRecord) -> Named:
         """The identity a submission states; for a released one, that of the row released."""
-        framed = record.row
-        if record.cause.kind is CauseKind.SUBMISSION:
-            framed = record.cause.value
-        decoded = self._contracts.decode_framed(framed) if framed else None
-        if decoded is None or isinstance(decoded, Fault):
-            return _NAMELESS
-        contract, row = decoded
-        if contract.kind in _NESTED:
-            inner = row["row"]
-            decoded = self._contracts.decode_framed(
-                inner if isinstance(inner, bytes) else inner.encode()
-            )
-            if isinstance(decoded, Fault):
-                return _NAMELESS
-            contract, row = decoded
-        return self._identify(contract, row)
+        stated = stated_row(record, self._contracts)
+        return _NAMELESS if stated is None else self._identify(*stated)
 
     def _identify(self, contract: Contract, row: Mapping[str, str | bytes]) -> Named:
         fields = self._identity[contract.kind]
@@ -279,6 +265,26 @@ class Reader:
 
 
 _NAMELESS: Final = Named("", "", "", "", "", "")
+
+
+def stated_row(record: LedgerRecord, contracts: Contracts) -> tuple[Contract, Row] | None:
+    """The row or reference a ledger record speaks of, out of its envelope.
+
+    That is what was submitted; for a row that was held, the row released. None where there is
+    none, or none that can be read.
+    """
+    framed = record.row
+    if record.cause.kind is CauseKind.SUBMISSION:
+        framed = record.cause.value
+    decoded = contracts.decode_framed(framed) if framed else None
+    if decoded is None or isinstance(decoded, Fault):
+        return None
+    contract, row = decoded
+    if contract.kind not in _NESTED:
+        return contract, row
+    inner = row["row"]
+    nested = contracts.decode_framed(inner if isinstance(inner, bytes) else inner.encode())
+    return None if isinstance(nested, Fault) else nested
 
 
 def follow(old: RecordRow | None, entry: EntryRow, record: LedgerRecord) -> RecordRow | None:

@@ -87,6 +87,7 @@ def test_every_topic_of_a_site_is_named_after_its_owner() -> None:
     assert {topic.name for topic in WANTED} == {
         "demo.control",
         "demo.ledger",
+        "demo.notices",
         "demo.submissions.market",
         "demo.submissions.transport",
         "demo.receipts.market",
@@ -187,12 +188,12 @@ def test_a_plan_applied_to_any_broker_leaves_no_difference(
 
 def test_a_topic_without_a_file_is_shown_and_left_alone() -> None:
     """Nothing is ever deleted: an unknown topic may hold what somebody needs."""
-    stranger = Topic("demo.notices", 1, {})
+    stranger = Topic("demo.strangers", 1, {})
     broker = Broker(*WANTED, stranger)
     plan = make_plan("demo.", WANTED, broker.read("demo."))
     apply_plan("demo.", plan, broker)
-    assert plan.unknown == ("demo.notices",)
-    assert broker.topics["demo.notices"] == stranger
+    assert plan.unknown == ("demo.strangers",)
+    assert broker.topics["demo.strangers"] == stranger
     assert broker.calls == 0
 
 

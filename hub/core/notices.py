@@ -1,0 +1,216 @@
+"""What the case agents are told: the notices of one ledger record, made of its bytes alone.
+
+A notice says how a record stands: its number and dates where an agent needs them, the clocks that
+run. It never holds what a row says about its subject beyond that, and nothing of a row that was
+refused. Ids are the ledger's own coordinates, so a repetition carries the id of the first.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from hub.contracts.schema import Hint, Identity, Role
+from hub.core.entry import stated_row, tidy, tidy_octets
+from hub.core.record import PRIMARY, Outcome
+from hub.core.state import ClockFlag, ClockKind, Status
+from hub.domain.credit_code import normalise_credit_code
+from hub.domain.dates import read_date, read_valid_to
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hub.contracts import Contract, Contracts, Row
+    from hub.core.record import LedgerRecord
+    from hub.core.state import Clock
+
+STANDS: Final = PRIMARY | {Outcome.HELD_RELEASED, Outcome.EXPIRED, Outcome.RECOUNTED}
+"""After these a record may stand otherwise than before; a platform's answer is told by its clock
+events alone."""
+NAMED: Final = ("commitment.", "reminder.", "court_enforcement.exit_missing.")
+"""Kinds whose number, names and dates agents need; of all others they need the clocks."""
+_CLOCKS: Final = {
+    ClockKind.DISCLOSE: "disclose",
+    ClockKind.WITHDRAW: "withdraw",
+    ClockKind.EXPIRE: "expire",
+}
+_REFUSED: Final = frozenset({Status.QUARANTINED, Status.HELD})
+
+
+class RunningClock(NamedTuple):
+    """A legal clock that still waits: `phase` is "", `due_soon` or `overdue`."""
+
+    target: str
+    clock: str
+    due_at: int
+    phase: str
+
+
+class Notice(NamedTuple):
+    """One notice; times are business milliseconds, dates ISO texts or empty."""
+
+    partition: int
+    sequence: int
+    number: int
+    """Of the notice among those of its ledger record."""
+    event: str
+    """The ledger's outcome (`accepted`, `withdrawn`, …), or what a clock said (`overdue`, …)."""
+    at: int
+    record: str
+    """The record's key, hexadecimal."""
+    subject: str
+    """The ledger's key: the credit code, or `?` and the department."""
+    kind: str
+    department: str
+    status: str
+    version: int
+    clocks: tuple[RunningClock, ...]
+    document: str = ""
+    """Number of the commitment; of an agent's own fact, its id."""
+    name: str = ""
+    authority: str = ""
+    decided_on: str = ""
+    due_on: str = ""
+    """Last day of a commitment."""
+    target: str = ""
+    """Of a clock event: where, which clock, and when it is due."""
+    clock: str = ""
+    due_at: int = 0
+
+    @property
+    def id(self) -> str:
+        """`<partition>-<sequence>-<n>`: for ever the same for the same ledger record."""
+        return f"{self.partition}-{self.sequence}-{self.number}"
+
+
+def notices_of(
+    partition: int, record: LedgerRecord, contracts: Contracts, targets: Mapping[int, str]
+) -> tuple[Notice, ...]:
+    """The notices of one ledger record; `targets` has the name of each target number."""
+    state = record.state
+    if state is None:
+        return ()
+    names = {n: targets.get(n, str(n)) for n in {c.target for c in state.clocks}}
+    stands = Notice(
+        partition,
+        record.sequence,
+        0,
+        record.outcome.name.lower(),
+        record.decided_at,
+        record.record_key.hex(),
+        tidy_octets(state.subject_key),
+        tidy(state.kind),
+        state.department,
+        state.status.name.lower(),
+        state.version,
+        tuple(_running(c, names[c.target]) for c in state.clocks if _is_legal(c)),
+    )
+    told = []
+    if record.outcome in STANDS:
+        if state.kind.startswith(NAMED) and state.status not in _REFUSED:
+            stands = _named(stands, record, contracts)
+        told.append(stands)
+    due = {(clock.target, str(clock.kind)): clock.due_at for clock in state.clocks}
+    told += [
+        stands._replace(
+            event=event.event,
+            target=targets.get(event.target, str(event.target)),
+            clock=_CLOCKS[ClockKind(event.clock)],
+            due_at=due.get((event.target, event.clock), 0),
+        )
+        for event in record.events
+    ]
+    return tuple(notice._replace(number=number) for number, notice in enumerate(told))
+
+
+def encode_notice(notice: Notice) -> bytes:
+    """A notice as JSON; what is empty is left out."""
+    content: dict[str, object] = {
+        name: value
+        for name, value in zip(notice._fields, notice, strict=True)
+        if value != "" and name not in {"partition", "sequence", "number", "clocks", "due_at"}
+    }
+    content["id"] = notice.id
+    content["clocks"] = [
+        {k: v for k, v in zip(clock._fields, clock, strict=True) if v != ""}
+        for clock in notice.clocks
+    ]
+    if notice.target:
+        content["due_at"] = notice.due_at
+    return json.dumps(content, ensure_ascii=False, sort_keys=True).encode()
+
+
+def decode_notice(value: bytes) -> Notice:
+    """Read a notice. Raises `ValueError` or `KeyError` on bytes that are none."""
+    content = json.loads(value)
+    partition, sequence, number = map(int, content.pop("id").split("-"))
+    clocks = tuple(
+        RunningClock(each["target"], each["clock"], each["due_at"], each.get("phase", ""))
+        for each in content.pop("clocks")
+    )
+    known = {name: content[name] for name in content.keys() & set(Notice._fields)}
+    return Notice(partition, sequence, number, clocks=clocks, **known)
+
+
+def headers_of(notice: Notice, next_offset: int) -> tuple[tuple[str, bytes], ...]:
+    """The headers a notice travels with; `hub_next` is where its writer reads the ledger on."""
+    moment = datetime.fromtimestamp(notice.at / 1000, UTC).isoformat(timespec="milliseconds")
+    return (
+        ("ce_specversion", b"1.0"),
+        ("ce_type", b"notice.given.v1"),
+        ("ce_source", b"notices"),
+        ("ce_id", notice.id.encode()),
+        ("ce_time", moment.encode()),
+        (NEXT, b"%d" % next_offset),
+    )
+
+
+NEXT: Final = "hub_next"
+"""Header: the ledger offset to read on from once this notice is written."""
+
+
+def _is_legal(clock: Clock) -> bool:
+    """Whether somebody has a duty that still waits; that publication ends is nobody's duty."""
+    return clock.is_running and clock.kind is not ClockKind.EXPIRE
+
+
+def _running(clock: Clock, target: str) -> RunningClock:
+    phase = ""
+    if clock.flags & ClockFlag.OVERDUE_WRITTEN:
+        phase = "overdue"
+    elif clock.flags & (ClockFlag.SOON_3_WRITTEN | ClockFlag.SOON_1_WRITTEN):
+        phase = "due_soon"
+    return RunningClock(target, _CLOCKS[clock.kind], clock.due_at, phase)
+
+
+def _named(notice: Notice, record: LedgerRecord, contracts: Contracts) -> Notice:
+    """With number, names and dates of the row the ledger record speaks of, if it is a row."""
+    stated = stated_row(record, contracts)
+    if stated is None or not stated[0].is_row:
+        return notice
+    contract, row = stated
+    return notice._replace(
+        document=_identity(contract, row, Identity.DOCUMENT_NUMBER),
+        name=_identity(contract, row, Identity.SUBJECT_NAME),
+        authority=normalise_credit_code(_identity(contract, row, Identity.AUTHORITY_CODE)),
+        decided_on=_date(contract, row, Role.DECIDED_ON),
+        due_on=_date(contract, row, Role.VALID_TO),
+    )
+
+
+def _identity(contract: Contract, row: Row, identity: Identity) -> str:
+    for field in contract.schema.fields:
+        if field.identity is identity:
+            return tidy(str(row.get(field.name, "")).strip())
+    return ""
+
+
+def _date(contract: Contract, row: Row, role: Role) -> str:
+    """A date of the row as ISO text, or empty."""
+    for field in contract.schema.fields:
+        if field.role is role:
+            text = str(row.get(field.name, ""))
+            on: date | None = (read_valid_to if field.hint is Hint.DATE_TO else read_date)(text).on
+            return on.isoformat() if on is not None else ""
+    return ""

@@ -1,0 +1,114 @@
+"""What the agents are told of real ledger records: enough to act on, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from hub.core.notices import Notice, decode_notice, encode_notice, notices_of
+from hub.core.record import LedgerRecord
+from tests.driver import rows
+from tests.driver.hub_test_driver import HubTestDriver
+from tests.driver.rows import COMPANY, CONTRACTS, DEPARTMENT, LICENCE, at, framed, licence_row
+from tests.driver.stories import DAY, START, report, submit
+
+TARGETS = {0: "province", 1: "city"}
+
+
+@dataclass
+class Told:
+    """A hub in memory and what is told of its ledger."""
+
+    hub: HubTestDriver
+
+    def of(self, *records: LedgerRecord) -> list[Notice]:
+        """The notices of some ledger records."""
+        return [n for record in records for n in notices_of(0, record, CONTRACTS, TARGETS)]
+
+
+@pytest.fixture
+def told() -> Told:
+    """A hub on the morning of Monday 2026-11-02."""
+    return Told(HubTestDriver(rows.basis(partitions=1), now=START))
+
+
+def test_an_accepted_row_is_told_with_its_clocks_and_without_its_content(told: Told) -> None:
+    """Agents remind of dates; names, numbers and texts of a licence are nobody's business there."""
+    record = submit(told.hub, licence_row())
+    (notice,) = told.of(record)
+    assert (notice.event, notice.status, notice.department) == ("accepted", "live", DEPARTMENT)
+    assert {(c.target, c.clock, c.phase) for c in notice.clocks} == {
+        ("province", "disclose", ""),
+        ("city", "disclose", ""),
+    }
+    assert notice.id == f"0-{record.sequence}-0"
+    text = encode_notice(notice).decode()
+    for value in licence_row().values():
+        assert len(value) < 3 or value == COMPANY or value not in text
+
+
+def test_due_soon_overdue_and_stopped_are_told_with_target_clock_and_date(told: Told) -> None:
+    """Each event is a notice of its own; the clocks beside it say where the record stands now."""
+    record = submit(told.hub, licence_row())
+    soon = told.of(*told.hub.advance(7 * DAY))
+    assert {n.event for n in soon} == {"due_soon_3"}
+    assert {(n.target, n.clock, n.due_at) for n in soon} == {
+        (target, "disclose", at("2026-11-12 00:00")) for target in TARGETS.values()
+    }
+    assert all({c.phase for c in n.clocks} == {"due_soon"} for n in soon)
+    overdue = told.of(*told.hub.advance(3 * DAY))
+    assert {n.event for n in overdue} == {"due_soon_1", "overdue"} or {
+        n.event for n in overdue
+    } == {"overdue"}
+    assert all({c.phase for c in n.clocks} == {"overdue"} for n in overdue)
+    (stopped,) = told.of(report(told.hub, record, "city", "published"))
+    assert (stopped.event, stopped.target) == ("stopped_late", "city")
+    assert [c.target for c in stopped.clocks] == ["province"]
+
+
+def test_an_answer_that_stops_no_clock_is_not_told(told: Told) -> None:
+    """`sent` changes nothing an agent acts on."""
+    record = submit(told.hub, licence_row())
+    assert told.of(report(told.hub, record, "city", "sent")) == []
+
+
+def test_a_withdrawn_record_is_told_with_the_clocks_of_its_withdrawal(told: Told) -> None:
+    """What was open for its disclosure is settled by this notice: those clocks run no more."""
+    submit(told.hub, licence_row())
+    row = licence_row()
+    withdrawal = {
+        "subject_kind": LICENCE, "document_number": row["XK_WSH"],
+        "subject_name": row["XK_XDR_MC"], "credit_code": COMPANY,
+        "authority_code": row["XK_XKJGDM"], "reason": "撤销",
+    }  # fmt: skip
+    told.hub.pipe(DEPARTMENT, "record.withdrawn.v1", COMPANY,
+                  framed("record.withdrawn.v1", withdrawal))  # fmt: skip
+    (notice,) = told.of(*told.hub.run())
+    assert (notice.event, notice.status) == ("withdrawn", "withdrawn")
+    assert {c.clock for c in notice.clocks} == {"withdraw"}
+
+
+def test_a_repetition_is_not_told(told: Told) -> None:
+    """A duplicate changes nothing; the notice of the first is there already."""
+    submit(told.hub, licence_row())
+    assert told.of(submit(told.hub, licence_row())) == []
+
+
+def test_a_notice_survives_its_journey(told: Told) -> None:
+    """What the follower writes is what the agent reads, byte for byte and field for field."""
+    submit(told.hub, licence_row())
+    every = told.of(*told.hub.ledger(), *told.hub.advance(30 * DAY))
+    assert len(every) > 2
+    assert [decode_notice(encode_notice(notice)) for notice in every] == every
+    assert all(json.loads(encode_notice(notice))["id"] == notice.id for notice in every)
+    assert len({notice.id for notice in every}) == len(every)
+
+
+def test_nothing_of_a_refused_row_is_told(told: Told) -> None:
+    """A refused row may hold anything, an identity number too, in any column."""
+    told.hub.pipe(DEPARTMENT, LICENCE, COMPANY, framed(LICENCE, licence_row(XK_WSH="")))
+    (notice,) = told.of(*told.hub.run())
+    assert (notice.event, notice.status) == ("quarantined", "quarantined")
+    assert (notice.document, notice.name, notice.authority) == ("", "", "")

@@ -1,0 +1,82 @@
+"""The notices on a real broker: all is told, though the follower is killed at each hook."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hub.adapters.kafka import KafkaInputs
+from hub.adapters.kafka_appender import KafkaAppender
+from hub.core.notices import NEXT, decode_notice
+from hub.ports import InputRecord, OutputRecord
+from tests.kafka.test_file_connector import PARTITIONS, ConnectorPlace
+from tests.kafka.test_receipts_follower import HOOKS, NUMBER, place, worker
+from tests.unit.connectors.made import LICENCE_ROW, ROOT, table
+
+__all__ = ["place"]
+
+pytestmark = [pytest.mark.kafka, pytest.mark.faults]
+
+ROWS = 200
+
+
+def read(place: ConnectorPlace, topic: str) -> list[InputRecord]:
+    """Everything a topic holds."""
+    inputs = KafkaInputs(place.kafka.access, "test")
+    positions = {(f"{place.prefix}{topic}", partition): 0 for partition in range(PARTITIONS)}
+    found = [record for batch in inputs.read_to_end(positions) for record in batch]
+    inputs.close()
+    return found
+
+
+def submit(place: ConnectorPlace, name: str) -> None:
+    """Drop a file and let the connector submit it."""
+    rows = [{**LICENCE_ROW, NUMBER: f"{name}-{n}号"} for n in range(ROWS)]
+    (place.folder / f"inbox/licences/{name}.csv").write_bytes(table(*rows))
+    assert place.run().returncode == 0
+
+
+def test_every_record_is_told_though_the_follower_is_killed_at_every_hook(
+    place: ConnectorPlace,
+) -> None:
+    """Each id stands for one content, order is the ledger's, and the topic has no transaction."""
+    killed = 0
+    with worker(place, "registrar"):
+        submit(place, "first")
+        for hook in HOOKS:
+            with worker(place, "notices", fault=f"{hook}:kill:1") as process:
+                killed += process.wait(30) == -signal.SIGKILL
+        submit(place, "second")
+        with worker(place, "notices"):
+            for _ in range(200):
+                found = read(place, "notices")
+                if len({dict(r.headers)["ce_id"] for r in found}) == 2 * ROWS:
+                    break
+                time.sleep(0.1)
+    assert killed == len(HOOKS)
+    by_id: dict[str, bytes] = {}
+    for record in found:
+        notice = decode_notice(record.value)
+        assert by_id.setdefault(notice.id, record.value) == record.value
+        assert notice.partition == record.partition
+    assert len(by_id) == 2 * ROWS
+    (partition,) = {record.partition for record in found}  # one company
+    assert [record.offset for record in found] == list(range(len(found))), partition
+
+
+def test_a_ledger_that_was_reset_ends_the_follower_with_the_remedy(place: ConnectorPlace) -> None:
+    """Its position lies behind the end: notices of another ledger must not follow these."""
+    appender = KafkaAppender(place.kafka.access)
+    appender.append([OutputRecord(f"{place.prefix}notices", 0, b"", b"{}", ((NEXT, b"7"),))])
+    appender.close()
+    ended = subprocess.run(
+        [sys.executable, "-m", "hub", "run", "notices", "--site", str(place.folder)],
+        env={**os.environ, "KAFKA_BOOTSTRAP": place.kafka.bootstrap,
+             "HUB_STATE": str(place.folder / "state")},
+        cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert "the ledger is shorter than what the notices were made of" in ended.stderr
