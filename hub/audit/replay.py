@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from hub.audit.compare import basis_changes, first_difference
 from hub.audit.finding import Finding, Findings
 from hub.audit.verify import INPUT_CAUSES, UNREADABLE, adopted_id
-from hub.core.basis import DECIDER_VERSION, canonical_json
+from hub.core.basis import DECIDERS, canonical_json
 from hub.core.evolve import evolve
 from hub.core.keys import Head
 from hub.core.partition import BasisLibrary, PartitionCore
@@ -162,7 +162,7 @@ class PartitionReplay:
             detail = f"{recorded.basis.hex()} != {computed.hex() if computed else '?'}"
             return self._found("BASIS_ID_WRONG", recorded.sequence, detail=detail)
         document: Mapping[str, object] = json.loads(recorded.cause.value)["basis"]
-        self._is_foreign = document.get("decider") != DECIDER_VERSION
+        self._is_foreign = document.get("decider") not in DECIDERS
         self.adopted = document
         return None
 

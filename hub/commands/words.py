@@ -50,7 +50,25 @@ STAGES: Final = {
 }
 ACTIONS: Final = {"publish": "公示", "withdraw": "撤下"}
 CLOCKS: Final = {"disclose": "公开期限", "withdraw": "撤下期限", "expire": "公示截止"}
-KINDS: Final = {"licence": "行政许可", "penalty": "行政处罚"}
+KINDS: Final = {
+    "licence": "行政许可",
+    "penalty": "行政处罚",
+    "court_enforcement": "失信被执行人",
+    "commitment": "信用承诺",
+    "output_count": "产生数量申报",
+    "source": "来源对账",
+    "reminder": "催办提醒",
+}
+"""Subjects, the first word of a kind."""
+_KINDS_OF_ONE_SUBJECT: Final = {
+    "court_enforcement.listed.v1": "列入失信被执行人",
+    "court_enforcement.delisted.v1": "退出失信被执行人",
+    "court_enforcement.snapshot_declared.v1": "失信名单快照",
+    "court_enforcement.exit_missing.v1": "退出信息缺失",
+    "commitment.made.v1": "信用承诺",
+    "commitment.performed.v1": "信用承诺履行",
+    "commitment.performance_missing.v1": "承诺到期未认定",
+}
 EVENTS: Final = {
     "due_soon_3": "还剩三个工作日",
     "due_soon_1": "还剩一个工作日",
@@ -155,12 +173,12 @@ def age(seconds: float) -> str:
 
 @cache
 def field_labels() -> dict[str, str]:
-    """Column code → Chinese name, of every contract."""
-    return {
-        field.name: field.zh
-        for contract in load_repository_contracts().by_kind.values()
-        for field in contract.schema.fields
-    }
+    """Column code → Chinese name, of every contract; rows' and references' own come first."""
+    labels: dict[str, str] = {}
+    for contract in load_repository_contracts().by_kind.values():
+        for field in contract.schema.fields:
+            labels.setdefault(field.name, field.zh)
+    return labels
 
 
 def reason_words(code: str, field: str) -> dict[str, str]:
@@ -178,4 +196,5 @@ def reason_words(code: str, field: str) -> dict[str, str]:
 
 def kind_zh(kind: str) -> str:
     """`行政许可` for `licence.granted.v1`; the kind itself when it has no name here."""
-    return KINDS.get(kind.partition(".")[0], kind)
+    subject = kind.partition(".")[0]
+    return _KINDS_OF_ONE_SUBJECT.get(kind) or KINDS.get(subject, kind)

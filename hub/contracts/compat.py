@@ -77,6 +77,8 @@ def _is_narrower(old: Condition | None, new: Condition | None) -> bool:
     if old is None or new is None:
         return old == new
     same = (old.field, old.contains) == (new.field, new.contains)
+    if new.else_empty:  # where the condition does not hold, the field is forbidden
+        return same and old.else_empty and set(new.values) == set(old.values)
     return same and set(new.values) <= set(old.values)
 
 
@@ -140,7 +142,11 @@ def _layout_faults(released: Schema, current: Schema) -> list[tuple[str, str]]:
         found.append(("SCHEMA_ID_FORGOTTEN", ""))
     if not set(current.rules) <= set(released.rules):
         found.append(("RULE_ADDED", ""))
-    if released.subject != current.subject:
+    if (released.subject, released.takes_down, released.follows) != (
+        current.subject,
+        current.takes_down,
+        current.follows,
+    ):
         found.append(("IDENTITY_CHANGED", ""))
     return found
 

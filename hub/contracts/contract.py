@@ -137,7 +137,20 @@ def load_contracts(texts: Mapping[str, str]) -> Contracts:
                 raise _fault(schema.kind, f"hub_schema_id {schema_id}: also {owners[schema_id]}'s")
             owners[schema_id] = schema.kind
     row_kinds = frozenset(each.kind for each in schemas if each.subject not in _ENVELOPES)
+    for schema in schemas:
+        _check_references(schema, row_kinds)
     return Contracts(tuple(_compile(schema, row_kinds) for schema in schemas))
+
+
+def _check_references(schema: Schema, row_kinds: frozenset[str]) -> None:
+    """What a kind says of another: that one is a kind of row, of the same subject if followed."""
+    for attribute, named in (("takes_down", schema.takes_down), ("follows", schema.follows)):
+        if named and named not in row_kinds:
+            raise _fault(schema.kind, f"{attribute}: {named} is no kind of row")
+    if schema.takes_down and schema.subject not in _ENVELOPES:
+        raise _fault(schema.kind, "takes_down: only a kind of subject `record` takes another down")
+    if schema.follows and schema.follows.partition(".")[0] != schema.kind.partition(".")[0]:
+        raise _fault(schema.kind, f"follows: {schema.follows} has another identity")
 
 
 def _compile(schema: Schema, row_kinds: frozenset[str]) -> Contract:

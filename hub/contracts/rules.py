@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from hub.contracts.schema import Identity, Role, Schema
+from hub.domain.dates import read_date
 
 
 class Rule(NamedTuple):
@@ -23,6 +24,7 @@ class Rule(NamedTuple):
 _PERSON: Final = "自然人"
 _INDIVIDUAL_BUSINESS: Final = "个体工商户"
 _OTHER: Final = "其他"
+_COMMITMENT_CODE: Final = 20
 
 
 def person_not_enabled(schema: Schema) -> list[Rule]:
@@ -76,6 +78,61 @@ def other_type_explained(schema: Schema) -> list[Rule]:
     return [Rule("CATEGORY_NOTE_REQUIRED", kind, is_broken)]
 
 
+def filed_not_after_listed(schema: Schema) -> list[Rule]:
+    """立案时间 is not after 发布时间: a case is filed before its debtor can be listed."""
+    filed = schema.index_of_role(Role.FILED_ON)
+    listed = schema.index_of_role(Role.DECIDED_ON)
+    return [Rule("DATE_FILED_AFTER_LISTED", filed, lambda row, _: row[filed] > row[listed] > "")]
+
+
+def commitment_code_is_whole(schema: Schema) -> list[Rule]:
+    """承诺编码 is 行政区划 6 + YYYYMMDD 8 + 流水号 6, all digits, and the day exists."""
+    code = schema.index_of_identity(Identity.DOCUMENT_NUMBER)
+
+    def is_broken(row: Sequence[str], _: str) -> bool:
+        text = row[code]
+        whole = len(text) == _COMMITMENT_CODE and text.isascii() and text.isdigit()
+        return bool(text) and not (whole and read_date(text[6:14]).on)
+
+    return [Rule("COMMITMENT_CODE_INVALID", code, is_broken)]
+
+
+def no_performance_yet(schema: Schema) -> list[Rule]:
+    """A commitment just made has no performance: what is recognised is another kind of record."""
+
+    def is_filled(number: int) -> Rule:
+        return Rule("FIELD_MUST_BE_EMPTY", number, lambda row, _: row[number] != "")
+
+    return [
+        is_filled(number)
+        for number, field in enumerate(schema.fields)
+        if field.role is Role.PERFORMANCE
+    ]
+
+
+def recognised_in_order(schema: Schema) -> list[Rule]:
+    """承诺履行状态认定日期 is not before 承诺作出日期 and not after the day of submission."""
+    recognised = schema.index_of_role(Role.RECOGNISED_ON)
+    decided = schema.index_of_role(Role.DECIDED_ON)
+    return [
+        Rule("DATE_ORDER", recognised, lambda row, _: "" < row[recognised] < row[decided]),
+        Rule("DATE_IN_FUTURE", recognised, lambda row, received: row[recognised] > received),
+    ]
+
+
+def count_is_named_by_month_and_kind(schema: Schema) -> list[Rule]:
+    """A count's own number is `<month>/<kind>`, so that a month has one count of each kind."""
+    number = schema.index_of_identity(Identity.DOCUMENT_NUMBER)
+    month = schema.index_of_role(Role.MONTH)
+    kind = schema.index_of_role(Role.COUNTED_KIND)
+
+    def is_broken(row: Sequence[str], _: str) -> bool:
+        parts = (row[month], row[kind])
+        return all(parts) and row[number] != "/".join(parts)
+
+    return [Rule("NUMBER_NOT_DERIVED", number, is_broken)]
+
+
 RULES: Final[dict[str, Callable[[Schema], list[Rule]]]] = {
     maker.__name__: maker
     for maker in (
@@ -84,16 +141,21 @@ RULES: Final[dict[str, Callable[[Schema], list[Rule]]]] = {
         decided_not_after_received,
         ends_not_before_decided,
         other_type_explained,
+        filed_not_after_listed,
+        commitment_code_is_whole,
+        no_performance_yet,
+        recognised_in_order,
+        count_is_named_by_month_and_kind,
     )
 }
 
 
-def _conditional(schema: Schema, number: int) -> Rule | None:
-    """The rule of a field that is required when another has certain values."""
+def _conditional(schema: Schema, number: int) -> list[Rule]:
+    """The rules of a field that is required, or allowed at all, when another has some values."""
     field = schema.fields[number]
     condition = field.required_when
     if condition is None:
-        return None
+        return []
     other = schema.names.index(condition.field)
     values = condition.values
     whole = frozenset(values)
@@ -104,9 +166,14 @@ def _conditional(schema: Schema, number: int) -> Rule | None:
     def is_missing_for_part(row: Sequence[str], _: str) -> bool:
         return not row[number] and any(part in row[other] for part in values)
 
-    return Rule(
-        field.reason_missing, number, is_missing_for_part if condition.contains else is_missing
-    )
+    def is_there_all_the_same(row: Sequence[str], _: str) -> bool:
+        return row[number] != "" and row[other] != "" and row[other] not in whole
+
+    is_broken = is_missing_for_part if condition.contains else is_missing
+    rules = [Rule(field.reason_missing, number, is_broken)]
+    if condition.else_empty:
+        rules.append(Rule("FIELD_MUST_BE_EMPTY", number, is_there_all_the_same))
+    return rules
 
 
 def compile_rules(schema: Schema) -> tuple[Rule, ...]:
@@ -114,6 +181,8 @@ def compile_rules(schema: Schema) -> tuple[Rule, ...]:
 
     Raises `KeyError` for a name that is no rule and `ValueError` for a role no field plays.
     """
-    conditional = [_conditional(schema, number) for number in range(len(schema.fields))]
+    conditional = [
+        rule for number in range(len(schema.fields)) for rule in _conditional(schema, number)
+    ]
     named = [rule for name in schema.rules for rule in RULES[name](schema)]
-    return (*(rule for rule in conditional if rule is not None), *named)
+    return (*conditional, *named)

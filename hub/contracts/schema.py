@@ -12,6 +12,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Final, TypeVar
 
+from hub.domain.amounts import UNITS as AMOUNT_UNITS
 from hub.errors import ConfigurationError
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -43,6 +44,8 @@ class Hint(StrEnum):
     AMOUNT = "amount"
     CODE = "code"
     CODE_SET = "code_set"
+    COUNT = "count"
+    MONTH = "month"
     CHOICE = "choice"
     CREDIT_CODE = "credit_code"
     ORGANISATION_CODE = "organisation_code"
@@ -69,6 +72,12 @@ class Role(StrEnum):
     SUBJECT_CATEGORY = "subject_category"
     TYPE = "type"
     DECIDED_ON = "decided_on"
+    FILED_ON = "filed_on"
+    RECOGNISED_ON = "recognised_on"
+    PERFORMANCE = "performance"
+    OPENNESS = "openness"
+    MONTH = "month"
+    COUNTED_KIND = "counted_kind"
     VALID_TO = "valid_to"
     EXPIRES_ON = "expires_on"
     PROCEDURE = "procedure"
@@ -83,6 +92,8 @@ class Condition:
     field: str
     values: tuple[str, ...]
     contains: bool
+    else_empty: bool = False
+    """Whether the field must be empty when the condition does not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +136,10 @@ class Schema:
     fields: tuple[Field, ...]
     identity: tuple[str, ...]
     rules: tuple[str, ...]
+    takes_down: str
+    """The kind of record this kind takes down by naming it; empty for all but such references."""
+    follows: str
+    """The kind whose live record a row of this kind makes a new version of, undeclared."""
     earlier: tuple[tuple[int, int], ...]
     """Schema ids this kind had before, with how many of today's fields, from the first, it had.
 
@@ -155,7 +170,8 @@ class Schema:
 _SCHEMA_KEYS: Final = frozenset(
     {
         "type", "name", "namespace", "hub_schema_id", "kind", "subject", "title_zh",
-        "legal_source", "identity", "cross_field_rules", "earlier", "doc", "fields",
+        "legal_source", "identity", "cross_field_rules", "takes_down", "follows", "earlier", "doc",
+        "fields",
     }
 )  # fmt: skip
 _FIELD_KEYS: Final = frozenset(
@@ -195,6 +211,8 @@ def parse_schema(kind: str, text: str) -> Schema | None:
         fields=fields,
         identity=identity,
         rules=reader.texts(schema, "cross_field_rules"),
+        takes_down=reader.text(schema, "takes_down", ""),
+        follows=reader.text(schema, "follows", ""),
         earlier=tuple(reader.earlier(entry) for entry in reader.sequence(schema, "earlier")),
         fingerprint=fingerprint(schema),
     )
@@ -221,6 +239,8 @@ def _check_whole(reader: "_Reader", schema: Schema) -> None:
     for field in schema.fields:
         if field.required_when is not None and field.required_when.field not in names:
             raise reader.fault("`required_when` names no field of this contract", field.name)
+        if field.hint is Hint.AMOUNT and field.unit not in AMOUNT_UNITS:
+            raise reader.fault("`unit` of an amount must be 万元 or 元", field.name)
         if field.sealed and field.sharing is not Sharing.NEVER:
             raise reader.fault("a sealed field must have sharing `never`", field.name)
 
@@ -295,12 +315,16 @@ class _Reader:
             return None
         name = self.text(value, "name")
         entry = self.mapping(value["required_when"], "required_when")
-        self.refuse_unknown(entry, frozenset({"field", "is", "contains"}), name)
+        self.refuse_unknown(entry, frozenset({"field", "is", "contains", "else_empty"}), name)
         contains = "contains" in entry
         values = self.texts(entry, "contains" if contains else "is")
+        if contains and "else_empty" in entry:
+            raise self.fault("`else_empty` goes with `is`", name)
         if not values:
             raise self.fault("`required_when` needs `is` or `contains` with values", name)
-        return Condition(self.text(entry, "field"), values, contains)
+        return Condition(
+            self.text(entry, "field"), values, contains, self.flag(entry, "else_empty")
+        )
 
     def earlier(self, entry: object) -> tuple[int, int]:
         value = self.mapping(entry, "earlier")

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 from hub.contracts.schema import Field, Hint, Required
-from hub.domain.amounts import read_amount
+from hub.domain.amounts import UNITS, read_amount
 from hub.domain.code_lists import read_code
 from hub.domain.credit_code import (
     assess_credit_code,
@@ -151,9 +151,35 @@ def _dated(reading: Callable[[str], tuple[str, object, str]]) -> Reader:
     return read
 
 
-def _amount(text: str) -> str | Flawed:
-    canonical, reason = read_amount(text)
-    return Flawed(text, (reason,)) if reason else canonical
+def _amount(field: Field) -> Reader:
+    unit = UNITS[field.unit]
+
+    def read(text: str) -> str | Flawed:
+        canonical, reason = read_amount(text, unit)
+        return Flawed(text, (reason,)) if reason else canonical
+
+    return read
+
+
+_COUNT: Final = re.compile(r"[0-9]{1,12}|[0-9]{1,3}(?:,[0-9]{3}){1,3}")
+_MONTH: Final = re.compile(r"([12][0-9]{3})(?:[-/.年]?(0[1-9]|1[0-2])|[-/.年]([1-9]))")
+
+
+def _count(text: str) -> str | Flawed:
+    """A whole number of things: digits, thousands commas allowed; canonical without both."""
+    text = clean(text).translate(_FULL_WIDTH)
+    if text and _COUNT.fullmatch(text) is None:
+        return Flawed(text, ("COUNT_UNREADABLE",))
+    return str(int(text.replace(",", ""))) if text else ""
+
+
+def _month(text: str) -> str | Flawed:
+    """A month as `2026-10`, `2026/10`, `202610` or `2026年10月`; never a guess from a day."""
+    text = clean(text).translate(_FULL_WIDTH).removesuffix("月")
+    found = _MONTH.fullmatch(text)
+    if text and found is None:
+        return Flawed(text, ("MONTH_UNREADABLE",))
+    return f"{found[1]}-{found[2] or found[3]:0>2}" if found else ""
 
 
 def _coded(field: Field) -> Reader:
@@ -242,7 +268,9 @@ def _hexadecimal(field: Field) -> Reader:
 _READERS: Final[dict[Hint, Callable[[Field, frozenset[str]], Reader]]] = {
     Hint.DATE: lambda _, __: _dated(read_date),
     Hint.DATE_TO: lambda _, __: _dated(read_valid_to),
-    Hint.AMOUNT: lambda _, __: _amount,
+    Hint.AMOUNT: lambda field, _: _amount(field),
+    Hint.COUNT: lambda _, __: _count,
+    Hint.MONTH: lambda _, __: _month,
     Hint.CODE: lambda field, _: _coded(field),
     Hint.CODE_SET: lambda field, _: _coded(field),
     Hint.CREDIT_CODE: lambda _, __: _credit_code,

@@ -12,10 +12,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.contracts import Contracts, load_contracts
+from hub.contracts.schema import Role
 from hub.core.record import Reason
 from hub.core.state import NEVER, Clock, ClockFlag, ClockKind
 from hub.core.touches import basis_id_of
 from hub.domain.calendar import WorkingCalendar
+from hub.domain.code_lists import OPENNESS, read_code
 from hub.domain.dates import due_at_ms
 from hub.domain.rulebook import Deadlines, Rulebook
 
@@ -24,8 +26,11 @@ if TYPE_CHECKING:
 
     from hub.core.touches import Prepared
 
-DECIDER_VERSION: Final = "1"
+DECIDER_VERSION: Final = "2"
 """Changed behaviour of `decide` is a new version; a replay names the version of each record."""
+DECIDERS: Final = frozenset({"1", "2"})
+"""The versions this code decides as, byte for byte. What 2 does beyond 1 (kinds that take another
+kind down or follow it, 公开类型) contracts ask for in words that version 1 did not know."""
 _CACHE_LIMIT: Final = 50_000
 _SHANGHAI: Final = timedelta(hours=8)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,6 +38,8 @@ _DAY_MS: Final = 86_400_000
 _PUBLIC_WITHHELD: Final = (Reason("WITHHELD_FROM_PUBLIC", "", "warning"),)
 _PERIOD_OVER: Final = (Reason("DISCLOSURE_PERIOD_OVER", "", "warning"),)
 _PERIOD_CAPPED: Final = (Reason("DATE_PUBLICATION_TOO_LONG", "CF_GSJZQ", "warning"),)
+_SHOWN_IN_PART: Final = (Reason("SHOWN_IN_PART_BY_DECLARATION", "openness", "warning"),)
+_NOT_SHOWN: Final = (Reason("NOT_SHOWN_BY_DECLARATION", "openness", "warning"),)
 _RULEBOOK_CLOCKS: Final = {ClockKind.DISCLOSE: "disclose", ClockKind.WITHDRAW: "withdraw"}
 
 
@@ -81,6 +88,13 @@ class Basis:
         self._ruled_kinds = frozenset(
             kind for rule in self.rulebook.withholding for kind in rule.kinds
         ) | frozenset(kind for rule in self.rulebook.publication_periods for kind in rule.kinds)
+        schemas = [contract.schema for contract in contracts.by_kind.values()]
+        self._follows = {schema.kind: schema.follows for schema in schemas if schema.follows}
+        self._openness = {
+            schema.kind: schema.index_of_role(Role.OPENNESS)
+            for schema in schemas
+            if any(field.role is Role.OPENNESS for field in schema.fields)
+        }
         self._public = sum(1 << t.number for t in self.targets if t.is_public)
         self._clocks: dict[tuple[str, int, int], tuple[Clock, ...]] = {}
         self._of_kind: dict[str, int] = {}
@@ -114,6 +128,10 @@ class Basis:
         """`licence` of `licence.granted.v1`: versions and actions share one identity."""
         return kind.partition(".")[0]
 
+    def followed_by(self, kind: str) -> str:
+        """The kind whose live record a row of this kind makes a new version of, or ""."""
+        return self._follows.get(kind, "")
+
     def targets_of_kind(self, kind: str) -> int:
         """Bit per target that shows this kind."""
         if kind not in self._of_kind:
@@ -127,19 +145,37 @@ class Basis:
         if every is None:
             every = self.targets_of_kind(kind)
         checked = prepared.checked
-        if kind not in self._ruled_kinds or checked is None or checked.decided_on is None:
+        if checked is None:
             return every, ()
+        declared: tuple[Reason, ...] = ()
+        if kind in self._openness:
+            every, declared = self._declared_open(every, checked.values[self._openness[kind]])
+        if kind not in self._ruled_kinds or checked.decided_on is None:
+            return every, declared
         procedure = "01" if checked.simple_procedure else ""
         if self.rulebook.withheld_by(kind, checked.decided_on, procedure, checked.seriousness):
-            return every & ~self._public, _PUBLIC_WITHHELD
+            return every & ~self._public, declared + _PUBLIC_WITHHELD
         end = self.rulebook.publication_end(
             kind, checked.decided_on, checked.seriousness, checked.expires_on
         )
         if end is None:
-            return every, ()
+            return every, declared
         if due_at_ms(end.on) <= now:
-            return every & ~self._public, _PERIOD_OVER
-        return every, _PERIOD_CAPPED if end.is_capped else ()
+            return every & ~self._public, declared + _PERIOD_OVER
+        return every, declared + _PERIOD_CAPPED if end.is_capped else declared
+
+    def _declared_open(self, every: int, openness: str) -> tuple[int, tuple[Reason, ...]]:
+        """公开类型: everywhere, only where the public does not look, or nowhere.
+
+        What is not understood is shown nowhere: it has its own error and never comes this far.
+        """
+        match read_code(OPENNESS.name, openness).code:
+            case "PUBLIC":
+                return every, ()
+            case "RESTRICTED":
+                return every & ~self._public, _SHOWN_IN_PART
+            case _:
+                return 0, _NOT_SHOWN
 
     # --- clocks ---
 

@@ -121,7 +121,8 @@ def _submission(
             )
     if prepared.has_errors:
         return _quarantine(prepared, old, now, basis, sequence)
-    return _ROW_RULES.get(prepared.kind, _row)(view, prepared, old, now, basis, sequence)
+    rule = _ROW_RULES.get(prepared.kind) or (_row if prepared.is_row else _withdrawal)
+    return rule(view, prepared, old, now, basis, sequence)
 
 
 def _quarantine(
@@ -160,16 +161,36 @@ def _row(
 ) -> Decision:
     """A full row, not declared as a correction."""
     del view
-    if old is None or old.status is Status.QUARANTINED:
-        return _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED)
-    if old.status in (Status.WITHDRAWN, Status.MOVED):
-        if _is_older(prepared, old):  # a straggler must not show again what was taken down
-            return _superseded(old)
-        return _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED)
+    if old is not None and old.status in (Status.LIVE, Status.HELD):
+        return _row_again(prepared, old, now, basis, sequence)
+    if old is not None and old.status is not Status.QUARANTINED and _is_older(prepared, old):
+        return _superseded(old)  # a straggler must not show again what was taken down
+    decision = _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED)
+    if not basis.followed_by(prepared.subject_kind) or (old is not None and old.version):
+        return decision
+    alone = Reason("PERFORMED_WITHOUT_MADE", "", "warning")
+    return decision._replace(reasons=(*decision.reasons, alone))
+
+
+def _row_again(
+    prepared: Prepared, old: RecordState, now: int, basis: Basis, sequence: int
+) -> Decision:
+    """A row whose record is live, or held.
+
+    A kind that follows another (a commitment performed) is the next version of what that one put
+    on record; what it has followed is stale when it comes again.
+    """
     if old.content == prepared.content:
         return _answered_before(old, "SAME_AS_LIVE")
-    if _is_older(prepared, old):
+    is_stale = basis.followed_by(old.kind) == prepared.subject_kind
+    if _is_older(prepared, old) or is_stale:
         return _superseded(old)
+    follows = basis.followed_by(prepared.subject_kind) == old.kind
+    if follows and old.status is Status.LIVE:
+        refusal = _may_not_act(prepared, old, basis)
+        if refusal is None:
+            return _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED)
+        return Decision(Outcome.QUARANTINED, reasons=(*prepared.reasons, refusal))
     return Decision(
         Outcome.CONFLICTING,
         state=old._replace(flags=old.flags | RecordFlag.CONFLICT),
@@ -214,13 +235,12 @@ def _publish(
     named_before = old.named if old is not None else 0
     version = (old.version if old is not None else 0) + 1
     withdraw = 0
-    if outcome is Outcome.CORRECTED and old is not None:
-        running = clocks.corrected_clocks(prepared, old, shown, now, basis)
-    else:
-        running = clocks.disclosure_clocks(prepared, old, shown, met, now, basis)
     if old is not None and old.status is Status.LIVE:
         withdraw = named_before & ~shown
+        running = clocks.corrected_clocks(prepared, old, shown, now, basis)
         running += clocks.withdrawal_clocks(prepared.subject_kind, old, withdraw, now, basis)
+    else:
+        running = clocks.disclosure_clocks(prepared, old, shown, met, now, basis)
     if old is not None:
         running += clocks.unfinished_withdrawals(old, shown | withdraw)
     timer_at, provisional = index_fields(running)
@@ -311,7 +331,7 @@ def _take_down(
 def _withdrawal(
     view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
 ) -> Decision:
-    """A withdrawal by the department."""
+    """A withdrawal by the department, or an exit from the court's list."""
     del view, sequence
     return _take_down(prepared, old, now, basis, Status.WITHDRAWN)
 
@@ -492,11 +512,10 @@ def _end_sweep(
 
 _ROW_RULES = {
     "record.corrected.v1": _correction,
-    "record.withdrawn.v1": _withdrawal,
     "record.moved_out.v1": _moved_out,
     "record.moved_in.v1": _moved_in,
 }
-"""What is said about a record; every other kind is a row."""
+"""What is said about a record; every other kind is a row, or takes the record it names down."""
 _RULES = {
     Verb.SUBMISSION: _submission,
     Verb.ADOPT_BASIS: _adopt_basis,

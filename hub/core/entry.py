@@ -252,7 +252,9 @@ class Reader:
         def text(identity: Identity) -> str:
             return str(row.get(fields.get(identity, ""), ""))
 
-        kind = str(row["subject_kind"]) if contract.kind in _REFERENCES else contract.kind
+        kind = contract.schema.takes_down or contract.kind
+        if contract.kind in _REFERENCES:
+            kind = str(row["subject_kind"])
         number, name = text(Identity.DOCUMENT_NUMBER), text(Identity.SUBJECT_NAME)
         return Named(
             tidy(kind),

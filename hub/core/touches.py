@@ -280,8 +280,8 @@ def _read_nested(
 def _read_reference(
     prepared: Prepared, checked: Checked, row: Mapping[str, str | bytes], basis: Basis
 ) -> None:
-    """A withdrawal or a departure: names a record without repeating it."""
-    prepared.subject_kind = str(row["subject_kind"])
+    """A withdrawal, an exit or a departure: names a record without repeating it."""
+    prepared.subject_kind = checked.schema.takes_down or str(row["subject_kind"])
     findings = checked.findings
     if prepared.cause.key.startswith(b"?"):
         # the record waits under its department because its code was bad: that is why it leaves

@@ -185,6 +185,76 @@ SERIOUSNESS: Final = CodeList(
 )
 SERIOUSNESS_MINOR: Final = "MINOR"
 
+#: 失信被执行人: the court's site writes 0 and 1 (partyTypeName), its tables the words.
+DEBTOR_CATEGORY: Final = CodeList(
+    "被执行人类型",
+    (
+        Code("PERSON", "自然人", ("0", "个人", "公民")),
+        Code(
+            "ORGANISATION",
+            "法人或者其他组织",
+            ("1", "法人及非法人组织", "法人和非法人组织", "法人或其他组织", "法人", "企业", "单位"),
+        ),
+    ),
+)
+
+COURT_PERFORMANCE: Final = CodeList(
+    "被执行人履行情况",
+    (
+        Code("NONE", "全部未履行", ("未履行",)),
+        Code("PART", "部分履行", ("部分未履行", "部分已履行")),
+        Code("ALL", "全部履行", ("全部已履行", "已履行")),
+    ),
+)
+
+#: Why a debtor leaves the list: 2013年最高人民法院规定 Art 7 and the reasons courts state.
+COURT_EXIT_REASON: Final = CodeList(
+    "退出失信名单原因",
+    (
+        Code("FULFILLED", "履行完毕", ("全部履行完毕", "已履行完毕", "履行义务完毕")),
+        Code("SETTLED", "和解履行完毕", ("达成和解并履行完毕", "和解协议履行完毕")),
+        Code("APPLICANT", "申请执行人申请删除", ("申请执行人书面申请删除",)),
+        Code("ENDED", "终结执行", ("裁定终结执行",)),
+        Code("RETRIAL", "再审改判", ("经再审改判", "再审撤销")),
+        Code("TERM_OVER", "期满", ("期限届满", "失信期限届满", "公布期限届满")),
+        Code("OTHER", "其他", ("其它",)),
+    ),
+    other="OTHER",
+)
+
+COMMITMENT_TYPE: Final = CodeList(
+    "承诺类型",
+    (
+        Code("IN_PLACE_OF_APPROVAL", "审批替代型", ("审批替代",)),
+        Code("DOCUMENTS_LATER", "容缺受理型", ("容缺受理",)),
+        Code("IN_PLACE_OF_PROOF", "证明事项型", ("证明事项",)),
+        Code("CREDIT_REPAIR", "信用修复型", ("信用修复",)),
+        Code("TRADE_SELF_DISCIPLINE", "行业自律型", ("行业自律",)),
+        Code("OWN_INITIATIVE", "主动型", ("主动承诺型", "主动公示型", "主动承诺")),
+        Code("OTHER", "其他", ("其它",)),
+    ),
+    other="OTHER",
+)
+
+PERFORMANCE_STATUS: Final = CodeList(
+    "承诺履行状态",
+    (
+        Code("ALL", "全部履行", ("已全部履行", "履行完毕")),
+        Code("PART", "部分履行", ("已部分履行",)),
+        Code("NONE", "全部未履行", ("未履行",)),
+    ),
+)
+
+#: 公开类型 of a commitment: who may see it, whatever the field's sharing class allows.
+OPENNESS: Final = CodeList(
+    "公开类型",
+    (
+        Code("PUBLIC", "可向社会公开", ("向社会公开", "社会公开")),
+        Code("RESTRICTED", "特定范围内公开", ("特定范围公开", "在特定范围内公开")),
+        Code("CLOSED", "不可公开", ("不公开", "不予公开")),
+    ),
+)
+
 #: Every list by its Chinese name, as contracts refer to them.
 CODE_LISTS: Final[dict[str, CodeList]] = {
     listed.name: listed
@@ -196,6 +266,12 @@ CODE_LISTS: Final[dict[str, CodeList]] = {
         IDENTITY_DOCUMENT,
         CASE_PROCEDURE,
         SERIOUSNESS,
+        DEBTOR_CATEGORY,
+        COURT_PERFORMANCE,
+        COURT_EXIT_REASON,
+        COMMITMENT_TYPE,
+        PERFORMANCE_STATUS,
+        OPENNESS,
     )
 }
 

@@ -88,7 +88,6 @@ def unpack_work(record_key: bytes, stored: bytes) -> tuple[Work, bytes]:
     return work, stored[at:]
 
 
-_GIVING_REASONS: Final = frozenset({"record.withdrawn.v1", "record.moved_out.v1"})
 _EXPIRED: Final = "公示期满".encode()
 _NO_LONGER_SHOWN: Final = "更正后不再向本平台公示".encode()
 
@@ -157,7 +156,7 @@ class Reader:
 
 def _why(record: LedgerRecord) -> bytes:
     """The framed submission that gives the reason of a withdrawal, or the reason itself."""
-    if record.kind in _GIVING_REASONS:
+    if record.outcome is Outcome.WITHDRAWN:  # by a withdrawal, a departure or a court's exit
         return record.cause.value
     return _EXPIRED if record.outcome is Outcome.EXPIRED else _NO_LONGER_SHOWN
 

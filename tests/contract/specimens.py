@@ -12,14 +12,32 @@ from hub.repository import SCHEMAS
 EXAMPLES = SCHEMAS / "examples"
 LICENCE = "licence.granted.v1"
 PENALTY = "penalty.imposed.v1"
+LISTED = "court_enforcement.listed.v1"
+DELISTED = "court_enforcement.delisted.v1"
+MADE = "commitment.made.v1"
+PERFORMED = "commitment.performed.v1"
+STATEMENTS = (
+    "output_count.declared.v1",
+    "source.reconciled.v1",
+    "court_enforcement.snapshot_declared.v1",
+    "court_enforcement.exit_missing.v1",
+    "commitment.performance_missing.v1",
+    "reminder.issued.v1",
+)
+"""Rows that no target shows."""
 KINDS = (
     LICENCE,
     PENALTY,
+    LISTED,
+    MADE,
+    PERFORMED,
     "record.corrected.v1",
     "record.withdrawn.v1",
     "record.moved_out.v1",
     "record.moved_in.v1",
+    DELISTED,
     "row.unreadable.v1",
+    *STATEMENTS,
 )
 RECEIVED_ON = date(2026, 11, 20)
 

@@ -13,9 +13,19 @@ from hub.domain.code_lists import CODE_LISTS
 from hub.domain.reasons import REASONS
 from hub.errors import ConfigurationError
 from hub.repository import ROOT
-from tests.contract.specimens import CONTRACTS, KINDS, LICENCE, PENALTY, schema_texts
+from tests.contract.specimens import (
+    CONTRACTS,
+    KINDS,
+    LICENCE,
+    LISTED,
+    MADE,
+    PENALTY,
+    PERFORMED,
+    STATEMENTS,
+    schema_texts,
+)
 
-SCHEMA_IDS = (101, 102, 201, 202, 203, 204, 301)
+SCHEMA_IDS = (101, 102, 103, 104, 105, 201, 202, 203, 204, 205, 301, *range(401, 407))
 #: 发改办财金〔2018〕424号, 法人行政许可 and 法人行政处罚: suffix, length, required. R required, O
 #: optional, C conditional.
 LICENCE_COLUMNS = """
@@ -59,7 +69,8 @@ def test_kinds_and_ids_are_fixed() -> None:
         zip(KINDS, SCHEMA_IDS, strict=True)
     )
     assert set(CONTRACTS.by_kind) == set(KINDS)
-    assert set(CONTRACTS.row_kinds) == {LICENCE, PENALTY}
+    families = {LICENCE, PENALTY, LISTED, MADE, PERFORMED}
+    assert set(CONTRACTS.row_kinds) == families | set(STATEMENTS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -72,7 +83,7 @@ def test_a_contract_refers_only_to_what_exists(kind: str) -> None:
         assert not field.reason_invalid or field.reason_invalid in REASONS
         assert (field.hint in {Hint.CODE, Hint.CODE_SET}) is bool(field.code_list)
         assert not field.code_list or field.code_list in CODE_LISTS
-        assert (field.hint is Hint.AMOUNT) is (field.unit == "万元")
+        assert (field.hint is Hint.AMOUNT) is (field.unit in {"万元", "元"})
         assert field.zh
 
 

@@ -321,8 +321,8 @@ def test_what_is_no_longer_retained_is_declared_not_guessed(hub: HubTestDriver) 
 
 
 def test_a_basis_of_another_decider_is_a_declared_difference(hub: HubTestDriver) -> None:
-    """This program has decider 1 only; what another one decided is followed, not judged."""
-    document = rows.basis() | {"decider": "2"}
+    """This program has deciders 1 and 2; what another one decided is followed, not judged."""
+    document = rows.basis() | {"decider": "3"}
     new_id = basis_id_of(canonical_json(document))
     second = [r.sequence for r in hub.ledger(0) if r.outcome is Outcome.BASIS_ADOPTED][1]
 
