@@ -1,0 +1,1 @@
+"""The files under `deploy/`: what they say, against what the hub knows and what others publish."""

@@ -1,0 +1,33 @@
+"""The deploy files made out for the county, once for all tests that only read them."""
+
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from click.testing import CliRunner
+
+from hub.cli import hub
+from hub.deployment import Process, processes_of
+from hub.repository import DEPLOY
+from hub.site import load_site
+
+SITE = DEPLOY / "sites" / "county"
+
+
+def processes() -> tuple[Process, ...]:
+    """What the county runs."""
+    return processes_of(load_site(SITE).site)
+
+
+def render(site: Path, folder: Path) -> Path:
+    """Run `hub deploy render`; returns the folder."""
+    words = ["deploy", "render", "--site", str(site), "--to", str(folder)]
+    result = CliRunner().invoke(hub, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+@cache
+def county() -> Path:
+    """Where the county's files are; nobody writes there."""
+    return render(SITE, Path(mkdtemp(prefix="county-")) / "made")

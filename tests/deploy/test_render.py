@@ -1,0 +1,110 @@
+"""`hub deploy`: every process of a site is there once, and nothing of another site."""
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.cli import hub
+from hub.deployment import SINGLE_PORTS, Process, processes_of, rendered
+from hub.errors import ConfigurationError
+from hub.repository import DEPLOY
+from hub.site import Site, load_site
+from tests.deploy.county import SITE, county, processes
+
+DEMO = load_site(DEPLOY / "sites" / "demo").site
+
+
+def known_workers() -> set[str]:
+    """Every command that is a worker: those of `hub run`, and the connector."""
+    run = hub.get_command(click.Context(hub), "run")
+    assert isinstance(run, click.Group)
+    return {*run.commands, "connector"}
+
+
+def test_every_worker_the_hub_knows_is_deployed() -> None:
+    """A worker that is added needs its place in `hub/deployment.py`, or nobody starts it."""
+    assert {process.kind for process in processes_of(DEMO)} == known_workers()
+
+
+@pytest.mark.parametrize("site", [DEMO, load_site(SITE).site], ids=lambda site: site.site)
+def test_no_two_processes_share_a_port_or_a_unit(site: Site) -> None:
+    """On one machine they run side by side."""
+    found = processes_of(site)
+    assert len({process.port for process in found}) == len(found)
+    assert len({process.unit for process in found}) == len(found)
+    named = {*(t.id for t in site.targets), *(d.id for d in site.departments)}
+    assert named <= {process.instance for process in found}
+
+
+def test_slots_ports_and_single_workers_never_meet() -> None:
+    """The widest site there can be: every slot, every target's number."""
+    slots = tuple((n,) for n in range(256))
+    targets = tuple(
+        DEMO.targets[0].model_copy(update={"id": f"t{n}", "number": n}) for n in range(31)
+    )
+    wide = DEMO.model_copy(update={"slots": slots, "partitions": 256, "targets": targets})
+    ports = [process.port for process in processes_of(wide)]
+    assert len(set(ports)) == len(ports)
+    assert set(SINGLE_PORTS.values()) <= set(ports)
+
+
+def test_a_block_is_repeated_with_instance_and_port() -> None:
+    """And a count becomes the number of processes; a longer word that holds the name is left."""
+    text = (
+        "before province\n  # for each courier: province 9110\n  province: 9110 provincial 19110\n"
+        "  # end\nreplicas: 1 # as many as courier\n"
+    )
+    two = (Process("courier", "a", 1), Process("receipts", "", 9), Process("courier", "b-c", 2))
+    assert rendered(text, two, "x").splitlines() == [
+        "before province", "  a: 1 provincial 19110", "  b-c: 2 provincial 19110",
+        "replicas: 2 # as many as courier",
+    ]  # fmt: skip
+    assert "provincial" not in rendered(text, (), "x")
+
+
+@given(st.lists(st.sampled_from(["# for each courier: a 1\n", "# end\n", "line\n"]), max_size=6))
+def test_blocks_that_do_not_pair_are_refused(lines: list[str]) -> None:
+    """Half a block would leave out, or take in, what follows it."""
+    depth, fine = 0, True
+    for line in lines:
+        depth += {"# end\n": -1, "line\n": 0}.get(line, 1)
+        fine = fine and depth in {0, 1}
+    if fine and depth == 0:
+        rendered("".join(lines), (), "x")
+    else:
+        with pytest.raises(ConfigurationError, match="do not pair"):
+            rendered("".join(lines), (), "x")
+
+
+def test_nothing_in_use_is_written_over(tmp_path: Path) -> None:
+    """Files that a person changed by hand are not lost: the folder must be empty."""
+    (tmp_path / "mine").write_text("x", encoding="ascii")
+    words = ["deploy", "render", "--site", str(SITE), "--to", str(tmp_path)]
+    result = CliRunner().invoke(hub, words)
+    assert result.exit_code == 2
+    assert "not empty" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_no_marker_is_left_and_no_secret_is_copied() -> None:
+    """What is written is what is installed."""
+    for file in county().rglob("*"):
+        if file.is_file():
+            text = file.read_text(encoding="utf-8")
+            assert "# for each" not in text, file
+            assert "# end\n" not in text, file
+    assert not (county() / "site" / "secrets").exists()
+    assert {file.name for file in (county() / "systemd/ports").iterdir()} == {
+        f"{process.unit}.env" for process in processes() if process.instance
+    }
+
+
+def test_the_list_names_units_and_ports() -> None:
+    """For the operator: what to look at, and where."""
+    result = CliRunner().invoke(hub, ["deploy", "list", "--site", str(SITE)])
+    assert "hub-courier@province.service  127.0.0.1:9110" in result.output.splitlines()
+    assert len(result.output.splitlines()) == len(processes())
