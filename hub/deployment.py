@@ -21,7 +21,7 @@ _BEGIN: Final = re.compile(r"\s*# for each (?P<kind>\w+): (?P<instance>[\w-]+) (
 _END: Final = "# end"
 _COUNT: Final = re.compile(r"\b\d+(?= +# as many as (?P<kind>\w+))")
 
-SINGLE_PORTS: Final = {"receipts": 9101, "projector": 9102}
+SINGLE_PORTS: Final = {"receipts": 9101, "projector": 9102, "notices": 9103}
 """Metrics ports of the workers a site has one of."""
 _COURIER_PORTS: Final = 9110
 """Plus the target's number, 0 to 30."""
