@@ -25,7 +25,8 @@ from hub.core.record import (
     decode_record,
     record_hash,
 )
-from hub.core.touches import prepare_sweep, prepare_timer
+from hub.core.resend import WALK_TOPIC
+from hub.core.touches import prepare_look, prepare_sweep, prepare_timer, prepare_walked
 from hub.errors import ConfigurationError
 from hub.ports import InputRecord
 
@@ -193,6 +194,10 @@ class PartitionReplay:
             return None
         if cause.kind is CauseKind.TIMER:
             return prepare_timer(named, cause.offset)
+        if cause.topic.startswith(WALK_TOPIC):
+            if recorded.outcome is Outcome.WALKED:
+                return prepare_walked(named, cause.offset)
+            return prepare_look(named, cause.offset, recorded.record_key, recorded.row)
         walked = None if recorded.outcome is Outcome.SWEEP_ENDED else recorded.record_key
         if self._instead is not None and self.core.basis is not None:
             named = self.core.basis.id

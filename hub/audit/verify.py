@@ -27,6 +27,7 @@ from hub.core.record import (
     record_hash,
     topic_id,
 )
+from hub.core.resend import WALK_TOPIC
 from hub.core.touches import CUT_MARK, basis_id_of
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ if TYPE_CHECKING:
 INPUT_CAUSES = frozenset({CauseKind.SUBMISSION, CauseKind.CONTROL, CauseKind.OUTCOME})
 _FITTING: Mapping[CauseKind, frozenset[str]] = {
     CauseKind.SUBMISSION: frozenset(PRIMARY),
-    CauseKind.CONTROL: frozenset("BmRG!"),
+    CauseKind.CONTROL: frozenset("BmRGY!"),
     CauseKind.OUTCOME: frozenset("P!"),
     CauseKind.TIMER: frozenset("NVEL"),
-    CauseKind.SWEEP: frozenset("LZ"),
+    CauseKind.SWEEP: frozenset("LZykz"),
 }
 """Letters of the outcomes that each kind of cause may have; see `Outcome`."""
 _TOPIC_AT = slice(49, 57)
@@ -165,7 +166,7 @@ class _PartitionWalk:
         self._decided_at = 0
         self._offsets: dict[str, int] = {}
         self._basis = NO_KEY
-        self._ordinal = -1
+        self._ordinals: dict[str, int] = {}
 
     def take(self, stored: InputRecord) -> None:
         """Check one ledger record."""
@@ -234,7 +235,8 @@ class _PartitionWalk:
                 self._find("BASIS_NOT_IN_FORCE", record.sequence, record.basis.hex())
             return
         self._basis = record.basis
-        self._ordinal = -1
+        # a basis adopted again is swept again; a walk goes on, whatever is adopted
+        self._ordinals = {t: n for t, n in self._ordinals.items() if t.startswith(WALK_TOPIC)}
         computed = adopted_id(record)
         if computed != record.basis:
             detail = f"{record.basis.hex()} != {computed.hex() if computed else '?'}"
@@ -248,9 +250,9 @@ class _PartitionWalk:
             if not is_set or cause.offset > record.decided_at:
                 self._find("CAUSE_UNFIT", record.sequence, cause.topic)
         else:
-            if cause.offset <= self._ordinal:
+            if cause.offset <= self._ordinals.get(cause.topic, -1):
                 self._find("CAUSE_OUT_OF_ORDER", record.sequence, f"{cause.topic} {cause.offset}")
-            self._ordinal = cause.offset
+            self._ordinals[cause.topic] = cause.offset
 
     def _check_input(self, record: LedgerRecord) -> None:
         """One input, one ledger record, in the input's own order, with the input's own bytes."""

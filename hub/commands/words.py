@@ -32,6 +32,8 @@ OUTCOMES: Final = {
     "held_released": "转移完成",
     "recounted": "期限重算",
     "move_noted": "转移登记",
+    "resent": "重新投送",
+    "reprojected": "按现行配置投送",
 }
 STATUSES: Final = {
     "live": "有效",

@@ -30,7 +30,9 @@ DECIDER_VERSION: Final = "2"
 """Changed behaviour of `decide` is a new version; a replay names the version of each record."""
 DECIDERS: Final = frozenset({"1", "2"})
 """The versions this code decides as, byte for byte. What 2 does beyond 1 (kinds that take another
-kind down or follow it, 公开类型) contracts ask for in words that version 1 did not know."""
+kind down or follow it, 公开类型) contracts ask for in words that version 1 did not know. A walk for
+targets that show other kinds than before is begun by a basis of version 2 only."""
+NO_TARGET: Final = 255
 _CACHE_LIMIT: Final = 50_000
 _SHANGHAI: Final = timedelta(hours=8)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -112,9 +114,20 @@ class Basis:
         known = self._departments.get(actor)
         return actor == owner or (known is not None and owner in known[1])
 
+    def changed_targets(self, adopted: Basis) -> int:
+        """Bit per target that shows other kinds under `adopted` than under this basis.
+
+        A target this basis does not know showed nothing, and so does one that `adopted` has lost.
+        """
+        before = {t.number: t.kinds for t in self.targets}
+        after = {t.number: t.kinds for t in adopted.targets}
+        none: frozenset[str] = frozenset()
+        numbers = before.keys() | after.keys()
+        return sum(1 << n for n in numbers if before.get(n, none) != after.get(n, none))
+
     def target_number(self, target: str) -> int:
-        """Number of a target by its name, 255 when the site does not know it."""
-        return self._numbers.get(target, 255)
+        """Number of a target by its name, `NO_TARGET` when the site does not know it."""
+        return self._numbers.get(target, NO_TARGET)
 
     def target(self, number: int) -> BasisTarget:
         """The target with this number; raises `KeyError`."""

@@ -168,7 +168,7 @@ def note_stage(
     if (
         expected is None
         or (expected.version, expected.action) != (report.version, report.action)
-        or _RANK.get(expected.stage, 0) >= _RANK[report.stage]
+        or not _is_news(expected.stage, report)
     ):
         return None, ()
     reached = Stage(
@@ -181,6 +181,19 @@ def note_stage(
         return old._replace(stages=stages, clocks=clocks), tuple(events)
     clocks = tuple(_stop(clock, reached, old, basis, events) for clock in old.clocks)
     return old._replace(stages=stages, clocks=clocks), tuple(events)
+
+
+def _is_news(reached: StageCode, report: StageReport) -> bool:
+    """Whether a report goes beyond what is known.
+
+    What was sent once more may end better than before; a platform that will not take twice what it
+    has taken does not undo that it took it.
+    """
+    if report.is_again and report.stage is StageCode.REFUSED:
+        return reached in (StageCode.NAMED, StageCode.SENT)
+    if report.is_again and reached is StageCode.REFUSED:
+        return True
+    return _RANK.get(reached, 0) < _RANK[report.stage]
 
 
 def _note_earlier(

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from hub.core import clocks
+from hub.core.basis import NO_TARGET
 from hub.core.keys import MoveNote, Receipt, split_held
 from hub.core.record import (
     NO_KEY,
@@ -19,6 +20,7 @@ from hub.core.record import (
     Outcome,
     Reason,
 )
+from hub.core.resend import Walk, reproject
 from hub.core.state import (
     NEVER,
     RecordFlag,
@@ -388,9 +390,30 @@ def _moved_in(
 def _adopt_basis(
     view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
 ) -> Decision:
-    """From here on this partition decides under another basis."""
-    del view, prepared, old, now, basis, sequence
-    return Decision(Outcome.BASIS_ADOPTED)
+    """From here on this partition decides under another basis.
+
+    Where a target shows other kinds under it, a walk over the ledger brings the target in line.
+    """
+    del view, old, now, sequence
+    adopted = prepared.adopted
+    changed = 0
+    if adopted is not None and adopted.decider != "1":  # version 1 left records as they stood
+        changed = basis.changed_targets(adopted)
+    facts = Walk.in_line(changed).as_facts() if changed else ()
+    return Decision(Outcome.BASIS_ADOPTED, facts=facts)
+
+
+def _request_resend(
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision:
+    """Somebody asks that a target be told again: a walk over the ledger up to here."""
+    del view, old, now, sequence
+    number = basis.target_number(prepared.verdict)
+    if number == NO_TARGET:
+        reasons = (Reason("TARGET_UNKNOWN", "target", "error"),)
+        return Decision(Outcome.CONTROL_REFUSED, reasons=reasons)
+    walk = Walk.again(1 << number, prepared.days, prepared.document_key)
+    return Decision(Outcome.RESEND_REQUESTED, facts=walk.as_facts())
 
 
 def _change_map(
@@ -510,6 +533,31 @@ def _end_sweep(
     return Decision(Outcome.SWEEP_ENDED)
 
 
+def _reproject(
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision | None:
+    """A walk over the ledger looks at one record."""
+    del sequence
+    stored = view.get(prepared.walk_key)
+    if stored is None or old is None:
+        return None
+    said = reproject(prepared, Walk.unpack(stored), old, now, basis)
+    if said is None:
+        return None
+    return Decision(
+        said.outcome, said.state, said.reasons, said.publish, said.withdraw, old.live_sequence,
+        row=prepared.row, version=said.version,
+    )  # fmt: skip
+
+
+def _walked(
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision:
+    """A walk has come so far, or to its end."""
+    del view, prepared, old, now, basis, sequence
+    return Decision(Outcome.WALKED)
+
+
 _ROW_RULES = {
     "record.corrected.v1": _correction,
     "record.moved_out.v1": _moved_out,
@@ -526,4 +574,7 @@ _RULES = {
     Verb.TIMER: _fire_timer,
     Verb.SWEEP: _sweep_step,
     Verb.END_SWEEP: _end_sweep,
+    Verb.REQUEST_RESEND: _request_resend,
+    Verb.REPROJECT: _reproject,
+    Verb.WALKED: _walked,
 }

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Final
 from hub.core import keys
 from hub.core.keys import MoveNote, SweepCursor
 from hub.core.record import NO_KEY, PREFIX, decode_record
+from hub.core.resend import WALK_TOPIC, Walk
 from hub.core.state import NEVER, TIMER_OFFSET, RecordFlag, flags_of, state_end
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
+    from hub.core.record import LedgerRecord
+
 _STATE_AT: Final = PREFIX.size + 1
 """Where the packed state begins, behind the byte that says whether there is one."""
 _INPUT_CAUSES: Final = frozenset(b"SCO")
-_RARE_OUTCOMES: Final = frozenset(b"hRBLZmG")
+_RARE_OUTCOMES: Final = frozenset(b"hRBLZmGYykz")
 _NEVER: Final = NEVER.to_bytes(8)
 
 # Fixed fields by offset, see `PREFIX`: the hottest reader of the ledger takes slices, and literal
@@ -60,7 +63,7 @@ def _put_state(raw: bytes, changes: MutableMapping[bytes, bytes | None]) -> None
 
 
 def _evolve_rare(raw: bytes, changes: MutableMapping[bytes, bytes | None]) -> None:
-    """Held rows, moves, a new basis, the progress of a sweep."""
+    """Held rows, moves, a new basis, the progress of a sweep or walk."""
     record = decode_record(raw)
     match record.outcome:
         case "h":
@@ -80,7 +83,21 @@ def _evolve_rare(raw: bytes, changes: MutableMapping[bytes, bytes | None]) -> No
             changes[keys.SWEEP] = None
         case "G":
             changes[keys.OWNER] = dict(record.facts)["owner"].encode()
+        case "y" | "k" | "z":
+            _walk_on(record, changes)
+    walk = Walk.from_facts(dict(record.facts)) if record.outcome in ("Y", "B") else None
+    if walk is not None:
+        changes[keys.WALKS + raw[0:8]] = walk.pack()
     if record.move is not None:
         met = int(dict(record.facts).get("met", "0"))
         note = MoveNote(record.move.verdict, record.record_key, met)
         changes[b"m" + record.move.move_id] = note.pack()
+
+
+def _walk_on(record: LedgerRecord, changes: MutableMapping[bytes, bytes | None]) -> None:
+    """A walk has looked at everything up to here; at its own request it ends."""
+    request = bytes.fromhex(record.cause.topic.removeprefix(WALK_TOPIC))
+    if record.cause.offset < int.from_bytes(request):
+        changes[keys.WALKED_TO + request] = (record.cause.offset + 1).to_bytes(8)
+    else:
+        changes[keys.WALKS + request] = changes[keys.WALKED_TO + request] = None

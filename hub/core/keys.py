@@ -11,6 +11,8 @@
 | `q` + topic id | offset of the last cause read from that topic |
 | `b` | id of the current basis; `B` + id: its document |
 | `w` | a sweep under way: basis id, ordinal, last record key |
+| `e` + sequence of its request | a walk over the ledger that is not finished: its `Walk` |
+| `f` + sequence of its request | the next ledger sequence it looks at |
 | `o` | the slot that owns the partition; none is `FIRST_OWNER` |
 | `l` | head of the ledger: next sequence, last hash, last decision time, next Kafka offset |
 """
@@ -23,6 +25,8 @@ from typing import Final, NamedTuple, Protocol
 
 BASIS: Final = b"b"
 SWEEP: Final = b"w"
+WALKS: Final = b"e"
+WALKED_TO: Final = b"f"
 HEAD: Final = b"l"
 OWNER: Final = b"o"
 FIRST_OWNER: Final = "registrar.0"

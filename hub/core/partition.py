@@ -113,7 +113,10 @@ class PartitionCore:
             cause = Cause(
                 CauseKind.CONTROL, topic, record.offset, record.key, record.headers, record.value
             )
-            return prepare_control(cause, self._basis_carried(record))
+            adopted = self._basis_carried(record)
+            prepared = prepare_control(cause, None if adopted is None else adopted.id)
+            prepared.adopted = adopted
+            return prepared
         cause = Cause(
             CauseKind.OUTCOME, topic, record.offset, record.key, record.headers, record.value
         )
@@ -192,12 +195,12 @@ class PartitionCore:
             raise AssertionError(message)
         return self.basis
 
-    def _basis_carried(self, record: InputRecord) -> bytes | None:
+    def _basis_carried(self, record: InputRecord) -> Basis | None:
         if not self.carries_basis(record):
             return None
         try:
             document = json.loads(record.value)["basis"]
-            return self._library.adopt(document).id
+            return self._library.adopt(document)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, HubError):
             return None
 

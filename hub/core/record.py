@@ -63,6 +63,10 @@ class Outcome(StrEnum):
     SWEEP_ENDED = "Z"
     MOVE_NOTED = "m"
     MAP_CHANGED = "G"
+    RESEND_REQUESTED = "Y"
+    RESENT = "y"
+    REPROJECTED = "k"
+    WALKED = "z"
     CONTROL_REFUSED = "!"
 
 
@@ -78,7 +82,8 @@ class Cause(NamedTuple):
     """What came in: coordinates, key, headers and value as `decide` saw them.
 
     For timers and sweeps `topic` is `timer:` or `sweep:` + id, and `offset` the due time in
-    business milliseconds or the ordinal within the sweep.
+    business milliseconds or the ordinal within the sweep. A walk over the ledger is `walk:` + the
+    sequence of its request, `offset` the sequence it looked at.
     """
 
     kind: CauseKind

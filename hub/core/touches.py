@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from enum import Enum, auto
 from functools import lru_cache
 from hashlib import sha256
@@ -17,6 +18,7 @@ from hub.contracts import Fault
 from hub.core.keys import record_key_of, submission_key_of
 from hub.core.record import NO_KEY, Cause, CauseKind, Reason
 from hub.core.state import StageCode
+from hub.domain.document_number import normalise_document_number
 from hub.domain.partitioning import partition_of
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ MAX_DECODED_BYTES = 1024 * 1024
 """Limit of a submission once decompressed: a compressed batch slips past the broker's limit."""
 MAP_KIND = "map.changed.v1"
 """Control message by which a slot gives a partition up to another."""
+RESEND_KIND = "resend.requested.v1"
+"""Control message that asks for records to be named for a target again."""
 _OWNER = re.compile(r"registrar\.[0-9]{1,4}")
 _NESTED_KINDS = frozenset({"record.corrected.v1", "record.moved_in.v1"})
 _ZERO_CONTENT = bytes(32)
@@ -47,6 +51,8 @@ LAST_MOMENT = 253_370_736_000_000
 """The year 9999 in Shanghai, milliseconds: what followers must write as a date lies before it."""
 _MOST_DIGITS = 19
 _MOST_CODE = 64
+_MOST_DOCUMENT = 200
+_LAST_DAY = (1 << 32) - 1
 
 
 class Verb(Enum):
@@ -61,6 +67,9 @@ class Verb(Enum):
     TIMER = auto()
     SWEEP = auto()
     END_SWEEP = auto()
+    REQUEST_RESEND = auto()
+    REPROJECT = auto()
+    WALKED = auto()
 
 
 class StageReport(NamedTuple):
@@ -75,6 +84,8 @@ class StageReport(NamedTuple):
     platform_at: int
     code: str
     """The platform's reason code when it refused."""
+    is_again: bool = False
+    """Whether it speaks of what was sent once more at somebody's request."""
 
 
 class Prepared:
@@ -100,6 +111,10 @@ class Prepared:
     met: int = 0
     verdict: str = ""
     adopts: bytes = NO_KEY
+    adopted: Basis | None = None
+    days: tuple[int, int] = (0, 0)
+    document_key: str = ""
+    walk_key: bytes = b""
     report: StageReport | None = None
 
     def __init__(self, cause: Cause, verb: Verb, department: str = "", kind: str = "") -> None:
@@ -366,6 +381,23 @@ def prepare_control(cause: Cause, basis_id: bytes | None) -> Prepared:
             prepared = Prepared(cause, Verb.CHANGE_MAP, kind=kind)
             prepared.verdict = owner
             return prepared
+    if kind == RESEND_KIND:
+        try:
+            content = json.loads(cause.value)
+            prepared = Prepared(cause, Verb.REQUEST_RESEND, kind=kind)
+            prepared.verdict = str(content["target"])
+            begin, end = content["decided_from"], content["decided_to"]
+            prepared.days = (
+                date.fromisoformat(begin).toordinal() if begin else 0,
+                date.fromisoformat(end).toordinal() if end else _LAST_DAY,
+            )
+            prepared.document_key = normalise_document_number(str(content["document"]))
+            prepared.document_key.encode()  # JSON can say half a letter
+        except _UNREADABLE:
+            pass
+        else:
+            if len(prepared.document_key) <= _MOST_DOCUMENT:
+                return prepared
     prepared = Prepared(cause, Verb.REFUSE, kind=kind)
     prepared.refuse("PAYLOAD_UNREADABLE")
     return prepared
@@ -428,6 +460,7 @@ def prepare_outcome(cause: Cause, target: int) -> Prepared:
             _moment(content["at"]),
             _moment(content["platform_at"] or content["at"]),
             str(content["code"]).encode("utf-8", "replace").decode(),  # JSON can say half a letter
+            bool(content.get("again")),
         )
     except _UNREADABLE:
         prepared.verb = Verb.REFUSE
@@ -458,6 +491,45 @@ def prepare_sweep(basis: bytes, ordinal: int, record_key: bytes | None) -> Prepa
         prepared.record_key = record_key
         prepared.keys = (b"r" + record_key,)
     return prepared
+
+
+def prepare_look(walk: bytes, sequence: int, record_key: bytes, framed: bytes) -> Prepared:
+    """A walk looks at one record in its place in the ledger, and finds `framed` there.
+
+    `walk` is the sequence of its request, 8 bytes.
+    """
+    cause = Cause(CauseKind.SWEEP, "walk:" + walk.hex(), sequence, b"", (), b"")
+    prepared = Prepared(cause, Verb.REPROJECT)
+    prepared.record_key = record_key
+    prepared.row = framed
+    prepared.walk_key = b"e" + walk
+    prepared.keys = (b"r" + record_key, prepared.walk_key)
+    return prepared
+
+
+def prepare_walked(walk: bytes, sequence: int) -> Prepared:
+    """A walk has looked at everything up to this sequence; at its own request it ends."""
+    cause = Cause(CauseKind.SWEEP, "walk:" + walk.hex(), sequence, b"", (), b"")
+    return Prepared(cause, Verb.WALKED)
+
+
+def read_again(prepared: Prepared, old: RecordState, now: int, basis: Basis) -> Prepared:
+    """Read once more what a walk found; it was judged when it came, and is not judged again."""
+    again = Prepared(prepared.cause, Verb.REPROJECT, old.department, old.kind)
+    again.decided_on = old.decided_on
+    if not prepared.row:
+        return again
+    decoded = basis.contracts.decode_framed(prepared.row)
+    if isinstance(decoded, Fault):
+        again.refuse(decoded.code, "row")
+        return again
+    contract, row = decoded
+    again.checked = contract.check(row, basis.day_of(now))
+    if contract.is_row:
+        again.subject_kind = contract.kind
+        if again.checked.content != old.content:
+            again.warn("CONTENT_READS_OTHERWISE", "row")
+    return again
 
 
 def basis_id_of(canonical: bytes) -> bytes:

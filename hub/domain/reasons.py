@@ -333,6 +333,13 @@ _AUTHORITIES: Final = (
         "Ask the department that submitted it",
     ),
     Reason(
+        "TARGET_UNKNOWN",
+        "请求中的目标平台未在本站点登记",
+        "The target named in the request is not one of this site",
+        "核对 site.yaml 中 targets 的 id 后重新提出请求",
+        "Compare with the ids under targets in site.yaml and ask again",
+    ),
+    Reason(
         "UNKNOWN_DEPARTMENT",
         "报送部门未登记",
         "The submitting department is not registered",
@@ -369,6 +376,14 @@ _RECORDS: Final = (
         "The record had been withdrawn before",
         "无需处理",
         "Nothing to do",
+        warning=True,
+    ),
+    Reason(
+        "CONTENT_READS_OTHERWISE",
+        "按现行契约解读的内容与受理时不同",
+        "Under today's contracts the content reads otherwise than when it was accepted",
+        "核对契约的变更；内容以受理时的原文为准",
+        "Look at what changed in the contracts; what was submitted stands as it is",
         warning=True,
     ),
     Reason(

@@ -212,9 +212,7 @@ class CourierBook:
         held = self._open.get(noted.record_key)
         if held is not None:
             return  # our own attempts, folded after the ledger, know better
-        done = [
-            one for one in self._lanes.get(noted.record_key, ()) if one.version <= noted.version
-        ]
+        done = [one for one in self._lanes.get(noted.record_key, ()) if _is_done(one, noted)]
         if done:
             self._drop(noted.record_key, done[-1].sequence, changes)
 
@@ -553,6 +551,13 @@ class CourierBook:
             return None
         held.is_told = True
         return held.event._replace(at=at, result="unknown", stage="sent")
+
+
+def _is_done(work: Work, noted: Noted) -> bool:
+    """Whether a report ends this work: the same version may have been named again since."""
+    if noted.sequence is None:
+        return work.version <= noted.version and not work.is_again
+    return work.sequence <= noted.sequence
 
 
 def _work_key(work: Work) -> bytes:

@@ -12,9 +12,9 @@ import struct
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, cast
 
-from hub.contracts import Fault
 from hub.core.record import PREFIX, Outcome, decode_record, topic_id
-from hub.core.state import NEVER, ClockKind
+from hub.core.resend import row_of
+from hub.core.state import NEVER, ClockKind, Status
 from hub.core.wire import decode_bytes, decode_text, encode_bytes, encode_text
 from hub.targets.delivery import FINAL_STAGE, Action, canonical_json
 
@@ -28,7 +28,10 @@ Result = Literal["delivered", "accepted", "refused", "retry", "away", "unknown",
 
 # partition, sequence, version, due_at, action
 _WORK: Final = struct.Struct(">HQIQc")
-_ACTIONS: Final[dict[bytes, Action]] = {b"P": "publish", b"W": "withdraw"}
+_ACTIONS: Final[dict[bytes, Action]] = {
+    b"P": "publish", b"W": "withdraw", b"p": "publish", b"w": "withdraw",
+}  # fmt: skip
+"""Small letters are what is sent once more."""
 _NOTED: Final = Outcome.OUTCOME_NOTED.encode()
 
 
@@ -45,6 +48,8 @@ class Work(NamedTuple):
     kind: str
     key: bytes
     """Credit code, the Kafka key."""
+    is_again: bool = False
+    """Whether it is sent once more at somebody's request."""
 
 
 class Event(NamedTuple):
@@ -73,6 +78,8 @@ class Event(NamedTuple):
 def pack_work(work: Work, row: bytes) -> bytes:
     """Pack work and the framed row it publishes (empty for a withdrawal)."""
     action = b"P" if work.action == "publish" else b"W"
+    if work.is_again:
+        action = action.lower()
     head = _WORK.pack(work.partition, work.sequence, work.version, work.due_at, action)
     return b"".join((head, encode_text(work.kind), encode_bytes(work.key), row))
 
@@ -83,13 +90,16 @@ def unpack_work(record_key: bytes, stored: bytes) -> tuple[Work, bytes]:
     kind, at = decode_text(stored, _WORK.size)
     key, at = decode_bytes(stored, at)
     work = Work(
-        partition, sequence, record_key, version, _ACTIONS[action], due_at, kind, key
+        partition, sequence, record_key, version, _ACTIONS[action], due_at, kind, key,
+        action.islower(),
     )  # fmt: skip
     return work, stored[at:]
 
 
+_SENT_ANEW: Final = frozenset({Outcome.RESENT, Outcome.REPROJECTED})
 _EXPIRED: Final = "公示期满".encode()
 _NO_LONGER_SHOWN: Final = "更正后不再向本平台公示".encode()
+_NOT_SHOWN_HERE: Final = "不再向本平台公示".encode()
 
 
 class Noted(NamedTuple):
@@ -103,6 +113,8 @@ class Noted(NamedTuple):
     version: int
     action: str
     stage: str
+    sequence: int | None = None
+    """The ledger record it answers; None where an older courier did not say."""
 
 
 class Reader:
@@ -127,8 +139,9 @@ class Reader:
         if fixed[4] == self._reports and fixed[6] == _NOTED:
             told = json.loads(decode_record(record.value).cause.value)
             return Noted(
-                bytes.fromhex(told["record"]), told["version"], told["action"], told["stage"]
-            )
+                bytes.fromhex(told["record"]), told["version"], told["action"], told["stage"],
+                told.get("sequence"),
+            )  # fmt: skip
         return None
 
     def _work(self, source: InputRecord, *, is_publication: bool) -> tuple[Work, bytes] | None:
@@ -150,26 +163,22 @@ class Reader:
             min(dues, default=NEVER),
             record.state.kind,
             record.state.subject_key,
+            record.outcome is Outcome.RESENT,
         )
-        return work, _row_of(record, self._contracts) if is_publication else _why(record)
+        return work, row_of(record, self._contracts) if is_publication else _why(record)
 
 
 def _why(record: LedgerRecord) -> bytes:
     """The framed submission that gives the reason of a withdrawal, or the reason itself."""
+    if record.outcome in _SENT_ANEW:
+        is_down = record.state is not None and record.state.status is not Status.LIVE
+        if is_down and record.row:
+            return record.row
+        is_over = any(reason.code == "DISCLOSURE_PERIOD_OVER" for reason in record.reasons)
+        return _EXPIRED if is_over else _NOT_SHOWN_HERE
     if record.outcome is Outcome.WITHDRAWN:  # by a withdrawal, a departure or a court's exit
         return record.cause.value
     return _EXPIRED if record.outcome is Outcome.EXPIRED else _NO_LONGER_SHOWN
-
-
-def _row_of(record: LedgerRecord, contracts: Contracts) -> bytes:
-    """Find the framed row a record publishes: its own, its cause's, or inside its cause."""
-    if record.row:
-        return record.row
-    decoded = contracts.decode_framed(record.cause.value)
-    if isinstance(decoded, Fault) or decoded[0].is_row:
-        return record.cause.value
-    inner = decoded[1]["row"]
-    return inner if isinstance(inner, bytes) else inner.encode()
 
 
 def encode_event(event: Event) -> bytes:
@@ -195,6 +204,7 @@ def encode_event(event: Event) -> bytes:
             "message": event.message,
             "platform_at": event.platform_at,
             "at": event.at,
+            **({"again": True} if work.is_again else {}),
         }
     )
 
@@ -211,6 +221,7 @@ def decode_event(value: bytes, key: bytes) -> Event:
         told["due_at"],
         told["kind"],
         key,
+        told.get("again", False),
     )
     return Event(
         told["delivery"],
@@ -248,5 +259,7 @@ def encode_outcome(event: Event) -> bytes:
             "message": event.message,
             "platform_at": event.platform_at,
             "at": event.at,
+            "sequence": event.work.sequence,
+            **({"again": True} if event.work.is_again else {}),
         }
     )

@@ -26,8 +26,9 @@ from hub.core.record import (
     record_hash,
     topic_id,
 )
+from hub.core.resend import found_in, is_place, record_in
 from hub.core.state import NEVER
-from hub.core.touches import Verb, prepare_sweep, prepare_timer
+from hub.core.touches import Verb, prepare_look, prepare_sweep, prepare_timer, prepare_walked
 from hub.engine import requests as ask
 from hub.errors import FencedError, IntegrityError
 from hub.ports import InputRecord, OutputRecord
@@ -47,6 +48,10 @@ DECIDED_AT_ONCE = 200
 POLL_SECONDS = 0.05
 TIMERS_PER_BATCH = 2_000
 SWEEP_STEP = 500
+WALK_STEP = 2_000
+"""Ledger records a walk looks at in one go, and so those of one of its transactions at most."""
+WALK_MARK = 50_000
+"""Ledger records passed with nothing to say before a walk writes down how far it is."""
 LEDGER_LIMIT = 1024 * 1024 + 64 * 1024
 
 
@@ -59,6 +64,19 @@ class SlotPlan(NamedTuple):
     """Every input, `control` first."""
     owner: str = keys.FIRST_OWNER
     """The slot's own name, as map changes in the ledger name it."""
+
+
+class _Walking:
+    """A walk under way: what is read of the ledger and not looked at yet."""
+
+    def __init__(self, partition: int, request: bytes, following: int) -> None:
+        self.partition = partition
+        self.request = request
+        """Sequence of its request, 8 bytes."""
+        self.following = following
+        """The next sequence to look at."""
+        self.marked = following
+        self.records: list[InputRecord] = []
 
 
 class _RestartError(Exception):
@@ -79,6 +97,9 @@ class Slot:
         self._sweeping: set[int] = set()
         self._walked: dict[int, bytes] = {}
         """How far a sweep has looked since its cursor was last written down."""
+        self._to_walk: set[int] = set()
+        """Partitions whose ledger is to be walked through."""
+        self._walking: _Walking | None = None
         self._reading_all = False
 
     def road(self) -> Road:
@@ -191,6 +212,8 @@ class Slot:
         places = [(t, p) for t in self.plan.input_topics for p in self.plan.partitions]
         bounds = yield from self._ask(ask.Bounds(places))
         self._positions = {}
+        self._walking = None
+        self._to_walk = set(self.plan.partitions)
         for partition in self.plan.partitions:
             wanted = [b"q" + topic_id(topic) for topic in self.plan.input_topics]
             stored = yield from self._read(partition, wanted)
@@ -222,7 +245,8 @@ class Slot:
     def _cycle(self) -> Road:
         """One transaction at most: what came in, and what came due."""
         inputs = cast(
-            "list[InputRecord]", (yield from self._ask(ask.Consume(BATCH_INPUTS, POLL_SECONDS)))
+            "list[InputRecord]",
+            (yield from self._ask(ask.Consume(BATCH_INPUTS, 0 if self._to_walk else POLL_SECONDS))),
         )
         wall = yield from self._now()
         if inputs:
@@ -240,7 +264,9 @@ class Slot:
             yield from self._transact(due, wall)
         if self._sweeping:
             yield from self._sweep(wall)
-        if not inputs and not due:
+        if self._to_walk and self._reading_all:
+            yield from self._walk(wall)
+        elif not inputs and not due:
             yield ask.Report("idle", {})
 
     def _now(self) -> Generator[ask.Request, Any, int]:
@@ -316,6 +342,72 @@ class Slot:
                 self._walked[partition] = found[-1][0][3:19]
             yield from self._transact(steps, wall)
 
+    def _walk(self, wall: int) -> Road:
+        """Look at the next stretch of the ledger for the first walk that waits."""
+        walking = self._walking
+        if walking is None:
+            yield from self._begin_walk()
+            return
+        if not walking.records:
+            batch = cast("list[InputRecord] | None", (yield from self._ask(ask.NextFold())))
+            walking.records = batch or []
+        stretch, walking.records = walking.records[:WALK_STEP], walking.records[WALK_STEP:]
+        end = int.from_bytes(walking.request)
+        seen = [
+            (sequence, record.value)
+            for record in stretch
+            if walking.following <= (sequence := int.from_bytes(record.value[:8])) < end
+        ]
+        steps = yield from self._places(walking, seen)
+        last = int.from_bytes(stretch[-1].value[:8]) if stretch else end
+        walking.following = max(walking.following, last + 1)
+        before = self.cores[walking.partition].head
+        yield from self._transact(steps, wall)
+        if self.cores[walking.partition].head is not before:
+            walking.marked = walking.following
+        if last >= end:
+            yield from self._ask(ask.FoldLedger({}))
+            self._walking = None
+            step = prepare_walked(walking.request, end)
+            yield from self._transact([(walking.partition, step)], wall)
+        elif walking.following - walking.marked >= WALK_MARK:
+            walking.marked = walking.following
+            step = prepare_walked(walking.request, walking.following - 1)
+            yield from self._transact([(walking.partition, step)], wall)
+        yield ask.Report("walked", {"records": len(stretch)})
+
+    def _begin_walk(self) -> Road:
+        """The oldest request of a partition first; an offset is never below its sequence."""
+        partition = min(self._to_walk)
+        start, stop = prefixed(partition, keys.WALKS), prefixed(partition, keys.WALKED_TO)
+        found = yield from self._ask(ask.Scan(start, stop, 1))
+        if not found:
+            self._to_walk.discard(partition)
+            return
+        request = found[0][0][3:11]
+        (stored,) = yield from self._read(partition, [keys.WALKED_TO + request])
+        following = 0 if stored is None else int.from_bytes(stored)
+        self._walking = _Walking(partition, request, following)
+        yield from self._ask(ask.FoldLedger({(self.ledger, partition): following}))
+
+    def _places(
+        self, walking: _Walking, seen: list[tuple[int, bytes]]
+    ) -> Generator[ask.Request, Any, list[tuple[int, Prepared]]]:
+        """Of the ledger records seen, those in which their record is to be looked at."""
+        named = [(n, raw, key) for n, raw in seen if (key := record_in(raw)) is not None]
+        states = yield from self._read(walking.partition, [b"r" + key for _n, _raw, key in named])
+        basis = self.cores[walking.partition].basis
+        if basis is None:
+            raise AssertionError("a walk before a basis was adopted")
+        return [
+            (
+                walking.partition,
+                prepare_look(walking.request, n, key, found_in(raw, basis.contracts)),
+            )
+            for (n, raw, key), state in zip(named, states, strict=True)
+            if state is not None and is_place(raw, state)
+        ]
+
     def _transact(self, causes: list[InputRecord] | list[tuple[int, Prepared]], wall: int) -> Road:
         """Decide a batch and commit it; only then does the state change."""
         now = {partition: core.now(wall) for partition, core in self.cores.items()}
@@ -373,6 +465,8 @@ class Slot:
         if record.outcome is Outcome.BASIS_ADOPTED:
             self._sweeping.add(partition)
             self._walked.pop(partition, None)
+        if record.outcome in (Outcome.BASIS_ADOPTED, Outcome.RESEND_REQUESTED):
+            self._to_walk.add(partition)
 
     def _fetch(self, views: dict[int, Overlay], work: list[tuple[int, Prepared]]) -> Road:
         """All that the work touches, in one read; a second one where a move is followed."""

@@ -55,6 +55,8 @@ class RegistrarWatch:
             case "decided":
                 self._health.progress()
                 self._count(numbers)
+            case "walked":
+                self._health.progress()
             case "folded":
                 self._health.progress()
                 metrics.restored_records.labels(self._health.worker).inc(numbers["records"])

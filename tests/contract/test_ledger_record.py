@@ -11,7 +11,7 @@ from fastavro.types import Schema
 from hub.core.record import LedgerRecord, Outcome, decode_record, topic_id
 from hub.core.state import RecordState
 from hub.repository import SCHEMAS
-from tests.replay.scenario import run_scenario
+from tests.replay.scenario import run_scenario, tell_again
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +25,7 @@ def schema() -> Schema:
 def ledger() -> list[bytes]:
     """Raw records in which every outcome comes up."""
     hub = run_scenario()
+    tell_again(hub)
     return [stored.value for p in range(2) for stored in hub.raw_ledger(p)]
 
 

@@ -274,9 +274,9 @@ class Book:
         row = self._db.execute(
             "SELECT version FROM live WHERE record = ?", (request.record,)
         ).fetchone()
-        if row is None or request.version > row[0]:
-            return None
-        return "VERSION_OLD", f"版本不新于在用版本 {row[0]} / not newer than the live version"
+        if row is None or request.version >= row[0]:
+            return None  # the live version again: a resend, perhaps with other fields cleared
+        return "VERSION_OLD", f"版本旧于在用版本 {row[0]} / older than the live version"
 
     def _keep(
         self,

@@ -23,7 +23,7 @@ from hub.errors import FencedError
 from hub.ports import InputRecord
 from hub.repository import ROOT
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
-from tests.replay.scenario import PREFIX, run_scenario
+from tests.replay.scenario import PREFIX, run_scenario, tell_again
 
 GOLDEN = Path(__file__).parent / "golden"
 TOPICS_FILE = "topics.avro"
@@ -83,8 +83,9 @@ def summary_of(hub: HubTestDriver) -> dict[str, Any]:
 
 
 def record_scenario() -> HubTestDriver:
-    """The scenario, ended by handing a partition to another slot."""
+    """The scenario, then targets told again, ended by handing a partition to another slot."""
     hub = run_scenario()
+    tell_again(hub)
     owner = json.dumps({"owner": "registrar.1"}).encode()
     hub.put("control", 0, b"", owner, (("ce_type", MAP_KIND.encode()),))
     with suppress(FencedError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from typing import Any
 
 from hub.core.record import LedgerRecord, Outcome
@@ -11,6 +12,7 @@ from hub.domain.partitioning import partition_of
 from hub.ports import InputRecord
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
+from tests.driver.resends import ARCHIVE, ask_again
 from tests.driver.rows import (
     AUTHORITY,
     DEPARTMENT,
@@ -182,6 +184,20 @@ def run_scenario(prefix: str = PREFIX, companies: int = 24) -> HubTestDriver:
     hub.adopt(with_notice_for_2027())
     hub.advance(20 * DAY)
     return hub
+
+
+def tell_again(hub: HubTestDriver) -> None:
+    """Resends, a target added, one retired, the new one asked for again by number and by date."""
+    ask_again(hub, "city")
+    ask_again(hub, "province", document="舟市监许(2026)2号")
+    added = with_notice_for_2027()
+    added["site"]["targets"].append(dict(ARCHIVE))
+    hub.adopt(added)
+    retired = deepcopy(added)
+    retired["site"]["targets"][1]["kinds"] = []
+    hub.adopt(retired)
+    ask_again(hub, "archive", begin="2026-12-02")
+    hub.advance(DAY)
 
 
 def _answers(hub: HubTestDriver, accepted: list[LedgerRecord]) -> None:
