@@ -13,6 +13,7 @@ from hub.adapters.embedded_postgres import EmbeddedPostgres
 from hub.adapters.parts import Parts
 from hub.kafka_access import OPERATOR, KafkaAccess
 from hub.settings import Settings, read_settings
+from tests.mariadb import DEBIAN_PACKAGE, MariaDb, is_installed
 
 # No timing decides a test: how fast a busy machine draws examples says nothing about the code.
 hypothesis_settings.register_profile(
@@ -70,6 +71,15 @@ def postgres(
         return
     with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
         yield PostgresPart(server.dsn)
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb]:
+    """One real MariaDB server for the session; skipped where its package is not installed."""
+    if not is_installed():
+        pytest.skip(f"no MariaDB here: apt install {DEBIAN_PACKAGE}")
+    with MariaDb(tmp_path_factory.mktemp("mariadb")) as server:
+        yield server
 
 
 @pytest.fixture
