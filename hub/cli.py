@@ -30,6 +30,7 @@ COMMANDS: tuple[CommandFile, ...] = (
     CommandFile("due", "due", "即将到期与逾期 / what is due, and whose fault"),
     CommandFile("status", "status", "总体状态 / where everything stands"),
     CommandFile("audit", "audit", "核验与重放台账 / verify and replay the ledger"),
+    CommandFile("backup", "backup", "备份与恢复 / backup and restore as one set"),
     CommandFile("basis", "basis", "采用规则、日历与站点配置 / adopt rules, calendar and site"),
     CommandFile("slots", "slots", "登记单元与分区 / registrar slots and partitions"),
     CommandFile("run", "run", "运行一个工作进程 / run a worker"),

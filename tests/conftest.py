@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck
@@ -86,3 +87,31 @@ def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb]:
 def prefix() -> str:
     """A topic prefix no other test uses, with its final dot; topic names need no clean-up."""
     return f"t{uuid.uuid4().hex[:10]}."
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyMachine:
+    """Another machine: a broker and a database server that hold nothing, and their settings."""
+
+    access: KafkaAccess
+    dsn: str
+    environment: dict[str, str]
+    """What a command needs to find them, and a state folder of its own."""
+
+
+@pytest.fixture
+def empty_machine(settings: Settings, tmp_path: Path) -> Iterator[EmptyMachine]:
+    """Start both parts anew, whatever the session uses."""
+    home = tmp_path / "machine"
+    broker = EmbeddedKafka(
+        home / "kafka",
+        jar_store=settings.cache_folder / "jars",
+        maven_repository=settings.maven_repository,
+    )
+    with broker, EmbeddedPostgres(home / "postgres") as server:
+        environment = {
+            "KAFKA_BOOTSTRAP": broker.bootstrap,
+            "HUB_POSTGRES_DSN": server.dsn,
+            "HUB_STATE": str(home / "state"),
+        }
+        yield EmptyMachine(KafkaAccess(broker.bootstrap), server.dsn, environment)

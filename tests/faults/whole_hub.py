@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -101,7 +101,8 @@ class WholeHub:
 
     def __init__(self, folder: Path, access: KafkaAccess, dsn: str, prefix: str) -> None:
         self.folder = folder
-        self._environment = {
+        folder.mkdir(parents=True, exist_ok=True)
+        self.environment = {
             **os.environ,
             "KAFKA_BOOTSTRAP": access.bootstrap,
             "HUB_POSTGRES_DSN": dsn,
@@ -136,6 +137,14 @@ class WholeHub:
         (self.folder / "site.yaml").write_text(text, encoding="utf-8")
         (self.folder / "cases.yaml").write_text(MAPPING, encoding="utf-8")
         (self.folder / "key").write_text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n", "ascii")
+
+    def begin(self, workers: Iterable[str]) -> None:
+        """Start these workers, then drop everything there is."""
+        for worker in workers:
+            self._start(worker)
+            if worker == "registrar":
+                self._wait_until(self.eyes.adopted, "no basis was adopted")
+        self._drop_to(WAVES[-1])
 
     # --- a run -----------------------------------------------------------------------------------
 
@@ -264,7 +273,7 @@ class WholeHub:
         with (self.folder / f"{name}.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", module, *words], cwd=self.folder,
-                env=self._environment | more, stdout=log, stderr=log,
+                env=self.environment | more, stdout=log, stderr=log,
             )  # fmt: skip
 
     def _stop(self, worker: str) -> None:

@@ -1,0 +1,75 @@
+"""The look-up tables as files, and back: PostgreSQL's own binary COPY, all as of one moment."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, LiteralString
+
+import psycopg
+from psycopg import sql
+
+from hub.adapters.postgres import UNANSWERED, Tables, schema_of, unavailable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_TABLES: LiteralString = (
+    "SELECT table_name FROM information_schema.tables"
+    " WHERE table_schema = %s AND table_type = 'BASE TABLE' ORDER BY table_name"
+)
+_ENDING = ".copy"
+
+
+def export_tables(dsn: str, prefix: str, folder: Path) -> int:
+    """Write every table of a site's look-ups into `folder`; returns how many there are, 0 of none.
+
+    All tables are read as of one moment, so positions and rows agree. Raises `UnavailableError`.
+    """
+    schema = schema_of(prefix)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with psycopg.connect(dsn, application_name="hub backup") as session:
+            session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            names = [str(row[0]) for row in session.execute(_TABLES, (schema,))]
+            for name in names:
+                table = sql.Identifier(schema, name)
+                statement = sql.SQL("COPY {} TO STDOUT (FORMAT binary)").format(table)
+                with (
+                    (folder / f"{name}{_ENDING}").open("wb") as file,
+                    session.cursor() as cursor,
+                    cursor.copy(statement) as copy,
+                ):
+                    for block in copy:
+                        file.write(block)
+    except UNANSWERED as error:
+        raise unavailable(error) from error
+    return len(names)
+
+
+def import_tables(dsn: str, prefix: str, folder: Path) -> int:
+    """Make the look-ups anew from these files; returns how many tables were filled.
+
+    What the database held of this site is replaced: it is a fold of the ledger. Raises
+    `FencedError` while a projector is at work and `UnavailableError`.
+    """
+    files = sorted(folder.glob(f"*{_ENDING}"))
+    schema = schema_of(prefix)
+    with Tables(dsn, prefix) as tables:
+        tables.reset()
+        try:
+            with psycopg.connect(dsn, application_name="hub restore") as session:
+                known = {str(row[0]) for row in session.execute(_TABLES, (schema,))}
+                if {file.stem for file in files} != known:  # another version's: read anew
+                    return 0
+                for file in files:
+                    table = sql.Identifier(schema, file.stem)
+                    session.execute(sql.SQL("DELETE FROM {}").format(table))
+                    statement = sql.SQL("COPY {} FROM STDIN (FORMAT binary)").format(table)
+                    with session.cursor().copy(statement) as copy, file.open("rb") as stored:
+                        while block := stored.read(1 << 16):
+                            copy.write(block)
+        except UNANSWERED as error:
+            raise unavailable(error) from error
+        except psycopg.DataError:
+            tables.reset()
+            return 0
+    return len(files)

@@ -1,0 +1,1 @@
+"""Backup and restore of a site as one set: topics at their offsets, tables, books, site folder."""

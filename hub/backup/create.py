@@ -1,0 +1,224 @@
+"""Making a backup, also beside a running hub.
+
+The order makes it one set. What may only be older than the ledger is read first: look-up tables,
+books, cursors. The ledger next; then what it names: every cause of a record in the copied ledger is
+in the copied inputs, and what the inputs hold beyond it has simply not been decided yet.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import sqlite3
+import tarfile
+from contextlib import closing
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hub.adapters.kafka import KafkaInputs
+from hub.adapters.kafka_copy import read_place
+from hub.adapters.kafka_topics import KafkaTopics
+from hub.adapters.postgres_copy import export_tables
+from hub.adapters.record_files import write_records
+from hub.backup.manifest import FILE, Manifest, StoredPartition, files_of
+from hub.core.basis import DECIDER_VERSION
+from hub.errors import ConfigurationError, IntegrityError, UnavailableError
+from hub.topics import KEPT_FOR_EVER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hub.kafka_access import KafkaAccess
+    from hub.site import LoadedSite
+
+BASIS_FOLDER: Final = "basis"
+"""Where rulebook and calendar lie in the packed site folder when they came from outside it."""
+_SQLITE: Final = b"SQLite format 3\x00"
+_REBUILT: Final = frozenset({"rocksdb", "lease"})
+"""State that is a fold of the ledger, or a lock: never copied."""
+_INPUTS: Final = KEPT_FOR_EVER - {"ledger"}
+
+
+def create(
+    loaded: LoadedSite,
+    folder: Path,
+    access: KafkaAccess,
+    dsn: str | None,
+    state_folder: Path,
+    tell: Callable[[str], None],
+    *,
+    basis: str,
+    with_secrets: bool,
+) -> Manifest:
+    """Write a backup into `folder`, which must be empty; the manifest comes last.
+
+    `basis` is the id of the site's basis, hex; `dsn` None leaves the look-up tables out: they are
+    rebuilt from the ledger. Raises `ConfigurationError` (folder in use), `IntegrityError` (the
+    ledger has lost its beginning) and `UnavailableError`.
+    """
+    _take_empty(folder)
+    try:
+        return _create(loaded, folder, access, dsn, state_folder, tell, basis, with_secrets)
+    except OSError as error:
+        raise UnavailableError(
+            f"备份写入失败：{error.strerror}\nthe backup cannot be written: {error.strerror}\n"
+            "处理办法：检查空间与权限 / Remedy: space and permissions"
+        ) from error
+
+
+def _create(
+    loaded: LoadedSite, folder: Path, access: KafkaAccess, dsn: str | None, state_folder: Path,
+    tell: Callable[[str], None], basis: str, with_secrets: bool,  # noqa: FBT001 - handed through
+) -> Manifest:  # fmt: skip
+    site = loaded.site
+    tables = 0
+    if dsn is not None:
+        tell("查询库 look-up tables")
+        tables = export_tables(dsn, site.prefix, folder / "postgres")
+    tell("账簿 books")
+    _copy_books(state_folder, site.site, folder / "state")
+    left_out = _pack_site(loaded, folder / "site.tar", with_secrets=with_secrets)
+    stored = _copy_topics(loaded, access, folder / "topics", tell)
+    manifest = Manifest(
+        site=site.site,
+        prefix=site.prefix,
+        partitions=site.partitions,
+        hub_version=_version(),
+        decider=DECIDER_VERSION,
+        basis=basis,
+        created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        topics=stored,
+        exact=tuple(sorted(t for t in stored if t.partition(".")[0] in KEPT_FOR_EVER)),
+        tables=tables,
+        left_out=left_out,
+        files=files_of(folder),
+    )
+    (folder / FILE).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return manifest
+
+
+def _take_empty(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise ConfigurationError(
+            "备份目录不是空的",
+            "the backup's folder is not empty",
+            remedy_zh="每次备份用一个新目录",
+            remedy_en="give every backup a folder of its own",
+            file=str(folder),
+        )
+
+
+def _copy_topics(
+    loaded: LoadedSite, access: KafkaAccess, folder: Path, tell: Callable[[str], None]
+) -> dict[str, dict[int, StoredPartition]]:
+    prefix = loaded.site.prefix
+    names = [topic.name[len(prefix) :] for topic in KafkaTopics(access).read(prefix)]
+    inputs = KafkaInputs(access, "hub.backup")
+    stored: dict[str, dict[int, StoredPartition]] = {}
+    try:
+        for name in sorted(names, key=_turn):
+            places = [(prefix + name, p) for p in range(loaded.site.partitions)]
+            stored[name] = {}
+            for place, (start, end) in inputs.bounds(places).items():
+                if start and name.partition(".")[0] in KEPT_FOR_EVER:
+                    raise _lost_beginning(place, start)
+                path = folder / name / f"{place[1]}.avro"
+                count = write_records(path, read_place(access, place, start, end))
+                stored[name][place[1]] = StoredPartition(start=start, end=end, records=count)
+            tell(f"{name}  {sum(one.records for one in stored[name].values())}")
+    finally:
+        inputs.close()
+    return stored
+
+
+def _turn(name: str) -> tuple[int, str]:
+    """Others first, then the ledger, then what its records name."""
+    family = name.partition(".")[0]
+    return (2 if family in _INPUTS else 1 if family == "ledger" else 0), name
+
+
+def _lost_beginning(place: tuple[str, int], start: int) -> IntegrityError:
+    return IntegrityError(
+        f"主题 {place[0]} 分区 {place[1]} 的开头已丢失，现从 {start} 开始\n"
+        f"{place[0]}[{place[1]}] has lost its beginning: it starts at {start}\n"
+        "处理办法：该主题应永久保留；从更早的备份恢复\n"
+        "Remedy: this topic is kept for ever; restore it from an earlier backup"
+    )
+
+
+def _copy_books(state_folder: Path, site: str, folder: Path) -> None:
+    """What workers and connectors remember that no ledger holds, or that is slow to make again."""
+    for part in ("workers", "connectors"):
+        home = state_folder / part / site
+        for path in sorted(home.rglob("*")):
+            relative = path.relative_to(state_folder)
+            is_log = path.name.endswith(("-wal", "-shm", "-journal", ".new"))
+            if not path.is_file() or is_log or _REBUILT & set(relative.parts):
+                continue
+            target = folder / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _copy_file(path, target)
+
+
+def _copy_file(path: Path, target: Path) -> None:
+    """A database through SQLite itself, so that the copy is of one moment; else the bytes."""
+    with path.open("rb") as stored:
+        is_database = stored.read(len(_SQLITE)) == _SQLITE
+    if not is_database:
+        shutil.copyfile(path, target)
+        return
+    with (
+        closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as book,
+        closing(sqlite3.connect(target)) as copy,
+    ):
+        book.backup(copy)
+
+
+def _pack_site(loaded: LoadedSite, target: Path, *, with_secrets: bool) -> tuple[str, ...]:
+    """The site folder as it is, with rulebook and calendar where they lie outside it.
+
+    Secrets go in only when asked for, and are named in the manifest otherwise.
+    """
+    secrets = frozenset() if with_secrets else _secrets_of(loaded)
+    left_out: list[str] = []
+    with tarfile.open(target, "w") as packed:
+        target.chmod(0o600)
+        for path in sorted(loaded.folder.rglob("*")):
+            name = path.relative_to(loaded.folder).as_posix()
+            if not path.is_file() or path.is_symlink():
+                continue
+            if path.resolve() in secrets or (not with_secrets and "secrets" in path.parts):
+                left_out.append(name)
+            else:
+                packed.add(path, name, recursive=False)
+        for part in (loaded.site.rulebook, loaded.site.calendar):
+            path = loaded.path(part).resolve()
+            if not path.is_relative_to(loaded.folder.resolve()):
+                packed.add(path, f"{BASIS_FOLDER}/{path.name}", recursive=False)
+    return tuple(left_out)
+
+
+def _secrets_of(loaded: LoadedSite) -> frozenset[Path]:
+    """Every file that the site names as `…_file`: keys, tokens, passwords."""
+
+    def named(value: object) -> Iterator[Path]:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                if str(key).endswith("_file") and isinstance(inner, Path):
+                    yield loaded.path(inner).resolve()
+                else:
+                    yield from named(inner)
+        elif isinstance(value, (list, tuple)):
+            for inner in value:
+                yield from named(inner)
+
+    return frozenset(named(loaded.site.model_dump()))
+
+
+def _version() -> str:
+    try:
+        return metadata.version("credit-event-hub")
+    except metadata.PackageNotFoundError:  # run from a checkout
+        return "checkout"

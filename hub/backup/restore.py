@@ -1,0 +1,170 @@
+"""Restoring a backup on an empty machine: site folder, books, topics at their offsets, tables.
+
+Nothing is overwritten: a folder or topic that holds something already is refused. What is not in
+a backup (RocksDB folders, anything a follower can read again) is rebuilt from the ledger by the
+workers when they start.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tarfile
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from hub.adapters.kafka_copy import KafkaRewriter, Place, StoredRecord
+from hub.adapters.kafka_topics import KafkaTopics
+from hub.adapters.postgres_copy import import_tables
+from hub.adapters.record_files import read_records
+from hub.backup.create import BASIS_FOLDER
+from hub.backup.manifest import Manifest, verify
+from hub.backup.steps import Step, Way, steps_of
+from hub.errors import ConfigurationError, IntegrityError
+from hub.site import LoadedSite, load_site
+from hub.topics import apply_plan, make_plan, names_of, read_families, wanted_topics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from hub.kafka_access import KafkaAccess
+
+_AT_ONCE = 20_000
+"""Records of a plain step written at a time: bounds the memory."""
+
+
+def restore_folders(folder: Path, site_folder: Path, state_folder: Path) -> Manifest:
+    """Check the backup, then unpack the site folder and the workers' books.
+
+    Raises `IntegrityError` (altered backup) and `ConfigurationError` (something is there already).
+    """
+    manifest = verify(folder)
+    homes = [state_folder / part / manifest.site for part in ("workers", "connectors")]
+    for home in (site_folder, *homes):
+        if home.exists() and any(home.iterdir()):
+            raise _in_the_way(home)
+    site_folder.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(folder / "site.tar") as packed:
+        packed.extractall(site_folder, filter="data")
+    _point_to_basis(site_folder)
+    if (folder / "state").exists():
+        shutil.copytree(folder / "state", state_folder, dirs_exist_ok=True)
+    return manifest
+
+
+def _in_the_way(home: Path) -> ConfigurationError:
+    return ConfigurationError(
+        "恢复目标不是空的，不会覆盖",
+        "the place to restore to is not empty; nothing is overwritten",
+        remedy_zh="恢复到空目录；原有内容先移走保存",
+        remedy_en="restore to an empty folder; move away what is there, and keep it",
+        file=str(home),
+    )
+
+
+def _point_to_basis(site_folder: Path) -> None:
+    """Rulebook and calendar that lay outside the site folder lie within it now."""
+    file = site_folder / "site.yaml"
+    text = file.read_text(encoding="utf-8")
+    for key in ("rulebook", "calendar"):
+        found = re.search(rf"^{key}:\s*(\S+)", text, re.MULTILINE)
+        name = found[1].strip("\"'").rpartition("/")[2] if found else ""
+        if found and (site_folder / BASIS_FOLDER / name).exists():
+            text = text.replace(found[0], f"{key}: {BASIS_FOLDER}/{name}")
+    file.write_text(text, encoding="utf-8")
+
+
+def restore_topics(
+    folder: Path, manifest: Manifest, loaded: LoadedSite, access: KafkaAccess,
+    tell: Callable[[str], None],
+) -> None:  # fmt: skip
+    """Make the site's topics and fill them. Raises `IntegrityError` for one that is not empty."""
+    admin = KafkaTopics(access)
+    prefix = manifest.prefix
+    wanted = wanted_topics(read_families(), names_of(loaded.site))
+    apply_plan(prefix, make_plan(prefix, wanted, admin.read(prefix)), admin)
+    made = {topic.name for topic in admin.read(prefix)}
+    gone = sorted(name for name in manifest.topics if prefix + name not in made)
+    if gone:
+        raise IntegrityError(
+            f"备份中的主题 {'、'.join(gone)} 已不在站点配置或本版本中\n"
+            f"the backup has topics the site or this version does not know: {', '.join(gone)}\n"
+            "处理办法：用取备份时的版本与 site.yaml 恢复\n"
+            "Remedy: restore with the version and the site.yaml the backup was taken with"
+        )
+    rewriter = KafkaRewriter(access, f"{prefix}restore")
+    try:
+        for name, partitions in manifest.topics.items():
+            rewriter.begin([(prefix + name, partition) for partition in partitions])
+        for name, partitions in manifest.topics.items():
+            _restore_topic(folder, manifest, name, rewriter)
+            tell(f"{name}  {sum(one.records for one in partitions.values())}")
+    finally:
+        rewriter.close()
+
+
+class _Rest:
+    """What is still to be written of one partition."""
+
+    def __init__(self, path: Path, steps: Iterator[Step]) -> None:
+        self._records = read_records(path)
+        self._steps = steps
+        self.step = next(steps, None)
+
+    def take(self) -> list[StoredRecord]:
+        """The records of the step at hand (of a long plain one: the next part), then the next."""
+        step = self.step
+        if step is None or step.way is Way.ABORTED:
+            self.step = next(self._steps, None)
+            return []
+        count = min(step.records, _AT_ONCE) if step.way is Way.PLAIN else step.records
+        left = step.records - count
+        self.step = Step(Way.PLAIN, left) if left else next(self._steps, None)
+        return list(islice(self._records, count))
+
+
+def _restore_topic(folder: Path, manifest: Manifest, name: str, rewriter: KafkaRewriter) -> None:
+    """All partitions side by side: one transaction serves as many as wait for one."""
+    is_exact = name in manifest.exact
+    rests: dict[Place, _Rest] = {}
+    for partition, stored in manifest.topics[name].items():
+        path = folder / "topics" / name / f"{partition}.avro"
+        offsets = [record.offset for record in read_records(path)]
+        steps = steps_of(offsets, stored.end) if is_exact else iter([Step(Way.PLAIN, len(offsets))])
+        rests[manifest.prefix + name, partition] = _Rest(path, steps)
+    while waiting := {place: rest for place, rest in rests.items() if rest.step is not None}:
+        for way in Way:
+            ready = {
+                place: rest
+                for place, rest in waiting.items()
+                if rest.step is not None and rest.step.way is way
+            }
+            if way is Way.ABORTED:
+                counts = {p: rest.step.records for p, rest in ready.items() if rest.step}
+                for rest in ready.values():
+                    rest.take()
+                if counts:
+                    rewriter.aborted(counts)
+            elif ready:
+                write = rewriter.plain if way is Way.PLAIN else rewriter.committed
+                write({place: rest.take() for place, rest in ready.items()})
+
+
+def restore_tables(folder: Path, manifest: Manifest, dsn: str) -> int:
+    """Fill the look-up tables; returns how many, 0 when the projector makes them anew."""
+    return import_tables(dsn, manifest.prefix, folder / "postgres") if manifest.tables else 0
+
+
+def load_restored(site_folder: Path, manifest: Manifest) -> LoadedSite:
+    """The restored site; raises `ConfigurationError` when it is not the backup's."""
+    loaded = load_site(site_folder)
+    if (loaded.site.prefix, loaded.site.partitions) != (manifest.prefix, manifest.partitions):
+        raise ConfigurationError(
+            "恢复出的 site.yaml 与备份清单不一致",
+            "the restored site.yaml is not the one of the manifest",
+            remedy_zh="用另一份备份",
+            remedy_en="take another backup",
+            file=str(site_folder / "site.yaml"),
+        )
+    return loaded
