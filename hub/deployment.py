@@ -2,7 +2,8 @@
 
 The files under `deploy/` are whole and valid as they stand: written for one registrar slot, the
 target `province` and the department `market`. A block between `# for each KIND: INSTANCE PORT` and
-`# end` is repeated for every process of that kind, with instance and port put in.
+`# end` is repeated for every process of that kind, with instance and port put in; Kafka's users get
+the site's prefix in place of `county.`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _BEGIN: Final = re.compile(r"\s*# for each (?P<kind>\w+): (?P<instance>[\w-]+) (?P<port>\d+)")
 _END: Final = "# end"
 _COUNT: Final = re.compile(r"\b\d+(?= +# as many as (?P<kind>\w+))")
+_USER: Final = re.compile(r"\bcounty\.(?=(worker|dept|target)\.)")
 
 SINGLE_PORTS: Final = {"receipts": 9101, "projector": 9102, "notices": 9103}
 """Metrics ports of the workers a site has one of."""
@@ -62,7 +64,7 @@ def processes_of(site: Site) -> tuple[Process, ...]:
     )
 
 
-def rendered(text: str, processes: tuple[Process, ...], file: str) -> str:
+def rendered(text: str, processes: tuple[Process, ...], file: str, prefix: str) -> str:
     """Return a deploy file with each block repeated for each process of its kind.
 
     Raises `ConfigurationError` for a block that is never closed or inside another.
@@ -72,7 +74,8 @@ def rendered(text: str, processes: tuple[Process, ...], file: str) -> str:
     def counted(found: re.Match[str]) -> str:
         return str(kinds.count(found["kind"]))
 
-    return "".join(_COUNT.sub(counted, line) for line in _repeated(text, processes, file))
+    lines = (_COUNT.sub(counted, line) for line in _repeated(text, processes, file))
+    return _USER.sub(prefix, "".join(lines))
 
 
 def _repeated(text: str, processes: tuple[Process, ...], file: str) -> Iterator[str]:

@@ -21,6 +21,10 @@ class Settings:
     """HUB_KAFKA_CA: certificates that cluster's must follow from; None is no TLS."""
     postgres_dsn: str | None = None
     """HUB_POSTGRES_DSN: an existing PostgreSQL; None starts the embedded one."""
+    postgres_password_file: Path | None = None
+    """HUB_POSTGRES_PASSWORD_FILE: that PostgreSQL's password, where the DSN does not say it."""
+    metrics_host: str = "127.0.0.1"
+    """HUB_METRICS_HOST: where /metrics and /health listen; in a container 0.0.0.0."""
     state_folder: Path = Path(".state")
     """HUB_STATE: data, ports and logs of everything the hub starts or keeps on this machine."""
     cache_folder: Path = Path("~/.cache/credit-event-hub")
@@ -62,6 +66,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         kafka_secrets=path("HUB_KAFKA_SECRETS"),
         kafka_ca=path("HUB_KAFKA_CA"),
         postgres_dsn=text("HUB_POSTGRES_DSN"),
+        postgres_password_file=path("HUB_POSTGRES_PASSWORD_FILE"),
+        metrics_host=text("HUB_METRICS_HOST") or "127.0.0.1",
         state_folder=path("HUB_STATE") or Path(".state").absolute(),
         cache_folder=path("HUB_CACHE") or Path("~/.cache/credit-event-hub").expanduser(),
         maven_repository=text("HUB_MAVEN_REPOSITORY"),

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
 
+from psycopg.conninfo import make_conninfo
+
 from hub.adapters.embedded_kafka import EmbeddedKafka
 from hub.adapters.embedded_postgres import EmbeddedPostgres
 from hub.errors import UnavailableError
 from hub.kafka_access import KafkaAccess, access_from_files
+from hub.secret import read_secret
 from hub.settings import Settings
 
 
@@ -64,8 +67,20 @@ class Parts:
         return access_from_files(bootstrap, user, settings.kafka_secrets, settings.kafka_ca)
 
     def require_dsn(self) -> str:
-        """PostgreSQL's connection string; `UnavailableError` when ours does not run."""
-        return self._require(self._postgres_status())
+        """PostgreSQL's connection string, with the password of its file.
+
+        Raises `UnavailableError` when ours does not run, `ConfigurationError` without a password.
+        """
+        dsn = self._require(self._postgres_status())
+        file = self._settings.postgres_password_file
+        if self._settings.postgres_dsn is None or file is None:
+            return dsn
+        password = read_secret(
+            file,
+            remedy_zh="核对 HUB_POSTGRES_PASSWORD_FILE 指定的文件",
+            remedy_en="check the file that HUB_POSTGRES_PASSWORD_FILE names",
+        )
+        return make_conninfo(dsn, password=password.reveal())
 
     def up(self, *, leashed: bool) -> None:
         """Start what is not external and does not run; raises as the embedded parts do."""

@@ -80,7 +80,9 @@ def command(
         threads.append(_ConnectorThread(connection.name, work))
     with ExitStack() as open_parts:
         if metrics_port is not None:
-            open_parts.enter_context(serve(metrics_port, health, metrics.registry))
+            open_parts.enter_context(
+                serve(metrics_port, health, metrics.registry, settings.metrics_host)
+            )
         _stop_on_signals(stop)
         for thread in threads:
             thread.start()

@@ -11,7 +11,7 @@ from hub.errors import ConfigurationError
 from hub.repository import DEPLOY
 from hub.site import load_site
 
-_FOLDERS = ("systemd", "prometheus")
+_FOLDERS = ("systemd", "kafka", "prometheus")
 _site = click.option(
     "--site", "site_folder", type=click.Path(path_type=Path), required=True,
     help="站点目录 / the site's folder",
@@ -46,7 +46,9 @@ def render(*, site_folder: Path, folder: Path) -> None:
     shutil.copytree(site_folder, folder / "site", ignore=shutil.ignore_patterns("secrets"))
     for file in sorted(folder.rglob("*")):
         if file.is_file() and not file.is_relative_to(folder / "site"):
-            text = rendered(file.read_text(encoding="utf-8"), processes, str(file))
+            text = rendered(
+                file.read_text(encoding="utf-8"), processes, str(file), loaded.site.prefix
+            )
             file.write_text(text, encoding="utf-8")
     (folder / "systemd" / "ports").mkdir()
     for process in processes:

@@ -85,7 +85,9 @@ def _stage(worker: str, site_folder: Path, metrics_port: int | None) -> Iterator
     health = Health(worker)
     with ExitStack() as open_parts:
         if metrics_port is not None:
-            open_parts.enter_context(serve(metrics_port, health, metrics.registry))
+            open_parts.enter_context(
+                serve(metrics_port, health, metrics.registry, settings.metrics_host)
+            )
         parts = Parts(settings)
         yield Stage(
             worker, loaded, contracts, parts, settings.state_folder, metrics, health, stop.is_set

@@ -1,12 +1,14 @@
 """Obeys systemd units where systemd does not run: what it understands, it does as systemd does.
 
-Order and wishes (`Wants=`, `Requires=`, `After=`), `Type=exec|oneshot`, `ExecStart=`, `Environment=`,
-`EnvironmentFile=`, `WorkingDirectory=`, `Restart=`, `RestartSec=`, `RestartPreventExitStatus=`,
-`StartLimitIntervalSec=` and `StartLimitBurst=`, `OnFailure=`, `TimeoutStopSec=`. Users, limits and
-sandboxes are systemd's own business: a test cannot drop rights it may not have.
+Order and wishes (`Wants=`, `Requires=`, `After=`), `Type=exec|oneshot`, `ExecStart=`,
+`Environment=`, `EnvironmentFile=`, `LoadCredential=`, `WorkingDirectory=`, `Restart=`,
+`RestartSec=`, `RestartPreventExitStatus=`, `StartLimitIntervalSec=` and `StartLimitBurst=`,
+`OnFailure=`, `TimeoutStopSec=`. Users, limits and sandboxes are left out: they need root, and
+systemd.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -43,6 +45,7 @@ class Supervisor:
 
     def __init__(self, folder: Path, logs: Path, provided: Iterable[str] = ()) -> None:
         self._folder, self._logs, self._provided = folder, logs, frozenset(provided)
+        self._credentials = logs / "credentials"
         self._services: dict[str, _Service] = {}
         self._lock = threading.RLock()
         self._stopping = threading.Event()
@@ -117,7 +120,7 @@ class Supervisor:
         while left:
             each = left.pop()
             if each not in units and each not in self._provided:
-                units[each] = read_unit(self._folder, each)
+                units[each] = read_unit(self._folder, each, self._credentials)
                 left += units[each].names("Wants") + units[each].names("Requires")
         ordered: list[str] = []
 
@@ -179,6 +182,12 @@ class Supervisor:
             environment |= dict(pair.split("=", 1) for pair in words(setting, {}))
         for file in unit.all("Service", "EnvironmentFile"):
             environment |= read_environment(Path(file))
+        for credential in unit.all("Service", "LoadCredential"):
+            name, _, source = credential.partition(":")
+            folder = self._credentials / unit.name
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copyfile(source, folder / name)
+            (folder / name).chmod(0o600)
         with (self._logs / f"{unit.name}.log").open("ab") as log:
             service.process = subprocess.Popen(
                 words(command, environment), env=environment, stdout=log, stderr=log,

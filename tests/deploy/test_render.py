@@ -59,11 +59,11 @@ def test_a_block_is_repeated_with_instance_and_port() -> None:
         "  # end\nreplicas: 1 # as many as courier\n"
     )
     two = (Process("courier", "a", 1), Process("receipts", "", 9), Process("courier", "b-c", 2))
-    assert rendered(text, two, "x").splitlines() == [
+    assert rendered(text, two, "x", "t.").splitlines() == [
         "before province", "  a: 1 provincial 19110", "  b-c: 2 provincial 19110",
         "replicas: 2 # as many as courier",
     ]  # fmt: skip
-    assert "provincial" not in rendered(text, (), "x")
+    assert "provincial" not in rendered(text, (), "x", "t.")
 
 
 @given(st.lists(st.sampled_from(["# for each courier: a 1\n", "# end\n", "line\n"]), max_size=6))
@@ -74,10 +74,10 @@ def test_blocks_that_do_not_pair_are_refused(lines: list[str]) -> None:
         depth += {"# end\n": -1, "line\n": 0}.get(line, 1)
         fine = fine and depth in {0, 1}
     if fine and depth == 0:
-        rendered("".join(lines), (), "x")
+        rendered("".join(lines), (), "x", "t.")
     else:
         with pytest.raises(ConfigurationError, match="do not pair"):
-            rendered("".join(lines), (), "x")
+            rendered("".join(lines), (), "x", "t.")
 
 
 def test_nothing_in_use_is_written_over(tmp_path: Path) -> None:

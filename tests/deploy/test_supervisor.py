@@ -122,7 +122,7 @@ def test_a_service_sees_its_own_environment_alone(
 
 
 def test_a_circle_is_refused(machine: Machine) -> None:
-    """systemd would break it somewhere; we want to know."""
+    """Systemd would break it somewhere; we want to know."""
     machine.write("a.service", "true", "Wants=b.service\nAfter=b.service")
     machine.write("b.service", "true", "After=a.service")
     with pytest.raises(ValueError, match="cycle"):

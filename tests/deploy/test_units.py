@@ -116,7 +116,7 @@ def test_systemd_finds_nothing_to_complain_about(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("no systemd-analyze: Debian package systemd")
     folder = Path(shutil.copytree(county() / "systemd", tmp_path / "units"))
-    missing = (PYTHON, "/opt/kafka/bin/kafka-server-start.sh", "/usr/bin/logger")
+    missing = (PYTHON, "/opt/hub/deploy/kafka/start.sh", "/usr/bin/logger")
     for file in [path for path in folder.rglob("*") if path.is_file()]:
         text = file.read_text(encoding="utf-8")
         for program in missing:

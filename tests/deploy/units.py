@@ -5,6 +5,9 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
+CREDENTIALS = Path("/run/credentials")
+"""Where systemd puts what `LoadCredential=` names, in one folder per unit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -47,7 +50,7 @@ def files_of(folder: Path, name: str) -> list[Path]:
     return [own, *(file for each in dropped for file in sorted(each.glob("*.conf")))]
 
 
-def read_unit(folder: Path, name: str) -> Unit:
+def read_unit(folder: Path, name: str, credentials: Path = CREDENTIALS) -> Unit:
     """Read a unit. Raises `ValueError` for a line that is neither section, comment nor setting."""
     unit = Unit(name)
     for file in files_of(folder, name):
@@ -62,15 +65,23 @@ def read_unit(folder: Path, name: str) -> Unit:
             key, equals, value = line.partition("=")
             if not (section and equals and re.fullmatch("[A-Za-z]+", key)):
                 raise ValueError(f"{file.name}: {line}")
-            unit.settings.setdefault(section, []).append((key, _specified(value.strip(), name)))
+            unit.settings.setdefault(section, []).append(
+                (key, _specified(value.strip(), name, credentials))
+            )
     return unit
 
 
-def _specified(value: str, name: str) -> str:
+def _specified(value: str, name: str, credentials: Path) -> str:
     """Put in the specifiers we use; any other stops the test that meets it."""
     stem = name.rpartition(".")[0]
-    known = {"%": "%", "n": name, "N": stem, "p": stem.partition("@")[0],
-             "i": stem.partition("@")[2]}  # fmt: skip
+    known = {
+        "%": "%",
+        "n": name,
+        "N": stem,
+        "p": stem.partition("@")[0],
+        "i": stem.partition("@")[2],
+        "d": str(credentials / name),
+    }
     return re.sub("%(.)", lambda found: known[found[1]], value)
 
 
