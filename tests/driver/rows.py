@@ -21,6 +21,14 @@ DEPARTMENT = "market-supervision"
 OTHER_DEPARTMENT = "housing-construction"
 LICENCE = "licence.granted.v1"
 PENALTY = "penalty.imposed.v1"
+LISTED = "court_enforcement.listed.v1"
+DELISTED = "court_enforcement.delisted.v1"
+MADE = "commitment.made.v1"
+PERFORMED = "commitment.performed.v1"
+COURT = "court"
+COURT_CODE = "11330902MA00000904"
+AGENTS = "cases"
+AGENTS_CODE = "12330900MA0009001Y"
 CONTRACTS = load_repository_contracts()
 
 
@@ -38,9 +46,9 @@ def _parts() -> tuple[str, str]:
 
 
 def basis(partitions: int = 2) -> dict[str, Any]:
-    """A basis with two departments, a province (reports) and a city site (shows)."""
+    """A basis with two bureaus, a court and the agents; a province (reports) and a city (shows)."""
     rulebook, calendar = _parts()
-    kinds = [LICENCE, PENALTY]
+    kinds = [LICENCE, PENALTY, LISTED, MADE, PERFORMED]
     return {
         "decider": DECIDER_VERSION,
         "contracts": contract_texts(),
@@ -52,6 +60,8 @@ def basis(partitions: int = 2) -> dict[str, Any]:
             "departments": {
                 DEPARTMENT: {"authorities": [AUTHORITY], "may_act_on": []},
                 OTHER_DEPARTMENT: {"authorities": [OTHER_AUTHORITY, AUTHORITY], "may_act_on": []},
+                COURT: {"authorities": [COURT_CODE], "may_act_on": []},
+                AGENTS: {"authorities": [AGENTS_CODE], "may_act_on": []},
             },
             "targets": [
                 {
@@ -112,6 +122,55 @@ def penalty_row(**changes: str) -> dict[str, str]:
         "CF_CFJGDM": AUTHORITY,
         "CF_SJLY": "舟山市示例局",
         "CF_SJLYDM": AUTHORITY,
+    }
+    return row | changes
+
+
+def listing_row(**changes: str) -> dict[str, str]:
+    """An entry of the court's list that is accepted as it stands."""
+    row = {
+        "debtor_name": "舟山示例贸易有限公司",
+        "debtor_category": "法人或者其他组织",
+        "debtor_code": COMPANY,
+        "court_name": "舟山市示例区人民法院",
+        "court_code": COURT_CODE,
+        "case_number": "（2026）浙0902执1号",
+        "basis_number": "（2025）浙0902民初1号",
+        "basis_unit": "舟山市示例区人民法院",
+        "filed_on": "2026-06-01",
+        "duty": "支付货款十万元",
+        "duty_performance": "全部未履行",
+        "conduct": "违反财产报告制度",
+        "enforcement_amount": "100000",
+        "listed_on": "2026-10-30",
+    }
+    return row | changes
+
+
+def exit_row(**changes: str) -> dict[str, str]:
+    """The exit that takes `listing_row` down."""
+    listing = listing_row()
+    names = ("court_code", "case_number", "debtor_name", "debtor_code")
+    exit_ = {"reason": "履行完毕", "exited_on": "2026-11-02"}
+    return {name: listing[name] for name in names} | exit_ | changes
+
+
+def commitment_row(**changes: str) -> dict[str, str]:
+    """A commitment just made that is accepted as it stands; with a status, one performed."""
+    row = {
+        "commitment_code": "33090220261030000001",
+        "promisor_name": "舟山示例贸易有限公司",
+        "promisor_category": "法人及非法人组织",
+        "promisor_code": COMPANY,
+        "commitment_type": "容缺受理型",
+        "commitment_matter": "办理食品经营许可",
+        "commitment_content": "十日内补齐从业人员健康证明",
+        "breach_liability": "撤销许可",
+        "committed_on": "2026-10-30",
+        "commitment_valid_to": "2026-11-09",
+        "accepting_unit": "舟山市示例局",
+        "accepting_unit_code": AUTHORITY,
+        "openness": "可向社会公开",
     }
     return row | changes
 

@@ -10,18 +10,29 @@ from typing import Any
 from hub.core.record import LedgerRecord, Outcome
 from hub.domain.partitioning import partition_of
 from hub.ports import InputRecord
+from tests.contract.specimens import STATEMENTS, row_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
 from tests.driver.resends import ARCHIVE, ask_again
 from tests.driver.rows import (
+    AGENTS,
+    AGENTS_CODE,
     AUTHORITY,
+    COURT,
+    DELISTED,
     DEPARTMENT,
     LICENCE,
+    LISTED,
+    MADE,
     OTHER_DEPARTMENT,
     PENALTY,
+    PERFORMED,
     at,
+    commitment_row,
+    exit_row,
     framed,
     licence_row,
+    listing_row,
     penalty_row,
 )
 from tests.unit.domain.plain_checks import credit_check_character, organisation_check_character
@@ -172,6 +183,7 @@ def run_scenario(prefix: str = PREFIX, companies: int = 24) -> HubTestDriver:
     _answers(hub, accepted)
     hub.advance(DAY)
     _changes(hub, licences)
+    _lists_and_commitments(hub)
     hub.crash(lose_disk=True)
     hub.advance(2 * DAY)
     _nonsense(hub, licences)
@@ -241,6 +253,42 @@ def _changes(hub: HubTestDriver, licences: list[dict[str, str]]) -> None:
     move(hub, licences[20] | {"XK_WSH": "舟市监许〔2026〕404号"}, company(600), 77, halves="i")
     hub.run()
     move(hub, licences[20] | {"XK_WSH": "舟市监许〔2026〕404号"}, company(600), 77, halves="o")
+    hub.run()
+
+
+def _lists_and_commitments(hub: HubTestDriver) -> None:
+    """Entries and exits of a court's list, commitments made and performed, statements."""
+
+    def say(kind: str, row: dict[str, str], department: str) -> None:
+        key = row.get("debtor_code") or row.get("promisor_code") or row["credit_code"]
+        hub.pipe(department, kind, key, framed(kind, row))
+
+    names = [(company(n), f"舟山示例{n}有限公司") for n in range(6)]
+    openness = ("可向社会公开", "特定范围内公开", "不可公开")
+    done = {"performance_status": "全部履行", "performance_recognised_on": "2026-12-02"}
+    for n, (code, name) in enumerate(names):
+        debtor = {"debtor_code": code, "debtor_name": name, "case_number": f"（2026）浙0902执{n}号"}
+        promisor = {
+            "promisor_code": code, "promisor_name": name, "openness": openness[n % 3],
+            "commitment_code": f"3309022026112000000{n}", "committed_on": "2026-11-20",
+            "commitment_valid_to": "2026-12-31",
+        }  # fmt: skip
+        say(LISTED, listing_row(**debtor, debtor_category=str(min(n, 1))), COURT)
+        if n != 1:  # one is performed without having been made
+            say(MADE, commitment_row(**promisor), DEPARTMENT)
+        hub.run()
+        if n % 2:
+            say(DELISTED, exit_row(**debtor, exited_on="2026-12-02"), COURT)
+            say(PERFORMED, commitment_row(**promisor, **done), DEPARTMENT)
+        hub.run()
+        if n == 3:  # one of them comes back, and its old promise comes late
+            say(LISTED, listing_row(**debtor), COURT)
+            say(MADE, commitment_row(**promisor), DEPARTMENT)
+            say(DELISTED, exit_row(**debtor, exited_on="2026-12-02"), DEPARTMENT)
+    for kind in STATEMENTS:
+        row = {name: str(text) for name, text in row_of(kind, "accepted-minimal").items()}
+        for _ in range(2):
+            say(kind, row | {"authority_code": AGENTS_CODE}, AGENTS)
     hub.run()
 
 

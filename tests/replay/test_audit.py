@@ -234,7 +234,7 @@ def test_what_if_under_the_same_basis_finds_nothing(hub: HubTestDriver) -> None:
         ledger_of(hub, 1).pop()
     report = replay(hub, document)
     assert report.differences.kept == []
-    assert report.basis_changes == ("rulebook.version: national-2026.1 → another name",)
+    assert report.basis_changes == ("rulebook.version: national-2026.2 → another name",)
 
 
 def forged_submission(hub: HubTestDriver, partition: int) -> LedgerRecord:
