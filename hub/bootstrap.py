@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
@@ -12,13 +12,14 @@ from hub.adapters.kafka import KafkaInputs, KafkaTransactions
 from hub.adapters.kafka_topics import KafkaTopics
 from hub.contracts import Contracts, load_contracts
 from hub.core.basis import DECIDER_VERSION, canonical_json, compile_basis
-from hub.core.touches import MAP_KIND
+from hub.core.touches import MAP_KIND, RESEND_KIND
 from hub.errors import ConfigurationError
 from hub.ports import OutputRecord
 from hub.repository import SCHEMAS
 from hub.topics import apply_plan, make_plan, names_of, read_families, wanted_topics
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from hub.kafka_access import KafkaAccess
@@ -58,7 +59,7 @@ def basis_document(loaded: LoadedSite) -> dict[str, object]:
                     "number": t.number,
                     "role": t.role,
                     "public": t.public,
-                    "kinds": sorted(t.kinds),
+                    "kinds": [] if t.retired else sorted(t.kinds),
                     "clock_from": t.clock_from,
                     "clearance": sorted(t.clearance),
                 }
@@ -96,7 +97,10 @@ def prepare_site(loaded: LoadedSite, access: KafkaAccess) -> bool:
 
 
 def adopt_basis(loaded: LoadedSite, access: KafkaAccess) -> bool:
-    """Send the site's basis to every partition of `control` unless it is the last one there."""
+    """Send the site's basis to every partition of `control` unless it is the last one there.
+
+    Raises `ConfigurationError` when a target of the last one is not in it any more.
+    """
     site = loaded.site
     control = site.topic("control")
     value = canonical_json({"basis": basis_document(loaded)})
@@ -111,6 +115,8 @@ def adopt_basis(loaded: LoadedSite, access: KafkaAccess) -> bool:
                     last[record.partition] = record.value
     finally:
         inputs.close()
+    for before in last.values():
+        refuse_lost_targets(json.loads(before)["basis"], json.loads(value)["basis"])
     missing = [p for p in range(site.partitions) if last.get(p) != value]
     if not missing:
         return False
@@ -118,12 +124,53 @@ def adopt_basis(loaded: LoadedSite, access: KafkaAccess) -> bool:
         ("ce_specversion", b"1.0"), ("ce_type", BASIS_KIND), ("ce_source", b"operator"),
         ("ce_id", sha256(value).hexdigest()[:32].encode()),
     )  # fmt: skip
-    transactions = KafkaTransactions(access, f"{site.prefix}adopt")
+    _send(loaded, access, [OutputRecord(control, p, b"", value, headers) for p in missing])
+    return True
+
+
+def refuse_lost_targets(before: dict[str, Any], after: dict[str, Any]) -> None:
+    """A target once adopted stays in the site, under its number and name.
+
+    Its number is a bit in every ledger record, and what it still shows must be withdrawn by a
+    courier that the site names. Raises `ConfigurationError`.
+    """
+    now = {t["id"]: t["number"] for t in after["site"]["targets"]}
+    for target in before["site"]["targets"]:
+        if now.get(target["id"]) != target["number"]:
+            raise ConfigurationError(
+                f"目标 {target['id']}（编号 {target['number']}）已启用过，不能删除、改名或改编号",
+                f"target {target['id']} (number {target['number']}) has been in use: it cannot be "
+                "dropped, renamed or renumbered",
+                remedy_zh="保留该目标并写 retired: true：它所公示的将逐条撤下，不再收到新记录",
+                remedy_en="keep its entry and write retired: true: what it shows is withdrawn, "
+                "nothing new is sent there",
+                file="site.yaml",
+            )
+
+
+def request_resend(loaded: LoadedSite, access: KafkaAccess, request: Mapping[str, str]) -> None:
+    """Ask every partition to tell a target again; see `resend_request`."""
+    headers = (
+        ("ce_specversion", b"1.0"), ("ce_type", RESEND_KIND.encode()), ("ce_source", b"operator"),
+    )  # fmt: skip
+    control, value = loaded.site.topic("control"), canonical_json(request)
+    _send(loaded, access, [
+        OutputRecord(control, p, b"", value, headers) for p in range(loaded.site.partitions)
+    ])  # fmt: skip
+
+
+def resend_request(target: str, begin: str, end: str, document: str) -> dict[str, str]:
+    """A request as `resend.requested.v1` says it: dates are ISO, inclusive, empty for no bound."""
+    return {"target": target, "decided_from": begin, "decided_to": end, "document": document}
+
+
+def _send(loaded: LoadedSite, access: KafkaAccess, records: list[OutputRecord]) -> None:
+    """Control messages, all or none of them."""
+    transactions = KafkaTransactions(access, f"{loaded.site.prefix}adopt")
     transactions.initialise()
     transactions.begin()
-    transactions.produce([OutputRecord(control, p, b"", value, headers) for p in missing])
+    transactions.produce(records)
     transactions.commit()
-    return True
 
 
 def give_partition(loaded: LoadedSite, access: KafkaAccess, partition: int, slot: int) -> None:
@@ -135,8 +182,4 @@ def give_partition(loaded: LoadedSite, access: KafkaAccess, partition: int, slot
     site = loaded.site
     value = canonical_json({"owner": f"registrar.{slot}"})
     headers = (("ce_specversion", b"1.0"), ("ce_type", MAP_KIND.encode()))
-    transactions = KafkaTransactions(access, f"{site.prefix}adopt")
-    transactions.initialise()
-    transactions.begin()
-    transactions.produce([OutputRecord(site.topic("control"), partition, b"", value, headers)])
-    transactions.commit()
+    _send(loaded, access, [OutputRecord(site.topic("control"), partition, b"", value, headers)])

@@ -32,6 +32,7 @@ COMMANDS: tuple[CommandFile, ...] = (
     CommandFile("audit", "audit", "核验与重放台账 / verify and replay the ledger"),
     CommandFile("backup", "backup", "备份与恢复 / backup and restore as one set"),
     CommandFile("basis", "basis", "采用规则、日历与站点配置 / adopt rules, calendar and site"),
+    CommandFile("resend", "resend", "向目标平台重新投送 / tell a target again"),
     CommandFile("slots", "slots", "登记单元与分区 / registrar slots and partitions"),
     CommandFile("run", "run", "运行一个工作进程 / run a worker"),
     CommandFile("deploy", "deploy", "部署文件 / deploy files made out for a site"),

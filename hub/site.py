@@ -59,6 +59,8 @@ class Target(StrictModel):
     kinds: tuple[str, ...]
     clock_from: str = "1970-01-01"
     """Decisions before this date have no deadline here (a target added later)."""
+    retired: bool = False
+    """Taken off the list: shows nothing any more, withdraws what it holds; listed for ever."""
     url: str = ""
     token_file: Path | None = None
     concurrency: Annotated[int, Field(ge=1, le=256)] = 32

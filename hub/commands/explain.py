@@ -120,7 +120,7 @@ def _rules(site_folder: Path | None, kind: str) -> tuple[Rulebook, WorkingCalend
         asked = [
             Asked(t.id, t.name_zh, t.role, date.fromisoformat(t.clock_from))
             for t in loaded.site.targets
-            if kind in t.kinds
+            if kind in t.kinds and not t.retired
         ]
         rulebook = Rulebook.from_mapping(document["rulebook"])
         return rulebook, WorkingCalendar.from_mapping(document["calendar"]), asked

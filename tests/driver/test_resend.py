@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from functools import partial
 
 import pytest
 
+from hub.audit.foresee import foresee
+from hub.audit.history import read_partition
+from hub.audit.replay import MemoryState
+from hub.bootstrap import resend_request
+from hub.core.partition import BasisLibrary, PartitionCore
 from hub.core.record import CauseKind, LedgerRecord, Outcome, decode_record, encode_record
 from hub.core.state import ClockFlag, ClockKind, StageCode, decode_state
 from hub.domain.partitioning import partition_of
@@ -25,7 +32,7 @@ from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, OTHER_COMPANY, PENAL
 from tests.driver.rows import licence_row as a_licence
 from tests.driver.rows import penalty_row as a_penalty
 from tests.driver.stories import DAY, correct, move, number, report, submit, withdraw
-from tests.replay.scenario import PREFIX, run_scenario, tell_again
+from tests.replay.scenario import PREFIX, MemoryInputs, run_scenario, tell_again
 from tests.replay.tampering import forge, places, replay, verify
 
 PROVINCE, CITY, ARCHIVE = 0, 1, 2
@@ -444,3 +451,26 @@ def test_a_row_altered_in_a_resend_is_found_by_the_replay() -> None:
 
     forge(hub, partition, change)
     assert places(replay(hub).differences.kept) == [("REPLAY_DIFFERS", partition, sent.sequence)]
+
+
+@pytest.mark.parametrize("asked", [{}, {"document": "舟市监许[2026] 2号"}, {"begin": "2026-12-02"}])
+@pytest.mark.parametrize("target", ["city", "province"])
+def test_a_dry_run_counts_what_the_walk_then_says(target: str, asked: dict[str, str]) -> None:
+    """The same functions over the same ledger; and it leaves the ledger as it was."""
+    hub = run_scenario()
+    days = {"begin": "", "end": "", "document": ""} | asked
+    request_ = resend_request(target, days["begin"], days["end"], days["document"])
+    foreseen: Counter[tuple[str, str]] = Counter()
+    library = BasisLibrary()
+    before = len(hub.ledger())
+    for partition in range(hub.partitions):
+        core = PartitionCore(partition, PREFIX, library)
+        ledger = partial(read_partition, MemoryInputs(hub.log), f"{PREFIX}ledger", partition)
+        foreseen += foresee(core, ledger, MemoryState(), f"{PREFIX}control", request_, hub.now)
+    assert len(hub.ledger()) == before
+    said: Counter[tuple[str, str]] = Counter()
+    for record in told(ask_again(hub, target, **asked)):
+        assert record.state is not None
+        said[("publish" if record.publish_targets else "withdraw"), record.state.kind] += 1
+    assert foreseen == said
+    assert said

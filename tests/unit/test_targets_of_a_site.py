@@ -1,0 +1,60 @@
+"""A target once in use stays in its site: added, retired, never dropped or renumbered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hub.bootstrap import basis_document, refuse_lost_targets
+from hub.core.basis import compile_basis
+from hub.errors import ConfigurationError
+from hub.repository import DEPLOY
+from hub.site import load_site
+
+DEMO = DEPLOY / "sites" / "demo"
+
+
+def document(*targets: tuple[str, int]) -> dict[str, Any]:
+    """What of a basis document the check reads."""
+    return {"site": {"targets": [{"id": name, "number": number} for name, number in targets]}}
+
+
+BEFORE = document(("province", 0), ("city", 1))
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        document(("province", 0)),
+        document(("province", 0), ("town", 1)),
+        document(("province", 0), ("city", 2)),
+        document(("province", 1), ("city", 0)),
+    ],
+    ids=["dropped", "renamed", "renumbered", "exchanged"],
+)
+def test_a_site_that_lost_a_target_is_refused(after: dict[str, Any]) -> None:
+    """Its bit is in the ledger for ever, and what it holds needs a courier."""
+    with pytest.raises(ConfigurationError) as refused:
+        refuse_lost_targets(BEFORE, after)
+    assert "retired: true" in str(refused.value)
+    assert "不能删除" in str(refused.value)
+
+
+def test_a_site_with_a_target_more_is_adopted() -> None:
+    """Adding is free; so is changing nothing."""
+    refuse_lost_targets(BEFORE, document(("city", 1), ("province", 0), ("nation", 2)))
+    refuse_lost_targets(BEFORE, BEFORE)
+
+
+def test_a_retired_target_stays_in_the_basis_and_shows_nothing() -> None:
+    """Couriers and withdrawals go on; nothing new is named for it."""
+    before = load_site(DEMO)
+    city = next(t for t in before.site.targets if t.public)
+    targets = tuple(t.model_copy(update={"retired": t is city}) for t in before.site.targets)
+    after = before.model_copy(update={"site": before.site.model_copy(update={"targets": targets})})
+    old, new = basis_document(before), basis_document(after)
+    refuse_lost_targets(old, new)
+    assert compile_basis(old).changed_targets(compile_basis(new)) == 1 << city.number
+    assert compile_basis(new).targets_of_kind(city.kinds[0]) >> city.number & 1 == 0
+    assert compile_basis(new).target(city.number).id == city.id
