@@ -510,12 +510,13 @@ class CourierBook:
     ) -> Event | None:
         """Not an end: wait on, ask again, send again, or let the lane go."""
         delivery = held.event.delivery
+        is_delivered = delivery in self._waiting and held.event.stage != "acknowledged"
+        if isinstance(verdict, NeverSeen) and (delivery not in self._waiting or is_delivered):
+            # The request may still be travelling, or what was handed over is lost: again, same id.
+            self._due[delivery] = "send"
+            return None
         if delivery in self._waiting:
             self._poll_later(held, now)
-            return None
-        if isinstance(verdict, NeverSeen):
-            # The request may still be travelling, so it is sent again under its own id.
-            self._due[delivery] = "send"
             return None
         if how == "send" and isinstance(verdict, Retry) and not held.is_told:
             result: Result = "away" if verdict.is_whole_target else "retry"

@@ -32,6 +32,8 @@ _ACTIONS: Final[dict[bytes, Action]] = {
     b"P": "publish", b"W": "withdraw", b"p": "publish", b"w": "withdraw",
 }  # fmt: skip
 """Small letters are what is sent once more."""
+_HAS_DEPARTMENT: Final = 0x80
+"""Added to the letter of an action: the department follows (since 0.2.0)."""
 _NOTED: Final = Outcome.OUTCOME_NOTED.encode()
 
 
@@ -50,6 +52,8 @@ class Work(NamedTuple):
     """Credit code, the Kafka key."""
     is_again: bool = False
     """Whether it is sent once more at somebody's request."""
+    department: str = ""
+    """Who submitted the record; empty in what 0.1.0 wrote."""
 
 
 class Event(NamedTuple):
@@ -77,11 +81,13 @@ class Event(NamedTuple):
 
 def pack_work(work: Work, row: bytes) -> bytes:
     """Pack work and the framed row it publishes (empty for a withdrawal)."""
-    action = b"P" if work.action == "publish" else b"W"
+    letter = b"P" if work.action == "publish" else b"W"
     if work.is_again:
-        action = action.lower()
+        letter = letter.lower()
+    action = bytes([letter[0] | _HAS_DEPARTMENT])
     head = _WORK.pack(work.partition, work.sequence, work.version, work.due_at, action)
-    return b"".join((head, encode_text(work.kind), encode_bytes(work.key), row))
+    texts = encode_text(work.kind), encode_bytes(work.key), encode_text(work.department)
+    return b"".join((head, *texts, row))
 
 
 def unpack_work(record_key: bytes, stored: bytes) -> tuple[Work, bytes]:
@@ -89,9 +95,13 @@ def unpack_work(record_key: bytes, stored: bytes) -> tuple[Work, bytes]:
     partition, sequence, version, due_at, action = _WORK.unpack_from(stored)
     kind, at = decode_text(stored, _WORK.size)
     key, at = decode_bytes(stored, at)
+    department = ""
+    if action[0] & _HAS_DEPARTMENT:
+        department, at = decode_text(stored, at)
+    letter = bytes([action[0] & ~_HAS_DEPARTMENT])
     work = Work(
-        partition, sequence, record_key, version, _ACTIONS[action], due_at, kind, key,
-        action.islower(),
+        partition, sequence, record_key, version, _ACTIONS[letter], due_at, kind, key,
+        letter.islower(), department,
     )  # fmt: skip
     return work, stored[at:]
 
@@ -164,6 +174,7 @@ class Reader:
             record.state.kind,
             record.state.subject_key,
             record.outcome is Outcome.RESENT,
+            record.state.department,
         )
         return work, row_of(record, self._contracts) if is_publication else _why(record)
 
@@ -193,6 +204,7 @@ def encode_event(event: Event) -> bytes:
             "version": work.version,
             "action": work.action,
             "kind": work.kind,
+            "department": work.department,
             "due_at": work.due_at,
             "partition": work.partition,
             "sequence": work.sequence,
@@ -222,6 +234,7 @@ def decode_event(value: bytes, key: bytes) -> Event:
         told["kind"],
         key,
         told.get("again", False),
+        told.get("department", ""),
     )
     return Event(
         told["delivery"],

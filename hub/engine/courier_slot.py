@@ -308,6 +308,7 @@ class CourierSlot:
             fields,
             digest,
             "" if work.action == "publish" else self._reason(row),
+            work.department,
         )
 
     def _reason(self, row: bytes) -> str:

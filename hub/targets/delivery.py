@@ -47,6 +47,8 @@ class Delivery(NamedTuple):
     """SHA-256 of the fields in canonical form, hex."""
     reason: str
     """Why it is withdrawn, as the department said it (行政处罚法 art. 48: 公开说明理由)."""
+    department: str = ""
+    """Id of the department that submitted the record."""
 
 
 class Expected(NamedTuple):
