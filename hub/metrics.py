@@ -70,6 +70,7 @@ class Metrics:
         self._define_engine()
         self._define_sources()
         self._define_delivery()
+        self._define_file_drop()
         self._define_deadlines()
         self._define_evidence()
 
@@ -181,6 +182,28 @@ class Metrics:
             "hub_platform_away", ("target",),
             "平台是否整体无应答（1 为是）",
             "1 while the platform as a whole does not answer",
+        )  # fmt: skip
+
+    def _define_file_drop(self) -> None:
+        self.files_dropped = self._counter(
+            "hub_files_dropped_total", ("target", "result"),
+            "投递目录中的文件数（written、taken、refused、put_again）",
+            "files in a drop folder: written, taken, refused, put_again",
+        )  # fmt: skip
+        self.file_problems = self._counter(
+            "hub_file_problems_total", ("target", "problem"),
+            "文件投递中对不上的情况，按种类，见 docs/file-drop.md",
+            "what does not fit together in a file drop, by label; see docs/file-drop.md",
+        )  # fmt: skip
+        self.files_unacknowledged = self._gauge(
+            "hub_files_unacknowledged", ("target",),
+            "已写出而平台尚未接收的文件数",
+            "files written that the platform has not taken over",
+        )  # fmt: skip
+        self.file_oldest_seconds = self._gauge(
+            "hub_file_oldest_seconds", ("target",),
+            "其中最早一个文件写出后的时间（实际时间）",
+            "age of the oldest of them, real time; 0 when there is none",
         )  # fmt: skip
 
     def _define_deadlines(self) -> None:

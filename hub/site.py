@@ -43,6 +43,38 @@ class Department(StrictModel):
     files: tuple[FileSource, ...] = ()
 
 
+class FileDrop(StrictModel):
+    """The folder a target of kind `file` is reached through; see docs/file-drop.md."""
+
+    folder: Path
+    """Holds `out` (ours) and `ack` (the platform's); both must exist."""
+    layout: Literal["xml", "csv"]
+    sender: str
+    receiver: str
+    cc: str = ""
+    operator: str = ""
+    contacts: str = ""
+    departments: dict[Name, Annotated[str, Field(pattern=r"^[0-9A-Z]{4}$")]]
+    """Department id → its code in file names."""
+    tables: dict[str, Annotated[str, Field(pattern=r"^[0-9A-Z]{2}$")]]
+    """Kind of record → its code in file names; one each."""
+    rows_per_file: Annotated[int, Field(ge=1, le=50_000)] = 1_000
+    linger_seconds: Annotated[float, Field(ge=0, le=60)] = 1.0
+    """How long the first row of a file waits for more."""
+    patience_seconds: Annotated[float, Field(gt=0)] = 3_600.0
+    """How long a file that others overtook, or that is gone, may stay unacknowledged."""
+    has_mark: bool = True
+    """A CSV file begins with a byte order mark."""
+
+    @model_validator(mode="after")
+    def _codes_are_unique(self) -> FileDrop:
+        for codes in (self.departments, self.tables):
+            if len(set(codes.values())) != len(codes):
+                message = "drop: 代码重复 / a code is used twice"
+                raise ValueError(message)
+        return self
+
+
 class Target(StrictModel):
     """A place a record must be shown, and how it is reached."""
 
@@ -50,7 +82,7 @@ class Target(StrictModel):
     name_zh: str
     number: Annotated[int, Field(ge=0, le=30)]
     """Bit of this target in the ledger; never reused."""
-    kind: Literal["http", "kafka"]
+    kind: Literal["http", "kafka", "file"]
     role: str
     """A duty of the rulebook (`report` 报送, `display` 公示), which says what stops the clock."""
     public: bool
@@ -63,6 +95,8 @@ class Target(StrictModel):
     """Taken off the list: shows nothing any more, withdraws what it holds; listed for ever."""
     url: str = ""
     token_file: Path | None = None
+    drop: FileDrop | None = None
+    """How a target of kind `file` is reached."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 32
     timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
     attempts: Annotated[int, Field(ge=1, le=100)] = 8

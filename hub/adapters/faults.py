@@ -20,6 +20,11 @@ HOOKS = (
     "before_flush", "before_commit", "after_commit", "mid_rocks_write", "after_intent",
     "after_effect", "before_result",
 )  # fmt: skip
+FILE_HOOKS = (
+    "after_file_part", "after_file_number", "after_file_rename", "after_file_manifest",
+    "after_file_ack",
+)  # fmt: skip
+"""Those of a courier that writes files, besides."""
 _DELAY_SECONDS = 2.0
 
 

@@ -6,26 +6,52 @@ platform and brings back what is said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import datetime as dt
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
+from hub.adapters.drop_folder import DropFolder
+from hub.adapters.file_book import FileBook
+from hub.adapters.file_drop import DropSettings, FileWork
+from hub.adapters.file_platform import FilePlatform
 from hub.adapters.http import HttpPlatform
+from hub.adapters.lease import FolderLease
 from hub.errors import ConfigurationError
 from hub.targets import Call, Language
+from hub.targets.file import FileLanguage
+from hub.targets.file_layout import Heading
 from hub.targets.http import HttpLanguage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hub.engine.courier_book import How
     from hub.engine.courier_requests import Landed
-    from hub.site import LoadedSite, Target
+    from hub.ports import BusinessClock, FaultHooks
+    from hub.site import FileDrop, LoadedSite, Target
 
-Observe = Callable[[float], object]
-"""Told the seconds of every request; may be called from a thread of the adapter's own."""
+
+class Surroundings(NamedTuple):
+    """What a courier's adapter may use of the process it runs in, from any thread."""
+
+    folder: Path
+    """The courier's state folder."""
+    clock: BusinessClock
+    faults: FaultHooks
+    observe: Callable[[float], object]
+    """Told the seconds of every request."""
+    report: Callable[[str, Mapping[str, float]], object]
+    """Told what happened besides: event and numbers, as `CourierWatch.report` reads them."""
+
 
 CallT_contra = TypeVar("CallT_contra", bound=Call, contravariant=True)
 
 _MARGIN_SECONDS: Final = 2.0
 """Beyond the time-out: a request that left at the last moment, and its way through the network."""
+_FILE_POLL_SECONDS: Final = 30.0
+"""What a platform says of a file is told unasked; asking is for what was lost on the way."""
+_BEIJING: Final = dt.timezone(dt.timedelta(hours=8))
 _TOPIC_GRACE_SECONDS: Final = 1.0
 """By topic nothing of a fenced predecessor can arrive; its answers only have to be read first."""
 
@@ -71,7 +97,7 @@ class Carrier(NamedTuple):
     """Whether the platform can be asked about a delivery; otherwise it is sent again, same id."""
     speak: Callable[[LoadedSite, Target], Language[Any, Any] | None]
     """The kind's language with the target's settings; None when it is reached by topic."""
-    reach: Callable[[LoadedSite, Target, Observe], Platform[Any]]
+    reach: Callable[[LoadedSite, Target, Surroundings], Platform[Any]]
     grace_seconds: Callable[[Target], float]
     """The longest a call of a predecessor may still have an effect."""
     first_poll_seconds: float = 0.2
@@ -82,8 +108,8 @@ def _within_the_timeout(target: Target) -> float:
     return target.timeout_seconds + _MARGIN_SECONDS
 
 
-def _reach_http(_loaded: LoadedSite, target: Target, observe: Observe) -> HttpPlatform:
-    return HttpPlatform(target.url, target.timeout_seconds, target.concurrency, observe)
+def _reach_http(_loaded: LoadedSite, target: Target, around: Surroundings) -> HttpPlatform:
+    return HttpPlatform(target.url, target.timeout_seconds, target.concurrency, around.observe)
 
 
 def _speak_http(loaded: LoadedSite, target: Target) -> HttpLanguage:
@@ -106,6 +132,59 @@ def _speak_http(loaded: LoadedSite, target: Target) -> HttpLanguage:
     ) from problem
 
 
+def _drop_of(loaded: LoadedSite, target: Target) -> FileDrop:
+    """Raises `ConfigurationError` without a `drop`, or when something has no code in file names."""
+    drop = target.drop
+    lacking = ["drop"]
+    if drop is not None:
+        departments = {one.id for one in loaded.site.departments}
+        lacking = sorted(
+            (departments - set(drop.departments)) | (set(target.kinds) - set(drop.tables))
+        )
+        if not lacking:
+            return drop
+    raise ConfigurationError(
+        f"文件目标 {target.id} 缺少设置：{', '.join(lacking)}",
+        f"the file target {target.id} lacks settings: {', '.join(lacking)}",
+        remedy_zh="在该目标的 drop 下写明目录，并为每个部门写四位代码、每类数据写两位表号",
+        remedy_en="under drop name the folder, four characters per department, two per kind",
+        file="site.yaml",
+    )
+
+
+def _speak_file(loaded: LoadedSite, target: Target) -> FileLanguage:
+    """Raises `ConfigurationError` for settings that are missing."""
+    _drop_of(loaded, target)
+    return FileLanguage()
+
+
+def _reach_file(loaded: LoadedSite, target: Target, around: Surroundings) -> FilePlatform:
+    wanted = _drop_of(loaded, target)
+    root = loaded.path(wanted.folder)
+    book = FileBook(around.folder / "files.sqlite")
+    scope = ("public", "government", "authorised")
+    security = max(scope.index(one) for one in target.clearance) + 1
+    heading = Heading(
+        wanted.sender, wanted.receiver, wanted.cc, str(security), wanted.operator, wanted.contacts
+    )
+    settings = DropSettings(
+        wanted.layout, heading, wanted.departments, wanted.tables, wanted.rows_per_file,
+        wanted.patience_seconds, wanted.has_mark,
+    )  # fmt: skip
+    folder = DropFolder(root, around.faults)
+    work = FileWork(
+        folder, book, settings, around.faults, lambda: _day_of(around.clock.now()), time.time
+    )
+    return FilePlatform(
+        work, FolderLease(root / "out" / ".hub"), target.timeout_seconds, wanted.linger_seconds,
+        around.report, book.close,
+    )  # fmt: skip
+
+
+def _day_of(at: int) -> str:
+    return dt.datetime.fromtimestamp(at / 1000, _BEIJING).strftime("%Y%m%d")
+
+
 CARRIERS: Final[dict[str, Carrier]] = {
     "http": Carrier(
         can_ask=True, speak=_speak_http, reach=_reach_http, grace_seconds=_within_the_timeout
@@ -113,8 +192,15 @@ CARRIERS: Final[dict[str, Carrier]] = {
     "kafka": Carrier(
         can_ask=False,
         speak=lambda _loaded, _target: None,
-        reach=lambda _loaded, _target, _observe: NoPlatform(),
+        reach=lambda _loaded, _target, _around: NoPlatform(),
         grace_seconds=lambda _target: _TOPIC_GRACE_SECONDS,
+    ),
+    "file": Carrier(
+        can_ask=True,
+        speak=_speak_file,
+        reach=_reach_file,
+        grace_seconds=_within_the_timeout,
+        first_poll_seconds=_FILE_POLL_SECONDS,
     ),
 }
 """Every kind of target the hub can deliver to."""

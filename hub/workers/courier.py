@@ -16,7 +16,7 @@ from hub.engine.courier_book import Policy
 from hub.engine.courier_requests import Abandon, Collect, Launch, Seconds
 from hub.engine.courier_slot import CourierPlan, CourierSlot
 from hub.engine.drive import Driver
-from hub.workers.carriers import CARRIERS
+from hub.workers.carriers import CARRIERS, Surroundings
 from hub.workers.engine_watch import begin_engine, count_engine
 from hub.workers.registrar import business_clock_of
 
@@ -106,8 +106,20 @@ class CourierWatch:
                         metrics.platform_away.labels(target).set(number)
                     else:
                         metrics.delivery_open.labels(target, state).set(number)
+            case "files" | "file_problems" | "files_standing":
+                self._report_files(event, numbers)
             case _:
                 count_engine(metrics, self._health.worker, event, numbers)
+
+    def _report_files(self, event: str, numbers: Mapping[str, float]) -> None:
+        metrics, target = self._metrics, self._target
+        if event == "files_standing":
+            metrics.files_unacknowledged.labels(target).set(numbers["open"])
+            metrics.file_oldest_seconds.labels(target).set(numbers["oldest_seconds"])
+            return
+        counter = metrics.files_dropped if event == "files" else metrics.file_problems
+        for label, number in numbers.items():
+            counter.labels(target, label).inc(number)
 
     def observe(self, seconds: float) -> None:
         """Record how long one request took."""
@@ -133,7 +145,11 @@ def run_courier(
     plan = plan_of(loaded, target)
     lease = FolderLease(folder)
     lease.take()
-    platform = CARRIERS[target.kind].reach(loaded, target, watch.observe)
+    faults = EnvironmentFaults()
+    clock = business_clock_of(loaded)
+    platform = CARRIERS[target.kind].reach(
+        loaded, target, Surroundings(folder, clock, faults, watch.observe, watch.report)
+    )
     name = f"{site.prefix}courier.{target.id}"
     inputs = KafkaInputs(access, name)
     store = RocksStore(folder / "rocksdb")
@@ -144,9 +160,9 @@ def run_courier(
         transactions=transactions,
         inputs=inputs,
         store=store,
-        business_clock=business_clock_of(loaded),
+        business_clock=clock,
         engine_clock=SystemEngineClock(),
-        faults=EnvironmentFaults(),
+        faults=faults,
         report=watch.report,
         warn=lambda why: _log.warning("starting again", extra={"reason": why}),
     )

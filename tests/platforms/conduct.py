@@ -42,6 +42,22 @@ TOPIC_MANNERS = (
 )
 """What the city can do wrong."""
 
+FILE_MANNERS = (
+    "late",
+    "half",
+    "twice",
+    "partial",
+    "lose",
+    "lose_applied",
+    "skip",
+    "gap",
+    "wrong_digest",
+    "unknown",
+)
+"""What the platform that takes files can do wrong: acknowledge late, half-written, twice, in parts,
+with another file's digest or for a file never written; lose a file before or after its effect,
+leave one lying, or call the one before missing."""
+
 STATUS_MANNERS = frozenset(
     {"429", "500", "503", "late", "never_lost", "reset_lost", "wrong_delivery", "not_json", "huge"}
 )

@@ -346,6 +346,19 @@ class Book:
         row = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
         return str(row[0]) if row else None
 
+    def settings(self, head: str, value: str) -> list[str]:
+        """Return the names that begin with `head` and have this value."""
+        rows = self._db.execute(
+            "SELECT name FROM settings WHERE substr(name, 1, ?) = ? AND value = ? ORDER BY name",
+            (len(head), head, value),
+        )
+        return [str(name) for (name,) in rows]
+
+    def verdicts(self, verdict: str) -> int:
+        """Count the requests that were noted with this verdict."""
+        row = self._db.execute("SELECT count(*) FROM requests WHERE verdict = ?", (verdict,))
+        return int(row.fetchone()[0])
+
     def set_setting(self, name: str, value: str) -> None:
         """Keep a setting."""
         self._begin().execute(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import struct
 
 from hub.engine import requests as ask
 from hub.engine.courier_book import CourierBook, Policy, Step
-from hub.engine.courier_records import Event, Noted, Work
+from hub.engine.courier_records import Event, Noted, Work, pack_work, unpack_work
 from hub.engine.courier_requests import Abandon
-from hub.targets.delivery import Accepted, Retry, Unknown
+from hub.targets.delivery import Accepted, Delivered, NeverSeen, Retry, Unknown
 from tests.simulator.courier_world import World
 from tests.simulator.test_courier import check, submit
 
@@ -387,3 +388,37 @@ def test_an_acknowledged_delivery_is_polled_until_it_is_published() -> None:
         assert stages(world, target) == ["acknowledged"]
         world.settle()
         assert stages(world, target) == ["acknowledged", "published"]
+
+
+def test_what_was_handed_over_and_is_lost_is_handed_over_again_under_its_id() -> None:
+    """The folder forgot it before the platform said a word; what is acknowledged is waited for."""
+    book = CourierBook(POLICY)
+    book.fold_work(work(1, 5), b"row", {})
+    (step,) = book.plan(0.0, 9)
+    event = intent(step)
+    book.fold_event(event, {}, 0.0)
+    handed = book.settle(event.delivery, "send", Delivered(), 1, 0.0)
+    assert handed is not None
+    book.fold_event(handed, {}, 0.0)
+    assert [one.how for one in book.plan(1.0, 9)] == ["poll"]
+    assert book.settle(event.delivery, "poll", NeverSeen(), 1, 1.0) is None
+    (again,) = book.plan(1.0, 9)
+    assert (again.how, again.delivery) == ("send", event.delivery)
+    taken = book.settle(event.delivery, "answer", Accepted("acknowledged", "r", 1), 1, 1.1)
+    assert taken is not None
+    book.fold_event(taken, {}, 1.1)
+    assert book.settle(event.delivery, "poll", NeverSeen(), 1, 1.2) is None
+    assert book.plan(1.2, 9) == []
+
+
+def test_work_stored_by_the_first_release_is_read() -> None:
+    """It had no department; a courier is upgraded with its state as it is."""
+    one = work(1, 5)
+    stored = pack_work(one._replace(department="market"), b"row")
+    assert unpack_work(one.record_key, stored) == (one._replace(department="market"), b"row")
+    head = struct.Struct(">HQIQc")
+    kind, key = one.kind.encode(), one.key
+    old = head.pack(one.partition, one.sequence, one.version, one.due_at, b"P") + b"".join(
+        (bytes([len(kind) * 2]), kind, bytes([len(key) * 2]), key, b"row")
+    )
+    assert unpack_work(one.record_key, old) == (one, b"row")

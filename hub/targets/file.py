@@ -1,0 +1,110 @@
+"""Platforms that take files from a folder and answer with acknowledgement files.
+
+What is asked of the adapter, and what its replies mean. A row in a file that lies there complete
+is *delivered*, no more: the platform has not spoken yet.
+"""
+
+from typing import NamedTuple, TypeAlias, assert_never
+
+from hub.targets.delivery import (
+    Delivered,
+    Delivery,
+    Expected,
+    NeverSeen,
+    Refused,
+    Retry,
+    Unknown,
+    Verdict,
+    read_receipt,
+)
+
+
+class Filing(NamedTuple):
+    """Write this row into a file of its department, table and action."""
+
+    delivery: str
+    row: Delivery
+
+
+class Question(NamedTuple):
+    """What became of this delivery? It changes nothing."""
+
+    delivery: str
+
+
+Call: TypeAlias = Filing | Question
+
+
+class Filed(NamedTuple):
+    """The row lies in a file with its manifest; `file` is the file's name."""
+
+    file: str
+
+
+class Answered(NamedTuple):
+    """The platform has spoken: the row's entry of an acknowledgement file."""
+
+    told: dict[str, object]
+
+
+class Unfiled(NamedTuple):
+    """The row is in no file, or the platform has thrown that file away."""
+
+
+class Failed(NamedTuple):
+    """Nothing was written: the disk is full, the folder is gone or closed to us."""
+
+    why: str
+
+
+class Unsure(NamedTuple):
+    """The file's number is given out; whether the file lies there is not known."""
+
+    why: str
+
+
+class Unfit(NamedTuple):
+    """The layout has no way to write this column's text."""
+
+    column: str
+
+
+Reply: TypeAlias = Filed | Answered | Unfiled | Failed | Unsure | Unfit
+
+
+class FileLanguage:
+    """Language of the kind `file`; what a file looks like is `hub/targets/file_layout.py`."""
+
+    def send_call(self, delivery: Delivery) -> Call:
+        """Return what publishes or withdraws."""
+        return Filing(delivery.delivery, delivery)
+
+    def ask_call(self, asked: Expected) -> Call:
+        """Return the question what became of a delivery."""
+        return Question(asked.delivery)
+
+    def judge_send(self, reply: Reply, expected: Expected) -> Verdict:
+        """Say what came of a `send_call`; a row filed before may have been answered meanwhile."""
+        return _judge(reply, expected)
+
+    def judge_ask(self, reply: Reply, expected: Expected) -> Verdict:
+        """Say what came of an `ask_call`, or what an acknowledgement file said unasked."""
+        return _judge(reply, expected)
+
+
+def _judge(reply: Reply, expected: Expected) -> Verdict:
+    match reply:
+        case Filed():
+            return Delivered()
+        case Answered(told):
+            return read_receipt(told, expected)
+        case Unfiled():
+            return NeverSeen()
+        case Failed(why):
+            return Retry(why, is_whole_target=True)
+        case Unsure(why):
+            return Unknown(why)
+        case Unfit(column):
+            return Refused("LAYOUT_CANNOT_CARRY", f"文件格式无法承载 / cannot be written: {column}")
+        case _:
+            assert_never(reply)
