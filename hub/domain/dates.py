@@ -13,7 +13,7 @@ Days of business begin and end at 00:00 Asia/Shanghai, which has been UTC+8 all 
 """
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 from hub.domain.remembering import remembered
@@ -129,3 +129,17 @@ def due_at_ms(on: date) -> int:
 def day_of_ms(at_ms: int) -> date:
     """The business day (Asia/Shanghai) of a moment in milliseconds since the epoch."""
     return date.fromordinal((at_ms + _SHANGHAI_MS) // _DAY_MS + _EPOCH_DAY)
+
+
+def month_days(month: str) -> tuple[date, date]:
+    """First and last day of `2026-10`. Raises `ValueError` for what is no month."""
+    first = date.fromisoformat(f"{month}-01")
+    following = date(first.year + first.month // 12, first.month % 12 + 1, 1)
+    return first, following - timedelta(days=1)
+
+
+def two_months(on: date) -> list[tuple[date, date]]:
+    """First and last days of the month of a day, and of the one before."""
+    first, last = month_days(on.isoformat()[:7])
+    before = first - timedelta(days=1)
+    return [(first, last), month_days(before.isoformat()[:7])]
