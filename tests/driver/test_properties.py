@@ -26,6 +26,7 @@ from hub.core.state import (
 from hub.domain.partitioning import partition_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
+from tests.driver.resends import request, showing, with_archive
 from tests.driver.rows import (
     DEPARTMENT,
     LICENCE,
@@ -47,17 +48,20 @@ from tests.replay.tampering import finder, verify
 
 HOUR = 3_600_000
 COMPANIES = [company(n) for n in range(3)]
-PUBLISHING = {Outcome.ACCEPTED, Outcome.CORRECTED, Outcome.HELD_RELEASED}
+PUBLISHING = {
+    Outcome.ACCEPTED, Outcome.CORRECTED, Outcome.HELD_RELEASED, Outcome.RESENT, Outcome.REPROJECTED,
+}  # fmt: skip
 GONE = {Status.WITHDRAWN, Status.MOVED}
 
 
 def _bases() -> list[dict[str, Any]]:
-    """Four bases: as it is, with a notice, with other rights, without the city site."""
+    """As it is, with a notice, other rights, without the city site, one target more, one less."""
     rights = rows.basis()
     rights["site"]["departments"][OTHER_DEPARTMENT]["may_act_on"] = [DEPARTMENT]
     fewer = with_notice_for_2027()
     fewer["site"]["targets"].pop()
-    return [rows.basis(), with_notice_for_2027(), rights, fewer]
+    retired = showing(1, [])
+    return [rows.basis(), with_notice_for_2027(), rights, fewer, with_archive(), retired]
 
 
 BASES = _bases()
@@ -235,6 +239,15 @@ class AnyHistory(RuleBasedStateMachine):
         """Another basis."""
         self.hub.adopt(BASES[number])
 
+    @rule(
+        name=st.sampled_from(["province", "city", "archive"]),
+        document=st.sampled_from(["", "", "舟示(2026)1号"]),
+        begin=st.sampled_from(["", "", "2026-12-01"]),
+    )
+    def ask_again(self, name: str, document: str, begin: str) -> None:
+        """Somebody asks for a target to be told again, also one the site does not have."""
+        request(self.hub, name, document=document, begin=begin)
+
     def teardown(self) -> None:
         """All is decided; now everything must hold."""
         if not hasattr(self, "hub"):
@@ -248,6 +261,7 @@ class AnyHistory(RuleBasedStateMachine):
         for partition in range(2):
             self._indexes_follow_the_states(partition)
             self._what_is_named_may_be_named(self.hub.ledger(partition))
+            self._what_is_live_is_shown_as_the_basis_says(partition)
 
     def _replay_equals_ledger_and_state(self) -> None:
         replayer = Replayer(PREFIX)
@@ -278,6 +292,19 @@ class AnyHistory(RuleBasedStateMachine):
             assert state.timer_at == min((c.next_mark() for c in state.clocks), default=NEVER)
             assert_withdrawals_are_timed(state)
 
+    def _what_is_live_is_shown_as_the_basis_says(self, partition: int) -> None:
+        """After every walk: of a kind without rules, each target that shows it and no other."""
+        head = partition.to_bytes(2)
+        assert not [key for key in self.hub.store if key[:3] in (head + b"e", head + b"f")]
+        basis = self.hub.slot.cores[partition].basis
+        assert basis is not None
+        for key, value in self.hub.store.items():
+            state = decode_state(value) if key[:3] == head + b"r" else None
+            if state is not None and state.status is Status.LIVE:
+                every = basis.targets_of_kind(state.kind)
+                assert state.publish & ~every == 0
+                assert state.kind != LICENCE or state.publish == every
+
     def _what_is_named_may_be_named(self, ledger: list[LedgerRecord]) -> None:
         states: dict[bytes, RecordState] = {}
         named: dict[bytes, int] = {}
@@ -298,7 +325,10 @@ class AnyHistory(RuleBasedStateMachine):
                 assert record.withdraw_targets == state.named
                 assert state.publish == 0
             if before is not None and record.publish_targets | record.withdraw_targets:
-                assert state.version == before.version + 1
+                steps = {Outcome.RESENT: {0}, Outcome.REPROJECTED: {0, 1}}
+                assert state.version - before.version in steps.get(record.outcome, {1})
+            if record.outcome is Outcome.RESENT:
+                assert state == before
             states[record.record_key] = state
 
 

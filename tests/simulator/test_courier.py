@@ -14,6 +14,7 @@ from hub.contracts import Fault, project
 from hub.core.record import LedgerRecord, decode_record
 from hub.targets.delivery import digest_of
 from tests.driver import rows
+from tests.driver.resends import ask_again
 from tests.driver.rows import AUTHORITY, COMPANY, DEPARTMENT, LICENCE, OTHER_COMPANY, framed
 from tests.simulator.courier_world import FATES, World
 
@@ -51,7 +52,9 @@ def submit(world: World, what: str, record: int, content: int) -> None:
 
 
 def row_inside(record: LedgerRecord) -> bytes:
-    """Return the framed licence that an accepted or corrected submission carries."""
+    """Return the framed licence an accepted or corrected submission carries, or a resend."""
+    if record.row:
+        return record.row
     decoded = rows.CONTRACTS.decode_framed(record.cause.value)
     assert not isinstance(decoded, Fault)
     contract, row = decoded
@@ -119,6 +122,9 @@ actions = st.one_of(
         st.sampled_from(["province", "city"]),
         st.integers(1, 3),
     ),
+    st.tuples(
+        st.just("resend"), st.sampled_from(["province", "city"]), st.sampled_from(["", "1", "2"])
+    ),
     st.tuples(st.just("time"), st.sampled_from([0.3, 1.0, 5.0, 70.0]), st.just(0)),
 )
 
@@ -137,6 +143,8 @@ def act(world: World, action: tuple[Any, ...]) -> None:
         case ("refused" | "unknown" as what, target, count):
             world.couriers[target].commit_fate = what
             world.couriers[target].turns(count)
+        case ("resend", target, number):
+            ask_again(world.hub, target, document=number and number_of(int(number)))
         case ("time", seconds, _):
             world.pass_time(seconds)
         case (name, target, nth):

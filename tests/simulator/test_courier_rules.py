@@ -10,6 +10,7 @@ from hub.engine.courier_book import CourierBook, Policy, Step
 from hub.engine.courier_records import Event, Noted, Work, pack_work, unpack_work
 from hub.engine.courier_requests import Abandon
 from hub.targets.delivery import Accepted, Delivered, NeverSeen, Retry, Unknown
+from tests.driver.resends import ask_again
 from tests.simulator.courier_world import World
 from tests.simulator.test_courier import check, submit
 
@@ -422,3 +423,76 @@ def test_work_stored_by_the_first_release_is_read() -> None:
         (bytes([len(kind) * 2]), kind, bytes([len(key) * 2]), key, b"row")
     )
     assert unpack_work(one.record_key, old) == (one, b"row")
+
+
+def test_a_resend_is_a_delivery_of_its_own_with_the_same_version_and_content() -> None:
+    """The platform takes an equal version; what it shows is what it showed."""
+    world = World()
+    submit(world, "new", 1, 0)
+    world.settle()
+    shown = world.province.live()
+    ask_again(world.hub, "province")
+    world.settle()
+    intents = [one for one in world.couriers["province"].events() if not one.result]
+    assert [one.work.version for one in intents] == [1, 1]
+    assert [one.work.is_again for one in intents] == [False, True]
+    assert len({one.delivery for one in intents}) == 2
+    assert len({one.digest for one in intents}) == 1
+    assert world.province.live() == shown
+    check(world)
+
+
+def test_a_resend_is_projected_under_the_clearance_of_today() -> None:
+    """A narrower clearance takes back what was shown before it."""
+    world = World()
+    submit(world, "new", 1, 0)
+    world.settle()
+    courier = world.couriers["province"]
+    before = [one.digest for one in courier.events() if not one.result]
+    courier.plan = courier.plan._replace(clearance=frozenset({"public"}))
+    courier.crash()
+    ask_again(world.hub, "province")
+    world.settle()
+    digests = [one.digest for one in courier.events() if not one.result]
+    assert digests[0] == before[0] != digests[1]
+    check(world)
+
+
+def test_what_is_withdrawn_again_says_the_same_reason() -> None:
+    """行政处罚法 art. 48 holds the second time, too."""
+    world = World()
+    submit(world, "new", 1, 0)
+    submit(world, "withdraw", 1, 0)
+    world.settle()
+    ask_again(world.hub, "province")
+    world.settle()
+    assert world.province.reasons == ["许可被撤销", "许可被撤销"]
+    check(world)
+
+
+def test_the_answer_to_the_first_naming_does_not_end_the_second() -> None:
+    """Resent while version 1 is on its way; the courier loses its disk: both are delivered."""
+    world = World()
+    submit(world, "new", 1, 0)
+    world.couriers["province"].turns(3)
+    ask_again(world.hub, "province")
+    world.hub.run()
+    world.couriers["province"].crash(lose_disk=True)
+    world.settle()
+    assert world.province.posts.total() == 2
+    assert [one.work.is_again for one in world.couriers["province"].events() if one.result] == [
+        False, True,
+    ]  # fmt: skip
+
+
+def test_a_report_of_the_first_naming_read_late_leaves_the_second_to_be_sent() -> None:
+    """The ledger holds: named, named again, report on the first. Older reports say no place."""
+    for sequence in (1, None):
+        book = CourierBook(Policy(3, 3, 2.0, can_ask=True))
+        first = Work(0, 1, b"k" * 16, 1, "publish", 0, "licence.granted.v1", b"code")
+        again = first._replace(sequence=2, is_again=True)
+        for work in (first, again):
+            book.fold_work(work, b"row", {})
+        book.fold_noted(Noted(b"k" * 16, 1, "publish", "published", sequence), {})
+        book.resume(0.0, 0.0)
+        assert [step.work for step in book.plan(0.0, 3)] == [again]

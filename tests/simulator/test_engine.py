@@ -14,7 +14,7 @@ from hub.audit.verify import Verifier
 from hub.core import keys
 from hub.core.basis import canonical_json
 from hub.core.partition import BasisLibrary
-from hub.core.record import CauseKind, decode_record
+from hub.core.record import CauseKind, Outcome, decode_record
 from hub.core.state import decode_state
 from hub.domain.partitioning import partition_of
 from hub.engine import requests as ask
@@ -23,6 +23,7 @@ from hub.engine.slot import Slot, SlotPlan
 from hub.errors import IntegrityError
 from hub.ports import OutputRecord
 from tests.driver import rows
+from tests.driver.resends import told
 from tests.driver.rows import AUTHORITY, DEPARTMENT, LICENCE, OTHER_DEPARTMENT, framed, licence_row
 from tests.replay.scenario import company
 from tests.simulator.engine_world import Disk, Faults, ModelBroker, Process, Setting, World
@@ -50,6 +51,7 @@ TOPICS = (
 def _small_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     """A transaction is decided and sent in several stretches, as a large one is."""
     monkeypatch.setattr(slot, "DECIDED_AT_ONCE", 3)
+    monkeypatch.setattr(slot, "WALK_STEP", 5)
 
 
 class Inputs:
@@ -77,6 +79,14 @@ class Inputs:
         value = canonical_json({"basis": document})
         headers = (("ce_type", b"basis.adopted.v1"),)
         for partition in PARTITIONS:
+            self.records.append(OutputRecord(TOPICS[0], partition, b"", value, headers))
+
+    def ask_again(self, target: str) -> None:
+        """Somebody asks for a target to be told again."""
+        asked = {"target": target, "decided_from": "", "decided_to": "", "document": ""}
+        headers = (("ce_type", b"resend.requested.v1"),)
+        for partition in PARTITIONS:
+            value = canonical_json(asked)
             self.records.append(OutputRecord(TOPICS[0], partition, b"", value, headers))
 
     def move(self, number: int) -> None:
@@ -129,6 +139,8 @@ def some_inputs() -> list[OutputRecord]:
         inputs.add(department, kind, row["XK_XDR_SHXYM"], value)
         if n % 9 == 8:
             inputs.move(100 + 2 * n)
+        if n in (20, 40):
+            inputs.ask_again("city" if n == 20 else "province")
         if n == 30:
             second = rows.basis()
             second["site"]["departments"][OTHER_DEPARTMENT]["may_act_on"] = [DEPARTMENT]
@@ -192,7 +204,8 @@ def check_ledger(world: World) -> None:
     report = verifier.report()
     assert [finding.text() for finding in report.differences.kept] == []
     assert report.waiting == 0
-    ledger = [record for records in ledger_of(world).values() for record in records]
+    ledgers = ledger_of(world)
+    ledger = [record for records in ledgers.values() for record in records]
     departures = sum(r.move is not None and r.kind == "record.moved_out.v1" for r in ledger)
     notes = [
         note
@@ -201,6 +214,13 @@ def check_ledger(world: World) -> None:
         if ("ce_type", b"move.noted.v1") in note.headers
     ]
     assert len(notes) == departures
+    ended = [
+        (p, r.cause.topic) for p, rs in ledgers.items() for r in rs if r.outcome is Outcome.WALKED
+    ]
+    assert len(ended) == len(set(ended)) == 2 * len(PARTITIONS)
+    again = [(r.cause.topic, p, r.record_key) for p, rs in ledgers.items() for r in told(rs)]
+    assert len(again) == len(set(again)) > 0
+    assert not [key for key in world.main.disk.values if key[2:3] in (b"e", b"f")]
     fresh = Process(world, Disk())
     for _ in range(3000):
         fresh.step()
