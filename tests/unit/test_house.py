@@ -183,6 +183,21 @@ def test_the_repository_knows_no_machine_but_the_user_s(what: str) -> None:
     assert found == [], what
 
 
+def test_ci_installs_the_programs_that_tests_skip_without() -> None:
+    """A test that is skipped everywhere proves nothing; `.ci/packages.txt` has its package."""
+    lines = (ROOT / ".ci" / "packages.txt").read_text(encoding="utf-8").splitlines()
+    installed = {line.partition("#")[0].strip() for line in lines}
+    named = {
+        package
+        for path in (ROOT / "tests").rglob("*.py")
+        for package in re.findall(
+            r'apt(?:-get)? install ([a-z][a-z0-9-]+)"', path.read_text("utf-8")
+        )
+    }
+    assert named
+    assert named <= installed
+
+
 # --- reasons -------------------------------------------------------------------------------------
 
 GIVES_REASONS = frozenset(
