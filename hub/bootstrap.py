@@ -51,6 +51,7 @@ def basis_document(loaded: LoadedSite) -> dict[str, object]:
             "partitions": site.partitions,
             "departments": {
                 d.id: {"authorities": sorted(d.authorities), "may_act_on": sorted(d.may_act_on)}
+                | ({"agent": True} if d.kind == "agent" else {})
                 for d in site.departments
             },
             "targets": [

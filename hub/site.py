@@ -21,8 +21,7 @@ Sharing = Literal["public", "government", "authorised"]
 class FileSource(StrictModel):
     """A folder a department drops files into.
 
-    Its sub-folders are `licences`, `penalties`, `corrections`, `withdrawals`, `court-listings`,
-    `court-exits`, `court-snapshots`, `commitments` and `output-counts`; what is not there is empty.
+    Its sub-folders are `licences`, `penalties`, `corrections` and `withdrawals`.
     """
 
     name: Name
@@ -42,6 +41,8 @@ class Department(StrictModel):
     may_act_on: tuple[Name, ...] = ()
     """Departments whose records this one may correct, withdraw or move, besides its own."""
     files: tuple[FileSource, ...] = ()
+    kind: Literal["office", "agent"] = "office"
+    """An `agent` is the hub's own: it makes the statements that contracts leave to agents."""
 
 
 class FileDrop(StrictModel):
@@ -103,6 +104,30 @@ class Target(StrictModel):
     attempts: Annotated[int, Field(ge=1, le=100)] = 8
 
 
+class CaseLevel(StrictModel):
+    """Who is told of what is due soon or overdue, and when."""
+
+    name_zh: str
+    after_hours: Annotated[float, Field(ge=0, le=24 * 90)] = 0
+    """Business hours since the first level was told; a level is told while something waits."""
+    department: Name | None = None
+    """None is the department whose records they are."""
+
+
+class Cases(StrictModel):
+    """What the case agents do: `hub run cases`."""
+
+    department: Name
+    """Of `kind: agent`; its first authority is the credit centre's code."""
+    remind_working_days: tuple[Annotated[int, Field(ge=1, le=60)], ...] = (5, 1)
+    """A commitment's accepting unit is reminded when so many working days are left."""
+    hour: Annotated[int, Field(ge=0, le=23)] = 9
+    """When due-soon and overdue records are told on a working day, Asia/Shanghai."""
+    levels: Annotated[tuple[CaseLevel, ...], Field(min_length=1, max_length=9)] = (
+        CaseLevel(name_zh="经办人"),
+    )
+
+
 class Site(StrictModel):
     """One site, as `site.yaml` says it; paths are relative to the site folder."""
 
@@ -121,6 +146,24 @@ class Site(StrictModel):
     """Partitions of each registrar slot; empty is one slot for all. A change is handed over."""
     departments: tuple[Department, ...]
     targets: tuple[Target, ...]
+    cases: Cases | None = None
+    """None: the site runs no case agents."""
+
+    @model_validator(mode="after")
+    def _agents_and_levels_are_departments(self) -> Site:
+        known = {department.id: department for department in self.departments}
+        if self.cases is not None:
+            agent = known.get(self.cases.department)
+            if agent is None or agent.kind != "agent" or not agent.authorities:
+                message = (
+                    "cases.department: 应为 kind: agent 且有机关代码的部门 / "
+                    "must be a department of kind: agent with an authority"
+                )
+                raise ValueError(message)
+            if any(each.department not in {None, *known} for each in self.cases.levels):
+                message = "cases.levels: 没有这个部门 / no such department"
+                raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _names_and_numbers_are_unique(self) -> Site:

@@ -142,10 +142,11 @@ def _layout_faults(released: Schema, current: Schema) -> list[tuple[str, str]]:
         found.append(("SCHEMA_ID_FORGOTTEN", ""))
     if not set(current.rules) <= set(released.rules):
         found.append(("RULE_ADDED", ""))
-    if (released.subject, released.takes_down, released.follows) != (
+    if (released.subject, released.takes_down, released.follows, released.submitted_by) != (
         current.subject,
         current.takes_down,
         current.follows,
+        current.submitted_by,
     ):
         found.append(("IDENTITY_CHANGED", ""))
     return found

@@ -140,6 +140,8 @@ class Schema:
     """The kind of record this kind takes down by naming it; empty for all but such references."""
     follows: str
     """The kind whose live record a row of this kind makes a new version of, undeclared."""
+    submitted_by: str
+    """`agent`: only the site's agents state this, and they state nothing else; "": the others."""
     earlier: tuple[tuple[int, int], ...]
     """Schema ids this kind had before, with how many of today's fields, from the first, it had.
 
@@ -170,8 +172,8 @@ class Schema:
 _SCHEMA_KEYS: Final = frozenset(
     {
         "type", "name", "namespace", "hub_schema_id", "kind", "subject", "title_zh",
-        "legal_source", "identity", "cross_field_rules", "takes_down", "follows", "earlier", "doc",
-        "fields",
+        "legal_source", "identity", "cross_field_rules", "takes_down", "follows", "submitted_by",
+        "earlier", "doc", "fields",
     }
 )  # fmt: skip
 _FIELD_KEYS: Final = frozenset(
@@ -213,6 +215,7 @@ def parse_schema(kind: str, text: str) -> Schema | None:
         rules=reader.texts(schema, "cross_field_rules"),
         takes_down=reader.text(schema, "takes_down", ""),
         follows=reader.text(schema, "follows", ""),
+        submitted_by=reader.text(schema, "submitted_by", ""),
         earlier=tuple(reader.earlier(entry) for entry in reader.sequence(schema, "earlier")),
         fingerprint=fingerprint(schema),
     )
@@ -234,6 +237,8 @@ def _check_whole(reader: "_Reader", schema: Schema) -> None:
     playing = {field.name for field in schema.fields if field.identity is not None}
     if playing != set(schema.identity) and schema.identity:
         raise reader.fault("`identity` must list exactly the fields with an identity part")
+    if schema.submitted_by not in {"", "agent"}:
+        raise reader.fault("`submitted_by` must be agent, or left out")
     if any(count >= len(names) for _, count in schema.earlier):
         raise reader.fault("`earlier` must name fewer fields than there are now")
     for field in schema.fields:

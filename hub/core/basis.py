@@ -81,6 +81,9 @@ class Basis:
             name: (frozenset(_texts(d["authorities"])), frozenset(_texts(d["may_act_on"])))
             for name, d in ((n, _mapping(d)) for n, d in _mapping(site["departments"]).items())
         }
+        self._agents = frozenset(
+            name for name, d in _mapping(site["departments"]).items() if _mapping(d).get("agent")
+        )
         self.targets = tuple(_target(_mapping(t)) for t in _sequence(site["targets"]))
         self._by_number = {t.number: t for t in self.targets}
         self._numbers = {t.id: t.number for t in self.targets}
@@ -91,6 +94,7 @@ class Basis:
             kind for rule in self.rulebook.withholding for kind in rule.kinds
         ) | frozenset(kind for rule in self.rulebook.publication_periods for kind in rule.kinds)
         schemas = [contract.schema for contract in contracts.by_kind.values()]
+        self._agent_kinds = frozenset(s.kind for s in schemas if s.submitted_by == "agent")
         self._follows = {schema.kind: schema.follows for schema in schemas if schema.follows}
         self._openness = {
             schema.kind: schema.index_of_role(Role.OPENNESS)
@@ -124,6 +128,15 @@ class Basis:
         none: frozenset[str] = frozenset()
         numbers = before.keys() | after.keys()
         return sum(1 << n for n in numbers if before.get(n, none) != after.get(n, none))
+
+    def may_state(self, department: str, kind: str, subject_kind: str) -> bool:
+        """Whether a department may submit a kind (of, or about, `subject_kind`).
+
+        Agents state what contracts leave to them and nothing else, and nobody else states that.
+        """
+        if department in self._agents:
+            return kind in self._agent_kinds
+        return kind not in self._agent_kinds and subject_kind not in self._agent_kinds
 
     def target_number(self, target: str) -> int:
         """Number of a target by its name, `NO_TARGET` when the site does not know it."""

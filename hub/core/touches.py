@@ -15,11 +15,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from hub.contracts import Fault
-from hub.core.keys import submission_key_of
+from hub.core.keys import record_key_of, submission_key_of
 from hub.core.record import NO_KEY, Cause, CauseKind, Reason
 from hub.core.state import StageCode
 from hub.domain.document_number import normalise_document_number
-from hub.domain.identity import record_key_of
 from hub.domain.partitioning import partition_of
 
 if TYPE_CHECKING:
@@ -255,6 +254,9 @@ def _identify(prepared: Prepared, checked: Checked, basis: Basis) -> None:
     elif checked.authority_code and checked.authority_code not in authorities:
         prepared.is_foreign = True
         prepared.refuse("FOREIGN_AUTHORITY")
+    if not basis.may_state(prepared.department, prepared.kind, prepared.subject_kind):
+        prepared.is_foreign = True
+        prepared.refuse("KIND_NOT_YOURS", "ce_type")
     if checked.document_key and checked.name_key:
         subject = basis.subject_of(prepared.subject_kind)
         prepared.record_key = record_key_of(

@@ -340,6 +340,13 @@ _AUTHORITIES: Final = (
         "Compare with the ids under targets in site.yaml and ask again",
     ),
     Reason(
+        "KIND_NOT_YOURS",
+        "本部门不得报送此类记录：办件代理只作代理的陈述，其他部门不作",
+        "Your department may not submit this kind: agents make agents' statements and nothing else",
+        "部门请按本部门的记录种类报送；代理的设置（kind: agent）由平台核对",
+        "Submit the kinds of your department; the operators check who is an agent (kind: agent)",
+    ),
+    Reason(
         "UNKNOWN_DEPARTMENT",
         "报送部门未登记",
         "The submitting department is not registered",
@@ -585,13 +592,6 @@ _FILES: Final = (
         "The file is too large (over 64 MB, or unpacks to too much)",
         "删去图片和多余的格式，或拆分成几个文件",
         "Remove pictures and formatting, or split the file",
-    ),
-    Reason(
-        "SNAPSHOT_WITHOUT_DAY",
-        "全量名单的文件名中没有（或不止一个）日期，无法确定是哪一天的名单",
-        "The full list's file name has no day, or more than one",
-        "在文件名中写明名单日期，例如20261120.xlsx，另存后重新放入",
-        "Put the day of the list into the name, such as 20261120.xlsx, and send it again",
     ),
     Reason(
         "TOO_MANY_COLUMNS",

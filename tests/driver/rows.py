@@ -61,7 +61,7 @@ def basis(partitions: int = 2) -> dict[str, Any]:
                 DEPARTMENT: {"authorities": [AUTHORITY], "may_act_on": []},
                 OTHER_DEPARTMENT: {"authorities": [OTHER_AUTHORITY, AUTHORITY], "may_act_on": []},
                 COURT: {"authorities": [COURT_CODE], "may_act_on": []},
-                AGENTS: {"authorities": [AGENTS_CODE], "may_act_on": []},
+                AGENTS: {"authorities": [AGENTS_CODE], "may_act_on": [], "agent": True},
             },
             "targets": [
                 {

@@ -10,8 +10,11 @@ from tests.contract.specimens import STATEMENTS, row_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.rows import (
+    AGENTS,
+    AGENTS_CODE,
     AUTHORITY,
     COMPANY,
+    CONTRACTS,
     COURT,
     COURT_CODE,
     DELISTED,
@@ -337,13 +340,39 @@ def test_a_statement_is_registered_once_and_shown_nowhere(hub: HubTestDriver, ki
     """Accepted like any row, named for no target, without a clock; said again it is a duplicate."""
     hub.now = at("2026-11-20 09:00")
     row = {name: str(text) for name, text in row_of(kind, "accepted-minimal").items()}
-    row |= {"authority_code": AUTHORITY, "credit_code": OTHER_COMPANY}
-    first = say(hub, kind, row, DEPARTMENT)
+    is_agents = CONTRACTS.by_kind[kind].schema.submitted_by == "agent"
+    code, sender, other = (
+        (AGENTS_CODE, AGENTS, DEPARTMENT) if is_agents else (AUTHORITY, DEPARTMENT, AGENTS)
+    )
+    row |= {"authority_code": code, "credit_code": OTHER_COMPANY}
+    first = say(hub, kind, row, sender)
     assert (first.outcome, first.reasons) == (Outcome.ACCEPTED, ())
     assert (first.publish_targets, first.withdraw_targets) == (0, 0)
     assert first.state is not None
     assert first.state.clocks == ()
-    again = say(hub, kind, row, DEPARTMENT)
+    again = say(hub, kind, row, sender)
     assert (again.outcome, again.refers_to) == (Outcome.DUPLICATE, first.sequence)
-    foreign = say(hub, kind, row | {"authority_code": COURT_CODE}, DEPARTMENT)
+    foreign = say(hub, kind, row | {"authority_code": COURT_CODE}, sender)
     assert codes(foreign) == {"FOREIGN_AUTHORITY"}
+    assert "KIND_NOT_YOURS" in codes(say(hub, kind, row, other))
+
+
+def test_an_agent_states_what_is_left_to_agents_and_nothing_else(hub: HubTestDriver) -> None:
+    """Neither a penalty, nor a correction or withdrawal, of its own facts or of others' records."""
+    hub.now = at("2026-11-20 09:00")
+    row = penalty_row(CF_CFJGDM=AGENTS_CODE, CF_SJLYDM=AGENTS_CODE)
+    hub.pipe(AGENTS, PENALTY, COMPANY, framed(PENALTY, row))
+    penalty = hub.run()[0]
+    assert penalty.outcome is Outcome.QUARANTINED
+    assert codes(penalty) == {"KIND_NOT_YOURS"}
+    row = {n: str(v) for n, v in row_of("reminder.issued.v1", "accepted-minimal").items()}
+    row |= {"authority_code": AGENTS_CODE}
+    assert say(hub, "reminder.issued.v1", row, AGENTS).outcome is Outcome.ACCEPTED
+    withdrawal = {
+        "subject_kind": "reminder.issued.v1", "document_number": row["document_number"],
+        "subject_name": row["subject_name"], "credit_code": row["credit_code"],
+        "authority_code": AGENTS_CODE, "reason": "误发",
+    }  # fmt: skip
+    for sender in (AGENTS, DEPARTMENT):
+        taken_back = say(hub, "record.withdrawn.v1", withdrawal, sender)
+        assert "KIND_NOT_YOURS" in codes(taken_back)
