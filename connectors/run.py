@@ -8,9 +8,8 @@ from connectors.agent import Agent, Ports, Report, Route
 from connectors.file import FileSource
 from connectors.layout import Folder, Layouts, field_names
 from connectors.mapping import read_mapping
-from connectors.snapshot import SnapshotDeclarer
 from connectors.submission import RowSubmitter
-from hub.adapters.clocks import FileBusinessClock, RealBusinessClock, SystemEngineClock
+from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs, KafkaTransactions
 from hub.adapters.lease import FolderLease
@@ -80,19 +79,17 @@ def file_source(
 
     Raises `ConfigurationError` for a mapping or key file that is not right.
     """
-    settings, department = connection.source, connection.department
-    submitter = RowSubmitter(
-        department.id,
-        stream_of(connection),
-        contracts,
-        Sealer(read_key(loaded.path(loaded.site.sealing_key_file))),
-    )
+    settings = connection.source
     return FileSource(
         loaded.path(settings.inbox),
         loaded.path(settings.results),
-        submitter,
+        RowSubmitter(
+            connection.department.id,
+            stream_of(connection),
+            contracts,
+            Sealer(read_key(loaded.path(loaded.site.sealing_key_file))),
+        ),
         layouts_of(loaded, connection, contracts),
-        SnapshotDeclarer(submitter, contracts, department.authorities, department.name_zh),
         abandon,
     )
 
@@ -118,7 +115,6 @@ def run_file_connector(
     same connector and `SourceError` when the source was reset; both end it loudly.
     """
     site = loaded.site
-    clock = site.business_clock
     inputs = KafkaInputs(access, f"{site.prefix}connector.{connection.name}")
     route = Route(
         stream_of(connection),
@@ -130,7 +126,7 @@ def run_file_connector(
         KafkaTransactions(access, f"{site.prefix}connector.{connection.name}"),
         inputs,
         FolderLease(folder),
-        RealBusinessClock() if clock is None else FileBusinessClock(loaded.path(clock)),
+        business_clock_of(loaded),
         SystemEngineClock(),
         EnvironmentFaults(),
     )

@@ -156,6 +156,21 @@ class Metrics:
             "写给办件代理的通知数",
             "notices written for the case agents",
         )  # fmt: skip
+        self.case_facts = self._counter(
+            "hub_case_facts_total", ("agent", "kind"),
+            "办件代理报送的陈述数（重发也计）",
+            "facts that case agents submitted, repeats included",
+        )  # fmt: skip
+        self.case_open = self._gauge(
+            "hub_case_open", ("agent",),
+            "办件代理手中的事项数（未履行的承诺、临期或逾期的期限）",
+            "cases at hand: commitments not performed, clocks due soon or overdue",
+        )  # fmt: skip
+        self.case_unanswered = self._gauge(
+            "hub_case_unanswered", ("agent",),
+            "已报送而台账尚未收录的陈述数，应很快归零",
+            "facts submitted that the ledger does not have yet; must return to 0 soon",
+        )  # fmt: skip
 
     def _define_delivery(self) -> None:
         self.delivery_attempts = self._counter(
@@ -226,14 +241,6 @@ class Metrics:
             "hub_deadline_met", ("department", "target", "result"),
             "已停表的期限数（in_time 按时，late 逾期）",
             "clocks stopped: in_time, late",
-        )  # fmt: skip
-        self.month_records = self._gauge(
-            "hub_month_records", ("month", "department", "kind", "measure"),
-            "月报各项数量（本月与上月，与 hub report 相同）："
-            "produced 产生，reported 报送，stored 入库，shown 公示，"
-            "in_time 及时，late 迟报，still_open 未到期",
-            "figures of the monthly form, this month and the last, as hub report has them: "
-            "produced, reported, stored, shown, in_time, late, still_open",
         )  # fmt: skip
         self.calendar_horizon_days = self._gauge(
             "hub_calendar_horizon_days", (),

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from hub.ports import DeadlineClock
+    from hub.site import LoadedSite
+
 
 JUMP_SECONDS = 60.0
 """How far the wall clock may run ahead of the time since boot before deadlines are held."""
@@ -92,6 +95,12 @@ class FileBusinessClock:
     def has_jumped(self) -> bool:
         """Whether the machine's clock ran ahead; a rewritten file is no jump but an order."""
         return self._watch.has_jumped()
+
+
+def business_clock_of(loaded: LoadedSite) -> DeadlineClock:
+    """The business clock a site asks for."""
+    file = loaded.site.business_clock
+    return RealBusinessClock() if file is None else FileBusinessClock(loaded.path(file))
 
 
 def write_business_clock(path: Path, origin_business_ms: int, factor: float) -> None:

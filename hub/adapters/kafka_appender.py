@@ -26,14 +26,14 @@ _FLUSH_SECONDS = 15.0
 class KafkaAppender:
     """An idempotent producer; after a `BrokerFailure` make a new one."""
 
-    def __init__(self, access: KafkaAccess) -> None:
+    def __init__(self, access: KafkaAccess, compression: str = "lz4") -> None:
         self._producer = Producer(
             {
                 **access.as_librdkafka(),
                 "enable.idempotence": True,
                 "acks": "all",
                 "linger.ms": 5,
-                "compression.type": "lz4",
+                "compression.type": compression,
                 "message.timeout.ms": 10_000,
                 "message.max.bytes": MESSAGE_LIMIT,
                 "queue.buffering.max.messages": 50_000,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hub.adapters.clocks import business_clock_of
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.parts import Parts
 from hub.adapters.rocksdb import RocksStore
@@ -22,7 +23,6 @@ from hub.core.partition import BasisLibrary, PartitionCore
 from hub.kafka_access import OPERATOR
 from hub.settings import read_settings
 from hub.site import load_site
-from hub.workers.registrar import business_clock_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

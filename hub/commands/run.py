@@ -13,7 +13,8 @@ import click
 
 from hub.adapters.logs import configure_logging
 from hub.adapters.parts import Parts
-from hub.bootstrap import load_repository_contracts
+from hub.bootstrap import basis_document, load_repository_contracts
+from hub.domain.calendar import WorkingCalendar
 from hub.errors import ConfigurationError
 from hub.metrics import Health, Metrics, serve
 from hub.settings import read_settings
@@ -168,6 +169,35 @@ def notices(*, site_folder: Path, metrics_port: int | None) -> None:
             stage.access(),
             stage.folder,
             NoticesWatch(stage.metrics, stage.health).report,
+            stage.should_stop,
+        )
+
+
+@command.command("cases")
+@_options
+def cases(*, site_folder: Path, metrics_port: int | None) -> None:
+    """办件代理：承诺到期与逐级催办 / The case agents: commitments due, escalation."""
+    # here, and not for every worker: importing Faust takes a second
+    from hub.cases.loop import CasesWatch, run_cases  # noqa: PLC0415
+
+    with _stage("cases", site_folder, metrics_port) as stage:
+        settings = stage.loaded.site.cases
+        if settings is None:
+            raise ConfigurationError(
+                "站点没有配置办件代理",
+                "the site has no case agents",
+                remedy_zh="在 site.yaml 增加 cases 段与 kind: agent 的部门",
+                remedy_en="add a cases block and a department of kind: agent to site.yaml",
+                file=str(site_folder / "site.yaml"),
+            )
+        run_cases(
+            stage.loaded,
+            settings,
+            WorkingCalendar.from_mapping(basis_document(stage.loaded)["calendar"]),
+            stage.contracts,
+            stage.access(),
+            stage.folder,
+            CasesWatch(stage.metrics, stage.health),
             stage.should_stop,
         )
 

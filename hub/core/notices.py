@@ -35,7 +35,8 @@ _CLOCKS: Final = {
     ClockKind.WITHDRAW: "withdraw",
     ClockKind.EXPIRE: "expire",
 }
-_REFUSED: Final = frozenset({Status.QUARANTINED, Status.HELD})
+_MADE_LIVE: Final = frozenset({Outcome.ACCEPTED, Outcome.CORRECTED, Outcome.HELD_RELEASED})
+"""After these the row that the ledger record speaks of is the record's live version."""
 
 
 class RunningClock(NamedTuple):
@@ -108,7 +109,7 @@ def notices_of(
     )
     told = []
     if record.outcome in STANDS:
-        if state.kind.startswith(NAMED) and state.status not in _REFUSED:
+        if record.outcome in _MADE_LIVE and state.status is Status.LIVE and _is_named(state.kind):
             stands = _named(stands, record, contracts)
         told.append(stands)
     due = {(clock.target, str(clock.kind)): clock.due_at for clock in state.clocks}
@@ -168,6 +169,10 @@ def headers_of(notice: Notice, next_offset: int) -> tuple[tuple[str, bytes], ...
 
 NEXT: Final = "hub_next"
 """Header: the ledger offset to read on from once this notice is written."""
+
+
+def _is_named(kind: str) -> bool:
+    return kind.startswith(NAMED)
 
 
 def _is_legal(clock: Clock) -> bool:

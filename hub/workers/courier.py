@@ -7,7 +7,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from hub.adapters.clocks import SystemEngineClock
+from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs, KafkaTransactions
 from hub.adapters.lease import FolderLease
@@ -18,7 +18,6 @@ from hub.engine.courier_slot import CourierPlan, CourierSlot
 from hub.engine.drive import Driver
 from hub.workers.carriers import CARRIERS, Surroundings
 from hub.workers.engine_watch import begin_engine, count_engine
-from hub.workers.registrar import business_clock_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping

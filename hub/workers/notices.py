@@ -30,6 +30,8 @@ from hub.workers.receipts import Appender, LedgerReader, Report
 _BATCH: Final = 2_000
 _POLL_SECONDS: Final = 0.2
 _RETRY_SECONDS: Final = 1.0
+_COMPRESSION: Final = "gzip"
+"""Of what compresses well, the one that aiokafka, under Faust, reads without another library."""
 
 _log = logging.getLogger("hub.notices")
 
@@ -167,7 +169,9 @@ def run_notices(
                 with ExitStack() as open_parts:
                     inputs = KafkaInputs(access, f"{site.prefix}notices")
                     open_parts.enter_context(closing(inputs))
-                    appender = open_parts.enter_context(closing(KafkaAppender(access)))
+                    appender = open_parts.enter_context(
+                        closing(KafkaAppender(access, _COMPRESSION))
+                    )
                     follower = NoticesFollower(
                         site, contracts, inputs, appender, EnvironmentFaults(), report
                     )

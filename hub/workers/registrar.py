@@ -6,7 +6,7 @@ import gc
 import logging
 from typing import TYPE_CHECKING
 
-from hub.adapters.clocks import FileBusinessClock, RealBusinessClock, SystemEngineClock
+from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs, KafkaTransactions
 from hub.adapters.lease import FolderLease
@@ -22,19 +22,12 @@ if TYPE_CHECKING:
 
     from hub.kafka_access import KafkaAccess
     from hub.metrics import Health, Metrics
-    from hub.ports import DeadlineClock
     from hub.site import LoadedSite
 
 _log = logging.getLogger("hub.registrar")
 _GC_THRESHOLD = 1_000_000
 """Nothing in the loop makes cycles, so what it leaves is freed by counting references; collecting
 inside every batch (the default is each 700 objects) would only walk what is alive."""
-
-
-def business_clock_of(loaded: LoadedSite) -> DeadlineClock:
-    """The business clock a site asks for."""
-    file = loaded.site.business_clock
-    return RealBusinessClock() if file is None else FileBusinessClock(loaded.path(file))
 
 
 class RegistrarWatch:

@@ -1,0 +1,230 @@
+"""The Faust application: carries `notices` to the agents; everything else is done around it.
+
+Faust is at-least-once here and nothing rests on its memory: at the start the topic is folded from
+its beginning, then Faust hands over what is new, and the agents act by the wall clock. What Faust
+does badly, and what is done about it: docs/faust.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from contextlib import ExitStack, closing, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import faust
+from faust.exceptions import FaustError
+from faust.types.auth import SASLMechanism
+
+from hub.adapters.clocks import SystemEngineClock, business_clock_of
+from hub.adapters.faults import EnvironmentFaults
+from hub.adapters.kafka import KafkaInputs
+from hub.adapters.kafka_appender import KafkaAppender
+from hub.adapters.lease import FolderLease
+from hub.cases.commitment import CommitmentAgent
+from hub.cases.desk import Desk, Ports
+from hub.cases.escalation import EscalationAgent, Level
+from hub.cases.facts import Office
+from hub.errors import UnavailableError
+from hub.kafka_access import MECHANISM
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
+
+    from faust.types.streams import StreamT
+
+    from hub.cases.facts import CaseAgent
+    from hub.contracts import Contracts
+    from hub.domain.calendar import WorkingCalendar
+    from hub.kafka_access import KafkaAccess
+    from hub.metrics import Health, Metrics
+    from hub.site import Cases, LoadedSite
+
+TURN_SECONDS: Final = 1.0
+"""How often the agents look at the clock."""
+SESSION_SECONDS: Final = 10.0
+"""After so long a killed worker's place in the group is free: what a restart waits at most."""
+_STALLED_SECONDS: Final = 20.0
+"""Without being up to date for so long, Faust has died quietly: it is started again."""
+_STOP_SECONDS: Final = 15.0
+_RETRY_SECONDS: Final = 1.0
+_REQUEST_SECONDS: Final = 30.0
+
+_log = logging.getLogger("hub.cases")
+
+
+class CasesWatch:
+    """Turns what the desk reports into metrics and health."""
+
+    def __init__(self, metrics: Metrics, health: Health) -> None:
+        self._metrics, self._health = metrics, health
+
+    def report(self, event: str, numbers: Mapping[str, float]) -> None:
+        """Count; being told something is progress, knowing everything is idleness."""
+        match event:
+            case "told":
+                self._health.progress()
+            case "idle":
+                self._health.idle()
+            case "facts":
+                for names, number in numbers.items():
+                    self._metrics.case_facts.labels(*names.split("|")).inc(number)
+            case "open":
+                for agent, number in numbers.items():
+                    self._metrics.case_open.labels(agent).set(number)
+            case "unanswered":
+                for agent, number in numbers.items():
+                    self._metrics.case_unanswered.labels(agent).set(number)
+            case "restarted":
+                self._metrics.restarts.labels(self._health.worker).inc()
+
+
+def agents_of(loaded: LoadedSite, settings: Cases, calendar: WorkingCalendar) -> list[CaseAgent]:
+    """The agents as the site wants them."""
+    departments = {department.id: department for department in loaded.site.departments}
+    authority = departments[settings.department].authorities[0]
+
+    def office_of(department: str) -> Office:
+        """A department; one that is in the site no more is the credit centre's business."""
+        known = departments.get(department)
+        if known is None:
+            return Office(department, department, authority)
+        return Office(known.id, known.name_zh, (*known.authorities, authority)[0])
+
+    return [
+        CommitmentAgent(authority, settings.remind_working_days, calendar, office_of),
+        EscalationAgent(
+            authority,
+            settings.hour,
+            [Level(level.after_hours, level.department or "") for level in settings.levels],
+            calendar,
+            office_of,
+        ),
+    ]
+
+
+def run_cases(
+    loaded: LoadedSite,
+    settings: Cases,
+    calendar: WorkingCalendar,
+    contracts: Contracts,
+    access: KafkaAccess,
+    folder: Path,
+    watch: CasesWatch,
+    should_stop: Callable[[], bool],
+) -> None:
+    """Run the agents until `should_stop()`; `folder` holds the lease and Faust's own files.
+
+    Starts again, with nothing but the topic, when the broker was away or Faust has died. Raises
+    `FencedError` when another process runs the agents on this machine.
+    """
+    for library in ("faust", "mode", "aiokafka"):  # they tell every step of their start and stop
+        logging.getLogger(library).setLevel(logging.WARNING)
+    lease = FolderLease(folder)
+    lease.take()
+    engine_clock = SystemEngineClock()
+    name = f"{loaded.site.prefix}cases"
+    try:
+        while not should_stop():
+            try:
+                with ExitStack() as open_parts:
+                    reader = open_parts.enter_context(closing(KafkaInputs(access, name)))
+                    appender = open_parts.enter_context(closing(KafkaAppender(access)))
+                    ports = Ports(
+                        reader, appender, business_clock_of(loaded), engine_clock,
+                        EnvironmentFaults(), watch.report,
+                    )  # fmt: skip
+                    agents = agents_of(loaded, settings, calendar)
+                    desk = Desk(loaded.site, settings, agents, contracts, ports)
+                    desk.remember()
+                    app = _application(name, access, folder)
+                    asyncio.run(_work(desk, app, loaded, should_stop))
+            except UnavailableError as error:
+                _log.warning("starting again", extra={"reason": str(error)})
+                watch.report("restarted", {})
+                engine_clock.sleep(_RETRY_SECONDS)
+    finally:
+        lease.release()
+
+
+async def _work(
+    desk: Desk, app: faust.App, loaded: LoadedSite, should_stop: Callable[[], bool]
+) -> None:
+    """Let Faust hand over, and act by the clock, until told to stop."""
+    topic = app.topic(loaded.site.topic("notices"), key_serializer="raw", value_serializer="raw")
+    for agent in desk.memories:
+        app.agent(topic, name=agent, concurrency=1)(_hand_over(desk, agent))
+    starting = asyncio.create_task(app.start())
+    clock = asyncio.get_running_loop().time
+    up_to_date_at = clock()
+    try:
+        while not should_stop():
+            await asyncio.sleep(TURN_SECONDS)
+            if await asyncio.to_thread(desk.is_up_to_date):
+                up_to_date_at = clock()
+                await asyncio.to_thread(desk.submit, desk.owed())
+            if clock() - up_to_date_at > _STALLED_SECONDS:
+                raise UnavailableError(
+                    f"Faust 已{_STALLED_SECONDS:.0f}秒没有交来通知，重新启动\n"
+                    f"Faust has handed over no notice for {_STALLED_SECONDS:.0f} s: started again"
+                )
+            if app.should_stop or (starting.done() and starting.exception() is not None):
+                raise UnavailableError("Faust 已停止，重新启动\nFaust has stopped: started again")
+    finally:
+        await _end(app, starting)
+
+
+def _hand_over(desk: Desk, agent: str) -> Callable[[StreamT[bytes]], Awaitable[None]]:
+    """A Faust agent: one record after the other, each acknowledged once it is taken."""
+
+    async def hand_over(stream: StreamT[bytes]) -> None:
+        async for event in stream.events():
+            message = event.message
+            desk.take(agent, message.partition, message.offset, message.value)
+
+    return hand_over
+
+
+async def _end(app: faust.App, starting: asyncio.Task[None]) -> None:
+    """Stop Faust; it may hang in that (faust-streaming 484), so it is given a limit."""
+    starting.cancel()
+    with suppress(asyncio.CancelledError, FaustError, OSError):
+        await starting
+    try:
+        await asyncio.wait_for(app.stop(), _STOP_SECONDS)
+    except TimeoutError:
+        _log.warning("Faust did not stop in time and was left behind")
+
+
+def _application(name: str, access: KafkaAccess, folder: Path) -> faust.App:
+    """Faust with everything off that writes, creates or listens on its own."""
+    security: dict[str, Any] = {}
+    tls = None if access.ca_file is None else ssl.create_default_context(cafile=access.ca_file)
+    if access.user:
+        security["broker_credentials"] = faust.SASLCredentials(
+            username=access.user,
+            password=access.password.reveal(),
+            ssl_context=tls,
+            mechanism=SASLMechanism(MECHANISM),
+        )
+    elif tls is not None:
+        security["broker_credentials"] = faust.SSLCredentials(tls)
+    return faust.App(
+        name,
+        broker=[f"kafka://{place}" for place in access.bootstrap.split(",")],
+        datadir=folder / "faust",
+        autodiscover=False,
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=f"{name}.0",
+        broker_session_timeout=SESSION_SECONDS,
+        broker_heartbeat_interval=SESSION_SECONDS / 5,
+        broker_request_timeout=_REQUEST_SECONDS,
+        broker_commit_interval=1.0,
+        stream_wait_empty=False,
+        **security,
+    )

@@ -1,0 +1,1 @@
+"""Tests of the case agents that need no broker."""
