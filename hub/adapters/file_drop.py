@@ -123,9 +123,11 @@ class FileWork:
         problems, self.problems = self.problems, Counter()
         return counts, problems
 
-    def away(self, error: OSError) -> None:
-        """The folder could not be read just now: said once for every cause until it can."""
-        self._problem("folder_away", _name_of(error))
+    def away(self, error: OSError) -> str:
+        """Say that the folder cannot be reached just now, once for every cause; return it."""
+        why = _name_of(error)
+        self._problem("folder_away", why)
+        return why
 
     # --- start -----------------------------------------------------------------------------------
 

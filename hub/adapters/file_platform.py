@@ -161,7 +161,7 @@ class FilePlatform:
                 self._lease.take()
                 self._drop.start()
             except OSError as error:
-                return type(error).__name__
+                return self._drop.away(error)
             self._is_started = True
         return ""
 
@@ -177,14 +177,13 @@ class FilePlatform:
 
     def _look(self, *, is_time_to_mend: bool) -> None:
         """Read acknowledgements and mend; a folder that is away is met again the next time."""
-        if self._start():
-            return
         era = self._era
         try:
-            for delivery, reply in self._drop.look():
-                self._land(era, delivery, "answer", reply)
-            if is_time_to_mend:
-                self._drop.mend()
+            if not self._start():
+                for delivery, reply in self._drop.look():
+                    self._land(era, delivery, "answer", reply)
+                if is_time_to_mend:
+                    self._drop.mend()
         except OSError as error:
             self._drop.away(error)
         if is_time_to_mend:

@@ -1,0 +1,220 @@
+"""A courier that writes files, on a real broker and a real folder, killed between any two steps.
+
+`HUB_FILE_HOOKS=all` kills at every hook, once more with the courier's disk lost (a minute);
+otherwise two are drawn by the day.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from hub.adapters.faults import FILE_HOOKS
+from hub.adapters.kafka import KafkaTransactions
+from hub.cli import hub as command_line
+from hub.kafka_access import KafkaAccess
+from tests.conftest import KafkaPart
+from tests.driver.rows import DEPARTMENT, at
+from tests.kafka.test_courier import Place, wait_until
+from tests.platforms import file_receiver, platform_book
+from tests.simulator.courier_world import World
+from tests.simulator.test_courier import owed
+
+pytestmark = [pytest.mark.kafka, pytest.mark.faults]
+
+SITE = """\
+site: trial
+name_zh: 试点
+prefix: {prefix}
+partitions: 2
+rulebook: rulebook.yaml
+calendar: calendar.json
+sealing_key_file: key
+business_clock: business-clock.json
+departments: []
+targets:
+  - id: nation
+    name_zh: 国家平台
+    number: 0
+    kind: file
+    role: report
+    public: false
+    clearance: [public, government]
+    kinds: [licence.granted.v1]
+    timeout_seconds: 1.0
+    attempts: 6
+    concurrency: 128
+    drop:
+      folder: nation
+      layout: {layout}
+      sender: 舟山市公共信用信息中心
+      receiver: 国家平台
+      departments: {{{department}: "0015"}}
+      tables: {{licence.granted.v1: "01"}}
+      rows_per_file: 12
+      linger_seconds: 0.1
+      patience_seconds: 1.0
+"""
+MIX = {
+    "late": 0.08, "half": 0.08, "twice": 0.08, "partial": 0.08, "lose": 0.08,
+    "lose_applied": 0.08, "skip": 0.06, "gap": 0.06, "wrong_digest": 0.08, "unknown": 0.06,
+}  # fmt: skip
+
+
+class FilePlace(Place):
+    """A site with one file target and the platform that lives in its folder."""
+
+    def __init__(self, folder: Path, access: KafkaAccess, prefix: str, layout: str) -> None:
+        self.folder, self.access, self.prefix = folder, access, prefix
+        now = int(time.time() * 1000)
+        clock = {"origin_real_ms": now, "origin_business_ms": at("2026-11-02 09:00"), "factor": 1}
+        (folder / "business-clock.json").write_text(json.dumps(clock), encoding="utf-8")
+        text = SITE.format(prefix=prefix, layout=layout, department=DEPARTMENT)
+        (folder / "site.yaml").write_text(text, encoding="utf-8")
+        (folder / "key").write_text("unused", encoding="utf-8")
+        for name in ("out", "ack"):
+            (folder / "nation" / name).mkdir(parents=True)
+        applied = CliRunner(env={"KAFKA_BOOTSTRAP": access.bootstrap}).invoke(
+            command_line, ["topics", "apply", "--site", str(folder)]
+        )
+        assert applied.exit_code == 0, applied.output
+        self.orders(seed=7, mix=MIX, late_seconds=0.3, only_first=2)
+        self.nation = self._start(
+            "tests/platforms/file_receiver.py", "--folder", str(folder / "nation"),
+            "--book", str(folder / "nation.sqlite"), "--clock", str(folder / "business-clock.json"),
+            "--control", str(folder / "nation.json"),
+        )  # fmt: skip
+        self.couriers: dict[str, subprocess.Popen[bytes]] = {}
+        self.world = World()
+        self.written: Counter[int] = Counter()
+        self.registrar = KafkaTransactions(access, f"{prefix}registrar.0")
+        self.registrar.initialise()
+
+    def orders(self, **orders: object) -> None:
+        """Tell the platform how to behave."""
+        (self.folder / "nation.json").write_text(json.dumps(orders), encoding="utf-8")
+
+    def shown(self, target: str) -> dict[str, tuple[int, str, str]]:
+        """Return what the platform shows: record → version, stage, digest."""
+        return {
+            record: (int(str(one["version"])), str(one["stage"]), str(one["digest"]))
+            for record, one in platform_book.dump(self.folder / f"{target}.sqlite").items()
+        }
+
+    def wait_until_equal(self, target: str, seconds: float = 60) -> None:
+        """Wait until the platform shows what the ledger owes the target with number 0."""
+        wait_until(lambda: self.shown(target) == owed(self.world, "province"), seconds)
+
+    def wait_until_told(self, target: str, seconds: float = 60) -> None:
+        """Wait until the registrar has been told of every record's last stage."""
+        wanted = {record: stage for record, (_v, stage, _d) in owed(self.world, "province").items()}
+        wait_until(lambda: self.told(target) == wanted, seconds)
+
+    def kill_once(self, fault: str) -> bool:
+        """Run the courier until its fault kills it, or twenty seconds."""
+        courier = self.deliver("nation", fault)
+        try:
+            return courier.wait(20) == -signal.SIGKILL
+        except subprocess.TimeoutExpired:
+            courier.kill()
+            courier.wait()
+            return False
+
+    def finish(self, extra: int) -> None:
+        """The platform behaves from now on; one more file shows it which ones it left lying."""
+        self.orders()
+        time.sleep(0.3)
+        self.decide("new", range(extra, extra + 1))
+        self.wait_until_equal("nation")
+        self.wait_until_told("nation")
+
+    def numbers(self) -> list[int]:
+        """Return the numbers of the files the platform took."""
+        connection = sqlite3.connect(self.folder / "nation.sqlite")
+        rows = connection.execute("SELECT name FROM settings WHERE name LIKE 'file 0015%'")
+        found = sorted(int(name.split("_")[2].split(".")[0]) for (name,) in rows)
+        connection.close()
+        return found
+
+    def check(self) -> None:
+        """Dense numbers, no row twice without being declared, no refusal."""
+        assert self.numbers() == list(range(1, len(self.numbers()) + 1))
+        assert file_receiver.undeclared(self.folder / "nation.sqlite") == 0
+        connection = sqlite3.connect(self.folder / "nation.sqlite")
+        refused = connection.execute("SELECT code FROM deliveries WHERE stage = 'refused'")
+        assert refused.fetchall() == []
+        connection.close()
+
+    def close(self) -> None:
+        """Stop every process."""
+        for process in (self.nation, *self.couriers.values()):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                process.wait(20)
+        self.registrar.retire()
+
+
+@pytest.fixture
+def place(
+    tmp_path: Path, kafka: KafkaPart, prefix: str, request: pytest.FixtureRequest
+) -> Iterator[FilePlace]:
+    """Return a place of one's own; the layout is the parameter."""
+    made = FilePlace(tmp_path, kafka.access, prefix, request.param)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("place", ["xml"], indirect=True)
+def test_books_equal_the_ledger_however_the_platform_treats_its_files(place: FilePlace) -> None:
+    """Late, half-written, doubled, lost, skipped, mixed up: right content, told once."""
+    place.deliver("nation")
+    place.decide("new", range(60))
+    place.decide("correct", range(20), content=1)
+    time.sleep(2)
+    place.decide("withdraw", range(30, 40))
+    time.sleep(2)
+    place.finish(90)
+    place.check()
+    assert len(place.numbers()) >= 6
+
+
+def drawn() -> list[tuple[str, bool]]:
+    """Hook, and whether the disk is lost after it."""
+    hooks = [*FILE_HOOKS, "after_intent", "before_commit", "mid_rocks_write", "in_restore"]
+    if os.environ.get("HUB_FILE_HOOKS") == "all":
+        return [(hook, False) for hook in hooks] + [("after_file_rename", True)]
+    seed = dt.datetime.now(dt.UTC).date().toordinal()
+    chosen = random.Random(seed).sample(FILE_HOOKS, 2)
+    return [(hook, number == 1) for number, hook in enumerate(chosen)]
+
+
+@pytest.mark.parametrize("place", ["csv"], indirect=True)
+def test_killed_at_any_step_of_a_file_each_record_is_delivered_once(place: FilePlace) -> None:
+    """SIGKILL between number, rename, manifest and acknowledgement; once without its disk."""
+    plan = drawn()
+    killed = 0
+    for round_, (hook, loses_disk) in enumerate(plan):
+        place.decide("new", range(round_ * 20, round_ * 20 + 20))
+        place.decide("correct", range(round_ * 20, round_ * 20 + 5), content=round_ + 1)
+        killed += place.kill_once(f"{hook}:kill:2")
+        if loses_disk:
+            shutil.rmtree(place.folder / "state")
+    assert killed >= len(plan) - 1
+    place.decide("withdraw", range(0, len(plan) * 20, 10))
+    place.deliver("nation")
+    time.sleep(1)
+    place.finish(900)
+    place.check()
