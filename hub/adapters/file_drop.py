@@ -139,30 +139,38 @@ class FileWork:
         self._folder.check()
 
     def start(self) -> None:
-        """Take up what the folder shows when the book is new. May raise `OSError`."""
+        """Take up files the book does not know: it is new, or older than the folder.
+
+        May raise `OSError`.
+        """
         self._folder.clear_all()
-        if self._book.is_begun:
-            return
+        is_new = not self._book.is_begun
         files, foreign = self._folder.files()
         for text in foreign:
             self._problem("foreign_file", text)
-        acks = [self._folder.read_ack(name)[0] for name in self._folder.ack_names()]
-        told = [ack for value in acks if value is not None and (ack := read_acknowledgement(value))]
+        told = self._answers() if is_new else []
         answered = {ack.file for ack in told if ack.status == "taken"} - set(files)
+        unknown = [name for name in files if self._book.file(name) is None]
+        if not is_new and not unknown:
+            return
         with self._book.writing():
             for name in sorted(answered):
                 self._adopt_answered([ack for ack in told if ack.file == name])
-            for name in files:
-                self._adopt(name)
-            self._book.begin(is_whole=not files and not told)
+            adopted = [name for name in unknown if self._adopt(name)]
+            if is_new or adopted:
+                self._book.begin(is_whole=not files and not told)
 
-    def _adopt(self, name: FileName) -> None:
-        """Take up a file that lies in the folder; one without its manifest gets it anew."""
+    def _answers(self) -> list[Acknowledgement]:
+        values = [self._folder.read_ack(name)[0] for name in self._folder.ack_names()]
+        return [ack for one in values if one is not None and (ack := read_acknowledgement(one))]
+
+    def _adopt(self, name: FileName) -> bool:
+        """Take up a file of ours that lies in the folder; without its manifest it gets it anew."""
         content = self._folder.content(name)
         rows = rows_in(name, content)
         if not rows:
             self._problem("foreign_file", str(name))
-            return
+            return False
         digest = digest_of_file(content)
         manifest = self._folder.manifest(name)
         is_whole = manifest_digest(manifest) == digest
@@ -173,6 +181,7 @@ class FileWork:
         now = self._seconds()
         entry = FileEntry(name, digest, action_of(name, content), state, now, now, len(rows))
         self._book.add(entry, (content, manifest), rows)
+        return True
 
     def _adopt_answered(self, acks: list[Acknowledgement]) -> None:
         """Take up a file of which only the platform's answers are left."""

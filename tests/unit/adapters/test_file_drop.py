@@ -276,6 +276,26 @@ def test_book_and_folder_lost_the_platform_says_where_numbers_go_on(place: Place
     assert place.book.verdicts("undeclared repeat") == 0
 
 
+def test_a_book_out_of_a_backup_takes_up_what_came_after_it(place: Place) -> None:
+    """It is older than the folder: no number is used again, and rows may be repeats from now on."""
+    place.work.file([licence(1)])
+    assert place.files is not None
+    place.files.close()
+    kept = (place.folder / "files.sqlite").read_bytes()
+    place.start()
+    place.work.file([licence(2)])
+    place.files.close()
+    for path in place.folder.glob("files.sqlite*"):
+        path.unlink()
+    (place.folder / "files.sqlite").write_bytes(kept)
+    place.start()
+    replies = dict(place.work.file([licence(2), licence(3)]))
+    assert list(replies.values()) == [Filed(named(place, 2)), Filed(named(place, 3))]
+    assert not place.files.is_whole
+    place.platform()
+    assert len(place.look()) == 3
+
+
 def test_a_row_the_platform_answered_is_not_written_again(place: Place) -> None:
     """Asked or sent again, the answer is the answer."""
     row = licence(1)
