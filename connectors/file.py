@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from connectors.agent import Batch, CursorTexts, write_whole
 from connectors.files_of_rows import read_rows
 from connectors.layout import Folder, Layouts
+from connectors.snapshot import SnapshotDeclarer
 from connectors.submission import RowSubmitter, Submission
 from connectors.tables import MAX_FILE_BYTES, SourceRow
 from hub.errors import SourceError, UnavailableError
@@ -90,11 +91,12 @@ class _Open:
         self.folder = folder
         self.cursor = cursor
         self.content = content
-        self.rows: Iterator[SourceRow] = iter(())
+        self.rows: Iterator[SourceRow | Submission] = iter(())
+        """Rows, or what a whole file states."""
 
 
 class FileSource:
-    """Reads an inbox with the folders `licences`, `penalties`, `corrections`, `withdrawals`."""
+    """Reads an inbox whose folders say what is declared in them (`Folder`)."""
 
     def __init__(
         self,
@@ -102,9 +104,10 @@ class FileSource:
         results: Path,
         submitter: RowSubmitter,
         layouts: Iterable[Layouts],
+        snapshots: SnapshotDeclarer,
         abandon: frozenset[str] = frozenset(),
     ) -> None:
-        """Take the folders and layouts.
+        """Take the folders and layouts, and what makes a statement of a full list.
 
         `abandon` names half-read files (`licences/a.xlsx`) that are lost and shall not be read on.
         """
@@ -112,6 +115,7 @@ class FileSource:
         self._results = results
         self._submitter = submitter
         self._layouts = {each.folder: each for each in layouts}
+        self._snapshots = snapshots
         self._abandon = frozenset(_path_key(name) for name in abandon)
         self._files: dict[str, FileCursor] = {}
         self._seen: dict[Path, _Stamp] = {}
@@ -151,7 +155,7 @@ class FileSource:
         is_done = True
         finished = "read"
         for row in current.rows:
-            if not row.row_number:
+            if isinstance(row, SourceRow) and not row.row_number:
                 finished = "unreadable"
             made += self._submissions(current, row, sequence + len(made))
             rows += 1
@@ -166,7 +170,11 @@ class FileSource:
         cursors = {current.key: cursor.as_json(current.key)}
         return Batch(tuple(made), cursors, finished if is_done else "")
 
-    def _submissions(self, current: _Open, row: SourceRow, sequence: int) -> tuple[Submission, ...]:
+    def _submissions(
+        self, current: _Open, row: SourceRow | Submission, sequence: int
+    ) -> tuple[Submission, ...]:
+        if isinstance(row, Submission):
+            return (row,)
         layouts = self._layouts[current.folder]
         fingerprint = current.cursor.fingerprint
         if not row.row_number:
@@ -174,13 +182,20 @@ class FileSource:
             return (self._submitter.unreadable_file(row, layouts.kind, fingerprint, octets),)
         return self._submitter.submissions(row, layouts, fingerprint, sequence)
 
-    def _opened(self, key: str, folder: Folder, cursor: FileCursor, content: _Content) -> _Open:
+    def _opened(
+        self, key: str, folder: Folder, name: str, cursor: FileCursor, content: _Content
+    ) -> _Open:
         """Return the file with its rows behind those already submitted."""
         opened = _Open(key, folder, cursor, content)
+        layouts = self._layouts[folder]
+        rows: Iterator[SourceRow | Submission]
         if content.stamp.size > MAX_FILE_BYTES:
             rows = iter((SourceRow(0, 0, (), (), "FILE_TOO_LARGE"),))
+        elif folder is Folder.COURT_SNAPSHOTS:
+            table = read_rows(content.octets, layouts.is_header())
+            rows = self._snapshots.declare(table, layouts, content.fingerprint, name)
         else:
-            rows = read_rows(content.octets, self._layouts[folder].is_header())
+            rows = read_rows(content.octets, layouts.is_header())
         for _ in range(cursor.rows):
             next(rows, None)
         opened.rows = rows
@@ -203,7 +218,7 @@ class FileSource:
                 if content.fingerprint != cursor.fingerprint:
                     raise _reset(path.name, cursor)
                 self._write_manifest(folder, path, cursor)
-                return self._opened(key, folder, cursor, content)
+                return self._opened(key, folder, path.name, cursor, content)
         if key in self._abandon:
             done = replace(cursor, is_done=True)
             gone = _Content(cursor.fingerprint, b"", _Stamp(0, 0))
@@ -236,7 +251,7 @@ class FileSource:
                 continue
             cursor = FileCursor(content.fingerprint, sequence, 0, *stamp)
             self._write_manifest(folder, path, cursor)
-            self._next = self._opened(key, folder, cursor, content)
+            self._next = self._opened(key, folder, path.name, cursor, content)
             return Batch((), {key: cursor.as_json(key)})
         return None
 
@@ -254,7 +269,7 @@ class FileSource:
             )
             if misplaced != self._misplaced:
                 self._misplaced = misplaced
-                _log.warning("files outside the four folders", extra={"count": misplaced})
+                _log.warning("files outside the folders", extra={"count": misplaced})
 
     def _key(self, folder: Folder, path: Path) -> str:
         return _path_key(f"{folder.value}/{path.name}")

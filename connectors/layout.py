@@ -13,10 +13,15 @@ from connectors.mapping import Mapping as SourceMapping
 from connectors.tables import Cells, HeaderTest
 from hub.contracts import Contracts
 from hub.contracts.columns import column_index, header_key
-from hub.contracts.schema import Schema
+from hub.contracts.schema import Identity, Schema
 
 LICENCE: Final = "licence.granted.v1"
 PENALTY: Final = "penalty.imposed.v1"
+LISTED: Final = "court_enforcement.listed.v1"
+DELISTED: Final = "court_enforcement.delisted.v1"
+MADE: Final = "commitment.made.v1"
+PERFORMED: Final = "commitment.performed.v1"
+OUTPUT_COUNT: Final = "output_count.declared.v1"
 CORRECTED: Final = "record.corrected.v1"
 WITHDRAWN: Final = "record.withdrawn.v1"
 
@@ -34,7 +39,13 @@ _PERSON_HEADERS: Final = frozenset(
     )
 )  # fmt: skip
 # 种类 is written 类型 in the withdrawal form that departments are given.
-_MORE_HEADERS: Final = {WITHDRAWN: {"类型": "subject_kind"}}
+_MORE_HEADERS: Final = {
+    WITHDRAWN: {
+        "类型": "subject_kind",
+        "承诺编码": "document_number", "承诺人名称": "subject_name", "承诺人代码": "credit_code",
+        "承诺受理单位代码": "authority_code",
+    },
+}  # fmt: skip
 
 
 class Folder(StrEnum):
@@ -44,6 +55,32 @@ class Folder(StrEnum):
     PENALTIES = "penalties"
     CORRECTIONS = "corrections"
     WITHDRAWALS = "withdrawals"
+    COURT_LISTINGS = "court-listings"
+    COURT_EXITS = "court-exits"
+    COURT_SNAPSHOTS = "court-snapshots"
+    """Full lists: a file is one statement, not a row each; after the exits of the same day."""
+    COMMITMENTS = "commitments"
+    OUTPUT_COUNTS = "output-counts"
+
+
+KINDS_IN: Final[dict[Folder, tuple[str, ...]]] = {
+    Folder.LICENCES: (LICENCE, PENALTY),
+    Folder.PENALTIES: (PENALTY, LICENCE),
+    Folder.CORRECTIONS: (LICENCE, PENALTY, LISTED, PERFORMED, OUTPUT_COUNT),
+    Folder.WITHDRAWALS: (WITHDRAWN,),
+    Folder.COURT_LISTINGS: (LISTED,),
+    Folder.COURT_EXITS: (DELISTED,),
+    Folder.COURT_SNAPSHOTS: (LISTED,),
+    Folder.COMMITMENTS: (PERFORMED, MADE),
+    Folder.OUTPUT_COUNTS: (OUTPUT_COUNT,),
+}
+"""What tables of a folder are read as, its own kind first."""
+FOLDER_OF: Final[dict[str, Folder]] = {
+    **{kind: folder for folder, (kind, *_) in reversed(KINDS_IN.items())},
+    MADE: Folder.COMMITMENTS,
+    CORRECTED: Folder.CORRECTIONS,
+}
+"""Where a department puts a table of this kind."""
 
 
 class Reading(NamedTuple):
@@ -79,8 +116,15 @@ class NationalLayout:
     def __init__(self, kind: str, schemas: Iterable[Schema]) -> None:
         """Take the contract of `kind` and those whose columns may stand beside its own."""
         self.kind = kind
+        schemas = tuple(schemas)
         self._columns = {**_MORE_HEADERS.get(kind, {}), **column_index(*schemas)}
-        self._code_field = next((f for f in self._columns.values() if f.endswith("SHXYM")), "")
+        codes = {
+            field.name
+            for schema in schemas
+            for field in schema.fields
+            if field.identity is Identity.CREDIT_CODE
+        }
+        self._code_field = next((f for f in self._columns.values() if f in codes), "")
         self._bound: dict[Cells, tuple[tuple[tuple[int, str], ...], tuple[int, ...], bool]] = {}
 
     def score(self, headers: Cells) -> int:
@@ -173,12 +217,7 @@ class Layouts:
         """Take the contracts and the mapping files of the source."""
         self.folder = folder
         schemas = {kind: contract.schema for kind, contract in contracts.by_kind.items()}
-        kinds = {
-            Folder.LICENCES: (LICENCE, PENALTY),
-            Folder.PENALTIES: (PENALTY, LICENCE),
-            Folder.CORRECTIONS: (LICENCE, PENALTY),
-            Folder.WITHDRAWALS: (WITHDRAWN,),
-        }[folder]
+        kinds = KINDS_IN[folder]
         self._kind = "" if folder is Folder.CORRECTIONS else kinds[0]
         beside = (schemas[CORRECTED],) if folder is Folder.CORRECTIONS else ()
         self._layouts: tuple[Layout, ...] = (
@@ -210,7 +249,8 @@ class Layouts:
 def field_names(contracts: Contracts) -> dict[str, frozenset[str]]:
     """Return the fields a mapping file may fill, by kind, with those of a correction."""
     beside = set(contracts.by_kind[CORRECTED].names) - {"row", "subject_kind"}
-    fields = {
-        kind: frozenset((*contracts.by_kind[kind].names, *beside)) for kind in (LICENCE, PENALTY)
+    correctable = {*KINDS_IN[Folder.CORRECTIONS], MADE}
+    return {
+        kind: frozenset((*contracts.by_kind[kind].names, *(beside if kind in correctable else ())))
+        for kind in {*correctable, WITHDRAWN, DELISTED}
     }
-    return {**fields, WITHDRAWN: frozenset(contracts.by_kind[WITHDRAWN].names)}

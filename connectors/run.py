@@ -8,6 +8,7 @@ from connectors.agent import Agent, Ports, Report, Route
 from connectors.file import FileSource
 from connectors.layout import Folder, Layouts, field_names
 from connectors.mapping import read_mapping
+from connectors.snapshot import SnapshotDeclarer
 from connectors.submission import RowSubmitter
 from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
@@ -79,17 +80,19 @@ def file_source(
 
     Raises `ConfigurationError` for a mapping or key file that is not right.
     """
-    settings = connection.source
+    settings, department = connection.source, connection.department
+    submitter = RowSubmitter(
+        department.id,
+        stream_of(connection),
+        contracts,
+        Sealer(read_key(loaded.path(loaded.site.sealing_key_file))),
+    )
     return FileSource(
         loaded.path(settings.inbox),
         loaded.path(settings.results),
-        RowSubmitter(
-            connection.department.id,
-            stream_of(connection),
-            contracts,
-            Sealer(read_key(loaded.path(loaded.site.sealing_key_file))),
-        ),
+        submitter,
         layouts_of(loaded, connection, contracts),
+        SnapshotDeclarer(submitter, contracts, department.authorities, department.name_zh),
         abandon,
     )
 

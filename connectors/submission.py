@@ -8,21 +8,33 @@ submitted sealed, so that the count is whole and the legal clock can run.
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from enum import Enum
 from hashlib import sha256
 from typing import Final, NamedTuple, Protocol
 
-from connectors.layout import CORRECTED, LICENCE, PENALTY, WITHDRAWN, Folder, Layouts, Reading
+from connectors.layout import (
+    CORRECTED,
+    LICENCE,
+    LISTED,
+    MADE,
+    OUTPUT_COUNT,
+    PENALTY,
+    PERFORMED,
+    WITHDRAWN,
+    Folder,
+    Layouts,
+    Reading,
+)
 from connectors.mapping import SOURCE_VERSION
 from connectors.tables import SourceRow
 from hub.contracts import Contracts
-from hub.contracts.schema import Identity, Schema
+from hub.contracts.schema import Identity, Role, Schema
+from hub.contracts.values import clean
 from hub.domain.code_lists import (
     CURRENT_STATUS,
     STATUS_NOT_VALID,
-    SUBJECT_CATEGORY,
-    SUBJECT_PERSON,
     read_code,
 )
 from hub.domain.credit_code import (
@@ -33,7 +45,9 @@ from hub.domain.credit_code import (
     normalise_credit_code,
     organisation_part_is_valid,
 )
+from hub.domain.dates import read_month
 from hub.domain.document_number import normalise_document_number, normalise_subject_name
+from hub.domain.identity import record_key_of
 
 UNREADABLE: Final = "row.unreadable.v1"
 MOVED_OUT: Final = "record.moved_out.v1"
@@ -45,11 +59,19 @@ _NOT_VALID_REASON: Final = "报送状态为无效"
 _KIND_LABELS: Final = {
     "行政许可": LICENCE,
     "许可": LICENCE,
-    "法人行政许可": LICENCE,
     "行政处罚": PENALTY,
     "处罚": PENALTY,
-    "法人行政处罚": PENALTY,
+    "失信被执行人": LISTED,
+    "信用承诺": MADE,
+    "承诺": MADE,
+    "信用承诺履行": PERFORMED,
+    "履约践诺": PERFORMED,
 }
+"""Words people use for a kind, besides the contract's own title."""
+_PERSON: Final = "PERSON"
+"""The code of 自然人 in every list of categories of subjects."""
+_MASKED_ID: Final = re.compile(r"[1-9][0-9]{5,9}[*\uff0a]{4,8}[0-9X]{1,4}")
+"""A citizen's number as court sites show it. 32 to 35 people fit: it is treated as the number."""
 
 
 class TextSealer(Protocol):
@@ -125,6 +147,20 @@ class RowSubmitter:
             kind: tuple(field.name for field in contract.schema.fields if field.sealed)
             for kind, contract in contracts.by_kind.items()
         }
+        schemas = {kind: contract.schema for kind, contract in contracts.by_kind.items()}
+        self._labels = {schema.title_zh: kind for kind, schema in schemas.items()} | _KIND_LABELS
+        self._category = {
+            kind: (field.name, field.code_list)
+            for kind, schema in schemas.items()
+            for field in schema.fields
+            if field.role is Role.SUBJECT_CATEGORY
+        }
+        self._performance = {
+            kind: (field.name, schema.follows)
+            for kind, schema in schemas.items()
+            for field in schema.fields
+            if schema.follows and field.role is Role.PERFORMANCE
+        }
         self._identity_fields = {
             kind: tuple(_playing(contract.schema, part) for part in _PARTS)
             for kind, contract in contracts.by_kind.items()
@@ -160,16 +196,18 @@ class RowSubmitter:
         if fault:
             return self.unreadable_row(row._replace(fault=fault), kind, fingerprint)
         identity = self._identity(kind, fields)
-        if is_person or _is_person(kind, fields, identity):
+        if is_person or self._is_person(kind, fields, identity):
             return (
                 self._unreadable(
                     kind, "PERSON_NOT_ENABLED", position, fingerprint, _sealable(row), "person"
                 ),
             )
         version = fields.pop(SOURCE_VERSION, "").strip()
+        kind = self._as_it_stands(kind, fields)
+        if kind == OUTPUT_COUNT:
+            identity = self._complete_count(fields)
         if kind == WITHDRAWN:
-            label = fields.get("subject_kind", "")
-            fields["subject_kind"] = _KIND_LABELS.get(label.strip(), label.strip())
+            fields["subject_kind"] = self._kind_named(fields)
             made: tuple[Submission, ...] = (
                 self._one(WITHDRAWN, fields, identity.credit_code, position),
             )
@@ -196,6 +234,49 @@ class RowSubmitter:
             plain = {"sha256": fingerprint, "bytes": str(len(content))}
         position = _position(fingerprint, row)
         return self._unreadable(kind, row.fault, position, fingerprint, _json(plain))
+
+    def entry_key(self, fields: Mapping[str, str]) -> bytes | None:
+        """The record key of a court's entry, as the ledger has it; None without an identity.
+
+        Natural persons, and debtors without a valid credit code, cannot be live there.
+        """
+        identity = self._identity(LISTED, fields)
+        if self._is_person(LISTED, fields, identity):
+            return None
+        key = self._key(identity.credit_code)
+        authority = assess_credit_code(identity.authority_code)
+        number = normalise_document_number(clean(identity.document_number))
+        name = normalise_subject_name(clean(identity.subject_name))
+        if key == self._unkeyed or authority.errors or not number or not name:
+            return None
+        return record_key_of(LISTED.partition(".")[0], authority.code, number, name, key)
+
+    def _as_it_stands(self, kind: str, fields: Mapping[str, str]) -> str:
+        """A row without its performance is of the kind that performance follows."""
+        status, followed = self._performance.get(kind, ("", ""))
+        return followed if status and not fields.get(status, "").strip() else kind
+
+    def _kind_named(self, fields: Mapping[str, str]) -> str:
+        label = fields.get("subject_kind", "").strip()
+        return self._labels.get(label, label)
+
+    def _complete_count(self, fields: dict[str, str]) -> _Identity:
+        """A count is of the authority itself and has `<month>/<kind>` as its number."""
+        fields["subject_kind"] = self._kind_named(fields)
+        own = fields.get("authority_code", "").strip() or fields.get("credit_code", "")
+        for name in ("authority_code", "credit_code"):
+            if not fields.get(name, "").strip():
+                fields[name] = own
+        if not fields.get("document_number", "").strip():
+            month = read_month(fields.get("month", ""))[0]
+            fields["document_number"] = f"{month}/{fields['subject_kind']}"
+        return self._identity(OUTPUT_COUNT, fields)
+
+    def _is_person(self, kind: str, fields: Mapping[str, str], identity: _Identity) -> bool:
+        """相对人类别 自然人, or a citizen's number where the credit code belongs."""
+        column, code_list = self._category.get(kind, ("", ""))
+        category = read_code(code_list, fields.get(column, "")).codes if column else ()
+        return _PERSON in category or _names_person(identity.credit_code)
 
     def _identity(self, kind: str, fields: Mapping[str, str]) -> _Identity:
         return _Identity(*(fields.get(name, "") for name in self._identity_fields[kind]))
@@ -311,13 +392,6 @@ def _sealable(row: SourceRow) -> bytes:
     return _json({"sha256": sha256(plain).hexdigest(), "bytes": str(len(plain))})
 
 
-def _is_person(kind: str, fields: Mapping[str, str], identity: _Identity) -> bool:
-    """相对人类别 自然人, or a citizen's number where the credit code belongs."""
-    category = fields.get("XK_XDR_LB" if kind == LICENCE else "CF_XDR_LB", "")
-    reading = read_code(SUBJECT_CATEGORY.name, category)
-    return SUBJECT_PERSON in reading.codes or _names_person(identity.credit_code)
-
-
 def _names_person(code: str) -> bool:
     """Whether a text in a credit code's place is a citizen's number (old 15 digits included).
 
@@ -325,7 +399,7 @@ def _names_person(code: str) -> bool:
     tells such a number from a company's.
     """
     plain = normalise_credit_code(code)
-    if is_possible_old_citizen_id(plain):
+    if is_possible_old_citizen_id(plain) or _MASKED_ID.fullmatch(plain):
         return True
     is_company = check_credit_code(plain) is None and organisation_part_is_valid(plain)
     return is_citizen_id(plain) and not is_company

@@ -29,6 +29,7 @@ COMMANDS: tuple[CommandFile, ...] = (
     CommandFile("trace", "trace", "查一条记录的全程 / the whole way of a record"),
     CommandFile("due", "due", "即将到期与逾期 / what is due, and whose fault"),
     CommandFile("status", "status", "总体状态 / where everything stands"),
+    CommandFile("report", "report", "双公示月报与三率 / the monthly form and the rates"),
     CommandFile("audit", "audit", "核验与重放台账 / verify and replay the ledger"),
     CommandFile("backup", "backup", "备份与恢复 / backup and restore as one set"),
     CommandFile("basis", "basis", "采用规则、日历与站点配置 / adopt rules, calendar and site"),

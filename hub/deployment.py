@@ -1,9 +1,9 @@
 """What a site runs, process by process, and the deploy files with a block for each of them.
 
-The files under `deploy/` are whole and valid as they stand: written for one registrar slot, the
-target `province` and the department `market`. A block between `# for each KIND: INSTANCE PORT` and
-`# end` is repeated for every process of that kind, with instance and port put in; Kafka's users get
-the site's prefix in place of `county.`.
+The files under `deploy/` are whole and valid as they stand, for the courier to `province` alone. A
+block between `# for each process: courier-province 9110` and `# end` is repeated for every process,
+with that one's names, command and port put in; a line that ends in `# only KIND, KIND` is left out
+for other kinds. Kafka's users get the site's prefix in place of `county.`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from hub.site import Site
 
-_BEGIN: Final = re.compile(r"\s*# for each (?P<kind>\w+): (?P<instance>[\w-]+) (?P<port>\d+)")
+_SPECIMEN: Final = "courier", "province", 9110
+_BEGIN: Final = "# for each process: courier-province 9110"
 _END: Final = "# end"
-_COUNT: Final = re.compile(r"\b\d+(?= +# as many as (?P<kind>\w+))")
+_ONLY: Final = re.compile(r" *# only (?P<kinds>[a-z, ]+)$")
 _USER: Final = re.compile(r"\bcounty\.(?=(worker|dept|target)\.)")
 
 SINGLE_PORTS: Final = {"receipts": 9101, "projector": 9102, "notices": 9103}
@@ -44,9 +45,34 @@ class Process(NamedTuple):
     """Of `/metrics` and `/health`, on the machine it runs on."""
 
     @property
+    def worker(self) -> str:
+        """Its name in logs and metrics, and after `worker.` its user of Kafka."""
+        return f"{self.kind}.{self.instance}" if self.instance else self.kind
+
+    @property
     def unit(self) -> str:
         """Name of its systemd unit, without `.service`."""
         return f"hub-{self.kind}@{self.instance}" if self.instance else f"hub-{self.kind}"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What follows `hub` to start it, up to the options that all have."""
+        match self.kind:
+            case "registrar":
+                return "run", "registrar", "--slot", self.instance
+            case "connector":
+                return "connector", "--department", self.instance
+            case _:
+                return "run", self.kind, *([self.instance] if self.instance else ())
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What stands for this process in a block."""
+        return (
+            self.unit, self.worker, self.worker.replace(".", "-"),
+            ", ".join(f'"{each}"' if each.isdigit() else each for each in self.arguments),
+            str(self.port),
+        )  # fmt: skip
 
 
 def processes_of(site: Site) -> tuple[Process, ...]:
@@ -65,49 +91,41 @@ def processes_of(site: Site) -> tuple[Process, ...]:
 
 
 def rendered(text: str, processes: tuple[Process, ...], file: str, prefix: str) -> str:
-    """Return a deploy file with each block repeated for each process of its kind.
+    """Return a deploy file with each block repeated for each process of the site.
 
     Raises `ConfigurationError` for a block that is never closed or inside another.
     """
-    kinds = [process.kind for process in processes]
-
-    def counted(found: re.Match[str]) -> str:
-        return str(kinds.count(found["kind"]))
-
-    lines = (_COUNT.sub(counted, line) for line in _repeated(text, processes, file))
-    return _USER.sub(prefix, "".join(lines))
+    return _USER.sub(prefix, "".join(_repeated(text, processes, file)))
 
 
 def _repeated(text: str, processes: tuple[Process, ...], file: str) -> Iterator[str]:
-    block: list[str] = []
-    opened: re.Match[str] | None = None
+    block: list[str] | None = None
+    number = 0
     for number, line in enumerate(text.splitlines(keepends=True), 1):
-        begins = _BEGIN.fullmatch(line.rstrip())
-        ends = line.strip() == _END
-        if (begins and opened) or (ends and not opened):
-            raise _misplaced(file, number)
-        if begins:
-            opened = begins
-        elif ends and opened:
-            yield from _copies(block, opened, processes)
-            block, opened = [], None
-        elif opened:
-            block.append(line)
-        else:
-            yield line
-    if opened:
+        match line.strip(), block:
+            case (mark, None) if mark == _BEGIN:
+                block = []
+            case (mark, [*lines]) if mark == _END:
+                yield from (copy for one in processes for copy in _copy(lines, one))
+                block = None
+            case (mark, _) if mark in {_BEGIN, _END}:
+                raise _misplaced(file, number)
+            case (_, None):
+                yield line
+            case _:
+                block.append(line)
+    if block is not None:
         raise _misplaced(file, number)
 
 
-def _copies(
-    block: list[str], opened: re.Match[str], processes: tuple[Process, ...]
-) -> Iterator[str]:
-    words = re.compile(rf"(?<![A-Za-z0-9])({opened['instance']}|{opened['port']})(?![A-Za-z0-9])")
-    for process in processes:
-        if process.kind == opened["kind"]:
-            values = {opened["instance"]: process.instance, opened["port"]: str(process.port)}
-            for line in block:
-                yield words.sub(lambda found, values=values: values[found[1]], line)  # type: ignore[misc]  # a default argument binds this turn's values
+def _copy(block: list[str], process: Process) -> Iterator[str]:
+    """Return the block's lines for one process."""
+    put = dict(zip(Process(*_SPECIMEN).words, process.words, strict=True))
+    pattern = re.compile(rf"(?<![A-Za-z0-9])({'|'.join(map(re.escape, put))})(?![A-Za-z0-9])")
+    for line in block:
+        only = _ONLY.search(line)
+        if only is None or process.kind in only["kinds"].split(", "):
+            yield pattern.sub(lambda found: put[found[1]], _ONLY.sub("", line))
 
 
 def _misplaced(file: str, line: int) -> ConfigurationError:

@@ -242,6 +242,14 @@ class Metrics:
             "已停表的期限数（in_time 按时，late 逾期）",
             "clocks stopped: in_time, late",
         )  # fmt: skip
+        self.month_records = self._gauge(
+            "hub_month_records", ("month", "department", "kind", "measure"),
+            "月报各项数量（本月与上月，与 hub report 相同）："
+            "produced 产生，reported 报送，stored 入库，shown 公示，"
+            "in_time 及时，late 迟报，still_open 未到期",
+            "figures of the monthly form, this month and the last, as hub report has them: "
+            "produced, reported, stored, shown, in_time, late, still_open",
+        )  # fmt: skip
         self.calendar_horizon_days = self._gauge(
             "hub_calendar_horizon_days", (),
             "已公布放假安排覆盖的剩余天数；以后的期限为暂定",

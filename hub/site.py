@@ -21,7 +21,8 @@ Sharing = Literal["public", "government", "authorised"]
 class FileSource(StrictModel):
     """A folder a department drops files into.
 
-    Its sub-folders are `licences`, `penalties`, `corrections` and `withdrawals`.
+    Its sub-folders are `licences`, `penalties`, `corrections`, `withdrawals`, `court-listings`,
+    `court-exits`, `court-snapshots`, `commitments` and `output-counts`; what is not there is empty.
     """
 
     name: Name

@@ -18,6 +18,7 @@ from psycopg.rows import class_row
 from hub.core.entry import (
     ClockEventRow,
     ClockRow,
+    DeclaredRow,
     EntryRow,
     RecordRow,
     StageRow,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 UNANSWERED: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 """What means that the server is away, full or ending; anything else is a fault of ours."""
-VERSION: Final = 2
+VERSION: Final = 3
 """Version of the tables; another one found in the database is dropped and made from zero."""
 
 _TABLES: Final[LiteralString] = """
@@ -68,6 +69,11 @@ CREATE TABLE records (
   name_key text NOT NULL, authority_code text NOT NULL);
 CREATE INDEX records_document ON records (document_key, name_key) WHERE document_key <> '';
 CREATE INDEX records_ledger_key ON records (ledger_key);
+CREATE INDEX records_decided ON records (decided_on);
+CREATE TABLE declared (
+  record_key bytea PRIMARY KEY, month text NOT NULL, department text NOT NULL,
+  subject_kind text NOT NULL, produced bigint NOT NULL, disclosed bigint, url text NOT NULL,
+  reason text NOT NULL);
 CREATE TABLE clocks (
   record_key bytea NOT NULL, target integer NOT NULL, clock text NOT NULL, due_at bigint NOT NULL,
   counted_from date NOT NULL, is_provisional boolean NOT NULL, is_estimated boolean NOT NULL,
@@ -170,6 +176,8 @@ class Batch(NamedTuple):
     tallies: Mapping[tuple[str, str, str], int]
     streams: Sequence[StreamCount]
     bases: Sequence[tuple[bytes, int, Mapping[str, object]]]
+    declared: Mapping[bytes, DeclaredRow | None]
+    """Declared counts that changed; None for one that counts no more."""
     positions: Sequence[Position]
 
 
@@ -329,6 +337,11 @@ class Tables:
                 _copy(cursor, "records", RecordRow._fields, batch.records)
                 _copy(cursor, "clocks", ClockRow._fields, batch.clocks)
                 _copy(cursor, "standings", StandingRow._fields, batch.standings)
+                cursor.execute(
+                    "DELETE FROM declared WHERE record_key = ANY(%s)", (list(batch.declared),)
+                )
+                told = [row for row in batch.declared.values() if row is not None]
+                _copy(cursor, "declared", DeclaredRow._fields, told)
                 _add_up(cursor, batch)
                 self._reached("before_commit")
         except UNANSWERED as error:

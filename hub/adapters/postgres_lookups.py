@@ -240,16 +240,16 @@ class LookUps:
 
     def site(self) -> SiteNames | None:
         """Names, or None before a projector has ever run."""
-        return next(iter(self._fetch(SiteNames, "SELECT * FROM site")), None)
+        return next(iter(self.fetch(SiteNames, "SELECT * FROM site")), None)
 
     def basis(self) -> BasisRow | None:
         """The basis adopted last, or None while there is none."""
-        rows = self._fetch(BasisRow, "SELECT * FROM bases ORDER BY adopted_at DESC, basis LIMIT 1")
+        rows = self.fetch(BasisRow, "SELECT * FROM bases ORDER BY adopted_at DESC, basis LIMIT 1")
         return next(iter(rows), None)
 
     def heartbeat(self) -> Heartbeat | None:
         """When the projector was last at work, or None."""
-        return next(iter(self._fetch(Heartbeat, "SELECT * FROM heartbeat")), None)
+        return next(iter(self.fetch(Heartbeat, "SELECT * FROM heartbeat")), None)
 
     def now(self) -> int:
         """Business time: the projector's, carried on at its pace; real time before any."""
@@ -261,7 +261,7 @@ class LookUps:
 
     def positions(self) -> list[Position]:
         """How far each ledger partition has been read."""
-        return self._fetch(Position, "SELECT * FROM positions ORDER BY partition")
+        return self.fetch(Position, "SELECT * FROM positions ORDER BY partition")
 
     def trace(
         self, document_key: str | None, name_key: str | None, credit_code: str | None
@@ -269,7 +269,7 @@ class LookUps:
         """Everything about the records that match all that is given, and where they moved to."""
         keys = [
             row.record_key
-            for row in self._fetch(
+            for row in self.fetch(
                 _RecordKey,
                 _RECORD_KEYS,
                 {
@@ -280,7 +280,7 @@ class LookUps:
                 },
             )
         ]
-        records = self._fetch(
+        records = self.fetch(
             RecordRow,
             "SELECT * FROM records WHERE record_key = ANY(%s) ORDER BY arrived_at, ledger_key",
             (keys,),
@@ -288,7 +288,7 @@ class LookUps:
         documents = [r.document_key for r in records]
         return Traced(
             records,
-            self._fetch(
+            self.fetch(
                 EntryRow,
                 "SELECT partition, sequence, decided_at, cause_kind, cause_topic, cause_offset,"
                 " outcome, is_repeat, record_key, version, department, kind, stream,"
@@ -299,50 +299,50 @@ class LookUps:
                 " ORDER BY decided_at, partition, sequence",
                 (keys,),
             ),
-            self._fetch(
+            self.fetch(
                 StageRow,
                 "SELECT * FROM stages WHERE record_key = ANY(%s) ORDER BY at, partition, sequence",
                 (keys,),
             ),
-            self._fetch(
+            self.fetch(
                 ClockRow,
                 "SELECT * FROM clocks WHERE record_key = ANY(%s) ORDER BY due_at, target",
                 (keys,),
             ),
-            self._fetch(
+            self.fetch(
                 ClockEventRow,
                 "SELECT * FROM clock_events WHERE record_key = ANY(%s)"
                 " ORDER BY at, partition, sequence",
                 (keys,),
             ),
-            self._fetch(ConflictRow, _CONFLICTS + " WHERE document_key = ANY(%s)", (documents,)),
+            self.fetch(ConflictRow, _CONFLICTS + " WHERE document_key = ANY(%s)", (documents,)),
         )
 
     def due(self, horizon: int) -> list[DueRow]:
         """Running clocks due at or before `horizon` (business ms), earliest first."""
-        return self._fetch(DueRow, _DUE, (horizon,))
+        return self.fetch(DueRow, _DUE, (horizon,))
 
     def conflicts(self) -> list[ConflictRow]:
         """Documents found under several credit codes."""
-        return self._fetch(
+        return self.fetch(
             ConflictRow, _CONFLICTS + " ORDER BY is_open DESC, document_key, name_key"
         )
 
     def tallies(self) -> list[TallyRow]:
         """Outcomes of submissions by department and kind."""
-        return self._fetch(TallyRow, "SELECT * FROM tallies ORDER BY department, kind, outcome")
+        return self.fetch(TallyRow, "SELECT * FROM tallies ORDER BY department, kind, outcome")
 
     def streams(self) -> list[StreamCount]:
         """What has been seen of each stream."""
-        return self._fetch(StreamCount, "SELECT * FROM streams ORDER BY stream, partition")
+        return self.fetch(StreamCount, "SELECT * FROM streams ORDER BY stream, partition")
 
     def targets(self) -> list[TargetCounts]:
         """What became of the deliveries of each target."""
-        return self._fetch(TargetCounts, _TARGETS)
+        return self.fetch(TargetCounts, _TARGETS)
 
     def clock_counts(self, now: int) -> list[ClockCounts]:
         """Stopped and running clocks per department and target."""
-        return self._fetch(ClockCounts, _CLOCKS, (now,))
+        return self.fetch(ClockCounts, _CLOCKS, (now,))
 
     # --- gauges ---
 
@@ -357,7 +357,7 @@ class LookUps:
             metrics.deadline_overdue.labels(row.department, target).set(row.overdue)
             metrics.deadline_met.labels(row.department, target, "in_time").set(row.in_time)
             metrics.deadline_met.labels(row.department, target, "late").set(row.late)
-        soon = self._fetch(
+        soon = self.fetch(
             _DueOnly,
             "SELECT due_at FROM running_clocks"
             " WHERE accepted_under IS NULL AND due_at > %s AND due_at <= %s",
@@ -385,12 +385,13 @@ class LookUps:
         targets = site["targets"] if isinstance(site, dict) and "targets" in site else []
         return {int(target["number"]): str(target["id"]) for target in targets}
 
-    def _fetch(
+    def fetch(
         self,
         shape: type[_Row],
         query: LiteralString,
         values: Sequence[object] | Mapping[str, object] = (),
     ) -> list[_Row]:
+        """Ask; each row as a `shape`. Raises `UnavailableError`, or says that nothing is there."""
         try:
             with self._session.cursor(row_factory=class_row(shape)) as cursor:
                 return cursor.execute(query, values).fetchall()
@@ -431,7 +432,7 @@ def open_look_ups(dsn: str, prefix: str | None) -> LookUps:
     if prefix is not None:
         return LookUps(dsn, schema_of(prefix))
     with LookUps(dsn, "public") as anywhere:
-        found = anywhere._fetch(  # noqa: SLF001 - of its own class
+        found = anywhere.fetch(
             _Schema,
             "SELECT table_schema AS schema FROM information_schema.tables"
             " WHERE table_name = 'projection' AND table_schema LIKE 'hub\\_%%' ORDER BY 1",

@@ -11,7 +11,8 @@ from hub.errors import ConfigurationError
 from hub.repository import DEPLOY
 from hub.site import load_site
 
-_FOLDERS = ("systemd", "kafka", "prometheus")
+_FOLDERS = ("systemd", "kafka", "kubernetes", "prometheus")
+_FILES = ("compose.yaml",)
 _site = click.option(
     "--site", "site_folder", type=click.Path(path_type=Path), required=True,
     help="站点目录 / the site's folder",
@@ -43,6 +44,8 @@ def render(*, site_folder: Path, folder: Path) -> None:
         )
     for name in _FOLDERS:
         shutil.copytree(DEPLOY / name, folder / name)
+    for name in _FILES:
+        shutil.copyfile(DEPLOY / name, folder / name)
     shutil.copytree(site_folder, folder / "site", ignore=shutil.ignore_patterns("secrets"))
     for file in sorted(folder.rglob("*")):
         if file.is_file() and not file.is_relative_to(folder / "site"):

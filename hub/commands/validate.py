@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import click
 
 from connectors.files_of_rows import read_rows
-from connectors.layout import CORRECTED, LICENCE, PENALTY, WITHDRAWN, Folder, Layouts, field_names
+from connectors.layout import CORRECTED, DELISTED, FOLDER_OF, WITHDRAWN, Layouts, field_names
 from connectors.mapping import Mapping as SourceMapping
 from connectors.mapping import read_mapping
 from connectors.submission import MOVED_IN, UNREADABLE, RowSubmitter, Submission
@@ -20,12 +20,6 @@ from hub.contracts import Checked, Contracts, Fault, Finding
 from hub.domain.reasons import message
 from hub.site import LoadedSite, load_site
 
-_FOLDERS: Final = {
-    LICENCE: Folder.LICENCES,
-    PENALTY: Folder.PENALTIES,
-    CORRECTED: Folder.CORRECTIONS,
-    WITHDRAWN: Folder.WITHDRAWALS,
-}
 _BEIJING: Final = timezone(timedelta(hours=8))
 _MOST_HEADERS, _LONGEST_HEADER = 8, 30
 _EXIT_ALL_ACCEPTED, _EXIT_SOME_NOT, _EXIT_UNREADABLE = 0, 1, 2
@@ -33,6 +27,7 @@ _GOOD: Final = {
     CORRECTED: "corrected",
     MOVED_IN: "corrected",
     WITHDRAWN: "withdrawn",
+    DELISTED: "withdrawn",
 }
 _ZH: Final = {
     "accepted": "可受理",
@@ -162,7 +157,7 @@ def answers(
 
 
 @click.command("validate")
-@click.option("--kind", type=click.Choice(sorted(_FOLDERS)), required=True, help="记录类型 / kind")
+@click.option("--kind", type=click.Choice(sorted(FOLDER_OF)), required=True, help="记录类型 / kind")
 @click.option(
     "--site",
     "site_folder",
@@ -207,7 +202,7 @@ def command(
         department or "validate", "validate", contracts, Sealer(bytes(KEY_BYTES))
     )
     mappings = _mappings(contracts, site, mapping_file)
-    layouts = Layouts(_FOLDERS[kind], contracts, mappings)
+    layouts = Layouts(FOLDER_OF[kind], contracts, mappings)
     status = _print(answers(file.read_bytes(), layouts, submitter, validator), as_json=as_json)
     for remark in remarks(layouts, kind):
         click.echo(remark, err=True)
@@ -217,7 +212,7 @@ def command(
 def remarks(layouts: Layouts, kind: str) -> Iterator[str]:
     """Yield what no row shows: a table of another kind than asked for, columns nobody reads."""
     for headers, layout in layouts.met():
-        if kind in {LICENCE, PENALTY} and layout.kind != kind:
+        if kind != CORRECTED and layout.kind.partition(".")[0] != kind.partition(".")[0]:
             yield (
                 f"注意：按表头识别为 {layout.kind}，不是 {kind}\n"
                 f"note: by its header this is a table of {layout.kind}, not {kind}"

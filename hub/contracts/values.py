@@ -19,7 +19,7 @@ from hub.domain.credit_code import (
     is_registration_number,
     organisation_part_is_valid,
 )
-from hub.domain.dates import read_date, read_valid_to
+from hub.domain.dates import read_date, read_month, read_valid_to
 
 SEALED_PREFIX: Final = "sealed:v1:"
 
@@ -162,7 +162,6 @@ def _amount(field: Field) -> Reader:
 
 
 _COUNT: Final = re.compile(r"[0-9]{1,12}|[0-9]{1,3}(?:,[0-9]{3}){1,3}")
-_MONTH: Final = re.compile(r"([12][0-9]{3})(?:[-/.年]?(0[1-9]|1[0-2])|[-/.年]([1-9]))")
 
 
 def _count(text: str) -> str | Flawed:
@@ -174,12 +173,8 @@ def _count(text: str) -> str | Flawed:
 
 
 def _month(text: str) -> str | Flawed:
-    """A month as `2026-10`, `2026/10`, `202610` or `2026年10月`; never a guess from a day."""
-    text = clean(text).translate(_FULL_WIDTH).removesuffix("月")
-    found = _MONTH.fullmatch(text)
-    if text and found is None:
-        return Flawed(text, ("MONTH_UNREADABLE",))
-    return f"{found[1]}-{found[2] or found[3]:0>2}" if found else ""
+    canonical, reason = read_month(clean(text))
+    return Flawed(text, (reason,)) if reason else canonical
 
 
 def _coded(field: Field) -> Reader:

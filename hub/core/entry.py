@@ -34,6 +34,7 @@ _CLOCKS: Final = {
     ClockKind.WITHDRAW: "withdraw",
     ClockKind.EXPIRE: "expire",
 }
+OUTPUT_COUNT: Final = "output_count.declared.v1"
 _NESTED: Final = frozenset({"record.corrected.v1", "record.moved_in.v1"})
 _REFERENCES: Final = frozenset({"record.withdrawn.v1", "record.moved_out.v1"})
 _GONE: Final = frozenset({Status.WITHDRAWN.name.lower(), Status.MOVED.name.lower()})
@@ -169,6 +170,22 @@ class ClockEventRow(NamedTuple):
     department: str
 
 
+class DeclaredRow(NamedTuple):
+    """What a department declared to have produced in a month (产生数量申报)."""
+
+    record_key: bytes
+    month: str
+    """`2026-10`."""
+    department: str
+    subject_kind: str
+    produced: int
+    disclosed: int | None
+    """What it disclosed on its own site; None when it did not say."""
+    url: str
+    reason: str
+    """Why some are not reported (未报送依据)."""
+
+
 class Reader:
     """Reads ledger records into rows. `prefix` is the site's, with its dot.
 
@@ -238,6 +255,27 @@ class Reader:
             if target is not None:
                 rows.append(_reported(partition, record, target))
         return rows
+
+    def declared(self, record: LedgerRecord) -> DeclaredRow | None:
+        """The count that became the live version with this ledger record; None for any other."""
+        state = record.state
+        if state is None or state.kind != OUTPUT_COUNT or state.live_sequence != record.sequence:
+            return None
+        found = stated_row(record, self._contracts)
+        if found is None or found[0].kind != OUTPUT_COUNT:
+            return None
+        contract, submitted = found
+        row = contract.check(submitted, date.max).canonical
+        return DeclaredRow(
+            record.record_key,
+            row["month"],
+            record.department,
+            row["subject_kind"],
+            int(row["produced_count"] or 0),
+            int(row["disclosed_count"]) if row["disclosed_count"] else None,
+            tidy(row["disclosure_url"]),
+            tidy(row["unreported_reason"]),
+        )
 
     def _named(self, record: LedgerRecord) -> Named:
         """The identity a submission states; for a released one, that of the row released."""

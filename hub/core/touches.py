@@ -15,10 +15,11 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from hub.contracts import Fault
-from hub.core.keys import record_key_of, submission_key_of
+from hub.core.keys import submission_key_of
 from hub.core.record import NO_KEY, Cause, CauseKind, Reason
 from hub.core.state import StageCode
 from hub.domain.document_number import normalise_document_number
+from hub.domain.identity import record_key_of
 from hub.domain.partitioning import partition_of
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ Days of business begin and end at 00:00 Asia/Shanghai, which has been UTC+8 all 
 """
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 from hub.domain.remembering import remembered
@@ -31,6 +31,7 @@ _SEPARATED: Final = re.compile(
     r"([0-9]{4})(?:([-/.])([0-9]{1,2})\2([0-9]{1,2})|年([0-9]{1,2})月([0-9]{1,2})日)"
     r"(?:[T ]+[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?)?"
 )
+_MONTH: Final = re.compile(r"([12][0-9]{3})(?:[-/.年]?(0[1-9]|1[0-2])|[-/.年]([1-9]))")
 _COMPACT: Final = re.compile(r"([0-9]{4})([0-9]{2})([0-9]{2})")
 _HALF_WIDTH: Final = {
     **{0xFEE0 + ord(character): character for character in "0123456789-/.: T"},
@@ -129,3 +130,30 @@ def due_at_ms(on: date) -> int:
 def day_of_ms(at_ms: int) -> date:
     """The business day (Asia/Shanghai) of a moment in milliseconds since the epoch."""
     return date.fromordinal((at_ms + _SHANGHAI_MS) // _DAY_MS + _EPOCH_DAY)
+
+
+def month_days(month: str) -> tuple[date, date]:
+    """First and last day of `2026-10`. Raises `ValueError` for what is no month."""
+    first = date.fromisoformat(f"{month}-01")
+    following = date(first.year + first.month // 12, first.month % 12 + 1, 1)
+    return first, following - timedelta(days=1)
+
+
+def two_months(on: date) -> list[tuple[date, date]]:
+    """First and last days of the month of a day, and of the one before."""
+    first, last = month_days(on.isoformat()[:7])
+    before = first - timedelta(days=1)
+    return [(first, last), month_days(before.isoformat()[:7])]
+
+
+def read_month(text: str) -> tuple[str, str]:
+    """Read a month: (`2026-10`, reason). An empty text is absent, not an error.
+
+    Accepted: `2026-10`, `2026/10`, `2026.10`, `202610`, `2026年10月`; a day is no month. The reason
+    is MONTH_UNREADABLE or "".
+    """
+    text = text.strip().translate(_HALF_WIDTH).removesuffix("月")
+    found = _MONTH.fullmatch(text)
+    if found is None:
+        return "", "MONTH_UNREADABLE" if text else ""
+    return f"{found[1]}-{found[2] or found[3]:0>2}", ""

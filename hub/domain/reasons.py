@@ -594,6 +594,13 @@ _FILES: Final = (
         "Remove pictures and formatting, or split the file",
     ),
     Reason(
+        "SNAPSHOT_WITHOUT_DAY",
+        "全量名单的文件名中没有（或不止一个）日期，无法确定是哪一天的名单",
+        "The full list's file name has no day, or more than one",
+        "在文件名中写明名单日期，例如20261120.xlsx，另存后重新放入",
+        "Put the day of the list into the name, such as 20261120.xlsx, and send it again",
+    ),
+    Reason(
         "TOO_MANY_COLUMNS",
         "表格超过128列，不是一张行政决定表",
         "The table has more than 128 columns",

@@ -18,8 +18,11 @@ from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.postgres import Batch, Heartbeat, Position, StreamCount, Tables
 from hub.adapters.postgres_lookups import LookUps
+from hub.adapters.postgres_months import count_months
 from hub.core.entry import (
+    OUTPUT_COUNT,
     ClockRow,
+    DeclaredRow,
     EntryRow,
     Reader,
     RecordRow,
@@ -30,6 +33,8 @@ from hub.core.entry import (
     standings_of,
 )
 from hub.core.record import ZERO_HASH, LedgerRecord, Outcome, decode_record, record_hash
+from hub.core.state import Status
+from hub.domain.dates import day_of_ms, two_months
 from hub.errors import IntegrityError, UnavailableError
 
 if TYPE_CHECKING:
@@ -95,6 +100,7 @@ class Projection:
             ),
             list(streams.values()),
             [adopted for _, record in read for adopted in adopted_basis(record)],
+            self._declared(read),
             list(positions.values()),
         )
         self._tables.write(batch)
@@ -149,6 +155,20 @@ class Projection:
                 clocks[key] = clocks_of(record)
                 standings[key] = standings_of(record)
         return rows, clocks, standings
+
+    def _declared(
+        self, read: Sequence[tuple[int, LedgerRecord]]
+    ) -> dict[bytes, DeclaredRow | None]:
+        """The departments' own counts that this batch changes."""
+        changed: dict[bytes, DeclaredRow | None] = {}
+        for _, record in read:
+            state = record.state
+            if state is None or state.kind != OUTPUT_COUNT:
+                continue
+            told = self._reader.declared(record)
+            if told is not None or state.status is not Status.LIVE:
+                changed[record.record_key] = told
+        return changed
 
     def _count_streams(self, entries: Iterable[EntryRow]) -> dict[tuple[str, int], StreamCount]:
         """Count submissions with different sequences, per stream and partition.
@@ -320,6 +340,8 @@ class _Follower:
         if now >= self._next_gauges and self._drained:
             self._next_gauges = now + _GAUGE_SECONDS
             self._look_ups.count_into(self._metrics, heartbeat.business_now)
+            months = two_months(day_of_ms(heartbeat.business_now))
+            count_months(self._look_ups, self._metrics, months, heartbeat.business_now)
 
     def _heartbeat(self) -> Heartbeat:
         """Lag is 0 when drained, else the age of the oldest partition's last record."""

@@ -52,26 +52,39 @@ def test_slots_ports_and_single_workers_never_meet() -> None:
     assert set(SINGLE_PORTS.values()) <= set(ports)
 
 
-def test_a_block_is_repeated_with_instance_and_port() -> None:
-    """And a count becomes the number of processes; a longer word that holds the name is left."""
+def test_a_block_is_repeated_with_names_command_and_port() -> None:
+    """And a line for some kinds is there for those alone; longer words are left as they are."""
     text = (
-        "before province\n  # for each courier: province 9110\n  province: 9110 provincial 19110\n"
-        "  # end\nreplicas: 1 # as many as courier\n"
+        "before courier-province\n"
+        "  # for each process: courier-province 9110\n"
+        "  courier-province: [run, courier, province, 9110] # as courier-province-2 19110\n"
+        "  county.worker.courier.province hub-courier@province.service\n"
+        "  files # only connector, receipts\n"
+        "  # end\n"
     )
-    two = (Process("courier", "a", 1), Process("receipts", "", 9), Process("courier", "b-c", 2))
+    two = (Process("registrar", "0", 1), Process("connector", "b-c", 2), Process("receipts", "", 3))
     assert rendered(text, two, "x", "t.").splitlines() == [
-        "before province", "  a: 1 provincial 19110", "  b-c: 2 provincial 19110",
-        "replicas: 2 # as many as courier",
-    ]  # fmt: skip
-    assert "provincial" not in rendered(text, (), "x", "t.")
+        "before courier-province",
+        '  registrar-0: [run, registrar, --slot, "0", 1] # as registrar-0-2 19110',
+        "  t.worker.registrar.0 hub-registrar@0.service",
+        "  connector-b-c: [connector, --department, b-c, 2] # as connector-b-c-2 19110",
+        "  t.worker.connector.b-c hub-connector@b-c.service",
+        "  files",
+        "  receipts: [run, receipts, 3] # as receipts-2 19110",
+        "  t.worker.receipts hub-receipts.service",
+        "  files",
+    ]
 
 
-@given(st.lists(st.sampled_from(["# for each courier: a 1\n", "# end\n", "line\n"]), max_size=6))
+BEGIN = "# for each process: courier-province 9110\n"
+
+
+@given(st.lists(st.sampled_from([BEGIN, "# end\n", "line\n"]), max_size=6))
 def test_blocks_that_do_not_pair_are_refused(lines: list[str]) -> None:
     """Half a block would leave out, or take in, what follows it."""
     depth, fine = 0, True
     for line in lines:
-        depth += {"# end\n": -1, "line\n": 0}.get(line, 1)
+        depth += {BEGIN: 1, "# end\n": -1}.get(line, 0)
         fine = fine and depth in {0, 1}
     if fine and depth == 0:
         rendered("".join(lines), (), "x", "t.")

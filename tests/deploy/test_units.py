@@ -4,11 +4,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import click
 import pytest
 
-from hub.cli import hub
 from hub.deployment import Process
+from tests.deploy.commands import parsed
 from tests.deploy.county import county, processes
 from tests.deploy.units import Unit, read_environment, read_unit, words
 
@@ -32,19 +31,6 @@ def commands(one: Unit) -> list[list[str]]:
         if file.startswith("/etc/hub/ports/"):
             environment |= read_environment(county() / "systemd/ports" / Path(file).name)
     return [words(command, environment) for command in one.all("Service", "ExecStart")]
-
-
-def parsed(arguments: list[str]) -> tuple[list[str], dict[str, object]]:
-    """The command's names and its parameters; click refuses what it does not know."""
-    names: list[str] = []
-    command: click.Command = hub
-    context = click.Context(hub)
-    while isinstance(command, click.Group):
-        names.append(arguments[0])
-        found = command.get_command(context, arguments[0])
-        assert found is not None, arguments
-        command, arguments = found, arguments[1:]
-    return names, command.make_context(names[-1], list(arguments)).params
 
 
 @pytest.mark.parametrize("name", OURS)

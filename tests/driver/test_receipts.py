@@ -21,7 +21,15 @@ from hub.workers.receipts import ReceiptsFollower, Teller
 from hub.workers.result_files import COLUMNS, ResultFiles, SourceFiles
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
 from tests.driver.rows import at, basis
-from tests.unit.connectors.made import CONTRACTS, LICENCE_ROW, STREAM, SUBMITTER, layouts, table
+from tests.unit.connectors.made import (
+    CONTRACTS,
+    LICENCE_ROW,
+    SNAPSHOTS,
+    STREAM,
+    SUBMITTER,
+    layouts,
+    table,
+)
 from tests.unit.connectors.memory_broker import (
     Clock,
     Faults,
@@ -118,7 +126,11 @@ class Office:
         """Put a file into the inbox, submit it, let the registrar decide."""
         (self.folder / "inbox" / name).write_bytes(content)
         source = FileSource(
-            self.folder / "inbox", self.folder / "results", SUBMITTER, [*map(layouts, Folder)]
+            self.folder / "inbox",
+            self.folder / "results",
+            SUBMITTER,
+            [*map(layouts, Folder)],
+            SNAPSHOTS,
         )
         clock = Clock()
         ports = Ports(

@@ -6,10 +6,11 @@ and prints the table of docs/fault-runs.md; `HUB_FAULTS=3,17` runs those. Otherw
 """
 
 import datetime as dt
+import json
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -103,10 +104,24 @@ def test_a_run_with_kills_ends_as_one_without(
     for name, found, wanted in zip(Ending._fields, ending, undisturbed, strict=True):
         assert found == wanted, name
     _nothing_twice(hub)
+    _figures_agree(hub, hub.environment)
     for audit in ("verify", "replay"):
         words = ["audit", audit, "--site", str(hub.folder), "--bootstrap", kafka.bootstrap]
         audited = CliRunner().invoke(command_line, words)
         assert audited.exit_code == 0, audited.output
+
+
+def _figures_agree(hub: WholeHub, environment: Mapping[str, str]) -> None:
+    """The monthly form from PostgreSQL is the one reckoned from the ledger alone."""
+    words = ["report", "--month", "2026-12", "--json", "--site", str(hub.folder)]
+    told = [
+        CliRunner(env=environment).invoke(command_line, [*words, *more])
+        for more in ([], ["--from-ledger"])
+    ]
+    assert [one.exit_code for one in told] == [0, 0], told[1].output
+    look_ups, ledger = (json.loads(one.output)["lines"] for one in told)
+    assert look_ups == ledger
+    assert sum(line["reported"] for line in ledger) > ENOUGH
 
 
 def _nothing_twice(hub: WholeHub) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 from connectors.files_of_rows import read_rows
 from connectors.layout import Folder, Layouts
 from connectors.mapping import Mapping as SourceMapping
+from connectors.snapshot import SnapshotDeclarer
 from connectors.submission import RowSubmitter, Submission
 from hub.adapters.sealing import Sealer
 from hub.contracts import load_contracts
@@ -27,6 +28,7 @@ CONTRACTS: Final = load_contracts(
     }
 )
 SUBMITTER: Final = RowSubmitter("market-supervision", STREAM, CONTRACTS, SEALER)
+SNAPSHOTS: Final = SnapshotDeclarer(SUBMITTER, CONTRACTS, (), "示例局")
 
 
 def layouts(folder: Folder, mappings: Iterable[SourceMapping] = ()) -> Layouts:

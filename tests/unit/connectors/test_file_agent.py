@@ -18,7 +18,7 @@ from connectors.file import FileSource
 from connectors.layout import Folder
 from hub.errors import SourceError
 from hub.ports import OutputRecord
-from tests.unit.connectors.made import LICENCE_ROW, STREAM, SUBMITTER, layouts, table
+from tests.unit.connectors.made import LICENCE_ROW, SNAPSHOTS, STREAM, SUBMITTER, layouts, table
 from tests.unit.connectors.memory_broker import (
     Clock,
     Faults,
@@ -63,6 +63,7 @@ class Place:
             self.folder / "results",
             SUBMITTER,
             [layouts(each) for each in Folder],
+            SNAPSHOTS,
             abandon,
         )
         transactions = MemoryTransactions(self.broker, torn)

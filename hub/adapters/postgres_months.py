@@ -1,0 +1,187 @@
+"""The monthly form by SQL over the look-up tables; `hub.core.monthly` says what each figure is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
+
+from hub.core.entry import DeclaredRow
+from hub.core.monthly import REPORTED_AS, Counts, Line, Place, lines_of, targets_in
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from hub.adapters.postgres_lookups import LookUps
+    from hub.metrics import Metrics
+
+MEASURES: Final = ("produced", "reported", "stored", "shown", "in_time", "late", "still_open")
+"""What `hub_month_records` counts; a month nobody declared has no `produced`."""
+
+_OF_MONTH: LiteralString = """
+WITH of_month AS (
+  SELECT r.* FROM records r
+  WHERE r.kind = ANY(%(kinds)s) AND r.status <> 'moved'
+    AND (r.decided_on BETWEEN %(first)s AND %(last)s
+         OR (r.decided_on IS NULL
+             AND (to_timestamp(r.arrived_at / 1000.0) AT TIME ZONE 'Asia/Shanghai')::date
+                 BETWEEN %(first)s AND %(last)s))
+    AND NOT (r.status = 'quarantined' AND r.document_key <> '' AND EXISTS (
+      SELECT FROM records l
+      WHERE l.document_key = r.document_key AND l.name_key = r.name_key AND l.subject = r.subject
+        AND (l.authority_code = r.authority_code OR r.authority_code = '')
+        AND l.status = 'live' AND l.document_key <> ''))),
+reopened AS (
+  SELECT e.record_key, e.target, max(e.sequence) AS last FROM clock_events e
+  JOIN of_month USING (record_key)
+  WHERE e.clock = 'disclose' AND e.event IN ('reopened', 'reopened_late')
+  GROUP BY e.record_key, e.target),
+ended AS (
+  SELECT DISTINCT ON (e.record_key, e.target) e.record_key, e.target,
+         e.event <> 'stopped_late' AS is_in_time
+  FROM clock_events e JOIN of_month USING (record_key)
+  LEFT JOIN reopened o ON o.record_key = e.record_key AND o.target = e.target
+  WHERE e.clock = 'disclose'
+    AND e.event IN ('stopped_in_time', 'in_time_learned_late', 'stopped_late')
+    AND e.sequence > coalesce(o.last, -1)
+  ORDER BY e.record_key, e.target, e.sequence),
+running AS (
+  SELECT c.record_key, c.target, c.due_at <= %(now)s AS is_overdue
+  FROM clocks c JOIN of_month USING (record_key)
+  WHERE c.clock = 'disclose' AND NOT c.is_stopped AND NOT EXISTS (
+    SELECT FROM ended d WHERE d.record_key = c.record_key AND d.target = c.target)),
+duties AS (
+  SELECT record_key, bool_or(is_late) AS is_late, bool_or(is_open) AS is_open
+  FROM (SELECT record_key, NOT is_in_time AS is_late, false AS is_open FROM ended
+        UNION ALL SELECT record_key, is_overdue, NOT is_overdue FROM running) AS every
+  GROUP BY record_key),
+judged AS (
+  SELECT r.*, coalesce(d.is_late, false) AS is_late,
+         coalesce(d.is_open AND NOT d.is_late, false) AS is_open,
+         coalesce(NOT d.is_late AND NOT d.is_open, false) AS is_in_time
+  FROM of_month r LEFT JOIN duties d USING (record_key))
+"""
+_COUNTS: LiteralString = (
+    _OF_MONTH
+    + """
+SELECT department, kind, count(*) AS reported, count(accepted_at) AS stored,
+       count(*) FILTER (WHERE EXISTS (
+         SELECT FROM stages s WHERE s.record_key = j.record_key AND s.stage = 'published'
+           AND s.target = ANY(%(public)s))) AS shown,
+       count(*) FILTER (WHERE is_in_time) AS in_time, count(*) FILTER (WHERE is_late) AS late,
+       count(*) FILTER (WHERE is_open) AS still_open
+FROM judged j GROUP BY department, kind
+"""
+)
+_LATE: LiteralString = (
+    _OF_MONTH  # noqa: S608 - two constants of this module, values are bound
+    + """
+SELECT r.record_key, r.ledger_key, r.kind, r.department, r.status, r.document_number,
+       r.subject_name, r.decided_on, r.arrived_at, r.accepted_at, r.version_at, c.target, c.clock,
+       c.due_at, c.counted_from, c.is_provisional, c.is_estimated, s.stage,
+       f.first_reached_at, f.version_reached_at, NULL::text AS accepted_under,
+       coalesce(e.reasons, '[]'::jsonb) AS reasons, f.refusal_code,
+       CASE WHEN d.record_key IS NULL THEN NULL ELSE f.done_at END AS done_at
+FROM judged r
+JOIN clocks c ON c.record_key = r.record_key AND c.clock = 'disclose'
+LEFT JOIN ended d ON d.record_key = c.record_key AND d.target = c.target
+LEFT JOIN standings s ON s.record_key = c.record_key AND s.target = c.target
+LEFT JOIN entries e ON e.partition = r.partition AND e.sequence = r.live_sequence
+LEFT JOIN LATERAL (
+  SELECT min(g.at) AS first_reached_at,
+         min(g.at) FILTER (WHERE g.version = r.version) AS version_reached_at,
+         max(g.code) FILTER (WHERE g.stage = 'refused' AND g.version = r.version) AS refusal_code,
+         min(coalesce(g.platform_at, g.at)) FILTER (
+           WHERE g.stage IN ('acknowledged', 'published')
+             AND coalesce(g.platform_at, g.at) > c.due_at) AS done_at
+  FROM stages g
+  WHERE g.record_key = c.record_key AND g.target = c.target AND g.stage <> 'named'
+    AND g.action = 'publish') f ON true
+WHERE (d.record_key IS NOT NULL AND NOT d.is_in_time)
+   OR (d.record_key IS NULL AND NOT c.is_stopped AND c.due_at <= %(now)s)
+ORDER BY r.department, r.kind, c.due_at, r.document_number, c.target
+"""
+)
+_DECLARED: LiteralString = "SELECT * FROM declared WHERE month = %s"
+
+
+class LateRow(NamedTuple):
+    """A duty to disclose that was met late or is overdue, with what says whose fault it is."""
+
+    record_key: bytes
+    ledger_key: str
+    kind: str
+    department: str
+    status: str
+    document_number: str
+    subject_name: str
+    decided_on: date | None
+    arrived_at: int
+    accepted_at: int | None
+    version_at: int
+    target: int
+    clock: str
+    due_at: int
+    counted_from: date
+    is_provisional: bool
+    is_estimated: bool
+    stage: str | None
+    first_reached_at: int | None
+    version_reached_at: int | None
+    accepted_under: str | None
+    reasons: list[list[str]]
+    refusal_code: str | None
+    done_at: int | None
+    """When the stage came that ended it, by the platform's time; None while it is overdue."""
+
+
+class _CountRow(NamedTuple):
+    department: str
+    kind: str
+    reported: int
+    stored: int
+    shown: int
+    in_time: int
+    late: int
+    still_open: int
+
+
+def month_lines(tables: LookUps, first: date, last: date, now: int) -> list[Line]:
+    """The form of the month from `first` to `last` as things stand at `now` (business ms)."""
+    values = _values(tables, first, last, now)
+    counts: dict[Place, Counts] = {}
+    for department, kind, *numbers in tables.fetch(_CountRow, _COUNTS, values):
+        place = (department, REPORTED_AS.get(kind, kind))
+        so_far = counts.get(place, Counts())
+        counts[place] = Counts(*(a + b for a, b in zip(so_far, numbers, strict=True)))
+    return lines_of(counts, tables.fetch(DeclaredRow, _DECLARED, (first.isoformat()[:7],)))
+
+
+def late_rows(tables: LookUps, first: date, last: date, now: int) -> list[LateRow]:
+    """What of the month was late, or is overdue, by department and due date."""
+    return tables.fetch(LateRow, _LATE, _values(tables, first, last, now))
+
+
+def count_months(
+    tables: LookUps, metrics: Metrics, months: list[tuple[date, date]], now: int
+) -> None:
+    """Set `hub_month_records` for these months: the same figures as the report's."""
+    metrics.month_records.clear()
+    for first, last in months:
+        for line in month_lines(tables, first, last, now):
+            for measure in MEASURES:
+                number = getattr(line, measure)
+                if number is not None:
+                    metrics.month_records.labels(
+                        first.isoformat()[:7], line.department, line.kind, measure
+                    ).set(number)
+
+
+def _values(tables: LookUps, first: date, last: date, now: int) -> dict[str, object]:
+    basis = tables.basis()
+    targets = targets_in(basis.content) if basis is not None else ()
+    return {
+        "first": first,
+        "last": last,
+        "now": now,
+        "kinds": sorted({kind for target in targets for kind in target.kinds}),
+        "public": sorted(target.number for target in targets if target.is_public),
+    }

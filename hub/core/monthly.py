@@ -1,0 +1,200 @@
+"""The monthly 双公示 form and its rates, folded from the ledger alone.
+
+What the look-up database answers with SQL is reckoned here a second time from the records
+themselves, so that the two can be held against each other. No official formula of 上报率, 合规率
+and 及时率 has been published; what counts here is written down in docs/report.md. A record belongs
+to the month of its decision, without a readable date to that of its arrival.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from hub.core.entry import DeclaredRow, Reader, RecordRow, follow
+from hub.core.record import Outcome
+from hub.core.state import ClockFlag, ClockKind, Status
+from hub.domain.dates import day_of_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from hub.core.record import LedgerRecord
+    from hub.core.state import Clock
+
+IN_TIME: Final = frozenset({"stopped_in_time", "in_time_learned_late"})
+LATE: Final = frozenset({"stopped_late"})
+REOPENED: Final = frozenset({"reopened", "reopened_late"})
+REPORTED_AS: Final = {"commitment.performed.v1": "commitment.made.v1"}
+"""Kinds that continue another's record: one decision is counted once, under its first kind."""
+
+
+class Line(NamedTuple):
+    """One department and kind in a month; every rate is a numerator and its denominator."""
+
+    department: str
+    kind: str
+    produced: int | None
+    """产生数量 as the department declared it; None: not declared."""
+    disclosed_by_unit: int | None
+    disclosure_url: str
+    unreported_reason: str
+    reported: int
+    """报送数量: decisions that have reached the hub, whatever became of them."""
+    stored: int
+    """有效入库数: accepted at some time."""
+    shown: int
+    """市级网站公示数量: published at a target the public sees."""
+    in_time: int
+    """Every duty to disclose was met in time."""
+    late: int
+    """A duty was met late, or is overdue."""
+    still_open: int
+    """Not due yet, and not met yet."""
+
+    @property
+    def unreported(self) -> int | None:
+        """未报送数量; None where nothing was declared."""
+        return None if self.produced is None else max(0, self.produced - self.reported)
+
+    @property
+    def judged(self) -> int:
+        """Records whose timeliness is known: the denominator of 及时率 and 迟报率."""
+        return self.in_time + self.late
+
+
+class Counts(NamedTuple):
+    """What `Line` counts of records; the rest of a line is declared."""
+
+    reported: int = 0
+    stored: int = 0
+    shown: int = 0
+    in_time: int = 0
+    late: int = 0
+    still_open: int = 0
+
+
+class ReportedTarget(NamedTuple):
+    """What the form needs of a target: whether the public sees it, and what it shows."""
+
+    number: int
+    is_public: bool
+    kinds: tuple[str, ...]
+
+
+def targets_in(basis: Mapping[str, object]) -> tuple[ReportedTarget, ...]:
+    """The targets of a basis document, or of what is kept of it."""
+    site = basis["site"]
+    targets = site["targets"] if isinstance(site, dict) else []
+    return tuple(
+        ReportedTarget(int(t["number"]), bool(t["public"]), tuple(t["kinds"])) for t in targets
+    )
+
+
+Place = tuple[str, str]
+"""Department and subject kind."""
+
+
+def lines_of(counts: dict[Place, Counts], declared: Iterable[DeclaredRow]) -> list[Line]:
+    """The lines of a month, by department and kind; authorities of a department are added up."""
+    told: dict[Place, list[DeclaredRow]] = defaultdict(list)
+    for row in declared:
+        told[row.department, row.subject_kind].append(row)
+    lines = []
+    for place in sorted(counts.keys() | told.keys()):
+        rows = sorted(told[place])
+        own = [row.disclosed for row in rows if row.disclosed is not None]
+        lines.append(
+            Line(
+                *place,
+                sum(row.produced for row in rows) if rows else None,
+                sum(own) if own else None,
+                "；".join(dict.fromkeys(row.url for row in rows if row.url)),
+                "；".join(dict.fromkeys(row.reason for row in rows if row.reason)),
+                *counts.get(place, Counts()),
+            )
+        )
+    return lines
+
+
+def month_of(row: RecordRow) -> str:
+    """The month a record belongs to, `2026-10`."""
+    return (row.decided_on or day_of_ms(row.arrived_at)).isoformat()[:7]
+
+
+class MonthBook:
+    """A fold of the ledger; targets are those of the basis adopted last."""
+
+    def __init__(self, reader: Reader, targets: Iterable[ReportedTarget]) -> None:
+        self._reader = reader
+        targets = tuple(targets)
+        self._public = {target.number for target in targets if target.is_public}
+        self._kinds = {kind for target in targets for kind in target.kinds}
+        self._rows: dict[bytes, RecordRow] = {}
+        self._clocks: dict[bytes, tuple[Clock, ...]] = {}
+        self._ends: dict[bytes, dict[int, bool]] = defaultdict(dict)
+        """Record → target → whether the duty to disclose was met in time."""
+        self._shown: set[bytes] = set()
+        self._declared: dict[bytes, DeclaredRow] = {}
+
+    def note(self, partition: int, record: LedgerRecord) -> None:
+        """Take in the next ledger record of a partition."""
+        state, key = record.state, record.record_key
+        if record.outcome is Outcome.OUTCOME_NOTED:
+            for stage in self._reader.stages(partition, record):
+                if stage.stage == "published" and stage.target in self._public:
+                    self._shown.add(key)
+        if state is None:
+            return
+        row = follow(self._rows.get(key), self._reader.entry(partition, record), record)
+        if row is not None:
+            self._rows[key] = row
+        self._clocks[key] = state.clocks
+        if state.status is not Status.LIVE:
+            self._declared.pop(key, None)
+        elif (told := self._reader.declared(record)) is not None:
+            self._declared[key] = told
+        for event in record.events:
+            if event.clock != ClockKind.DISCLOSE:
+                continue
+            if event.event in REOPENED:
+                self._ends[key].pop(event.target, None)
+            elif event.event in IN_TIME | LATE:
+                self._ends[key].setdefault(event.target, event.event in IN_TIME)
+
+    def lines(self, month: str, now: int) -> list[Line]:
+        """The form of a month as things stand at `now` (business ms)."""
+        live = {
+            (row.subject, row.document_key, row.name_key, row.authority_code)
+            for row in self._rows.values()
+            if row.status == "live" and row.document_key
+        }
+        live |= {(*one[:3], "") for one in live}
+        counts: dict[Place, Counts] = {}
+        for key, row in self._rows.items():
+            if month_of(row) != month or row.kind not in self._kinds or row.status == "moved":
+                continue
+            document = (row.subject, row.document_key, row.name_key, row.authority_code)
+            if row.status == "quarantined" and row.document_key and document in live:
+                continue  # accepted under another code since: that record is counted
+            place = (row.department, REPORTED_AS.get(row.kind, row.kind))
+            so_far = counts.get(place, Counts())
+            counts[place] = Counts(
+                *(a + b for a, b in zip(so_far, self._one(key, row, now), strict=True))
+            )
+        told = [one for one in self._declared.values() if one.month == month]
+        return lines_of(counts, told)
+
+    def _one(self, key: bytes, row: RecordRow, now: int) -> Counts:
+        ends = self._ends.get(key, {})
+        running = [
+            clock.due_at <= now
+            for clock in self._clocks[key]
+            if clock.kind is ClockKind.DISCLOSE
+            and not clock.flags & ClockFlag.STOPPED
+            and clock.target not in ends
+        ]
+        is_late = any(running) or not all(ends.values())
+        is_open = bool(running) and not is_late
+        is_met = bool(ends) and not is_late and not is_open
+        return Counts(1, row.accepted_at is not None, key in self._shown, is_met, is_late, is_open)

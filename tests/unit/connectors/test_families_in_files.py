@@ -1,0 +1,235 @@
+"""Court lists, full lists, commitments and counts come in folders of their own."""
+
+from datetime import date
+from hashlib import sha256
+
+import pytest
+
+from connectors.files_of_rows import read_rows
+from connectors.layout import DELISTED, FOLDER_OF, LISTED, MADE, OUTPUT_COUNT, PERFORMED, Folder
+from connectors.snapshot import PART_ENTRIES, SNAPSHOT, SnapshotDeclarer
+from connectors.submission import Submission
+from connectors.tables import SourceRow
+from hub.domain.identity import record_key_of
+from tests.contract.specimens import texts_of
+from tests.unit.connectors.made import (
+    CONTRACTS,
+    FINGERPRINT,
+    SUBMITTER,
+    decoded,
+    fields_of,
+    layouts,
+    submitted,
+    table,
+)
+
+COURT = texts_of(LISTED)["court_code"]
+COMPANY = texts_of(LISTED)["debtor_code"]
+_DAY = date(2026, 11, 20)
+
+
+def in_chinese(kind: str, **changes: str) -> dict[str, str]:
+    """The minimal example of a kind under its Chinese headers, with changes by field name."""
+    row = texts_of(kind) | changes
+    return {field.zh: row.get(field.name, "") for field in CONTRACTS.by_kind[kind].schema.fields}
+
+
+def one(kind: str, folder: Folder, **changes: str) -> Submission:
+    """What one row of a file in this folder is submitted as."""
+    (made,) = submitted(table(in_chinese(kind, **changes)), layouts(folder))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder"),
+    [
+        (LISTED, Folder.COURT_LISTINGS),
+        (DELISTED, Folder.COURT_EXITS),
+        (MADE, Folder.COMMITMENTS),
+        (PERFORMED, Folder.COMMITMENTS),
+        (OUTPUT_COUNT, Folder.OUTPUT_COUNTS),
+    ],
+)
+def test_a_table_of_a_kind_is_read_by_its_chinese_headers(kind: str, folder: Folder) -> None:
+    """Every filled field arrives; the key is the code of whom the row speaks."""
+    made = one(kind, folder)
+    assert FOLDER_OF[kind] is folder
+    assert made.kind == kind
+    assert fields_of(made) == texts_of(kind)
+    fields = CONTRACTS.by_kind[kind].schema.fields
+    code = next(field.name for field in fields if field.identity == "credit_code")
+    assert made.key == texts_of(kind)[code].encode()
+
+
+def test_the_court_sites_own_headers_are_known() -> None:
+    """What a department copies from the court's site needs no renaming."""
+    row = texts_of(LISTED)
+    names = {
+        "iname": "debtor_name", "partyTypeName": "debtor_category", "cardNum": "debtor_code",
+        "courtName": "court_name", "法院代码": "court_code", "caseCode": "case_number",
+        "gistId": "basis_number", "gistUnit": "basis_unit", "regDate": "filed_on", "duty": "duty",
+        "performance": "duty_performance", "disruptTypeName": "conduct", "publishDate": "listed_on",
+    }  # fmt: skip
+    content = table({header: row[name] for header, name in names.items()} | {"age": "0"})
+    (made,) = submitted(content, layouts(Folder.COURT_LISTINGS))
+    assert fields_of(made) == row
+
+
+def test_whether_a_commitment_is_performed_is_seen_by_its_status() -> None:
+    """One layout of twenty columns for both; a filled 承诺履行状态 makes the difference."""
+    both = table(in_chinese(PERFORMED), in_chinese(PERFORMED, performance_status=" "))
+    performed, made = submitted(both, layouts(Folder.COMMITMENTS))
+    assert (performed.kind, made.kind) == (PERFORMED, MADE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "folder", "change"),
+    [
+        (LISTED, Folder.COURT_LISTINGS, {"debtor_category": "0"}),
+        (LISTED, Folder.COURT_LISTINGS, {"debtor_code": "330900198001010019"}),
+        (LISTED, Folder.COURT_LISTINGS, {"debtor_code": "3309001980****0019"}),
+        (DELISTED, Folder.COURT_EXITS, {"debtor_category": "自然人", "debtor_code": ""}),
+        (DELISTED, Folder.COURT_EXITS, {"debtor_code": "3309001980****0019"}),
+        (PERFORMED, Folder.COMMITMENTS, {"promisor_category": "自然人"}),
+    ],
+)
+def test_a_natural_persons_row_is_sealed_whole(
+    kind: str, folder: Folder, change: dict[str, str]
+) -> None:
+    """By category, number or masked number: nothing of it stands in the clear."""
+    made = one(kind, folder, **change)
+    assert (made.kind, made.key) == ("row.unreadable.v1", b"?market-supervision")
+    assert fields_of(made)["cause"] == "person"
+    for text in (texts_of(kind) | change).values():
+        assert len(text) < 6 or text.encode() not in made.value
+
+
+def test_a_column_of_citizens_numbers_makes_a_row_a_persons() -> None:
+    """The court's layout for persons has one; a company's row leaves it empty."""
+    company = in_chinese(LISTED) | {"身份证号码": ""}
+    person = in_chinese(LISTED) | {"身份证号码": "330900198001010019"}
+    first, second = submitted(table(company, person), layouts(Folder.COURT_LISTINGS))
+    assert (first.kind, second.kind) == (LISTED, "row.unreadable.v1")
+
+
+@pytest.mark.parametrize("kind", [LISTED, PERFORMED, OUTPUT_COUNT])
+def test_the_corrections_folder_knows_every_table(kind: str) -> None:
+    """The header tells which kind it is; the reason stands beside the row."""
+    row = in_chinese(kind) | {"更正原因": "录入错误"}
+    (made,) = submitted(table(row), layouts(Folder.CORRECTIONS))
+    assert made.kind == "record.corrected.v1"
+    fields = fields_of(made)
+    assert (fields["subject_kind"], fields["reason"]) == (kind, "录入错误")
+    inner = fields["row"]
+    assert isinstance(inner, bytes)
+    assert decoded(kind, inner) == texts_of(kind)
+
+
+def test_a_commitment_is_withdrawn_by_its_own_headers() -> None:
+    """承诺编码 is its document number, the accepting unit its authority."""
+    row = texts_of(MADE)
+    content = table(
+        {
+            "信息类型": "信用承诺", "承诺编码": row["commitment_code"], "原因": "误报",
+            "承诺人名称": row["promisor_name"], "承诺人代码": row["promisor_code"],
+            "承诺受理单位代码": row["accepting_unit_code"],
+        }
+    )  # fmt: skip
+    (made,) = submitted(content, layouts(Folder.WITHDRAWALS))
+    fields = fields_of(made)
+    assert made.kind == "record.withdrawn.v1"
+    assert (fields["subject_kind"], fields["document_number"]) == (MADE, row["commitment_code"])
+
+
+def test_a_count_needs_neither_a_number_nor_its_code_twice() -> None:
+    """Month and kind name it; the kind may be said in Chinese."""
+    row = texts_of(OUTPUT_COUNT)
+    content = table(
+        {
+            "单位名称": row["subject_name"], "统一社会信用代码": row["credit_code"],
+            "月份": "2026年10月", "信息类型": "行政处罚", "产生数量": "17",
+        }
+    )  # fmt: skip
+    (made,) = submitted(content, layouts(Folder.OUTPUT_COUNTS))
+    fields = {name: str(text) for name, text in fields_of(made).items()}
+    assert fields["document_number"] == "2026-10/penalty.imposed.v1"
+    checked = CONTRACTS.by_kind[OUTPUT_COUNT]
+    assert fields | {"month": "2026-10"} == row
+    assert made.kind == checked.kind
+
+
+# --- the full list -------------------------------------------------------------------------------
+
+
+def declared(
+    content: bytes, name: str = "20261120-list.csv", only: str = COURT
+) -> list[SourceRow | Submission]:
+    """What a file in `court-snapshots` is taken for."""
+    where = layouts(Folder.COURT_SNAPSHOTS)
+    declarer = SnapshotDeclarer(SUBMITTER, CONTRACTS, (only,) if only else (), "示例法院")
+    return [*declarer.declare(read_rows(content, where.is_header()), where, FINGERPRINT, name)]
+
+
+def test_a_full_list_is_one_statement_of_the_court() -> None:
+    """Keyed by the court; entries are the ledger's record keys; persons are counted, not named."""
+    person = in_chinese(LISTED, debtor_category="0", debtor_code="3309001980****0019")
+    codeless = in_chinese(LISTED, debtor_code="12345678-9")
+    (made,) = declared(table(in_chinese(LISTED), person, codeless, in_chinese(LISTED)))
+    assert isinstance(made, Submission)
+    assert (made.kind, made.key) == (SNAPSHOT, COURT.encode())
+    fields = fields_of(made)
+    row = texts_of(LISTED)
+    number = row["case_number"].replace("（", "〔").replace("）", "〕")
+    key = record_key_of("court_enforcement", COURT, number, row["debtor_name"], COMPANY.encode())
+    assert fields["entries"] == key.hex()
+    assert fields["entries_digest"] == sha256(key).hexdigest()
+    assert (fields["entry_count"], fields["left_out_count"]) == ("1", "2")
+    assert (fields["snapshot_on"], fields["part"], fields["parts"]) == ("2026-11-20", "1", "1")
+    assert CONTRACTS.by_kind[SNAPSHOT].check(fields, _DAY).ok
+
+
+def test_a_list_too_large_for_a_message_comes_in_parts() -> None:
+    """Sorted, without gap or double; every part says how many there are."""
+    count = PART_ENTRIES + 1
+    rows = (in_chinese(LISTED, case_number=f"（2026）浙0902执{n}号") for n in range(count))
+    first, second = declared(table(*rows))
+    assert isinstance(first, Submission)
+    assert isinstance(second, Submission)
+    parts = [fields_of(first), fields_of(second)]
+    entries = "".join(str(part["entries"]) for part in parts)
+    keys = [bytes.fromhex(entries[at : at + 32]) for at in range(0, len(entries), 32)]
+    assert keys == sorted(set(keys))
+    assert len(keys) == count
+    assert {part["entries_digest"] for part in parts} == {sha256(b"".join(keys)).hexdigest()}
+    assert [part["document_number"] for part in parts] == [
+        f"2026-11-20/{n}-2/{sha256(b''.join(keys)).hexdigest()[:8]}" for n in (1, 2)
+    ]
+    assert max(len(first.value), len(second.value)) < 600_000
+
+
+def test_an_empty_list_of_the_only_court_is_declared() -> None:
+    """Everybody has left it: that is a statement too; of several courts none is guessed."""
+    empty = table(in_chinese(LISTED)).splitlines()[0] + b"\n"
+    (made,) = declared(empty)
+    assert isinstance(made, Submission)
+    assert fields_of(made)["entry_count"] == "0"
+    assert declared(empty, only="") == []
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "fault"),
+    [
+        (table(in_chinese(LISTED)), "list.csv", "SNAPSHOT_WITHOUT_DAY"),
+        (table(in_chinese(LISTED)), "20261120-20261121.csv", "SNAPSHOT_WITHOUT_DAY"),
+        (table(in_chinese(LISTED)), "20260231.csv", "SNAPSHOT_WITHOUT_DAY"),
+        (table(in_chinese(LISTED)) + b'"cut', "20261120.csv", "QUOTES_BROKEN"),
+        (b"nothing of the kind\n", "20261120.csv", "HEADER_NOT_FOUND"),
+    ],
+)
+def test_a_list_that_cannot_be_read_whole_declares_nothing(
+    content: bytes, name: str, fault: str
+) -> None:
+    """What it lacks would be taken for exits: only its faults are submitted."""
+    (made,) = declared(content, name)
+    assert isinstance(made, SourceRow)
+    assert made.fault == fault
