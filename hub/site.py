@@ -78,6 +78,31 @@ class FileDrop(StrictModel):
         return self
 
 
+Table = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}(\.[a-z_][a-z0-9_]{0,62})?$")]
+"""A table, or schema and table, in lower case."""
+
+
+class FrontEndDatabase(StrictModel):
+    """A platform's front-end database (前置库), see docs/front-end-database.md."""
+
+    url_file: Path
+    """Holds the address alone, with user and password: a secret."""
+    tables: dict[str, Table]
+    """Kind of record to the table that takes it; two kinds of one subject share one."""
+    receipts: Table
+    """The platform's answers."""
+    reasons: dict[str, Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]] = Field(
+        default_factory=dict
+    )
+    """The platform's refusal code to ours; an unknown one passes as it is."""
+    connections: Annotated[int, Field(ge=1, le=16)] = 2
+    """Transactions at once; one more connection reads the receipts."""
+    poll_seconds: Annotated[float, Field(gt=0, le=300)] = 1.0
+    """How often new receipts are looked for."""
+    allow_plain: bool = False
+    """Whether another machine may be reached without TLS: in a closed network only."""
+
+
 class Target(StrictModel):
     """A place a record must be shown, and how it is reached."""
 
@@ -85,7 +110,7 @@ class Target(StrictModel):
     name_zh: str
     number: Annotated[int, Field(ge=0, le=30)]
     """Bit of this target in the ledger; never reused."""
-    kind: Literal["http", "kafka", "file"]
+    kind: Literal["http", "kafka", "file", "database"]
     role: str
     """A duty of the rulebook (`report` 报送, `display` 公示), which says what stops the clock."""
     public: bool
@@ -103,6 +128,19 @@ class Target(StrictModel):
     concurrency: Annotated[int, Field(ge=1, le=256)] = 32
     timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
     attempts: Annotated[int, Field(ge=1, le=100)] = 8
+    database: FrontEndDatabase | None = None
+    """Settings of the kind `database`."""
+
+    @model_validator(mode="after")
+    def _database_is_described(self) -> Target:
+        if (self.kind == "database") != (self.database is not None):
+            message = "database: 恰用于 kind: database / goes with kind: database, and only there"
+            raise ValueError(message)
+        missing = set(self.kinds) - set(self.database.tables) if self.database else set()
+        if missing:
+            message = f"database.tables: 缺少 / missing: {', '.join(sorted(missing))}"
+            raise ValueError(message)
+        return self
 
 
 class CaseLevel(StrictModel):

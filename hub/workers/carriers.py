@@ -15,10 +15,13 @@ from hub.adapters.drop_folder import DropFolder
 from hub.adapters.file_book import FileBook
 from hub.adapters.file_drop import DropSettings, FileWork
 from hub.adapters.file_platform import FilePlatform
+from hub.adapters.front_end_database import DatabasePlatform
 from hub.adapters.http import HttpPlatform
 from hub.adapters.lease import FolderLease
 from hub.errors import ConfigurationError
+from hub.secret import read_secret
 from hub.targets import Call, Language
+from hub.targets.database import DatabaseLanguage
 from hub.targets.file import FileLanguage
 from hub.targets.file_layout import Heading
 from hub.targets.http import HttpLanguage
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from hub.engine.courier_book import How
     from hub.engine.courier_requests import Landed
     from hub.ports import BusinessClock, FaultHooks
-    from hub.site import FileDrop, LoadedSite, Target
+    from hub.site import FileDrop, FrontEndDatabase, LoadedSite, Target
 
 
 class Surroundings(NamedTuple):
@@ -185,6 +188,27 @@ def _day_of(at: int) -> str:
     return dt.datetime.fromtimestamp(at / 1000, _BEIJING).strftime("%Y%m%d")
 
 
+def _front_end_of(target: Target) -> FrontEndDatabase:
+    if target.database is None:
+        raise AssertionError(f"target {target.id} was read without its database")
+    return target.database
+
+
+def _speak_database(_loaded: LoadedSite, target: Target) -> DatabaseLanguage:
+    return DatabaseLanguage(_front_end_of(target).reasons)
+
+
+def _reach_database(loaded: LoadedSite, target: Target, around: Surroundings) -> DatabasePlatform:
+    """Raises `ConfigurationError` for an address that is missing or not understood."""
+    settings = _front_end_of(target)
+    url = read_secret(
+        loaded.path(settings.url_file),
+        remedy_zh=f"url_file 内只放目标 {target.id} 的前置库地址（含用户与密码）",
+        remedy_en=f"url_file holds the address of {target.id}'s front-end database alone",
+    )
+    return DatabasePlatform(settings, url, target.timeout_seconds, around.observe)
+
+
 CARRIERS: Final[dict[str, Carrier]] = {
     "http": Carrier(
         can_ask=True, speak=_speak_http, reach=_reach_http, grace_seconds=_within_the_timeout
@@ -201,6 +225,13 @@ CARRIERS: Final[dict[str, Carrier]] = {
         reach=_reach_file,
         grace_seconds=_within_the_timeout,
         first_poll_seconds=_FILE_POLL_SECONDS,
+    ),
+    "database": Carrier(
+        can_ask=True,
+        speak=_speak_database,
+        reach=_reach_database,
+        grace_seconds=_within_the_timeout,
+        first_poll_seconds=30.0,
     ),
 }
 """Every kind of target the hub can deliver to."""

@@ -58,6 +58,18 @@ FILE_MANNERS = (
 with another file's digest or for a file never written; lose a file before or after its effect,
 leave one lying, or call the one before missing."""
 
+NATION_MANNERS = (
+    "acknowledge",
+    "late",
+    "never_applied",
+    "never_lost",
+    "twice",
+    "wrong_delivery",
+    "wrong_digest",
+    "wrong_stage",
+)
+"""What the nation's job can do wrong; the true receipt comes in the end."""
+
 STATUS_MANNERS = frozenset(
     {"429", "500", "503", "late", "never_lost", "reset_lost", "wrong_delivery", "not_json", "huge"}
 )
@@ -74,7 +86,10 @@ class Conduct:
     * `refuse`: [{"code", "record"} or {"code", "value"}]: rule codes for given records, or for
       records with a field of that value; `refuse_share`: a share of (record, version) besides;
     * `late_seconds`, `hold_seconds` (how long a request stays unanswered), `retry_after_seconds`:
-      real seconds; `publish_after_seconds`: business seconds from 202 to publication.
+      real seconds; `publish_after_seconds`: business seconds from 202 to publication;
+    * of a front-end database: `disconnect_share`, `lock_share` (shares of the job's looks after
+      which connections are ended or the tables locked for `lock_seconds`), `half_batches` (each
+      batch is copied in two transactions).
     """
 
     seed: int = 0
@@ -87,6 +102,10 @@ class Conduct:
     hold_seconds: float = 30.0
     retry_after_seconds: float = 1.0
     publish_after_seconds: float = 0.0
+    disconnect_share: float = 0.0
+    lock_share: float = 0.0
+    lock_seconds: float = 0.0
+    half_batches: bool = False
 
     @classmethod
     def read(cls, text: str, manners: tuple[str, ...]) -> Conduct:
@@ -123,6 +142,10 @@ class Conduct:
                 return name
             point -= share
         return ""
+
+    def happens(self, what: str, name: str, share: float) -> bool:
+        """Tell whether something drawn for this name happens, at the given share."""
+        return share > 0 and _share(f"{self.seed}|{what}|{name}") < share
 
     def refusal(self, record: str, version: int, fields: dict[str, str]) -> tuple[str, str] | None:
         """Return the rule code and message to refuse a record with, or None."""

@@ -175,7 +175,10 @@ def faults_in(request: Request) -> tuple[str, str] | None:
         if request.fields:
             return "FIELDS_UNEXPECTED", "撤下不应带字段 / a withdrawal carries no fields"
         return None
-    prefix = _PREFIX[request.kind]
+    return _faults_in_row(request, _PREFIX[request.kind]) if request.kind in _PREFIX else None
+
+
+def _faults_in_row(request: Request, prefix: str) -> tuple[str, str] | None:
     for name in ("XDR_MC", "XDR_SHXYM", "WSH", "JDRQ"):
         if not request.fields.get(f"{prefix}_{name}"):
             return "FIELD_MISSING", f"必填项为空 / required field is empty: {prefix}_{name}"

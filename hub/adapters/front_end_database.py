@@ -1,0 +1,702 @@
+"""A platform's front-end database (前置库) through SQLAlchemy: PostgreSQL and MariaDB.
+
+A few threads, one connection each; what they do is bounded by time-outs of the session, by the time
+a transaction may still begin a row, and by cutting a connection that does not answer. Errors carry
+codes only: a server's message may repeat a value.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import queue
+import socket
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql
+from sqlalchemy.pool import NullPool
+
+from hub.engine.courier_requests import Landed
+from hub.errors import ConfigurationError
+from hub.targets.database import (
+    CONTROL,
+    LAYOUT,
+    NOT_TRIED,
+    RECEIPTS,
+    Failed,
+    Found,
+    Phase,
+    ReceiptRow,
+    RowStanding,
+    content_of,
+    is_undone,
+    missing_columns,
+    moment_of,
+    nature_of,
+)
+from hub.targets.delivery import Delivery, Expected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from hub.engine.courier_book import How
+    from hub.secret import Secret
+    from hub.site import FrontEndDatabase
+
+_log = logging.getLogger("hub.front_end_database")
+
+_DRIVERS: Final = {"postgresql": "postgresql+psycopg", "mariadb": "mariadb+pymysql"}
+_NAME: Final = "credit-event-hub"
+"""How the platform's administrator sees these connections."""
+_OWN_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_ROWS_AT_ONCE: Final = 64
+_ASKED_AT_ONCE: Final = 256
+_RECEIPTS_AT_ONCE: Final = 1_000
+_OVERLAP_SECONDS: Final = 60.0
+"""A receipt with a lower number may be committed this much later than one with a higher."""
+_LOOK_BACK_EVERY: Final = 10
+"""Every so many looks at the receipts, what was seen within the overlap is read again."""
+_MS: Final = 1000
+
+Reply = Found | Failed
+_ItemT = TypeVar("_ItemT")
+
+
+class _Records(NamedTuple):
+    """A table of records as it is; its columns have their lower-case names as keys."""
+
+    table: sa.Table
+    columns: frozenset[str]
+    put: tuple[sa.Insert | sa.Update, ...]
+    """What writes a row, in order; see `_put_statements`."""
+
+
+class _Layout(NamedTuple):
+    """The tables of records by kind, and the receipts."""
+
+    tables: dict[str, _Records]
+    receipts: sa.Table
+
+
+class _Job(NamedTuple):
+    era: int
+    calls: list[tuple[How, Delivery | Expected]]
+
+
+class _LayoutError(Exception):
+    """A table or column is missing; the text names it."""
+
+
+def check_url(url: Secret, *, allow_plain: bool) -> sa.URL:
+    """Return the address of a front-end database.
+
+    Raises `ConfigurationError` unless it is PostgreSQL or MariaDB, and on this machine, under TLS
+    or allowed to be plain.
+    """
+    try:
+        made = sa.make_url(url.reveal())
+    except sa.exc.ArgumentError:
+        made = None
+    name = made.get_backend_name() if made is not None else ""
+    if made is None or name not in _DRIVERS or not made.database:
+        raise ConfigurationError(
+            "前置库地址无法识别",
+            "the address of the front-end database is not understood",
+            remedy_zh="形如 postgresql://用户:密码@主机:端口/库 或 mariadb://用户:密码@主机:端口/库",
+            remedy_en="postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or mariadb://…",
+        )
+    is_secure = made.query.get("sslmode") in ("require", "verify-ca", "verify-full") or (
+        "ssl_ca" in made.query
+    )
+    if made.host not in _OWN_HOSTS and not is_secure and not allow_plain:
+        raise ConfigurationError(
+            "到前置库的连接没有加密",
+            "the connection to the front-end database is not encrypted",
+            remedy_zh="地址加 ?sslmode=verify-full（MariaDB：?ssl_ca=文件）；"
+            "封闭网络内可设 allow_plain",
+            remedy_en="add ?sslmode=verify-full (MariaDB: ?ssl_ca=FILE); in a closed network set"
+            " allow_plain",
+        )
+    return made.set(drivername=_DRIVERS[name])
+
+
+class _Session:
+    """One connection of one thread: opened when needed, thrown away after any doubt."""
+
+    def __init__(self, engine: sa.Engine, timeout_seconds: float) -> None:
+        self._engine = engine
+        self._timeout = timeout_seconds
+        self._connection: sa.Connection | None = None
+        self.cut_at: float | None = None
+        """When whoever waits for this session must end its connection."""
+
+    def open(self) -> sa.Connection:
+        """Return a connection with bounded statements."""
+        if self._connection is None:
+            connection = self._engine.connect()
+            try:
+                for statement in self._settings(connection):
+                    connection.exec_driver_sql(statement)
+                connection.commit()
+            except BaseException:
+                connection.invalidate()
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _settings(self, connection: sa.Connection) -> list[str]:
+        """Statements a quarter of the time-out, locks an eighth: COMMIT begins in its first half.
+
+        The server ends by itself what the client has left behind.
+        """
+        whole = int(self._timeout * _MS)
+        if connection.dialect.name == "postgresql":
+            settings = [
+                f"SET statement_timeout = {whole // 4}",
+                f"SET lock_timeout = {max(whole // 8, 1)}",
+                f"SET idle_in_transaction_session_timeout = {whole}",
+            ]
+            version = connection.dialect.server_version_info or (0,)
+            if version >= (17,):
+                settings.append(f"SET transaction_timeout = {whole}")
+            return settings
+        seconds = max(round(self._timeout / 8), 1)
+        return [
+            f"SET SESSION max_statement_time = {self._timeout / 4:.3f}",
+            f"SET SESSION innodb_lock_wait_timeout = {seconds}",
+            f"SET SESSION lock_wait_timeout = {seconds}",
+            f"SET SESSION idle_transaction_timeout = {max(round(self._timeout), 1)}",
+            "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
+            "SET SESSION time_zone = '+08:00'",
+        ]
+
+    def drop(self) -> None:
+        """Throw the connection away, without a word to the server."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sa.exc.SQLAlchemyError):
+                connection.invalidate()
+                connection.close()
+
+    def cut(self) -> None:
+        """End the connection under the thread that waits for it; called from another thread.
+
+        PyMySQL bounds every read by itself; psycopg waits as long as the socket lives.
+        """
+        connection = self._connection
+        if connection is None:
+            return
+        with contextlib.suppress(sa.exc.SQLAlchemyError, OSError, ValueError):
+            raw = connection.connection.driver_connection
+            if raw is not None and hasattr(raw, "fileno"):
+                with socket.socket(fileno=os.dup(raw.fileno())) as wire:
+                    wire.shutdown(socket.SHUT_RDWR)
+
+
+class DatabasePlatform:
+    """Carries deliveries into a platform's tables and its receipts back.
+
+    Called from the courier's one thread; `launch`, `collect` and `abandon` never wait.
+    """
+
+    def __init__(
+        self,
+        settings: FrontEndDatabase,
+        url: Secret,
+        timeout_seconds: float,
+        observe: Callable[[float], object] = lambda _seconds: None,
+    ) -> None:
+        """`observe` is told the seconds of every transaction, in a thread of this adapter's."""
+        self._settings = settings
+        self._timeout = timeout_seconds
+        self._observe = observe
+        address = check_url(url, allow_plain=settings.allow_plain)
+        half = max(timeout_seconds / 2, 1.0)
+        bounds: dict[str, Any] = {"connect_timeout": max(int(half), 1)}
+        if address.get_backend_name() == "mariadb":
+            bounds |= {"read_timeout": half, "write_timeout": half, "program_name": _NAME}
+        else:
+            bounds |= {"application_name": _NAME}
+        self._engine = sa.create_engine(
+            address,
+            poolclass=NullPool,
+            isolation_level="READ COMMITTED",
+            hide_parameters=True,
+            connect_args=bounds,
+        )
+        self._layout: _Layout | None = None
+        self._reading = threading.Lock()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._landed: queue.SimpleQueue[tuple[int, Landed]] = queue.SimpleQueue()
+        self._era = 0
+        self._said = ""
+        self._has_ended = False
+        self._closing = threading.Event()
+        self._sessions = [
+            _Session(self._engine, timeout_seconds) for _ in range(settings.connections + 1)
+        ]
+        self._threads = [
+            threading.Thread(target=self._guard, args=(work, session), name="database", daemon=True)
+            for work, session in zip(
+                (self._sweep, *(self._work for _ in range(settings.connections))),
+                self._sessions,
+                strict=True,
+            )
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    # --- the courier's thread --------------------------------------------------------------------
+
+    def launch(self, calls: Iterable[tuple[How, Delivery | Expected]]) -> None:
+        """Let the calls leave: rows in a few transactions, questions together."""
+        rows: list[tuple[How, Delivery | Expected]] = []
+        asked: list[tuple[How, Delivery | Expected]] = []
+        for how, call in calls:
+            (rows if isinstance(call, Delivery) else asked).append((how, call))
+        share = max(-(-len(rows) // self._settings.connections), 1)
+        for chunk in _chunks(rows, min(share, _ROWS_AT_ONCE)):
+            self._jobs.put(_Job(self._era, chunk))
+        for chunk in _chunks(asked, _ASKED_AT_ONCE):
+            self._jobs.put(_Job(self._era, chunk))
+
+    def collect(self) -> list[Landed]:
+        """Return what has ended since the last time, and receipts nobody asked for."""
+        if self._has_ended and not self._closing.is_set():
+            raise AssertionError(
+                "a thread of the front-end database's adapter ended; see its trace"
+            )
+        now = time.monotonic()
+        for session in self._sessions:
+            if session.cut_at is not None and session.cut_at < now:
+                session.cut()
+        found: list[Landed] = []
+        while True:
+            try:
+                era, landed = self._landed.get_nowait()
+            except queue.Empty:
+                return found
+            if era == self._era or landed.how == "answer":
+                found.append(landed)
+
+    def abandon(self) -> None:
+        """Forget what is on its way; what has not begun never will."""
+        self._era += 1
+
+    def close(self) -> None:
+        """End the threads and their connections."""
+        self._closing.set()
+        for _thread in self._threads:
+            self._jobs.put(None)
+        for session in self._sessions:
+            session.cut()
+        for thread in self._threads:
+            thread.join(self._timeout)
+        self._engine.dispose()
+
+    # --- the adapter's threads -------------------------------------------------------------------
+
+    def _guard(self, work: Callable[[_Session], None], session: _Session) -> None:
+        """Run a thread; one that ends by a fault of ours ends the courier, which collects."""
+        try:
+            work(session)
+        finally:
+            session.drop()
+            self._has_ended = True
+
+    def _work(self, session: _Session) -> None:
+        while True:
+            job = self._jobs.get()
+            if job is None:
+                return
+            if job.era != self._era:
+                continue
+            begun = time.monotonic()
+            session.cut_at = begun + self._timeout
+            if isinstance(job.calls[0][1], Delivery):
+                replies = self._send(session, [one for _how, one in job.calls], begun)
+            else:
+                replies = self._look_up(session, [one for _how, one in job.calls])
+            session.cut_at = None
+            self._observe(time.monotonic() - begun)
+            for how, call in job.calls:
+                self._landed.put((job.era, Landed(call.delivery, how, replies[call.delivery])))
+
+    def _send(
+        self, session: _Session, calls: Sequence[Delivery | Expected], begun: float
+    ) -> Mapping[str, Reply]:
+        """Write rows in one transaction; where one of them spoils it, again without that one.
+
+        In the order of their keys, so that two transactions never wait for each other.
+        """
+        left = sorted((one for one in calls if isinstance(one, Delivery)), key=lambda d: d.record)
+        last_begin = begun + self._timeout / 2
+        together, _all = self._write(session, [left], last_begin)
+        replies: dict[str, Reply] = {}
+        spoiler: Delivery | None = None
+        while isinstance(together, Failed) and left:
+            is_theirs = nature_of(together.code) in ("away", "layout")
+            if is_theirs or not is_undone(together) or together.code == NOT_TRIED:
+                break
+            if spoiler is not None:
+                replies[spoiler.delivery] = together
+                left.remove(spoiler)
+            together, spoiler = self._write(session, [[row] for row in left], last_begin)
+            if spoiler is None:
+                break
+        if isinstance(together, Failed):
+            return replies | dict.fromkeys((row.delivery for row in left), together)
+        return replies | dict(together)
+
+    def _write(
+        self, session: _Session, batches: Sequence[Sequence[Delivery]], last_begin: float
+    ) -> tuple[Mapping[str, Found] | Failed, Delivery | None]:
+        """Return what came of one transaction, and the row at which it failed if that is known."""
+        phase: Phase = "before"
+        at: Delivery | None = None
+        rows = [row for batch in batches for row in batch]
+        try:
+            connection = session.open()
+            layout = self._known_layout(connection)
+            for batch in batches:
+                if time.monotonic() > last_begin:
+                    connection.rollback()
+                    return Failed("before", NOT_TRIED), None
+                at = batch[0] if len(batch) == 1 else None
+                _put(connection, layout, batch)
+            at = None
+            standing = _standings(connection, layout, rows)
+            phase = "commit"
+            connection.commit()
+        except (sa.exc.DBAPIError, _LayoutError) as error:
+            return self._failed(session, error, phase), at
+        self._all_well()
+        return {row.delivery: Found(standing[row.delivery]) for row in rows}, None
+
+    def _look_up(
+        self, session: _Session, calls: Sequence[Delivery | Expected]
+    ) -> Mapping[str, Reply]:
+        asked = [one for one in calls if isinstance(one, Expected)]
+        try:
+            connection = session.open()
+            layout = self._known_layout(connection)
+            rows = _standings(connection, layout, asked)
+            named = {one.delivery for one in asked}
+            named |= {row.delivery for row in rows.values() if row is not None}
+            receipts = _receipts_about(connection, layout.receipts, named)
+            connection.rollback()
+        except (sa.exc.DBAPIError, _LayoutError) as error:
+            failed = self._failed(session, error, "before")
+            return {one.delivery: failed for one in asked}
+        self._all_well()
+        return {
+            one.delivery: Found(
+                rows[one.delivery],
+                receipts.get(one.delivery, ()),
+                _names_another(rows[one.delivery], one, receipts),
+            )
+            for one in asked
+        }
+
+    def _sweep(self, session: _Session) -> None:
+        """Bring new receipts, by number; what is committed late is read again within the overlap.
+
+        It begins with what comes from now on: after a start the courier asks for the rest.
+        """
+        seen: deque[tuple[float, int]] = deque()
+        known: set[int] = set()
+        floor: int | None = None
+        looks = 0
+        while not self._closing.wait(self._settings.poll_seconds):
+            now = time.monotonic()
+            while seen and seen[0][0] < now - _OVERLAP_SECONDS:
+                known.discard(number := seen.popleft()[1])
+                floor = max(floor or 0, number)
+            looks += 1
+            looks_back = looks % _LOOK_BACK_EVERY == 0
+            start = floor if looks_back or not known else max(known)
+            session.cut_at = now + self._timeout
+            found = self._new_receipts(session, start)
+            session.cut_at = None
+            if found is None:
+                continue
+            if floor is None:
+                floor = max((number for _delivery, number in _numbers(found)), default=0)
+                continue
+            for delivery, receipts in found.items():
+                fresh = tuple(one for one in receipts if one.number not in known)
+                for receipt in fresh:
+                    known.add(receipt.number)
+                    seen.append((now, receipt.number))
+                if fresh:
+                    landed = Landed(delivery, "answer", Found(None, fresh))
+                    self._landed.put((self._era, landed))
+
+    def _new_receipts(
+        self, session: _Session, start: int | None
+    ) -> dict[str, tuple[ReceiptRow, ...]] | None:
+        """Return the receipts after a number, or only the last one; None when that failed."""
+        found: dict[str, tuple[ReceiptRow, ...]] = {}
+        try:
+            connection = session.open()
+            table = self._known_layout(connection).receipts
+            number = table.c["receipt_id"]
+            while True:
+                if start is None:
+                    query = sa.select(*_receipt_columns(table)).order_by(number.desc()).limit(1)
+                else:
+                    query = sa.select(*_receipt_columns(table)).where(number > start)
+                    query = query.order_by(number).limit(_RECEIPTS_AT_ONCE)
+                rows = connection.execute(query).all()
+                _gather(found, rows)
+                if start is None or len(rows) < _RECEIPTS_AT_ONCE:
+                    break
+                start = int(rows[-1][0])
+            connection.rollback()
+        except (sa.exc.DBAPIError, _LayoutError) as error:
+            self._failed(session, error, "before")
+            return None
+        return found
+
+    # --- what went wrong -------------------------------------------------------------------------
+
+    def _failed(
+        self, session: _Session, error: sa.exc.DBAPIError | _LayoutError, phase: Phase
+    ) -> Failed:
+        """Throw the connection away and say what happened, by its code alone."""
+        session.drop()
+        if isinstance(error, _LayoutError):
+            failed, detail = Failed("before", LAYOUT), str(error)
+        else:
+            failed, detail = Failed(phase, _code_of(error)), ""
+        nature = nature_of(failed.code)
+        if nature == "layout":
+            self._layout = None  # read again before the next attempt: somebody may have mended it
+        if nature in ("layout", "away"):
+            self._say(nature, failed.code, detail)
+        return failed
+
+    def _say(self, nature: str, code: str, detail: str) -> None:
+        """Report a trouble of the whole target once, until it changes or ends."""
+        said = f"{nature} {code} {detail}"
+        if said == self._said or self._closing.is_set():
+            return
+        self._said = said
+        if nature == "layout":
+            _log.error(
+                "前置库的表结构或权限不符，整个目标暂停；请平台补齐后自动继续"
+                " / FRONT_END_LAYOUT: tables or rights are not as agreed; the target rests",
+                extra={"code": code, "detail": detail},
+            )
+        else:
+            _log.warning(
+                "前置库暂不可用，自动重试 / the front-end database is away; tried again",
+                extra={"code": code},
+            )
+
+    def _all_well(self) -> None:
+        if self._said:
+            self._said = ""
+            _log.info("前置库恢复 / the front-end database is back")
+
+    def _known_layout(self, connection: sa.Connection) -> _Layout:
+        with self._reading:  # one thread reads for all
+            layout = self._layout
+            if layout is None:
+                layout = self._layout = _read_layout(connection, self._settings)
+            return layout
+
+
+def _chunks(items: list[_ItemT], size: int) -> Iterable[list[_ItemT]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _numbers(found: dict[str, tuple[ReceiptRow, ...]]) -> Iterable[tuple[str, int]]:
+    return ((delivery, one.number) for delivery, rows in found.items() for one in rows)
+
+
+def _read_layout(connection: sa.Connection, settings: FrontEndDatabase) -> _Layout:
+    """Read the tables as they are. Raises `_LayoutError` for what is missing."""
+    found: dict[str, _Records] = {}
+    for name in set(settings.tables.values()):
+        table = _read_table(connection, name, CONTROL)
+        is_postgres = connection.dialect.name == "postgresql"
+        put = _put_statements(table, is_postgres=is_postgres)
+        found[name] = _Records(table, frozenset(table.c.keys()), put)
+    tables = {kind: found[name] for kind, name in settings.tables.items()}
+    return _Layout(tables, _read_table(connection, settings.receipts, RECEIPTS))
+
+
+def _read_table(connection: sa.Connection, name: str, wanted: Sequence[str]) -> sa.Table:
+    """Columns have no type here: the server takes our texts as what its columns are."""
+    schema, _dot, table = name.rpartition(".")
+    try:
+        columns = sa.inspect(connection).get_columns(table, schema=schema or None)
+    except sa.exc.NoSuchTableError as error:
+        raise _LayoutError(f"table {name}") from error
+    names = {str(column["name"]).lower(): str(column["name"]) for column in columns}
+    missing = [column for column in wanted if column not in names]
+    if missing:
+        raise _LayoutError(f"table {name}: columns {', '.join(missing)}")
+    if connection.dialect.name != "postgresql":
+        _check_transactional(connection, table, schema)
+    return sa.Table(
+        table,
+        sa.MetaData(),
+        *(sa.Column(real, sa.types.NullType(), key=key) for key, real in names.items()),
+        schema=schema or None,
+    )
+
+
+def _check_transactional(connection: sa.Connection, table: str, schema: str) -> None:
+    """A table that cannot roll back would keep half of a transaction."""
+    engine = connection.execute(
+        sa.text(
+            "SELECT engine FROM information_schema.tables"
+            " WHERE table_schema = coalesce(nullif(:schema, ''), database()) AND table_name = :name"
+        ),
+        {"schema": schema, "name": table},
+    ).scalar()
+    if engine != "InnoDB":
+        raise _LayoutError(f"table {table}: engine {engine}, not InnoDB")
+
+
+def _table_for(layout: _Layout, kind: str) -> _Records:
+    records = layout.tables.get(kind)
+    if records is None:
+        raise _LayoutError(f"no table for {kind} in site.yaml")
+    return records
+
+
+def _put_statements(table: sa.Table, *, is_postgres: bool) -> tuple[sa.Insert | sa.Update, ...]:
+    """Write a row unless the table holds it already, or a newer one.
+
+    The row is locked until the transaction ends, whichever it is: another transaction with a
+    version of the same record, even one whose client is gone, is waited for. MariaDB has no
+    condition on what it does with a duplicate: there the row is locked first, then changed.
+    """
+    c = table.c
+    names = [key for key in c.keys() if key != "sent_at"]  # noqa: SIM118  (no dict)
+    values: dict[str, Any] = {key: sa.bindparam(f"v_{key}") for key in names}
+    values["sent_at"] = sa.text("CURRENT_TIMESTAMP" if is_postgres else "CURRENT_TIMESTAMP(3)")
+    if is_postgres:
+        insert = postgresql.insert(table).values(values)
+        changed = {c[key].name: insert.excluded[key] for key in values if key != "record_key"}
+        is_older = _is_older(c, dict(insert.excluded))
+        key = [c["record_key"]]
+        return (insert.on_conflict_do_update(index_elements=key, set_=changed, where=is_older),)
+    lock = mysql.insert(table).values(values)
+    name = c["record_key"].name
+    change = sa.update(table).where(c["record_key"] == values["record_key"], _is_older(c, values))
+    return lock.on_duplicate_key_update({name: c["record_key"]}), change.values(values)
+
+
+def _is_older(there: sa.ColumnCollection[str, Any], here: Mapping[str, Any]) -> Any:  # noqa: ANN401  (a condition of SQLAlchemy's)
+    """Whether the row there gives way to the one here."""
+    return sa.or_(
+        there["version"] < here["version"],
+        sa.and_(
+            there["version"] == here["version"],
+            there["send_order"] <= here["send_order"],
+            there["delivery_id"] != here["delivery_id"],
+        ),
+    )
+
+
+def _put(connection: sa.Connection, layout: _Layout, rows: Sequence[Delivery]) -> None:
+    for kind in sorted({row.kind for row in rows}):
+        records = _table_for(layout, kind)
+        values = [_values_of(records, row) for row in rows if row.kind == kind]
+        for statement in records.put:
+            connection.execute(statement, values)
+
+
+def _values_of(records: _Records, row: Delivery) -> dict[str, Any]:
+    missing = missing_columns(row.fields, records.columns)
+    if missing:
+        raise _LayoutError(f"table {records.table.name}: columns {', '.join(missing)}")
+    values: dict[str, Any] = {
+        **content_of(row.fields, records.columns),
+        "record_key": row.record,
+        "delivery_id": row.delivery,
+        "version": row.version,
+        "send_order": row.sequence,
+        "action": row.action,
+        "digest": row.digest,
+        "reason": row.reason,
+    }
+    return {f"v_{key}": value for key, value in values.items()}
+
+
+def _standings(
+    connection: sa.Connection, layout: _Layout, ones: Sequence[Delivery | Expected]
+) -> dict[str, RowStanding | None]:
+    """Return what the tables hold now for the record of each delivery."""
+    records: dict[str, RowStanding] = {}
+    for kind in sorted({one.kind for one in ones}):
+        table = _table_for(layout, kind).table
+        wanted = [one.record for one in ones if one.kind == kind]
+        names = ("record_key", "delivery_id", "version", "send_order", "digest")
+        query = sa.select(*(table.c[name] for name in names))
+        for row in connection.execute(query.where(table.c["record_key"].in_(wanted))):
+            record, delivery, version, order, digest = row
+            records[_text(record)] = RowStanding(
+                _text(delivery), int(version), int(order), _text(digest)
+            )
+    return {one.delivery: records.get(one.record) for one in ones}
+
+
+def _receipt_columns(table: sa.Table) -> list[sa.Column[Any]]:
+    return [table.c[name] for name in RECEIPTS]
+
+
+def _receipts_about(
+    connection: sa.Connection, table: sa.Table, deliveries: set[str]
+) -> dict[str, tuple[ReceiptRow, ...]]:
+    found: dict[str, tuple[ReceiptRow, ...]] = {}
+    query = sa.select(*_receipt_columns(table)).where(
+        table.c["delivery_id"].in_(sorted(deliveries))
+    )
+    _gather(found, connection.execute(query.order_by(table.c["receipt_id"])).all())
+    return found
+
+
+def _gather(found: dict[str, tuple[ReceiptRow, ...]], rows: Sequence[Any]) -> None:
+    for number, delivery, stage, digest, code, message, at in rows:
+        receipt = ReceiptRow(
+            int(number), _text(stage), _text(digest), _text(code), _text(message), moment_of(at)
+        )
+        name = _text(delivery)
+        found[name] = (*found.get(name, ()), receipt)
+
+
+def _names_another(
+    row: RowStanding | None, asked: Expected, receipts: dict[str, tuple[ReceiptRow, ...]]
+) -> bool:
+    return row is not None and row.delivery != asked.delivery and row.delivery in receipts
+
+
+def _text(told: object) -> str:
+    """CHAR columns are padded with blanks."""
+    return str(told).rstrip() if told is not None else ""
+
+
+def _code_of(error: sa.exc.DBAPIError) -> str:
+    """SQLSTATE of PostgreSQL, number of MariaDB, empty for a connection that is gone."""
+    original = error.orig
+    state = getattr(original, "sqlstate", None)
+    if isinstance(state, str):
+        return state
+    number = original.args[0] if original is not None and original.args else None
+    if isinstance(number, int) and number:
+        return str(number)
+    is_gone = error.connection_invalidated or isinstance(
+        error, sa.exc.OperationalError | sa.exc.InterfaceError
+    )
+    return "" if is_gone else "client"

@@ -1,0 +1,488 @@
+"""The front-end database's adapter against the platform's own tables: PostgreSQL and MariaDB alike.
+
+One conformance suite for both; what only one of them can do wrong follows.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from hub.adapters.front_end_database import DatabasePlatform, check_url
+from hub.engine.courier_requests import Landed
+from hub.errors import ConfigurationError
+from hub.secret import Secret
+from hub.site import FrontEndDatabase
+from hub.targets.database import DatabaseLanguage, Failed, Found, nature_of
+from hub.targets.delivery import (
+    Accepted,
+    Delivered,
+    Delivery,
+    Expected,
+    NeverSeen,
+    Refused,
+    Retry,
+    Unknown,
+    Verdict,
+    delivery_id,
+    digest_of,
+)
+from tests.driver.rows import COMPANY
+from tests.platforms import nation
+from tests.platforms.platform_book import Clock
+from tests.platforms.wire import Wire
+
+TIMEOUT = 6.0
+LICENCE = "licence.granted.v1"
+LANGUAGE = DatabaseLanguage({"1001": "SUBJECT_UNKNOWN"})
+DIALECTS = ("postgres", "mariadb")
+
+
+class Place:
+    """A nation of one's own on a real server, and the adapter that delivers to it."""
+
+    def __init__(self, admin: str, folder: Path) -> None:
+        self.admin = admin
+        self.writer = sa.make_url(nation.make(admin))
+        self.engine = nation.engine_of(admin)
+        folder.joinpath("clock.json").write_text(
+            '{"origin_real_ms": 0, "origin_business_ms": 0, "factor": 1}', encoding="utf-8"
+        )
+        self.job = nation.Nation(admin, Clock(folder / "clock.json"))
+        self._clients: list[DatabasePlatform] = []
+
+    def client(
+        self, *, port: int | None = None, connections: int = 2, poll_seconds: float = 0.1
+    ) -> DatabasePlatform:
+        """Return an adapter with a short time-out."""
+        url = self.writer.set(port=port or self.writer.port)
+        settings = FrontEndDatabase(
+            url_file=Path("unused"), tables=nation.TABLES, receipts="jh_receipt",
+            poll_seconds=poll_seconds, connections=connections,
+        )  # fmt: skip
+        secret = Secret(url.render_as_string(hide_password=False))
+        made = DatabasePlatform(settings, secret, TIMEOUT)
+        self._clients.append(made)
+        return made
+
+    @property
+    def commit(self) -> bytes:
+        """COMMIT as it travels; `READ COMMITTED` is another word."""
+        return b"COMMIT\0" if self.engine.dialect.name == "postgresql" else b"\x03COMMIT"
+
+    def run(self, statement: str) -> None:
+        """Let the platform's administrator do something."""
+        with self.engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+
+    def rows(self, table: str = "xzxk_fr") -> list[dict[str, Any]]:
+        """Return the rows of an exchange table."""
+        with self.engine.begin() as connection:
+            found = connection.execute(sa.select(nation.EXCHANGE[table])).mappings()
+            return [dict(row) for row in found]
+
+    def close(self) -> None:
+        """Release everything."""
+        for client in self._clients:
+            client.close()
+        self.job.close()
+        self.engine.dispose()
+
+
+@pytest.fixture(params=DIALECTS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Return a place in a database of its own, on each of the two servers."""
+    name = f"t{uuid.uuid4().hex[:10]}"
+    server = request.getfixturevalue(request.param)
+    if request.param == "postgres":
+        with psycopg.connect(server.dsn, autocommit=True) as session:
+            session.execute(f"CREATE DATABASE {name}".encode())
+        admin = sa.make_url(server.dsn).set(database=name)
+    else:
+        with server.connect() as session:
+            session.cursor().execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        admin = sa.make_url(server.url).set(database=name)
+    made = Place(admin.render_as_string(hide_password=False), tmp_path)
+    yield made
+    made.close()
+
+
+def delivery(number: int = 1, version: int = 1, action: str = "publish") -> Delivery:
+    """Return a delivery of one of a few licences."""
+    fields = {
+        "XK_WSH": f"舟许〔2026〕{number}号", "XK_NR": f"内容{version}'\"\\%s", "BZ": "😀",
+        "XK_XDR_MC": "公司", "XK_XDR_SHXYM": COMPANY, "XK_JDRQ": "2026-11-02",
+    }  # fmt: skip
+    fields = fields if action == "publish" else {}
+    digest = digest_of(fields)
+    sequence = number * 100 + version
+    return Delivery(
+        delivery_id(0, sequence, "nation", digest), f"{number:032x}", version, sequence,
+        "publish" if action == "publish" else "withdraw", LICENCE, fields, digest,
+        "" if action == "publish" else "许可被撤销",
+    )  # fmt: skip
+
+
+def expectation(sent: Delivery) -> Expected:
+    """Return what an answer to a delivery is held against."""
+    return Expected(
+        sent.delivery, sent.record, sent.version, sent.sequence, sent.action, sent.kind, sent.digest
+    )
+
+
+def wait_for(client: DatabasePlatform, count: int = 1, seconds: float = 15) -> list[Landed]:
+    """Collect until so many calls have ended."""
+    landed: list[Landed] = []
+    deadline = time.monotonic() + seconds
+    while len(landed) < count:
+        assert time.monotonic() < deadline, landed
+        landed += client.collect()
+        time.sleep(0.01)
+    return landed
+
+
+def send(client: DatabasePlatform, *rows: Delivery) -> dict[str, Verdict]:
+    """Send rows and return the verdict of each."""
+    client.launch([("send", row) for row in rows])
+    by_name = {row.delivery: row for row in rows}
+    landed: list[Landed] = []
+    while len(landed) < len(rows):
+        landed += [one for one in wait_for(client) if one.how == "send"]
+    return {
+        name: LANGUAGE.judge_send(reply, expectation(by_name[name])) for name, _how, reply in landed
+    }
+
+
+def send_one(client: DatabasePlatform, row: Delivery) -> Verdict:
+    """Send one row and return its verdict."""
+    return send(client, row)[row.delivery]
+
+
+def ask(client: DatabasePlatform, row: Delivery) -> Verdict:
+    """Ask after a delivery and return the verdict."""
+    client.launch([("ask", expectation(row))])
+    while True:
+        for landed in wait_for(client):
+            if landed.how == "ask":
+                return LANGUAGE.judge_ask(landed.reply, expectation(row))
+
+
+def until(is_true: Callable[[], bool], seconds: float = 15) -> None:
+    """Look again and again; fail when the time is up."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_row_is_there_with_every_column_and_its_receipt_comes_unasked(place: Place) -> None:
+    """The whole way: row, the platform's job, receipt row, published by the platform's clock."""
+    client = place.client()
+    row = delivery()
+    assert send_one(client, row) == Delivered()
+    (there,) = place.rows()
+    assert there["xk_nr"] == row.fields["XK_NR"]
+    assert (there["version"], there["action"], there["digest"]) == (1, "publish", row.digest)
+    assert ask(client, row) == Delivered()
+    time.sleep(0.3)  # the sweep has begun
+    place.job.conduct.refuse = []
+    place.run(
+        "INSERT INTO jh_receipt (delivery_id, stage, digest, platform_at) VALUES"
+        f" ('{row.delivery}', 'published', '{row.digest}', '2026-11-02 09:00:00+08')".replace(
+            "+08", "+08" if place.engine.dialect.name == "postgresql" else ""
+        )
+    )
+    (landed,) = wait_for(client)
+    assert (landed.delivery, landed.how) == (row.delivery, "answer")
+    verdict = LANGUAGE.judge_ask(landed.reply, expectation(row))
+    assert verdict == Accepted("published", "1", 1_793_581_200_000)
+    assert ask(client, row) == verdict
+
+
+def test_an_older_version_never_overwrites_a_newer_one(place: Place) -> None:
+    """Versions in any order: the table keeps the newest, and repeats change nothing."""
+    client = place.client()
+    for version in (2, 1, 3, 2, 3):
+        send_one(client, delivery(version=version))
+        (there,) = place.rows()
+        assert there["version"] == max(2, there["version"])
+    assert there["version"] == 3
+    assert isinstance(send_one(client, delivery(version=1)), Refused)
+    before = place.rows()
+    assert send_one(client, delivery(version=3)) == Delivered()
+    assert place.rows() == before  # not even its time
+
+
+def test_a_resend_of_the_same_version_takes_the_place_of_the_earlier_one(place: Place) -> None:
+    """Same version, later in the ledger, other projection: today's clearance counts."""
+    client = place.client()
+    first = delivery()
+    assert send_one(client, first) == Delivered()
+    fields = {"XK_WSH": first.fields["XK_WSH"]}
+    again = first._replace(
+        delivery="ab" * 16, sequence=first.sequence + 50, fields=fields, digest=digest_of(fields)
+    )
+    assert send_one(client, again) == Delivered()
+    (there,) = place.rows()
+    assert (there["delivery_id"], there["xk_nr"]) == (again.delivery, None)
+
+
+def test_a_withdrawal_empties_the_row_and_says_why(place: Place) -> None:
+    """What must no longer be shown is not left lying in the exchange table."""
+    client = place.client()
+    send_one(client, delivery())
+    gone = delivery(version=2, action="withdraw")
+    assert send_one(client, gone) == Delivered()
+    (there,) = place.rows()
+    assert (there["action"], there["reason"]) == ("withdraw", "许可被撤销")
+    assert {there[name.lower()] for name in nation.COLUMNS["xzxk_fr"]} == {None}
+
+
+def test_many_rows_travel_in_few_transactions(place: Place) -> None:
+    """A hundred rows, two connections; the platform's job copies them in half batches."""
+    client = place.client()
+    rows = [delivery(number) for number in range(1, 101)]
+    assert set(send(client, *rows).values()) == {Delivered()}
+    place.job.conduct.half_batches = True
+    assert place.job.step() == 100
+    assert len(nation.dump(place.admin)) == 100
+
+
+def test_an_answer_lost_at_commit_is_found_by_its_row(place: Place) -> None:
+    """COMMIT arrived, its answer did not: unknown, never a failure; then asked."""
+    wire = Wire(place.writer.port or 0)
+    client = place.client(port=wire.port, connections=1, poll_seconds=300)
+    assert send_one(client, delivery(9)) == Delivered()
+    wire.at(place.commit, "lose_answer")
+    assert isinstance(send_one(client, delivery()), Unknown)
+    assert ask(client, delivery()) == Delivered()
+    wire.close()
+
+
+def test_a_commit_that_never_arrived_is_never_seen_and_sent_again(place: Place) -> None:
+    """The same to the client, the opposite to the platform."""
+    wire = Wire(place.writer.port or 0)
+    client = place.client(port=wire.port, connections=1, poll_seconds=300)
+    assert send_one(client, delivery(9)) == Delivered()
+    wire.at(place.commit, "lose_request")
+    assert isinstance(send_one(client, delivery()), Unknown)
+    assert ask(client, delivery()) == NeverSeen()
+    assert send_one(client, delivery()) == Delivered()
+    wire.close()
+
+
+def test_a_commit_still_on_its_way_holds_back_whoever_sends_again(place: Place) -> None:
+    """The old transaction is open, its row invisible: the same record waits, then finds it."""
+    wire = Wire(place.writer.port or 0)
+    client = place.client(port=wire.port, connections=1, poll_seconds=300)
+    assert send_one(client, delivery(9)) == Delivered()
+    wire.at(place.commit, "hold", hold_seconds=TIMEOUT * 0.75)
+    verdict: list[Verdict] = []
+    sender = threading.Thread(target=lambda: verdict.append(send_one(client, delivery())))
+    sender.start()
+    until(lambda: wire.times == 1)
+    other = place.client()
+    assert ask(other, delivery()) == NeverSeen()
+    assert isinstance(send_one(other, delivery()), Retry)  # held back by the row's lock
+    sender.join()
+    until(lambda: len(place.rows()) == 2)
+    assert send_one(other, delivery()) == Delivered()
+    wire.close()
+
+
+def test_a_connection_ended_between_transactions_costs_one_retry(place: Place) -> None:
+    """The server ended it; the next transaction says so before COMMIT, and the one after works."""
+    client = place.client()
+    send_one(client, delivery(1))
+    assert nation.disconnect(place.engine) >= 1
+    outcomes = [send_one(client, delivery(number)) for number in range(2, 6)]
+    assert outcomes[-1] == Delivered()
+    assert all(
+        one == Delivered() or (isinstance(one, Retry) and one.is_whole_target) for one in outcomes
+    )
+
+
+def test_a_locked_table_is_a_retry_within_the_time_out(place: Place) -> None:
+    """Minutes of lock: every attempt ends soon, as nothing happened; then it goes on."""
+    client = place.client()
+    send_one(client, delivery(1))
+    with place.engine.connect() as connection:
+        nation.lock_tables(connection)
+        begun = time.monotonic()
+        verdicts = send(client, *(delivery(number) for number in range(2, 8)))
+        assert time.monotonic() - begun < TIMEOUT * 2
+        assert {type(one) for one in verdicts.values()} == {Retry}
+        assert not any(isinstance(one, Retry) and one.is_whole_target for one in verdicts.values())
+        connection.rollback()
+        if connection.dialect.name != "postgresql":
+            connection.exec_driver_sql("UNLOCK TABLES")
+    assert send_one(client, delivery(2)) == Delivered()
+
+
+def test_a_locked_row_does_not_hold_back_its_neighbours(place: Place) -> None:
+    """The platform's job holds one row; the others of the batch are written."""
+    client = place.client(connections=1)
+    send_one(client, delivery(1))
+    with place.engine.begin() as connection:
+        connection.exec_driver_sql(
+            f"SELECT version FROM xzxk_fr WHERE record_key = '{delivery(1).record}' FOR UPDATE"
+        )
+        rows = [delivery(1, version=2), delivery(2), delivery(3)]
+        verdicts = send(client, *rows)
+        assert isinstance(verdicts[rows[0].delivery], Retry)
+        assert verdicts[rows[1].delivery] == verdicts[rows[2].delivery] == Delivered()
+    assert send_one(client, rows[0]) == Delivered()
+
+
+def test_a_missing_column_rests_the_target_and_refuses_nobody(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The schema changed: loud, named, no record marked; mended, it goes on by itself."""
+    client = place.client()
+    send_one(client, delivery(1))
+    place.run("ALTER TABLE xzxk_fr RENAME COLUMN xk_nr TO xk_nr_new")
+    outcomes = [send_one(client, delivery(2)) for _ in range(3)]
+    assert all(isinstance(one, Retry) and one.is_whole_target for one in outcomes)
+    assert "xk_nr" in str([record.__dict__ for record in caplog.records])
+    place.run("ALTER TABLE xzxk_fr RENAME COLUMN xk_nr_new TO xk_nr")
+    until(lambda: send_one(client, delivery(2)) == Delivered())
+
+
+def test_a_right_taken_away_rests_the_target(place: Place) -> None:
+    """It is no record's fault that the writer may not write."""
+    client = place.client()
+    send_one(client, delivery(1))
+    user = place.writer.username
+    is_postgres = place.engine.dialect.name == "postgresql"
+    name = user if is_postgres else f"'{user}'@'%%'"
+    place.run(f"REVOKE INSERT ON xzxk_fr FROM {name}")
+    verdict = send_one(client, delivery(2))
+    assert isinstance(verdict, Retry)
+    assert verdict.is_whole_target
+
+
+def test_a_value_too_long_for_the_table_is_this_rows_trouble_alone(place: Place) -> None:
+    """Never cut, never the platform's refusal, and its neighbours go on."""
+    place.run(
+        "ALTER TABLE xzxk_fr ALTER COLUMN bz TYPE varchar(3)"
+        if place.engine.dialect.name == "postgresql"
+        else "ALTER TABLE xzxk_fr MODIFY bz varchar(3)"
+    )
+    client = place.client()
+    long = delivery(1)._replace(fields={"BZ": "超过三个字", "XK_WSH": "x"})
+    verdicts = send(client, long, delivery(2), delivery(3))
+    first = verdicts.pop(long.delivery)
+    assert isinstance(first, Retry)
+    assert not first.is_whole_target
+    assert set(verdicts.values()) == {Delivered()}
+    assert len(place.rows()) == 2
+
+
+def test_a_refusal_is_translated_and_an_unknown_code_keeps_its_name(place: Place) -> None:
+    """The platform's word, in the hub's terms where the site says what it means."""
+    client = place.client()
+    for number, code in ((1, "1001"), (2, "9999")):
+        row = delivery(number)
+        send_one(client, row)
+        place.job.conduct.refuse = [{"record": row.record, "code": code}]
+        place.job.step()
+        verdict = ask(client, row)
+        assert isinstance(verdict, Refused)
+        assert verdict.code == {"1001": "SUBJECT_UNKNOWN", "9999": "9999"}[code]
+        assert "1001" in verdict.message or code == "9999"
+        assert verdict.platform_at is not None
+
+
+def test_what_is_abandoned_is_not_collected(place: Place) -> None:
+    """After a restart of the courier an old answer must not be taken for a new one."""
+    client = place.client(connections=1)
+    client.launch([("send", delivery(number)) for number in range(1, 40)])
+    client.abandon()
+    client.launch([("ask", expectation(delivery(50)))])
+    assert [one.delivery for one in wait_for(client)] == [delivery(50).delivery]
+
+
+def test_a_server_that_answers_nothing_ends_within_the_time_out(place: Place) -> None:
+    """A frozen machine: the connection is cut from this side."""
+    wire = Wire(place.writer.port or 0)
+    client = place.client(port=wire.port, connections=1, poll_seconds=300)
+    assert send_one(client, delivery(9)) == Delivered()
+    wire.at(b"INSERT", "hold", hold_seconds=TIMEOUT * 3)
+    begun = time.monotonic()
+    verdict = send_one(client, delivery())
+    assert isinstance(verdict, Retry)
+    assert time.monotonic() - begun < TIMEOUT * 2
+    wire.close()
+
+
+def test_nobody_listens_is_away_and_says_no_password(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The one certain thing: nothing was sent. The log holds a code, not an address."""
+    client = place.client(port=9)
+    verdict = send_one(client, delivery())
+    assert isinstance(verdict, Retry)
+    assert verdict.is_whole_target
+    told = str([record.__dict__ for record in caplog.records])
+    assert str(place.writer.password) not in told
+    assert delivery().fields["XK_WSH"] not in told
+
+
+def test_closing_ends_every_thread(place: Place) -> None:
+    """No thread and no connection is left behind."""
+    before = threading.active_count()
+    client = place.client(connections=3)
+    send_one(client, delivery())
+    client.close()
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize(
+    ("url", "is_accepted"),
+    [
+        ("postgresql://u:p@127.0.0.1/d", True),
+        ("mariadb://u:p@localhost:3306/d", True),
+        ("postgresql://u:p@db.example/d", False),
+        ("postgresql://u:p@db.example/d?sslmode=verify-full", True),
+        ("mariadb://u:p@db.example/d?ssl_ca=/etc/ca.pem", True),
+        ("oracle://u:p@127.0.0.1/d", False),
+        ("postgresql://u:p@127.0.0.1", False),
+        ("nonsense", False),
+    ],
+)
+def test_only_known_servers_over_a_safe_line(url: str, is_accepted: bool) -> None:  # noqa: FBT001  (a parameter of the table above)
+    """Another machine needs TLS, unless the site says that its network is closed."""
+    if is_accepted:
+        assert check_url(Secret(url), allow_plain=False).drivername.endswith(("psycopg", "pymysql"))
+        return
+    with pytest.raises(ConfigurationError) as refused:
+        check_url(Secret(url), allow_plain=False)
+    assert ":p@" not in str(refused.value)
+
+
+def test_a_read_only_server_rests_the_target(place: Place) -> None:
+    """A failed-over server takes nothing; nobody's record is marked."""
+    is_postgres = place.engine.dialect.name == "postgresql"
+    if not is_postgres:
+        assert nature_of("1290") == "away"  # a server-wide switch: the suite's own would suffer
+        return
+    user = place.writer.username
+    place.run(f"ALTER ROLE {user} SET default_transaction_read_only = on")
+    client = place.client()
+    verdict = send_one(client, delivery())
+    assert isinstance(verdict, Retry)
+    assert verdict.is_whole_target
+
+
+def test_replies_are_values() -> None:
+    """What the tests above take for granted."""
+    assert Found(None) == Found(None)
+    assert Failed("before", "40001") != Failed("commit", "40001")
