@@ -1,0 +1,1 @@
+"""What others may take as it is: a receiving platform's consumer."""
