@@ -1,10 +1,10 @@
-"""Wiring of the file connector: one agent per folder of a site."""
+"""Wiring of the connectors: one agent per folder of files, one per table of a site."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from connectors.agent import Agent, Ports, Report, Route
+from connectors.agent import Agent, CursorReader, Ports, Report, Route, Source
 from connectors.file import FileSource
 from connectors.layout import Folder, Layouts, field_names
 from connectors.mapping import read_mapping
@@ -18,6 +18,7 @@ from hub.adapters.sealing import Sealer, read_key
 from hub.contracts import Contracts
 from hub.errors import ConfigurationError
 from hub.kafka_access import KafkaAccess
+from hub.site import DatabaseSource as TableSettings
 from hub.site import Department, LoadedSite
 from hub.site import FileSource as SourceSettings
 
@@ -34,26 +35,55 @@ class Connection(NamedTuple):
         return f"{self.department.id}.{self.source.name}"
 
 
-def connections_of(
+class TableConnection(NamedTuple):
+    """One table of one department; named as a `Connection`."""
+
+    department: Department
+    source: TableSettings
+
+    @property
+    def name(self) -> str:
+        """As in the topic `cursors.<connector>` and the transactional id."""
+        return f"{self.department.id}.{self.source.name}"
+
+
+def file_connections(
     loaded: LoadedSite, department: str = "", source: str = ""
 ) -> tuple[Connection, ...]:
-    """Return the site's file sources, all or those asked for.
-
-    Raises `ConfigurationError` when there is none.
-    """
-    found = tuple(
+    """Return the site's folders of files, all or those asked for."""
+    return tuple(
         Connection(each, files)
         for each in loaded.site.departments
         if department in {"", each.id}
         for files in each.files
         if source in {"", files.name}
     )
+
+
+def connections_of(
+    loaded: LoadedSite, department: str = "", source: str = ""
+) -> tuple[Connection | TableConnection, ...]:
+    """Return the site's sources, all or those asked for.
+
+    Raises `ConfigurationError` when there is none.
+    """
+    tables = tuple(
+        TableConnection(each, table)
+        for each in loaded.site.departments
+        if department in {"", each.id}
+        for table in each.databases
+        if source in {"", table.name}
+    )
+    found: tuple[Connection | TableConnection, ...] = (
+        *file_connections(loaded, department, source),
+        *tables,
+    )
     if not found:
         raise ConfigurationError(
-            "站点中没有这样的文件来源",
-            f"the site has no file source {department or '*'}.{source or '*'}",
-            remedy_zh="核对 site.yaml 中 departments 的 id 与 files 的 name",
-            remedy_en="compare with departments and files in site.yaml",
+            "站点中没有这样的来源",
+            f"the site has no source {department or '*'}.{source or '*'}",
+            remedy_zh="核对 site.yaml 中 departments 的 id 与 files、databases 的 name",
+            remedy_en="compare with departments, files and databases in site.yaml",
             file=str(loaded.folder / "site.yaml"),
         )
     return found
@@ -97,34 +127,39 @@ def file_source(
     )
 
 
-def stream_of(connection: Connection) -> str:
+def stream_of(connection: Connection | TableConnection) -> str:
     """Return the stream's name: `<department>/<source>`."""
     return f"{connection.department.id}/{connection.source.name}"
 
 
-def run_file_connector(
+def route_of(loaded: LoadedSite, connection: Connection | TableConnection) -> Route:
+    """Return stream, topics and partition count of a connector."""
+    site = loaded.site
+    return Route(
+        stream_of(connection),
+        site.topic(f"submissions.{connection.department.id}"),
+        site.topic(f"cursors.{connection.name}"),
+        site.partitions,
+    )
+
+
+def run_connector(
     loaded: LoadedSite,
-    connection: Connection,
-    source: FileSource,
+    connection: Connection | TableConnection,
+    make_source: Callable[[CursorReader], Source],
     access: KafkaAccess,
     folder: Path,
     report: Report,
     should_stop: Callable[[], bool],
     poll_seconds: float = 1.0,
 ) -> None:
-    """Submit what the inbox holds and goes on holding, until `should_stop()`.
+    """Submit what the source holds and goes on holding, until `should_stop()`.
 
     `folder` is this connector's state folder. Raises `FencedError` when another process runs the
     same connector and `SourceError` when the source was reset; both end it loudly.
     """
     site = loaded.site
     inputs = KafkaInputs(access, f"{site.prefix}connector.{connection.name}")
-    route = Route(
-        stream_of(connection),
-        site.topic(f"submissions.{connection.department.id}"),
-        site.topic(f"cursors.{connection.name}"),
-        site.partitions,
-    )
     ports = Ports(
         KafkaTransactions(access, f"{site.prefix}connector.{connection.name}"),
         inputs,
@@ -134,6 +169,7 @@ def run_file_connector(
         EnvironmentFaults(),
     )
     try:
-        Agent(route, source, ports, folder, report).run(stop=should_stop, poll_seconds=poll_seconds)
+        agent = Agent(route_of(loaded, connection), make_source(inputs), ports, folder, report)
+        agent.run(stop=should_stop, poll_seconds=poll_seconds)
     finally:
         inputs.close()

@@ -52,6 +52,8 @@ from hub.domain.identity import record_key_of
 UNREADABLE: Final = "row.unreadable.v1"
 MOVED_OUT: Final = "record.moved_out.v1"
 MOVED_IN: Final = "record.moved_in.v1"
+WITHDRAWALS: Final = frozenset({WITHDRAWN, "court_enforcement.delisted.v1"})
+"""Kinds that take a record down."""
 SEAL_LIMIT: Final = 512 * 1024
 """Bytes sealed into a submission (1 MiB at most); beyond, a digest stands and the file is kept."""
 

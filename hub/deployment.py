@@ -84,7 +84,7 @@ def processes_of(site: Site) -> tuple[Process, ...]:
         *(
             Process("connector", department.id, _CONNECTOR_PORTS + place)
             for place, department in enumerate(site.departments)
-            if department.files
+            if department.sources
         ),
         *(Process(kind, "", port) for kind, port in SINGLE_PORTS.items()),
     )

@@ -32,6 +32,16 @@ class FileSource(StrictModel):
     """Mapping file for a layout that is not the national one."""
 
 
+class DatabaseSource(StrictModel):
+    """A table of a department's database; the file says which, and what its columns mean.
+
+    Its form: `connectors/table_file.py`, docs/database-sources.md.
+    """
+
+    name: Name
+    file: Path
+
+
 class Department(StrictModel):
     """Who submits: one topic, its authorities, its sources."""
 
@@ -44,6 +54,12 @@ class Department(StrictModel):
     files: tuple[FileSource, ...] = ()
     kind: Literal["office", "agent"] = "office"
     """An `agent` is the hub's own: it makes the statements that contracts leave to agents."""
+    databases: tuple[DatabaseSource, ...] = ()
+
+    @property
+    def sources(self) -> tuple[FileSource | DatabaseSource, ...]:
+        """Every source, each a connector with a stream of its own."""
+        return (*self.files, *self.databases)
 
 
 class FileDrop(StrictModel):
@@ -210,6 +226,7 @@ class Site(StrictModel):
             ("departments.id", [d.id for d in self.departments]),
             ("targets.id", [t.id for t in self.targets]),
             ("targets.number", [t.number for t in self.targets]),
+            ("departments.sources", [(d.id, s.name) for d in self.departments for s in d.sources]),
         ):
             if len(set(values)) != len(values):
                 message = f"{what}: 重复 / not unique"

@@ -156,7 +156,7 @@ def names_of(site: Site) -> SiteNames:
         connectors=tuple(
             f"{department.id}.{source.name}"
             for department in site.departments
-            for source in department.files
+            for source in department.sources
         ),
     )
 

@@ -1,4 +1,4 @@
-"""`hub connector`: read departments' folders and submit every row."""
+"""`hub connector`: read departments' folders and tables and submit every row."""
 
 import signal
 import threading
@@ -12,14 +12,24 @@ from typing import Final
 
 import click
 
-from connectors.run import Connection, connections_of, file_source, run_file_connector
+from connectors.agent import CursorReader, Source
+from connectors.run import (
+    Connection,
+    TableConnection,
+    connections_of,
+    file_source,
+    run_connector,
+)
+from connectors.run_table import table_parts, table_source
 from hub.adapters.logs import configure_logging
 from hub.adapters.parts import Parts
 from hub.bootstrap import load_repository_contracts
+from hub.commands.connector_check import check
+from hub.contracts import Contracts
 from hub.errors import HubError
 from hub.metrics import Health, Metrics, serve
 from hub.settings import read_settings
-from hub.site import load_site
+from hub.site import LoadedSite, load_site
 
 _EXIT_REFUSED: Final = 2
 _JOIN_SECONDS: Final = 0.2
@@ -27,9 +37,9 @@ _IDLE_POLLS: Final = 3
 """Polls without anything new after which a source counts as drained (a file needs two)."""
 
 
-@click.command("connector")
+@click.group("connector", invoke_without_command=True)
 @click.option(
-    "--site", "site_folder", type=click.Path(path_type=Path), required=True,
+    "--site", "site_folder", type=click.Path(path_type=Path),
     help="站点目录 / the site's folder",
 )  # fmt: skip
 @click.option("--department", default="", help="只运行该部门 / only this department")
@@ -42,22 +52,33 @@ _IDLE_POLLS: Final = 3
     "--abandon", multiple=True, metavar="FOLDER/FILE",
     help="放弃丢失文件的其余行 / give up the remaining rows of a lost file",
 )  # fmt: skip
+@click.option(
+    "--accept-reset", is_flag=True,
+    help="确认数据库表被重新装载，重读全表 / the table was loaded anew on purpose: read all of it",
+)  # fmt: skip
 @click.option("--metrics-port", type=int, help="指标端口，0 为自选 / port of /metrics, 0 any")
-def command(
+@click.pass_context
+def command(  # noqa: PLR0913 - click hands over each option by name
+    context: click.Context,
     *,
-    site_folder: Path,
+    site_folder: Path | None,
     department: str,
     source: str,
     drain: bool,
     poll_seconds: float,
     abandon: tuple[str, ...],
+    accept_reset: bool,
     metrics_port: int | None,
 ) -> None:
-    """读取部门文件并逐行报送 / Read the departments' folders and submit every row.
+    """读取部门文件和数据库表并逐行报送 / Read departments' folders and tables, submit every row.
 
     来源被替换或移走时停止该来源并说明处理办法，退出码 2 / A source that was reset is stopped with
     the remedy; exit 2.
     """
+    if context.invoked_subcommand is not None:
+        return
+    if site_folder is None:
+        raise click.UsageError("缺少 --site / --site is missing")
     configure_logging("connector")
     loaded = load_site(site_folder)
     contracts = load_repository_contracts()
@@ -69,12 +90,14 @@ def command(
     threads = []
     for connection in connections_of(loaded, department, source):
         watch = _Watch(connection, metrics, health, stop, drain=drain)
-        files = file_source(loaded, connection, contracts, frozenset(abandon))
         folder = settings.state_folder / "connectors" / loaded.site.site / connection.name
+        make = _source(
+            loaded, connection, contracts, folder, frozenset(abandon), accept_reset=accept_reset
+        )
         principal = f"worker.connector.{connection.department.id}"
         access = parts.require_kafka(loaded.site.user(principal))
         work = partial(
-            run_file_connector, loaded, connection, files, access, folder,
+            run_connector, loaded, connection, make, access, folder,
             watch.report, watch.should_stop, poll_seconds,
         )  # fmt: skip
         threads.append(_ConnectorThread(connection.name, work))
@@ -93,6 +116,26 @@ def command(
         raise SystemExit(_EXIT_REFUSED)
 
 
+command.add_command(check)
+
+
+def _source(
+    loaded: LoadedSite,
+    connection: Connection | TableConnection,
+    contracts: Contracts,
+    folder: Path,
+    abandon: frozenset[str],
+    *,
+    accept_reset: bool,
+) -> Callable[[CursorReader], Source]:
+    """Return what makes the connection's source, of files or of a table."""
+    if isinstance(connection, TableConnection):
+        parts = table_parts(loaded, connection, contracts)
+        return table_source(loaded, connection, parts, folder, accept_reset=accept_reset)
+    files = file_source(loaded, connection, contracts, abandon)
+    return lambda _reader: files
+
+
 def _stop_on_signals(stop: threading.Event) -> None:
     """SIGTERM and SIGINT end the loop after the transaction at hand."""
 
@@ -108,7 +151,7 @@ class _Watch:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Connection | TableConnection,
         metrics: Metrics,
         health: Health,
         stop: threading.Event,

@@ -264,14 +264,15 @@ def _print(found: Iterator[Answer], *, as_json: bool) -> int:
         if as_json:
             click.echo(json.dumps(answer.as_json(), ensure_ascii=False))
         else:
-            _tell(answer)
+            tell(answer)
     if not as_json:
         total = "，".join(f"{_ZH[outcome]} {count}" for outcome, count in sorted(counts.items()))
         click.echo(f"共 {sum(counts.values())} 行：{total or '没有数据行 / no rows'}")
     return status
 
 
-def _tell(answer: Answer) -> None:
+def tell(answer: Answer) -> None:
+    """Say on the terminal what the hub would say to a row, and why."""
     place = f"第{answer.row}行" if answer.row else "整个文件或工作表 / the whole sheet"
     click.echo(f"{place}  {_ZH[answer.outcome]} ({answer.outcome})")
     for finding in answer.findings:

@@ -17,7 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from connectors.run import connections_of, layouts_of, stream_of
+from connectors.run import file_connections, layouts_of, stream_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.kafka_appender import KafkaAppender
@@ -390,7 +390,7 @@ def _follow_until(
 ) -> None:
     """Follow from the own position with fresh connections."""
     site = loaded.site
-    connections = connections_of(loaded) if any(d.files for d in site.departments) else ()
+    connections = file_connections(loaded)
     files = SourceFiles({stream_of(c): loaded.path(c.source.results) for c in connections})
     layouts = {stream_of(c): layouts_of(loaded, c, contracts) for c in connections}
     with ExitStack() as open_parts:

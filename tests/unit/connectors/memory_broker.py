@@ -42,7 +42,7 @@ class MemoryTransactions:
     """One producer. A stray commit exposes part of an open transaction when it is retired.
 
     `torn` says which part: nothing, what was `flushed`, or that and the `cursor`, the worst order
-    in which several partitions can be reached.
+    in which several partitions can be reached; `prefix`: the cursor's first half.
     """
 
     def __init__(self, broker: MemoryBroker, torn: str = "") -> None:
@@ -87,8 +87,11 @@ class MemoryTransactions:
         buffer, self._buffer = self._buffer, []
         if self._torn:
             self._broker.append(self._flushed)
+        cursors = [record for record in buffer if ".cursors." in record.topic]
         if self._torn == "cursor":
-            self._broker.append(record for record in buffer if ".cursors." in record.topic)
+            self._broker.append(cursors)
+        elif self._torn == "prefix":
+            self._broker.append(cursors[: (len(cursors) + 1) // 2])
         self._flushed = []
 
 

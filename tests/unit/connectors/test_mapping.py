@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from connectors.layout import Folder, field_names
 from connectors.mapping import DateStyle, FieldRule, Mapping, read_mapping
-from connectors.run import connections_of, layouts_of
+from connectors.run import connections_of, file_connections, layouts_of
 from hub.errors import ConfigurationError
 from hub.site import load_site
 from tests.unit.connectors.made import CONTRACTS, ROOT, fields_of, layouts, submitted, table
@@ -115,7 +115,7 @@ def test_the_reference_mappings_are_valid() -> None:
 def test_the_reference_site_reads_with_all_its_layouts() -> None:
     """Every source of the site has layouts: its mapping file is where the site says."""
     loaded = load_site(ROOT / "deploy" / "sites" / "reference")
-    for connection in connections_of(loaded):
+    for connection in file_connections(loaded):
         assert len(layouts_of(loaded, connection, CONTRACTS)) == len(Folder)
     with pytest.raises(ConfigurationError, match=r"nobody\.\*"):
         connections_of(loaded, "nobody")

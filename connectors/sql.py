@@ -1,0 +1,335 @@
+"""SQLAlchemy Core: one table of a department's database, read in short read-only transactions.
+
+PostgreSQL through psycopg, MariaDB and MySQL through PyMySQL. No message carries a row's content:
+of an error of the server only its code is told, and its text where it speaks of names.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple
+
+import psycopg
+import sqlalchemy as sa
+from psycopg.types import datetime as psycopg_datetime
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.exc import DBAPIError, NoSuchTableError, SQLAlchemyError
+
+from connectors.table_file import TableFile
+from hub.errors import HubError, SourceError, UnavailableError
+
+CONNECT_SECONDS: Final = 10
+_REFUSED_AT_THE_DOOR: Final = "password authentication failed"
+_BEIJING_SESSION: Final = "+08:00"
+_NAMES_AND_RIGHTS: Final = ("28", "3D", "42")
+"""SQLSTATE classes of PostgreSQL: authorisation, no such database, names and privileges."""
+_NOT_ALLOWED: Final = frozenset({1044, 1045, 1049, 1054, 1142, 1143, 1146, 1370, 1698})
+"""The same of MariaDB and MySQL, by error number."""
+
+Order = datetime | date | int
+"""A stamp, or an outbox's number."""
+
+
+class RawRow(NamedTuple):
+    """One row as the driver gives it; `order` None is a row without a stamp."""
+
+    key: tuple[Any, ...]
+    order: Order | None
+    cells: tuple[object, ...]
+
+
+class Standing(NamedTuple):
+    """How the table stands: the database's own clock, the highest stamp or number."""
+
+    clock: datetime
+    top: Order | None
+
+
+class After(NamedTuple):
+    """Where the next page begins: behind this row."""
+
+    order: Order | None
+    key: tuple[Any, ...]
+
+
+def make_engine(address: URL, timeout_seconds: int, *, read_only: bool = True) -> Engine:
+    """Return an engine; nothing is connected yet.
+
+    Each session tells times in Beijing's zone, may only read (unless told so) and lets no
+    statement run longer than the time-out.
+    """
+    is_postgres = address.get_backend_name() == "postgresql"
+    connect: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
+    if not is_postgres:
+        connect |= {
+            "charset": "utf8mb4",
+            "read_timeout": timeout_seconds + CONNECT_SECONDS,
+            "write_timeout": timeout_seconds + CONNECT_SECONDS,
+        }
+    engine = sa.create_engine(
+        address, connect_args=connect, hide_parameters=True, pool_pre_ping=True, pool_size=1,
+        max_overflow=1,
+    )  # fmt: skip
+    statements = (
+        _postgres_session(timeout_seconds, read_only=read_only)
+        if is_postgres
+        else _mariadb_session(address, timeout_seconds, read_only=read_only)
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(session: Any, _record: object) -> None:  # noqa: ANN401 - a driver's connection
+        cursor = session.cursor()
+        for statement in statements:
+            cursor.execute(statement)
+        cursor.close()
+        session.commit()
+        if isinstance(session, psycopg.Connection):
+            for name, loader in _AS_WRITTEN.items():
+                session.adapters.register_loader(name, loader)
+
+    return engine
+
+
+def _postgres_session(timeout_seconds: int, *, read_only: bool) -> tuple[str, ...]:
+    return (
+        f"SET SESSION TIME ZONE INTERVAL '{_BEIJING_SESSION}' HOUR TO MINUTE",
+        f"SET statement_timeout = {timeout_seconds * 1000}",
+        f"SET default_transaction_read_only = {'on' if read_only else 'off'}",
+        "SET client_encoding = 'UTF8'",
+    )
+
+
+def _mariadb_session(address: URL, timeout_seconds: int, *, read_only: bool) -> tuple[str, ...]:
+    timeout = (
+        f"SET SESSION max_statement_time = {timeout_seconds}"
+        if address.drivername.startswith("mariadb")
+        else f"SET SESSION max_execution_time = {timeout_seconds * 1000}"
+    )
+    access = "READ ONLY" if read_only else "READ WRITE"
+    return (
+        f"SET SESSION time_zone = '{_BEIJING_SESSION}'",
+        timeout,
+        f"SET SESSION TRANSACTION {access}",
+    )
+
+
+class _WrittenDate(psycopg_datetime.DateLoader):
+    """A day Python cannot hold (infinity, the year 10000) stays as the server writes it."""
+
+    def load(self, data: Any) -> Any:  # noqa: ANN401 - a driver's signature
+        return _or_text(super().load, data)
+
+
+class _WrittenMoment(psycopg_datetime.TimestampLoader):
+    def load(self, data: Any) -> Any:  # noqa: ANN401 - a driver's signature
+        return _or_text(super().load, data)
+
+
+class _WrittenZonedMoment(psycopg_datetime.TimestamptzLoader):
+    def load(self, data: Any) -> Any:  # noqa: ANN401 - a driver's signature
+        return _or_text(super().load, data)
+
+
+_AS_WRITTEN: Final[dict[str, Any]] = {
+    "date": _WrittenDate,
+    "timestamp": _WrittenMoment,
+    "timestamptz": _WrittenZonedMoment,
+}
+
+
+def _or_text(load: Any, data: Any) -> Any:  # noqa: ANN401 - a driver's signature
+    try:
+        return load(data)
+    except psycopg.DataError:
+        return bytes(data).decode("utf-8", "replace")
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Turn what the driver raises into `SourceError` (a person) or `UnavailableError` (later)."""
+    try:
+        yield
+    except NoSuchTableError:
+        raise SourceError(_gone(where)) from None
+    except DBAPIError as error:
+        raise _meaning(where, error) from None
+    except SQLAlchemyError as error:
+        raise _away(where, type(error).__name__) from None
+
+
+def _meaning(where: str, error: DBAPIError) -> HubError:
+    origin = error.orig
+    state = getattr(origin, "sqlstate", None)
+    if state is None and origin is not None and origin.args and isinstance(origin.args[0], int):
+        number = origin.args[0]
+        if number in _NOT_ALLOWED:
+            return SourceError(_refused(where, str(number), str(origin.args[-1])))
+        return _away(where, str(number))
+    if state is not None and state.startswith(_NAMES_AND_RIGHTS):
+        said = origin.diag.message_primary if isinstance(origin, psycopg.Error) else ""
+        return SourceError(_refused(where, state, said or ""))
+    text = str(origin)
+    if (
+        state is None and _REFUSED_AT_THE_DOOR in text
+    ):  # psycopg gives no SQLSTATE before the session
+        return SourceError(_refused(where, "28P01", _REFUSED_AT_THE_DOOR))
+    return _away(where, state or type(origin).__name__)
+
+
+def _refused(where: str, code: str, said: str) -> str:
+    return (
+        f"数据库拒绝读取 {where}：{said}（{code}）\n"
+        f"the database refuses {where}: {said} ({code})\n"
+        "处理办法：核对账号、口令、表名、列名与授权（docs/database-sources.md）；"
+        "可先运行 hub connector check\n"
+        "Remedy: check user, password, table, columns, privileges: hub connector check"
+    )
+
+
+def _gone(where: str) -> str:
+    return (
+        f"数据库中没有表 {where}\nthere is no table {where} in the database\n"
+        "处理办法：核对 table 与账号的授权；表被改名或删除的，请与部门确认\n"
+        "Remedy: check `table` and the user's privileges; ask the department whether it was renamed"
+    )
+
+
+def _away(where: str, code: str) -> UnavailableError:
+    return UnavailableError(
+        f"数据库暂时不可用（{where}，{code}），稍后自动重试\n"
+        f"the database does not answer ({where}, {code}); tried again by itself"
+    )
+
+
+def named_table(name: str, *columns: str) -> sa.TableClause:
+    """Return a table by its name, with its schema before a dot."""
+    schema, _, plain = name.rpartition(".")
+    return sa.table(plain, *(sa.column(column) for column in columns), schema=schema or None)
+
+
+class SqlTable:
+    """The table of one source."""
+
+    def __init__(self, engine: Engine, described: TableFile) -> None:
+        self._engine = engine
+        self._described = described
+        self._table = named_table(described.table, *described.columns)
+        columns = self._table.c
+        self._keys = [columns[name] for name in described.key]
+        self._order = (
+            columns[described.order[0]]
+            if len(described.order) == 1
+            else sa.func.coalesce(*(columns[name] for name in described.order))
+        )
+        self._cells = [columns[name] for name in described.cells]
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    def column_kinds(self) -> dict[str, str]:
+        """Return what each column the source reads is: `text`, `number`, `moment`, `day` and so on.
+
+        Raises `SourceError` when the table or one of the columns is not there.
+        """
+        schema, _, plain = self._described.table.rpartition(".")
+        with self._session() as session:
+            found = {
+                each["name"]: kind_of(each["type"])
+                for each in sa.inspect(session).get_columns(plain, schema=schema or None)
+            }
+        missing = [name for name in self._described.columns if name not in found]
+        if missing:
+            raise SourceError(
+                f"表 {self._described.table} 中没有列：{'、'.join(missing)}\n"
+                f"the table {self._described.table} has no column {', '.join(missing)}\n"
+                "处理办法：与部门核对表结构，修正来源文件中的列名后重新启动\n"
+                "Remedy: ask the department; mend the names in the source's file, then start again"
+            )
+        return {name: found[name] for name in self._described.columns}
+
+    def standing(self, *, is_zoned: bool) -> Standing:
+        """Return clock and highest stamp or number, of one moment."""
+        clock = "CURRENT_TIMESTAMP(6)" if is_zoned else "LOCALTIMESTAMP(6)"
+        with self._session() as session:
+            row = session.execute(
+                sa.select(sa.literal_column(clock), sa.func.max(self._order)).select_from(
+                    self._table
+                )
+            ).one()
+        return Standing(row[0], row[1])
+
+    def page(self, low: Order | None, after: After | None) -> list[RawRow]:
+        """Return the next rows with order ≥ `low`, in the order of (order, key), behind `after`."""
+        order = self._order
+        wanted = self._select().order_by(order, *self._keys).where(order.is_not(None))
+        if low is not None:
+            wanted = wanted.where(order >= low)
+        if after is not None:
+            wanted = wanted.where(order >= after.order).where(
+                sa.or_(order > after.order, self._behind(after.key))
+            )
+        return self._read(wanted)
+
+    def page_without_stamp(self, after: After | None) -> list[RawRow]:
+        """Return the next rows that have no stamp, in the order of their keys."""
+        return self._read(self._by_key(after).where(self._order.is_(None)))
+
+    def page_by_key(self, after: After | None) -> list[RawRow]:
+        """Return the next rows of the whole table, in the order of their keys."""
+        return self._read(self._by_key(after))
+
+    def _by_key(self, after: After | None) -> sa.Select[Any]:
+        wanted = self._select().order_by(*self._keys)
+        return wanted if after is None else wanted.where(self._behind(after.key))
+
+    def _behind(self, key: Sequence[Any]) -> sa.ColumnElement[bool]:
+        """Rows whose key comes after this one; spelled out, since MariaDB finds no index else."""
+        column, value = self._keys[len(key) - 1], key[-1]
+        condition: sa.ColumnElement[bool] = column > value
+        for column, value in reversed(list(zip(self._keys, key, strict=True))[:-1]):
+            condition = sa.or_(column > value, sa.and_(column == value, condition))
+        return condition
+
+    def _select(self) -> sa.Select[Any]:
+        return sa.select(*self._keys, self._order, *self._cells).limit(self._described.page_rows)
+
+    def _read(self, wanted: sa.Select[Any]) -> list[RawRow]:
+        keys = len(self._keys)
+        with self._session() as session:
+            rows = [
+                RawRow(tuple(row[:keys]), row[keys], tuple(row[keys + 1 :]))
+                for row in session.execute(wanted)
+            ]
+        if any(not isinstance(row.order, datetime | date | int | None) for row in rows):
+            raise SourceError(
+                f"表 {self._described.table} 的更新时间中有无法排序的值：0000-00-00、infinity\n"
+                f"a stamp of {self._described.table} is no date and time (0000-00-00, infinity)\n"
+                "处理办法：请部门把这些值改为真实时间或空值（NULL）\n"
+                "Remedy: ask the department to set a real time there, or NULL"
+            )
+        return rows
+
+    @contextmanager
+    def _session(self) -> Iterator[Connection]:
+        with translated(self._described.table), self._engine.connect() as session:
+            yield session
+
+
+def kind_of(type_: sa.types.TypeEngine[Any]) -> str:
+    """Return the kind of a column: what a change of its type would change in what is read."""
+    kinds: tuple[tuple[type[Any], str], ...] = (
+        (sa.types.DateTime, "moment"),
+        (sa.types.Date, "day"),
+        (sa.types.Boolean, "truth"),
+        (sa.types.Integer, "integer"),
+        (sa.types.Float, "float"),
+        (sa.types.Numeric, "decimal"),
+        (sa.types.String, "text"),
+        (sa.types.LargeBinary, "bytes"),
+    )
+    for known, kind in kinds:
+        if isinstance(type_, known):
+            is_zoned = kind == "moment" and getattr(type_, "timezone", False)
+            return "zoned moment" if is_zoned else kind
+    return "other"

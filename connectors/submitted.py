@@ -1,0 +1,151 @@
+"""What was submitted of each row of a table, read from the submissions topic itself.
+
+The topic is the truth and is kept for ever; this is a book of it on the connector's machine, in
+SQLite, with its position. Thrown away, it is read again. It answers whether a row says anything
+new, whether it was ever submitted, and, once a day, which submitted rows the table has no more.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from connectors.agent import CursorReader
+from connectors.submission import WITHDRAWALS
+from connectors.table_rows import read_position, row_of
+from hub.errors import UnavailableError
+from hub.ports import InputRecord
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS positions (partition INTEGER PRIMARY KEY, next INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS rows (
+  row TEXT PRIMARY KEY, content TEXT NOT NULL, sequence INTEGER NOT NULL, sealed BLOB NOT NULL,
+  withdrawn INTEGER NOT NULL, seen TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+"""
+_LONGEST_NUMBER: Final = 18
+
+
+class SubmittedRow(NamedTuple):
+    """The last submission of a row: what it said, its number, the sealed key."""
+
+    row: str
+    content: str
+    sequence: int
+    sealed: bytes
+    is_withdrawal: bool = False
+
+
+class SubmittedBook:
+    """The book of one stream."""
+
+    def __init__(
+        self, path: Path, stream: str, topic: str, partitions: int, reader: CursorReader
+    ) -> None:
+        self._stream = stream.encode()
+        self._places = [(topic, partition) for partition in range(partitions)]
+        self._reader = reader
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        # A power cut may take back the last pages: they are read from the topic again.
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.executescript(_SCHEMA)
+
+    def catch_up(self) -> None:
+        """Read the topic to its end. Raises `UnavailableError` (broker, disk).
+
+        A topic that is shorter than the book's position is another one: the book begins anew.
+        """
+        known = dict(self._connection.execute("SELECT partition, next FROM positions"))
+        bounds = self._reader.bounds(self._places)
+        if any(known.get(place[1], 0) > bounds[place][1] for place in self._places):
+            with self._writing() as connection:
+                connection.execute("DELETE FROM rows")
+                connection.execute("DELETE FROM positions")
+            known = {}
+        positions = {place: max(known.get(place[1], 0), bounds[place][0]) for place in self._places}
+        for records in self._reader.read_to_end(positions):
+            self._take(records)
+
+    def _take(self, records: Iterable[InputRecord]) -> None:
+        found: list[SubmittedRow] = []
+        positions: dict[int, int] = {}
+        for record in records:
+            positions[record.partition] = record.offset + 1
+            headers = dict(record.headers)
+            if headers.get("ce_source") != self._stream:
+                continue
+            position = read_position(headers.get("hub_position", b"").decode("ascii", "replace"))
+            number = headers.get("ce_id", b"")
+            if position is None or not number.isdigit() or len(number) > _LONGEST_NUMBER:
+                continue
+            sealed, content = position
+            is_withdrawal = headers.get("ce_type", b"").decode("ascii", "replace") in WITHDRAWALS
+            found.append(SubmittedRow(row_of(sealed), content, int(number), sealed, is_withdrawal))
+        self._write(found, positions)
+
+    def add(self, rows: Iterable[SubmittedRow]) -> None:
+        """Take note of rows that have just been committed; the topic says the same later."""
+        self._write(rows, {})
+
+    def _write(self, rows: Iterable[SubmittedRow], positions: dict[int, int]) -> None:
+        with self._writing() as connection:
+            connection.executemany(
+                "INSERT INTO rows (row, content, sequence, sealed, withdrawn)"
+                " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET content = excluded.content,"
+                " sequence = excluded.sequence, withdrawn = excluded.withdrawn"
+                " WHERE excluded.sequence >= rows.sequence",
+                rows,
+            )
+            connection.executemany(
+                "INSERT INTO positions VALUES (?, ?)"
+                " ON CONFLICT DO UPDATE SET next = excluded.next",
+                positions.items(),
+            )
+
+    def contents(self, rows: Iterable[str]) -> dict[str, str]:
+        """Return what each of these rows said when it was last submitted."""
+        found: dict[str, str] = {}
+        for row in rows:
+            answer = self._connection.execute(
+                "SELECT content FROM rows WHERE row = ?", (row,)
+            ).fetchone()
+            if answer is not None:
+                found[row] = answer[0]
+        return found
+
+    def mark_seen(self, rows: Iterable[str], mark: str) -> None:
+        """Take note that a comparison met these rows in the table."""
+        with self._writing() as connection:
+            connection.executemany(
+                "UPDATE rows SET seen = ? WHERE row = ?", ((mark, row) for row in rows)
+            )
+
+    def not_seen(self, mark: str, up_to: int) -> Iterator[SubmittedRow]:
+        """Yield rows submitted up to that number, not withdrawn, that no comparison met."""
+        for row, content, sequence, sealed in self._connection.execute(
+            "SELECT row, content, sequence, sealed FROM rows"
+            " WHERE seen <> ? AND withdrawn = 0 AND sequence <= ? ORDER BY row",
+            (mark, up_to),
+        ):
+            yield SubmittedRow(row, content, sequence, sealed)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction. Raises `UnavailableError` when the disk is full or gone."""
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise UnavailableError(
+                f"无法写入报送簿：{error}\nthe book of submitted rows cannot be written: {error}"
+            ) from error

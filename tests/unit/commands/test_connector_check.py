@@ -1,0 +1,150 @@
+"""`hub connector check`: lint, connection, rights, sample rows; nothing is submitted."""
+
+import base64
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hub.cli import hub
+from tests.conftest import PostgresPart
+from tests.unit.connectors.databases import Server, TablePlace, minutes
+
+SITE = """\
+site: trial
+name_zh: 试点
+prefix: trial.
+partitions: 3
+rulebook: rulebook.yaml
+calendar: calendar.json
+sealing_key_file: key
+departments:
+  - id: market
+    name_zh: 市场监管局
+    authorities: [11330900MA0000015E]
+    databases: [{name: licences, file: sources/licences.yaml}]
+targets: []
+"""
+SOURCE = """\
+url: %s
+password_file: ../password
+table: %s
+key: id
+stamp: {column: touched}
+rows:
+  kind: licence.granted.v1
+  fields:
+    XK_XDR_MC: who
+    XK_XDR_SHXYM: code
+    XK_XDR_LB: {always: 法人及非法人组织}
+    XK_WSH: "no"
+    XK_JDRQ: decided
+    XK_FRDB: {always: 甲某}
+"""
+
+
+class Trial:
+    """A site with one database source over a table."""
+
+    def __init__(self, folder: Path, table: TablePlace) -> None:
+        self.file = folder / "sources" / "licences.yaml"
+        self.file.parent.mkdir()
+        (folder / "site.yaml").write_text(SITE, encoding="utf-8")
+        (folder / "key").write_text(base64.b64encode(bytes(32)).decode(), encoding="ascii")
+        (folder / "password").chmod(0o600)
+        self.text = SOURCE % (table.described.url, table.table)
+
+    def check(self, text: str = "") -> Result:
+        """Run the command on this text."""
+        self.file.write_text(text or self.text, encoding="utf-8")
+        return CliRunner().invoke(hub, ["connector", "check", str(self.file)])
+
+
+@pytest.fixture
+def table(tmp_path: Path, postgres: PostgresPart) -> TablePlace:
+    """Return a table with a good and a bad row."""
+    made = TablePlace(tmp_path, Server(postgres.dsn))
+    made.put(1, made.server.now() - minutes(1))
+    made.put(2, made.server.now(), code="91330900MA0000015X", who="坏代码有限公司")
+    return made
+
+
+@pytest.fixture
+def trial(tmp_path: Path, table: TablePlace) -> Trial:
+    """Return the site over it."""
+    return Trial(tmp_path, table)
+
+
+def test_sample_rows_are_shown_with_what_the_hub_would_say(trial: Trial) -> None:
+    """Exit 1 since rows would not be accepted; values are shown as mapped, personal ones masked."""
+    result = trial.check()
+    assert result.exit_code == 1, result.output
+    assert "试读 2 行，未报送" in result.output
+    assert "CREDIT_CODE_CHECK_DIGIT" in result.output
+    assert "许1号" in result.output
+    assert "touched: moment" in result.output
+
+
+def test_personal_values_are_masked(trial: Trial, table: TablePlace) -> None:
+    """A natural person's row shows nothing of its content; a representative's name is masked."""
+    table.put(3, table.server.now(), code="110101199003078515", who="某自然人")
+    result = trial.check()
+    assert "PERSON_NOT_ENABLED" in result.output
+    for personal in ("110101199003078515", "某自然人", "甲某"):
+        assert personal not in result.output
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("XK_WSH:", "XK_WSHH:", 12),
+        ("stamp:", "stmp:", 5),
+        ("kind: licence.granted.v1", "kind: licence.granted.v9", 7),
+    ],
+)
+def test_a_typo_is_refused_with_its_line(trial: Trial, old: str, new: str, line: int) -> None:
+    """File, line and remedy, before anything is connected."""
+    result = trial.check(trial.text.replace(old, new))
+    assert result.exit_code == 2
+    assert f"licences.yaml:{line}: " in result.output
+    assert "处理办法" in result.output
+
+
+def test_a_password_in_the_address_is_refused_and_not_shown(trial: Trial) -> None:
+    """It belongs into a file of its own."""
+    result = trial.check(trial.text.replace("hub@", "hub:geheim@"))
+    assert result.exit_code == 2
+    assert "password_file" in result.output
+    assert "geheim" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [('XK_WSH: "no"', "XK_WSH: nonesuch", "nonesuch"), ("table: t_", "table: u_", "no table u_")],
+)
+def test_what_the_database_does_not_have_is_named(
+    trial: Trial, old: str, new: str, said: str
+) -> None:
+    """A column or table that is not there, with the remedy."""
+    result = trial.check(trial.text.replace(old, new))
+    assert result.exit_code == 2
+    assert said in result.output
+    assert "处理办法" in result.output
+
+
+def test_a_refused_password_is_a_persons_matter(trial: Trial, tmp_path: Path) -> None:
+    """Not tried again for ever, and not shown."""
+    (tmp_path / "password").write_text("wrong-secret", encoding="utf-8")
+    result = trial.check()
+    assert result.exit_code == 2
+    assert "28P01" in result.output
+    assert "wrong-secret" not in result.output
+
+
+def test_a_file_no_site_names_is_refused(tmp_path: Path, trial: Trial) -> None:
+    """A source that `site.yaml` does not list would never run."""
+    other = tmp_path / "sources" / "other.yaml"
+    other.write_text(trial.text, encoding="utf-8")
+    result = CliRunner().invoke(hub, ["connector", "check", str(other)])
+    assert result.exit_code == 2
+    assert "databases:" in result.output
