@@ -181,12 +181,32 @@ class FileBook:
                 newest.place,
             )
 
-    def finish(self, name: FileName) -> None:
+    def finish(self, name: FileName, since: float) -> None:
         """Every row has its last answer: the bytes are not needed any more; inside `writing`."""
         self._db.execute(
-            "UPDATE files SET state = 'finished', content = NULL, manifest = NULL WHERE name = ?",
-            (str(name),),
+            "UPDATE files SET state = 'finished', since = ?, content = NULL, manifest = NULL"
+            " WHERE name = ?",
+            (since, str(name)),
         )
+
+    def prune(self, before: float) -> None:
+        """Forget the rows and answers of files finished earlier; their numbers stay.
+
+        The ledger holds what became of those rows, so nobody asks for them. Inside `writing`.
+        """
+        old = "SELECT name FROM files WHERE state = 'finished' AND since < ?"
+        self._db.execute(
+            f"DELETE FROM answers WHERE delivery IN (SELECT delivery FROM filed WHERE name IN ({old}))",  # noqa: S608, E501 - constants
+            (before,),
+        )
+        self._db.execute(f"DELETE FROM filed WHERE name IN ({old})", (before,))  # noqa: S608 - as above
+
+    def unacknowledged(self) -> tuple[int, float | None]:
+        """Return how many files the platform has not taken over, and when the oldest was begun."""
+        row = self._db.execute(
+            "SELECT count(*), min(begun) FROM files WHERE state IN ('reserved', 'written')"
+        ).fetchone()
+        return int(row[0]), row[1]
 
     def file(self, name: FileName) -> FileEntry | None:
         """Return a file, or None when it was never written here."""

@@ -68,6 +68,9 @@ RESULTS: Final = ("written", "taken", "refused", "put_again")
 _SAYABLE: Final = re.compile(
     r"[0-9A-Z]{6}_[0-9]{8}_[0-9]{5}\.(xml|csv)(\.[0-9]{1,6})?(\.ack\.json)?", re.ASCII
 )
+REMEMBERED_SECONDS: Final = 30 * 86_400.0
+"""How long the rows of a finished file are remembered."""
+_PRUNE_SECONDS: Final = 3_600.0
 _MEMORY: Final = 10_000
 """Problems remembered as said already."""
 
@@ -116,6 +119,7 @@ class FileWork:
         self._missing_since: dict[FileName, float] = {}
         self._told_unfiled: set[str] = set()
         self._read = book.acks_read()
+        self._pruned_at = 0.0
 
     def take_counts(self) -> tuple[Counter[str], Counter[str]]:
         """Return what became of files, and the problems by label, since the last time."""
@@ -432,7 +436,11 @@ class FileWork:
             if str(entry.name) != last.name:  # the newest stays: it shows where numbers go on
                 self._folder.remove(entry.name)
                 with self._book.writing():
-                    self._book.finish(entry.name)
+                    self._book.finish(entry.name, now)
+        if now - self._pruned_at > _PRUNE_SECONDS:
+            self._pruned_at = now
+            with self._book.writing():
+                self._book.prune(now - REMEMBERED_SECONDS)
 
     def _lies_there(self, entry: FileEntry) -> bool:
         """Whether a file is there as it was written; one that was changed is written again."""
@@ -449,9 +457,9 @@ class FileWork:
 
     def standing(self) -> dict[str, float]:
         """Return how many files the platform has not taken over, and the oldest one's age."""
-        waiting = self._book.waiting()
-        oldest = min((entry.begun for entry in waiting), default=self._seconds())
-        return {"open": len(waiting), "oldest_seconds": max(0.0, self._seconds() - oldest)}
+        count, begun = self._book.unacknowledged()
+        now = self._seconds()
+        return {"open": count, "oldest_seconds": max(0.0, now - (begun or now))}
 
     def _problem(self, label: str, what: str, moment: object = None) -> None:
         """Count and log once per thing it is about (and moment, where it may happen again)."""

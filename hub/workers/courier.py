@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
+from hub.adapters.file_drop import PROBLEMS
 from hub.adapters.kafka import KafkaInputs, KafkaTransactions
 from hub.adapters.lease import FolderLease
 from hub.adapters.rocksdb import RocksStore
@@ -84,6 +85,9 @@ class CourierWatch:
     def __init__(self, metrics: Metrics, health: Health, target: str) -> None:
         self._metrics, self._health, self._target = metrics, health, target
         begin_engine(metrics, health.worker)
+        # An alert over files must find its series in a hub without a file target, too.
+        self._report_files("files_standing", {"open": 0, "oldest_seconds": 0})
+        self._report_files("file_problems", dict.fromkeys(PROBLEMS, 0))
 
     def report(self, event: str, numbers: Mapping[str, float]) -> None:
         """Count; what is not known here is somebody else's."""

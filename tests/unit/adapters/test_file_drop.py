@@ -16,7 +16,7 @@ import pytest
 from hub.adapters import drop_folder
 from hub.adapters.drop_folder import DropFolder
 from hub.adapters.file_book import FileBook
-from hub.adapters.file_drop import PROBLEMS, DropSettings, FileWork
+from hub.adapters.file_drop import PROBLEMS, REMEMBERED_SECONDS, DropSettings, FileWork
 from hub.repository import ROOT
 from hub.targets.delivery import Action, Delivery, delivery_id, digest_of
 from hub.targets.file import Answered, Failed, Filed, Reply, Unfiled, Unsure
@@ -526,6 +526,20 @@ def test_a_finished_file_leaves_and_the_newest_stays(place: Place) -> None:
     place.acknowledge(named(place, 2), at="2026-12-01T00:00:00+08:00", missing=[named(place, 1)])
     place.look()
     assert place.problems() == {"gap_reported": 1, "bytes_gone": 1}
+
+
+def test_rows_of_files_long_finished_are_forgotten_and_their_numbers_stay(place: Place) -> None:
+    """The book does not grow with the years; a number is never free again."""
+    for number in (1, 2):
+        place.work.file([licence(number)])
+        place.platform()
+    place.look()
+    assert isinstance(place.work.ask(licence(1).delivery), Answered)
+    place.now += REMEMBERED_SECONDS + 3601
+    place.look()
+    assert place.work.ask(licence(1).delivery) == Unfiled()
+    assert isinstance(place.work.ask(licence(2).delivery), Answered)
+    assert place.work.file([licence(3)]) == [(licence(3).delivery, Filed(named(place, 3)))]
 
 
 # --- the disk and others on it -------------------------------------------------------------------
