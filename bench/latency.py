@@ -100,6 +100,7 @@ def _hub(
         start(
             "city (stand-in)", "tests.platforms.city", *common, "--prefix", loaded.site.prefix,
             "--book", str(folder / "city.sqlite"), "--bootstrap", access.bootstrap,
+            "--user", loaded.site.user("target.city"), "--secrets", str(access.secrets or ""),
         )  # fmt: skip
         for worker in WORKERS:
             start(worker, "hub", "run", *worker.split(), "--site", str(site))

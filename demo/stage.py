@@ -227,8 +227,8 @@ def stage(
         parts.up(leashed=not keep)
         loaded = _write_site(settings, script, opens_at)
         made = Stage(settings, loaded, parts, leashed=not keep)
+        prepare_site(made.loaded, made.access)  # a platform needs its user before it starts
         _start_platforms(made, script)
-        prepare_site(made.loaded, made.access)
         _start_workers(made)
         yield made
         finished = True
@@ -291,6 +291,7 @@ def _start_platforms(made: Stage, script: Script) -> None:
         "platform-city", str(scripts / "city.py"), *common,
         "--book", str(made.book("city")), "--control", str(platforms / "city.json"),
         "--bootstrap", made.access.bootstrap, "--prefix", made.loaded.site.prefix,
+        "--user", made.loaded.site.user("target.city"), "--secrets", str(made.access.secrets or ""),
     )  # fmt: skip
     port = _wait_for_text(platforms / "province.port", made)
     content = yaml.safe_load((made.folder / "site.yaml").read_text(encoding="utf-8"))

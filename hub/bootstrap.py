@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
 from hub.adapters.kafka import KafkaInputs, KafkaTransactions
+from hub.adapters.kafka_rights import KafkaRights
 from hub.adapters.kafka_topics import KafkaTopics
+from hub.adapters.kafka_users import KafkaUsers, ensure_password
 from hub.contracts import Contracts, load_contracts
 from hub.core.basis import DECIDER_VERSION, canonical_json, compile_basis
 from hub.core.touches import MAP_KIND, RESEND_KIND
 from hub.errors import ConfigurationError
 from hub.ports import OutputRecord
 from hub.repository import SCHEMAS
-from hub.topics import apply_plan, make_plan, names_of, read_families, wanted_topics
+from hub.rights import RightsPlan, make_rights_plan, users_of, wanted_rights
+from hub.topics import (
+    TOPICS_FOLDER,
+    Plan,
+    apply_plan,
+    make_plan,
+    names_of,
+    read_families,
+    wanted_topics,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,15 +97,58 @@ def _parsed(path: Path) -> object:
     return json.loads(json.dumps(content, ensure_ascii=False, default=str))
 
 
-def prepare_site(loaded: LoadedSite, access: KafkaAccess) -> bool:
-    """Create the site's topics and adopt its basis where it changed; True when it was adopted.
+@dataclass(frozen=True, slots=True)
+class SitePlan:
+    """What the broker lacks of a site: topics, users, rights."""
 
-    Safe to repeat: topics are never deleted, an unchanged basis is not adopted twice.
+    topics: Plan
+    rights: RightsPlan
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to apply."""
+        return self.topics.is_empty and self.rights.is_empty
+
+
+def plan_site(loaded: LoadedSite, access: KafkaAccess, folder: Path = TOPICS_FOLDER) -> SitePlan:
+    """Compare the files of `folder` and the site with the broker.
+
+    On a developer's broker without authentication there are no users and no rights.
     """
-    admin = KafkaTopics(access)
-    wanted = wanted_topics(read_families(), names_of(loaded.site))
-    prefix = loaded.site.prefix
-    apply_plan(prefix, make_plan(prefix, wanted, admin.read(prefix)), admin)
+    families, names = read_families(folder), names_of(loaded.site)
+    prefix = names.prefix
+    topics = make_plan(prefix, wanted_topics(families, names), KafkaTopics(access).read(prefix))
+    if not access.user:
+        return SitePlan(topics, RightsPlan((), (), ()))
+    users, wanted = users_of(families, names), wanted_rights(families, names)
+    known, actual = KafkaUsers(access).known(users), KafkaRights(access).read(prefix)
+    return SitePlan(topics, make_rights_plan(prefix, users, known, wanted, actual))
+
+
+def apply_site_plan(
+    loaded: LoadedSite, access: KafkaAccess, plan: SitePlan, *, revokes: bool = False
+) -> None:
+    """Make it so; `revokes`: also take back the rights no file speaks of.
+
+    A user that is new gets the password of its file, which is made where it is missing.
+    """
+    apply_plan(loaded.site.prefix, plan.topics, KafkaTopics(access))
+    if access.secrets is None:
+        return
+    for user in plan.rights.users:
+        ensure_password(access.secrets / user)
+    KafkaUsers(access).admit(access.of(user) for user in plan.rights.users)
+    KafkaRights(access).grant(plan.rights.grants)
+    if revokes:
+        KafkaRights(access).revoke(plan.rights.unknown)
+
+
+def prepare_site(loaded: LoadedSite, access: KafkaAccess) -> bool:
+    """Create the site's topics, users and rights and adopt its basis; True when it was adopted.
+
+    Safe to repeat: nothing is ever deleted, an unchanged basis is not adopted twice.
+    """
+    apply_site_plan(loaded, access, plan_site(loaded, access))
     return adopt_basis(loaded, access)
 
 

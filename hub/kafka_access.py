@@ -30,12 +30,19 @@ class KafkaAccess:
     password: Secret = NO_SECRET
     ca_file: Path | None = None
     """Certificates the brokers' must follow from; None is no TLS."""
+    mechanism: str = MECHANISM
+    secrets: Path | None = None
+    """The folder of password files; on the operator's machine it holds everybody's."""
 
     @property
     def protocol(self) -> str:
         """Kafka's name for the combination of TLS and authentication."""
         transport = "PLAINTEXT" if self.ca_file is None else "SSL"
         return f"SASL_{transport}" if self.user else transport
+
+    def of(self, user: str) -> KafkaAccess:
+        """The way of another user of the same cluster, by its file in the same folder."""
+        return access_from_files(self.bootstrap, user, self.secrets, self.ca_file)
 
     def as_librdkafka(self) -> dict[str, str | int | float | bool]:
         """Settings of a client of confluent-kafka."""
@@ -45,7 +52,7 @@ class KafkaAccess:
         }
         if self.user:
             settings |= {
-                "sasl.mechanism": MECHANISM,
+                "sasl.mechanism": self.mechanism,
                 "sasl.username": self.user,
                 "sasl.password": self.password.reveal(),
             }
@@ -69,4 +76,4 @@ def access_from_files(
         remedy_en=f"the operator makes user {user} with hub topics apply, then gives this machine "
         "the file",
     )
-    return KafkaAccess(bootstrap, user, password, ca_file)
+    return KafkaAccess(bootstrap, user, password, ca_file, secrets=secrets)

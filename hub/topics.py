@@ -4,7 +4,7 @@ Nothing here deletes a topic, and a partition count never changes: the key's par
 the place of a company's whole history, depends on it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Protocol, Self
@@ -20,7 +20,19 @@ TOPICS_FOLDER = Path(__file__).parents[1] / "topics"
 KEPT_FOR_EVER = frozenset({"submissions", "control", "ledger", "outcomes"})
 """Families a decision is replayed from; losing one record of them cannot be repaired."""
 
+CASES = "cases"
+"""The worker that runs the case agents."""
 Text = Annotated[str, Field(min_length=1)]
+Principal = Annotated[
+    str,
+    Field(
+        pattern=r"^(operator|auditor|worker\.[a-z]+(\.\{(slot|target|department)\})?|worker\.\{agent\}"
+        r"|dept\.\{department\}|target\.\{target\})$"
+    ),
+]
+"""Who may write or read, see `hub.rights`. `{agent}` is the worker that speaks for a department
+of kind `agent`. Braces stand for the topic's owner, where it has one of
+that kind, else for everybody of that kind."""
 
 
 class TopicConfig(StrictModel):
@@ -46,8 +58,8 @@ class TopicFamily(StrictModel):
     purpose_en: Text
     owner: Text
     key: Text
-    producers: Annotated[tuple[Text, ...], Field(min_length=1)]
-    consumers: Annotated[tuple[Text, ...], Field(min_length=1)]
+    producers: Annotated[tuple[Principal, ...], Field(min_length=1)]
+    consumers: Annotated[tuple[Principal, ...], Field(min_length=1)]
     config: TopicConfig
 
     @model_validator(mode="after")
@@ -73,6 +85,10 @@ class SiteNames:
     kafka_targets: tuple[str, ...]
     connectors: tuple[str, ...]
     """`<department>.<source>`: the stream's name with a dot for its slash."""
+    slots: int = 1
+    """Registrar slots."""
+    agents: tuple[str, ...] = ()
+    """Departments for which the worker `cases` speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,27 +174,38 @@ def names_of(site: Site) -> SiteNames:
             for department in site.departments
             for source in department.sources
         ),
+        slots=len(site.slots) or 1,
+        agents=() if site.cases is None else (site.cases.department,),
     )
 
 
 def wanted_topics(families: Iterable[TopicFamily], names: SiteNames) -> tuple[Topic, ...]:
     """Every topic of the site, by full name."""
-    owners: dict[str, tuple[str, ...]] = {
-        "site": ("",),
-        "department": names.departments,
-        "target": names.targets,
-        "kafka_target": names.kafka_targets,
-        "connector": names.connectors,
-    }
     return tuple(
-        Topic(
-            f"{names.prefix}{family.name}{'.' if owner else ''}{owner}",
-            names.partitions,
-            family.config.as_kafka(),
-        )
+        Topic(topic, names.partitions, family.config.as_kafka())
         for family in families
-        for owner in owners[family.for_each]
+        for topic, _owner in topics_of(family, names)
     )
+
+
+def topics_of(
+    family: TopicFamily, names: SiteNames
+) -> Iterator[tuple[str, Mapping[str, tuple[str, ...]]]]:
+    """The full name of each topic of a family, with what its owner is called in a principal."""
+    name = names.prefix + family.name
+    match family.for_each:
+        case "site":
+            yield name, {}
+        case "department":
+            for one in names.departments:
+                agent = (CASES,) if one in names.agents else ()
+                yield f"{name}.{one}", {"department": (one,), "agent": agent}
+        case "target" | "kafka_target":
+            for one in names.targets if family.for_each == "target" else names.kafka_targets:
+                yield f"{name}.{one}", {"target": (one,)}
+        case "connector":
+            for one in names.connectors:
+                yield f"{name}.{one}", {"department": (one.partition(".")[0],)}
 
 
 def make_plan(prefix: str, wanted: Iterable[Topic], actual: Iterable[Topic]) -> Plan:

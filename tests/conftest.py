@@ -54,12 +54,15 @@ def kafka(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Itera
     if settings.kafka_bootstrap is not None:
         yield KafkaPart(Parts(settings).require_kafka(OPERATOR))
         return
-    with EmbeddedKafka(
+    broker = EmbeddedKafka(
         tmp_path_factory.mktemp("kafka"),
         jar_store=settings.cache_folder / "jars",
         maven_repository=settings.maven_repository,
-    ) as broker:
-        yield KafkaPart(KafkaAccess(broker.bootstrap))
+    )
+    with broker, pytest.MonkeyPatch.context() as patch:
+        # every process a test starts finds the passwords where a unit would tell it to look
+        patch.setenv("HUB_KAFKA_SECRETS", str(broker.secrets))
+        yield KafkaPart(broker.access())
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,10 @@
 """A real Apache Kafka 4.3 on this machine: KRaft mode, one JVM, no root, no Docker, no Maven.
 
+Nobody gets in without a password, and nobody but the operator may do what no right allows. The
+broker talks to itself as the user `broker` (PLAIN, because its users are kept in the log it must
+read first); everybody else is a SCRAM user. The first one, the operator, is made by `broker` at
+every start from its password file, so that a lost or replaced file is no dead end.
+
 Never a mock: mock brokers ignore `read_committed` and let fenced producers commit, which is what
 the hub relies on. One broker, so replication factor 1; for production use a cluster.
 """
@@ -10,7 +15,7 @@ import time
 import uuid
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -20,10 +25,18 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from hub.adapters.jar_store import ensure_jars, read_pins
+from hub.adapters.kafka_users import KafkaUsers, ensure_password
 from hub.adapters.server_process import LOOPBACK, ServerProcess, is_free, keep_ports, read_ports
 from hub.errors import UnavailableError
+from hub.kafka_access import MECHANISM, OPERATOR, KafkaAccess, access_from_files
+from hub.secret import Secret
 
 OLDEST_JAVA = 17
+_BROKER = "broker"
+_PLAIN_LOGIN = (
+    "org.apache.kafka.common.security.plain.PlainLoginModule required "
+    'username="{user}" password="{password}" user_{user}="{password}";'
+)
 START_SECONDS = 90.0
 MESSAGE_MAX_BYTES = 1024 * 1024 + 64 * 1024
 """The ledger's limit: a submission of 1 MiB with 64 KiB of consequences around it."""
@@ -51,7 +64,7 @@ class _Ports:
 
 
 class EmbeddedKafka:
-    """One broker under `folder`: `data/`, `ports.json`, `kafka.log`, `server.properties`.
+    """One broker under `folder`: `data/`, `secrets/`, `ports.json`, `kafka.log`, its settings.
 
     `leashed` (default) lets it die with this process however that ends; the context manager stops
     it in order. Data survive both, and SIGKILL.
@@ -77,6 +90,18 @@ class EmbeddedKafka:
         return f"{LOOPBACK}:{self._read_ports().broker}"
 
     @property
+    def secrets(self) -> Path:
+        """The folder of password files, one for each user."""
+        return self._folder / "secrets"
+
+    def access(self, user: str = OPERATOR) -> KafkaAccess:
+        """The way of one of its users; meaningful once started.
+
+        Raises `ConfigurationError` when the user has no password file.
+        """
+        return access_from_files(self.bootstrap, user, self.secrets)
+
+    @property
     def pid(self) -> int | None:
         """Process id of the broker, or None when it does not run."""
         return self._process.pid
@@ -98,6 +123,9 @@ class EmbeddedKafka:
         jars, ended or silent; with the end of its log).
         """
         self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.chmod(0o700)  # rows as submitted, and passwords
+        for user in (_BROKER, OPERATOR):
+            ensure_password(self.secrets / user)
         jars = ensure_jars(self._jar_store, read_pins(), self._maven_repository)
         java = find_java()
         if self._process.pid is None:
@@ -107,6 +135,7 @@ class EmbeddedKafka:
         self._process.start(argv, leashed=leashed)
         try:
             self._wait_until_ready()
+            self._admit_operator()
         except BaseException:
             self._process.stop()
             raise
@@ -142,7 +171,10 @@ class EmbeddedKafka:
 
     def _write_configuration(self) -> None:
         ports = _Ports(**keep_ports(self._folder, ("broker", "controller"), self._fixed))
-        lines = _server_properties(self._folder / "data", ports)
+        password = self._broker_access().password
+        lines = _server_properties(self._folder / "data", ports, password)
+        self._properties.touch(mode=0o600)
+        self._properties.chmod(0o600)  # it may be of a version that kept no password in it
         self._properties.write_text("\n".join(lines) + "\n", encoding="utf-8")
         (self._folder / "log4j2.properties").write_text(_LOG4J, encoding="utf-8")
 
@@ -191,11 +223,18 @@ class EmbeddedKafka:
 
     def _answers(self) -> bool:
         """Whether the broker is registered and unfenced: metadata then name it."""
-        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        admin = AdminClient({**self._broker_access().as_librdkafka(), "log_level": 0})
         try:
             return bool(admin.list_topics(timeout=2).brokers)
         except KafkaException:
             return False
+
+    def _broker_access(self) -> KafkaAccess:
+        return replace(self.access(_BROKER), mechanism="PLAIN")
+
+    def _admit_operator(self) -> None:
+        """Make the operator a user with the password in its file."""
+        KafkaUsers(self._broker_access()).admit([self.access()])
 
 
 def find_java() -> Path:
@@ -219,9 +258,9 @@ def _java_version(java: str) -> int:
     return int(major) if major.isdigit() else 0
 
 
-def _server_properties(data: Path, ports: _Ports) -> list[str]:
+def _server_properties(data: Path, ports: _Ports, password: Secret) -> list[str]:
     """One broker that is its own controller, as `server.properties` lines."""
-    client = f"PLAINTEXT://{LOOPBACK}:{ports.broker}"
+    client = f"CLIENT://{LOOPBACK}:{ports.broker}"
     controller = f"{LOOPBACK}:{ports.controller}"
     settings: dict[str, str | int] = {
         "process.roles": "broker,controller",
@@ -230,8 +269,24 @@ def _server_properties(data: Path, ports: _Ports) -> list[str]:
         "controller.listener.names": "CONTROLLER",
         "listeners": f"{client},CONTROLLER://{controller}",
         "advertised.listeners": client,
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "inter.broker.listener.name": "PLAINTEXT",
+        "listener.security.protocol.map": "CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
+        "inter.broker.listener.name": "CLIENT",
+        "sasl.mechanism.inter.broker.protocol": "PLAIN",
+        "sasl.mechanism.controller.protocol": "PLAIN",
+        "listener.name.client.sasl.enabled.mechanisms": f"{MECHANISM},PLAIN",
+        "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.client.plain.sasl.jaas.config": _PLAIN_LOGIN.format(
+            user=_BROKER, password=password.reveal()
+        ),
+        "listener.name.controller.plain.sasl.jaas.config": _PLAIN_LOGIN.format(
+            user=_BROKER, password=password.reveal()
+        ),
+        f"listener.name.client.{MECHANISM.lower()}.sasl.jaas.config": (
+            "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        ),
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "false",
+        "super.users": f"User:{_BROKER};User:{OPERATOR}",
         "log.dirs": str(data),
         # A mistyped topic name is an error, never a new topic.
         "auto.create.topics.enable": "false",

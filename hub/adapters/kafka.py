@@ -23,7 +23,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from hub.errors import FencedError, HubError, UnavailableError
+from hub.errors import ConfigurationError, FencedError, HubError, UnavailableError
 from hub.ports import InputRecord
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("hub.kafka")
 _INITIALISE_SECONDS = 30.0
+_INITIALISE_SLICE_SECONDS = 2.0
 _COMMIT_SECONDS = 12.0
 _FOLD_SECONDS = 0.05
 """librdkafka waits so long for a *full* batch: the last one of a partition never is."""
@@ -62,6 +63,39 @@ class BrokerFailure(UnavailableError):  # noqa: N818 - it names whose fault it i
     """The broker refused, was lost or timed out; the transaction's fate is what the log says."""
 
 
+class Refusals:
+    """What the broker refuses a user: no repetition helps, so the process ends and says so.
+
+    A wrong password reaches a client only through its error callback, while its calls time out.
+    """
+
+    def __init__(self, access: KafkaAccess) -> None:
+        self._access = access
+        self._said = ""
+
+    def note(self, error: KafkaError) -> None:
+        """Take an error the client reports by itself (`error_cb`)."""
+        is_lost = "transport" in error.str().lower()  # a connection that ended while authenticating
+        if error.code() in _REFUSED and not is_lost:
+            self._said = error.str()
+
+    def check(self, error: KafkaError | None = None) -> None:
+        """Raise `ConfigurationError` when this error, or one noted before, is a refusal."""
+        if error is not None:
+            self.note(error)
+        if self._said:
+            user = self._access.user or "(anonymous)"
+            raise ConfigurationError(
+                f"Kafka 拒绝用户 {user}：口令不符，或没有这项权限（{self._said}）",
+                f"Kafka refuses user {user}: another password, or not its right ({self._said})",
+                remedy_zh="由运维用 hub topics plan 查看缺少的用户与权限，再 hub topics apply；"
+                "口令不符时核对 HUB_KAFKA_SECRETS 下的文件，或用 hub topics rotate 换新口令",
+                remedy_en="the operator sees missing users and rights with hub topics plan, then "
+                "hub topics apply; a wrong password: compare the file under HUB_KAFKA_SECRETS, or "
+                "make a new one with hub topics rotate",
+            )
+
+
 class KafkaTransactions:
     """One transactional id; see `hub.ports.Transactions`.
 
@@ -70,9 +104,11 @@ class KafkaTransactions:
     """
 
     def __init__(self, access: KafkaAccess, transactional_id: str, **extra: str | int) -> None:
+        self._refusals = Refusals(access)
         self._settings: dict[str, Any] = {
             **_COMMON,
             **access.as_librdkafka(),
+            "error_cb": self._refusals.note,
             "transactional.id": transactional_id,
             "transaction.timeout.ms": 15_000,
             "message.timeout.ms": 8_000,
@@ -89,7 +125,7 @@ class KafkaTransactions:
         self._fenced: deque[float] = deque(maxlen=_FENCED_TIMES)
         self._producer: Producer | None = None
         self._expected = 0
-        self._failed = ""
+        self._failed: KafkaError | None = None
         self._written: dict[tuple[str, int], int] = {}
         self._reported = 0
 
@@ -98,15 +134,30 @@ class KafkaTransactions:
         self.retire()
         try:
             producer = Producer(self._settings, logger=_log)
-            producer.init_transactions(_INITIALISE_SECONDS)
+            self._take_id(producer)
         except KafkaException as error:
             raise self._failure(error) from error
         self._producer = producer
 
+    def _take_id(self, producer: Producer) -> None:
+        """Wait for the id in slices: a refusal is only told between them."""
+        deadline = time.monotonic() + _INITIALISE_SECONDS
+        while True:
+            try:
+                producer.init_transactions(_INITIALISE_SLICE_SECONDS)
+            except KafkaException as error:
+                self._refusals.check(fatal_error(producer))
+                self._refusals.check(error.args[0])
+                is_waiting = error.args[0].code() == KafkaError._TIMED_OUT  # noqa: SLF001 - its name
+                if not is_waiting or time.monotonic() > deadline:
+                    raise
+            else:
+                return
+
     def begin(self) -> None:
         """Open a transaction."""
         self._expected = self._reported = 0
-        self._failed = ""
+        self._failed = None
         self._written = {}
         try:
             self._live().begin_transaction()
@@ -134,8 +185,9 @@ class KafkaTransactions:
     def flush(self) -> None:
         """Wait until every record produced so far is reported good; nothing is committed."""
         left = self._live().flush(_COMMIT_SECONDS)
+        self._refusals.check(self._failed)
         if left or self._failed or self._reported != self._expected:
-            raise BrokerFailure(self._failed or f"{left} records without a report")
+            raise BrokerFailure(_text(self._failed) or f"{left} records without a report")
 
     def commit(self) -> Mapping[tuple[str, int], int]:
         """Flush, check that every report arrived and is good, commit."""
@@ -155,6 +207,10 @@ class KafkaTransactions:
     def _failure(self, error: KafkaException) -> HubError:
         """What a failed call means; being fenced again and again ends this process."""
         cause = error.args[0]
+        if isinstance(cause, KafkaError):
+            if self._producer is not None:
+                self._refusals.check(fatal_error(self._producer))
+            self._refusals.check(cause)
         if isinstance(cause, KafkaError) and cause.code() in _FENCED:
             self._fenced.append(time.monotonic())
             if (
@@ -178,7 +234,7 @@ class KafkaTransactions:
     def _report(self, error: KafkaError | None, message: Message) -> None:
         self._reported += 1
         if error is not None:
-            self._failed = error.str()
+            self._failed = error
             return
         place = (str(message.topic()), int(message.partition() or 0))
         offset = message.offset()
@@ -189,10 +245,12 @@ class KafkaInputs:
     """Fixed partitions, committed records only, no consumer group; see `hub.ports.Inputs`."""
 
     def __init__(self, access: KafkaAccess, name: str, **extra: str | int | bool) -> None:
+        self._refusals = Refusals(access)
         self._settings: dict[str, Any] = {
             **_COMMON,
             **access.as_librdkafka(),
-            # librdkafka insists on a group id; nothing is ever joined or committed under it
+            "error_cb": self._refusals.note,
+            # librdkafka insists on a group id of ours; nothing is ever joined or committed under it
             "group.id": f"{name}.reader",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
@@ -217,8 +275,10 @@ class KafkaInputs:
         try:
             messages = self._consumer.consume(limit, timeout_seconds)
         except KafkaException as error:
+            self._refusals.check(error.args[0])
             raise BrokerFailure(_say(error)) from error
-        return [_to_input(message) for message in messages if not _is_empty(message)]
+        self._refusals.check()
+        return [_to_input(message) for message in messages if not self._is_empty(message)]
 
     def pause(self, partitions: Iterable[tuple[str, int]]) -> None:
         """Stop reading these partitions."""
@@ -245,6 +305,7 @@ class KafkaInputs:
                     if error is None:
                         batch.append(_to_input(message))
                     elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
+                        self._refusals.check(error)
                         raise BrokerFailure(error.str())
                     elif (message.offset() or 0) >= ends[place]:
                         waiting.discard(place)
@@ -271,6 +332,7 @@ class KafkaInputs:
                 )
             except (KafkaException, TypeError) as error:
                 if not left:
+                    self._refusals.check(self._metadata_error(topic))
                     message = f"{topic}[{partition}]: no watermarks from the broker"
                     raise BrokerFailure(message) from error
                 self._consumer.poll(_METADATA_PAUSE_SECONDS)
@@ -278,19 +340,28 @@ class KafkaInputs:
                 return low, high
         raise AssertionError
 
+    def _metadata_error(self, topic: str) -> KafkaError | None:
+        """What the broker says of a topic; the question for its watermarks does not tell."""
+        try:
+            found = self._consumer.list_topics(topic, timeout=_METADATA_SECONDS).topics[topic]
+        except KafkaException as error:
+            return _code_of(error)
+        said: KafkaError | None = found.error
+        return said
+
+    def _is_empty(self, message: Message) -> bool:
+        """An error event; transient ones are skipped, the rest raise."""
+        error = message.error()
+        if error is None:
+            return False
+        if error.code() in _PASSING:
+            return True
+        self._refusals.check(error)
+        raise BrokerFailure(error.str())
+
     def close(self) -> None:
         """Leave; nothing is committed."""
         self._consumer.close()
-
-
-def _is_empty(message: Message) -> bool:
-    """An error event; transient ones are skipped, the rest raise."""
-    error = message.error()
-    if error is None:
-        return False
-    if error.code() in _PASSING:
-        return True
-    raise BrokerFailure(error.str())
 
 
 _FENCED = frozenset(
@@ -298,6 +369,16 @@ _FENCED = frozenset(
         KafkaError._FENCED,  # noqa: SLF001 - librdkafka's name
         KafkaError.PRODUCER_FENCED,
         KafkaError.INVALID_PRODUCER_EPOCH,
+    }
+)
+_REFUSED = frozenset(
+    {
+        KafkaError._AUTHENTICATION,  # noqa: SLF001 - librdkafka's name
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     }
 )
 _PASSING = frozenset(
@@ -329,6 +410,24 @@ def broker_time_of(message: Message) -> int | None:
     """Kafka timestamp in milliseconds, for latency measurements only."""
     kind, value = message.timestamp()
     return None if kind == TIMESTAMP_NOT_AVAILABLE else value
+
+
+def fatal_error(producer: Producer) -> KafkaError | None:
+    """What a producer that no longer works has met; polling tells, by a callback or by raising."""
+    try:
+        producer.poll(0)
+    except KafkaException as error:
+        return _code_of(error)
+    return None
+
+
+def _code_of(error: Exception) -> KafkaError | None:
+    cause = error.args[0] if error.args else None
+    return cause if isinstance(cause, KafkaError) else None
+
+
+def _text(error: KafkaError | None) -> str:
+    return "" if error is None else error.str()
 
 
 def _say(error: KafkaException) -> str:

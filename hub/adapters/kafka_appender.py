@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from hub.adapters.kafka import MESSAGE_LIMIT, BrokerFailure
+from hub.adapters.kafka import MESSAGE_LIMIT, BrokerFailure, Refusals, fatal_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,9 +27,11 @@ class KafkaAppender:
     """An idempotent producer; after a `BrokerFailure` make a new one."""
 
     def __init__(self, access: KafkaAccess, compression: str = "lz4") -> None:
+        self._refusals = Refusals(access)
         self._producer = Producer(
             {
                 **access.as_librdkafka(),
+                "error_cb": self._refusals.note,
                 "enable.idempotence": True,
                 "acks": "all",
                 "linger.ms": 5,
@@ -44,7 +46,7 @@ class KafkaAppender:
             },
             logger=_log,
         )
-        self._failed = ""
+        self._failed: KafkaError | None = None
 
     def append(self, records: Sequence[OutputRecord]) -> None:
         """Send and wait until every record is on the broker.
@@ -61,10 +63,14 @@ class KafkaAppender:
                 except BufferError:
                     self._producer.poll(0.1)
                 except KafkaException as error:
+                    self._refusals.check(fatal_error(self._producer))
+                    self._refusals.check(error.args[0])
                     raise BrokerFailure(str(error)) from error
         left = self._producer.flush(_FLUSH_SECONDS)
+        self._refusals.check(self._failed)
         if left or self._failed:
-            raise BrokerFailure(self._failed or f"{left} records without a report")
+            said = self._failed.str() if self._failed else f"{left} records without a report"
+            raise BrokerFailure(said)
 
     def close(self) -> None:
         """Drop what was not sent."""
@@ -72,4 +78,4 @@ class KafkaAppender:
 
     def _report(self, error: KafkaError | None, _message: Message) -> None:
         if error is not None:
-            self._failed = error.str()
+            self._failed = error

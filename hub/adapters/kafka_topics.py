@@ -29,14 +29,14 @@ class KafkaTopics:
 
     def __init__(self, access: KafkaAccess) -> None:
         self._admin = AdminClient(access.as_librdkafka())
-        self._bootstrap = access.bootstrap
+        self._access = access
 
     def read(self, prefix: str) -> tuple[Topic, ...]:
         """Topics under `prefix` with their own settings (broker defaults left out)."""
         try:
             listed = self._admin.list_topics(timeout=TIMEOUT_SECONDS).topics
         except KafkaException as error:
-            raise self._unavailable(error) from error
+            raise unavailable(self._access, error) from error
         return self._describe(
             {
                 name: len(topic.partitions)
@@ -101,21 +101,23 @@ class KafkaTopics:
             if all(actual[alter.name].get(alter.setting) == alter.wanted for alter in alters):
                 return
             time.sleep(0.05)
-        raise self._unavailable(TimeoutError("changed settings do not show"))
+        raise unavailable(self._access, TimeoutError("changed settings do not show"))
 
     def _wait(self, future: Future[_Result]) -> _Result:
         try:
             return future.result(TIMEOUT_SECONDS)
         except (KafkaException, TimeoutError) as error:
-            raise self._unavailable(error) from error
+            raise unavailable(self._access, error) from error
 
-    def _unavailable(self, error: Exception) -> UnavailableError:
-        return UnavailableError(
-            f"Kafka（{self._bootstrap}）未完成操作：{error}\n"
-            f"Kafka ({self._bootstrap}) did not do it: {error}\n"
-            "处理办法：检查 Kafka 是否运行（hub dev status）与 KAFKA_BOOTSTRAP，然后重试\n"
-            "Remedy: does Kafka run (hub dev status), is KAFKA_BOOTSTRAP right? Then try again"
-        )
+
+def unavailable(access: KafkaAccess, error: Exception) -> UnavailableError:
+    """What an administrative request that failed means to a person."""
+    return UnavailableError(
+        f"Kafka（{access.bootstrap}）未完成操作：{error}\n"
+        f"Kafka ({access.bootstrap}) did not do it: {error}\n"
+        "处理办法：检查 Kafka 是否运行（hub dev status）与 KAFKA_BOOTSTRAP，然后重试\n"
+        "Remedy: does Kafka run (hub dev status), is KAFKA_BOOTSTRAP right? Then try again"
+    )
 
 
 def _own_settings(entries: Mapping[str, ConfigEntry]) -> dict[str, str]:

@@ -64,6 +64,8 @@ class Parts:
         """
         bootstrap = self._require(self._kafka_status())
         settings = self._settings
+        if settings.kafka_bootstrap is None:
+            return self._kafka.access(user)
         return access_from_files(bootstrap, user, settings.kafka_secrets, settings.kafka_ca)
 
     def require_dsn(self) -> str:

@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from hub.errors import ConfigurationError, IntegrityError
+from hub.secret import read_secret
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
@@ -73,18 +74,24 @@ class Sealer:
 
 def read_key(path: Path) -> bytes:
     """Read a key file: 32 bytes in base64. Raises `ConfigurationError` naming file and remedy."""
+    remedy_zh = (
+        "由运维生成并妥善保管：openssl rand -base64 32 > 密钥文件；丢失密钥即无法再打开密封内容"
+    )
+    remedy_en = (
+        "make one and keep it safe: openssl rand -base64 32 > FILE; "
+        "without it sealed content stays closed for ever"
+    )
+    text = read_secret(path, remedy_zh=remedy_zh, remedy_en=remedy_en)
     try:
-        key = base64.b64decode(path.read_text(encoding="ascii").strip(), validate=True)
-    except (OSError, UnicodeDecodeError, binascii.Error):
+        key = base64.b64decode(text.reveal(), validate=True)
+    except binascii.Error:
         key = b""
     if len(key) != KEY_BYTES:
         raise ConfigurationError(
-            "密封密钥文件缺失或内容不对",
-            "the sealing key file is missing or does not hold 32 bytes in base64",
-            remedy_zh="由运维生成并妥善保管：openssl rand -base64 32 > 密钥文件；"
-            "丢失密钥即无法再打开密封内容",
-            remedy_en="make one and keep it safe: openssl rand -base64 32 > FILE; "
-            "without it sealed content stays closed for ever",
+            "密封密钥文件内容不对",
+            "the sealing key file does not hold 32 bytes in base64",
+            remedy_zh=remedy_zh,
+            remedy_en=remedy_en,
             file=str(path),
         )
     return key

@@ -119,7 +119,7 @@ def _inputs(site: Site, bootstrap: str | None) -> KafkaInputs:
     if bootstrap is not None:
         settings = replace(settings, kafka_bootstrap=bootstrap)
     access = Parts(settings).require_kafka(site.user("auditor"))
-    return KafkaInputs(access, "hub.audit", **{"queued.max.messages.kbytes": _QUEUE_KIB})
+    return KafkaInputs(access, site.user("auditor"), **{"queued.max.messages.kbytes": _QUEUE_KIB})
 
 
 def _replay_partition(replayer: Replayer, site: Site, inputs: KafkaInputs, partition: int) -> None:

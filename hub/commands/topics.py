@@ -1,4 +1,4 @@
-"""`hub topics`: what differs between `topics/*.yaml` and the broker, and making it so."""
+"""`hub topics`: what differs between `topics/*.yaml`, the site and the broker; making it so."""
 
 import json
 from dataclasses import asdict
@@ -6,21 +6,14 @@ from pathlib import Path
 
 import click
 
-from hub.adapters.kafka_topics import KafkaTopics
+from hub.adapters.kafka_users import KafkaUsers
 from hub.adapters.parts import Parts
-from hub.kafka_access import OPERATOR
+from hub.bootstrap import SitePlan, apply_site_plan, plan_site
+from hub.kafka_access import OPERATOR, KafkaAccess
+from hub.rights import Right
 from hub.settings import read_settings
 from hub.site import load_site
-from hub.topics import (
-    TOPICS_FOLDER,
-    Alter,
-    Plan,
-    apply_plan,
-    make_plan,
-    names_of,
-    read_families,
-    wanted_topics,
-)
+from hub.topics import TOPICS_FOLDER, Alter
 
 _FOLDER = click.Path(path_type=Path)
 _site = click.option(
@@ -38,7 +31,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="以 JSON 输出 / 
 
 @click.group("topics")
 def command() -> None:
-    """主题即代码：显示差异并应用，从不删除 / Plan and apply topics; nothing is ever deleted."""
+    """主题、用户与权限即代码，从不删除主题 / Topics, users, rights; no topic is deleted."""
 
 
 @command.command("plan")
@@ -47,42 +40,67 @@ def command() -> None:
 @_json
 def plan_command(*, site_folder: Path, topics_folder: Path, as_json: bool) -> None:
     """显示差异，不改动 / Show the difference, change nothing."""
-    _, plan, _ = _compare(site_folder, topics_folder)
-    _show(plan, as_json=as_json)
+    loaded, access = load_site(site_folder), _operator()
+    _show(plan_site(loaded, access, topics_folder), as_json=as_json)
 
 
 @command.command("apply")
 @_site
 @_topics
 @_json
-def apply_command(*, site_folder: Path, topics_folder: Path, as_json: bool) -> None:
+@click.option(
+    "--revoke", is_flag=True, help="收回定义文件未列的权限 / take back rights no file speaks of"
+)
+def apply_command(*, site_folder: Path, topics_folder: Path, as_json: bool, revoke: bool) -> None:
     """显示差异并应用 / Show the difference and apply it."""
-    prefix, plan, admin = _compare(site_folder, topics_folder)
+    loaded, access = load_site(site_folder), _operator()
+    plan = plan_site(loaded, access, topics_folder)
     _show(plan, as_json=as_json)
-    apply_plan(prefix, plan, admin)
+    apply_site_plan(loaded, access, plan, revokes=revoke)
     if not as_json and not plan.is_empty:
         click.echo("已应用 / applied")
 
 
-def _compare(site_folder: Path, topics_folder: Path) -> tuple[str, Plan, KafkaTopics]:
-    names = names_of(load_site(site_folder).site)
-    wanted = wanted_topics(read_families(topics_folder), names)
-    admin = KafkaTopics(Parts(read_settings()).require_kafka(OPERATOR))
-    return names.prefix, make_plan(names.prefix, wanted, admin.read(names.prefix)), admin
+@command.command("rotate")
+@_site
+@click.argument("principals", nargs=-1, required=True)
+def rotate_command(*, site_folder: Path, principals: tuple[str, ...]) -> None:
+    """换新口令，写入口令文件 / New passwords, e.g. for dept.market; into their files.
+
+    之后把文件交给该进程并重启它 / Then hand the file to the process and restart it.
+    """
+    site, access = load_site(site_folder).site, _operator()
+    for principal in principals:
+        user = OPERATOR if principal == OPERATOR else site.user(principal)
+        KafkaUsers(access).rotate(access.of(user))
+        click.echo(f"已换新口令 rotated: {user}")
 
 
-def _show(plan: Plan, *, as_json: bool) -> None:
+def _operator() -> KafkaAccess:
+    return Parts(read_settings()).require_kafka(OPERATOR)
+
+
+def _show(plan: SitePlan, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(asdict(plan), ensure_ascii=False))
+        click.echo(json.dumps({**asdict(plan.topics), "rights": asdict(plan.rights)}))
         return
-    for create in plan.creates:
+    for create in plan.topics.creates:
         topic = create.topic
         settings = ", ".join(f"{key}={value}" for key, value in topic.config.items())
         click.echo(f"+ {topic.name}  {topic.partitions} 分区 partitions  {settings}")
-    for alter in plan.alters:
+    for alter in plan.topics.alters:
         click.echo(f"~ {alter.name}  {_change(alter)}")
-    for name in plan.unknown:
+    for name in plan.topics.unknown:
         click.echo(f"? {name}  无定义文件，不改动 / no file speaks of it; left alone")
+    for user in plan.rights.users:
+        click.echo(f"+ {user}  用户 user")
+    for right in plan.rights.grants:
+        click.echo(f"+ {_words(right)}")
+    for right in plan.rights.unknown:
+        click.echo(
+            f"? {_words(right)}  定义文件未列；收回请用 apply --revoke / no file speaks of it; "
+            "taken back by apply --revoke"
+        )
     if plan.is_empty:
         click.echo("无差异 / no difference")
 
@@ -90,3 +108,10 @@ def _show(plan: Plan, *, as_json: bool) -> None:
 def _change(alter: Alter) -> str:
     default = "默认值 default"
     return f"{alter.setting}: {alter.now or default} → {alter.wanted or default}"
+
+
+def _words(right: Right) -> str:
+    """A right in a line: who, what, on what."""
+    denied = "（禁止 denied）" if right.is_denial else ""
+    rest = "*" if right.is_prefix else ""
+    return f"{right.user}  {right.operation} {right.resource} {right.name}{rest}{denied}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from hub.adapters.drop_folder import DropFolder
@@ -27,8 +28,6 @@ from hub.targets.file_layout import Heading
 from hub.targets.http import HttpLanguage
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hub.engine.courier_book import How
     from hub.engine.courier_requests import Landed
     from hub.ports import BusinessClock, FaultHooks
@@ -117,22 +116,13 @@ def _reach_http(_loaded: LoadedSite, target: Target, around: Surroundings) -> Ht
 
 def _speak_http(loaded: LoadedSite, target: Target) -> HttpLanguage:
     """Raises `ConfigurationError` for a missing token."""
-    problem = None
-    token = ""
-    if target.token_file is not None:
-        try:
-            token = loaded.path(target.token_file).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            problem = error
-    if token and token.isascii() and token.isprintable():
-        return HttpLanguage(token)
-    raise ConfigurationError(
-        f"目标 {target.id} 的令牌文件缺失、为空或无法读取",
-        f"the token file of target {target.id} is missing, empty or unreadable",
-        remedy_zh="在 site.yaml 为该目标写明 token_file，文件内只放令牌",
-        remedy_en="name token_file for this target in site.yaml; the file holds the token alone",
-        file=str(target.token_file or ""),
-    ) from problem
+    token = read_secret(
+        loaded.path(target.token_file or Path("token_file")),
+        remedy_zh=f"在 site.yaml 为目标 {target.id} 写明 token_file，文件内只放令牌",
+        remedy_en=f"name token_file for target {target.id} in site.yaml; the file holds the token "
+        "alone",
+    )
+    return HttpLanguage(token.reveal())
 
 
 def _drop_of(loaded: LoadedSite, target: Target) -> FileDrop:

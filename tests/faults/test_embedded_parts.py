@@ -41,9 +41,11 @@ def make_kafka(folder: Path, settings: Settings) -> EmbeddedKafka:
     )
 
 
-def commit(bootstrap: str, transactional_id: str, values: range, *, end: bool = True) -> Producer:
+def commit(
+    access: KafkaAccess, transactional_id: str, values: range, *, end: bool = True
+) -> Producer:
     """Produce the numbers in one transaction; `end=False` leaves it open."""
-    producer = Producer({"bootstrap.servers": bootstrap, "transactional.id": transactional_id})
+    producer = Producer({**access.as_librdkafka(), "transactional.id": transactional_id})
     producer.init_transactions(30)
     producer.begin_transaction()
     for value in values:
@@ -54,10 +56,10 @@ def commit(bootstrap: str, transactional_id: str, values: range, *, end: bool = 
     return producer
 
 
-def read_committed(bootstrap: str) -> list[int]:
+def read_committed(access: KafkaAccess) -> list[int]:
     """Every committed number, in order."""
     settings: dict[str, str | int | float | bool] = {
-        "bootstrap.servers": bootstrap,
+        **access.as_librdkafka(),
         "group.id": "reader",
         "isolation.level": "read_committed",
         "auto.offset.reset": "earliest",
@@ -84,18 +86,18 @@ def test_a_killed_broker_starts_again_with_its_data_on_the_same_port(
 ) -> None:
     """What was committed is there, what was open is not, and clients need no new address."""
     with make_kafka(tmp_path / "kafka", settings) as broker:
-        address, pid = broker.bootstrap, broker.pid
-        KafkaTopics(KafkaAccess(address)).create([Topic("ledger", 1, {})])
-        commit(address, "first", range(RECORDS))
-        zombie = commit(address, "second", range(RECORDS, 2 * RECORDS), end=False)
+        access, pid = broker.access(), broker.pid
+        KafkaTopics(access).create([Topic("ledger", 1, {})])
+        commit(access, "first", range(RECORDS))
+        zombie = commit(access, "second", range(RECORDS, 2 * RECORDS), end=False)
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         while broker.pid is not None:
             time.sleep(0.05)
         broker.start()
-        assert broker.bootstrap == address
-        commit(address, "second", range(2 * RECORDS, 3 * RECORDS))
-        assert read_committed(address) == [*range(RECORDS), *range(2 * RECORDS, 3 * RECORDS)]
+        assert broker.bootstrap == access.bootstrap
+        commit(access, "second", range(2 * RECORDS, 3 * RECORDS))
+        assert read_committed(access) == [*range(RECORDS), *range(2 * RECORDS, 3 * RECORDS)]
         zombie.purge()
     assert broker.pid is None
 
@@ -107,7 +109,7 @@ def test_a_broker_killed_while_it_was_first_formatted_starts(
     """A data folder without its cluster id is formatted again."""
     (tmp_path / "kafka" / "data").mkdir(parents=True)
     with make_kafka(tmp_path / "kafka", settings) as broker:
-        assert AdminClient({"bootstrap.servers": broker.bootstrap}).list_topics(timeout=10).brokers
+        assert AdminClient(broker.access().as_librdkafka()).list_topics(timeout=10).brokers
 
 
 def test_a_killed_database_starts_again_with_its_data(tmp_path: Path) -> None:

@@ -124,6 +124,7 @@ class WholeHub:
         (folder / "city.json").write_text(json.dumps({**conduct, "mix": {"twice": 0.02}}), "utf-8")
         self._city = self._spawn(
             "city", "tests.platforms.city", "--bootstrap", access.bootstrap, "--prefix", prefix,
+            "--user", f"{prefix}target.city", "--secrets", str(access.secrets or ""),
             "--book", str(folder / "city.sqlite"), "--clock", str(folder / "business-clock.json"),
             "--control", str(folder / "city.json"),
         )  # fmt: skip

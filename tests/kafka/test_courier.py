@@ -77,6 +77,7 @@ class Place:
         assert applied.exit_code == 0, applied.output
         self.city = self._start(
             "tests/platforms/city.py", "--bootstrap", access.bootstrap, "--prefix", prefix,
+            "--user", f"{prefix}target.city", "--secrets", str(access.secrets or ""),
             "--book", str(folder / "city.sqlite"), "--clock", str(folder / "business-clock.json"),
             "--control", str(folder / "city.json"),
         )  # fmt: skip

@@ -1,7 +1,8 @@
 """A stand-in for the city's site: reads `delivery.city`, answers on `answers.city`.
 
     python tests/platforms/city.py --bootstrap HOST:PORT --prefix demo. --book FILE \
-        --clock business-clock.json [--target city] [--control FILE] [--portfile P]
+        --clock business-clock.json [--target city] [--control FILE] [--portfile P] \
+        [--user demo.target.city --secrets FOLDER]
     python tests/platforms/city.py dump --book FILE
 
 It imports nothing from the hub and uses no consumer group: its position is in its book, written in
@@ -64,14 +65,14 @@ class City:
         self._waiting: list[tuple[float, int, Answer]] = []
         self._count = 0
         self._lanes: dict[str, tuple[bytes, int]] = {}
-        bootstrap = {"bootstrap.servers": arguments.bootstrap}
+        bootstrap = reach(arguments)
         self._producer = Producer(
             {**bootstrap, "enable.idempotence": True, "linger.ms": 2, "acks": "all"}
         )
         self._consumer = Consumer(
             {
                 **bootstrap,
-                "group.id": f"{arguments.prefix}platform.{arguments.target}",
+                "group.id": f"{arguments.prefix}target.{arguments.target}",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "auto.offset.reset": "error",
@@ -176,6 +177,20 @@ class City:
         self._book.close()
 
 
+def reach(arguments: argparse.Namespace) -> dict[str, str | int | float | bool]:
+    """Say where the broker is, and who we are to it."""
+    found: dict[str, str | int | float | bool] = {"bootstrap.servers": arguments.bootstrap}
+    if arguments.secrets:
+        password = Path(arguments.secrets, arguments.user).read_text(encoding="ascii")
+        found |= {
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": arguments.user,
+            "sasl.password": password.strip(),
+        }
+    return found
+
+
 def serve(arguments: argparse.Namespace) -> None:
     """Read and answer until SIGTERM or SIGINT."""
     stopping = False
@@ -203,6 +218,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("command", nargs="?", choices=("serve", "dump"), default="serve")
     parser.add_argument("--book", type=Path, required=True)
     parser.add_argument("--bootstrap", default="")
+    parser.add_argument("--user", default="")
+    parser.add_argument(
+        "--secrets", default="", help='folder of password files; "": no authentication'
+    )
     parser.add_argument("--prefix", default="")
     parser.add_argument("--target", default="city")
     parser.add_argument("--clock", type=Path)

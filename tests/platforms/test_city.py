@@ -53,6 +53,7 @@ class City:
         self.process = subprocess.Popen(
             [
                 *(sys.executable, str(HERE / "city.py"), "--bootstrap", self.access.bootstrap),
+                *("--user", self.access.user, "--secrets", str(self.access.secrets or "")),
                 *("--prefix", self.prefix, "--book", str(self.folder / "book.sqlite")),
                 *("--clock", str(self.folder / "clock.json")),
                 *("--control", str(self.folder / "control.json")),

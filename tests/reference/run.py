@@ -19,6 +19,7 @@ from demo.play import DroppedFile, Schedule
 from demo.stage import Script, Stage, stage
 from hub.adapters.postgres_lookups import ConflictRow, open_look_ups
 from hub.bootstrap import load_repository_contracts
+from hub.kafka_access import KafkaAccess
 from hub.repository import DEPLOY
 from hub.settings import Settings
 from tests.driver.rows import COMPANY, at
@@ -143,6 +144,7 @@ def environment(settings: Settings) -> Iterator[None]:
     wanted = {
         "HUB_STATE": str(settings.state_folder),
         "KAFKA_BOOTSTRAP": settings.kafka_bootstrap or "",
+        "HUB_KAFKA_SECRETS": str(settings.kafka_secrets or ""),
         "HUB_POSTGRES_DSN": settings.postgres_dsn or "",
     }
     before = {name: os.environ.get(name) for name in wanted}
@@ -157,9 +159,15 @@ def environment(settings: Settings) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def settings_for(settings: Settings, folder: Path, bootstrap: str, dsn: str) -> Settings:
+def settings_for(settings: Settings, folder: Path, access: KafkaAccess, dsn: str) -> Settings:
     """Return the session's settings on these parts, with a state folder of its own."""
-    return replace(settings, state_folder=folder, kafka_bootstrap=bootstrap, postgres_dsn=dsn)
+    return replace(
+        settings,
+        state_folder=folder,
+        kafka_bootstrap=access.bootstrap,
+        kafka_secrets=access.secrets,
+        postgres_dsn=dsn,
+    )
 
 
 def _drop(

@@ -54,7 +54,7 @@ def result(
 ) -> Run:
     """Carry the tables through the hub once; every test looks at what came of it."""
     folder = tmp_path_factory.mktemp("reference")
-    own = settings_for(settings, folder / "state", kafka.bootstrap, postgres.dsn)
+    own = settings_for(settings, folder / "state", kafka.access, postgres.dsn)
     data = Path(os.environ["HUB_REFERENCE_DATA"]).absolute()
     with environment(own):
         made = run(own, data, whole=WHOLE)

@@ -38,8 +38,8 @@ purpose_zh: 报送
 purpose_en: what was sent
 owner: the department
 key: credit code
-producers: [connector]
-consumers: [registrar]
+producers: ["dept.{department}"]
+consumers: ["worker.registrar.{slot}"]
 config:
   cleanup.policy: delete
   retention.ms: -1

@@ -1,0 +1,136 @@
+"""Rights as code: `topics/*.yaml` names who writes and who reads, the broker enforces it.
+
+A principal is a worker, a department, a target's platform or the auditor of one site. What it may
+do follows from the files alone: write or read the topics that name it, and use transactional ids
+and consumer groups of its own name. Everything else is refused by the broker, and so is everything
+for everybody else; the operator is the broker's super user and needs no right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from hub.kafka_access import OPERATOR
+from hub.topics import CASES, refuse_foreign, topics_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from hub.topics import SiteNames, TopicFamily
+
+Operation = Literal["read", "write"]
+Resource = Literal["topic", "group", "transactional_id"]
+_WORKER = "worker."
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Right:
+    """One access control entry of the cluster: a user may do something to a resource."""
+
+    user: str
+    operation: str
+    """`read` or `write` where the hub grants it; the cluster may hold others."""
+    resource: str
+    """`topic`, `group` or `transactional_id` where the hub grants it."""
+    name: str
+    is_prefix: bool = False
+    """Whether `name` is the beginning of the names meant."""
+    is_denial: bool = False
+    """The hub grants, and never denies: whatever is not granted is refused."""
+    host: str = "*"
+    """From where; the hub does not restrict it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RightsPlan:
+    """The difference. `unknown` rights speak of the site, but no file speaks of them."""
+
+    users: tuple[str, ...]
+    """Users without a password on the cluster."""
+    grants: tuple[Right, ...]
+    unknown: tuple[Right, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to apply."""
+        return not self.users and not self.grants
+
+
+class RightsAdmin(Protocol):
+    """What planning and applying need of a broker."""
+
+    def read(self, prefix: str) -> frozenset[Right]:
+        """Rights of users and on resources whose name begins with `prefix`."""
+
+    def grant(self, rights: Collection[Right]) -> None:
+        """Grant; raises `UnavailableError`."""
+
+    def revoke(self, rights: Collection[Right]) -> None:
+        """Take back exactly these; raises `UnavailableError`."""
+
+
+def users_of(families: Iterable[TopicFamily], names: SiteNames) -> tuple[str, ...]:
+    """Every user of the site: who may write or read some topic."""
+    return tuple(sorted({right.user for right in _rights_on_topics(families, names)}))
+
+
+def wanted_rights(families: Iterable[TopicFamily], names: SiteNames) -> frozenset[Right]:
+    """Every right of the site."""
+    families = tuple(families)
+    return frozenset((*_rights_on_topics(families, names), *_own_names(families, names)))
+
+
+def make_rights_plan(
+    prefix: str,
+    users: Iterable[str],
+    known_users: Collection[str],
+    wanted: Collection[Right],
+    actual: Collection[Right],
+) -> RightsPlan:
+    """Compare; rights of other sites are in neither."""
+    for right in wanted:
+        refuse_foreign(prefix, right.name)
+    return RightsPlan(
+        tuple(user for user in users if user not in known_users),
+        tuple(sorted(set(wanted) - set(actual))),
+        tuple(sorted(set(actual) - set(wanted))),
+    )
+
+
+def _rights_on_topics(families: Iterable[TopicFamily], names: SiteNames) -> Iterator[Right]:
+    for family in families:
+        for topic, owner in topics_of(family, names):
+            bound = {**_everybody(names), **owner}
+            operation: Operation
+            for patterns, operation in ((family.producers, "write"), (family.consumers, "read")):
+                for pattern in patterns:
+                    for principal in _expanded(pattern, bound):
+                        if principal != OPERATOR:
+                            yield Right(names.prefix + principal, operation, "topic", topic)
+
+
+def _own_names(families: Iterable[TopicFamily], names: SiteNames) -> Iterator[Right]:
+    """A principal's own transactional ids and groups: its name, or more after a dot."""
+    for user in users_of(families, names):
+        own = names.prefix + user.removeprefix(names.prefix).removeprefix(_WORKER)
+        for operation, resource in (("write", "transactional_id"), ("read", "group")):
+            yield Right(user, operation, resource, own)
+            yield Right(user, operation, resource, f"{own}.", is_prefix=True)
+
+
+def _everybody(names: SiteNames) -> Mapping[str, tuple[str, ...]]:
+    return {
+        "department": names.departments,
+        "target": names.targets,
+        "slot": tuple(str(slot) for slot in range(names.slots)),
+        "agent": (CASES,),
+    }
+
+
+def _expanded(pattern: str, values: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """A pattern with every value in its braces; a name without braces is itself."""
+    head, brace, rest = pattern.partition("{")
+    if not brace:
+        return (pattern,)
+    return tuple(head + value for value in values[rest.removesuffix("}")])
