@@ -301,7 +301,7 @@ def _stage_lines(stages: Sequence[StageRow], names: Names) -> Iterator[str]:
             at = stage.at if stage.platform_at is None else stage.platform_at
             extra = f"  回执 {stage.receipt}" if stage.receipt else ""
             extra += f"  平台代码 {stage.code}" if stage.code else ""
-            extra += "" if stage.is_news else "（迟到的回报，未改变状态）"
+            extra += "" if stage.is_news else "（迟到或重新投送后的回报，未改变状态）"
             yield (
                 f"      {moment(at)}  第 {stage.version} 版{ACTIONS[stage.action]}："
                 f"{STAGES.get(stage.stage, stage.stage)} {stage.stage}{extra}"

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from hub.core.record import LedgerRecord
     from hub.core.state import Clock
 
-STANDS: Final = PRIMARY | {Outcome.HELD_RELEASED, Outcome.EXPIRED, Outcome.RECOUNTED}
+STANDS: Final = PRIMARY | {
+    Outcome.HELD_RELEASED, Outcome.EXPIRED, Outcome.RECOUNTED, Outcome.REPROJECTED,
+}  # fmt: skip
 """After these a record may stand otherwise than before; a platform's answer is told by its clock
 events alone."""
 NAMED: Final = ("commitment.", "reminder.", "court_enforcement.exit_missing.")

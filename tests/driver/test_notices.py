@@ -11,6 +11,7 @@ from hub.core.notices import Notice, decode_notice, encode_notice, notices_of
 from hub.core.record import LedgerRecord
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
+from tests.driver.resends import ask_again, with_archive
 from tests.driver.rows import COMPANY, CONTRACTS, DEPARTMENT, LICENCE, at, framed, licence_row
 from tests.driver.stories import DAY, START, report, submit
 
@@ -112,3 +113,16 @@ def test_nothing_of_a_refused_row_is_told(told: Told) -> None:
     (notice,) = told.of(*told.hub.run())
     assert (notice.event, notice.status) == ("quarantined", "quarantined")
     assert (notice.document, notice.name, notice.authority) == ("", "", "")
+
+
+def test_the_clocks_of_a_target_added_later_are_told_and_a_resend_is_not(told: Told) -> None:
+    """A record brought in line stands otherwise than before; one that is sent again does not."""
+    submit(told.hub, licence_row(XK_JDRQ="2026-11-03", XK_YXQZ="2026-11-03"))
+    told.hub.advance(DAY)
+    submit(told.hub, licence_row(XK_JDRQ="2026-11-03", XK_YXQZ="2026-11-03"))
+    before = len(told.hub.ledger())
+    told.hub.adopt(with_archive())
+    (notice,) = told.of(*told.hub.ledger()[before:])
+    assert notice.event == "reprojected"
+    assert "2" in {clock.target for clock in notice.clocks}  # a name it learns with the basis
+    assert told.of(*ask_again(told.hub, "city")) == []

@@ -20,9 +20,11 @@ from hub.metrics import Metrics
 from hub.ports import InputRecord
 from hub.workers.projector import Projection
 from tests.conftest import PostgresPart
+from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
+from tests.driver.resends import ask_again, with_archive
 from tests.driver.rows import COMPANY, CONTRACTS, DEPARTMENT, OTHER_COMPANY, OTHER_DEPARTMENT
-from tests.driver.stories import UNKEYED, eventful_month, number
+from tests.driver.stories import DAY, UNKEYED, eventful_month, number, report, submit
 
 DERIVED = (
     "positions", "bases", "entries", "records", "clocks", "standings", "stages", "clock_events",
@@ -354,3 +356,27 @@ def test_gauges_count_what_is_owed(place: Place) -> None:
     assert conflicts == pytest.approx(1)
     days_to_new_year = metrics.registry.get_sample_value("hub_calendar_horizon_days")
     assert days_to_new_year == pytest.approx(31)
+
+
+def test_a_resend_and_a_target_added_later_are_part_of_the_story(
+    postgres: PostgresPart, tmp_path: Path
+) -> None:
+    """Named again, and named at last; no deadline of a target that had published begins anew."""
+    hub = HubTestDriver(rows.basis(), now=rows.at("2026-11-02 09:00"))
+    first = submit(hub, rows.licence_row())
+    report(hub, first, "city", "published", platform_at=hub.now)
+    hub.advance(DAY)
+    (again, *_end) = [r for r in ask_again(hub, "city") if r.publish_targets]
+    report(hub, again, "city", "published", platform_at=hub.now)
+    hub.adopt(with_archive())
+    place = Place(postgres, hub)
+    text = place.ask(tmp_path, "trace", "--document", number(1)).output
+    assert "重新投送 resent" in text
+    assert "按现行配置投送 reprojected" in text
+    assert "未改变状态" in text
+    (story,) = place.ask_json(tmp_path, "trace", "--document", number(1))
+    assert [one["stage"] for one in story["targets"]["city"]].count("named") == 2
+    assert [one["stage"] for one in story["targets"]["archive"]] == ["named"]
+    states = {(one["target"], one["clock"]): one["state"] for one in story["deadlines"]}
+    assert states["city", "disclose"] == "stopped_in_time"
+    assert ("archive", "disclose") not in states

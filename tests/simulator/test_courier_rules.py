@@ -10,7 +10,8 @@ from hub.engine.courier_book import CourierBook, Policy, Step
 from hub.engine.courier_records import Event, Noted, Work, pack_work, unpack_work
 from hub.engine.courier_requests import Abandon
 from hub.targets.delivery import Accepted, Delivered, NeverSeen, Retry, Unknown
-from tests.driver.resends import ask_again
+from tests.driver.resends import ask_again, showing
+from tests.driver.rows import LICENCE
 from tests.simulator.courier_world import World
 from tests.simulator.test_courier import check, submit
 
@@ -496,3 +497,35 @@ def test_a_report_of_the_first_naming_read_late_leaves_the_second_to_be_sent() -
         book.fold_noted(Noted(b"k" * 16, 1, "publish", "published", sequence), {})
         book.resume(0.0, 0.0)
         assert [step.work for step in book.plan(0.0, 3)] == [again]
+
+
+def test_a_retired_target_is_told_to_withdraw_all_it_shows() -> None:
+    """With a reason for the public; nothing new arrives there."""
+    world = World()
+    submit(world, "new", 1, 0)
+    submit(world, "new", 2, 0)
+    world.settle()
+    world.hub.adopt(showing(0, []))
+    submit(world, "new", 3, 0)
+    world.settle()
+    assert {stage for _v, stage, _d in world.province.live().values()} == {"withdrawn"}
+    assert len(world.province.live()) == 2
+    assert world.province.reasons == ["", "", "不再向本平台公示", "不再向本平台公示"]
+    assert len(world.city.live()) == 3
+    check(world)
+
+
+def test_a_target_that_begins_to_show_a_kind_gets_what_was_decided_before() -> None:
+    """Nobody asks for it; what was corrected meanwhile arrives as it is now."""
+    world = World()
+    world.hub.adopt(showing(0, []))
+    submit(world, "new", 1, 0)
+    submit(world, "correct", 1, 1)
+    submit(world, "new", 2, 0)
+    submit(world, "withdraw", 2, 0)
+    world.settle()
+    assert world.province.live() == {}
+    world.hub.adopt(showing(0, [LICENCE]))
+    world.settle()
+    assert [(v, stage) for v, stage, _d in world.province.live().values()] == [(2, "published")]
+    check(world)
