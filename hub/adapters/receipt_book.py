@@ -8,7 +8,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from hub.errors import UnavailableError
 
@@ -25,9 +25,17 @@ CREATE TABLE IF NOT EXISTS records (
 CREATE TABLE IF NOT EXISTS refusals (
   record BLOB NOT NULL, target TEXT NOT NULL, code TEXT NOT NULL,
   PRIMARY KEY (record, target)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reminders (
+  id TEXT PRIMARY KEY, department TEXT NOT NULL, day TEXT NOT NULL, level INTEGER NOT NULL,
+  reason TEXT NOT NULL, due TEXT NOT NULL, count INTEGER NOT NULL, records BLOB NOT NULL
+  ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS reminders_of_day ON reminders (department, day, level);
 CREATE TABLE IF NOT EXISTS sources (
   source TEXT PRIMARY KEY, changes INTEGER NOT NULL, written INTEGER NOT NULL) WITHOUT ROWID;
 """
+
+_KEY: Final = 16
+"""Bytes of a record key."""
 
 Reasons = Sequence[tuple[str, str]]
 """(reason code, column code) each."""
@@ -68,6 +76,40 @@ class RecordNews(NamedTuple):
     """(target, the platform's code) each."""
 
 
+class Reminder(NamedTuple):
+    """What a department is reminded of; it has a file for each day and level, `source`."""
+
+    id: str
+    department: str
+    day: str
+    level: int
+    reason: str
+    due: str
+    """The first due day, ISO, or empty."""
+    record_count: int
+    records: bytes
+    """Keys of the records, 16 bytes each."""
+
+    @property
+    def source(self) -> str:
+        """How the book calls the file: no source file's id begins so."""
+        return f"{REMINDERS}{self.department}/{self.day}/{self.level}"
+
+
+REMINDERS: Final = "reminders:"
+
+
+class RemindedRecord(NamedTuple):
+    """A record of a reminder with where its row stands and how it stands now."""
+
+    reminder: Reminder
+    record: bytes
+    source: str
+    row: int
+    due: str
+    shown: str
+
+
 class RowAnswer(NamedTuple):
     """One submission of a source file with how its record stands now."""
 
@@ -80,6 +122,10 @@ class RowAnswer(NamedTuple):
     shown: str
     refusals: tuple[str, ...] = ()
     """`<target> <the platform's code>` of each target that refuses the record."""
+
+
+News = Answer | RecordNews | Reminder
+"""What the book learns from a ledger record."""
 
 
 class ReceiptBook:
@@ -97,7 +143,7 @@ class ReceiptBook:
         """Return the next ledger offset by partition."""
         return dict(self._connection.execute("SELECT partition, next FROM positions"))
 
-    def apply(self, news: Iterable[Answer | RecordNews], positions: Mapping[int, int]) -> None:
+    def apply(self, news: Iterable[News], positions: Mapping[int, int]) -> None:
         """Write answers and news in order, mark files they touch, move the position: at once.
 
         Raises `UnavailableError` when the disk is full or gone; then nothing was written.
@@ -109,7 +155,7 @@ class ReceiptBook:
                 f"回执库无法写入：{error}\nthe receipts' book cannot be written: {error}"
             ) from error
 
-    def _apply(self, news: Iterable[Answer | RecordNews], positions: Mapping[int, int]) -> None:
+    def _apply(self, news: Iterable[News], positions: Mapping[int, int]) -> None:
         touched: set[str] = set()
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
@@ -117,6 +163,11 @@ class ReceiptBook:
             for each in news:
                 if isinstance(each, Answer):
                     self._answer(each, touched)
+                elif isinstance(each, Reminder):
+                    self._connection.execute(
+                        "INSERT OR REPLACE INTO reminders VALUES (?, ?, ?, ?, ?, ?, ?, ?)", each
+                    )
+                    touched.add(each.source)
                 else:
                     self._news(each, touched)
             self._connection.executemany(
@@ -199,6 +250,32 @@ class ReceiptBook:
             )
             for sheet, row, sequence, outcome, reasons, due, shown, record in found
         ]  # fmt: skip
+
+    def reminded(self, source: str) -> list[RemindedRecord]:
+        """Return every record of the reminders of one department, day and level, in order."""
+        department, day, level = source.removeprefix(REMINDERS).split("/")
+        found = self._connection.execute(
+            "SELECT id, department, day, level, reason, due, count, records FROM reminders"
+            " WHERE (department, day, level) = (?, ?, ?) ORDER BY reason DESC, due, id",
+            (department, day, int(level)),
+        ).fetchall()
+        return [
+            self._reminded(reminder, reminder.records[at : at + _KEY])
+            for reminder in map(Reminder._make, found)
+            for at in range(0, len(reminder.records), _KEY)
+        ]
+
+    def _reminded(self, reminder: Reminder, record: bytes) -> RemindedRecord:
+        """The record with its row, the last one that spoke of it, and how it stands."""
+        place = self._connection.execute(
+            "SELECT source, row FROM answers WHERE record = ? AND source != ''"
+            " ORDER BY sequence DESC LIMIT 1",
+            (record,),
+        ).fetchone()
+        stands = self._connection.execute(
+            "SELECT due, shown FROM records WHERE record = ?", (record,)
+        ).fetchone()
+        return RemindedRecord(reminder, record, *(place or ("", 0)), *(stands or ("", "")))
 
     def mark_written(self, source: str, changes: int) -> None:
         """Take note that the result file shows the state of that change."""

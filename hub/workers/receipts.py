@@ -22,7 +22,7 @@ from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.kafka_appender import KafkaAppender
 from hub.adapters.lease import FolderLease
-from hub.adapters.receipt_book import Answer, Reasons, ReceiptBook, RecordNews
+from hub.adapters.receipt_book import Answer, News, Reasons, ReceiptBook, RecordNews, Reminder
 from hub.contracts import Contracts
 from hub.core.record import PRIMARY, LedgerRecord, Outcome, decode_record
 from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, Stage, StageCode, Status
@@ -59,6 +59,7 @@ _STAGES_ZH: Final = {
     StageCode.WITHDRAWN: "已撤下",
 }
 _WITHDRAW: Final = "W"
+_REMINDER: Final = "reminder.issued.v1"
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _POSITION_PARTS: Final = 3
 _LONGEST_NUMBER: Final = 18
@@ -97,16 +98,19 @@ class Told(NamedTuple):
     """What one ledger record gives: a receipt (None: nobody is told) and news for the book."""
 
     receipt: OutputRecord | None
-    news: tuple[Answer | RecordNews, ...]
+    news: tuple[News, ...]
     counted_as: tuple[str, str] = ("", "")
     """Department and outcome of the receipt."""
+    reminder: OutputRecord | None = None
+    """A reminder's own message, to the department it is for."""
 
 
 class Teller:
     """Ledger records -> receipts and news; reads nothing but its arguments and the manifests."""
 
-    def __init__(self, site: Site, files: SourceFiles) -> None:
+    def __init__(self, site: Site, files: SourceFiles, contracts: Contracts) -> None:
         self._site = site
+        self._contracts = contracts
         self._files = files
         self._names = {target.number: target.name_zh for target in site.targets}
         self._ids = {target.number: target.id for target in site.targets}
@@ -115,20 +119,65 @@ class Teller:
     def tell(self, partition: int, record: LedgerRecord) -> Told:
         """Return the receipt and the news of one ledger record."""
         is_primary = record.outcome in PRIMARY
-        news: list[Answer | RecordNews] = []
+        news: list[News] = []
         if record.state is not None:
             news.append(self._news_of(record, record.state))
         if is_primary:
             answer = self._answer_of(record)
             if answer is not None:
                 news.append(answer)
+        reminder = self._reminder_of(record)
+        message = None
+        if reminder is not None:
+            news.append(reminder)
+            message = self._reminding(partition, record, reminder)
         department = record.department or (record.state.department if record.state else "")
         if department not in self._departments:
-            return Told(None, tuple(news))
+            return Told(None, tuple(news), reminder=message)
         if is_primary or (record.outcome in _TOLD_LATER and record.state is not None):
             receipt = self._receipt(department, partition, record)
-            return Told(receipt, tuple(news), (department, _OUTCOME_NAMES[record.outcome]))
-        return Told(None, tuple(news))
+            counted_as = department, _OUTCOME_NAMES[record.outcome]
+            return Told(receipt, tuple(news), counted_as, message)
+        return Told(None, tuple(news), reminder=message)
+
+    def _reminder_of(self, record: LedgerRecord) -> Reminder | None:
+        """Return the reminder that was accepted with this ledger record, if its department is."""
+        if record.outcome is not Outcome.ACCEPTED or record.kind != _REMINDER:
+            return None
+        decoded = self._contracts.by_kind[_REMINDER].decode(record.cause.value)
+        row = {name: str(value) for name, value in decoded.items()}
+        if row["recipient"] not in self._departments:
+            return None
+        return Reminder(
+            row["document_number"], row["recipient"], row["issued_on"], int(row["level"]),
+            row["reason_class"], row["earliest_due_on"], int(row["record_count"]),
+            bytes.fromhex(row["records"]),
+        )  # fmt: skip
+
+    def _reminding(self, partition: int, record: LedgerRecord, told: Reminder) -> OutputRecord:
+        """Build the message for the department that is reminded."""
+        mark = f"{partition}|{record.sequence}|reminder"
+        receipt_id = sha256(mark.encode()).hexdigest()[:32]
+        keys = told.records.hex()
+        content = {
+            "receipt": receipt_id,
+            "ledger": {"partition": partition, "sequence": record.sequence},
+            "department": told.department,
+            "kind": record.kind,
+            "outcome": "accepted",
+            "record": record.record_key.hex(),
+            "decided_at": record.decided_at,
+            "reminder": {
+                "id": told.id,
+                "issued_on": told.day,
+                "level": told.level,
+                "reason": told.reason,
+                "earliest_due_on": told.due,
+                "record_count": told.record_count,
+                "records": [keys[at : at + 32] for at in range(0, len(keys), 32)],
+            },
+        }
+        return self._message(told.department, partition, record, receipt_id, content)
 
     def _answer_of(self, record: LedgerRecord) -> Answer | None:
         """Return the answer to a submission; None when its headers name no number in a stream."""
@@ -227,6 +276,16 @@ class Teller:
             "due": [] if state is None else [*map(self._due_json, state.clocks)],
             "stages": [] if state is None else [*map(self._stage_json, state.stages)],
         }
+        return self._message(department, partition, record, receipt_id, content)
+
+    def _message(
+        self,
+        department: str,
+        partition: int,
+        record: LedgerRecord,
+        receipt_id: str,
+        content: Mapping[str, object],
+    ) -> OutputRecord:
         moment = datetime.fromtimestamp(record.decided_at / 1000, UTC)
         return OutputRecord(
             self._site.topic(f"receipts.{department}"),
@@ -315,13 +374,16 @@ class ReceiptsFollower:
     def _follow(self, records: Sequence[InputRecord]) -> None:
         receipts: list[OutputRecord] = []
         counts: Counter[str] = Counter()
-        news: list[Answer | RecordNews] = []
+        news: list[News] = []
         positions: dict[int, int] = {}
         for record in records:
             told = self._teller.tell(record.partition, decode_record(record.value))
             if told.receipt is not None:
                 receipts.append(told.receipt)
                 counts["|".join(told.counted_as)] += 1
+            if told.reminder is not None:
+                receipts.append(told.reminder)
+                counts[f"{told.reminder.topic.rpartition('.')[2]}|reminded"] += 1
             news += told.news
             positions[record.partition] = record.offset + 1
         self._faults.reached("before_flush")
@@ -397,9 +459,15 @@ def _follow_until(
         book = open_parts.enter_context(closing(ReceiptBook(folder / "receipts.sqlite")))
         inputs = open_parts.enter_context(closing(KafkaInputs(access, f"{site.prefix}receipts")))
         appender = open_parts.enter_context(closing(KafkaAppender(access)))
-        results = ResultFiles(book, files, contracts, layouts)
+        reminders = {
+            department.id: loaded.path(department.files[0].results) / "reminders"
+            for department in site.departments
+            if department.files
+        }
+        results = ResultFiles(book, files, contracts, layouts, reminders)
+        teller = Teller(site, files, contracts)
         follower = ReceiptsFollower(
-            site, inputs, appender, book, Teller(site, files), results, EnvironmentFaults(), report
+            site, inputs, appender, book, teller, results, EnvironmentFaults(), report
         )
         follower.start()
         while not should_stop():

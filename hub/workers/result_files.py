@@ -2,7 +2,8 @@
 
 `<results>/<folder>/<name>.result.csv` for every file; for XLSX and XLS a workbook
 `<name>.result.xlsx` beside it. Personal content is not written back: the rows of natural persons
-and the columns that are sealed stay empty.
+and the columns that are sealed stay empty. `<results>/reminders/<day>-level-<n>.csv` says of which
+of its records a department was reminded on a day, and how they stood then.
 """
 
 import json
@@ -19,7 +20,7 @@ from typing import Final, NamedTuple
 from connectors.files_of_rows import read_rows
 from connectors.layout import Layouts
 from connectors.tables import MAX_FILE_BYTES, Cells
-from hub.adapters.receipt_book import Reasons, ReceiptBook, RowAnswer
+from hub.adapters.receipt_book import REMINDERS, Reasons, ReceiptBook, RowAnswer
 from hub.adapters.sheet_writer import LONGEST_CELL, Look, write_csv, write_xlsx
 from hub.contracts import Contracts
 from hub.contracts.columns import column_index, header_key
@@ -28,6 +29,16 @@ from hub.domain.reasons import REASONS, message
 COLUMNS: Final = (
     "行号", "处理结果", "原因代码", "相关栏目", "说明", "处理办法", "期限", "公示情况",
 )  # fmt: skip
+REMINDER_COLUMNS: Final = (
+    "提醒日期", "级别", "提醒类别", "涉及记录数", "最早到期日", "来源文件", "行号",
+    "期限", "公示情况", "记录键",
+)  # fmt: skip
+_CLASSES_ZH: Final = {
+    "due_soon": "临期",
+    "overdue": "逾期",
+    "commitment_due": "承诺即将到期",
+    "exit_missing": "退出信息缺失",
+}
 OUTCOMES_ZH: Final = {
     "accepted": "已受理",
     "corrected": "已更正",
@@ -179,10 +190,15 @@ class ResultFiles:
         files: SourceFiles,
         contracts: Contracts,
         layouts: Mapping[str, Sequence[Layouts]],
+        reminders: Mapping[str, Path],
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take what is known, the manifests, the contracts and the layouts of each stream."""
+        """Take what is known, the manifests, the contracts and the layouts of each stream.
+
+        `reminders` is each department's folder for the files that remind it.
+        """
         self._book = book
+        self._reminders = reminders
         self._files = files
         self._layouts = {
             (stream, each.folder.value): each for stream, found in layouts.items() for each in found
@@ -211,8 +227,9 @@ class ResultFiles:
             if not everything and self._seconds() < self._not_before.get(source, 0.0):
                 continue
             started = self._seconds()
-            file = self._files.get(source)
-            if file is not None:
+            if source.startswith(REMINDERS):
+                self._write_reminders(source)
+            elif (file := self._files.get(source)) is not None:
                 self._write(file, self._book.rows_of(source))
             self._book.mark_written(source, changes)
             took = self._seconds() - started
@@ -231,6 +248,27 @@ class ResultFiles:
         if file.name.lower().endswith((".xlsx", ".xls", ".xlsm")):
             titled = [(f"工作表{index + 1}", table) for index, table in sheets.items()]
             write_xlsx(folder / f"{file.name}.result.xlsx", titled or [("结果", first)], _LOOK)
+
+    def _write_reminders(self, source: str) -> None:
+        """Write the reminders of one department, day and level: a row for each record."""
+        reminded = self._book.reminded(source)
+        first = reminded[0].reminder if reminded else None
+        folder = self._reminders.get(first.department) if first is not None else None
+        if first is None or folder is None:
+            return
+        table = [list(REMINDER_COLUMNS)]
+        for each in reminded:
+            told = each.reminder
+            file = self._files.get(each.source) if each.source else None
+            table.append(
+                [
+                    told.day, str(told.level), _CLASSES_ZH.get(told.reason, told.reason),
+                    str(told.record_count), told.due, file.name if file is not None else "",
+                    str(each.row) if each.row else "", each.due, each.shown, each.record.hex(),
+                ]
+            )  # fmt: skip
+        folder.mkdir(parents=True, exist_ok=True)
+        write_csv(folder / f"{first.day}-level-{first.level}.csv", table)
 
     def _sheets(self, file: SourceFile, answers: Sequence[RowAnswer]) -> dict[int, list[list[str]]]:
         """Return a table per sheet: answers beside the clerk's rows, in the clerk's order."""

@@ -14,13 +14,14 @@ from connectors.agent import Agent, Ports, Route
 from connectors.file import FileSource
 from connectors.layout import Folder
 from hub.adapters.receipt_book import Answer, ReceiptBook
+from hub.core.record import Outcome
 from hub.errors import IntegrityError
 from hub.ports import InputRecord, OutputRecord
 from hub.site import Department, Site, Target
 from hub.workers.receipts import ReceiptsFollower, Teller
 from hub.workers.result_files import COLUMNS, ResultFiles, SourceFiles
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
-from tests.driver.rows import at, basis
+from tests.driver.rows import AGENTS, AGENTS_CODE, AUTHORITY, DEPARTMENT, at, basis, framed
 from tests.unit.connectors.made import (
     CONTRACTS,
     LICENCE_ROW,
@@ -165,13 +166,16 @@ class Office:
         """Start a follower and let it catch up."""
         book = ReceiptBook(self.folder / "receipts" / "receipts.sqlite")
         files = SourceFiles({STREAM: self.folder / "results"})
-        results = ResultFiles(book, files, CONTRACTS, {STREAM: [*map(layouts, Folder)]})
+        results = ResultFiles(
+            book, files, CONTRACTS, {STREAM: [*map(layouts, Folder)]},
+            {DEPARTMENT: self.folder / "results" / "reminders"},
+        )  # fmt: skip
         follower = ReceiptsFollower(
             SITE,
             LedgerInputs(self.driver.log),
             self.outbox,
             book,
-            Teller(SITE, files),
+            Teller(SITE, files, CONTRACTS),
             results,
             faults or Faults(),
             lambda _event, _numbers: None,
@@ -255,6 +259,56 @@ def test_a_refusal_is_told_until_the_platform_takes_the_record(office: Office) -
     office.follow()
     (row,) = office.result("licences/a.csv.result.csv")
     assert (row["原因代码"], row["说明"]) == ("", "")
+
+
+def remind(office: Office, level: str = "1", records: str = "") -> None:
+    """Let the agents remind a department of some records, or of the only one there is."""
+    accepted = [r for r in office.driver.ledger() if r.outcome is Outcome.ACCEPTED]
+    keys = records or accepted[0].record_key.hex()
+    row = {
+        "authority_code": AGENTS_CODE, "subject_name": "市场监管局", "credit_code": AUTHORITY,
+        "document_number": sha256(f"{level}{keys}".encode()).hexdigest(), "recipient": DEPARTMENT,
+        "level": level, "issued_on": "2026-11-05", "reason_class": "due_soon",
+        "record_count": str(len(keys) // 32), "earliest_due_on": "2026-11-11", "records": keys,
+    }  # fmt: skip
+    kind = "reminder.issued.v1"
+    office.driver.pipe(AGENTS, kind, AUTHORITY, framed(kind, row))
+    office.driver.run()
+
+
+def test_a_reminder_reaches_the_department_as_a_message_and_as_a_file(office: Office) -> None:
+    """The clerk sees which row of which file it is about, and by when."""
+    office.submit("licences/a.csv", table(ROW))
+    remind(office)
+    office.follow()
+    (told,) = [each for each in office.outbox.contents() if "reminder" in each]
+    assert told["department"] == DEPARTMENT
+    assert [r.topic for r in office.outbox.sent if b'"reminder"' in r.value] == [
+        f"test.receipts.{DEPARTMENT}"
+    ]
+    (row,) = office.result("reminders/2026-11-05-level-1.csv")
+    assert (row["级别"], row["提醒类别"], row["最早到期日"]) == ("1", "临期", "2026-11-11")
+    assert (row["来源文件"], row["行号"]) == ("a.csv", "2")
+    assert row["期限"] == "省平台 2026-11-11；信用网站 2026-11-11"
+
+
+def test_reminders_of_one_day_and_level_share_a_file_and_repeats_change_nothing(
+    office: Office,
+) -> None:
+    """Told again after a crash, or submitted twice: the same rows; another level, another file."""
+    office.submit("licences/a.csv", table(ROW))
+    remind(office)
+    remind(office, records="ab" * 16 + "cd" * 16)
+    remind(office, records="ab" * 16 + "cd" * 16)
+    remind(office, level="2")
+    with pytest.raises(KilledError):
+        office.follow(Faults("before_commit"))
+    office.follow()
+    office.follow()
+    keys = [row["记录键"] for row in office.result("reminders/2026-11-05-level-1.csv")]
+    assert len(keys) == len(set(keys)) == 3
+    assert {"ab" * 16, "cd" * 16} < set(keys)
+    assert len(office.result("reminders/2026-11-05-level-2.csv")) == 1
 
 
 def test_in_a_workbook_the_row_to_mend_meets_the_eye(office: Office) -> None:
@@ -404,7 +458,7 @@ def test_a_result_is_not_rewritten_more_than_once_a_second(office: Office) -> No
     now = [0.0]
     ((source,),) = book._connection.execute("SELECT source FROM sources").fetchall()
     results = ResultFiles(
-        book, files, CONTRACTS, {STREAM: [*map(layouts, Folder)]}, seconds=lambda: now[0]
+        book, files, CONTRACTS, {STREAM: [*map(layouts, Folder)]}, {}, seconds=lambda: now[0]
     )
     written = []
     for tenth in range(31):
