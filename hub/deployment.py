@@ -24,8 +24,8 @@ _END: Final = "# end"
 _ONLY: Final = re.compile(r" *# only (?P<kinds>[a-z, ]+)$")
 _USER: Final = re.compile(r"\bcounty\.(?=(worker|dept|target)\.)")
 
-SINGLE_PORTS: Final = {"receipts": 9101, "projector": 9102, "notices": 9103}
-"""Metrics ports of the workers a site has one of."""
+SINGLE_PORTS: Final = {"receipts": 9101, "projector": 9102, "notices": 9103, "cases": 9104}
+"""Metrics ports of the workers a site has one of; case agents only where it has `cases`."""
 _COURIER_PORTS: Final = 9110
 """Plus the target's number, 0 to 30."""
 _REGISTRAR_PORTS: Final = 9200
@@ -86,7 +86,11 @@ def processes_of(site: Site) -> tuple[Process, ...]:
             for place, department in enumerate(site.departments)
             if department.sources
         ),
-        *(Process(kind, "", port) for kind, port in SINGLE_PORTS.items()),
+        *(
+            Process(kind, "", port)
+            for kind, port in SINGLE_PORTS.items()
+            if kind != "cases" or site.cases is not None
+        ),
     )
 
 

@@ -10,7 +10,7 @@ def parsed(arguments: list[str]) -> tuple[list[str], dict[str, object]]:
     names: list[str] = []
     command: click.Command = hub
     context = click.Context(hub)
-    while isinstance(command, click.Group):
+    while isinstance(command, click.Group) and not arguments[0].startswith("-"):
         names.append(arguments[0])
         found = command.get_command(context, arguments[0])
         assert found is not None, arguments

@@ -40,7 +40,7 @@ class Machine:
         self.units = made / "systemd"
         self.etc, var = root / "etc/hub", root / "var/lib/hub"
         for folder in (self.etc, var, root / "var/lib/kafka", self.secrets):
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
         for user in (OPERATOR, "broker"):
             self._write_secret(user)
         self._write_kafka(settings)
@@ -85,7 +85,7 @@ class Machine:
 
     def _write_kafka(self, settings: Settings) -> None:
         folder = self.root / "opt/kafka/bin"
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "log4j2.properties").write_text(_LOG4J, encoding="ascii")
         jars = ensure_jars(settings.cache_folder / "jars", read_pins(), settings.maven_repository)
         class_path = ":".join(map(str, jars))
@@ -105,16 +105,17 @@ class Machine:
 
     def _moved(self, text: str) -> str:
         """Put every path under the root, and every port where one is free."""
-        for before, after in (
-            ("/opt/hub/.venv/bin/python", sys.executable),
-            ("/opt/hub/deploy/kafka", str(self.root / "made/kafka")),
-            ("/etc/hub/site", str(self._site)),
-            ("/opt/hub", str(ROOT)),
-            ("/opt/kafka", str(self.root / "opt/kafka")),
-            ("/etc/hub", str(self.etc)),
-            ("/var/", f"{self.root}/var/"),
-        ):
-            text = text.replace(before, after)
+        moved = {
+            "/opt/hub/.venv/bin/python": sys.executable,
+            "/opt/hub/deploy/kafka": str(self.root / "made/kafka"),
+            "/etc/hub/site": str(self._site),
+            "/opt/hub": str(ROOT),
+            "/opt/kafka": str(self.root / "opt/kafka"),
+            "/etc/hub": str(self.etc),
+            "/var/": f"{self.root}/var/",
+        }
+        pattern = re.compile("|".join(map(re.escape, moved)))  # the longest of each folder first
+        text = pattern.sub(lambda found: moved[found[0]], text)
         return _PORT.sub(lambda found: self._free(found[0]), text)
 
     def _free(self, port: str) -> str:

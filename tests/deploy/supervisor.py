@@ -182,17 +182,24 @@ class Supervisor:
             environment |= dict(pair.split("=", 1) for pair in words(setting, {}))
         for file in unit.all("Service", "EnvironmentFile"):
             environment |= read_environment(Path(file))
-        for credential in unit.all("Service", "LoadCredential"):
-            name, _, source = credential.partition(":")
-            folder = self._credentials / unit.name
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            shutil.copyfile(source, folder / name)
-            (folder / name).chmod(0o600)
+        try:
+            self._load_credentials(unit)
+        except FileNotFoundError as error:
+            # systemd: the service ends before it began, with status 243/CREDENTIALS
+            command = f"/bin/sh -c 'echo {error.filename} is missing >&2; exit 243'"
         with (self._logs / f"{unit.name}.log").open("ab") as log:
             service.process = subprocess.Popen(
                 words(command, environment), env=environment, stdout=log, stderr=log,
                 cwd=unit.one("Service", "WorkingDirectory") or "/", stdin=subprocess.DEVNULL,
             )  # fmt: skip
+
+    def _load_credentials(self, unit: Unit) -> None:
+        folder = self._credentials / unit.name
+        for credential in unit.all("Service", "LoadCredential"):
+            name, _, source = credential.partition(":")
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copyfile(source, folder / name)
+            (folder / name).chmod(0o600)
 
     # --- keeping ---------------------------------------------------------------------------------
 
