@@ -76,7 +76,11 @@ class FileDrop(StrictModel):
     departments: dict[Name, Annotated[str, Field(pattern=r"^[0-9A-Z]{4}$")]]
     """Department id → its code in file names."""
     tables: dict[str, Annotated[str, Field(pattern=r"^[0-9A-Z]{2}$")]]
-    """Kind of record → its code in file names; one each."""
+    """Kind of record → its code in file names; two kinds of one subject may share one."""
+    reasons: dict[str, Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,63}$")]] = Field(
+        default_factory=dict
+    )
+    """The platform's refusal code to ours; an unknown one passes as it is."""
     rows_per_file: Annotated[int, Field(ge=1, le=50_000)] = 1_000
     linger_seconds: Annotated[float, Field(ge=0, le=60)] = 1.0
     """How long the first row of a file waits for more."""
@@ -87,10 +91,9 @@ class FileDrop(StrictModel):
 
     @model_validator(mode="after")
     def _codes_are_unique(self) -> FileDrop:
-        for codes in (self.departments, self.tables):
-            if len(set(codes.values())) != len(codes):
-                message = "drop: 代码重复 / a code is used twice"
-                raise ValueError(message)
+        if len(set(self.departments.values())) != len(self.departments):
+            message = "departments: 代码重复 / a code is used twice"
+            raise ValueError(message)
         return self
 
 

@@ -206,10 +206,10 @@ class FileWork:
     def file(self, rows: Iterable[Delivery]) -> list[tuple[str, Reply]]:
         """Write rows into files, in the order given; a row that lies in one is not written again.
 
-        One file per department, table and action, of `rows_per_file` rows at most.
+        One file per department, kind and action, of `rows_per_file` rows at most.
         """
         replies: list[tuple[str, Reply]] = []
-        groups: dict[tuple[str, str], list[Delivery]] = {}
+        groups: dict[tuple[str, str, str], list[Delivery]] = {}
         for row in rows:
             known = self.ask(row.delivery)
             if not isinstance(known, Unfiled):
@@ -217,9 +217,10 @@ class FileWork:
             elif (column := unfit_column(row, self._settings.layout)) is not None:
                 replies.append((row.delivery, Unfit(column)))
             else:
-                groups.setdefault((self._settings.series_of(row), row.action), []).append(row)
+                group = self._settings.series_of(row), row.kind, row.action
+                groups.setdefault(group, []).append(row)
         size = self._settings.rows_per_file
-        for (series, _action), members in groups.items():
+        for (series, _kind, _action), members in groups.items():
             for start in range(0, len(members), size):
                 chunk = members[start : start + size]
                 reply = self._write(series, chunk)

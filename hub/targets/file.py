@@ -4,6 +4,8 @@ What is asked of the adapter, and what its replies mean. A row in a file that li
 is *delivered*, no more: the platform has not spoken yet.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias, assert_never
 
 from hub.targets.delivery import (
@@ -72,8 +74,12 @@ class Unfit(NamedTuple):
 Reply: TypeAlias = Filed | Answered | Unfiled | Failed | Unsure | Unfit
 
 
+@dataclass(frozen=True, slots=True)
 class FileLanguage:
     """Language of the kind `file`; what a file looks like is `hub/targets/file_layout.py`."""
+
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """The platform's refusal code → ours; an unknown one passes as it is."""
 
     def send_call(self, delivery: Delivery) -> Call:
         """Return what publishes or withdraws."""
@@ -85,14 +91,20 @@ class FileLanguage:
 
     def judge_send(self, reply: Reply, expected: Expected) -> Verdict:
         """Say what came of a `send_call`; a row filed before may have been answered meanwhile."""
-        return _judge(reply, expected)
+        return self._judge(reply, expected)
 
     def judge_ask(self, reply: Reply, expected: Expected) -> Verdict:
         """Say what came of an `ask_call`, or what an acknowledgement file said unasked."""
-        return _judge(reply, expected)
+        return self._judge(reply, expected)
+
+    def _judge(self, reply: Reply, expected: Expected) -> Verdict:
+        verdict = _meaning(reply, expected)
+        if isinstance(verdict, Refused):
+            return replace(verdict, code=self.reasons.get(verdict.code, verdict.code))
+        return verdict
 
 
-def _judge(reply: Reply, expected: Expected) -> Verdict:
+def _meaning(reply: Reply, expected: Expected) -> Verdict:
     match reply:
         case Filed():
             return Delivered()

@@ -147,8 +147,7 @@ def _drop_of(loaded: LoadedSite, target: Target) -> FileDrop:
 
 def _speak_file(loaded: LoadedSite, target: Target) -> FileLanguage:
     """Raises `ConfigurationError` for settings that are missing."""
-    _drop_of(loaded, target)
-    return FileLanguage()
+    return FileLanguage(_drop_of(loaded, target).reasons)
 
 
 def _reach_file(loaded: LoadedSite, target: Target, around: Surroundings) -> FilePlatform:

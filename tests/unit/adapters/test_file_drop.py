@@ -76,7 +76,10 @@ class Place:
         self.files = FileBook(self.folder / "files.sqlite")
         settings = DropSettings(
             self.layout, Heading("舟山", "国家"), {"market": "0015"},
-            {"licence.granted.v1": "01", "penalty.imposed.v1": "02"}, 3, PATIENCE,
+            {
+                "licence.granted.v1": "01", "commitment.made.v1": "05",
+                "commitment.performed.v1": "05",
+            }, 3, PATIENCE,
         )  # fmt: skip
         self.work = FileWork(
             DropFolder(self.folder, self.faults), self.files, settings, self.faults,
@@ -180,6 +183,14 @@ def test_one_launch_is_one_file_per_department_table_and_action(place: Place) ->
         "published", "withdrawn"
     }  # fmt: skip
     assert place.problems() == {}
+
+
+def test_two_kinds_of_one_table_share_its_numbers_and_not_a_file(place: Place) -> None:
+    """A file says in its head what it holds."""
+    rows = [licence(1, kind="commitment.made.v1"), licence(2, kind="commitment.performed.v1")]
+    assert [reply for _delivery, reply in place.work.file(rows)] == [
+        Filed(named(place, number, "001505")) for number in (1, 2)
+    ]
 
 
 def test_numbers_begin_anew_every_day_and_the_day_never_goes_back(place: Place) -> None:
