@@ -257,6 +257,11 @@ class Metrics:
         )  # fmt: skip
 
     def _define_evidence(self) -> None:
+        self.court_list_findings = self._gauge(
+            "hub_court_list_findings", ("finding",),
+            "法院全量名单与枢纽的差异：漏报的退出（exit_missing）、漏报的列入（entry_missing）",
+            "courts' full lists beside the hub: exits and entries that were never reported",
+        )  # fmt: skip
         self.projected_records = self._counter(
             "hub_projected_records_total", (),
             "已写入查询库的台账记录数",

@@ -21,6 +21,7 @@ from hub.core.entry import (
     DeclaredRow,
     EntryRow,
     RecordRow,
+    SnapshotRow,
     StageRow,
     StandingRow,
 )
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 UNANSWERED: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 """What means that the server is away, full or ending; anything else is a fault of ours."""
-VERSION: Final = 3
+VERSION: Final = 4
 """Version of the tables; another one found in the database is dropped and made from zero."""
 
 _TABLES: Final[LiteralString] = """
@@ -70,6 +71,14 @@ CREATE TABLE records (
 CREATE INDEX records_document ON records (document_key, name_key) WHERE document_key <> '';
 CREATE INDEX records_ledger_key ON records (ledger_key);
 CREATE INDEX records_decided ON records (decided_on);
+CREATE TABLE snapshots (
+  record_key bytea PRIMARY KEY, court_code text NOT NULL, court_name text NOT NULL,
+  department text NOT NULL, snapshot_on date NOT NULL, part integer NOT NULL,
+  parts integer NOT NULL, entry_count bigint NOT NULL, left_out_count bigint NOT NULL,
+  entries_digest text NOT NULL, declared_at bigint NOT NULL, entries bytea NOT NULL);
+CREATE INDEX snapshots_court ON snapshots (court_code, snapshot_on);
+CREATE INDEX records_court_list ON records (authority_code)
+  WHERE kind = 'court_enforcement.listed.v1' AND status = 'live';
 CREATE TABLE declared (
   record_key bytea PRIMARY KEY, month text NOT NULL, department text NOT NULL,
   subject_kind text NOT NULL, produced bigint NOT NULL, disclosed bigint, url text NOT NULL,
@@ -177,6 +186,7 @@ class Batch(NamedTuple):
     streams: Sequence[StreamCount]
     bases: Sequence[tuple[bytes, int, Mapping[str, object]]]
     declared: Mapping[bytes, DeclaredRow | None]
+    snapshots: Mapping[bytes, SnapshotRow | None]
     """Declared counts that changed; None for one that counts no more."""
     positions: Sequence[Position]
 
@@ -342,6 +352,11 @@ class Tables:
                 )
                 told = [row for row in batch.declared.values() if row is not None]
                 _copy(cursor, "declared", DeclaredRow._fields, told)
+                cursor.execute(
+                    "DELETE FROM snapshots WHERE record_key = ANY(%s)", (list(batch.snapshots),)
+                )
+                lists = [row for row in batch.snapshots.values() if row is not None]
+                _copy(cursor, "snapshots", SnapshotRow._fields, lists)
                 _add_up(cursor, batch)
                 self._reached("before_commit")
         except UNANSWERED as error:

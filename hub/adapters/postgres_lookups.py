@@ -19,7 +19,15 @@ from hub.adapters.postgres import (
     schema_of,
     unavailable,
 )
-from hub.core.entry import ClockEventRow, ClockRow, EntryRow, RecordRow, StageRow
+from hub.core.court_lists import Comparison, FullList, Listing, compare, whole_lists
+from hub.core.entry import (
+    ClockEventRow,
+    ClockRow,
+    EntryRow,
+    RecordRow,
+    SnapshotRow,
+    StageRow,
+)
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.dates import day_of_ms
 from hub.errors import ConfigurationError
@@ -211,6 +219,10 @@ GROUP BY department, target ORDER BY department, target
 """
 
 
+class _Number(NamedTuple):
+    document_number: str
+
+
 class LookUps:
     """One read-only connection to a site's tables; failures are `UnavailableError`."""
 
@@ -327,6 +339,37 @@ class LookUps:
         return self.fetch(
             ConflictRow, _CONFLICTS + " ORDER BY is_open DESC, document_key, name_key"
         )
+
+    def full_lists(self) -> list[FullList]:
+        """The latest full list of each court that is on record with all its parts."""
+        # recent days only: a list is a state, and each part holds up to a quarter of a megabyte
+        return whole_lists(
+            self.fetch(
+                SnapshotRow,
+                "SELECT * FROM snapshots s WHERE snapshot_on > ("
+                " SELECT max(snapshot_on) FROM snapshots n WHERE n.court_code = s.court_code) - 3",
+            )
+        )
+
+    def live_listings(self, court_code: str) -> list[Listing]:
+        """The live entries of a court's list."""
+        return self.fetch(
+            Listing,
+            "SELECT record_key, ledger_key AS credit_code, subject_name,"
+            " document_number AS case_number, arrived_at, accepted_at FROM records"
+            " WHERE kind = 'court_enforcement.listed.v1' AND status = 'live'"
+            " AND authority_code = %s ORDER BY record_key",
+            (court_code,),
+        )
+
+    def comparisons(self) -> list[Comparison]:
+        """Each court's latest full list beside its live entries."""
+        return [compare(full, self.live_listings(full.court_code)) for full in self.full_lists()]
+
+    def facts_raised(self, kind: str) -> set[str]:
+        """The ids of facts of a kind that are on record."""
+        rows = self.fetch(_Number, "SELECT document_number FROM records WHERE kind = %s", (kind,))
+        return {row.document_number for row in rows}
 
     def tallies(self) -> list[TallyRow]:
         """Outcomes of submissions by department and kind."""

@@ -23,6 +23,7 @@ from hub.workers.courier import CourierWatch, run_courier
 from hub.workers.notices import NoticesWatch, run_notices
 from hub.workers.projector import run_projector
 from hub.workers.receipts import ReceiptsWatch, run_receipts
+from hub.workers.reconciler import ReconcilerWatch, run_reconciler
 from hub.workers.registrar import RegistrarWatch, run_registrar
 
 if TYPE_CHECKING:
@@ -198,6 +199,22 @@ def cases(*, site_folder: Path, metrics_port: int | None) -> None:
             stage.access(),
             stage.folder,
             CasesWatch(stage.metrics, stage.health),
+            stage.should_stop,
+        )
+
+
+@command.command("reconciler")
+@_options
+def reconciler(*, site_folder: Path, metrics_port: int | None) -> None:
+    """对账进程：以法院全量名单查出漏报的退出 / Finds exits that courts never reported."""
+    with _stage("reconciler", site_folder, metrics_port) as stage:
+        run_reconciler(
+            stage.loaded,
+            stage.contracts,
+            stage.access(),
+            stage.parts.require_dsn(),
+            stage.folder,
+            ReconcilerWatch(stage.metrics, stage.health).report,
             stage.should_stop,
         )
 

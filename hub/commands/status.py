@@ -19,6 +19,7 @@ from hub.adapters.postgres_lookups import (
 )
 from hub.commands.look import Names, look_up_options, open_tables, print_json
 from hub.commands.words import KINDS, OUTCOMES, STAGES, STATUSES, age, iso, moment, table
+from hub.core.court_lists import Comparison
 from hub.metrics import PRIMARY_OUTCOMES
 
 _STALE_SECONDS: Final = 10.0
@@ -67,6 +68,7 @@ def command(*, site_folder: Path | None, as_json: bool) -> None:
         departments = department_lines(names.departments, tables.tallies(), tables.streams())
         targets = target_lines(sorted(names.target_ids), tables.targets(), tables.clock_counts(now))
         conflicts = tables.conflicts()
+        comparisons = tables.comparisons()
         records = sum(position.next_sequence for position in tables.positions())
     if as_json:
         print_json(
@@ -78,6 +80,7 @@ def command(*, site_folder: Path | None, as_json: bool) -> None:
                 "targets": {names.target_id(line.target): _target_json(line) for line in targets},
                 "projector": projector_json(heartbeat, time.time_ns() // 1_000_000),
                 "identity_conflicts": [conflict_json(row) for row in conflicts],
+                "court_lists": [comparison_json(each) for each in comparisons],
             }
         )
         return
@@ -88,6 +91,8 @@ def command(*, site_folder: Path | None, as_json: bool) -> None:
     click.echo("")
     click.echo(_projector_words(heartbeat))
     click.echo(conflict_words(conflicts))
+    if comparisons:
+        click.echo(comparison_words(comparisons))
 
 
 def department_lines(
@@ -179,6 +184,46 @@ def conflict_json(row: ConflictRow) -> dict[str, object]:
                 row.credit_codes, row.statuses, row.departments, strict=True
             )
         ],
+    }
+
+
+def comparison_words(comparisons: list[Comparison]) -> str:
+    """Each court's latest full list beside the hub; exits never reported by name, a screen full."""
+    lines = ["失信名单对账 court lists"]
+    for full, exits, entries in comparisons:
+        lines.append(
+            f"  {full.court_name} {full.snapshot_on}：名单 {len(full.keys)} 条，未比对 "
+            f"{full.left_out_count} 条，漏报退出 {len(exits)} exits missing，"
+            f"漏报列入 {len(entries)} entries missing"
+        )
+        lines += [
+            f"    漏报退出  {each.case_number} {each.subject_name}（{each.credit_code}）"
+            for each in exits[:_SHOWN]
+        ]
+        if len(exits) > _SHOWN:
+            lines.append(f"    … 另有 {len(exits) - _SHOWN} 项 / more with --json")
+    return "\n".join(lines)
+
+
+def comparison_json(comparison: Comparison) -> dict[str, object]:
+    """A court's latest full list and what it says against the hub."""
+    full = comparison.list
+    return {
+        "court_code": full.court_code,
+        "court_name": full.court_name,
+        "snapshot_on": full.snapshot_on.isoformat(),
+        "entries": len(full.keys),
+        "left_out": full.left_out_count,
+        "exits_missing": [
+            {
+                "record": each.record_key.hex(),
+                "credit_code": each.credit_code,
+                "subject_name": each.subject_name,
+                "case_number": each.case_number,
+            }
+            for each in comparison.exits_missing
+        ],
+        "entries_missing": [key.hex() for key in comparison.entries_missing],
     }
 
 

@@ -35,6 +35,7 @@ _CLOCKS: Final = {
     ClockKind.EXPIRE: "expire",
 }
 OUTPUT_COUNT: Final = "output_count.declared.v1"
+SNAPSHOT: Final = "court_enforcement.snapshot_declared.v1"
 _NESTED: Final = frozenset({"record.corrected.v1", "record.moved_in.v1"})
 _REFERENCES: Final = frozenset({"record.withdrawn.v1", "record.moved_out.v1"})
 _GONE: Final = frozenset({Status.WITHDRAWN.name.lower(), Status.MOVED.name.lower()})
@@ -186,6 +187,26 @@ class DeclaredRow(NamedTuple):
     """Why some are not reported (未报送依据)."""
 
 
+class SnapshotRow(NamedTuple):
+    """A part of a court's full list of a day (全量名单)."""
+
+    record_key: bytes
+    court_code: str
+    court_name: str
+    department: str
+    snapshot_on: date
+    part: int
+    parts: int
+    entry_count: int
+    """Of the whole list."""
+    left_out_count: int
+    entries_digest: str
+    declared_at: int
+    """When the ledger took it; business milliseconds."""
+    entries: bytes
+    """Record keys, 16 octets each, one after the other."""
+
+
 class Reader:
     """Reads ledger records into rows. `prefix` is the site's, with its dot.
 
@@ -275,6 +296,31 @@ class Reader:
             int(row["disclosed_count"]) if row["disclosed_count"] else None,
             tidy(row["disclosure_url"]),
             tidy(row["unreported_reason"]),
+        )
+
+    def snapshot(self, record: LedgerRecord) -> SnapshotRow | None:
+        """The part of a full list that this ledger record puts on record; None for any other."""
+        state = record.state
+        if state is None or state.kind != SNAPSHOT or state.live_sequence != record.sequence:
+            return None
+        found = stated_row(record, self._contracts)
+        if found is None or found[0].kind != SNAPSHOT:
+            return None
+        contract, submitted = found
+        row = contract.check(submitted, date.max).canonical
+        return SnapshotRow(
+            record.record_key,
+            row["authority_code"],
+            tidy(row["subject_name"]),
+            record.department,
+            date.fromisoformat(row["snapshot_on"]),
+            int(row["part"]),
+            int(row["parts"]),
+            int(row["entry_count"]),
+            int(row["left_out_count"]),
+            row["entries_digest"],
+            record.decided_at,
+            bytes.fromhex(row["entries"]),
         )
 
     def _named(self, record: LedgerRecord) -> Named:

@@ -21,11 +21,13 @@ from hub.adapters.postgres_lookups import LookUps
 from hub.adapters.postgres_months import count_months
 from hub.core.entry import (
     OUTPUT_COUNT,
+    SNAPSHOT,
     ClockRow,
     DeclaredRow,
     EntryRow,
     Reader,
     RecordRow,
+    SnapshotRow,
     StandingRow,
     clock_events_of,
     clocks_of,
@@ -101,6 +103,7 @@ class Projection:
             list(streams.values()),
             [adopted for _, record in read for adopted in adopted_basis(record)],
             self._declared(read),
+            self._snapshots(read),
             list(positions.values()),
         )
         self._tables.write(batch)
@@ -166,6 +169,20 @@ class Projection:
             if state is None or state.kind != OUTPUT_COUNT:
                 continue
             told = self._reader.declared(record)
+            if told is not None or state.status is not Status.LIVE:
+                changed[record.record_key] = told
+        return changed
+
+    def _snapshots(
+        self, read: Sequence[tuple[int, LedgerRecord]]
+    ) -> dict[bytes, SnapshotRow | None]:
+        """The parts of courts' full lists that this batch changes."""
+        changed: dict[bytes, SnapshotRow | None] = {}
+        for _, record in read:
+            state = record.state
+            if state is None or state.kind != SNAPSHOT:
+                continue
+            told = self._reader.snapshot(record)
             if told is not None or state.status is not Status.LIVE:
                 changed[record.record_key] = told
         return changed

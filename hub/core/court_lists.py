@@ -1,0 +1,131 @@
+"""A court's full list of a day beside what the hub holds live: exits and entries never reported.
+
+The court's list is a state. An entry that the hub holds and the full list lacks has left it without
+the hub being told: that is a fact, raised to the court. It is never taken down for that; only the
+court's exit does so, and then the finding is settled by itself.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from hub.domain.dates import day_start_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+
+    from hub.core.entry import SnapshotRow
+
+EXIT_MISSING: Final = "court_enforcement.exit_missing.v1"
+_KEY: Final = 16
+
+
+class Listing(NamedTuple):
+    """A live entry as the look-ups hold it; times are business milliseconds."""
+
+    record_key: bytes
+    credit_code: str
+    subject_name: str
+    case_number: str
+    arrived_at: int
+    """When it came, or came again after an exit: a listing that returns is another one."""
+    accepted_at: int | None
+
+
+class FullList(NamedTuple):
+    """The whole list of one court and day, all parts together."""
+
+    court_code: str
+    court_name: str
+    department: str
+    snapshot_on: date
+    declared_at: int
+    """When the last part came; business milliseconds."""
+    left_out_count: int
+    keys: frozenset[bytes]
+
+
+class Comparison(NamedTuple):
+    """What a full list says against the hub."""
+
+    list: FullList
+    exits_missing: tuple[Listing, ...]
+    """Live here since before the day of the list, and not on it."""
+    entries_missing: tuple[bytes, ...]
+    """Record keys on the list that the hub does not hold live."""
+
+
+def whole_lists(parts: Iterable[SnapshotRow]) -> list[FullList]:
+    """The latest list of each court of which every part is there, by court."""
+    lists: dict[tuple[str, date, str], dict[int, SnapshotRow]] = defaultdict(dict)
+    for row in parts:
+        lists[row.court_code, row.snapshot_on, row.entries_digest][row.part] = row
+    latest: dict[str, FullList] = {}
+    for found in lists.values():
+        first = next(iter(found.values()))
+        octets = b"".join(found[number].entries for number in sorted(found))
+        keys = frozenset(octets[at : at + _KEY] for at in range(0, len(octets), _KEY))
+        if len(found) != first.parts or len(keys) != first.entry_count:
+            continue
+        full = FullList(
+            first.court_code,
+            first.court_name,
+            first.department,
+            first.snapshot_on,
+            max(row.declared_at for row in found.values()),
+            first.left_out_count,
+            keys,
+        )
+        before = latest.get(full.court_code)
+        if before is None or _age(before) < _age(full):
+            latest[full.court_code] = full
+    return [latest[court] for court in sorted(latest)]
+
+
+def _age(full: FullList) -> tuple[date, int]:
+    return full.snapshot_on, full.declared_at
+
+
+def compare(full: FullList, live: Iterable[Listing]) -> Comparison:
+    """What is live here and not on the list, and the other way round.
+
+    Entries accepted on the day of the list or later may be younger than it: they are left alone.
+    """
+    live = list(live)
+    begin = day_start_ms(full.snapshot_on)
+    missing = tuple(
+        each
+        for each in live
+        if each.record_key not in full.keys
+        and each.accepted_at is not None
+        and each.accepted_at < begin
+    )
+    entries = full.keys - {each.record_key for each in live}
+    return Comparison(full, missing, tuple(sorted(entries)))
+
+
+def fact_id(listing: Listing) -> str:
+    """Name of the one fact that this listing's exit is missing; hex of 16 octets.
+
+    It follows from the listing alone, so that every list that lacks it raises the same fact.
+    """
+    text = f"exit_missing\x1f{listing.record_key.hex()}\x1f{listing.arrived_at}"
+    return sha256(text.encode()).hexdigest()[:32]
+
+
+def fact(full: FullList, listing: Listing, authority_code: str) -> dict[str, str]:
+    """The fields of the fact; `authority_code` is that of the agents' department."""
+    return {
+        "authority_code": authority_code,
+        "document_number": fact_id(listing),
+        "subject_name": listing.subject_name,
+        "credit_code": listing.credit_code,
+        "court_code": full.court_code,
+        "case_number": listing.case_number,
+        "listed_record": listing.record_key.hex(),
+        "snapshot_on": full.snapshot_on.isoformat(),
+        "department": full.department,
+    }

@@ -1,0 +1,240 @@
+"""The reconciler: holds each court's full list of a day against what the hub holds live.
+
+It reads the look-ups and submits one fact for each exit that was never reported, as the agents'
+department, under an id that follows from the listing: killed and started again it may submit a fact
+once more, which the registrar answers as a repetition. It remembers nothing of its own.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+from hub.adapters.faults import EnvironmentFaults
+from hub.adapters.kafka_appender import KafkaAppender
+from hub.adapters.lease import FolderLease
+from hub.adapters.postgres import Heartbeat, Position, schema_of
+from hub.adapters.postgres_lookups import LookUps
+from hub.contracts import Contract, Contracts
+from hub.core.court_lists import (
+    EXIT_MISSING,
+    Comparison,
+    FullList,
+    Listing,
+    compare,
+    fact,
+    fact_id,
+)
+from hub.domain.partitioning import partition_of
+from hub.errors import ConfigurationError, UnavailableError
+from hub.kafka_access import KafkaAccess
+from hub.metrics import Health, Metrics
+from hub.ports import FaultHooks, OutputRecord
+from hub.site import LoadedSite, Site
+from hub.workers.receipts import Appender, Report
+
+_POLL_SECONDS: Final = 1.0
+_RETRY_SECONDS: Final = 1.0
+
+_log = logging.getLogger("hub.reconciler")
+
+
+class CourtBooks(Protocol):
+    """What is asked of the look-ups; see `LookUps`."""
+
+    def heartbeat(self) -> Heartbeat | None:
+        """When the projector was last at work."""
+
+    def positions(self) -> list[Position]:
+        """How far each ledger partition has been read."""
+
+    def full_lists(self) -> list[FullList]:
+        """The latest whole list of each court."""
+
+    def live_listings(self, court_code: str) -> list[Listing]:
+        """The live entries of a court's list."""
+
+    def facts_raised(self, kind: str) -> set[str]:
+        """The ids of facts of a kind that are on record."""
+
+
+class Route(NamedTuple):
+    """Where facts go, and in whose name."""
+
+    department: str
+    topic: str
+    partitions: int
+    authority_code: str
+
+
+class Reconciler:
+    """Compares lists as they come; what it has submitted is in the ledger, or is said again."""
+
+    def __init__(
+        self,
+        route: Route,
+        contract: Contract,
+        books: CourtBooks,
+        appender: Appender,
+        faults: FaultHooks,
+        report: Report,
+    ) -> None:
+        self._route = route
+        self._contract = contract
+        self._books = books
+        self._appender = appender
+        self._faults = faults
+        self._report = report
+        self._seen: dict[tuple[str, int], int] = {}
+        self._compared: list[Position] = []
+        self._submitted: set[str] = set()
+
+    def step(self) -> int:
+        """Look once; return how many facts were submitted.
+
+        A list is compared when the projection of every partition is past the moment of the list, or
+        has once been at the ledger's end since the list was first seen: the exits that were on
+        record before the list are then known.
+        """
+        beat, positions = self._books.heartbeat(), self._books.positions()
+        facts = 0
+        if beat is not None and positions != self._compared:
+            lists = self._books.full_lists()
+            ripe = [full for full in lists if self._is_ripe(full, beat, positions)]
+            comparisons = [
+                compare(full, self._books.live_listings(full.court_code)) for full in ripe
+            ]
+            facts = self._raise(comparisons)
+            if len(ripe) == len(lists):
+                self._compared = positions
+                self._count(comparisons)
+        self._report("step", {"facts": float(facts)})
+        return facts
+
+    def _is_ripe(self, full: FullList, beat: Heartbeat, positions: list[Position]) -> bool:
+        """Whether everything that was decided before the list has been read."""
+        first = self._seen.setdefault((full.court_code, full.declared_at), beat.seen_at)
+        is_drained = beat.seen_at > first and beat.lag_records == 0
+        is_past = len(positions) == self._route.partitions and all(
+            position.decided_at > full.declared_at for position in positions
+        )
+        return is_drained or is_past
+
+    def _raise(self, comparisons: list[Comparison]) -> int:
+        """Submit what is missing and not on record yet."""
+        found = [(each.list, missing) for each in comparisons for missing in each.exits_missing]
+        if not found:
+            return 0
+        known = self._books.facts_raised(EXIT_MISSING) | self._submitted
+        fresh = [(full, each) for full, each in found if fact_id(each) not in known]
+        self._faults.reached("before_flush")
+        self._appender.append([self._submission(full, each) for full, each in fresh])
+        self._faults.reached("after_commit")
+        self._submitted |= {fact_id(each) for _, each in fresh}
+        return len(fresh)
+
+    def _submission(self, full: FullList, listing: Listing) -> OutputRecord:
+        """One fact, alone in its stream, so that saying it again changes nothing."""
+        key = listing.credit_code.encode()
+        return OutputRecord(
+            self._route.topic,
+            partition_of(key, self._route.partitions),
+            key,
+            self._contract.encode(fact(full, listing, self._route.authority_code)),
+            (
+                ("ce_specversion", b"1.0"),
+                ("ce_type", EXIT_MISSING.encode()),
+                ("ce_source", f"{self._route.department}/court/{fact_id(listing)}".encode()),
+                ("ce_id", b"1"),
+            ),
+        )
+
+    def _count(self, comparisons: list[Comparison]) -> None:
+        self._report(
+            "findings",
+            {
+                "exit_missing": float(sum(len(each.exits_missing) for each in comparisons)),
+                "entry_missing": float(sum(len(each.entries_missing) for each in comparisons)),
+            },
+        )
+
+
+class ReconcilerWatch:
+    """Turns what the reconciler reports into metrics and health."""
+
+    def __init__(self, metrics: Metrics, health: Health) -> None:
+        self._metrics, self._health = metrics, health
+
+    def report(self, event: str, numbers: Mapping[str, float]) -> None:
+        """Set the open findings; a step without a fact is idleness."""
+        match event:
+            case "findings":
+                for name, number in numbers.items():
+                    self._metrics.court_list_findings.labels(name).set(number)
+            case "step" if numbers["facts"]:
+                self._health.progress()
+            case "step":
+                self._health.idle()
+            case "restarted":
+                self._metrics.restarts.labels(self._health.worker).inc()
+
+
+def route_of(site: Site) -> Route:
+    """Where facts go. Raises `ConfigurationError` for a site without the agents' department."""
+    settings = site.cases
+    if settings is None:
+        raise ConfigurationError(
+            "站点没有办件代理部门，查出的事实无人提交",
+            "the site has no case agents: facts that are found have no sender",
+            remedy_zh="在 site.yaml 增加 cases 段与 kind: agent 的部门",
+            remedy_en="add a cases block and a department of kind: agent to site.yaml",
+            file="site.yaml",
+        )
+    authorities = {each.id: each.authorities for each in site.departments}
+    return Route(
+        settings.department,
+        site.topic(f"submissions.{settings.department}"),
+        site.partitions,
+        authorities[settings.department][0],
+    )
+
+
+def run_reconciler(
+    loaded: LoadedSite,
+    contracts: Contracts,
+    access: KafkaAccess,
+    dsn: str,
+    folder: Path,
+    report: Report,
+    should_stop: Callable[[], bool],
+) -> None:
+    """Compare until `should_stop()`; `folder` holds the lease alone.
+
+    Starts again when broker or database was away. Raises `FencedError` when another process does so
+    on this machine, `ConfigurationError` when the site has no agents' department.
+    """
+    site = loaded.site
+    route = route_of(site)
+    lease = FolderLease(folder)
+    lease.take()
+    try:
+        while not should_stop():
+            try:
+                with ExitStack() as open_parts:
+                    books = open_parts.enter_context(LookUps(dsn, schema_of(site.prefix)))
+                    appender = open_parts.enter_context(closing(KafkaAppender(access)))
+                    reconciler = Reconciler(
+                        route, contracts.by_kind[EXIT_MISSING], books, appender,
+                        EnvironmentFaults(), report,
+                    )  # fmt: skip
+                    while not should_stop():
+                        reconciler.step()
+                        time.sleep(_POLL_SECONDS)
+            except UnavailableError as error:
+                _log.warning("starting again", extra={"reason": str(error)})
+                report("restarted", {})
+                time.sleep(_RETRY_SECONDS)
+    finally:
+        lease.release()
