@@ -114,7 +114,8 @@ def empty_machine(settings: Settings, tmp_path: Path) -> Iterator[EmptyMachine]:
     with broker, EmbeddedPostgres(home / "postgres") as server:
         environment = {
             "KAFKA_BOOTSTRAP": broker.bootstrap,
+            "HUB_KAFKA_SECRETS": str(broker.secrets),
             "HUB_POSTGRES_DSN": server.dsn,
             "HUB_STATE": str(home / "state"),
         }
-        yield EmptyMachine(KafkaAccess(broker.bootstrap), server.dsn, environment)
+        yield EmptyMachine(broker.access(), server.dsn, environment)

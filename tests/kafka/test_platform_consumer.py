@@ -81,9 +81,10 @@ class Place:
         return self._start(str(CONSUMER), TARGET, self.prefix, str(self.book))
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        environment = {
-            **os.environ, **self.environment, "LIBRDKAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap
-        }  # fmt: skip
+        environment = {**os.environ, **self.environment}
+        platform = self.kafka.access.of(f"{self.prefix}target.{TARGET}")
+        for name, value in platform.as_librdkafka().items():
+            environment["LIBRDKAFKA_" + name.upper().replace(".", "_")] = str(value)
         return subprocess.Popen(
             [sys.executable, *arguments], cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
         )
