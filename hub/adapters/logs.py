@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -21,6 +22,12 @@ FIELDS: Final = (
     "reason", "count", "seconds", "port", "file",
 )  # fmt: skip
 """Names that `extra=` may carry; all others are dropped."""
+_SECRET: Final = re.compile(
+    r"""((?:password|passwd|token)["']?\s*[=:]\s*["']?|bearer\s+)[^\s"'&,;]+"""
+    r"|(://[^\s:/@]*:)[^\s/@]+(?=@)",
+    re.IGNORECASE,
+)
+"""A secret in somebody else's words: a connection string, an address with a password, a header."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -45,7 +52,8 @@ class JsonFormatter(logging.Formatter):
                 line[name] = value
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = _describe(record.exc_info[1])
-        return json.dumps(line, ensure_ascii=False, default=str)
+        masked = {k: _masked(v) if isinstance(v, str) else v for k, v in line.items()}
+        return json.dumps(masked, ensure_ascii=False, default=str)
 
 
 def configure_logging(worker: str, level: str = "INFO", stream: TextIO = sys.stderr) -> None:
@@ -57,6 +65,10 @@ def configure_logging(worker: str, level: str = "INFO", stream: TextIO = sys.std
     root.setLevel(level)
 
 
+def _masked(text: str) -> str:
+    return _SECRET.sub(r"\1\2***", text)
+
+
 def _describe(error: BaseException) -> dict[str, object]:
     """Type and places; the text only when the hub wrote it."""
     frames = traceback.extract_tb(error.__traceback__)
@@ -65,5 +77,5 @@ def _describe(error: BaseException) -> dict[str, object]:
         "at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
     }
     if isinstance(error, HubError):
-        described["text"] = str(error)
+        described["text"] = _masked(str(error))
     return described

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
 
-from psycopg.conninfo import make_conninfo
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from hub.adapters.embedded_kafka import EmbeddedKafka
 from hub.adapters.embedded_postgres import EmbeddedPostgres
@@ -24,7 +25,7 @@ class PartStatus:
     name: Literal["kafka", "postgres"]
     origin: Literal["external", "embedded"]
     address: str
-    """Bootstrap servers or DSN; empty while an embedded part was never started."""
+    """Bootstrap servers or DSN (no password); empty while an embedded part was never started."""
     pid: int | None = None
     log_file: str = ""
 
@@ -73,8 +74,8 @@ class Parts:
 
         Raises `UnavailableError` when ours does not run, `ConfigurationError` without a password.
         """
-        dsn = self._require(self._postgres_status())
-        file = self._settings.postgres_password_file
+        self._require(self._postgres_status())
+        dsn, file = self.dsn, self._settings.postgres_password_file
         if self._settings.postgres_dsn is None or file is None:
             return dsn
         password = read_secret(
@@ -143,7 +144,8 @@ class Parts:
 
     def _postgres_status(self) -> PartStatus:
         if self._settings.postgres_dsn is not None:
-            return PartStatus("postgres", "external", self._settings.postgres_dsn)
+            shown = _without_password(self._settings.postgres_dsn)
+            return PartStatus("postgres", "external", shown)
         postgres = self._postgres
         address = postgres.dsn if postgres.was_started else ""
         return PartStatus("postgres", "embedded", address, postgres.pid, str(postgres.log_file))
@@ -156,3 +158,12 @@ class Parts:
         with (folder / "lock").open("w", encoding="ascii") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _without_password(dsn: str) -> str:
+    """A connection string for people; nothing of one that cannot be read."""
+    try:
+        parts = conninfo_to_dict(dsn)
+    except psycopg.Error:
+        return "***"
+    return make_conninfo(**{k: str(v) for k, v in parts.items() if v and k != "password"})

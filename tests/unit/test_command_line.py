@@ -95,7 +95,7 @@ def _variable(field: str) -> str:
     [
         ("validate --kind licence.granted.v1 nowhere.csv", "请核对路径"),
         ("validate --kind licence.granted.v1", "缺少必填项"),
-        ("validate --kind nothing nowhere.csv", "可选：licence.granted.v1"),
+        ("validate --kind nothing nowhere.csv", "、licence.granted.v1"),
         ("explain deadline --kind penalty.imposed.v1 --decided-on 2026-02-30", "不是有效的日期"),
         ("due --nothing", "没有这个选项：--nothing"),
         ("nothing", "写法有误"),
@@ -106,3 +106,14 @@ def test_a_mistyped_command_is_explained_in_chinese_first(typed: str, said: str)
     result = CliRunner().invoke(hub, typed.split())
     assert result.exit_code == EXIT_REFUSED
     assert said in result.stderr.splitlines()[0]
+
+
+def test_a_password_in_a_connection_string_is_not_shown() -> None:
+    """`hub dev status` is pasted into messages."""
+    environment = {
+        "KAFKA_BOOTSTRAP": "kafka:9092",
+        "HUB_POSTGRES_DSN": "postgresql://hub:canary@db/hub",
+    }
+    result = CliRunner(env=environment).invoke(hub, ["dev", "status"])
+    assert "host=db" in result.output
+    assert "canary" not in result.output

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from hub.adapters.logs import configure_logging
+from hub.adapters.logs import JsonFormatter, configure_logging
 from hub.errors import IntegrityError
 
 
@@ -53,3 +53,28 @@ def test_the_text_of_our_own_error_is_logged(lines: io.StringIO) -> None:
     error = IntegrityError("断链 chain broken at sequence 7")
     logging.getLogger("hub.test").error("stopped", exc_info=error)
     assert "sequence 7" in lines.getvalue()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "connection failed: host=db user=hub password=canary dbname=hub",
+        "could not reach postgresql://hub:canary@db:5432/hub",
+        "sent {'Authorization': 'Bearer canary'}",
+        'refused {"password": "canary"}',
+        "amqp://:canary@host",
+    ],
+)
+def test_a_secret_in_somebody_elses_words_is_masked(said: str) -> None:
+    """Libraries quote connection strings and headers; the rest of the line stays readable."""
+    record = logging.LogRecord("psycopg", logging.WARNING, "", 0, said, (), None)
+    line = JsonFormatter("projector").format(record)
+    assert "canary" not in line
+    assert "***" in json.loads(line)["message"]
+
+
+@pytest.mark.parametrize("said", ["http://127.0.0.1:9100/metrics", "password missing", "a: b"])
+def test_what_is_no_secret_is_not_masked(said: str) -> None:
+    """An address with a port, a word about passwords."""
+    record = logging.LogRecord("hub", logging.WARNING, "", 0, said, (), None)
+    assert json.loads(JsonFormatter("projector").format(record))["message"] == said
