@@ -11,7 +11,7 @@ from hub.core.evolve import evolve
 from hub.core.keys import Head
 from hub.core.partition import PartitionCore
 from hub.core.record import Outcome, decode_record, record_hash
-from hub.core.resend import found_in, is_place, record_in
+from hub.core.resend import Walk, found_in, is_place, record_in
 from hub.core.touches import RESEND_KIND, prepare_look
 from hub.ports import InputRecord
 
@@ -49,16 +49,19 @@ def foresee(
         return counts
     changes: dict[bytes, bytes | None] = {}
     evolve(decided[1], changes)
-    walk, walk_key = before.to_bytes(8), keys.WALKS + before.to_bytes(8)
+    request_key, walk_key = before.to_bytes(8), keys.WALKS + before.to_bytes(8)
+    walk = Walk.unpack(changes[walk_key] or b"")
     for stored in ledger():
         sequence = int.from_bytes(stored.value[:8])
         key = record_in(stored.value)
         if sequence >= before or key is None:
             continue
         (known,) = state.read([b"r" + key])
-        if known is None or not is_place(stored.value, known):
+        if known is None or not is_place(stored.value, known, walk):
             continue
-        look = prepare_look(walk, sequence, key, found_in(stored.value, core.basis.contracts))
+        look = prepare_look(
+            request_key, sequence, key, found_in(stored.value, core.basis.contracts)
+        )
         said = core.step({b"r" + key: known, walk_key: changes[walk_key]}, look, now)
         if said is not None:
             counts.update(_named(said[0]))

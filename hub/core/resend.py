@@ -113,12 +113,14 @@ def record_in(raw: bytes) -> bytes | None:
     return key if raw[PREFIX.size] and key != NO_KEY else None
 
 
-def is_place(raw: bytes, state: bytes) -> bool:
-    """Whether this ledger record is the one its record is looked at in; `state` is as stored.
+def is_place(raw: bytes, state: bytes, walk: Walk) -> bool:
+    """Whether its record is looked at in this ledger record; `state` is as stored.
 
     Each record has one place: where its version came from, or where it was taken down. What is
     decided after the request lies behind the walk, and was named as today's basis says already.
     """
+    if not walk.decided_from <= int.from_bytes(state[46:50]) <= walk.decided_to:
+        return False
     if state[0] in _GONE_LETTERS:
         return raw[65:66] == b"w" and raw[114:118] == state[2:6]
     return raw[0:8] == state[38:46]
@@ -157,8 +159,11 @@ def reproject(
     not older than the target's *clock from* date. One that shows it and shall not withdraws it.
     A resend also names what has not changed again: same version, no clock touched.
     """
+    if not walk.decided_from <= old.decided_on <= walk.decided_to:
+        return None
     again = read_again(prepared, old, now, basis)
-    if not _is_asked_for(walk, old, again):
+    number = again.checked.document_key if again.checked is not None else ""
+    if walk.document_key and walk.document_key != number:
         return None
     if again.has_errors:
         return Reprojected(Outcome.REPROJECTED, None, reasons=again.reasons)
@@ -172,14 +177,6 @@ def reproject(
     if walk.is_resend:
         return _named_again(old, shall, old.named & walk.targets & ~shall, reasons)
     return _without_clocks(old, walk.targets & ~basis.targets_of_kind(old.kind))
-
-
-def _is_asked_for(walk: Walk, old: RecordState, again: Prepared) -> bool:
-    if not walk.decided_from <= old.decided_on <= walk.decided_to:
-        return False
-    if not walk.document_key:
-        return True
-    return again.checked is not None and again.checked.document_key == walk.document_key
 
 
 def _changed(

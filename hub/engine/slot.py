@@ -26,7 +26,7 @@ from hub.core.record import (
     record_hash,
     topic_id,
 )
-from hub.core.resend import found_in, is_place, record_in
+from hub.core.resend import Walk, found_in, is_place, record_in
 from hub.core.state import NEVER
 from hub.core.touches import Verb, prepare_look, prepare_sweep, prepare_timer, prepare_walked
 from hub.engine import requests as ask
@@ -69,8 +69,9 @@ class SlotPlan(NamedTuple):
 class _Walking:
     """A walk under way: what is read of the ledger and not looked at yet."""
 
-    def __init__(self, partition: int, request: bytes, following: int) -> None:
+    def __init__(self, partition: int, request: bytes, walk: Walk, following: int) -> None:
         self.partition = partition
+        self.walk = walk
         self.request = request
         """Sequence of its request, 8 bytes."""
         self.following = following
@@ -387,7 +388,8 @@ class Slot:
         request = found[0][0][3:11]
         (stored,) = yield from self._read(partition, [keys.WALKED_TO + request])
         following = 0 if stored is None else int.from_bytes(stored)
-        self._walking = _Walking(partition, request, following)
+        walk = Walk.unpack(found[0][1])
+        self._walking = _Walking(partition, request, walk, following)
         yield from self._ask(ask.FoldLedger({(self.ledger, partition): following}))
 
     def _places(
@@ -405,7 +407,7 @@ class Slot:
                 prepare_look(walking.request, n, key, found_in(raw, basis.contracts)),
             )
             for (n, raw, key), state in zip(named, states, strict=True)
-            if state is not None and is_place(raw, state)
+            if state is not None and is_place(raw, state, walking.walk)
         ]
 
     def _transact(self, causes: list[InputRecord] | list[tuple[int, Prepared]], wall: int) -> Road:
