@@ -99,8 +99,10 @@ class FileLanguage:
 
     def _judge(self, reply: Reply, expected: Expected) -> Verdict:
         verdict = _meaning(reply, expected)
-        if isinstance(verdict, Refused):
-            return replace(verdict, code=self.reasons.get(verdict.code, verdict.code))
+        known = self.reasons.get(verdict.code) if isinstance(verdict, Refused) else None
+        if isinstance(verdict, Refused) and known is not None:
+            said = f"{verdict.code}: {verdict.message}"
+            return replace(verdict, code=known, message=said)
         return verdict
 
 

@@ -293,7 +293,7 @@ def test_a_refused_row_and_an_unfit_one_are_refused_with_a_code() -> None:
     told: dict[str, object] = {"delivery": ROW.delivery, "stage": "refused", "code": "NAME_UNKNOWN"}
     assert FileLanguage().judge_ask(Answered(told), EXPECTED) == Refused("NAME_UNKNOWN", "")
     mapped = FileLanguage({"NAME_UNKNOWN": "SUBJECT_UNKNOWN"}).judge_ask(Answered(told), EXPECTED)
-    assert mapped == Refused("SUBJECT_UNKNOWN", "")
+    assert mapped == Refused("SUBJECT_UNKNOWN", "NAME_UNKNOWN: ")
     verdict = FileLanguage().judge_send(Unfit("BZ"), EXPECTED)
     assert isinstance(verdict, Refused)
     assert verdict.code == "LAYOUT_CANNOT_CARRY"
