@@ -44,13 +44,14 @@ if TYPE_CHECKING:
 
 TURN_SECONDS: Final = 1.0
 """How often the agents look at the clock."""
-SESSION_SECONDS: Final = 10.0
-"""After so long a killed worker's place in the group is free: what a restart waits at most."""
-_STALLED_SECONDS: Final = 20.0
+SESSION_SECONDS: Final = 45.0
+"""After so long the broker gives a killed member's partitions away. A static member does not wait
+for that, so it can be long enough for a machine that is very busy."""
+_STALLED_SECONDS: Final = 60.0
 """Without being up to date for so long, Faust has died quietly: it is started again."""
 _STOP_SECONDS: Final = 15.0
 _RETRY_SECONDS: Final = 1.0
-_REQUEST_SECONDS: Final = 30.0
+_REQUEST_SECONDS: Final = 60.0
 
 _log = logging.getLogger("hub.cases")
 
@@ -222,7 +223,7 @@ def _application(name: str, access: KafkaAccess, folder: Path) -> faust.App:
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=f"{name}.0",
         broker_session_timeout=SESSION_SECONDS,
-        broker_heartbeat_interval=SESSION_SECONDS / 5,
+        broker_heartbeat_interval=3.0,
         broker_request_timeout=_REQUEST_SECONDS,
         broker_commit_interval=1.0,
         stream_wait_empty=False,

@@ -105,6 +105,7 @@ class AgentsPlace:
         prepare_site(load_site(folder), kafka.access)
         self._appender = KafkaAppender(kafka.access)
         self._inputs = KafkaInputs(kafka.access, "test")
+        self._admin = AdminClient(kafka.access.as_librdkafka())
         self._sent: Counter[str] = Counter()
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
 
@@ -169,9 +170,8 @@ class AgentsPlace:
     def group_lag(self) -> int:
         """Records of `notices` that Faust's group has not committed."""
         topic = f"{self.prefix}notices"
-        admin = AdminClient(self._kafka.access.as_librdkafka())
         group = ConsumerGroupTopicPartitions(f"{self.prefix}cases")
-        found = next(iter(admin.list_consumer_group_offsets([group]).values())).result()
+        found = next(iter(self._admin.list_consumer_group_offsets([group]).values())).result()
         committed = {
             each.partition: max(each.offset, 0) for each in found.topic_partitions
         }  # fmt: skip
