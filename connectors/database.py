@@ -18,7 +18,8 @@ from datetime import time as time_of_day
 from typing import Final, NamedTuple, Protocol
 
 from connectors.agent import Batch, CursorTexts
-from connectors.cell_text import as_read, as_stored
+from connectors.cell_text import BEIJING, as_read, as_stored
+from connectors.comparison import Compared, Reconciler
 from connectors.intent import INTENT, PART, Intent, Known, read_intent, without_intent
 from connectors.sql import After, Order, RawRow, Standing
 from connectors.submission import WITHDRAWALS, Submission
@@ -30,7 +31,12 @@ from hub.errors import SourceError
 MARK: Final = "mark"
 TABLE: Final = "table"
 ROW: Final = "row:"
+COMPARED: Final = "compared"
+COMPARE_SECONDS: Final = 5.0
+"""So long a comparison reads on before the source is looked at again."""
 BATCH_BYTES: Final = 4 * 1024 * 1024
+_FILL: Final = "+"
+"""Behind a comparison's day: it missed rows, and they are to be submitted."""
 _MOMENTS: Final = frozenset({"moment", "zoned moment", "day"})
 
 
@@ -65,6 +71,15 @@ class Submitted(Protocol):
     def contents(self, rows: Iterable[str]) -> dict[str, str]:
         """What rows said when they were last submitted."""
 
+    def begin_comparison(self) -> None:
+        """Forget the rows an earlier comparison met."""
+
+    def met(self, rows: Iterable[tuple[str, str, bool]]) -> None:
+        """Take note of rows of the table."""
+
+    def compared(self, up_to: int, *, keeps_rows: bool) -> Compared:
+        """What the comparison found."""
+
 
 class _Pass:
     """One reading of the table from the low mark to its end."""
@@ -82,6 +97,16 @@ class _Pass:
         """Rows that said nothing new; their stamps may have moved."""
 
 
+class _Comparison:
+    """One reading of the whole table, by key."""
+
+    def __init__(self, day: str, up_to: int) -> None:
+        self.day = day
+        self.up_to = up_to
+        """Submissions after this number are younger than the comparison."""
+        self.after: After | None = None
+
+
 class _After(NamedTuple):
     """What is true once the batch at hand is committed."""
 
@@ -91,6 +116,8 @@ class _After(NamedTuple):
     intent: Intent | None
     submitted: tuple[Submission, ...] = ()
     first: int = 0
+    compared: tuple[str, bool] = ("", False)
+    """Day of the last comparison; whether rows it missed are still to be submitted."""
 
 
 class DatabaseSource:
@@ -104,14 +131,19 @@ class DatabaseSource:
         submitted: Submitted,
         seconds: Callable[[], float] = time.monotonic,
         *,
+        reconciler: Reconciler | None = None,
         accept_reset: bool = False,
     ) -> None:
-        """Take the parts. `accept_reset`: a person says the table was reloaded; read all of it."""
+        """Take the parts; without a reconciler nothing is compared.
+
+        `accept_reset`: a person says the table was reloaded; read all of it.
+        """
         self._described = described
         self._table = table
         self._rows = rows
         self._submitted = submitted
         self._seconds = seconds
+        self._reconciler = reconciler
         self._accept_reset = accept_reset
         self._not_before = 0.0
         self._settling: deque[tuple[float, Order]] = deque()
@@ -125,6 +157,9 @@ class DatabaseSource:
         self._intent: Intent | None = None
         self._leftover: tuple[str, ...] = ()
         self._pass: _Pass | None = None
+        self._comparison: _Comparison | None = None
+        self._compared = ("", False)
+        self._clock: datetime | None = None
         self._next: _After | None = None
 
     def restore(self, cursors: CursorTexts) -> None:
@@ -139,6 +174,8 @@ class DatabaseSource:
                     )
             mark = cursors.get(MARK, {}).get("high")
             self._high = None if mark is None else as_read(mark)
+            compared = cursors.get(COMPARED, {})
+            self._compared = (str(compared.get("day", "")), compared.get("fill") is True)
             kinds = cursors.get(TABLE, {}).get("columns", {})
             self._known_kinds = {str(k): str(v) for k, v in dict(kinds).items()}  # type: ignore[call-overload] # what is no mapping raises below
         except (KeyError, TypeError, ValueError):
@@ -156,7 +193,7 @@ class DatabaseSource:
         if self._intent is not None:
             return self._intended(self._intent, sequence)
         if self._pass is None and self._seconds() < self._not_before:
-            return None
+            return self._compare(sequence)
         return self._read_on(sequence)
 
     def committed(self) -> None:
@@ -169,6 +206,7 @@ class DatabaseSource:
             self._window.pop(row, None)
         self._high = done.high
         self._intent = done.intent
+        self._compared = done.compared
         self._leftover = () if done.intent is None else tuple(done.intent.entries())
         if done.intent is None and self._kinds:
             self._known_kinds = self._kinds
@@ -187,8 +225,12 @@ class DatabaseSource:
             raise SourceError("游标记录损坏 / a cursor entry is damaged: intent, sequence")
         made = intent.submissions if sequence == intent.first else ()
         high = None if intent.high is None else as_read(intent.high)
-        self._next = self._after(intent.rows, high, None, made, intent.first)
-        return Batch(made, self._changes(self._next))
+        after = self._after(intent.rows, high, None, made, intent.first)
+        if intent.compared:
+            day, missed, _ = intent.compared.partition(_FILL)
+            after = after._replace(compared=(day, bool(missed)))
+        self._next = after
+        return Batch(made, self._changes(after))
 
     def _after(
         self,
@@ -208,7 +250,7 @@ class DatabaseSource:
                 if known.order is not None and _before(as_read(known.order), low)
             }
             gone |= frozenset(behind)
-        return _After(rows, gone, high, intent, submitted, first)
+        return _After(rows, gone, high, intent, submitted, first, self._compared)
 
     def _changes(self, after: _After) -> dict[str, Mapping[str, object] | None]:
         """Return the cursor entries, tombstones of the intent last."""
@@ -222,6 +264,8 @@ class DatabaseSource:
             changes[TABLE] = {"columns": self._kinds}
         if after.high is not None and after.high != self._high:
             changes[MARK] = {"high": as_stored(after.high)}
+        if after.compared != self._compared:
+            changes[COMPARED] = {"day": after.compared[0], "fill": after.compared[1]}
         if self._leftover:
             changes |= without_intent(self._leftover)
         return changes
@@ -239,13 +283,17 @@ class DatabaseSource:
             )
             intent = self._news(current, page, sequence)
             if intent is not None:
-                self._next = _After({}, frozenset(), self._high, intent)
-                tombstones = without_intent(self._leftover) if self._leftover else {}
-                return Batch((), {**tombstones, **intent.entries()})
+                return self._intend(intent)
             if len(page) < self._described.page_rows:
                 if not current.is_unstamped:
                     return self._end(current)
                 current.is_unstamped, current.after = False, None
+
+    def _intend(self, intent: Intent) -> Batch:
+        """Return the batch that writes the intent down."""
+        self._next = _After({}, frozenset(), self._high, intent, compared=self._compared)
+        tombstones = without_intent(self._leftover) if self._leftover else {}
+        return Batch((), {**tombstones, **intent.entries()})
 
     def _begin(self) -> _Pass:
         """Begin a pass: the columns are as they were, the table was not reset."""
@@ -266,7 +314,8 @@ class DatabaseSource:
         self._refuse_reset(standing.top, limit)
         if is_outbox and standing.top is not None:
             self._settling.append((self._seconds(), standing.top))
-        return _Pass(self._low(self._high), limit)
+        self._clock = standing.clock
+        return _Pass(None if self._compared[1] else self._low(self._high), limit)
 
     def _refuse_changed_columns(self) -> None:
         changed = [
@@ -327,7 +376,7 @@ class DatabaseSource:
             elif current.limit is None or not _before(current.limit, raw.order):
                 current.top = raw.order
             if before == mark.content:
-                if was != known:
+                if was != known and not self._is_behind(raw.order, self._reached(current)):
                     current.known[mark.row] = known
                 continue
             is_first = before is None and self._described.outbox is None
@@ -343,6 +392,11 @@ class DatabaseSource:
         rows, current.known = {**current.known, **changed}, {}
         stored = None if high is None else as_stored(high)
         return Intent(sequence, rows, stored, tuple(made))
+
+    def _is_behind(self, order: Order | None, high: Order | None) -> bool:
+        """Whether a row with this stamp is below the window of that mark."""
+        low = self._low(high)
+        return order is not None and low is not None and _before(order, low)
 
     def _reached(self, current: _Pass) -> Order | None:
         """How far the mark may go: to the last row read, not past the clock, never back."""
@@ -380,12 +434,61 @@ class DatabaseSource:
             if known.order is None and row not in current.unstamped
         )
         after = self._after(current.known, high, None, gone=gone)
+        if current.low is None and self._compared[1]:
+            after = after._replace(compared=(self._compared[0], False))
         changes = self._changes(after)
         self._accept_reset = False
         if not changes:
             return None
         self._next = after
         return Batch((), changes)
+
+    # --- the daily comparison ---------------------------------------------------------------------
+
+    def _compare(self, sequence: int) -> Batch | None:
+        """Go on comparing the whole table, when it is time; return the statement in the end."""
+        if self._reconciler is None or not self._described.compare_at or self._clock is None:
+            return None
+        current = self._comparison
+        if current is None:
+            now = self._clock
+            now = now if now.tzinfo is None else now.astimezone(BEIJING)
+            day = now.date().isoformat()
+            is_early = now.time().replace(tzinfo=None) < time_of_day.fromisoformat(
+                self._described.compare_at
+            )
+            if is_early or day <= self._compared[0] or self._compared[1]:
+                return None
+            self._submitted.begin_comparison()
+            current = self._comparison = _Comparison(day, sequence - 1)
+        until = time.monotonic() + COMPARE_SECONDS
+        while time.monotonic() < until:
+            page = self._table.page_by_key(current.after)
+            self._meet(page)
+            if len(page) < self._described.page_rows:
+                return self._state(self._reconciler, current, sequence)
+            current.after = After(page[-1].order, page[-1].key)
+        return None
+
+    def _meet(self, page: list[RawRow]) -> None:
+        self._submitted.met(
+            (
+                read.mark.row,
+                read.mark.content,
+                raw.order is None or not self._is_behind(raw.order, self._high),
+            )
+            for raw, read in ((raw, self._rows.read(raw)) for raw in page)
+        )
+
+    def _state(self, reconciler: Reconciler, current: _Comparison, sequence: int) -> Batch:
+        """End the comparison: the statement is the next intent."""
+        self._comparison = None
+        keeps = self._described.keeps_rows and self._described.outbox is None
+        found = self._submitted.compared(current.up_to, keeps_rows=keeps)
+        high = None if self._high is None else as_stored(self._high)
+        day = current.day + (_FILL if found.missed_count else "")
+        statement = reconciler.statement(found, current.day)
+        return self._intend(Intent(sequence, {}, high, (statement,), day))
 
     def _low(self, high: Order | None) -> Order | None:
         """From where rows are read: what is below can no longer appear."""

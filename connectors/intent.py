@@ -39,6 +39,8 @@ class Intent(NamedTuple):
     high: str | int | None
     """How far the table has been read once this is submitted, as stored."""
     submissions: tuple[Submission, ...]
+    compared: str = ""
+    """The day whose comparison the one submission states, `+` where it missed rows; else empty."""
 
     def entries(self) -> dict[str, Mapping[str, object]]:
         """Return the cursor entries, the naming one last."""
@@ -58,7 +60,8 @@ class Intent(NamedTuple):
             f"{PART}{number}": {"z": part} for number, part in enumerate(parts)
         }
         entries[INTENT] = {
-            "first": self.first, "high": self.high, "rows": len(self.rows), "parts": len(parts)
+            "first": self.first, "high": self.high, "rows": len(self.rows), "parts": len(parts),
+            "compared": self.compared,
         }  # fmt: skip
         return entries
 
@@ -82,7 +85,8 @@ def read_intent(cursors: CursorTexts) -> Intent | None:
             for kind, key, value, position, version in lines[count:]
         )
         high = None if named["high"] is None else as_stored(as_read(named["high"]))
-        return Intent(int(str(named["first"])), rows, high, submissions)
+        compared = str(named.get("compared", ""))
+        return Intent(int(str(named["first"])), rows, high, submissions, compared)
     except (KeyError, ValueError, TypeError, zlib.error):
         raise SourceError("游标记录损坏 / a cursor entry is damaged: intent") from None
 

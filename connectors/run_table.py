@@ -1,20 +1,29 @@
 """Wiring of the database connector: what one table's agent stands on."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+from sqlalchemy.engine import URL
+
 from connectors.agent import CursorReader, Source
+from connectors.comparison import Reconciler
 from connectors.database import DatabaseSource
 from connectors.layout import field_names
+from connectors.results import ReceiptTexts, ResultFollower, ResultTableWriter
 from connectors.run import TableConnection, route_of, stream_of
 from connectors.sql import SqlTable, make_engine
 from connectors.submission import RowSubmitter
 from connectors.submitted import SubmittedBook
 from connectors.table_file import TableFile, address_of, read_table_file
-from connectors.table_rows import TableRows
+from connectors.table_rows import RowKeys, TableRows
+from hub.adapters.clocks import SystemEngineClock
+from hub.adapters.kafka import KafkaInputs
 from hub.adapters.sealing import Sealer, read_key
 from hub.contracts import Contracts
+from hub.errors import ConfigurationError
+from hub.kafka_access import KafkaAccess
 from hub.site import LoadedSite
 
 
@@ -25,6 +34,8 @@ class TableParts(NamedTuple):
     table: SqlTable
     rows: TableRows
     sealer: Sealer
+    reconciler: Reconciler | None
+    results: ResultTableWriter | None
 
 
 def table_parts(
@@ -40,7 +51,76 @@ def table_parts(
     submitter = RowSubmitter(connection.department.id, stream_of(connection), contracts, sealer)
     address = address_of(path, described.url, described.password_file)
     table = SqlTable(make_engine(address, described.timeout_seconds), described)
-    return TableParts(described, table, TableRows(described, submitter, sealer), sealer)
+    return TableParts(
+        described,
+        table,
+        TableRows(described, submitter, sealer),
+        sealer,
+        _reconciler(path, described, connection, contracts),
+        _results(path, described, address, connection.source.name),
+    )
+
+
+def _reconciler(
+    path: Path, described: TableFile, connection: TableConnection, contracts: Contracts
+) -> Reconciler | None:
+    if not described.compare_at:
+        return None
+    department = connection.department
+    if not department.authorities:
+        raise ConfigurationError(
+            "对账陈述以部门的机关代码为键，而该部门没有 authorities",
+            "a comparison is stated under the department's authority code, and it has none",
+            remedy_zh="在 site.yaml 中为该部门写 authorities，第一个为部门自身；或删去 compare_at",
+            remedy_en="give the department its authorities, its own first; or drop compare_at",
+            file=str(path),
+        )
+    return Reconciler(
+        contracts, department.id, department.name_zh, department.authorities[0],
+        connection.source.name,
+    )  # fmt: skip
+
+
+def _results(
+    path: Path, described: TableFile, address: URL, source: str
+) -> ResultTableWriter | None:
+    result = described.result
+    if result is None:
+        return None
+    if result.url:
+        address = address_of(path, result.url, result.password_file)
+    engine = make_engine(address, described.timeout_seconds, read_only=False)
+    return ResultTableWriter(engine, result.table, source)
+
+
+def run_results(
+    loaded: LoadedSite,
+    connection: TableConnection,
+    parts: TableParts,
+    access: KafkaAccess,
+    folder: Path,
+    should_stop: Callable[[], bool],
+) -> None:
+    """Write the hub's answers into the department's result table, until `should_stop()`.
+
+    Raises `SourceError` when the table is not there or may not be written.
+    """
+    if parts.results is None:
+        return
+    site = loaded.site
+    with (
+        closing(KafkaInputs(access, f"{site.prefix}connector.{connection.name}")) as inputs,
+        closing(parts.results),
+    ):
+        ResultFollower(
+            site.topic(f"receipts.{connection.department.id}"),
+            site.partitions,
+            inputs,
+            ReceiptTexts(stream_of(connection), RowKeys(parts.sealer)),
+            parts.results,
+            SystemEngineClock(),
+            folder,
+        ).run(should_stop)
 
 
 def table_source(
@@ -60,7 +140,8 @@ def table_source(
             reader,
         )  # fmt: skip
         return DatabaseSource(
-            parts.described, parts.table, parts.rows, book, accept_reset=accept_reset
-        )
+            parts.described, parts.table, parts.rows, book,
+            reconciler=parts.reconciler, accept_reset=accept_reset,
+        )  # fmt: skip
 
     return make

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from connectors.agent import CursorReader
+from connectors.comparison import MOST_KEYS, Compared, Digest
 from connectors.submission import WITHDRAWALS
 from connectors.table_rows import read_position, row_of
 from hub.errors import UnavailableError
@@ -21,7 +22,9 @@ _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS positions (partition INTEGER PRIMARY KEY, next INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS rows (
   row TEXT PRIMARY KEY, content TEXT NOT NULL, sequence INTEGER NOT NULL, sealed BLOB NOT NULL,
-  withdrawn INTEGER NOT NULL, seen TEXT NOT NULL DEFAULT '') WITHOUT ROWID;
+  withdrawn INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS met (
+  row TEXT PRIMARY KEY, content TEXT NOT NULL, missed INTEGER NOT NULL) WITHOUT ROWID;
 """
 _LONGEST_NUMBER: Final = 18
 
@@ -115,21 +118,55 @@ class SubmittedBook:
                 found[row] = answer[0]
         return found
 
-    def mark_seen(self, rows: Iterable[str], mark: str) -> None:
-        """Take note that a comparison met these rows in the table."""
+    def begin_comparison(self) -> None:
+        """Forget the rows an earlier comparison met."""
+        self.catch_up()
+        with self._writing() as connection:
+            connection.execute("DELETE FROM met")
+
+    def met(self, rows: Iterable[tuple[str, str, bool]]) -> None:
+        """Take note of rows of the table: row, content, whether a pass will still look at it.
+
+        A row that is not in the book as it is now was missed, unless a pass is yet to come by.
+        """
         with self._writing() as connection:
             connection.executemany(
-                "UPDATE rows SET seen = ? WHERE row = ?", ((mark, row) for row in rows)
+                "INSERT OR REPLACE INTO met SELECT ?1, ?2, NOT ?3 AND NOT EXISTS"
+                " (SELECT 1 FROM rows WHERE row = ?1 AND content = ?2)",
+                rows,
             )
 
-    def not_seen(self, mark: str, up_to: int) -> Iterator[SubmittedRow]:
-        """Yield rows submitted up to that number, not withdrawn, that no comparison met."""
-        for row, content, sequence, sealed in self._connection.execute(
-            "SELECT row, content, sequence, sealed FROM rows"
-            " WHERE seen <> ? AND withdrawn = 0 AND sequence <= ? ORDER BY row",
-            (mark, up_to),
-        ):
-            yield SubmittedRow(row, content, sequence, sealed)
+    def compared(self, up_to: int, *, keeps_rows: bool) -> Compared:
+        """Return what the comparison found, of submissions up to that number.
+
+        A withdrawn row may be gone; where rows are cleared away on purpose, any may be.
+        """
+        execute = self._connection.execute
+        table, hub = Digest(), Digest()
+        for row, content in execute("SELECT row, content FROM met ORDER BY row"):
+            table.add(row, content)
+        is_given = "sequence <= ? AND (row IN (SELECT row FROM met) OR (? AND NOT withdrawn))"
+        query = f"SELECT row, content FROM rows WHERE {is_given} ORDER BY row"  # noqa: S608 - a constant
+        for row, content in execute(query, (up_to, keeps_rows)):
+            hub.add(row, content)
+        vanished = (
+            "FROM rows WHERE sequence <= ? AND NOT withdrawn AND ?"
+            " AND row NOT IN (SELECT row FROM met)"
+        )
+        missed = "FROM met WHERE missed"
+        return Compared(
+            table.side,
+            hub.side,
+            execute(f"SELECT count(*) {vanished}", (up_to, keeps_rows)).fetchone()[0],
+            execute(f"SELECT count(*) {missed}").fetchone()[0],
+            tuple(
+                row
+                for (row,) in execute(
+                    f"SELECT row {vanished} ORDER BY row LIMIT {MOST_KEYS}", (up_to, keeps_rows)
+                )
+            ),
+            tuple(row for (row,) in execute(f"SELECT row {missed} ORDER BY row LIMIT {MOST_KEYS}")),
+        )
 
     def close(self) -> None:
         """Close the file."""

@@ -57,14 +57,17 @@ class MariaDb:
         datadir = self._folder / "mysql"
         as_root = ("--user=root",) if os.geteuid() == 0 else ()
         if not datadir.exists():
-            subprocess.run(
+            made = subprocess.run(
                 [
                     str(find_program("mariadb-install-db")), "--no-defaults",
                     f"--datadir={datadir}", "--auth-root-authentication-method=normal",
                     "--skip-test-db", *as_root,
                 ],
-                check=True, capture_output=True,
+                check=False, capture_output=True, text=True,
             )  # fmt: skip
+            if made.returncode:
+                shutil.rmtree(datadir, ignore_errors=True)
+                raise UnavailableError(f"mariadb-install-db: {made.stdout}{made.stderr}")
         init = self._folder / "init.sql"
         init.write_text(
             f"CREATE DATABASE IF NOT EXISTS {DATABASE} CHARACTER SET utf8mb4;\n"

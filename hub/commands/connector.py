@@ -20,16 +20,15 @@ from connectors.run import (
     file_source,
     run_connector,
 )
-from connectors.run_table import table_parts, table_source
+from connectors.run_table import run_results, table_parts, table_source
 from hub.adapters.logs import configure_logging
 from hub.adapters.parts import Parts
 from hub.bootstrap import load_repository_contracts
 from hub.commands.connector_check import check
-from hub.contracts import Contracts
 from hub.errors import HubError
 from hub.metrics import Health, Metrics, serve
 from hub.settings import read_settings
-from hub.site import LoadedSite, load_site
+from hub.site import load_site
 
 _EXIT_REFUSED: Final = 2
 _JOIN_SECONDS: Final = 0.2
@@ -91,11 +90,18 @@ def command(  # noqa: PLR0913 - click hands over each option by name
     for connection in connections_of(loaded, department, source):
         watch = _Watch(connection, metrics, health, stop, drain=drain)
         folder = settings.state_folder / "connectors" / loaded.site.site / connection.name
-        make = _source(
-            loaded, connection, contracts, folder, frozenset(abandon), accept_reset=accept_reset
-        )
         principal = f"worker.connector.{connection.department.id}"
         access = parts.require_kafka(loaded.site.user(principal))
+        make: Callable[[CursorReader], Source]
+        if isinstance(connection, TableConnection):
+            table = table_parts(loaded, connection, contracts)
+            make = table_source(loaded, connection, table, folder, accept_reset=accept_reset)
+            answer = partial(
+                run_results, loaded, connection, table, access, folder, watch.should_stop
+            )
+            threads.append(_ConnectorThread(f"{connection.name} (result)", answer))
+        else:
+            make = _files(file_source(loaded, connection, contracts, frozenset(abandon)))
         work = partial(
             run_connector, loaded, connection, make, access, folder,
             watch.report, watch.should_stop, poll_seconds,
@@ -119,21 +125,9 @@ def command(  # noqa: PLR0913 - click hands over each option by name
 command.add_command(check)
 
 
-def _source(
-    loaded: LoadedSite,
-    connection: Connection | TableConnection,
-    contracts: Contracts,
-    folder: Path,
-    abandon: frozenset[str],
-    *,
-    accept_reset: bool,
-) -> Callable[[CursorReader], Source]:
-    """Return what makes the connection's source, of files or of a table."""
-    if isinstance(connection, TableConnection):
-        parts = table_parts(loaded, connection, contracts)
-        return table_source(loaded, connection, parts, folder, accept_reset=accept_reset)
-    files = file_source(loaded, connection, contracts, abandon)
-    return lambda _reader: files
+def _files(source: Source) -> Callable[[CursorReader], Source]:
+    """A source of files needs no reader of topics."""
+    return lambda _reader: source
 
 
 def _stop_on_signals(stop: threading.Event) -> None:

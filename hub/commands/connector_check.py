@@ -47,6 +47,10 @@ def check(context: click.Context, *, file: Path) -> None:
             f"{'、'.join(described.order)} 最大值 {standing.top} / "
             "the database's clock in Beijing time, the highest stamp"
         )
+        if described.result is not None and parts.results is not None:
+            with closing(parts.results):
+                parts.results.check()
+            click.echo(f"结果表 {described.result.table} 可写 / the result table can be written")
         context.exit(_rows(connection, contracts, parts))
 
 

@@ -100,7 +100,9 @@ MATRIX = [
     *may_not("dept.market", "join", "dept.housing.reader", "registrar.0.reader"),
     # a connector
     *may("worker.connector.market", "write", "submissions.market", "cursors.market.files"),
-    *may("worker.connector.market", "read", "cursors.market.files"),
+    *may("worker.connector.market", "read", "cursors.market.files", "submissions.market"),
+    *may("worker.connector.market", "read", "receipts.market"),
+    *may_not("worker.connector.market", "read", "submissions.housing", "receipts.housing"),
     *may("worker.connector.market", "transact", "connector.market.files"),
     *may_not("worker.connector.market", "write", "submissions.housing", "ledger"),
     *may_not("worker.connector.market", "transact", "registrar.0", "connector.housing.files"),

@@ -42,7 +42,10 @@ def test_a_department_writes_its_own_topic_and_reads_its_own_receipts() -> None:
         "demo.dept.market",
         "demo.worker.connector.market",
     }
-    assert readers("demo.receipts.market") == {"demo.dept.market"}
+    assert readers("demo.receipts.market") == {
+        "demo.dept.market",
+        "demo.worker.connector.market",
+    }
 
 
 def test_the_case_agents_speak_for_their_own_department_only() -> None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from connectors.agent import Agent, Ports, Route
+from connectors.comparison import Reconciler
 from connectors.database import DatabaseSource
 from connectors.sql import SqlTable, make_engine
 from connectors.submission import RowSubmitter
@@ -32,6 +33,9 @@ ROUTE: Final = Route(
     STREAM, "t.submissions.market-supervision", "t.cursors.market-supervision.licences", 4
 )
 KEYS: Final = RowKeys(SEALER)
+RECONCILER: Final = Reconciler(
+    CONTRACTS, "market-supervision", "某市场监管局", "11330900MA0000015E", "licences"
+)
 FIELDS: Final[dict[str, Any]] = {
     "XK_XDR_MC": "who",
     "XK_XDR_SHXYM": "code",
@@ -88,6 +92,7 @@ class TablePlace:
         self.table = f"t_{uuid4().hex[:12]}"
         self.broker = MemoryBroker()
         self.seconds = 0.0
+        self.stands_still = False
         self.opened: list[SqlTable | SubmittedBook] = []
         moment = MOMENT[server.dialect]
         server.execute(
@@ -152,7 +157,7 @@ class TablePlace:
         self.opened += [table, book]
         return DatabaseSource(
             self.described, table, TableRows(self.described, submitter, SEALER), book,
-            self._later, accept_reset=accept_reset,
+            self._later, reconciler=RECONCILER, accept_reset=accept_reset,
         )  # fmt: skip
 
     def close(self) -> None:
@@ -161,7 +166,8 @@ class TablePlace:
             each.close()
 
     def _later(self) -> float:
-        self.seconds += 3600.0
+        """Every poll is due at once, but for the one after a pass: then is time to compare."""
+        self.seconds += 0.0 if self.stands_still else 3600.0
         return self.seconds
 
     def agent(
