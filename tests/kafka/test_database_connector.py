@@ -55,9 +55,8 @@ compare_at: "00:00"
 poll_seconds: 0.5
 page_rows: 100
 """
-HOOKS = ("after_init", "after_consume", "mid_produce", "before_flush", "before_commit",
-         "after_commit")  # fmt: skip
-ROWS = 1_000
+HOOKS = ("after_consume", "before_flush", "before_commit", "after_commit")
+ROWS = 300
 KEY = bytes(range(32))
 
 
@@ -100,7 +99,7 @@ class ProcessPlace:
 
 @pytest.fixture
 def table(tmp_path: Path, postgres: PostgresPart) -> Iterator[TablePlace]:
-    """Return a table with a thousand rows and its result table."""
+    """Return a table with a few hundred rows and its result table."""
     with closing(TablePlace(tmp_path, Server(postgres.dsn))) as made:
         now = made.server.now()
         made.server.execute(
