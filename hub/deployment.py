@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.errors import ConfigurationError
+from hub.site import AGENT_WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,8 +25,10 @@ _END: Final = "# end"
 _ONLY: Final = re.compile(r" *# only (?P<kinds>[a-z, ]+)$")
 _USER: Final = re.compile(r"\bcounty\.(?=(worker|dept|target)\.)")
 
-SINGLE_PORTS: Final = {"receipts": 9101, "projector": 9102, "notices": 9103, "cases": 9104}
-"""Metrics ports of the workers a site has one of; case agents only where it has `cases`."""
+SINGLE_PORTS: Final = {
+    "receipts": 9101, "projector": 9102, "notices": 9103, "cases": 9104, "reconciler": 9105,
+}  # fmt: skip
+"""Metrics ports of the workers a site has one of."""
 _COURIER_PORTS: Final = 9110
 """Plus the target's number, 0 to 30."""
 _REGISTRAR_PORTS: Final = 9200
@@ -89,7 +92,7 @@ def processes_of(site: Site) -> tuple[Process, ...]:
         *(
             Process(kind, "", port)
             for kind, port in SINGLE_PORTS.items()
-            if kind != "cases" or site.cases is not None
+            if kind not in AGENT_WORKERS or site.cases is not None
         ),
     )
 

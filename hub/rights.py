@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from hub.kafka_access import OPERATOR
-from hub.topics import CASES, refuse_foreign, topics_of
+from hub.site import AGENT_WORKERS
+from hub.topics import refuse_foreign, topics_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -124,7 +125,7 @@ def _everybody(names: SiteNames) -> Mapping[str, tuple[str, ...]]:
         "department": names.departments,
         "target": names.targets,
         "slot": tuple(str(slot) for slot in range(names.slots)),
-        "agent": (CASES,),
+        "agent": AGENT_WORKERS,
     }
 
 

@@ -16,6 +16,8 @@ from hub.typed_yaml import StrictModel, read_typed
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
 Sharing = Literal["public", "government", "authorised"]
+AGENT_WORKERS = ("cases", "reconciler")
+"""The workers that state facts as the site's department of kind `agent`; where it has `cases`."""
 
 
 class FileSource(StrictModel):

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Protocol, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from hub.errors import ConfigurationError
-from hub.site import Site
+from hub.site import AGENT_WORKERS, Site
 from hub.typed_yaml import StrictModel, read_typed
 
 TOPICS_FOLDER = Path(__file__).parents[1] / "topics"
@@ -20,8 +20,6 @@ TOPICS_FOLDER = Path(__file__).parents[1] / "topics"
 KEPT_FOR_EVER = frozenset({"submissions", "control", "ledger", "outcomes"})
 """Families a decision is replayed from; losing one record of them cannot be repaired."""
 
-CASES = "cases"
-"""The worker that runs the case agents."""
 Text = Annotated[str, Field(min_length=1)]
 Principal = Annotated[
     str,
@@ -30,7 +28,7 @@ Principal = Annotated[
         r"|dept\.\{department\}|target\.\{target\})$"
     ),
 ]
-"""Who may write or read, see `hub.rights`. `{agent}` is the worker that speaks for a department
+"""Who may write or read, see `hub.rights`. `{agent}` is a worker that speaks for a department
 of kind `agent`. Braces stand for the topic's owner, where it has one of
 that kind, else for everybody of that kind."""
 
@@ -88,7 +86,7 @@ class SiteNames:
     slots: int = 1
     """Registrar slots."""
     agents: tuple[str, ...] = ()
-    """Departments for which the worker `cases` speaks."""
+    """Departments for which the workers of agents speak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +196,7 @@ def topics_of(
             yield name, {}
         case "department":
             for one in names.departments:
-                agent = (CASES,) if one in names.agents else ()
+                agent = AGENT_WORKERS if one in names.agents else ()
                 yield f"{name}.{one}", {"department": (one,), "agent": agent}
         case "target" | "kafka_target":
             for one in names.targets if family.for_each == "target" else names.kafka_targets:

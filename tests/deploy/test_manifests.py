@@ -158,7 +158,7 @@ def test_a_container_has_its_own_password_and_nobody_else_s(process: Process) ->
     mounted = [one["secret"] for one in volumes if one["name"] == "kafka"]
     assert [one["secretName"] for one in mounted] == [user]
     assert mounted[0]["items"] == [{"key": "password", "path": user}]
-    extra = {"postgres"} if process.kind == "projector" else set()
+    extra = {"postgres"} if process.kind in {"projector", "reconciler"} else set()
     assert set(service(process)["secrets"]) == {user, *extra}
 
 

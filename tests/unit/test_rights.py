@@ -49,16 +49,18 @@ def test_a_department_writes_its_own_topic_and_reads_its_own_receipts() -> None:
 
 
 def test_the_case_agents_speak_for_their_own_department_only() -> None:
-    """A site without them gives the worker `cases` nothing to write."""
+    """A site without them gives the workers of agents nothing to write."""
     assert not any("cases" in user for user in writers("demo.submissions.market"))
     with_agents = replace(NAMES, departments=("market", "credit"), agents=("credit",))
     rights = wanted_rights(FAMILIES, with_agents)
-    written = {
-        one.name
-        for one in rights
-        if (one.user, one.operation, one.resource) == ("demo.worker.cases", "write", "topic")
-    }
-    assert written == {"demo.submissions.credit"}
+    for worker in ("cases", "reconciler"):
+        written = {
+            one.name
+            for one in rights
+            if (one.user, one.operation, one.resource)
+            == (f"demo.worker.{worker}", "write", "topic")
+        }
+        assert written == {"demo.submissions.credit"}
 
 
 def test_a_platform_reads_its_deliveries_and_writes_its_answers() -> None:
