@@ -148,8 +148,7 @@ class KafkaTransactions:
             except KafkaException as error:
                 self._refusals.check(fatal_error(producer))
                 self._refusals.check(error.args[0])
-                is_waiting = error.args[0].code() == KafkaError._TIMED_OUT  # noqa: SLF001 - its name
-                if not is_waiting or time.monotonic() > deadline:
+                if not error.args[0].retriable() or time.monotonic() > deadline:
                     raise
             else:
                 return
