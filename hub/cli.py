@@ -5,6 +5,7 @@ from importlib import import_module
 
 import click
 
+from hub import VERSION
 from hub.errors import HubError
 
 EXIT_REFUSED = 2
@@ -31,6 +32,7 @@ COMMANDS: tuple[CommandFile, ...] = (
     CommandFile("status", "status", "总体状态 / where everything stands"),
     CommandFile("report", "report", "双公示月报与三率 / the monthly form and the rates"),
     CommandFile("audit", "audit", "核验与重放台账 / verify and replay the ledger"),
+    CommandFile("doctor", "doctor", "体检 / what is not as it should be"),
     CommandFile("backup", "backup", "备份与恢复 / backup and restore as one set"),
     CommandFile("basis", "basis", "采用规则、日历与站点配置 / adopt rules, calendar and site"),
     CommandFile("resend", "resend", "向目标平台重新投送 / tell a target again"),
@@ -100,6 +102,6 @@ def _mistake_zh(error: click.UsageError) -> str:
     help="信用事件枢纽：部门决定按时、恰好一次地送达各公示平台，并可重放核验。\n\n"
     "Credit event hub: decisions reach every platform once, in time, and can be replayed.",
 )
-@click.version_option(version="0.2.0", prog_name="hub")
+@click.version_option(version=VERSION, prog_name="hub")
 def hub() -> None:
     """Run one of `COMMANDS`."""

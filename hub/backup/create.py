@@ -12,10 +12,10 @@ import shutil
 import sqlite3
 import tarfile
 from contextlib import closing
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from hub import VERSION
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.kafka_copy import read_place
 from hub.adapters.kafka_topics import KafkaTopics
@@ -84,7 +84,7 @@ def _create(
         site=site.site,
         prefix=site.prefix,
         partitions=site.partitions,
-        hub_version=_version(),
+        hub_version=VERSION,
         decider=DECIDER_VERSION,
         basis=basis,
         created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -215,10 +215,3 @@ def _secrets_of(loaded: LoadedSite) -> frozenset[Path]:
                 yield from named(inner)
 
     return frozenset(named(loaded.site.model_dump()))
-
-
-def _version() -> str:
-    try:
-        return metadata.version("credit-event-hub")
-    except metadata.PackageNotFoundError:  # run from a checkout
-        return "checkout"

@@ -1,0 +1,183 @@
+"""`hub doctor`: is everything there and as it should be; exit 0 well, 1 something must be done."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import click
+
+from hub import VERSION
+from hub.adapters.parts import Parts
+from hub.adapters.postgres_lookups import open_look_ups
+from hub.bootstrap import basis_document, plan_site
+from hub.core.basis import DECIDER_VERSION, canonical_json
+from hub.core.touches import basis_id_of
+from hub.deployment import processes_of
+from hub.doctor import cluster, machine
+from hub.doctor.symptom import Level, Symptom, ok
+from hub.domain.dates import day_of_ms
+from hub.errors import ConfigurationError, HubError
+from hub.kafka_access import OPERATOR, KafkaAccess
+from hub.settings import Settings, read_settings
+from hub.site import LoadedSite, load_site
+
+_MARKS: Final = {Level.OK: "✓", Level.WARNING: "!", Level.FAULT: "✗"}
+_PATIENCE_SECONDS: Final = 2.0
+
+
+@click.command("doctor")
+@click.option(
+    "--site", "site_folder", type=click.Path(path_type=Path), required=True,
+    help="站点目录 / the site's folder",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="以 JSON 输出 / print JSON")
+@click.pass_context
+def command(context: click.Context, *, site_folder: Path, as_json: bool) -> None:
+    """体检：版本、时钟、主题、权限、积压、日历、证书、磁盘 / What is not as it should be."""
+    settings = read_settings()
+    loaded = load_site(site_folder)
+    found = list(_examine(loaded, settings))
+    if as_json:
+        click.echo(json.dumps([one._asdict() for one in found], ensure_ascii=False))
+    else:
+        for one in found:
+            _show(one)
+        faults = sum(one.level is Level.FAULT for one in found)
+        warnings = sum(one.level is Level.WARNING for one in found)
+        click.echo(f"{len(found)} 项，故障 {faults}，注意 {warnings} / faults, warnings")
+    context.exit(1 if any(one.level is Level.FAULT for one in found) else 0)
+
+
+def _show(one: Symptom) -> None:
+    click.echo(f"{_MARKS[one.level]} {one.check:<12} {one.zh}")
+    if one.level is not Level.OK:
+        click.echo(f"  {'':<12} {one.en} [{one.code}]")
+        if one.remedy_zh:
+            click.echo(f"  {'':<12} 处理办法：{one.remedy_zh} / {one.remedy_en}")
+
+
+def _examine(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
+    """Every check; one that cannot be made is a fault with its own message."""
+    parts = Parts(settings)
+    yield from machine.versions(VERSION, DECIDER_VERSION)
+    yield from machine.clock_of_site(loaded)
+    yield from machine.disks(loaded, settings)
+    yield from machine.secret_files(loaded, settings)
+    yield from machine.certificates(loaded, settings)
+    try:
+        access = parts.require_kafka(OPERATOR)
+    except HubError as error:
+        yield _not_made("kafka", error)
+    else:
+        yield from cluster.brokers(access, loaded.site.prefix)
+        try:
+            yield from _site_on_broker(loaded, access)
+        except HubError as error:
+            yield _not_made("topics", error)
+    try:
+        dsn = parts.require_dsn()
+        yield from cluster.database(dsn)
+        with open_look_ups(dsn, loaded.site.prefix) as tables:
+            basis = tables.basis()
+            yield _adopted(loaded, None if basis is None else basis.basis)
+            if basis is not None:
+                yield from machine.calendar(
+                    _mapping(basis.content["calendar"]), day_of_ms(tables.now())
+                )
+            yield from cluster.waiting(access, loaded.site, tables)
+    except HubError as error:
+        yield _not_made("look-ups", error)
+    yield from _workers(loaded)
+
+
+def _not_made(check: str, error: HubError) -> Symptom:
+    zh, _, rest = str(error).partition("\n")
+    return Symptom(check, Level.FAULT, "CHECK_NOT_MADE", zh, rest.partition("\n")[0])
+
+
+def _mapping(value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise ConfigurationError("依据中没有日历", "the basis holds no calendar")
+    return value
+
+
+def _site_on_broker(loaded: LoadedSite, access: KafkaAccess) -> Iterator[Symptom]:
+    """Topics, users and rights as the files say them."""
+    plan = plan_site(loaded, access)
+    missing = len(plan.topics.creates) + len(plan.topics.alters)
+    yield _differs(
+        "topics", missing, len(plan.topics.unknown), "TOPICS_DIFFER",
+        ("主题", "topics"), ("hub topics plan，再 hub topics apply", "hub topics plan, then apply"),
+    )  # fmt: skip
+    rights = plan.rights
+    if not access.user:
+        yield Symptom(
+            "rights", Level.WARNING, "NO_AUTHENTICATION", "Kafka 未启用认证，任何人可读写",
+            "Kafka asks nobody who they are", "启用 SASL 与授权，见 docs/security.md",
+            "turn on SASL and the authorizer, see docs/security.md",
+        )  # fmt: skip
+        return
+    yield _differs(
+        "rights", len(rights.users) + len(rights.grants), len(rights.unknown), "RIGHTS_DIFFER",
+        ("用户与权限", "users and rights"),
+        ("hub topics plan；多余的用 apply --revoke 收回", "hub topics plan, apply --revoke"),
+    )  # fmt: skip
+
+
+def _differs(
+    check: str, missing: int, unknown: int, code: str, what: tuple[str, str],
+    remedy: tuple[str, str],
+) -> Symptom:  # fmt: skip
+    if not missing and not unknown:
+        return ok(check, f"{what[0]}与定义文件一致", f"{what[1]} are as the files say")
+    level = Level.FAULT if missing else Level.WARNING
+    return Symptom(
+        check, level, code, f"{what[0]}：缺少或不同 {missing}，未列入文件 {unknown}",
+        f"{what[1]}: {missing} missing or different, {unknown} in no file", *remedy,
+    )  # fmt: skip
+
+
+def _adopted(loaded: LoadedSite, adopted: bytes | None) -> Symptom:
+    """Whether decisions are made under what the site says today."""
+    if adopted == basis_id_of(canonical_json(basis_document(loaded))):
+        return ok("basis", "现行依据已采用", "decisions follow the site as it is")
+    zh = "尚未采用任何依据" if adopted is None else "站点、规则、日历或契约已改而未采用"
+    en = "no basis was adopted" if adopted is None else "the site differs from the basis adopted"
+    return Symptom(
+        "basis", Level.WARNING, "BASIS_NOT_ADOPTED", zh, en, "hub basis adopt", "hub basis adopt"
+    )
+
+
+def _workers(loaded: LoadedSite) -> Iterator[Symptom]:
+    """Health of the site's processes on the ports they have on one machine (`hub deploy list`)."""
+    silent = []
+    for process in processes_of(loaded.site):
+        address = f"http://127.0.0.1:{process.port}/health"
+        try:
+            with urllib.request.urlopen(address, timeout=_PATIENCE_SECONDS) as answer:
+                report = json.load(answer)
+        except urllib.error.HTTPError as error:
+            seconds = json.load(error).get("seconds_since_progress", 0)
+            yield Symptom(
+                "workers", Level.FAULT, "WORKER_STALLED",
+                f"{process.unit} 已 {seconds:.0f} 秒无进展",
+                f"{process.unit} has not got on for {seconds:.0f} s",
+                "看它的日志", "look at its log",
+            )  # fmt: skip
+        except (OSError, ValueError):
+            silent.append(process.unit)
+        else:
+            yield ok("workers", f"{process.unit} 正常", f"{report.get('worker')} is well")
+    if silent:
+        yield Symptom(
+            "workers", Level.WARNING, "WORKER_NOT_HERE",
+            f"本机约定端口上没有应答：{'、'.join(silent)}",
+            f"no answer on the agreed ports of this machine: {', '.join(silent)}",
+            "在别处运行的忽略；否则 systemctl status",
+            "never mind those that run elsewhere; else systemctl status",
+        )  # fmt: skip

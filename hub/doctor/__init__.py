@@ -1,0 +1,1 @@
+"""Is everything there and as it should be: what `hub doctor` looks at, one file per question."""

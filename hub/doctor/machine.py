@@ -1,0 +1,177 @@
+"""This machine and this site folder: versions, disks, secrets, certificates, the calendar."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import socket
+import ssl
+import stat
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import confluent_kafka
+from cryptography import x509
+
+from hub.doctor.symptom import Level, Symptom, judged, ok
+from hub.domain.calendar import WorkingCalendar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from hub.settings import Settings
+    from hub.site import LoadedSite
+
+_GB: Final = 1_000_000_000
+_ENOUGH_FREE: Final = 10 * _GB
+_LITTLE_FREE: Final = 2 * _GB
+_CERTIFICATE_DAYS: Final = 30
+_CALENDAR_DAYS: Final = 30
+_PATIENCE_SECONDS: Final = 5.0
+_TOO_OPEN: Final = stat.S_IRWXO | stat.S_IWGRP
+
+
+def versions(hub_version: str, decider: str) -> Iterator[Symptom]:
+    """What runs here; whether it agrees with the ledger is asked of the broker and the look-ups."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    library = confluent_kafka.libversion()[0]
+    words = f"hub {hub_version}，decider {decider}，Python {python}，librdkafka {library}"
+    yield ok("versions", words, words.replace("，", ", "))
+
+
+def disks(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
+    """Free space where the hub and the departments write; one line per file system."""
+    folders = [settings.state_folder, loaded.folder]
+    for department in loaded.site.departments:
+        for source in department.files:
+            folders += [loaded.path(source.inbox), loaded.path(source.results)]
+    seen: set[int] = set()
+    for folder in folders:
+        place = folder
+        while not place.exists():
+            place = place.parent
+        device = place.stat().st_dev
+        if device in seen:
+            continue
+        seen.add(device)
+        free = shutil.disk_usage(place).free
+        yield judged(
+            "disk", -free, -_ENOUGH_FREE, -_LITTLE_FREE, "DISK_SPACE_LOW",
+            (f"{place} 剩余 {free / _GB:.1f} GB", f"{place}: {free / _GB:.1f} GB free"),
+            ("腾出空间；磁盘写满时进程停下等待，不丢数据",
+             "make room; on a full disk workers wait and lose nothing"),
+        )  # fmt: skip
+
+
+def secret_files(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
+    """Every `…_file` of the site, and the Kafka passwords: there, and closed to others."""
+    files = [loaded.path(path) for path in _named(loaded.site.model_dump())]
+    if settings.kafka_secrets is not None and settings.kafka_secrets.is_dir():
+        files += sorted(path for path in settings.kafka_secrets.iterdir() if path.is_file())
+    good = 0
+    for file in files:
+        try:
+            mode = file.stat().st_mode
+        except OSError:
+            yield Symptom(
+                "secrets", Level.FAULT, "SECRET_MISSING", f"{file} 不存在", f"{file} is missing",
+                "按 site.yaml 创建该文件", "make the file that site.yaml names",
+            )  # fmt: skip
+            continue
+        if mode & _TOO_OPEN:
+            yield Symptom(
+                "secrets", Level.WARNING, "SECRET_TOO_OPEN", f"{file} 可被他人读写",
+                f"{file} is open to others", "chmod 600", "chmod 600",
+            )  # fmt: skip
+            continue
+        good += 1
+    yield ok("secrets", f"{good} 个秘密文件就绪", f"{good} secret files are in place")
+
+
+def _named(value: object) -> Iterator[Path]:
+    """Every path of a site that is called `…_file`."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if str(key).endswith("_file") and isinstance(inner, Path):
+                yield inner
+            else:
+                yield from _named(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _named(inner)
+
+
+def calendar(content: Mapping[str, object], today: dt.date) -> Iterator[Symptom]:
+    """How far holiday notices reach; later due dates are provisional."""
+    years = WorkingCalendar.from_mapping(content).announced_years
+    left = (dt.date(max(years, default=today.year - 1), 12, 31) - today).days
+    yield judged(
+        "calendar", -left, -_CALENDAR_DAYS, 0, "CALENDAR_ENDS",
+        (f"放假安排覆盖今后 {left} 天", f"holiday notices cover {left} more days"),
+        ("载入下一年放假通知后 hub basis adopt", "load the next notice, then hub basis adopt"),
+    )  # fmt: skip
+
+
+def certificates(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
+    """How long the certificates hold: the platforms' over HTTPS, and the cluster's authority."""
+    now = dt.datetime.now(dt.UTC)
+    for target in loaded.site.targets:
+        address = urlsplit(target.url)
+        if address.scheme != "https" or address.hostname is None:
+            continue
+        try:
+            ends = _served_until(address.hostname, address.port or 443)
+        except OSError as error:
+            yield Symptom(
+                "certificates", Level.WARNING, "CERTIFICATE_NOT_SEEN",
+                f"{target.id}：无法取得证书（{error}）", f"{target.id}: no certificate ({error})",
+                "平台恢复后再查", "ask again when the platform is back",
+            )  # fmt: skip
+        else:
+            yield _ends(target.id, ends, now)
+    if settings.kafka_ca is not None:
+        for certificate in x509.load_pem_x509_certificates(settings.kafka_ca.read_bytes()):
+            yield _ends(settings.kafka_ca.name, certificate.not_valid_after_utc, now)
+
+
+def _served_until(host: str, port: int) -> dt.datetime:
+    """When the certificate that a server shows expires; it is not trusted here, only read."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with (
+        socket.create_connection((host, port), _PATIENCE_SECONDS) as plain,
+        context.wrap_socket(plain, server_hostname=host) as wrapped,
+    ):
+        shown = wrapped.getpeercert(binary_form=True) or b""
+    return x509.load_der_x509_certificate(shown).not_valid_after_utc
+
+
+def _ends(what: str, ends: dt.datetime, now: dt.datetime) -> Symptom:
+    left = (ends - now).days
+    return judged(
+        "certificates", -left, -_CERTIFICATE_DAYS, 0, "CERTIFICATE_ENDS",
+        (f"{what} 的证书还有 {left} 天", f"{what}: its certificate holds {left} more days"),
+        ("更换证书", "renew it"),
+    )  # fmt: skip
+
+
+def clock_of_site(loaded: LoadedSite) -> Iterator[Symptom]:
+    """A scripted business clock belongs to demos and tests."""
+    if loaded.site.business_clock is not None:
+        yield Symptom(
+            "clocks", Level.WARNING, "BUSINESS_CLOCK_SCRIPTED",
+            "业务时钟由文件给出，仅用于演示与测试",
+            "business time comes from a file: for demos and tests only",
+            "生产站点从 site.yaml 去掉 business_clock", "a real site has no business_clock",
+        )  # fmt: skip
+    with suppress(OSError):
+        text = Path("/run/systemd/timesync/synchronized")
+        if Path("/run/systemd/timesync").exists() and not text.exists():
+            yield Symptom(
+                "clocks", Level.WARNING, "CLOCK_NOT_SYNCHRONISED", "本机时钟尚未与时间服务器同步",
+                "this machine's clock is not synchronised", "检查 systemd-timesyncd 或 chrony",
+                "look at systemd-timesyncd or chrony",
+            )  # fmt: skip
