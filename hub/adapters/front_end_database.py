@@ -492,12 +492,12 @@ class DatabasePlatform:
             _log.error(
                 "前置库的表结构或权限不符，整个目标暂停；请平台补齐后自动继续"
                 " / FRONT_END_LAYOUT: tables or rights are not as agreed; the target rests",
-                extra={"code": code, "detail": detail},
+                extra={"reason": detail or code},
             )
         else:
             _log.warning(
                 "前置库暂不可用，自动重试 / the front-end database is away; tried again",
-                extra={"code": code},
+                extra={"reason": code or "no connection"},
             )
 
     def _all_well(self) -> None:

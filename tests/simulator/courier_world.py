@@ -18,6 +18,8 @@ from hub.engine.courier_records import decode_event
 from hub.engine.courier_requests import Abandon, Collect, Landed, Launch, Seconds
 from hub.engine.courier_slot import CourierPlan, CourierSlot
 from hub.ports import InputRecord, OutputRecord
+from hub.targets.database import DatabaseLanguage, Failed, Found, ReceiptRow, RowStanding
+from hub.targets.delivery import Delivery, Expected, render_body
 from hub.targets.http import Answer, Call, HttpLanguage, NoAnswer
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
@@ -38,13 +40,16 @@ _PUBLISH_AFTER_MS = 60_000
 class World:
     """Registrar, two couriers, two platforms, one log and two clocks."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, front_end: bool = False) -> None:
+        """`front_end`: the province is reached through a front-end database instead of HTTP."""
         self.hub = HubTestDriver(rows.basis(), now=at("2026-11-02 09:00"))
         self.log: MemoryLog = self.hub.log
         self.fates: deque[str] = deque()
         self.seconds = 0.0
         self.problems: list[str] = []
-        self.province = SimPlatform(self, "province")
+        self.province = (
+            SimDatabase(self, "province") if front_end else SimPlatform(self, "province")
+        )
         self.city = SimPlatform(self, "city")
         self.couriers = {
             "province": SimCourier(self, "province", 0, "http", self.province),
@@ -84,6 +89,8 @@ class World:
 
 class SimPlatform:
     """A platform with the stand-ins' own book, reached by call or by topic."""
+
+    language: HttpLanguage | DatabaseLanguage = HttpLanguage("t")
 
     def __init__(self, world: World, name: str) -> None:
         self.world = world
@@ -129,8 +136,9 @@ class SimPlatform:
         refusal = (self.refuse, "") if self.refuse else None
         return self.book.apply(request, self.world.hub.now, refusal, delay)
 
-    def take(self, how: str, call: Call) -> None:
+    def take(self, how: str, call: Call | Delivery | Expected) -> None:
         """One HTTP request: its effect and its answer, or not, as fate has it."""
+        assert isinstance(call, Call)
         self.calls.append((self.world.seconds, how))
         fate = self.world.fate()
         reply: Answer | NoAnswer
@@ -195,6 +203,84 @@ def _answer(entry: Entry, fate: str) -> Answer:
     return Answer(status, "", canonical(spoiled(entry.body(), fate)))
 
 
+class SimDatabase(SimPlatform):
+    """A front-end database in memory: a table, receipts, and the platform's job on every tick."""
+
+    language = DatabaseLanguage({})
+
+    def __init__(self, world: World, name: str) -> None:
+        super().__init__(world, name)
+        self._table: dict[str, Delivery] = {}
+        self._receipts: dict[str, list[ReceiptRow]] = {}
+        self._travelling: list[tuple[float, Delivery]] = []
+        self._number = 0
+        self.is_asleep = False
+        """The platform's job does not run."""
+
+    def take(self, how: str, call: Call | Delivery | Expected) -> None:
+        """One row or one question: its effect and its reply, or not, as fate has it."""
+        self.calls.append((self.world.seconds, how))
+        fate = self.world.fate()
+        reply: Found | Failed
+        if isinstance(call, Delivery):
+            reply = self._put(call, fate)
+        elif fate in ("429", "503", "no_connection", "lost"):
+            reply = Failed("before", "")
+        else:
+            assert isinstance(call, Expected)
+            reply = self._find(call)
+        self.landed.append(Landed(call.delivery, how, reply))  # type: ignore[arg-type] # one of How
+
+    def _put(self, row: Delivery, fate: str) -> Found | Failed:
+        self.posts[row.delivery] += 1
+        self.reasons.append(row.reason)
+        self.world.couriers["province"].check_intent(row.delivery, self.posts)
+        if fate in ("500", "429"):
+            return Failed("before", "40001")
+        if fate in ("503", "no_connection"):
+            return Failed("before", "57P01")
+        if fate == "late_effect":
+            self._travelling.append((self.world.seconds + TIMEOUT_SECONDS, row))
+        if fate in ("lost", "late_effect"):
+            return Failed("commit", "")
+        self._write(row)
+        return Failed("commit", "57P01") if fate == "applied_lost" else Found(self._row(row.record))
+
+    def _write(self, row: Delivery) -> None:
+        there = self._table.get(row.record)
+        if there is None or (there.version, there.sequence) < (row.version, row.sequence):
+            self._table[row.record] = row
+
+    def _row(self, record: str) -> RowStanding | None:
+        there = self._table.get(record)
+        if there is None:
+            return None
+        return RowStanding(there.delivery, there.version, there.sequence, there.digest)
+
+    def _find(self, asked: Expected) -> Found:
+        row = self._row(asked.record)
+        is_answered = row is not None and row.delivery in self._receipts
+        return Found(row, tuple(self._receipts.get(asked.delivery, ())), is_answered)
+
+    def tick(self) -> None:
+        """Late rows arrive; the job takes what it has not seen, and says so, asked or not."""
+        for due, row in self._travelling:
+            if due <= self.world.seconds:
+                self._write(row)
+        self._travelling = [one for one in self._travelling if one[0] > self.world.seconds]
+        for row in list(self._table.values()) if not self.is_asleep else ():
+            if row.delivery not in self._receipts and self.world.fate() != "lost":
+                request = parse(render_body(row))
+                assert isinstance(request, Request), request
+                entry = self._apply(request)
+                assert entry is not None
+                self._number += 1
+                told = ReceiptRow(self._number, entry.stage, entry.digest, "", "", entry.at)
+                self._receipts[row.delivery] = [told]
+                unasked = Found(None, (told, told))
+                self.landed.append(Landed(row.delivery, "answer", unasked))
+
+
 class SimCourier:
     """Drives one real `CourierSlot` over the log, an own store and a platform."""
 
@@ -204,7 +290,7 @@ class SimCourier:
         self.world, self.platform, self.target = world, platform, target
         policy = Policy(3, 3, TIMEOUT_SECONDS, can_ask=kind == "http")
         self.plan = CourierPlan(
-            world.hub.prefix, target, number, HttpLanguage("t") if kind == "http" else None,
+            world.hub.prefix, target, number, platform.language if kind == "http" else None,
             world.hub.partitions,
             frozenset({"public", "government"} if number == 0 else {"public"}), policy,
             TIMEOUT_SECONDS + 1 if kind == "http" else 0.1,
@@ -252,7 +338,7 @@ class SimCourier:
                 f"{delivery} was sent {posts[delivery]} times, {intents} intents"
             )
 
-    def _check_lane(self, how: str, call: Call) -> None:
+    def _check_lane(self, how: str, call: Call | Delivery | Expected) -> None:
         """One delivery of a record at a time, and no more open intents than were agreed."""
         book = self.slot.book
         if how == "send" and book.in_the_air > self.plan.policy.concurrency:
@@ -260,7 +346,11 @@ class SimCourier:
         active = book.standing()
         if active["in_flight"] + active["unknown"] > self.plan.policy.concurrency:
             self.world.problems.append("more open intents than agreed")
-        flying = [one.how for one in self.platform.landed if one.delivery == call.delivery]
+        flying = [
+            one.how
+            for one in self.platform.landed
+            if one.delivery == call.delivery and one.how != "answer"
+        ]
         if flying:
             self.world.problems.append(f"{call.delivery}: {how} while {flying} on its way")
 
@@ -279,7 +369,7 @@ class SimCourier:
                 return self.world.seconds
             case Launch(calls):
                 for how, call in calls:
-                    assert isinstance(call, Call)
+                    assert isinstance(call, Call | Delivery | Expected)
                     self._check_lane(how, call)
                     self.platform.take(how, call)
             case Collect():

@@ -155,7 +155,20 @@ def act(world: World, action: tuple[Any, ...]) -> None:
 @given(st.lists(actions, max_size=30))
 def test_whatever_fails_the_books_agree_with_the_ledger(steps: list[tuple[Any, ...]]) -> None:
     """Crashes, lost disks, torn commits and lying platforms cost time and nothing else."""
-    world = World()
+    live_through(World(), steps)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(actions, max_size=30))
+def test_rows_lost_and_late_in_a_front_end_database_agree_too(
+    steps: list[tuple[Any, ...]],
+) -> None:
+    """COMMITs without an answer, rows that come late, a job that speaks by itself and twice."""
+    live_through(World(front_end=True), steps)
+
+
+def live_through(world: World, steps: list[tuple[Any, ...]]) -> None:
+    """Let everything happen, then heal, then compare."""
     submit(world, "new", 1, 0)
     for step in steps:
         act(world, step)

@@ -12,7 +12,7 @@ from hub.engine.courier_requests import Abandon
 from hub.targets.delivery import Accepted, Delivered, NeverSeen, Retry, Unknown
 from tests.driver.resends import ask_again, showing
 from tests.driver.rows import LICENCE
-from tests.simulator.courier_world import World
+from tests.simulator.courier_world import SimDatabase, World
 from tests.simulator.test_courier import check, submit
 
 
@@ -529,3 +529,39 @@ def test_a_target_that_begins_to_show_a_kind_gets_what_was_decided_before() -> N
     world.settle()
     assert [(v, stage) for v, stage, _d in world.province.live().values()] == [(2, "published")]
     check(world)
+
+
+def test_a_row_is_sent_once_told_as_sent_and_out_of_its_lane_before_the_platform_speaks() -> None:
+    """Delivered is no acknowledgement: the clock runs, the next version may go."""
+    world = World(front_end=True)
+    courier = world.couriers["province"]
+    assert isinstance(world.province, SimDatabase)
+    world.province.is_asleep = True
+    submit(world, "new", 1, 0)
+    courier.turns(3)
+    assert stages(world) == ["sent"]
+    assert courier.slot.book.standing()["delivered"] == 1
+    submit(world, "correct", 1, 1)
+    courier.turns(3)
+    assert [version for _record, version in posts(world)] == [1, 2]
+    world.province.is_asleep = False
+    world.settle()
+    check(world)
+
+
+def test_a_version_overwritten_before_the_platform_saw_it_ends_without_a_report() -> None:
+    """The platform answers the newer one; nothing is ever said of the older."""
+    world = World(front_end=True)
+    courier = world.couriers["province"]
+    assert isinstance(world.province, SimDatabase)
+    world.province.is_asleep = True
+    submit(world, "new", 1, 0)
+    courier.turns(3)
+    submit(world, "correct", 1, 1)
+    courier.turns(3)
+    world.province.is_asleep = False
+    world.settle()
+    results = [(one.work.version, one.result, one.stage) for one in courier.events() if one.result]
+    assert (1, "overtaken", "") in results
+    assert (2, "accepted", "published") in results
+    assert courier.slot.book.standing()["delivered"] == 0
