@@ -198,6 +198,18 @@ def test_ci_installs_the_programs_that_tests_skip_without() -> None:
     assert named <= installed
 
 
+def test_no_merge_was_left_half_done() -> None:
+    """A mark of a conflict in a list or a page breaks nothing that a linter reads."""
+    marks = ("<" * 7 + " ", ">" * 7 + " ")
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for path in files()
+        if path.suffix in READ_AS_TEXT
+        and any(line.startswith(marks) for line in path.read_text("utf-8", "replace").splitlines())
+    ]
+    assert found == []
+
+
 # --- reasons -------------------------------------------------------------------------------------
 
 GIVES_REASONS = frozenset(
