@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.contracts import Contracts, load_contracts
 from hub.contracts.schema import Role
+from hub.core.progress import Progress
 from hub.core.record import Reason
 from hub.core.state import NEVER, Clock, ClockFlag, ClockKind
 from hub.core.touches import basis_id_of
@@ -24,6 +25,7 @@ from hub.domain.rulebook import Deadlines, Rulebook
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hub.contracts import Checked
     from hub.core.touches import Prepared
 
 DECIDER_VERSION: Final = "2"
@@ -101,6 +103,13 @@ class Basis:
             for schema in schemas
             if any(field.role is Role.OPENNESS for field in schema.fields)
         }
+        self._progress = {
+            schema.kind: (
+                schema.index_of_role(Role.PERFORMANCE), schema.index_of_role(Role.RECOGNISED_ON)
+            )
+            for schema in schemas
+            if schema.follows and any(f.role is Role.RECOGNISED_ON for f in schema.fields)
+        }  # fmt: skip
         self._public = sum(1 << t.number for t in self.targets if t.is_public)
         self._clocks: dict[tuple[str, int, int], tuple[Clock, ...]] = {}
         self._of_kind: dict[str, int] = {}
@@ -157,6 +166,14 @@ class Basis:
     def followed_by(self, kind: str) -> str:
         """The kind whose live record a row of this kind makes a new version of, or ""."""
         return self._follows.get(kind, "")
+
+    def progress_of(self, checked: Checked) -> Progress | None:
+        """How far a commitment has been performed as a row says; None where it does not."""
+        places = self._progress.get(checked.schema.kind)
+        if places is None:
+            return None
+        status, on = (checked.values[place] for place in places)
+        return Progress.read(status, date.fromisoformat(on) if on else None)
 
     def targets_of_kind(self, kind: str) -> int:
         """Bit per target that shows this kind."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hub.core import clocks
 from hub.core.basis import NO_TARGET
 from hub.core.keys import MoveNote, Receipt, split_held
+from hub.core.progress import FACT, Progress
 from hub.core.record import (
     NO_KEY,
     ClockEvent,
@@ -139,32 +140,51 @@ def _quarantine(
             Outcome.QUARANTINED, reasons=everything, move=Move(prepared.move_id, "x"),
             facts=(("met", "0"),),
         )  # fmt: skip
-    if not prepared.is_row or (old is not None and _is_beyond_quarantine(prepared, old)):
+    if not prepared.is_row or (old is not None and _is_beyond_quarantine(prepared, old, basis)):
         return Decision(Outcome.QUARANTINED, reasons=everything)
     running = clocks.quarantine_clocks(prepared, old, now, basis)
     state = RecordState(
         Status.QUARANTINED, RecordFlag.NONE, old.version if old else 0, ZERO_CONTENT, sequence,
         prepared.decided_on, prepared.source_version, old.named if old else 0, 0, NEVER,
-        running, old.stages if old else (), prepared.department, prepared.subject_kind,
+        running, old.stages if old else (), _owner(prepared, old, basis), prepared.subject_kind,
         prepared.cause.key,
     )  # fmt: skip
     return Decision(Outcome.QUARANTINED, state=state, reasons=everything)
 
 
-def _is_beyond_quarantine(prepared: Prepared, old: RecordState) -> bool:
+def _is_beyond_quarantine(prepared: Prepared, old: RecordState, basis: Basis) -> bool:
     """Whether a faulty row leaves the record as it stands: it is in use, or not the sender's."""
     if old.status in (Status.LIVE, Status.HELD, Status.MOVED):
         return True
+    if _is_anothers(prepared, old, basis):
+        return True
     return prepared.is_foreign and old.department != prepared.department
+
+
+def _is_anothers(prepared: Prepared, old: RecordState, basis: Basis) -> bool:
+    """Whether a record has an owner for whom the sender may not act.
+
+    The owner is who put it on record, also after it was taken down, or waits for its move. A row
+    that was only ever quarantined has none: a faulty row must not lock out whoever sends a good
+    one. Version 1 asked of live records alone.
+    """
+    has_owner = old.version > 0 or old.status is Status.HELD
+    return basis.decider != "1" and has_owner and _may_not_act(prepared, old, basis) is not None
+
+
+def _not_yours(prepared: Prepared) -> Decision:
+    reasons = (*prepared.reasons, Reason("NOT_YOUR_RECORD", "", "error"))
+    return Decision(Outcome.QUARANTINED, reasons=reasons)
 
 
 def _row(
     view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
 ) -> Decision:
     """A full row, not declared as a correction."""
-    del view
     if old is not None and old.status in (Status.LIVE, Status.HELD):
-        return _row_again(prepared, old, now, basis, sequence)
+        return _row_again(view, prepared, old, now, basis, sequence)
+    if old is not None and _is_anothers(prepared, old, basis):
+        return _not_yours(prepared)
     if old is not None and old.status is not Status.QUARANTINED and _is_older(prepared, old):
         return _superseded(old)  # a straggler must not show again what was taken down
     decision = _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED)
@@ -175,30 +195,38 @@ def _row(
 
 
 def _row_again(
-    prepared: Prepared, old: RecordState, now: int, basis: Basis, sequence: int
+    view: View, prepared: Prepared, old: RecordState, now: int, basis: Basis, sequence: int
 ) -> Decision:
     """A row whose record is live, or held.
 
     A kind that follows another (a commitment performed) is the next version of what that one put
-    on record; what it has followed is stale when it comes again.
+    on record, and so is its own next step; what it has followed is stale when it comes again.
     """
     if old.content == prepared.content:
         return _answered_before(old, "SAME_AS_LIVE")
     is_stale = basis.followed_by(old.kind) == prepared.subject_kind
-    if _is_older(prepared, old) or is_stale:
+    step = _step(view, prepared, old)
+    if _is_older(prepared, old) or is_stale or step < 0:
         return _superseded(old)
     follows = basis.followed_by(prepared.subject_kind) == old.kind
-    if follows and old.status is Status.LIVE:
-        refusal = _may_not_act(prepared, old, basis)
-        if refusal is None:
-            return _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED)
-        return Decision(Outcome.QUARANTINED, reasons=(*prepared.reasons, refusal))
+    if old.status is Status.LIVE and (follows or step > 0):
+        if _may_not_act(prepared, old, basis) is not None:
+            return _not_yours(prepared)
+        return _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED)
     return Decision(
         Outcome.CONFLICTING,
         state=old._replace(flags=old.flags | RecordFlag.CONFLICT),
         reasons=(*prepared.reasons, Reason("UNDECLARED_CHANGE", "", "error")),
         refers_to=old.live_sequence,
     )
+
+
+def _step(view: View, prepared: Prepared, old: RecordState) -> int:
+    """Whether a row is the next step of a performance on record (1), an earlier one (-1), or 0."""
+    stored = view.get(b"d" + prepared.record_key)
+    if prepared.progress is None or stored is None or not old.flags & RecordFlag.PERFORMANCE:
+        return 0
+    return prepared.progress.against(Progress.from_text(stored.decode()))
 
 
 def _answered_before(old: RecordState, code: str) -> Decision:
@@ -245,11 +273,15 @@ def _publish(
         running = clocks.disclosure_clocks(prepared, old, shown, met, now, basis)
     if old is not None:
         running += clocks.unfinished_withdrawals(old, shown | withdraw)
-    timer_at, provisional = index_fields(running)
+    timer_at, flags = index_fields(running)
+    facts: tuple[tuple[str, str], ...] = ()
+    if prepared.progress is not None:
+        flags |= RecordFlag.PERFORMANCE
+        facts = ((FACT, prepared.progress.as_text()),)
     state = RecordState(
-        Status.LIVE, provisional, version, prepared.content, sequence, prepared.decided_on,
+        Status.LIVE, flags, version, prepared.content, sequence, prepared.decided_on,
         prepared.source_version, named_before | shown, shown, timer_at, running,
-        clocks.named_stages(old, shown, withdraw, version), prepared.department,
+        clocks.named_stages(old, shown, withdraw, version), _owner(prepared, old, basis),
         prepared.subject_kind, prepared.cause.key,
     )  # fmt: skip
     return Decision(
@@ -259,7 +291,18 @@ def _publish(
         shown,
         withdraw,
         old.live_sequence if old is not None else NO_SEQUENCE,
+        facts=facts,
     )
+
+
+def _owner(prepared: Prepared, old: RecordState | None, basis: Basis) -> str:
+    """Whose record it is from now on: who puts it on record, and whoever acts for them leaves it.
+
+    Version 1 gave it to the deputy, and its owner could do nothing with it any more.
+    """
+    if basis.decider == "1" or old is None or not old.version:
+        return prepared.department
+    return old.department
 
 
 def _correction(  # noqa: PLR0911 - one return per way a correction can end reads best
@@ -363,6 +406,8 @@ def _moved_in(
     """
     if old is not None and old.status is Status.LIVE:
         return _row(view, prepared, old, now, basis, sequence)
+    if old is not None and _is_anothers(prepared, old, basis):
+        return _not_yours(prepared)
     stored = view.get(b"m" + prepared.move_id)
     note = MoveNote.unpack(stored) if stored is not None else None
     if note is not None and note.verdict == "o":
@@ -449,7 +494,7 @@ def _note_move(
             refers_to=old.live_sequence, facts=facts,
         )  # fmt: skip
     decision = _publish(held, old, now, basis, sequence, Outcome.HELD_RELEASED, prepared.met)
-    return decision._replace(move=released, row=held.row, facts=facts)
+    return decision._replace(move=released, row=held.row, facts=decision.facts + facts)
 
 
 def _refuse_control(

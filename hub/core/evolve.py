@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from hub.core import keys
 from hub.core.keys import MoveNote, SweepCursor
+from hub.core.progress import FACT
 from hub.core.record import NO_KEY, PREFIX, decode_record
 from hub.core.resend import WALK_TOPIC, Walk
-from hub.core.state import NEVER, TIMER_OFFSET, RecordFlag, flags_of, state_end
+from hub.core.state import LIVE_OFFSET, NEVER, TIMER_OFFSET, RecordFlag, flags_of, state_end
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _STATE_AT: Final = PREFIX.size + 1
 """Where the packed state begins, behind the byte that says whether there is one."""
+_LIVE_AT: Final = _STATE_AT + LIVE_OFFSET
 _INPUT_CAUSES: Final = frozenset(b"SCO")
 _RARE_OUTCOMES: Final = frozenset(b"hRBLZmGYykz")
 _NEVER: Final = NEVER.to_bytes(8)
@@ -56,7 +58,11 @@ def _put_state(raw: bytes, changes: MutableMapping[bytes, bytes | None]) -> None
             changes[b"t" + timer_was + record_key] = None
         if timer_at != _NEVER:
             changes[b"t" + timer_at + record_key] = b""
-    if flags_of(raw, _STATE_AT) & RecordFlag.PROVISIONAL:
+    flags = flags_of(raw, _STATE_AT)
+    if flags & RecordFlag.PERFORMANCE and raw[0:8] == raw[_LIVE_AT : _LIVE_AT + 8]:
+        facts = dict(decode_record(raw).facts)
+        changes[b"d" + record_key] = facts[FACT].encode()
+    if flags & RecordFlag.PROVISIONAL:
         changes[b"p" + record_key] = b""
     elif raw[150]:
         changes[b"p" + record_key] = None

@@ -6,6 +6,7 @@
 | `s` + submission key | first receipt: sequence, outcome, basis |
 | `t` + due time + record key | empty: the timer index, in time order |
 | `p` + record key | empty: records with a provisional deadline |
+| `d` + record key | how far a commitment has been performed: its `Progress` as text |
 | `h` + record key | of a record held until its move is known: the move's id, the framed row |
 | `m` + move id | what is known of a move: verdict, record key, targets whose duty was met |
 | `q` + topic id | offset of the last cause read from that topic |

@@ -26,6 +26,8 @@ from hub.core.wire import (
 _HEADER: Final = struct.Struct(">cBI32sQIQQQQ")
 TIMER_OFFSET: Final = _HEADER.size - 8
 """Where `timer_at` stands in a packed state."""
+LIVE_OFFSET: Final = 38
+"""Where `live_sequence` does."""
 _CLOCK: Final = struct.Struct(">BcBQQQI")
 _STAGE: Final = struct.Struct(">BIccQQ")
 NEVER: Final = (1 << 64) - 1
@@ -50,6 +52,8 @@ class RecordFlag:
     """At least one running clock was counted through a year without a holiday notice."""
     CONFLICT: Final = 2
     """Another content was submitted without being declared a correction."""
+    PERFORMANCE: Final = 4
+    """How far a commitment has been performed is known: see `hub.core.progress`."""
 
 
 class ClockKind(StrEnum):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from hub.contracts import Checked
     from hub.core.basis import Basis
+    from hub.core.progress import Progress
     from hub.core.state import RecordState
 
 MAX_DECODED_BYTES = 1024 * 1024
@@ -105,6 +106,8 @@ class Prepared:
     has_errors: bool = False
     is_oversize: bool = False
     is_row: bool = False
+    progress: Progress | None = None
+    """How far a commitment has been performed, where the row says so."""
     is_foreign: bool = False
     """The department does not submit for this authority."""
     row: bytes = b""
@@ -183,6 +186,8 @@ def prepare_submission(
     prepared.keys = (b"r" + prepared.record_key, b"s" + prepared.submission_key)
     if prepared.move_id != NO_KEY:
         prepared.keys += (b"m" + prepared.move_id,)
+    if prepared.progress is not None:
+        prepared.keys += (b"d" + prepared.record_key,)
     return prepared
 
 
@@ -240,6 +245,7 @@ def _check_row(prepared: Prepared, checked: Checked, basis: Basis) -> None:
     prepared.content = checked.content
     if checked.decided_on is not None:
         prepared.decided_on = checked.decided_on.toordinal()
+    prepared.progress = basis.progress_of(checked)
     _identify(prepared, checked, basis)
 
 

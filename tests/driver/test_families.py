@@ -271,6 +271,83 @@ def test_equal_content_is_a_duplicate_and_other_content_is_raised(hub: HubTestDr
     assert (corrected.outcome, corrected.version) == (Outcome.CORRECTED, 3)
 
 
+NONE = {
+    "performance_status": "全部未履行", "unperformed_content": "全部",
+    "liability_pursued": "限期履行", "performance_recognised_on": "2026-10-31",
+}  # fmt: skip
+PART = {**NONE, "performance_status": "部分履行", "performance_recognised_on": "2026-11-01"}
+ALL = {"performance_status": "全部履行", "performance_recognised_on": "2026-11-02"}
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_performance_goes_forward_step_by_step_without_a_correction(
+    hub: HubTestDriver, *, made: bool
+) -> None:
+    """Nothing, a part, all: each recognised later is the next version, also after a restart."""
+    if made:
+        commit(hub)
+    first = commit(hub, PERFORMED, **NONE)
+    hub.crash(lose_disk=True)
+    steps = [first, commit(hub, PERFORMED, **PART), commit(hub, PERFORMED, **ALL)]
+    assert [step.outcome for step in steps] == [Outcome.ACCEPTED] * 3
+    assert [step.version for step in steps] == [v + made for v in (1, 2, 3)]
+    assert {step.record_key for step in steps} == {first.record_key}
+    assert all(step.publish_targets == BOTH for step in steps)
+    assert steps[1].refers_to == first.sequence
+    assert commit(hub, PERFORMED, **ALL).outcome is Outcome.DUPLICATE
+
+
+def test_steps_that_come_in_one_batch_are_steps_all_the_same(hub: HubTestDriver) -> None:
+    """A table of a quarter's performances is read in one transaction."""
+    for row in (NONE, PART, ALL):
+        hub.pipe(DEPARTMENT, PERFORMED, COMPANY, framed(PERFORMED, commitment_row(**row)))
+    assert [record.version for record in hub.run()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("known", "said", "outcome"),
+    [
+        (ALL, PART, Outcome.SUPERSEDED),  # recognised earlier: a straggler
+        (ALL, {**PART, "performance_recognised_on": "2026-11-02"}, Outcome.CONFLICTING),
+        (ALL, {**PART, "performance_recognised_on": ""}, Outcome.CONFLICTING),
+        (PART, {**ALL, "performance_recognised_on": ""}, Outcome.CONFLICTING),
+        (PART, {**ALL, "performance_recognised_on": "2026-11-01"}, Outcome.CONFLICTING),
+        (PART, {**PART, "performance_recognised_on": "2026-11-02"}, Outcome.CONFLICTING),
+        ({**PART, "performance_recognised_on": ""}, ALL, Outcome.ACCEPTED),
+    ],
+)
+def test_what_is_no_step_forward_is_not_taken_for_one(
+    hub: HubTestDriver, known: dict[str, str], said: dict[str, str], outcome: Outcome
+) -> None:
+    """Back, sideways, or without a later day of recognition: a declared correction is the way."""
+    commit(hub)
+    live = commit(hub, PERFORMED, **known)
+    record = commit(hub, PERFORMED, **said)
+    assert record.outcome is outcome
+    if outcome is not Outcome.ACCEPTED:
+        assert (record.publish_targets, record.refers_to) == (0, live.sequence)
+
+
+def test_a_correction_of_a_performance_is_what_the_next_step_is_held_against(
+    hub: HubTestDriver,
+) -> None:
+    """Corrected back to a part, it may be performed wholly once more; so may one put up anew."""
+    commit(hub)
+    commit(hub, PERFORMED, **ALL)
+    hub.advance(3 * 86_400_000)
+    assert correct(hub, PERFORMED, commitment_row(**PART), DEPARTMENT).version == 3
+    again = commit(hub, PERFORMED, **ALL)
+    assert (again.outcome, again.version) == (Outcome.ACCEPTED, 4)
+
+
+def test_another_department_takes_no_step(hub: HubTestDriver) -> None:
+    """It may submit for the unit, and the record is another's."""
+    commit(hub)
+    commit(hub, PERFORMED, **PART)
+    record = say(hub, PERFORMED, commitment_row(**ALL), OTHER_DEPARTMENT)
+    assert (record.outcome, codes(record)) == (Outcome.QUARANTINED, {"NOT_YOUR_RECORD"})
+
+
 def test_only_the_accepting_units_department_recognises_performance(hub: HubTestDriver) -> None:
     """Another department that may submit for the unit may not speak for this one's record."""
     commit(hub)

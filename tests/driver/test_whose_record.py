@@ -107,3 +107,100 @@ def test_another_s_live_record_sent_again_stays_another_s(hub: HubTestDriver) ->
     assert changed.state.department == DEPARTMENT
     kind, content = DEEDS["withdraws"]
     assert codes(say(hub, OTHER_DEPARTMENT, kind, content())) == {"NOT_YOUR_RECORD"}
+
+
+def old_decider(document: dict[str, Any]) -> dict[str, Any]:
+    """The same site under decider 1."""
+    return {**document, "decider": "1"}
+
+
+@pytest.mark.parametrize("deed", ["withdraws", "moves"])
+def test_what_its_owner_took_down_stays_the_owner_s(hub: HubTestDriver, deed: str) -> None:
+    """A stranger neither publishes it anew nor takes it over with a faulty row; the owner may."""
+    kind, content = DEEDS[deed]
+    assert say(hub, DEPARTMENT, kind, content()).outcome is Outcome.WITHDRAWN
+    for row in (licence_row(), licence_row(XK_NR="")):
+        refused = say(hub, OTHER_DEPARTMENT, LICENCE, row)
+        assert (refused.outcome, refused.state) == (Outcome.QUARANTINED, None)
+        assert refused.publish_targets == 0
+    assert codes(say(hub, OTHER_DEPARTMENT, LICENCE, licence_row())) == {"NOT_YOUR_RECORD"}
+    again = say(hub, DEPARTMENT, LICENCE, licence_row())
+    assert (again.outcome, again.version) == (Outcome.ACCEPTED, 3)
+
+
+def test_what_its_owner_spoilt_after_taking_it_down_stays_the_owner_s(hub: HubTestDriver) -> None:
+    """Withdrawn, then sent anew with a fault: it waits in quarantine for its owner alone."""
+    kind, content = DEEDS["withdraws"]
+    say(hub, DEPARTMENT, kind, content())
+    assert say(hub, DEPARTMENT, LICENCE, licence_row(XK_NR="")).outcome is Outcome.QUARANTINED
+    assert codes(say(hub, OTHER_DEPARTMENT, LICENCE, licence_row())) == {"NOT_YOUR_RECORD"}
+    assert say(hub, DEPARTMENT, LICENCE, licence_row()).outcome is Outcome.ACCEPTED
+
+
+def test_a_faulty_row_reserves_nothing() -> None:
+    """What never was on record is nobody's: a stranger's bad row locks out no good one."""
+    hub = HubTestDriver(rows.basis(), now=at("2026-11-02 09:00"))
+    assert say(hub, OTHER_DEPARTMENT, LICENCE, licence_row(XK_NR="")).outcome is Outcome.QUARANTINED
+    mine = say(hub, DEPARTMENT, LICENCE, licence_row())
+    assert mine.outcome is Outcome.ACCEPTED
+    assert mine.state is not None
+    assert mine.state.department == DEPARTMENT
+
+
+def arrive(hub: HubTestDriver, department: str, move_id: str, row: dict[str, str]) -> LedgerRecord:
+    """The half of a move that brings a record here."""
+    content = {
+        "move_id": move_id, "subject_kind": LICENCE, "reason": "代码录入错误",
+        "row": framed(LICENCE, row), "previous_credit_code": OTHER_COMPANY,
+    }  # fmt: skip
+    return say(hub, department, "record.moved_in.v1", content)
+
+
+def test_what_waits_for_its_move_is_not_taken_over() -> None:
+    """A stranger's arrival under another move would leave with the owner's departure."""
+    hub = HubTestDriver(rows.basis(), now=at("2026-11-02 09:00"))
+    assert arrive(hub, DEPARTMENT, MOVE, licence_row()).outcome is Outcome.HELD
+    refused = arrive(hub, OTHER_DEPARTMENT, "cd" * 16, licence_row(XK_NR="食品销售"))
+    assert (refused.outcome, codes(refused)) == (Outcome.QUARANTINED, {"NOT_YOUR_RECORD"})
+    assert refused.state is None
+
+
+def test_what_was_taken_down_does_not_arrive_by_a_stranger_s_move(hub: HubTestDriver) -> None:
+    """The other way to publish anew what another has withdrawn."""
+    kind, content = DEEDS["withdraws"]
+    say(hub, DEPARTMENT, kind, content())
+    refused = arrive(hub, OTHER_DEPARTMENT, MOVE, licence_row())
+    assert (refused.outcome, codes(refused)) == (Outcome.QUARANTINED, {"NOT_YOUR_RECORD"})
+
+
+def test_a_deputy_s_correction_leaves_the_record_to_its_owner() -> None:
+    """Acting for somebody is no taking over: the owner corrects and withdraws as before."""
+    document = rows.basis()
+    document["site"]["departments"][OTHER_DEPARTMENT]["may_act_on"] = [DEPARTMENT]
+    hub = HubTestDriver(document, now=at("2026-11-02 09:00"))
+    say(hub, DEPARTMENT, LICENCE, licence_row())
+    kind, content = DEEDS["corrects"]
+    corrected = say(hub, OTHER_DEPARTMENT, kind, content())
+    assert corrected.outcome is Outcome.CORRECTED
+    assert corrected.department == OTHER_DEPARTMENT
+    assert corrected.state is not None
+    assert corrected.state.department == DEPARTMENT
+    kind, content = DEEDS["withdraws"]
+    assert say(hub, DEPARTMENT, kind, content()).outcome is Outcome.WITHDRAWN
+    for row, outcome in ((licence_row(XK_NR=""), "q"), (licence_row(), "a")):
+        shown = say(hub, OTHER_DEPARTMENT, LICENCE, row)
+        assert shown.outcome == outcome
+        assert shown.state is not None
+        assert shown.state.department == DEPARTMENT
+
+
+def test_decider_1_asks_of_live_records_alone() -> None:
+    """Ledgers of version 1 replay as they were written."""
+    hub = HubTestDriver(old_decider(rows.basis()), now=at("2026-11-02 09:00"))
+    say(hub, DEPARTMENT, LICENCE, licence_row())
+    kind, content = DEEDS["withdraws"]
+    say(hub, DEPARTMENT, kind, content())
+    again = say(hub, OTHER_DEPARTMENT, LICENCE, licence_row())
+    assert again.outcome is Outcome.ACCEPTED
+    assert again.state is not None
+    assert again.state.department == OTHER_DEPARTMENT

@@ -282,6 +282,13 @@ def _lists_and_commitments(hub: HubTestDriver) -> None:
             say(DELISTED, exit_row(**debtor, exited_on="2026-12-02"), COURT)
             say(PERFORMED, commitment_row(**promisor, **done), DEPARTMENT)
         hub.run()
+        if n == 5:  # performed in part, then wholly, then somebody else's word on it
+            part = {"performance_status": "部分履行", "performance_recognised_on": "2026-12-01"}
+            owed = {"unperformed_content": "一人未补", "liability_pursued": "限期补齐"}
+            further = promisor | {"commitment_code": "33090220261120000009"}
+            say(PERFORMED, commitment_row(**further, **part, **owed), DEPARTMENT)
+            say(PERFORMED, commitment_row(**further, **done), OTHER_DEPARTMENT)
+            say(PERFORMED, commitment_row(**further, **done), DEPARTMENT)
         if n == 3:  # one of them comes back, and its old promise comes late
             say(LISTED, listing_row(**debtor), COURT)
             say(MADE, commitment_row(**promisor), DEPARTMENT)
