@@ -12,12 +12,16 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.errors import ConfigurationError
+from hub.kafka_access import OPERATOR
+from hub.rights import users_of, wanted_rights
 from hub.site import AGENT_WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hub.rights import Right
     from hub.site import Site
+    from hub.topics import SiteNames, TopicFamily
 
 _SPECIMEN: Final = "courier", "province", 9110
 _BEGIN: Final = "# for each process: courier-province 9110"
@@ -103,6 +107,53 @@ def rendered(text: str, processes: tuple[Process, ...], file: str, prefix: str) 
     Raises `ConfigurationError` for a block that is never closed or inside another.
     """
     return _USER.sub(prefix, "".join(_repeated(text, processes, file)))
+
+
+_USERS_HEAD: Final = """\
+# Kafka's users and what each may do. Strimzi's user operator makes a Secret of each name, with the
+# password, which the pods mount. Made by `hub deploy render` from topics/*.yaml and the site, right
+# for right what `hub topics apply` grants: both say the same, so neither undoes the other.
+"""
+_USER_RESOURCE: Final = """\
+---
+apiVersion: kafka.strimzi.io/v1
+kind: KafkaUser
+metadata:
+  name: {user}
+  labels: {{strimzi.io/cluster: hub}}
+spec:
+  authentication: {{type: scram-sha-512}}
+"""
+_USER_RIGHTS: Final = """\
+  authorization:
+    type: simple
+    acls:
+"""
+_RESOURCE_TYPES: Final = {"transactional_id": "transactionalId"}
+"""Strimzi's word where it is not ours."""
+
+
+def kafka_users(families: tuple[TopicFamily, ...], names: SiteNames) -> str:
+    """Return `kubernetes/kafka-users.yaml`: every user of the site, and the operator.
+
+    The operator has no rights of its own: `kafka.yaml` names it as the super user.
+    """
+    rights = sorted(wanted_rights(families, names))
+    blocks = [_USERS_HEAD, _USER_RESOURCE.format(user=OPERATOR)]
+    for user in users_of(families, names):
+        blocks += (_USER_RESOURCE.format(user=user), _USER_RIGHTS)
+        blocks += (_acl(right) for right in rights if right.user == user)
+    return "".join(blocks)
+
+
+def _acl(right: Right) -> str:
+    """A line of a user's list. Names of ours need no quotes in YAML."""
+    kind = _RESOURCE_TYPES.get(right.resource, right.resource)
+    pattern = "prefix" if right.is_prefix else "literal"
+    return (
+        f"      - resource: {{type: {kind}, name: {right.name}, patternType: {pattern}}}\n"
+        f"        operations: [{right.operation.capitalize()}]\n"
+    )
 
 
 def _repeated(text: str, processes: tuple[Process, ...], file: str) -> Iterator[str]:

@@ -18,6 +18,7 @@ from confluent_kafka.admin import (
 )
 
 from hub.adapters.kafka_topics import TIMEOUT_SECONDS, unavailable
+from hub.errors import ConfigurationError
 from hub.kafka_access import KafkaAccess
 from hub.secret import Secret
 
@@ -86,9 +87,22 @@ class KafkaUsers:
 
 
 def ensure_password(file: Path) -> None:
-    """Write a new password for its owner's eyes only, unless there is one."""
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as text:
-            text.write(secrets.token_urlsafe(_PASSWORD_BYTES) + "\n")
+    """Write a new password for its owner's eyes only, unless there is one.
+
+    Raises `ConfigurationError` where nothing can be written, as in a mounted Secret.
+    """
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w", encoding="ascii") as text:
+                text.write(secrets.token_urlsafe(_PASSWORD_BYTES) + "\n")
+    except OSError as error:
+        raise ConfigurationError(
+            "口令文件不能创建",
+            f"the password file cannot be made: {error.strerror}",
+            remedy_zh="检查目录权限；在 Kubernetes 上用户由 Strimzi 建立：等它建好后重试",
+            remedy_en="check the folder's permissions; on Kubernetes Strimzi makes the users: try "
+            "again when it has",
+            file=str(file),
+        ) from error

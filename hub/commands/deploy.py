@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from hub.deployment import processes_of, rendered
+from hub.deployment import kafka_users, processes_of, rendered
 from hub.errors import ConfigurationError
 from hub.repository import DEPLOY
 from hub.site import load_site
+from hub.topics import names_of, read_families
 
 _FOLDERS = ("systemd", "kafka", "kubernetes", "prometheus")
 _FILES = ("compose.yaml",)
@@ -53,6 +54,8 @@ def render(*, site_folder: Path, folder: Path) -> None:
                 file.read_text(encoding="utf-8"), processes, str(file), loaded.site.prefix
             )
             file.write_text(text, encoding="utf-8")
+    users = kafka_users(read_families(), names_of(loaded.site))
+    (folder / "kubernetes" / "kafka-users.yaml").write_text(users, encoding="utf-8")
     (folder / "systemd" / "ports").mkdir()
     for process in processes:
         if process.instance:

@@ -13,9 +13,13 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from hub.deployment import Process
+from hub.kafka_access import OPERATOR
 from hub.repository import DEPLOY, ROOT
+from hub.rights import Right, users_of, wanted_rights
+from hub.site import load_site
+from hub.topics import names_of, read_families
 from tests.deploy.commands import parsed
-from tests.deploy.county import county, processes
+from tests.deploy.county import SITE, county, processes
 
 SCHEMAS = Path(__file__).with_name("schemas")
 Document = dict[str, Any]
@@ -100,7 +104,9 @@ def test_every_resource_is_one(where: Callable[[], Path]) -> None:
     """Kubernetes' own schema and Strimzi's own classes; unknown fields are refused."""
     found = resources(where())
     assert {problem for one in found for problem in problems_of_resource(one)} == set()
-    assert {"Kafka", "KafkaNodePool", "StatefulSet", "Job"} <= {one["kind"] for one in found}
+    assert {"Kafka", "KafkaNodePool", "KafkaUser", "StatefulSet", "Job"} <= {
+        one["kind"] for one in found
+    }
 
 
 def test_every_manifest_is_applied() -> None:
@@ -119,6 +125,7 @@ def test_the_schemas_find_mistakes() -> None:
         ("StatefulSet", ("spec", "template", "spec"), "terminationGracePeriod"),
         ("Kafka", ("spec", "kafka", "listeners", 0), "tsl"),
         ("KafkaNodePool", ("spec",), "replica"),
+        ("KafkaUser", ("spec", "authentication"), "kind"),
         ("NetworkPolicy", ("spec",), "egres"),
     ):
         one = a_copy_of(kind)
@@ -160,6 +167,59 @@ def test_a_container_has_its_own_password_and_nobody_else_s(process: Process) ->
     assert mounted[0]["items"] == [{"key": "password", "path": user}]
     extra = {"postgres"} if process.kind in {"projector", "reconciler"} else set()
     assert set(service(process)["secrets"]) == {user, *extra}
+
+
+def test_strimzi_makes_every_password_that_is_mounted() -> None:
+    """A Secret that no `KafkaUser` makes would keep its pod waiting for ever."""
+    users = {one["metadata"]["name"] for one in resources(county()) if one["kind"] == "KafkaUser"}
+    pods = [
+        one["spec"]["template"]["spec"]
+        for one in resources(county())
+        if one["kind"] in {"StatefulSet", "Job"}
+    ]
+    mounted = [
+        volume["secret"]["secretName"]
+        for pod in pods
+        for volume in pod["volumes"]
+        if volume["name"] == "kafka"
+    ]
+    assert len(mounted) == len(processes()) + 1
+    assert set(mounted) <= users
+    (kafka,) = (one for one in resources(county()) if one["kind"] == "Kafka")
+    assert kafka["spec"]["kafka"]["authorization"]["superUsers"] == [OPERATOR]
+
+
+def test_a_kafka_user_may_do_what_topics_apply_grants_and_nothing_else() -> None:
+    """Two hands on the same rights: what one grants, the other must not take back."""
+    site = load_site(SITE).site
+    families, names = read_families(), names_of(site)
+    made = [one for one in resources(county()) if one["kind"] == "KafkaUser"]
+    assert [one["metadata"]["name"] for one in made] == [OPERATOR, *users_of(families, names)]
+    for one in made:
+        assert one["metadata"]["labels"] == {"strimzi.io/cluster": "hub"}
+        assert one["spec"]["authentication"] == {"type": "scram-sha-512"}
+    found = [
+        Right(
+            one["metadata"]["name"],
+            operation.lower(),
+            {"transactionalId": "transactional_id"}.get(acl["resource"]["type"])
+            or acl["resource"]["type"],
+            acl["resource"]["name"],
+            is_prefix=acl["resource"]["patternType"] == "prefix",
+        )
+        for one in made
+        for acl in one["spec"].get("authorization", {"acls": []})["acls"]
+        for operation in acl["operations"]
+    ]
+    assert len(found) == len(set(found))
+    assert set(found) == wanted_rights(families, names)
+
+
+def test_the_users_as_they_stand_are_the_county_s() -> None:
+    """The one manifest that is made whole: `hub deploy render` for the county writes it."""
+    name = "kubernetes/kafka-users.yaml"
+    stands = (DEPLOY / name).read_text(encoding="utf-8")
+    assert stands == (county() / name).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("process", processes(), ids=lambda process: process.unit)

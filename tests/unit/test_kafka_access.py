@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.adapters.kafka_users import ensure_password
 from hub.errors import ConfigurationError
 from hub.kafka_access import KafkaAccess, access_from_files
 from hub.secret import Secret, read_secret
@@ -80,3 +81,10 @@ def test_a_user_without_a_password_file_is_told_who_makes_one(tmp_path: Path) ->
     with pytest.raises(ConfigurationError, match=r"demo\.worker\.receipts") as refused:
         access_from_files("host:9092", "demo.worker.receipts", tmp_path)
     assert "hub topics apply" in str(refused.value)
+
+
+def test_a_password_that_cannot_be_written_is_told_with_its_remedy(tmp_path: Path) -> None:
+    """In a pod the folder is a mounted Secret: no traceback, and no user with a lost password."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="Strimzi"):
+        ensure_password(tmp_path / "file" / "folder" / "county.worker.cases")
