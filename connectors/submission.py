@@ -8,7 +8,6 @@ submitted sealed, so that the count is whole and the legal clock can run.
 
 import base64
 import json
-import re
 from collections.abc import Mapping
 from enum import Enum
 from hashlib import sha256
@@ -41,6 +40,7 @@ from hub.domain.credit_code import (
     assess_credit_code,
     check_credit_code,
     is_citizen_id,
+    is_masked_citizen_id,
     is_possible_old_citizen_id,
     normalise_credit_code,
     organisation_part_is_valid,
@@ -72,8 +72,6 @@ _KIND_LABELS: Final = {
 """Words people use for a kind, besides the contract's own title."""
 _PERSON: Final = "PERSON"
 """The code of 自然人 in every list of categories of subjects."""
-_MASKED_ID: Final = re.compile(r"[1-9][0-9]{5,9}[*\uff0a]{4,8}[0-9X]{1,4}")
-"""A citizen's number as court sites show it. 32 to 35 people fit: it is treated as the number."""
 
 
 class TextSealer(Protocol):
@@ -401,10 +399,10 @@ def _names_person(code: str) -> bool:
     tells such a number from a company's.
     """
     plain = normalise_credit_code(code)
-    if is_possible_old_citizen_id(plain) or _MASKED_ID.fullmatch(plain):
+    if is_possible_old_citizen_id(plain):
         return True
     is_company = check_credit_code(plain) is None and organisation_part_is_valid(plain)
-    return is_citizen_id(plain) and not is_company
+    return not is_company and (is_citizen_id(plain) or is_masked_citizen_id(plain))
 
 
 def _is_withdrawn(fields: Mapping[str, str]) -> bool:

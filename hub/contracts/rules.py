@@ -9,7 +9,8 @@ rule: its own reason has been given.
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from hub.contracts.schema import Identity, Role, Schema
+from hub.contracts.schema import Hint, Identity, Role, Schema
+from hub.contracts.values import holds_old_or_masked_id
 from hub.domain.dates import read_date
 
 
@@ -25,6 +26,8 @@ _PERSON: Final = "自然人"
 _INDIVIDUAL_BUSINESS: Final = "个体工商户"
 _OTHER: Final = "其他"
 _COMMITMENT_CODE: Final = 20
+_KEY_DIGITS: Final = 32
+_DIGEST_DIGITS: Final = 64
 
 
 def person_not_enabled(schema: Schema) -> list[Rule]:
@@ -133,6 +136,34 @@ def count_is_named_by_month_and_kind(schema: Schema) -> list[Rule]:
     return [Rule("NUMBER_NOT_DERIVED", number, is_broken)]
 
 
+def keys_are_whole(schema: Schema) -> list[Rule]:
+    """Keys one after the other, 32 hex digits each: half a key is none, and no list of keys."""
+
+    def is_torn(number: int) -> Rule:
+        return Rule("VALUE_UNREADABLE", number, lambda row, _: len(row[number]) % _KEY_DIGITS > 0)
+
+    return [
+        is_torn(number)
+        for number, field in enumerate(schema.fields)
+        if field.hint is Hint.HEX and (field.length or 0) > _DIGEST_DIGITS
+    ]
+
+
+def no_old_or_masked_id(schema: Schema) -> list[Rule]:
+    """No citizen's number of 15 digits or with stars in any text, whoever may see the text."""
+
+    def is_personal(number: int) -> Rule:
+        return Rule(
+            "PERSONAL_ID_IN_TEXT", number, lambda row, _: holds_old_or_masked_id(row[number])
+        )
+
+    return [
+        is_personal(number)
+        for number, field in enumerate(schema.fields)
+        if field.hint is Hint.TEXT and not field.sealed
+    ]
+
+
 RULES: Final[dict[str, Callable[[Schema], list[Rule]]]] = {
     maker.__name__: maker
     for maker in (
@@ -146,6 +177,8 @@ RULES: Final[dict[str, Callable[[Schema], list[Rule]]]] = {
         no_performance_yet,
         recognised_in_order,
         count_is_named_by_month_and_kind,
+        keys_are_whole,
+        no_old_or_masked_id,
     )
 }
 

@@ -16,6 +16,8 @@ from hub.domain.code_lists import read_code
 from hub.domain.credit_code import (
     assess_credit_code,
     is_citizen_id,
+    is_masked_citizen_id,
+    is_possible_old_citizen_id,
     is_registration_number,
     organisation_part_is_valid,
 )
@@ -119,6 +121,26 @@ def personal_flaws(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+_OLD_OR_MASKED: Final = re.compile(
+    r"(?<![0-9A-Za-z])[1-9][0-9]{2,13}(?:[0-9]|[*#Xx\u00d7\u00b7\u2022\u25cb\u25cf]){3,14}"
+    r"[0-9Xx]?(?![0-9A-Za-z*])"
+)
+_ID_LENGTHS: Final = frozenset({15, 18})
+
+
+def holds_old_or_masked_id(text: str) -> bool:
+    """Whether a text holds a citizen's number that proves nothing: of 15 digits, or masked.
+
+    Contracts ask for this by `no_old_or_masked_id`; what the eye takes for a person is one.
+    """
+    plain = text if text.isascii() else text.translate(_FULL_WIDTH)
+    return any(
+        len(found) in _ID_LENGTHS
+        and (is_possible_old_citizen_id(found) or is_masked_citizen_id(found))
+        for found in _OLD_OR_MASKED.findall(plain)
+    )
+
+
 def free_text(field: Field, normalise: Callable[[str], str] | None = None) -> Reader:
     """The careful reader of a free text: required, length in characters, characters, persons.
 
@@ -164,12 +186,19 @@ def _amount(field: Field) -> Reader:
 _COUNT: Final = re.compile(r"[0-9]{1,12}|[0-9]{1,3}(?:,[0-9]{3}){1,3}")
 
 
-def _count(text: str) -> str | Flawed:
+def _count(field: Field) -> Reader:
     """A whole number of things: digits, thousands commas allowed; canonical without both."""
-    text = clean(text).translate(_FULL_WIDTH)
-    if text and _COUNT.fullmatch(text) is None:
-        return Flawed(text, ("COUNT_UNREADABLE",))
-    return str(int(text.replace(",", ""))) if text else ""
+
+    def read(text: str) -> str | Flawed:
+        text = clean(text).translate(_FULL_WIDTH)
+        if text and _COUNT.fullmatch(text) is None:
+            return Flawed(text, ("COUNT_UNREADABLE",))
+        number = str(int(text.replace(",", ""))) if text else ""
+        if field.length is not None and len(number) > field.length:
+            return Flawed(number, ("FIELD_TOO_LONG",))
+        return number
+
+    return read
 
 
 def _month(text: str) -> str | Flawed:
@@ -264,7 +293,7 @@ _READERS: Final[dict[Hint, Callable[[Field, frozenset[str]], Reader]]] = {
     Hint.DATE: lambda _, __: _dated(read_date),
     Hint.DATE_TO: lambda _, __: _dated(read_valid_to),
     Hint.AMOUNT: lambda field, _: _amount(field),
-    Hint.COUNT: lambda _, __: _count,
+    Hint.COUNT: lambda field, _: _count(field),
     Hint.MONTH: lambda _, __: _month,
     Hint.CODE: lambda field, _: _coded(field),
     Hint.CODE_SET: lambda field, _: _coded(field),

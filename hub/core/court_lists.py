@@ -68,8 +68,9 @@ def whole_lists(parts: Iterable[SnapshotRow]) -> list[FullList]:
         first = next(iter(found.values()))
         octets = b"".join(found[number].entries for number in sorted(found))
         keys = frozenset(octets[at : at + _KEY] for at in range(0, len(octets), _KEY))
-        if len(found) != first.parts or len(keys) != first.entry_count:
-            continue
+        is_whole = len(found) == first.parts and len(keys) == first.entry_count
+        if not is_whole or sha256(b"".join(sorted(keys))).hexdigest() != first.entries_digest:
+            continue  # what it lacks would be taken for exits
         full = FullList(
             first.court_code,
             first.court_name,

@@ -10,6 +10,7 @@ GB 11714 weights are 3*6^i mod 11, 6 is 1/2 and 35 = 2 (mod 11); GB 11643 weight
 11 and 13 = 2 (mod 11). The tests repeat each check digit by digit.
 """
 
+import re
 from datetime import date
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -161,6 +162,20 @@ def is_possible_old_citizen_id(text: str) -> bool:
         and _is_birth_date("19" + text[6:12])
         and not is_registration_number(text)
     )
+
+
+_MASKED: Final = re.compile(
+    "[1-9][0-9]{2,13}[*#Xx\u00d7\u00b7\u2022\u25cb\u25cf]{3,14}[0-9Xx]{0,4}"
+)
+_MASKED_LENGTHS: Final = range(11, 23)
+
+
+def is_masked_citizen_id(text: str) -> bool:
+    """Whether a half-width text could be a citizen's number with some of its digits hidden.
+
+    With month and day hidden, as court sites do it, 32 to 35 numbers fit: it is the number.
+    """
+    return len(text) in _MASKED_LENGTHS and _MASKED.fullmatch(text) is not None
 
 
 @remembered(100_000)

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
@@ -144,8 +144,8 @@ class Teller:
         """Return the reminder that was accepted with this ledger record, if its department is."""
         if record.outcome is not Outcome.ACCEPTED or record.kind != _REMINDER:
             return None
-        decoded = self._contracts.by_kind[_REMINDER].decode(record.cause.value)
-        row = {name: str(value) for name, value in decoded.items()}
+        contract = self._contracts.by_kind[_REMINDER]
+        row = contract.check(contract.decode(record.cause.value), date.max).canonical
         if row["recipient"] not in self._departments:
             return None
         return Reminder(

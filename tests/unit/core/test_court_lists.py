@@ -79,6 +79,12 @@ def test_a_part_that_lacks_entries_is_no_list() -> None:
     assert whole_lists([part([1, 2], count=3)]) == []
 
 
+def test_a_list_that_is_not_what_its_digest_says_is_no_list() -> None:
+    """As many keys as declared, and another one among them: an exit would be found that is none."""
+    told, other = part([1, 2]), part([1, 3])
+    assert whole_lists([told._replace(entries=other.entries)]) == []
+
+
 @given(st.sets(st.integers(0, 20)), st.sets(st.integers(0, 20)))
 def test_exits_and_entries_are_the_two_differences(listed: set[int], live: set[int]) -> None:
     """Every entry is on both sides, or named once on the side where it is missing."""
