@@ -1,5 +1,6 @@
 """Values of a database -> the text a clerk would have written, or the fault they are."""
 
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta, timezone
 from datetime import time as time_of_day
 from decimal import Decimal
@@ -23,7 +24,9 @@ def value_text(value: object) -> tuple[str, str]:
     if isinstance(value, Decimal):
         return _decimal_text(value), ""
     if isinstance(value, datetime) and value.tzinfo is not None:
-        value = value.astimezone(BEIJING).replace(tzinfo=None)
+        with suppress(OverflowError):
+            value = value.astimezone(BEIJING)
+        value = value.replace(tzinfo=None)
     if isinstance(value, bytes | bytearray | memoryview):
         flag = _FLAGS.get(bytes(value))
         return (flag, "") if flag is not None else ("", BYTES_FAULT)
@@ -47,7 +50,8 @@ def _decimal_text(value: Decimal) -> str:
 def as_stored(moment: datetime | date | int) -> str | int:
     """Return a stamp or number as it stands in a cursor entry."""
     if isinstance(moment, datetime) and moment.tzinfo is not None:
-        moment = moment.astimezone(UTC)
+        with suppress(OverflowError):  # the first hours of year 1, in Beijing's zone
+            moment = moment.astimezone(UTC)
     return moment if isinstance(moment, int) else moment.isoformat()
 
 

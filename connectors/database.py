@@ -340,7 +340,9 @@ class DatabaseSource:
         is_back = clock is not None and low is not None and _before(clock, low)
         is_outbox = self._described.outbox is not None
         keeps = self._described.keeps_rows and not is_outbox
-        is_gone = top is None or (low is not None and _before(top, low))
+        # A quiet outbox's highest number is the mark itself: only one below it was numbered anew.
+        least = self._high if is_outbox else low
+        is_gone = top is None or (least is not None and _before(top, least))
         if not is_back and not (is_gone and (keeps or (is_outbox and top is not None))):
             return
         raise SourceError(
@@ -498,9 +500,12 @@ class DatabaseSource:
             return high + 1
         stamp = self._described.stamp
         overlap = timedelta(seconds=stamp.overlap_seconds if stamp is not None else 0.0)
-        if isinstance(high, datetime):
-            return high - overlap
-        return (datetime.combine(high, time_of_day()) - overlap).date()
+        try:
+            if isinstance(high, datetime):
+                return high - overlap
+            return (datetime.combine(high, time_of_day()) - overlap).date()
+        except OverflowError:  # 0001-01-01, what some systems write for "never": nothing is below
+            return None
 
 
 def _before(one: Order, other: Order) -> bool:

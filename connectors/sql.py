@@ -130,8 +130,28 @@ class _WrittenZonedMoment(psycopg_datetime.TimestamptzLoader):
         return _or_text(super().load, data)
 
 
+class _WrittenTime(psycopg_datetime.TimeLoader):
+    """24:00 is a time of day to the server, and to no one else."""
+
+    def load(self, data: Any) -> Any:  # noqa: ANN401 - a driver's signature
+        return _or_text(super().load, data)
+
+
+class _WrittenZonedTime(psycopg_datetime.TimetzLoader):
+    def load(self, data: Any) -> Any:  # noqa: ANN401 - a driver's signature
+        return _or_text(super().load, data)
+
+
+class _WrittenInterval(psycopg_datetime.IntervalLoader):
+    def load(self, data: Any) -> Any:  # noqa: ANN401 - a driver's signature
+        return _or_text(super().load, data)
+
+
 _AS_WRITTEN: Final[dict[str, Any]] = {
     "date": _WrittenDate,
+    "time": _WrittenTime,
+    "timetz": _WrittenZonedTime,
+    "interval": _WrittenInterval,
     "timestamp": _WrittenMoment,
     "timestamptz": _WrittenZonedMoment,
 }
@@ -140,7 +160,7 @@ _AS_WRITTEN: Final[dict[str, Any]] = {
 def _or_text(load: Any, data: Any) -> Any:  # noqa: ANN401 - a driver's signature
     try:
         return load(data)
-    except psycopg.DataError:
+    except (psycopg.DataError, OverflowError):
         return bytes(data).decode("utf-8", "replace")
 
 
@@ -234,10 +254,9 @@ class SqlTable:
         """
         schema, _, plain = self._described.table.rpartition(".")
         with self._session() as session:
-            found = {
-                each["name"]: kind_of(each["type"])
-                for each in sa.inspect(session).get_columns(plain, schema=schema or None)
-            }
+            listed = sa.inspect(session).get_columns(plain, schema=schema or None)
+            found = {each["name"]: kind_of(each["type"]) for each in listed}
+            nullable = [each["name"] for each in listed if each.get("nullable", True)]
         missing = [name for name in self._described.columns if name not in found]
         if missing:
             raise SourceError(
@@ -246,7 +265,24 @@ class SqlTable:
                 "处理办法：与部门核对表结构，修正来源文件中的列名后重新启动\n"
                 "Remedy: ask the department; mend the names in the source's file, then start again"
             )
+        self._refuse_rows_without_key([name for name in nullable if name in self._described.key])
         return {name: found[name] for name in self._described.columns}
+
+    def _refuse_rows_without_key(self, nullable: Sequence[str]) -> None:
+        """No page that begins behind a key finds a row without one: it would never be read."""
+        if not nullable:
+            return
+        columns = self._table.c
+        absent = sa.or_(*(columns[name].is_(None) for name in nullable))
+        with self._session() as session:
+            if session.execute(sa.select(self._keys[0]).where(absent).limit(1)).first() is None:
+                return
+        raise SourceError(
+            f"表 {self._described.table} 中有行的主键列为空（NULL）：{'、'.join(nullable)}\n"
+            f"{self._described.table} has rows whose key is NULL: {', '.join(nullable)}\n"
+            "处理办法：请部门补齐这些行的主键，或在来源文件中换用不为空的列\n"
+            "Remedy: ask the department to fill the key in, or name other columns as the key"
+        )
 
     def standing(self, *, is_zoned: bool) -> Standing:
         """Return clock and highest stamp or number, of one moment."""

@@ -49,6 +49,19 @@ def _texts(value: object) -> object:
     return value
 
 
+def _checked_url(text: str) -> str:
+    """Raises `ValueError` for another dialect, and for a password, however it is written."""
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise ValueError("not a URL: postgresql://USER@HOST:PORT/DATABASE") from None
+    if url.drivername not in DRIVERS:
+        raise ValueError(f"unknown dialect; one of {', '.join(DRIVERS)}")
+    if url.password is not None or any("pass" in name.casefold() for name in url.query):
+        raise ValueError("口令不能写在这里 / the password belongs into password_file")
+    return text
+
+
 Columns = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
 
 
@@ -103,6 +116,11 @@ class ResultTable(StrictModel):
     """When it is not the database of the rows."""
     password_file: Path | None = None
 
+    @field_validator("url")
+    @classmethod
+    def _known_and_without_password(cls, text: str) -> str:
+        return _checked_url(text) if text else text
+
 
 class TableFile(StrictModel):
     """One database source."""
@@ -131,15 +149,7 @@ class TableFile(StrictModel):
     @field_validator("url")
     @classmethod
     def _known_and_without_password(cls, text: str) -> str:
-        try:
-            url = make_url(text)
-        except ArgumentError:
-            raise ValueError("not a URL: postgresql://USER@HOST:PORT/DATABASE") from None
-        if url.drivername not in DRIVERS:
-            raise ValueError(f"unknown dialect; one of {', '.join(DRIVERS)}")
-        if url.password is not None:
-            raise ValueError("口令不能写在这里 / the password belongs into password_file")
-        return text
+        return _checked_url(text)
 
     @field_validator("compare_at")
     @classmethod

@@ -14,6 +14,7 @@ from connectors.submission import UNREADABLE, Submission
 from hub.bootstrap import load_repository_contracts
 from hub.commands.validate import RowValidator, tell
 from hub.contracts import Contracts, Fault
+from hub.contracts.values import personal_flaws
 from hub.errors import ConfigurationError
 from hub.site import LoadedSite, load_site
 
@@ -90,9 +91,9 @@ def _content(contracts: Contracts, submission: Submission) -> list[str]:
     contract, row = read
     return [
         f"{field.name} {field.zh} = "
-        + (_MASKED if field.personal or field.sealed else str(row[field.name]))
+        + (_MASKED if field.personal or field.sealed or personal_flaws(said) else said)
         for field in contract.schema.fields
-        if row[field.name] and isinstance(row[field.name], str)
+        if (said := row[field.name]) and isinstance(said, str)
     ]
 
 

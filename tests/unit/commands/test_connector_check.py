@@ -110,9 +110,16 @@ def test_a_typo_is_refused_with_its_line(trial: Trial, old: str, new: str, line:
     assert "处理办法" in result.output
 
 
-def test_a_password_in_the_address_is_refused_and_not_shown(trial: Trial) -> None:
-    """It belongs into a file of its own."""
-    result = trial.check(trial.text.replace("hub@", "hub:geheim@"))
+@pytest.mark.parametrize("where", ["rows", "rows, as a parameter", "result"])
+def test_a_password_in_the_address_is_refused_and_not_shown(trial: Trial, where: str) -> None:
+    """It belongs into a file of its own, however it is written and whichever database it is of."""
+    text = {
+        "rows": trial.text.replace("hub@", "hub:geheim@"),
+        "rows, as a parameter": trial.text.replace("/hub\n", "/hub?password=geheim\n", 1),
+        "result": trial.text + "result: {table: r, url: 'postgresql://hub:geheim@127.0.0.1/hub'}\n",
+    }[where]
+    assert text != trial.text
+    result = trial.check(text)
     assert result.exit_code == 2
     assert "password_file" in result.output
     assert "geheim" not in result.output
@@ -148,3 +155,21 @@ def test_a_file_no_site_names_is_refused(tmp_path: Path, trial: Trial) -> None:
     result = CliRunner().invoke(hub, ["connector", "check", str(other)])
     assert result.exit_code == 2
     assert "databases:" in result.output
+
+
+def test_a_citizens_number_in_a_text_is_masked(trial: Trial, table: TablePlace) -> None:
+    """The row is refused for it; what is shown of it must not be what it is refused for."""
+    table.put(3, table.server.now(), no="许3号 110101199003078515")
+    result = trial.check()
+    assert "PERSONAL_ID_IN_TEXT" in result.output
+    assert "110101199003078515" not in result.output
+
+
+def test_a_time_of_day_python_cannot_hold_is_no_reason_to_stop(
+    trial: Trial, table: TablePlace
+) -> None:
+    """24:00 is one to PostgreSQL: it stays as the server writes it, and the row is judged."""
+    table.server.execute(f"ALTER TABLE {table.table} ADD until TIME")
+    table.server.execute(f"UPDATE {table.table} SET until = '24:00'")
+    result = trial.check(trial.text.replace("XK_FRDB: {always: 甲某}", "XK_NR: until"))
+    assert "24:00" in result.output

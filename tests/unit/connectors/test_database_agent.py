@@ -1,10 +1,14 @@
 """The database connector on real servers: every row version once, late commits, refusals."""
 
 import json
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from connectors.submission import Submission
 from hub.errors import SourceError
@@ -224,3 +228,68 @@ def test_a_department_may_clear_its_rows_away(tmp_path: Path, server: Server) ->
         place.put(2, server.now())
         place.drain()
         assert place.submitted_keys == [1, 2]
+
+
+def test_a_row_without_a_key_stops_the_source(tmp_path: Path, server: Server) -> None:
+    """Behind the first page nobody would ever find it: that is said, and not passed over."""
+    with closing(TablePlace(tmp_path, server, key="no")) as place:
+        for number in range(1, 6):
+            place.put(number, server.now() - minutes(5))
+        place.put(6, server.now() - minutes(5), no=None)
+        with pytest.raises(SourceError, match="主键列为空"):
+            place.drain()
+        server.execute(f"UPDATE {place.table} SET no = '许6号' WHERE id = 6")
+        place.drain()
+        assert len(place.submissions) == 6
+
+
+def test_stamps_at_the_beginning_of_time_are_stamps(place: TablePlace) -> None:
+    """Some systems write 0001-01-01 for never: no window begins before it."""
+    place.put(1, datetime(1, 1, 1))  # noqa: DTZ001 - as the column holds it
+    place.drain()
+    place.put(2, datetime(1, 1, 1))  # noqa: DTZ001 - as the column holds it
+    place.drain()
+    assert place.submitted_keys == [1, 2]
+
+
+@contextmanager
+def _connections_break(place: TablePlace, every: int) -> Iterator[list[str]]:
+    """End the connection under every so manieth page, between its statement and its answer."""
+    broken: list[str] = []
+    pages = 0
+
+    def before(connection: sa.Connection, _cursor: object, statement: str, *_rest: Any) -> None:  # noqa: ANN401 - an event's arguments
+        nonlocal pages
+        if place.table not in statement or "ORDER BY" not in statement:
+            return
+        pages += 1
+        if pages % every == 0:
+            is_postgres = place.server.dialect == "postgresql"
+            name = "pg_backend_pid()" if is_postgres else "CONNECTION_ID()"
+            number = connection.connection.cursor()
+            number.execute(f"SELECT {name}")
+            process = (number.fetchone() or (0,))[0]
+            place.server.execute(
+                f"SELECT pg_terminate_backend({process})" if is_postgres else f"KILL {process}"
+            )
+            broken.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", before)
+    try:
+        yield broken
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", before)
+
+
+def test_a_connection_that_breaks_in_the_middle_of_a_poll_loses_nothing(place: TablePlace) -> None:
+    """It is tried again from what is committed: each row once, no number with two rows."""
+    for number in range(1, 9):
+        place.put(number, place.server.now() - minutes(3))
+    agent, _ = place.agent()
+    rounds = iter(range(60))
+    with _connections_break(place, every=3) as broken:
+        agent.run(stop=lambda: next(rounds, None) is None)
+    assert len(broken) >= 3
+    place.drain()
+    assert numbers(place.submissions) == list(range(1, 9))
+    assert sorted(place.submitted_keys) == list(range(1, 9))

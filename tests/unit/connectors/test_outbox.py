@@ -77,3 +77,20 @@ def test_events_may_be_cleared_away_but_not_numbered_anew(place: TablePlace) -> 
     place.put(2, None)
     with pytest.raises(SourceError, match="accept-reset"):
         place.drain()
+
+
+def test_an_outbox_that_is_quiet_for_long_is_not_taken_for_one_that_was_reset(
+    place: TablePlace,
+) -> None:
+    """Its highest number is then the mark itself: nothing was emptied, nothing is new."""
+    for number in range(1, 6):
+        place.put(number, None)
+    agent, _ = place.agent()
+    place.drain(agent)
+    for _ in range(3):
+        place.seconds += 200
+        agent.step()
+    place.drain()
+    place.put(6, None)
+    place.drain()
+    assert place.submitted_keys == list(range(1, 7))
