@@ -2,10 +2,13 @@
 
 A file appears whole: temporary name, fsync, rename, fsync of the folder; its manifest the same way
 after it. Whoever polls sees a file without a manifest, or both, and never half of one.
+
+Others write here, too: no link or pipe they put there is followed, written through or waited for.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -100,13 +103,13 @@ class DropFolder:
         return (self.out / str(name)).exists()
 
     def content(self, name: FileName) -> bytes:
-        """Return a file's bytes."""
-        return (self.out / str(name)).read_bytes()
+        """Return a file's bytes; none of what is no ordinary file."""
+        return _read(self.out / str(name))[0] or b""
 
     def manifest(self, name: FileName) -> bytes:
         """Return the bytes of a file's manifest; none when it is not there."""
         try:
-            return (self.out / f"{name}{MANIFEST}").read_bytes()
+            return _read(self.out / f"{name}{MANIFEST}")[0] or b""
         except FileNotFoundError:
             return b""
 
@@ -136,27 +139,40 @@ class DropFolder:
         )
 
     def read_ack(self, name: str) -> tuple[bytes | None, Mark | None]:
-        """Return an acknowledgement file's bytes and mark; no bytes when it is none to be read.
-
-        A pipe or link put there must neither block nor lead elsewhere.
-        """
+        """Return an acknowledgement file's bytes and mark; no bytes when it is none to be read."""
         try:
-            handle = os.open(self.acks / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            return _read(self.acks / name, LARGEST_ACK_BYTES)
         except OSError:
             return None, None
-        try:
-            told = os.fstat(handle)
-            mark = Mark(told.st_size, told.st_mtime_ns, told.st_ino)
-            if not stat.S_ISREG(told.st_mode) or told.st_size > LARGEST_ACK_BYTES:
-                return None, mark
-            with open(handle, "rb", closefd=False) as file:
-                return file.read(LARGEST_ACK_BYTES), mark
-        finally:
-            os.close(handle)
+
+
+def _read(path: Path, largest: int | None = None) -> tuple[bytes | None, Mark | None]:
+    """Return an ordinary file's bytes, none above `largest`, and what it looks like from outside.
+
+    Of a link or a pipe no bytes. Raises `OSError`.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return None, None
+        raise
+    try:
+        told = os.fstat(handle)
+        mark = Mark(told.st_size, told.st_mtime_ns, told.st_ino)
+        if not stat.S_ISREG(told.st_mode) or (largest is not None and told.st_size > largest):
+            return None, mark
+        with open(handle, "rb", closefd=False) as file:
+            return file.read(-1 if largest is None else largest), mark
+    finally:
+        os.close(handle)
 
 
 def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
+    """Write a new file: what bears the name already, a link to elsewhere perhaps, is taken away."""
+    path.unlink(missing_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+    with os.fdopen(handle, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

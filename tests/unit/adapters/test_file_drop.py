@@ -435,6 +435,29 @@ def test_a_pipe_a_link_and_a_huge_file_are_no_acknowledgements(
     assert place.problems() == {"unreadable_ack": 4}
 
 
+def test_a_link_in_the_way_of_a_file_is_not_written_through(place: Place, tmp_path: Path) -> None:
+    """The other side may write to the folder: where its link leads to must stay as it is."""
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"somebody else's")
+    name = f"001501_20261103_00001.{place.layout}"
+    for ending in ("", ".manifest.json"):
+        (place.out / f".{name}{ending}.part").symlink_to(precious)
+    assert isinstance(dict(place.work.file([licence(1)]))[licence(1).delivery], Filed)
+    assert precious.read_bytes() == b"somebody else's"
+    assert place.names() == [name]
+    assert not (place.out / name).is_symlink()
+
+
+def test_a_pipe_and_a_link_under_our_names_are_no_files_of_ours(place: Place) -> None:
+    """A courier that starts with an empty book must not wait for one, nor read elsewhere."""
+    os.mkfifo(place.out / "001501_20261103_00001.xml")
+    os.mkfifo(place.out / "001501_20261103_00001.xml.manifest.json")
+    (place.out / "001501_20261103_00002.xml").symlink_to("/etc/passwd")
+    place.start(lose_book=True)
+    place.look()
+    assert place.work.ask(licence(1).delivery) == Unfiled()
+
+
 def test_names_others_give_their_files_are_not_logged(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
