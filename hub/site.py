@@ -6,13 +6,18 @@ Kinds of record live in code; instances live here.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import yaml
 from pydantic import Field, model_validator
 
 from hub.errors import ConfigurationError
 from hub.typed_yaml import StrictModel, read_typed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
 Sharing = Literal["public", "government", "authorised"]
@@ -287,6 +292,37 @@ class LoadedSite(StrictModel):
     def path(self, relative: Path) -> Path:
         """A path of the site folder; absolute ones stay."""
         return self.folder / relative
+
+    def secret_files(self) -> tuple[Path, ...]:
+        """Every file the site calls `…_file`, and those its database sources call so.
+
+        Keys, tokens, passwords, addresses that hold one. A source's file that cannot be read is
+        passed over: whoever runs it says what is wrong with it.
+        """
+        sources = [
+            self.path(each.file)
+            for department in self.site.departments
+            for each in department.databases
+        ]
+        named = [self.path(path) for path in _called_file(self.site.model_dump())]
+        for source in sources:
+            with suppress(OSError, UnicodeDecodeError, yaml.YAMLError):
+                content = yaml.safe_load(source.read_text(encoding="utf-8"))
+                named += [source.parent / path for path in _called_file(content)]
+        return tuple(dict.fromkeys(named))
+
+
+def _called_file(value: object) -> Iterator[Path]:
+    """Every path under a key that ends in `_file`."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if str(key).endswith("_file") and isinstance(inner, str | Path):
+                yield Path(inner)
+            else:
+                yield from _called_file(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _called_file(inner)
 
 
 def load_site(folder: Path) -> LoadedSite:

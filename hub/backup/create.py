@@ -27,7 +27,7 @@ from hub.errors import ConfigurationError, IntegrityError, UnavailableError
 from hub.topics import KEPT_FOR_EVER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from hub.kafka_access import KafkaAccess
     from hub.site import LoadedSite
@@ -57,7 +57,7 @@ def create(
     rebuilt from the ledger. Raises `ConfigurationError` (folder in use), `IntegrityError` (the
     ledger has lost its beginning) and `UnavailableError`.
     """
-    _take_empty(folder)
+    take_empty(folder)
     try:
         return _create(loaded, folder, access, dsn, state_folder, tell, basis, with_secrets)
     except OSError as error:
@@ -78,7 +78,7 @@ def _create(
         tables = export_tables(dsn, site.prefix, folder / "postgres")
     tell("账簿 books")
     _copy_books(state_folder, site.site, folder / "state")
-    left_out = _pack_site(loaded, folder / "site.tar", with_secrets=with_secrets)
+    left_out = pack_site(loaded, folder / "site.tar", with_secrets=with_secrets)
     stored = _copy_topics(loaded, access, folder / "topics", tell)
     manifest = Manifest(
         site=site.site,
@@ -98,8 +98,9 @@ def _create(
     return manifest
 
 
-def _take_empty(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+def take_empty(folder: Path) -> None:
+    """What is in a backup is for the operator's eyes alone, whatever the umask."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise ConfigurationError(
             "备份目录不是空的",
@@ -108,6 +109,7 @@ def _take_empty(folder: Path) -> None:
             remedy_en="give every backup a folder of its own",
             file=str(folder),
         )
+    folder.chmod(0o700)
 
 
 def _copy_topics(
@@ -176,42 +178,37 @@ def _copy_file(path: Path, target: Path) -> None:
         book.backup(copy)
 
 
-def _pack_site(loaded: LoadedSite, target: Path, *, with_secrets: bool) -> tuple[str, ...]:
+def pack_site(loaded: LoadedSite, target: Path, *, with_secrets: bool) -> tuple[str, ...]:
     """The site folder as it is, with rulebook and calendar where they lie outside it.
 
-    Secrets go in only when asked for, and are named in the manifest otherwise.
+    Secrets go in only when asked for and where they lie in it; what is left out, links that lead
+    out of the folder too, is returned by name. Links within it, as Kubernetes makes them, become
+    files.
     """
-    secrets = frozenset() if with_secrets else _secrets_of(loaded)
-    left_out: list[str] = []
+    home = loaded.folder.resolve()
+    named = {one.resolve() for one in loaded.secret_files()}
+    secrets = frozenset() if with_secrets else named
+    # What lies outside the site folder is never in its backup, and somebody must know.
+    left_out = sorted(str(one) for one in named if not one.is_relative_to(home))
     with tarfile.open(target, "w") as packed:
         target.chmod(0o600)
         for path in sorted(loaded.folder.rglob("*")):
             name = path.relative_to(loaded.folder).as_posix()
-            if not path.is_file() or path.is_symlink():
+            file = path.resolve()
+            if not file.is_file() or _is_of_a_mount(name):
                 continue
-            if path.resolve() in secrets or (not with_secrets and "secrets" in path.parts):
+            is_secret = file in secrets or (not with_secrets and "secrets" in name.split("/"))
+            if is_secret or not file.is_relative_to(home):  # a link to anything of the machine's
                 left_out.append(name)
             else:
-                packed.add(path, name, recursive=False)
+                packed.add(file, name, recursive=False)
         for part in (loaded.site.rulebook, loaded.site.calendar):
             path = loaded.path(part).resolve()
-            if not path.is_relative_to(loaded.folder.resolve()):
+            if not path.is_relative_to(home):
                 packed.add(path, f"{BASIS_FOLDER}/{path.name}", recursive=False)
     return tuple(left_out)
 
 
-def _secrets_of(loaded: LoadedSite) -> frozenset[Path]:
-    """Every file that the site names as `…_file`: keys, tokens, passwords."""
-
-    def named(value: object) -> Iterator[Path]:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                if str(key).endswith("_file") and isinstance(inner, Path):
-                    yield loaded.path(inner).resolve()
-                else:
-                    yield from named(inner)
-        elif isinstance(value, (list, tuple)):
-            for inner in value:
-                yield from named(inner)
-
-    return frozenset(named(loaded.site.model_dump()))
+def _is_of_a_mount(name: str) -> bool:
+    """Whether this is Kubernetes' own copy of a file, which a link beside it leads to."""
+    return any(part.startswith("..") for part in name.split("/"))

@@ -48,8 +48,10 @@ def restore_folders(folder: Path, site_folder: Path, state_folder: Path) -> Mani
     with tarfile.open(folder / "site.tar") as packed:
         packed.extractall(site_folder, filter="data")
     _point_to_basis(site_folder)
-    if (folder / "state").exists():
-        shutil.copytree(folder / "state", state_folder, dirs_exist_ok=True)
+    for home in homes:  # of this site, and of no other on the same machine
+        stored = folder / "state" / home.relative_to(state_folder)
+        if stored.exists():
+            shutil.copytree(stored, home, dirs_exist_ok=True)
     return manifest
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -28,6 +29,8 @@ from hub.site import LoadedSite, load_site
 
 _MARKS: Final = {Level.OK: "✓", Level.WARNING: "!", Level.FAULT: "✗"}
 _PATIENCE_SECONDS: Final = 2.0
+_AT_HOME: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""This machine's ports are not asked through a proxy of the environment."""
 
 
 @click.command("doctor")
@@ -68,6 +71,7 @@ def _examine(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
     yield from machine.clock_of_site(loaded)
     yield from machine.disks(loaded, settings)
     yield from machine.secret_files(loaded, settings)
+    yield from machine.drop_folders(loaded)
     yield from machine.certificates(loaded, settings)
     try:
         access = parts.require_kafka(OPERATOR)
@@ -92,7 +96,7 @@ def _examine(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
             yield from cluster.waiting(access, loaded.site, tables)
     except HubError as error:
         yield _not_made("look-ups", error)
-    yield from _workers(loaded)
+    yield from workers(loaded)
 
 
 def _not_made(check: str, error: HubError) -> Symptom:
@@ -153,26 +157,30 @@ def _adopted(loaded: LoadedSite, adopted: bytes | None) -> Symptom:
     )
 
 
-def _workers(loaded: LoadedSite) -> Iterator[Symptom]:
+def workers(loaded: LoadedSite) -> Iterator[Symptom]:
     """Health of the site's processes on the ports they have on one machine (`hub deploy list`)."""
     silent = []
     for process in processes_of(loaded.site):
-        address = f"http://127.0.0.1:{process.port}/health"
-        try:
-            with urllib.request.urlopen(address, timeout=_PATIENCE_SECONDS) as answer:
-                report = json.load(answer)
-        except urllib.error.HTTPError as error:
-            seconds = json.load(error).get("seconds_since_progress", 0)
+        report = _health(process.port)
+        if report is None:
+            silent.append(process.unit)
+        elif report.get("worker") not in {process.worker, process.kind}:
+            yield Symptom(
+                "workers", Level.WARNING, "WORKER_IS_ANOTHER",
+                f"{process.unit} 的端口 {process.port} 上应答的不是它",
+                f"something else answers on port {process.port} of {process.unit}",
+                "ss -ltnp 查看是谁", "ss -ltnp shows who",
+            )  # fmt: skip
+        elif report.get("status") != "ok":
+            seconds = report.get("seconds_since_progress", "?")
             yield Symptom(
                 "workers", Level.FAULT, "WORKER_STALLED",
-                f"{process.unit} 已 {seconds:.0f} 秒无进展",
-                f"{process.unit} has not got on for {seconds:.0f} s",
+                f"{process.unit} 已 {seconds} 秒无进展",
+                f"{process.unit} has not got on for {seconds} s",
                 "看它的日志", "look at its log",
             )  # fmt: skip
-        except (OSError, ValueError):
-            silent.append(process.unit)
         else:
-            yield ok("workers", f"{process.unit} 正常", f"{report.get('worker')} is well")
+            yield ok("workers", f"{process.unit} 正常", f"{process.unit} is well")
     if silent:
         yield Symptom(
             "workers", Level.WARNING, "WORKER_NOT_HERE",
@@ -181,3 +189,21 @@ def _workers(loaded: LoadedSite) -> Iterator[Symptom]:
             "在别处运行的忽略；否则 systemctl status",
             "never mind those that run elsewhere; else systemctl status",
         )  # fmt: skip
+
+
+def _health(port: int) -> dict[str, object] | None:
+    """What answers on a port says of itself; empty: it is no worker, None: nobody is there."""
+    try:
+        try:
+            with _AT_HOME.open(
+                f"http://127.0.0.1:{port}/health", timeout=_PATIENCE_SECONDS
+            ) as told_by:
+                told = json.load(told_by)
+        except urllib.error.HTTPError as error:
+            with error:
+                told = json.load(error)
+    except (ValueError, http.client.HTTPException):
+        return {}
+    except OSError:
+        return None
+    return told if isinstance(told, dict) else {}

@@ -30,8 +30,6 @@ _OLDEST_POSTGRES: Final = 150_000
 _CLOCK_WARNING, _CLOCK_FAULT = 2.0, 30.0
 _WAIT_WARNING, _WAIT_FAULT = 60.0, 900.0
 _DELIVERY_WARNING, _DELIVERY_FAULT = 3_600.0, 86_400.0
-_PEEK: Final = 200
-"""Offsets looked at for the first record that waits: markers lie between."""
 _READ_TO: LiteralString = """
 SELECT cause_topic AS topic, partition, max(cause_offset) AS last FROM entries
 WHERE cause_kind IN ('submission', 'control', 'outcome') GROUP BY cause_topic, partition
@@ -165,9 +163,9 @@ def _oldest_input(
         position = max(start, last.get(place, -1) + 1)
         if position >= end:
             continue
-        for batch in read_place(access, place, position, min(end, position + _PEEK)):
-            for record in batch:
-                age = (real_now - (record.timestamp or real_now)) / 1000
-                if age > oldest:
-                    oldest, where = age, place[0]
+        # The first batch there is; markers and whole transactions thrown away may lie before it.
+        for record in next(read_place(access, place, position, end), []):
+            age = (real_now - (record.timestamp or real_now)) / 1000
+            if age > oldest:
+                oldest, where = age, place[0]
     return oldest, where

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import shutil
 import socket
 import ssl
@@ -18,6 +19,7 @@ from cryptography import x509
 
 from hub.doctor.symptom import Level, Symptom, judged, ok
 from hub.domain.calendar import WorkingCalendar
+from hub.kafka_access import OPERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,6 +50,7 @@ def disks(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
     for department in loaded.site.departments:
         for source in department.files:
             folders += [loaded.path(source.inbox), loaded.path(source.results)]
+    folders += [loaded.path(one.drop.folder) for one in loaded.site.targets if one.drop is not None]
     seen: set[int] = set()
     for folder in folders:
         place = folder
@@ -67,20 +70,32 @@ def disks(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
 
 
 def secret_files(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
-    """Every `…_file` of the site, and the Kafka passwords: there, and closed to others."""
-    files = [loaded.path(path) for path in _named(loaded.site.model_dump())]
-    if settings.kafka_secrets is not None and settings.kafka_secrets.is_dir():
-        files += sorted(path for path in settings.kafka_secrets.iterdir() if path.is_file())
+    """Every secret of site and database sources, Kafka's and PostgreSQL's: there, closed to others.
+
+    An empty file is none.
+    """
+    files = list(loaded.secret_files())
+    if settings.postgres_password_file is not None:
+        files.append(settings.postgres_password_file)
+    if settings.kafka_secrets is not None:
+        passwords = settings.kafka_secrets
+        kept = sorted(each for each in passwords.glob("*") if each.is_file())
+        files += kept or [passwords / OPERATOR]
     good = 0
     for file in files:
         try:
-            mode = file.stat().st_mode
+            told = file.stat()
         except OSError:
+            told = None
+        if told is None or not told.st_size:
             yield Symptom(
-                "secrets", Level.FAULT, "SECRET_MISSING", f"{file} 不存在", f"{file} is missing",
-                "按 site.yaml 创建该文件", "make the file that site.yaml names",
+                "secrets", Level.FAULT, "SECRET_MISSING", f"{file} 不存在或为空",
+                f"{file} is missing or empty",
+                "创建站点或数据库来源文件所指的该文件",
+                "make the file that the site or its source names",
             )  # fmt: skip
             continue
+        mode = told.st_mode
         if mode & _TOO_OPEN:
             yield Symptom(
                 "secrets", Level.WARNING, "SECRET_TOO_OPEN", f"{file} 可被他人读写",
@@ -91,17 +106,28 @@ def secret_files(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
     yield ok("secrets", f"{good} 个秘密文件就绪", f"{good} secret files are in place")
 
 
-def _named(value: object) -> Iterator[Path]:
-    """Every path of a site that is called `…_file`."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if str(key).endswith("_file") and isinstance(inner, Path):
-                yield inner
-            else:
-                yield from _named(inner)
-    elif isinstance(value, (list, tuple)):
-        for inner in value:
-            yield from _named(inner)
+def drop_folders(loaded: LoadedSite) -> Iterator[Symptom]:
+    """Whether `out` may be written and `ack` read where a target takes files."""
+    for target in loaded.site.targets:
+        if target.drop is None or target.retired:
+            continue
+        folder = loaded.path(target.drop.folder)
+        wanted = {folder / "out": os.R_OK | os.W_OK | os.X_OK, folder / "ack": os.R_OK | os.X_OK}
+        closed = [
+            str(one) for one, how in wanted.items() if not (one.is_dir() and os.access(one, how))
+        ]
+        if closed:
+            yield Symptom(
+                "folders", Level.FAULT, "DROP_FOLDER_CLOSED",
+                f"{target.id}：{'、'.join(closed)} 不存在或无权限",
+                f"{target.id}: {', '.join(closed)} not there, or closed to this user",
+                "挂载目录，给投递进程的用户 out 的写权限与 ack 的读权限",
+                "mount it; the courier's user writes out and reads ack",
+            )  # fmt: skip
+        else:
+            yield ok(
+                "folders", f"{target.id} 的投递目录可用", f"{target.id}: its drop folder is open"
+            )
 
 
 def calendar(content: Mapping[str, object], today: dt.date) -> Iterator[Symptom]:
@@ -124,7 +150,7 @@ def certificates(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
             continue
         try:
             ends = _served_until(address.hostname, address.port or 443)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             yield Symptom(
                 "certificates", Level.WARNING, "CERTIFICATE_NOT_SEEN",
                 f"{target.id}：无法取得证书（{error}）", f"{target.id}: no certificate ({error})",
@@ -133,7 +159,17 @@ def certificates(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
         else:
             yield _ends(target.id, ends, now)
     if settings.kafka_ca is not None:
-        for certificate in x509.load_pem_x509_certificates(settings.kafka_ca.read_bytes()):
+        try:
+            kept = x509.load_pem_x509_certificates(settings.kafka_ca.read_bytes())
+        except (OSError, ValueError):
+            yield Symptom(
+                "certificates", Level.FAULT, "CERTIFICATE_NOT_READ",
+                f"{settings.kafka_ca} 无法读取或不是 PEM 证书",
+                f"{settings.kafka_ca} cannot be read or holds no certificate (PEM)",
+                "核对 HUB_KAFKA_CA", "check HUB_KAFKA_CA",
+            )  # fmt: skip
+            return
+        for certificate in kept:
             yield _ends(settings.kafka_ca.name, certificate.not_valid_after_utc, now)
 
 

@@ -2,8 +2,10 @@
 
 import datetime as dt
 import json
+import threading
 import tomllib
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from hub import VERSION
+from hub.commands.doctor import workers
+from hub.deployment import Process
 from hub.doctor import machine
 from hub.doctor.symptom import Level, Symptom, judged
 from hub.repository import DEPLOY, ROOT
@@ -66,6 +70,95 @@ def test_a_missing_secret_is_a_fault_and_an_open_one_a_warning(site: LoadedSite)
         (site.folder / "secrets" / name).write_text("x", encoding="ascii")
         (site.folder / "secrets" / name).chmod(0o644)
     assert "SECRET_TOO_OPEN" in codes(machine.secret_files(site, Settings()))
+
+
+def test_passwords_of_database_sources_and_kafka_are_looked_at(site: LoadedSite) -> None:
+    """`site.yaml` names neither; an empty file, or an empty folder, is no password."""
+    folder = site.folder
+    (folder / "secrets/token").write_text("t", encoding="ascii")
+    (folder / "secrets/token").chmod(0o600)
+    assert codes(machine.secret_files(site, Settings())) == {"OK": Level.OK}
+    department = "- {id: market, name_zh: 局, databases: [{name: licences, file: source.yaml}]}"
+    text = SITE.format(deploy=DEPLOY).replace("departments: []", f"departments:\n  {department}")
+    (folder / "site.yaml").write_text(text, encoding="utf-8")
+    (folder / "source.yaml").write_text("password_file: secrets/exchange\n", encoding="utf-8")
+    with_source = load_site(folder)
+    for empty in (False, True):
+        if empty:
+            (folder / "secrets/exchange").touch(mode=0o600)
+        (missing, _) = machine.secret_files(with_source, Settings())
+        assert missing.code == "SECRET_MISSING"
+        assert "exchange" in missing.en
+    (folder / "kafka").mkdir()
+    found = machine.secret_files(site, Settings(kafka_secrets=folder / "kafka"))
+    assert any(one.code == "SECRET_MISSING" and "operator" in one.en for one in found)
+
+
+DROP = """\
+targets:
+  - {id: nation, name_zh: 国家, number: 1, kind: file, role: report, public: false,
+     clearance: [public], kinds: [], drop: {folder: drop, layout: xml, sender: s, receiver: r,
+     departments: {}, tables: {}}}
+"""
+
+
+def test_a_drop_folder_that_is_not_mounted_is_a_fault(tmp_path: Path) -> None:
+    """Its courier would only wait."""
+    text = SITE.format(deploy=DEPLOY)
+    (tmp_path / "site.yaml").write_text(text[: text.index("targets:")] + DROP, encoding="utf-8")
+    site = load_site(tmp_path)
+    assert codes(machine.drop_folders(site)) == {"DROP_FOLDER_CLOSED": Level.FAULT}
+    (tmp_path / "drop/out").mkdir(parents=True)
+    (found,) = machine.drop_folders(site)
+    assert "ack" in found.en
+    assert "out" not in found.en
+    (tmp_path / "drop/ack").mkdir()
+    assert codes(machine.drop_folders(site)) == {"OK": Level.OK}
+
+
+def test_a_certificate_that_cannot_be_read_is_told_and_ends_nothing(
+    site: LoadedSite, tmp_path: Path
+) -> None:
+    """The doctor is asked exactly when something is wrong."""
+    (tmp_path / "ca.pem").write_text("no certificate", encoding="ascii")
+    for name in ("ca.pem", "absent.pem"):
+        found = codes(machine.certificates(site, Settings(kafka_ca=tmp_path / name)))
+        assert found["CERTIFICATE_NOT_READ"] is Level.FAULT
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "code"),
+    [
+        (200, {"worker": "courier.province", "status": "ok"}, "OK"),
+        (503, {"worker": "courier.province", "status": "stalled"}, "WORKER_STALLED"),
+        (200, {"worker": "courier.city", "status": "ok"}, "WORKER_IS_ANOTHER"),
+        (404, None, "WORKER_IS_ANOTHER"),
+        (200, [1], "WORKER_IS_ANOTHER"),
+    ],
+)
+def test_only_a_worker_that_says_who_it_is_counts_as_well(
+    site: LoadedSite, monkeypatch: pytest.MonkeyPatch, status: int, said: object, code: str
+) -> None:
+    """Whatever else listens on its port proves nothing, and breaks nothing."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(b"<html>" if said is None else json.dumps(said).encode())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    process = Process("courier", "province", server.server_port)
+    monkeypatch.setattr("hub.commands.doctor.processes_of", lambda _site: (process,))
+    try:
+        assert [one.code for one in workers(site)] == [code]
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_full_disk_is_told_before_it_is_full(

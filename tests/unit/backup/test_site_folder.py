@@ -1,0 +1,92 @@
+"""The site folder in a backup: whole, without secrets unless asked for, for one pair of eyes."""
+
+import stat
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from hub.backup.create import pack_site, take_empty
+from hub.repository import DEPLOY
+from hub.site import LoadedSite, load_site
+
+SITE = f"""\
+site: trial
+name_zh: 试点
+prefix: trial.
+partitions: 2
+rulebook: {DEPLOY}/rulebooks/national-2026.yaml
+calendar: {DEPLOY}/calendars/cn-2007-2026.json
+sealing_key_file: keys/sealing
+departments:
+  - id: market
+    name_zh: 市场监管局
+    databases: [{{name: licences, file: sources/licences.yaml}}]
+targets: []
+"""
+SOURCE = """\
+password_file: ../keys/exchange
+result: {table: r, password_file: /elsewhere/result}
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> LoadedSite:
+    """A site with a key, and a database source whose password the site itself does not name."""
+    folder = tmp_path / "secrets" / "site"  # above the site folder the name means nothing
+    for name, text in {
+        "site.yaml": SITE, "keys/sealing": "k", "keys/exchange": "p", "secrets/other": "o",
+        "sources/licences.yaml": SOURCE,
+    }.items():  # fmt: skip
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+    return load_site(folder)
+
+
+def packed(site: LoadedSite, folder: Path, *, with_secrets: bool) -> tuple[set[str], set[str]]:
+    """Names inside and names left out."""
+    left_out = pack_site(site, folder / "site.tar", with_secrets=with_secrets)
+    with tarfile.open(folder / "site.tar") as tar:
+        assert all(member.isreg() for member in tar)
+        return set(tar.getnames()), set(left_out)
+
+
+def test_no_password_is_in_a_backup_that_nobody_asked_for(site: LoadedSite, tmp_path: Path) -> None:
+    """Neither those the site names nor those its database sources name; all are told."""
+    inside, left_out = packed(site, tmp_path, with_secrets=False)
+    assert {"site.yaml", "sources/licences.yaml"} <= inside
+    assert left_out == {"keys/sealing", "keys/exchange", "secrets/other", "/elsewhere/result"}
+    assert not inside & left_out
+
+
+def test_what_lies_outside_the_site_folder_is_told_even_with_secrets(
+    site: LoadedSite, tmp_path: Path
+) -> None:
+    """Whoever asked for secrets must not believe they are all there."""
+    inside, left_out = packed(site, tmp_path, with_secrets=True)
+    assert {"keys/sealing", "keys/exchange", "secrets/other"} <= inside
+    assert left_out == {"/elsewhere/result"}
+
+
+def test_a_folder_of_links_is_packed_as_files(site: LoadedSite, tmp_path: Path) -> None:
+    """Kubernetes mounts a ConfigMap so; a link to elsewhere on the machine is left out."""
+    data = site.folder / "..2026_11_26"
+    data.mkdir()
+    (site.folder / "site.yaml").rename(data / "site.yaml")
+    (site.folder / "..data").symlink_to("..2026_11_26")
+    (site.folder / "site.yaml").symlink_to("..data/site.yaml")
+    (site.folder / "passwd").symlink_to("/etc/passwd")
+    inside, left_out = packed(site, tmp_path, with_secrets=True)
+    assert "site.yaml" in inside
+    assert not [name for name in inside if name.startswith("..")]
+    assert "passwd" in left_out
+
+
+def test_a_backup_is_for_the_operators_eyes_alone(tmp_path: Path) -> None:
+    """It holds every submission; a folder that others could look into is closed to them."""
+    for name in ("new", "there"):
+        folder = tmp_path / name
+        if name == "there":
+            folder.mkdir(mode=0o755)
+        take_empty(folder)
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
