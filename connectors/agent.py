@@ -97,6 +97,8 @@ class Batch(NamedTuple):
     cursors: CursorChanges
     finished: str = ""
     """`read` or `unreadable` when this batch ends a file; else empty."""
+    compared: Mapping[str, float] = {}
+    """What a comparison found, when this batch ends one: rows `vanished` and `missed`."""
 
 
 class Source(Protocol):
@@ -140,7 +142,7 @@ class Route:
 
 Report = Callable[[str, Mapping[str, float]], None]
 """Called with what to count: `rows_submitted` by kind, `files_read` by result, `step` with
-`progress` 1 or 0."""
+`progress` 1 or 0, `compared` with rows `vanished` and `missed`."""
 
 
 def _say_nothing(what: str, counts: Mapping[str, float]) -> None:
@@ -227,6 +229,8 @@ class Agent:
         self._report("rows_submitted", Counter(each.kind for each in batch.submissions))
         if batch.finished:
             self._report("files_read", {batch.finished: 1.0})
+        if batch.compared:
+            self._report("compared", batch.compared)
         return True
 
     def run(self, *, stop: Callable[[], bool], poll_seconds: float = 1.0) -> None:

@@ -490,7 +490,8 @@ class DatabaseSource:
         high = None if self._high is None else as_stored(self._high)
         day = current.day + (_FILL if found.missed_count else "")
         statement = reconciler.statement(found, current.day)
-        return self._intend(Intent(sequence, {}, high, (statement,), day))
+        counts = {"vanished": float(found.vanished_count), "missed": float(found.missed_count)}
+        return self._intend(Intent(sequence, {}, high, (statement,), day))._replace(compared=counts)
 
     def _low(self, high: Order | None) -> Order | None:
         """From where rows are read: what is below can no longer appear."""

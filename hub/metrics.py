@@ -142,9 +142,19 @@ class Metrics:
             "files taken by connectors: read, unreadable",
         )  # fmt: skip
         self.cursor_age = self._gauge(
-            "hub_cursor_age_seconds", ("department",),
+            "hub_cursor_age_seconds", ("department", "source"),
             "接入端游标距上次前进的时间",
             "time since a connector's cursor last moved",
+        )  # fmt: skip
+        self.source_stopped = self._gauge(
+            "hub_source_stopped", ("department", "source"),
+            "来源是否已停下、等人处理（1 为是）",
+            "1 when a source has stopped and waits for a person",
+        )  # fmt: skip
+        self.rows_differing = self._gauge(
+            "hub_source_rows_differing", ("department", "source", "difference"),
+            "最近一次全表对账的差异行数：vanished 表中已无，missed 漏报",
+            "rows the last daily comparison found: vanished from the table, missed by the hub",
         )  # fmt: skip
         self.receipts = self._counter(
             "hub_receipts_total", ("department", "outcome"),

@@ -11,11 +11,15 @@ import json
 import logging
 import re
 import sys
+import threading
 import traceback
 from datetime import UTC, datetime
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from hub.errors import HubError
+
+if TYPE_CHECKING:
+    from types import TracebackType
 
 FIELDS: Final = (
     "topic", "partition", "offset", "sequence", "department", "target", "kind", "outcome", "stage",
@@ -57,12 +61,31 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logging(worker: str, level: str = "INFO", stream: TextIO = sys.stderr) -> None:
-    """Send every log of this process to `stream` as JSON; replaces what was configured."""
+    """Send every log of this process to `stream` as JSON; replaces what was configured.
+
+    What ends the process or a thread of it is logged so, too: Python's own last words would quote
+    the text of a foreign exception.
+    """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter(worker))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    sys.excepthook = _last_words
+    threading.excepthook = lambda told: _last_words(
+        told.exc_type, told.exc_value or told.exc_type(), told.exc_traceback
+    )
+
+
+def _last_words(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Log what nobody has caught; ending on purpose is no news."""
+    if not issubclass(kind, SystemExit | KeyboardInterrupt):
+        logging.getLogger("hub").critical(
+            "程序错误，未能处理 / a fault of the hub's own, caught by nobody",
+            exc_info=(kind, error, trace),
+        )
 
 
 def _masked(text: str) -> str:

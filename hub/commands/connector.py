@@ -86,9 +86,11 @@ def command(  # noqa: PLR0913 - click hands over each option by name
     metrics = Metrics(contracts.by_kind)
     health = Health("connector")
     stop = threading.Event()
-    threads = []
+    threads: list[ConnectorThread] = []
+    watches: list[Watch] = []
     for connection in connections_of(loaded, department, source):
-        watch = _Watch(connection, metrics, health, stop, drain=drain)
+        watch = Watch(connection, metrics, health, stop, drain=drain)
+        watches.append(watch)
         folder = settings.state_folder / "connectors" / loaded.site.site / connection.name
         principal = f"worker.connector.{connection.department.id}"
         access = parts.require_kafka(loaded.site.user(principal))
@@ -99,14 +101,14 @@ def command(  # noqa: PLR0913 - click hands over each option by name
             answer = partial(
                 run_results, loaded, connection, table, access, folder, watch.should_stop
             )
-            threads.append(_ConnectorThread(f"{connection.name} (result)", answer))
+            threads.append(ConnectorThread(f"{connection.name} (result)", answer, watch.stopped))
         else:
             make = _files(file_source(loaded, connection, contracts, frozenset(abandon)))
         work = partial(
             run_connector, loaded, connection, make, access, folder,
             watch.report, watch.should_stop, poll_seconds,
         )  # fmt: skip
-        threads.append(_ConnectorThread(connection.name, work))
+        threads.append(ConnectorThread(connection.name, work, watch.stopped))
     with ExitStack() as open_parts:
         if metrics_port is not None:
             open_parts.enter_context(
@@ -118,6 +120,8 @@ def command(  # noqa: PLR0913 - click hands over each option by name
         while any(thread.is_alive() for thread in threads):
             for thread in threads:
                 thread.join(_JOIN_SECONDS)
+            for watch in watches:
+                watch.grow_older()
     if any(thread.failed for thread in threads):
         raise SystemExit(_EXIT_REFUSED)
 
@@ -140,7 +144,7 @@ def _stop_on_signals(stop: threading.Event) -> None:
     signal.signal(signal.SIGINT, ask)
 
 
-class _Watch:
+class Watch:
     """What one connector counts, and whether it may end."""
 
     def __init__(
@@ -153,6 +157,7 @@ class _Watch:
         drain: bool,
     ) -> None:
         self._department = connection.department.id
+        self._source = (self._department, connection.source.name)
         self._metrics = metrics
         self._health = health
         self._stop = stop
@@ -161,6 +166,9 @@ class _Watch:
         self._moved = time.monotonic()
         for result in ("read", "unreadable"):
             metrics.files_read.labels(self._department, result)
+        metrics.source_stopped.labels(*self._source).set(0)
+        if isinstance(connection, TableConnection):
+            self.report("compared", {"vanished": 0, "missed": 0})
 
     def should_stop(self) -> bool:
         """Whether asked to stop, or drained when that was the task."""
@@ -184,15 +192,26 @@ class _Watch:
             case "step":
                 self._idle += 1
                 self._health.idle()
-        metrics.cursor_age.labels(self._department).set(time.monotonic() - self._moved)
+            case "compared":
+                for difference, number in counts.items():
+                    metrics.rows_differing.labels(*self._source, difference).set(number)
+
+    def grow_older(self) -> None:
+        """Say how long ago the cursor moved; from outside, since a source may hang or be dead."""
+        self._metrics.cursor_age.labels(*self._source).set(time.monotonic() - self._moved)
+
+    def stopped(self) -> None:
+        """Say that the source waits for a person: its neighbours' health hides it."""
+        self._metrics.source_stopped.labels(*self._source).set(1)
 
 
-class _ConnectorThread(threading.Thread):
+class ConnectorThread(threading.Thread):
     """One connector; a source that must stop does not stop its neighbours."""
 
-    def __init__(self, name: str, work: Callable[[], None]) -> None:
+    def __init__(self, name: str, work: Callable[[], None], stopped: Callable[[], None]) -> None:
         super().__init__(name=name, daemon=True)
         self._work = work
+        self._stopped = stopped
         self.failed = True
         """Until it ended well."""
 
@@ -203,3 +222,6 @@ class _ConnectorThread(threading.Thread):
             self.failed = False
         except HubError as error:
             click.echo(f"{self.name}: {error}", err=True)
+        finally:
+            if self.failed:
+                self._stopped()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -18,11 +20,13 @@ def lines() -> Iterator[io.StringIO]:
     """Where the root logger writes during a test."""
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
+    hooks = sys.excepthook, threading.excepthook
     stream = io.StringIO()
     configure_logging("registrar", stream=stream)
     yield stream
     root.handlers[:] = before
     root.setLevel(level)
+    sys.excepthook, threading.excepthook = hooks
 
 
 def test_a_log_is_one_json_object_a_line(lines: io.StringIO) -> None:
@@ -46,6 +50,23 @@ def test_the_text_of_a_foreign_error_is_not_logged(lines: io.StringIO) -> None:
         logging.getLogger("hub.test").exception("row not read")
     assert "330106199001011234x" not in lines.getvalue()
     assert json.loads(lines.getvalue())["error"]["type"] == "ValueError"
+
+
+def test_the_last_words_of_a_process_and_of_a_thread_quote_nothing(lines: io.StringIO) -> None:
+    """Python's own, on stderr, would."""
+    error = ValueError("330106199001011234x")
+    sys.excepthook(type(error), error, None)
+
+    def work() -> None:
+        raise error
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    sys.excepthook(SystemExit, SystemExit(2), None)
+    said = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [one["error"]["type"] for one in said] == ["ValueError", "ValueError"]
+    assert "330106199001011234x" not in lines.getvalue()
 
 
 def test_the_text_of_our_own_error_is_logged(lines: io.StringIO) -> None:

@@ -94,6 +94,7 @@ class TablePlace:
         self.seconds = 0.0
         self.stands_still = False
         self.opened: list[SqlTable | SubmittedBook] = []
+        self.compared: list[Mapping[str, float]] = []
         moment = MOMENT[server.dialect]
         server.execute(
             f"CREATE TABLE {self.table} (id BIGINT PRIMARY KEY, who VARCHAR(200), code VARCHAR(40),"
@@ -179,7 +180,11 @@ class TablePlace:
         clock = Clock()
         ports = Ports(transactions, self.broker, FreeLease(), clock, clock, faults or Faults())
         source = self.source(accept_reset=accept_reset)
-        return Agent(ROUTE, source, ports, self.folder / "state"), transactions
+        return Agent(ROUTE, source, ports, self.folder / "state", self._note), transactions
+
+    def _note(self, what: str, counts: Mapping[str, float]) -> None:
+        if what == "compared":
+            self.compared.append(counts)
 
     def drain(self, agent: Agent | None = None) -> None:
         """Start and work until three polls find nothing."""
