@@ -141,8 +141,9 @@ class DropFolder:
     def read_ack(self, name: str) -> tuple[bytes | None, Mark | None]:
         """Return an acknowledgement file's bytes and mark; no bytes when it is none to be read."""
         try:
+            name.encode()  # one in GBK, say, could not even be noted in the book
             return _read(self.acks / name, LARGEST_ACK_BYTES)
-        except OSError:
+        except (OSError, UnicodeEncodeError):
             return None, None
 
 

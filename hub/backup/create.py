@@ -35,8 +35,9 @@ if TYPE_CHECKING:
 BASIS_FOLDER: Final = "basis"
 """Where rulebook and calendar lie in the packed site folder when they came from outside it."""
 _SQLITE: Final = b"SQLite format 3\x00"
-_REBUILT: Final = frozenset({"rocksdb", "lease"})
-"""State that is a fold of the ledger, or a lock: never copied."""
+_REBUILT: Final = frozenset({"rocksdb", "lease", "files.sqlite"})
+"""Never copied: folds of the ledger, locks, and the book of a drop folder. An old one of these
+would give out numbers again that were used since; a new one learns them from the folder."""
 _INPUTS: Final = KEPT_FOR_EVER - {"ledger"}
 
 
@@ -77,7 +78,7 @@ def _create(
         tell("查询库 look-up tables")
         tables = export_tables(dsn, site.prefix, folder / "postgres")
     tell("账簿 books")
-    _copy_books(state_folder, site.site, folder / "state")
+    copy_books(state_folder, site.site, folder / "state")
     left_out = pack_site(loaded, folder / "site.tar", with_secrets=with_secrets)
     stored = _copy_topics(loaded, access, folder / "topics", tell)
     manifest = Manifest(
@@ -150,7 +151,7 @@ def _lost_beginning(place: tuple[str, int], start: int) -> IntegrityError:
     )
 
 
-def _copy_books(state_folder: Path, site: str, folder: Path) -> None:
+def copy_books(state_folder: Path, site: str, folder: Path) -> None:
     """What workers and connectors remember that no ledger holds, or that is slow to make again."""
     for part in ("workers", "connectors"):
         home = state_folder / part / site

@@ -47,7 +47,12 @@ def render(*, site_folder: Path, folder: Path) -> None:
         shutil.copytree(DEPLOY / name, folder / name)
     for name in _FILES:
         shutil.copyfile(DEPLOY / name, folder / name)
-    shutil.copytree(site_folder, folder / "site", ignore=shutil.ignore_patterns("secrets"))
+    secret = {file.resolve() for file in loaded.secret_files()}
+
+    def left_out(place: str, names: list[str]) -> list[str]:
+        return [n for n in names if n == "secrets" or Path(place, n).resolve() in secret]
+
+    shutil.copytree(site_folder, folder / "site", ignore=left_out)
     for file in sorted(folder.rglob("*")):
         if file.is_file() and not file.is_relative_to(folder / "site"):
             text = rendered(

@@ -448,6 +448,18 @@ def test_a_link_in_the_way_of_a_file_is_not_written_through(place: Place, tmp_pa
     assert not (place.out / name).is_symlink()
 
 
+def test_an_acknowledgement_with_a_name_that_is_no_text_ends_nothing(place: Place) -> None:
+    """A name in GBK cannot be noted; the answer is asked for under a name that can."""
+    row = licence(1)
+    place.work.file([row])
+    place.acknowledge(named(place, 1), rows=[receipt(row, "published")])
+    (path,) = place.ack.iterdir()
+    path.rename(place.ack / os.fsdecode("回执.ack.json".encode("gbk")))
+    place.look()
+    place.look()
+    assert place.problems() == {"unreadable_ack": 1}
+
+
 def test_a_pipe_and_a_link_under_our_names_are_no_files_of_ours(place: Place) -> None:
     """A courier that starts with an empty book must not wait for one, nor read elsewhere."""
     os.mkfifo(place.out / "001501_20261103_00001.xml")

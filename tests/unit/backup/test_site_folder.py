@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.backup.create import pack_site, take_empty
+from hub.backup.create import copy_books, pack_site, take_empty
 from hub.repository import DEPLOY
 from hub.site import LoadedSite, load_site
 
@@ -90,3 +90,21 @@ def test_a_backup_is_for_the_operators_eyes_alone(tmp_path: Path) -> None:
             folder.mkdir(mode=0o755)
         take_empty(folder)
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_books_are_copied_and_what_must_be_made_anew_is_not(tmp_path: Path) -> None:
+    """An old book of a drop folder would give out numbers that were used since."""
+    state, copy = tmp_path / "state", tmp_path / "copy"
+    names = (
+        "receipts/receipts.sqlite",
+        "courier.nation/files.sqlite",
+        "registrar.0/rocksdb/CURRENT",
+    )
+    for name in names:
+        file = state / "workers" / "trial" / name
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"a book")
+    copy_books(state, "trial", copy)
+    found = [path.relative_to(copy / "workers/trial").as_posix() for path in copy.rglob("*.*")]
+    assert "receipts/receipts.sqlite" in found
+    assert not [name for name in found if "files" in name or "CURRENT" in name]
