@@ -69,7 +69,7 @@ class Traced(NamedTuple):
 
 
 class DueRow(NamedTuple):
-    """A running clock with what is needed to say whose fault it is."""
+    """A clock, running or ended late, with what is needed to say whose fault it is."""
 
     record_key: bytes
     ledger_key: str
@@ -96,6 +96,8 @@ class DueRow(NamedTuple):
     accepted_under: str | None
     reasons: list[list[str]]
     refusal_code: str | None
+    done_at: int | None
+    """When the stage came that ended it too late, by the platform's time; None while it runs."""
 
 
 class ConflictRow(NamedTuple):
@@ -174,7 +176,8 @@ SELECT c.record_key, r.ledger_key, r.kind, r.department, r.status, r.document_nu
        r.subject_name, r.decided_on, r.arrived_at, r.accepted_at, r.version_at, c.target, c.clock,
        c.due_at, c.counted_from, c.is_provisional, c.is_estimated, s.stage,
        f.first_reached_at, f.version_reached_at, c.accepted_under,
-       coalesce(e.reasons, '[]'::jsonb) AS reasons, f.refusal_code
+       coalesce(e.reasons, '[]'::jsonb) AS reasons, f.refusal_code,
+       NULL::bigint AS done_at
 FROM running_clocks c
 JOIN records r USING (record_key)
 LEFT JOIN standings s ON s.record_key = c.record_key AND s.target = c.target

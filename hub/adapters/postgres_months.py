@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
+from hub.adapters.postgres_lookups import DueRow, LookUps
 from hub.core.entry import DeclaredRow
 from hub.core.monthly import REPORTED_AS, Counts, Line, Place, lines_of, targets_in
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from hub.adapters.postgres_lookups import LookUps
     from hub.metrics import Metrics
 
 MEASURES: Final = ("produced", "reported", "stored", "shown", "in_time", "late", "still_open")
@@ -103,36 +103,6 @@ ORDER BY r.department, r.kind, c.due_at, r.document_number, c.target
 _DECLARED: LiteralString = "SELECT * FROM declared WHERE month = %s"
 
 
-class LateRow(NamedTuple):
-    """A duty to disclose that was met late or is overdue, with what says whose fault it is."""
-
-    record_key: bytes
-    ledger_key: str
-    kind: str
-    department: str
-    status: str
-    document_number: str
-    subject_name: str
-    decided_on: date | None
-    arrived_at: int
-    accepted_at: int | None
-    version_at: int
-    target: int
-    clock: str
-    due_at: int
-    counted_from: date
-    is_provisional: bool
-    is_estimated: bool
-    stage: str | None
-    first_reached_at: int | None
-    version_reached_at: int | None
-    accepted_under: str | None
-    reasons: list[list[str]]
-    refusal_code: str | None
-    done_at: int | None
-    """When the stage came that ended it, by the platform's time; None while it is overdue."""
-
-
 class _CountRow(NamedTuple):
     department: str
     kind: str
@@ -155,9 +125,9 @@ def month_lines(tables: LookUps, first: date, last: date, now: int) -> list[Line
     return lines_of(counts, tables.fetch(DeclaredRow, _DECLARED, (first.isoformat()[:7],)))
 
 
-def late_rows(tables: LookUps, first: date, last: date, now: int) -> list[LateRow]:
+def late_rows(tables: LookUps, first: date, last: date, now: int) -> list[DueRow]:
     """What of the month was late, or is overdue, by department and due date."""
-    return tables.fetch(LateRow, _LATE, _values(tables, first, last, now))
+    return tables.fetch(DueRow, _LATE, _values(tables, first, last, now))
 
 
 def count_months(

@@ -92,12 +92,12 @@ def command(*, within: int, limit: int, site_folder: Path | None, as_json: bool)
 
 
 def judge(row: DueRow, now: int) -> Owed:
-    """Whose fault a running clock is at `now` (business ms); pure."""
+    """Whose fault a clock is that runs at `now` (business ms), or ended late; pure."""
     passage = passage_of(
         Moments(
             row.clock, row.counted_from, row.is_estimated, row.decided_on, row.status,
             row.arrived_at, row.accepted_at, row.version_at, row.first_reached_at,
-            row.version_reached_at, None, row.stage or "named",
+            row.version_reached_at, row.done_at, row.stage or "named",
         )
     )  # fmt: skip
     return Owed(row, row.due_at <= now, fault_of(passage, row.due_at, now), holder_of(passage))

@@ -9,10 +9,11 @@ import click
 
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.parts import Parts
-from hub.adapters.postgres_months import LateRow, late_rows, month_lines
+from hub.adapters.postgres_lookups import DueRow
+from hub.adapters.postgres_months import late_rows, month_lines
 from hub.adapters.report_sheet import Column, Sheet, write_report
 from hub.bootstrap import load_repository_contracts
-from hub.commands.due import fault_json
+from hub.commands.due import fault_json, judge
 from hub.commands.look import Names, open_tables, print_json
 from hub.commands.words import (
     code_of,
@@ -28,7 +29,7 @@ from hub.commands.words import (
 from hub.core.entry import Reader
 from hub.core.monthly import Line, MonthBook, targets_in
 from hub.core.record import decode_record
-from hub.core.whose_time import Fault, Moments, Why, fault_of, passage_of
+from hub.core.whose_time import Fault, Why
 from hub.domain.dates import month_days
 from hub.errors import ConfigurationError
 from hub.settings import read_settings
@@ -78,7 +79,7 @@ def command(
         now = tables.now()
         names = Names(tables)
         basis = tables.basis()
-        late = [(row, _fault(row, now)) for row in late_rows(tables, first, last, now)]
+        late = [(row, judge(row, now).fault) for row in late_rows(tables, first, last, now)]
         lines = month_lines(tables, first, last, now)
     if from_ledger:
         if site_folder is None:
@@ -181,19 +182,7 @@ def _cells(line: Line, names: Names) -> tuple[str, ...]:
     )
 
 
-def _fault(row: LateRow, now: int) -> Fault:
-    """Whose fault a late duty is: who held it when it fell due."""
-    passage = passage_of(
-        Moments(
-            row.clock, row.counted_from, row.is_estimated, row.decided_on, row.status,
-            row.arrived_at, row.accepted_at, row.version_at, row.first_reached_at,
-            row.version_reached_at, row.done_at, row.stage or "named",
-        )
-    )  # fmt: skip
-    return fault_of(passage, row.due_at, now)
-
-
-def _why(row: LateRow, fault: Fault) -> str:
+def _why(row: DueRow, fault: Fault) -> str:
     """What stands in the way, or stood: the quarantine's reasons, or the platform's code."""
     if fault.why is Why.QUARANTINED:
         words = [
@@ -205,7 +194,7 @@ def _why(row: LateRow, fault: Fault) -> str:
     return ""
 
 
-def _late_cells(row: LateRow, fault: Fault, names: Names) -> tuple[str, ...]:
+def _late_cells(row: DueRow, fault: Fault, names: Names) -> tuple[str, ...]:
     return (
         due_on(row.due_at),
         "逾期未完成" if row.done_at is None else moment(row.done_at),
@@ -235,7 +224,7 @@ _LATE_FORM: Final = (
 
 def _sheets(
     month: str, now: int, names: Names, lines: Sequence[Line],
-    late: Sequence[tuple[LateRow, Fault]],
+    late: Sequence[tuple[DueRow, Fault]],
 ) -> list[Sheet]:  # fmt: skip
     title = f"{names.site} {month} 行政许可和行政处罚等信用信息公示月报（截至 {moment(now)}）"
     return [
@@ -284,7 +273,7 @@ def _form_row(line: Line, names: Names) -> tuple[str | int | float | None, ...]:
 
 def _as_json(
     month: str, now: int, names: Names, lines: Sequence[Line],
-    late: Sequence[tuple[LateRow, Fault]],
+    late: Sequence[tuple[DueRow, Fault]],
 ) -> dict[str, object]:  # fmt: skip
     return {
         "month": month,

@@ -5,8 +5,6 @@ notice it wrote: every notice says where the ledger is read on from, so notice a
 part. Killed in between, it sends the same notices again under the same ids.
 """
 
-import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, closing
@@ -16,24 +14,20 @@ from typing import Final, Protocol
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.kafka_appender import KafkaAppender
-from hub.adapters.lease import FolderLease
 from hub.contracts import Contracts
 from hub.core.notices import NEXT, encode_notice, headers_of, notices_of
 from hub.core.record import decode_record
-from hub.errors import IntegrityError, UnavailableError
+from hub.errors import IntegrityError
 from hub.kafka_access import KafkaAccess
-from hub.metrics import Health, Metrics
 from hub.ports import FaultHooks, InputRecord, OutputRecord
 from hub.site import LoadedSite, Site
+from hub.workers.lives import FollowerWatch, live
 from hub.workers.receipts import Appender, LedgerReader, Report
 
 _BATCH: Final = 2_000
 _POLL_SECONDS: Final = 0.2
-_RETRY_SECONDS: Final = 1.0
 _COMPRESSION: Final = "gzip"
 """Of what compresses well, the one that aiokafka, under Faust, reads without another library."""
-
-_log = logging.getLogger("hub.notices")
 
 
 class NoticeReader(LedgerReader, Protocol):
@@ -127,24 +121,13 @@ class NoticesFollower:
         ]
 
 
-class NoticesWatch:
+class NoticesWatch(FollowerWatch):
     """Turns what the follower reports into metrics and health."""
 
-    def __init__(self, metrics: Metrics, health: Health) -> None:
-        self._metrics, self._health = metrics, health
-
-    def report(self, event: str, numbers: Mapping[str, float]) -> None:
-        """Count notices; a step with nothing to read is idleness."""
-        match event:
-            case "notices":
-                for name, number in numbers.items():
-                    self._metrics.notices.labels(name).inc(number)
-            case "step" if numbers["records"]:
-                self._health.progress()
-            case "step":
-                self._health.idle()
-            case "restarted":
-                self._metrics.restarts.labels(self._health.worker).inc()
+    def _count(self, event: str, numbers: Mapping[str, float]) -> None:
+        if event == "notices":
+            for name, number in numbers.items():
+                self._metrics.notices.labels(name).inc(number)
 
 
 def run_notices(
@@ -160,27 +143,18 @@ def run_notices(
     Starts again when the broker was away. Raises `FencedError` when another process follows on
     this machine, `IntegrityError` when the ledger is not the one that was followed.
     """
-    lease = FolderLease(folder)
-    lease.take()
     site = loaded.site
-    try:
-        while not should_stop():
-            try:
-                with ExitStack() as open_parts:
-                    inputs = KafkaInputs(access, f"{site.prefix}notices")
-                    open_parts.enter_context(closing(inputs))
-                    appender = open_parts.enter_context(
-                        closing(KafkaAppender(access, _COMPRESSION))
-                    )
-                    follower = NoticesFollower(
-                        site, contracts, inputs, appender, EnvironmentFaults(), report
-                    )
-                    follower.start()
-                    while not should_stop():
-                        follower.step()
-            except UnavailableError as error:
-                _log.warning("starting again", extra={"reason": str(error)})
-                report("restarted", {})
-                time.sleep(_RETRY_SECONDS)
-    finally:
-        lease.release()
+
+    def follow() -> None:
+        with ExitStack() as open_parts:
+            inputs = KafkaInputs(access, f"{site.prefix}notices")
+            open_parts.enter_context(closing(inputs))
+            appender = open_parts.enter_context(closing(KafkaAppender(access, _COMPRESSION)))
+            follower = NoticesFollower(
+                site, contracts, inputs, appender, EnvironmentFaults(), report
+            )
+            follower.start()
+            while not should_stop():
+                follower.step()
+
+    live(folder, follow, report, should_stop)

@@ -7,8 +7,6 @@ broker; killed in between, it sends the same messages again.
 """
 
 import json
-import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -21,18 +19,17 @@ from connectors.run import file_connections, layouts_of, stream_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.kafka_appender import KafkaAppender
-from hub.adapters.lease import FolderLease
 from hub.adapters.receipt_book import Answer, News, Reasons, ReceiptBook, RecordNews, Reminder
 from hub.contracts import Contracts
 from hub.core.record import PRIMARY, LedgerRecord, Outcome, decode_record
 from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, Stage, StageCode, Status
 from hub.domain.dates import day_of_ms
 from hub.domain.reasons import REASONS, message
-from hub.errors import IntegrityError, UnavailableError
+from hub.errors import IntegrityError
 from hub.kafka_access import KafkaAccess
-from hub.metrics import Health, Metrics
 from hub.ports import FaultHooks, InputRecord, OutputRecord
 from hub.site import LoadedSite, Site
+from hub.workers.lives import FollowerWatch, live
 from hub.workers.result_files import MOVED_ZH, ResultFiles, SourceFiles
 
 _BATCH: Final = 2_000
@@ -64,9 +61,6 @@ _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _POSITION_PARTS: Final = 3
 _LONGEST_NUMBER: Final = 18
 """Digits of a number that fits 64 bits; headers of foreign producers may hold anything."""
-
-_log = logging.getLogger("hub.receipts")
-_RETRY_SECONDS: Final = 1.0
 
 Report = Callable[[str, Mapping[str, float]], None]
 """`step` (`records`), `receipts` (`department|outcome` -> how many), `restarted`."""
@@ -394,25 +388,13 @@ class ReceiptsFollower:
         self._report("receipts", counts)
 
 
-class ReceiptsWatch:
+class ReceiptsWatch(FollowerWatch):
     """Turns what the follower reports into metrics and health."""
 
-    def __init__(self, metrics: Metrics, health: Health) -> None:
-        self._metrics, self._health = metrics, health
-        metrics.restarts.labels(health.worker)
-
-    def report(self, event: str, numbers: Mapping[str, float]) -> None:
-        """Count receipts; a step with nothing to read is idleness."""
-        match event:
-            case "receipts":
-                for names, number in numbers.items():
-                    self._metrics.receipts.labels(*names.split("|")).inc(number)
-            case "step" if numbers["records"]:
-                self._health.progress()
-            case "step":
-                self._health.idle()
-            case "restarted":
-                self._metrics.restarts.labels(self._health.worker).inc()
+    def _count(self, event: str, numbers: Mapping[str, float]) -> None:
+        if event == "receipts":
+            for names, number in numbers.items():
+                self._metrics.receipts.labels(*names.split("|")).inc(number)
 
 
 def run_receipts(
@@ -428,18 +410,12 @@ def run_receipts(
     Starts again when the broker was away. Raises `FencedError` when another process follows from
     the same folder, `IntegrityError` when the ledger is not the one that was followed.
     """
-    lease = FolderLease(folder)
-    lease.take()
-    try:
-        while not should_stop():
-            try:
-                _follow_until(loaded, contracts, access, folder, report, should_stop)
-            except UnavailableError as error:
-                _log.warning("starting again", extra={"reason": str(error)})
-                report("restarted", {})
-                time.sleep(_RETRY_SECONDS)
-    finally:
-        lease.release()
+    live(
+        folder,
+        lambda: _follow_until(loaded, contracts, access, folder, report, should_stop),
+        report,
+        should_stop,
+    )
 
 
 def _follow_until(

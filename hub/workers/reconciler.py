@@ -5,7 +5,6 @@ department, under an id that follows from the listing: killed and started again 
 once more, which the registrar answers as a repetition. It remembers nothing of its own.
 """
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
@@ -14,7 +13,6 @@ from typing import Final, NamedTuple, Protocol
 
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka_appender import KafkaAppender
-from hub.adapters.lease import FolderLease
 from hub.adapters.postgres import Heartbeat, Position, schema_of
 from hub.adapters.postgres_lookups import LookUps
 from hub.contracts import Contract, Contracts
@@ -28,17 +26,14 @@ from hub.core.court_lists import (
     fact_id,
 )
 from hub.domain.partitioning import partition_of
-from hub.errors import ConfigurationError, UnavailableError
+from hub.errors import ConfigurationError
 from hub.kafka_access import KafkaAccess
-from hub.metrics import Health, Metrics
 from hub.ports import FaultHooks, OutputRecord
 from hub.site import LoadedSite, Site
+from hub.workers.lives import FollowerWatch, live
 from hub.workers.receipts import Appender, Report
 
 _POLL_SECONDS: Final = 1.0
-_RETRY_SECONDS: Final = 1.0
-
-_log = logging.getLogger("hub.reconciler")
 
 
 class CourtBooks(Protocol):
@@ -161,24 +156,13 @@ class Reconciler:
         )
 
 
-class ReconcilerWatch:
+class ReconcilerWatch(FollowerWatch):
     """Turns what the reconciler reports into metrics and health."""
 
-    def __init__(self, metrics: Metrics, health: Health) -> None:
-        self._metrics, self._health = metrics, health
-
-    def report(self, event: str, numbers: Mapping[str, float]) -> None:
-        """Set the open findings; a step without a fact is idleness."""
-        match event:
-            case "findings":
-                for name, number in numbers.items():
-                    self._metrics.court_list_findings.labels(name).set(number)
-            case "step" if numbers["facts"]:
-                self._health.progress()
-            case "step":
-                self._health.idle()
-            case "restarted":
-                self._metrics.restarts.labels(self._health.worker).inc()
+    def _count(self, event: str, numbers: Mapping[str, float]) -> None:
+        if event == "findings":
+            for name, number in numbers.items():
+                self._metrics.court_list_findings.labels(name).set(number)
 
 
 def route_of(site: Site) -> Route:
@@ -217,24 +201,16 @@ def run_reconciler(
     """
     site = loaded.site
     route = route_of(site)
-    lease = FolderLease(folder)
-    lease.take()
-    try:
-        while not should_stop():
-            try:
-                with ExitStack() as open_parts:
-                    books = open_parts.enter_context(LookUps(dsn, schema_of(site.prefix)))
-                    appender = open_parts.enter_context(closing(KafkaAppender(access)))
-                    reconciler = Reconciler(
-                        route, contracts.by_kind[EXIT_MISSING], books, appender,
-                        EnvironmentFaults(), report,
-                    )  # fmt: skip
-                    while not should_stop():
-                        reconciler.step()
-                        time.sleep(_POLL_SECONDS)
-            except UnavailableError as error:
-                _log.warning("starting again", extra={"reason": str(error)})
-                report("restarted", {})
-                time.sleep(_RETRY_SECONDS)
-    finally:
-        lease.release()
+
+    def follow() -> None:
+        with ExitStack() as open_parts:
+            books = open_parts.enter_context(LookUps(dsn, schema_of(site.prefix)))
+            appender = open_parts.enter_context(closing(KafkaAppender(access)))
+            reconciler = Reconciler(
+                route, contracts.by_kind[EXIT_MISSING], books, appender, EnvironmentFaults(), report
+            )
+            while not should_stop():
+                reconciler.step()
+                time.sleep(_POLL_SECONDS)
+
+    live(folder, follow, report, should_stop)

@@ -1,0 +1,68 @@
+"""What followers have in common: one life after the other, and what they say of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from hub.adapters.lease import FolderLease
+from hub.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from hub.metrics import Health, Metrics
+
+_log = logging.getLogger("hub.follower")
+_RETRY_SECONDS: Final = 1.0
+
+
+def live(
+    folder: Path,
+    follow: Callable[[], None],
+    report: Callable[[str, Mapping[str, float]], None],
+    should_stop: Callable[[], bool],
+) -> None:
+    """Follow until `should_stop()`, with fresh connections whenever a part was away.
+
+    `folder` holds the lease. `follow` opens what it needs and returns when it was asked to stop.
+    Raises `FencedError` when another process has the lease, and whatever `follow` raises but
+    `UnavailableError`.
+    """
+    lease = FolderLease(folder)
+    lease.take()
+    try:
+        while not should_stop():
+            try:
+                follow()
+            except UnavailableError as error:
+                _log.warning("starting again", extra={"reason": str(error)})
+                report("restarted", {})
+                time.sleep(_RETRY_SECONDS)
+    finally:
+        lease.release()
+
+
+class FollowerWatch:
+    """Turns what a follower reports into metrics and health; a step without work is idleness."""
+
+    def __init__(self, metrics: Metrics, health: Health) -> None:
+        self._metrics, self._health = metrics, health
+        metrics.restarts.labels(health.worker)
+
+    def report(self, event: str, numbers: Mapping[str, float]) -> None:
+        """Count a step (its one number says how much was done) or a restart."""
+        match event:
+            case "step" if any(numbers.values()):
+                self._health.progress()
+            case "step":
+                self._health.idle()
+            case "restarted":
+                self._metrics.restarts.labels(self._health.worker).inc()
+            case _:
+                self._count(event, numbers)
+
+    def _count(self, event: str, numbers: Mapping[str, float]) -> None:
+        """Count what is this follower's own."""
