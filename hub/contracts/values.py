@@ -122,7 +122,7 @@ def personal_flaws(text: str) -> tuple[str, ...]:
 
 
 _OLD_OR_MASKED: Final = re.compile(
-    r"(?<![0-9A-Za-z])[1-9][0-9]{2,13}(?:[0-9]|[*#Xx\u00d7\u00b7\u2022\u25cb\u25cf]){3,14}"
+    r"(?<![0-9A-Za-z])[1-9][0-9]{2,15}(?:[0-9]|[*#Xx\u00d7\u00b7\u2022\u25cb\u25cf]){3,14}"
     r"[0-9Xx]?(?![0-9A-Za-z*])"
 )
 _ID_LENGTHS: Final = frozenset({15, 18})

@@ -165,7 +165,7 @@ def is_possible_old_citizen_id(text: str) -> bool:
 
 
 _MASKED: Final = re.compile(
-    "[1-9][0-9]{2,13}[*#Xx\u00d7\u00b7\u2022\u25cb\u25cf]{3,14}[0-9Xx]{0,4}"
+    "[1-9][0-9]{2,15}[*#Xx\u00d7\u00b7\u2022\u25cb\u25cf]{3,14}[0-9Xx]{0,4}"
 )
 _MASKED_LENGTHS: Final = range(11, 23)
 
