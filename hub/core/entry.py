@@ -290,7 +290,7 @@ class Reader:
         return DeclaredRow(
             record.record_key,
             row["month"],
-            record.department,
+            state.department,
             row["subject_kind"],
             int(row["produced_count"] or 0),
             int(row["disclosed_count"]) if row["disclosed_count"] else None,
@@ -312,7 +312,7 @@ class Reader:
             record.record_key,
             row["authority_code"],
             tidy(row["subject_name"]),
-            record.department,
+            state.department,
             date.fromisoformat(row["snapshot_on"]),
             int(row["part"]),
             int(row["parts"]),

@@ -53,6 +53,7 @@ LAST_MOMENT = 253_370_736_000_000
 """The year 9999 in Shanghai, milliseconds: what followers must write as a date lies before it."""
 _MOST_DIGITS = 19
 _MOST_CODE = 64
+_CODE = re.compile(r"[A-Z][A-Z_]*")
 _MOST_DOCUMENT = 200
 _LAST_DAY = (1 << 32) - 1
 
@@ -339,7 +340,10 @@ def _read_unreadable(prepared: Prepared, row: Mapping[str, str | bytes], basis: 
     if row["cause"] == "person":
         prepared.refuse("PERSON_NOT_ENABLED")
     else:
-        prepared.refuse(str(row["reason_code"])[:_MOST_CODE] or "ROW_UNREADABLE")
+        code = str(row["reason_code"])[:_MOST_CODE]
+        if basis.decider != "1" and not _CODE.fullmatch(code):
+            code = ""  # codes go into receipts and look-ups: no place for a sender's own words
+        prepared.refuse(code or "ROW_UNREADABLE")
 
 
 def prepare_held(

@@ -66,7 +66,7 @@ class RegistrarWatch:
 
     def _count(self, numbers: Mapping[str, float]) -> None:
         for names, number in numbers.items():
-            letter, department, kind = names.split("|")
+            letter, department, kind = names.split("|", 2)  # a kind is a sender's text
             outcome = Outcome(letter)
             name = outcome.name.lower()
             self._metrics.ledger_records.labels(name).inc(number)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from hub.core.entry import Reader
 from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import ClockKind, Status
+from hub.domain.partitioning import partition_of
 from tests.contract.specimens import STATEMENTS, row_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
@@ -453,3 +457,26 @@ def test_an_agent_states_what_is_left_to_agents_and_nothing_else(hub: HubTestDri
     for sender in (AGENTS, DEPARTMENT):
         taken_back = say(hub, "record.withdrawn.v1", withdrawal, sender)
         assert "KIND_NOT_YOURS" in codes(taken_back)
+
+
+def test_a_count_that_arrived_by_a_move_is_its_departments(hub: HubTestDriver) -> None:
+    """Released by a control message, which no department sent: the denominator has an owner."""
+    kind, move_id = "output_count.declared.v1", "ab" * 16
+    stated = row_of(kind, "accepted-minimal").items()
+    row = {name: str(text) for name, text in stated}
+    row |= {"authority_code": AUTHORITY, "credit_code": COMPANY}
+    arriving = {
+        "move_id": move_id, "subject_kind": kind, "row": framed(kind, row),
+        "reason": "代码录入错误", "previous_credit_code": OTHER_COMPANY,
+    }  # fmt: skip
+    hub.now = at("2026-11-20 09:00")
+    hub.pipe(DEPARTMENT, "record.moved_in.v1", COMPANY, framed("record.moved_in.v1", arriving))
+    hub.run()
+    noted = json.dumps({"move_id": move_id, "verdict": "o", "met": 0}).encode()
+    partition = partition_of(COMPANY.encode(), hub.partitions)
+    hub.put("control", partition, COMPANY.encode(), noted, (("ce_type", b"move.noted.v1"),))
+    (released,) = hub.run()
+    assert released.outcome is Outcome.HELD_RELEASED
+    declared = Reader(CONTRACTS, hub.prefix, {}).declared(released)
+    assert declared is not None
+    assert declared.department == DEPARTMENT

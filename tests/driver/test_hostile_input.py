@@ -15,6 +15,8 @@ from hub.core.state import ClockFlag, ClockKind
 from hub.domain.partitioning import partition_of
 from hub.engine import slot
 from hub.engine.slot import LEDGER_LIMIT
+from hub.metrics import OTHER, Health, Metrics
+from hub.workers.registrar import RegistrarWatch
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.rows import (
@@ -364,3 +366,33 @@ def test_a_basis_is_adopted_once(hub: HubTestDriver) -> None:
     """The other inputs are read from the moment of adoption; control is not read again."""
     causes = [(r.cause.topic, r.cause.offset) for r in hub.ledger(0)]
     assert len(set(causes)) == len(causes)
+
+
+@pytest.mark.parametrize(
+    ("said", "decider", "answered"),
+    [
+        ("330909198001010019", "2", "ROW_UNREADABLE"),
+        ("CELL_UNREADABLE", "2", "CELL_UNREADABLE"),
+        ("330909198001010019", "1", "330909198001010019"),
+    ],
+)
+def test_a_senders_own_words_are_no_reason_code(said: str, decider: str, answered: str) -> None:
+    """Codes travel into receipts, result files and look-ups; decider 1 repeated what was sent."""
+    hub = HubTestDriver({**rows.basis(), "decider": decider}, now=at("2026-11-02 09:00"))
+    content = {
+        "subject_kind": LICENCE, "cause": "unreadable", "reason_code": said, "position": "1",
+        "file_fingerprint": "0" * 16, "sealed": b"sealed",
+    }  # fmt: skip
+    kind = "row.unreadable.v1"
+    hub.pipe(DEPARTMENT, kind, f"?{DEPARTMENT}", framed(kind, content))
+    (record,) = hub.run()
+    assert codes(record) == {answered}
+
+
+def test_a_kind_of_any_spelling_is_counted() -> None:
+    """What a sender calls its kind is text: it stops neither the partition nor the counting."""
+    metrics = Metrics()
+    watch = RegistrarWatch(metrics, Health("registrar.0", DAY))
+    watch.report("decided", {f"q|{DEPARTMENT}|a|b": 2.0})
+    sample = {"department": DEPARTMENT, "kind": OTHER, "outcome": "quarantined"}
+    assert metrics.registry.get_sample_value("hub_outcomes_total", sample) == 2.0
