@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from hub.adapters.kafka import KafkaTransactions
+from hub.adapters.kafka import KafkaInputs, KafkaTransactions
 from hub.cli import hub as command_line
 from hub.commands import audit as audit_command
 from hub.ports import InputRecord, OutputRecord
@@ -32,6 +32,8 @@ sealing_key_file: key
 departments:
   - {{id: market-supervision, name_zh: 市场监管局}}
   - {{id: housing-construction, name_zh: 住建局}}
+  - {{id: court, name_zh: 法院}}
+  - {{id: cases, name_zh: 办件代理, kind: agent}}
 targets:
   - {{id: province, name_zh: 省平台, number: 0, kind: http, role: report, public: false,
      clearance: [public], kinds: [licence.granted.v1, penalty.imposed.v1]}}
@@ -65,6 +67,9 @@ def apply_topics(folder: Path, kafka: KafkaPart) -> None:
 
 def write(hub: HubTestDriver, kafka: KafkaPart) -> None:
     """Bring everything in the driver's log to the broker, at the offsets the ledger names."""
+    known = KafkaInputs(kafka.access, "test")
+    known.bounds(list(hub.log.logs))  # a topic the site above lacks is named, not waited for
+    known.close()
     writer = KafkaTransactions(kafka.access, f"{hub.prefix}writer")
     writer.initialise()
     for fate in (writer.commit, writer.retire):
