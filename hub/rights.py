@@ -45,12 +45,17 @@ class Right:
 
 @dataclass(frozen=True, slots=True)
 class RightsPlan:
-    """The difference. `unknown` rights speak of the site, but no file speaks of them."""
+    """The difference. `unknown` rights speak of the site, but no file speaks of them.
+
+    `wide` ones reach into the site without naming it (everybody, `*`, the beginning of its
+    prefix). They may be another's on the same cluster: shown, never taken back from here.
+    """
 
     users: tuple[str, ...]
     """Users without a password on the cluster."""
     grants: tuple[Right, ...]
     unknown: tuple[Right, ...]
+    wide: tuple[Right, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -62,7 +67,7 @@ class RightsAdmin(Protocol):
     """What planning and applying need of a broker."""
 
     def read(self, prefix: str) -> frozenset[Right]:
-        """Rights of users and on resources whose name begins with `prefix`."""
+        """Rights of users and on resources whose name begins with `prefix`, and `reaches` ones."""
 
     def grant(self, rights: Collection[Right]) -> None:
         """Grant; raises `UnavailableError`."""
@@ -92,11 +97,25 @@ def make_rights_plan(
     """Compare; rights of other sites are in neither."""
     for right in wanted:
         refuse_foreign(prefix, right.name)
+    strange = sorted(set(actual) - set(wanted))
+    named = [right for right in strange if right.user.startswith(prefix) or _names(right, prefix)]
     return RightsPlan(
         tuple(user for user in users if user not in known_users),
         tuple(sorted(set(wanted) - set(actual))),
-        tuple(sorted(set(actual) - set(wanted))),
+        tuple(named),
+        tuple(right for right in strange if right not in named),
     )
+
+
+def reaches(right: Right, prefix: str) -> bool:
+    """Whether a right gives something of a site without naming it: by `*` or a shorter prefix."""
+    if right.is_denial:
+        return False
+    return right.name == "*" or (right.is_prefix and prefix.startswith(right.name))
+
+
+def _names(right: Right, prefix: str) -> bool:
+    return right.name.startswith(prefix)
 
 
 def _rights_on_topics(families: Iterable[TopicFamily], names: SiteNames) -> Iterator[Right]:

@@ -17,7 +17,7 @@ from confluent_kafka.admin import (
 
 from hub.adapters.kafka_topics import TIMEOUT_SECONDS, unavailable
 from hub.kafka_access import KafkaAccess
-from hub.rights import Right
+from hub.rights import Right, reaches
 
 _Result = TypeVar("_Result")
 _USER = "User:"
@@ -41,10 +41,12 @@ class KafkaRights:
         self._admin = AdminClient(access.as_librdkafka())
 
     def read(self, prefix: str) -> frozenset[Right]:
-        """Rights of users, or on resources, whose name begins with `prefix`."""
+        """Rights of users, or on resources, whose name begins with `prefix`, or that reach it."""
         found = [_right_of(one) for one in self._wait(self._admin.describe_acls(_ANYTHING))]
         return frozenset(
-            one for one in found if one.user.startswith(prefix) or one.name.startswith(prefix)
+            one
+            for one in found
+            if one.user.startswith(prefix) or one.name.startswith(prefix) or reaches(one, prefix)
         )
 
     def grant(self, rights: Collection[Right]) -> None:

@@ -131,6 +131,15 @@ def _site_on_broker(loaded: LoadedSite, access: KafkaAccess) -> Iterator[Symptom
         ("用户与权限", "users and rights"),
         ("hub topics plan；多余的用 apply --revoke 收回", "hub topics plan, apply --revoke"),
     )  # fmt: skip
+    if rights.wide:
+        who = "、".join(sorted({right.user for right in rights.wide}))
+        yield Symptom(
+            "rights", Level.WARNING, "RIGHTS_TOO_WIDE",
+            f"未点名而及于本站点的权限 {len(rights.wide)} 条：{who}",
+            f"{len(rights.wide)} rights reach into the site without naming it: {who}",
+            "hub topics plan 列出；由集群管理员收窄",
+            "hub topics plan lists them; the cluster's administrator narrows them",
+        )  # fmt: skip
 
 
 def _differs(

@@ -101,6 +101,11 @@ def _show(plan: SitePlan, *, as_json: bool) -> None:
             f"? {_words(right)}  定义文件未列；收回请用 apply --revoke / no file speaks of it; "
             "taken back by apply --revoke"
         )
+    for right in plan.rights.wide:
+        click.echo(
+            f"! {_words(right)}  未点名而及于本站点，不改动 / reaches into the site "
+            "without naming it; left alone"
+        )
     if plan.is_empty:
         click.echo("无差异 / no difference")
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from hub.errors import ConfigurationError
-from hub.rights import Right, make_rights_plan, users_of, wanted_rights
+from hub.rights import Right, make_rights_plan, reaches, users_of, wanted_rights
 from hub.topics import read_families
 from tests.unit.test_topics import NAMES
 
@@ -109,3 +109,21 @@ def test_a_right_outside_the_sites_prefix_is_refused() -> None:
     foreign = Right("demo.dept.market", "read", "topic", "other.ledger")
     with pytest.raises(ConfigurationError, match=r"other\.ledger"):
         make_rights_plan("demo.", (), (), {foreign}, ())
+
+
+def test_rights_that_reach_in_without_naming_the_site_are_shown_and_left() -> None:
+    """Everybody on `*`, or a shorter prefix: perhaps another's, but nobody must overlook them."""
+    wide = {
+        Right("other.worker", "read", "topic", "*"),
+        Right("*", "write", "topic", "de", is_prefix=True),
+    }
+    harmless = {
+        Right("other.worker", "read", "topic", "de"),
+        Right("other.worker", "read", "topic", "demonstration.", is_prefix=True),
+        Right("other.worker", "read", "topic", "*", is_denial=True),
+    }
+    assert {one for one in wide | harmless if reaches(one, "demo.")} == wide
+    plan = make_rights_plan("demo.", (), (), WANTED, WANTED | wide)
+    assert set(plan.wide) == wide
+    assert plan.unknown == ()
+    assert plan.is_empty
