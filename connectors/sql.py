@@ -26,6 +26,10 @@ _NAMES_AND_RIGHTS: Final = ("28", "3D", "42")
 _NOT_ALLOWED: Final = frozenset({1044, 1045, 1049, 1054, 1142, 1143, 1146, 1370, 1698})
 """The same of MariaDB and MySQL, by error number."""
 
+_DOES_NOT_FIT: Final = ("22", "23502", "23514")
+"""A value that a column, a cast or a rule of the table refuses: no later attempt is better."""
+_DOES_NOT_FIT_NUMBERS: Final = frozenset({1048, 1264, 1265, 1292, 1364, 1365, 1366, 1406, 4025})
+
 Order = datetime | date | int
 """A stamp, or an outbox's number."""
 
@@ -184,10 +188,14 @@ def _meaning(where: str, error: DBAPIError) -> HubError:
         number = origin.args[0]
         if number in _NOT_ALLOWED:
             return SourceError(_refused(where, str(number), str(origin.args[-1])))
+        if number in _DOES_NOT_FIT_NUMBERS:
+            return SourceError(_unfit(where, str(number)))
         return _away(where, str(number))
     if state is not None and state.startswith(_NAMES_AND_RIGHTS):
         said = origin.diag.message_primary if isinstance(origin, psycopg.Error) else ""
         return SourceError(_refused(where, state, said or ""))
+    if state is not None and state.startswith(_DOES_NOT_FIT):
+        return SourceError(_unfit(where, state))
     text = str(origin)
     if (
         state is None and _REFUSED_AT_THE_DOOR in text
@@ -203,6 +211,16 @@ def _refused(where: str, code: str, said: str) -> str:
         "处理办法：核对账号、口令、表名、列名与授权（docs/database-sources.md）；"
         "可先运行 hub connector check\n"
         "Remedy: check user, password, table, columns, privileges: hub connector check"
+    )
+
+
+def _unfit(where: str, code: str) -> str:
+    return (
+        f"{where} 中有数据不合数据库的列或规则（{code}）\n"
+        f"a value of {where} does not fit a column or rule of the database ({code})\n"
+        "处理办法：结果表按 docs/database-sources.md 的 DDL 加宽；视图由部门修正后重新启动\n"
+        "Remedy: widen the result table as in the DDL; a view is for the department to mend; then "
+        "start again"
     )
 
 

@@ -156,6 +156,14 @@ def test_a_missing_table_is_a_persons_matter(tmp_path: Path, server: Server) -> 
             desk.follow(receipt(1))
 
 
+def test_a_column_that_is_too_narrow_is_a_persons_matter(desk: Desk) -> None:
+    """Not "the database is away", tried for ever while nobody looks; the value is not told."""
+    with pytest.raises(SourceError, match="DDL") as refused:
+        desk.follow(receipt(1, key="k" * 300))
+    assert "kkk" not in str(refused.value)
+    assert desk.rows() == []
+
+
 def test_the_check_writes_nothing(desk: Desk) -> None:
     """It only sees that it could."""
     desk.writer.check()
