@@ -183,25 +183,23 @@ def translated(where: str) -> Iterator[None]:
 
 def _meaning(where: str, error: DBAPIError) -> HubError:
     origin = error.orig
-    state = getattr(origin, "sqlstate", None)
-    if state is None and origin is not None and origin.args and isinstance(origin.args[0], int):
+    state, number = getattr(origin, "sqlstate", None) or "", None
+    if not state and origin is not None and origin.args and isinstance(origin.args[0], int):
         number = origin.args[0]
-        if number in _NOT_ALLOWED:
-            return SourceError(_refused(where, str(number), str(origin.args[-1])))
-        if number in _DOES_NOT_FIT_NUMBERS:
-            return SourceError(_unfit(where, str(number)))
-        return _away(where, str(number))
-    if state is not None and state.startswith(_NAMES_AND_RIGHTS):
-        said = origin.diag.message_primary if isinstance(origin, psycopg.Error) else ""
-        return SourceError(_refused(where, state, said or ""))
-    if state is not None and state.startswith(_DOES_NOT_FIT):
-        return SourceError(_unfit(where, state))
+    code = str(number or state or type(origin).__name__)
     text = str(origin)
-    if (
-        state is None and _REFUSED_AT_THE_DOOR in text
-    ):  # psycopg gives no SQLSTATE before the session
+    if number in _NOT_ALLOWED or state.startswith(_NAMES_AND_RIGHTS):
+        if isinstance(origin, psycopg.Error):
+            said = origin.diag.message_primary or ""  # its details may quote a row
+        else:
+            said = str(origin.args[-1]) if origin is not None else ""
+        return SourceError(_refused(where, code, said))
+    if number in _DOES_NOT_FIT_NUMBERS or state.startswith(_DOES_NOT_FIT):
+        return SourceError(_unfit(where, code))
+    if not state and number is None and _REFUSED_AT_THE_DOOR in text:
+        # psycopg gives no SQLSTATE before the session
         return SourceError(_refused(where, "28P01", _REFUSED_AT_THE_DOOR))
-    return _away(where, state or type(origin).__name__)
+    return _away(where, code)
 
 
 def _refused(where: str, code: str, said: str) -> str:
