@@ -1,4 +1,4 @@
-"""`./run demo`: four weeks of a city's decisions in a minute, on real parts, with failures."""
+"""`./run demo`: four weeks of a city's decisions in two minutes, on real parts, with failures."""
 
 import argparse
 import signal
@@ -140,6 +140,8 @@ def _report(
     _tell("核对并重放台账 … checking, and replaying the ledger")
     answers = checks.Answers(made, account)
     files, results = checks.result_files(made, schedule)
+    look_ups = checks.look_ups_agree(made, account, course.ended_at)
+    report, lines = checks.report_agrees(made, account, summary.MONTH, course.ended_at)
     found = [
         checks.came_back(course),
         checks.drained(account),
@@ -150,11 +152,18 @@ def _report(
             checks.book_equals_ledger(made, account, contracts, target)
             for target in made.loaded.site.targets
         ),
-        checks.look_ups_agree(made, account, course.ended_at),
+        checks.found_by_agents(made, schedule, account),
+        checks.exits_taken_down(account, made.loaded.site.targets),
+        checks.foreign_writes_refused(course),
+        look_ups,
+        report,
         files,
+        checks.result_table(made, account),
         *checks.audits(made),
     ]
-    return summary.Report(made, schedule, course, account, answers, found, results, keep)
+    return summary.Report(
+        made, schedule, course, account, answers, found, results, lines, keep=keep
+    )
 
 
 def _tell(line: str) -> None:

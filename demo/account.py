@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 
 from hub.adapters.kafka import KafkaInputs
 from hub.contracts import Contracts, Fault
-from hub.core.entry import Reader, RecordRow, follow
+from hub.core.entry import Reader, RecordRow, follow, stated_row
+from hub.core.monthly import Line, MonthBook, ReportedTarget
 from hub.core.record import PRIMARY, CauseKind, LedgerRecord, Outcome, decode_record
 from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, StageCode, Status
 from hub.core.whose_time import Moments, Party, fault_of, passage_of
@@ -24,6 +25,7 @@ _BATCH: Final = 4_000
 _IN_TIME: Final = frozenset({"stopped_in_time", "in_time_learned_late"})
 _FINAL: Final = frozenset({StageCode.PUBLISHED, StageCode.WITHDRAWN, StageCode.REFUSED})
 _UNSENT: Final = frozenset({StageCode.NAMED, StageCode.SENT})
+_RECONCILED: Final = b"source.reconciled.v1"
 _CLOCK_NAMES: Final = {ClockKind.DISCLOSE: "disclose", ClockKind.WITHDRAW: "withdraw"}
 
 Submission = tuple[str, int]
@@ -65,6 +67,16 @@ class Punctuality:
         return self.in_time + sum(self.late.values())
 
 
+@dataclass(slots=True)
+class Family:
+    """Records of one kind."""
+
+    records: int = 0
+    standing: Counter[str] = field(default_factory=Counter)
+    shown: Counter[int] = field(default_factory=Counter)
+    """By target: those it shows now."""
+
+
 class Account:
     """A fold of submissions and ledger, in the demo's own memory."""
 
@@ -83,8 +95,16 @@ class Account:
         self._inputs.assign(
             {(topic, p): 0 for topic in topics for p in range(loaded.site.partitions)}
         )
+        self._months = MonthBook(
+            Reader(contracts, loaded.site.prefix, {t.id: t.number for t in loaded.site.targets}),
+            [ReportedTarget(t.number, t.public, t.kinds) for t in loaded.site.targets],
+        )
+        self._shown_kinds = {kind for target in loaded.site.targets for kind in target.kinds}
+        self._agents = frozenset(d.id for d in loaded.site.departments if d.kind == "agent")
         self.read: Counter[str] = Counter()
         """Submissions in the topics, by department."""
+        self.rows_read: Counter[str] = Counter()
+        """Those that are rows of files and tables, by stream; the rest states what was found."""
         self.outcomes: dict[str, Counter[str]] = defaultdict(Counter)
         """Primary outcomes in the ledger, by department."""
         self.answers: dict[Submission, list[Answer]] = defaultdict(list)
@@ -94,6 +114,8 @@ class Account:
         self.deliveries: dict[int, dict[bytes, list[Delivery]]] = defaultdict(dict)
         self.refused: dict[int, set[tuple[bytes, int]]] = defaultdict(set)
         self.rows: dict[bytes, RecordRow] = {}
+        self.statements: dict[str, list[dict[str, str]]] = defaultdict(list)
+        """Rows that no target shows, as the ledger accepted them, by kind."""
         self._states: dict[bytes, RecordState] = {}
         self._waiting: dict[bytes, tuple[int, int]] = {}
         self._reached: dict[tuple[bytes, int, str], dict[int, int]] = defaultdict(dict)
@@ -140,8 +162,14 @@ class Account:
             if record.topic == self._ledger:
                 self._note(record)
             else:
-                self.read[self._site.department_of(record.topic)] += 1
+                self._note_read(record)
         return len(records)
+
+    def _note_read(self, record: InputRecord) -> None:
+        department, headers = self._site.department_of(record.topic), dict(record.headers)
+        self.read[department] += 1
+        if department not in self._agents and headers.get("ce_type") != _RECONCILED:
+            self.rows_read[headers.get("ce_source", b"").decode()] += 1
 
     # --- one ledger record -----------------------------------------------------------------------
 
@@ -149,6 +177,7 @@ class Account:
         self.records += 1
         record = decode_record(source.value)
         entry = self._reader.entry(source.partition, record)
+        self._months.note(source.partition, record)
         if record.outcome in PRIMARY and record.cause.kind is CauseKind.SUBMISSION:
             outcome = record.outcome.name.lower()
             self.outcomes[record.department][outcome] += 1
@@ -163,6 +192,7 @@ class Account:
         if row is not None:
             self.rows[key] = row
         self._states[key] = state
+        self._note_statement(record)
         self._waiting[key] = (
             sum(stage.stage not in _FINAL for stage in state.stages),
             sum(stage.stage in _UNSENT for stage in state.stages),
@@ -172,6 +202,15 @@ class Account:
         for event in record.events:
             self.events[event.event] += 1
             self._note_end(record, state, event.target, ClockKind(event.clock), event.event)
+
+    def _note_statement(self, record: LedgerRecord) -> None:
+        """Keep what an accepted row states when no target could show it."""
+        if record.outcome is not Outcome.ACCEPTED or record.kind in self._shown_kinds:
+            return
+        found = stated_row(record, self._contracts)
+        if found is not None and found[0].is_row:
+            texts = {name: text for name, text in found[1].items() if isinstance(text, str)}
+            self.statements[record.kind].append(texts)
 
     def _note_deliveries(self, record: LedgerRecord, state: RecordState) -> None:
         for action, bits in (
@@ -234,6 +273,26 @@ class Account:
         return fault_of(passage, clock.due_at, now).party
 
     # --- at the end ------------------------------------------------------------------------------
+
+    def month(self, month: str, now: int) -> list[Line]:
+        """The monthly form as the ledger alone gives it."""
+        return self._months.lines(month, now)
+
+    def families(self) -> dict[str, Family]:
+        """How many records of each kind there are, stand, and are shown where."""
+        found: dict[str, Family] = defaultdict(Family)
+        for state in self._states.values():
+            family = found[state.kind]
+            family.records += 1
+            family.standing[state.status.name.lower()] += 1
+            for stage in state.stages:
+                if stage.stage is StageCode.PUBLISHED:
+                    family.shown[stage.target] += 1
+        return dict(found)
+
+    def standing_of(self, key: bytes) -> dict[int, str]:
+        """The last stage of a record at each target."""
+        return {stage.target: stage.stage.name.lower() for stage in self._states[key].stages}
 
     def punctuality(self, now: int) -> dict[tuple[str, int], Punctuality]:
         """By department and target: what ended in time or late, and what is overdue at `now`.

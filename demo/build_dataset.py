@@ -2,9 +2,9 @@
 
     python -m demo.build_dataset [--into FOLDER]
 
-Writes `inbox/` (files as six departments of an invented city drop them), `schedule.json` (when),
-`manifest.yaml` (every quirk: where seen, how often, what must happen) and `expected.csv` (the
-answer to every row that is not plainly accepted).
+Writes `inbox/` (files as the departments and the court of an invented city drop them),
+`schedule.json` (when), `manifest.yaml` (every quirk: where seen, how often, what must happen) and
+`expected.csv` (the answer to every row that is not plainly accepted).
 """
 
 import argparse
@@ -12,9 +12,10 @@ import csv
 import io
 import json
 import shutil
+from collections import Counter
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import yaml
 
@@ -22,15 +23,30 @@ from demo.generator.book import Book
 from demo.generator.catalogue import QUIRKS, Quirk
 from demo.generator.detectors import DETECTORS
 from demo.generator.dice import Dice
+from demo.generator.families import FamilyFile, family_files
 from demo.generator.faults import FITS, SPOILS
 from demo.generator.identities import CITY, UNKNOWN_REGIONS, is_credit_code
-from demo.generator.reading import DataSet, folded, read_data_set
+from demo.generator.reading import READ_FOLDERS, DataSet, folded, read_data_set
 from demo.generator.rows import FOLDERS, Row, SourceFile
 from demo.generator.stories import STORIES
 from demo.generator.working_days import ENDS_ON, STARTS_ON
 from demo.generator.writing import file_bytes
 
 HERE: Final = Path(__file__).parent / "dataset"
+
+
+class Dropped(NamedTuple):
+    """One file as it is dropped, with the answers it must get."""
+
+    path: str
+    department: str
+    drop_at: int
+    when: str
+    content: bytes
+    rows: int
+    """Rows that are answered one by one; a court's full list is one."""
+    answers: tuple[tuple[int, str, tuple[str, ...], tuple[str, ...]], ...]
+    """(row, outcome, reasons, quirks) of each row; row 0 is the whole file."""
 
 
 def build(folder: Path) -> None:
@@ -40,17 +56,17 @@ def build(folder: Path) -> None:
     for file in files:
         path = folder / "inbox" / file.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(file_bytes(file))
+        path.write_bytes(file.content)
     _write(folder / "schedule.json", _schedule(files))
     _write(folder / "expected.csv", _expected(files))
-    _write(folder / "manifest.yaml", _manifest(read_data_set(folder)))
+    _write(folder / "manifest.yaml", _manifest(read_data_set(folder), files))
 
 
 def _write(path: Path, text: str) -> None:
     path.write_bytes(text.encode())
 
 
-def _files() -> list[SourceFile]:
+def _files() -> list[Dropped]:
     """All files with all quirks, in the order they are dropped."""
     book = Book()
     rows = book.row_count
@@ -64,7 +80,28 @@ def _files() -> list[SourceFile]:
         if file.folder in FOLDERS.values():
             for row in file.rows:
                 _note_region(row)
-    return sorted(book.files, key=lambda file: (file.drop_at, file.path))
+    dropped = [*map(_dropped, book.files), *map(_dropped_family, family_files(book))]
+    return sorted(dropped, key=lambda file: (file.drop_at, file.path))
+
+
+def _dropped(file: SourceFile) -> Dropped:
+    answers = tuple(
+        (0 if file.is_broken else number, row.outcome, tuple(row.reasons), tuple(row.quirks))
+        for number, row in enumerate(file.rows, 2)
+    )
+    when = f"{file.dropped_on} {file.dropped_at:%H:%M}"
+    return Dropped(
+        file.path, file.department.id, file.drop_at, when, file_bytes(file), len(file.rows), answers
+    )
+
+
+def _dropped_family(file: FamilyFile) -> Dropped:
+    answers = tuple((n, row.outcome, row.reasons, ()) for n, row in enumerate(file.rows, 2))
+    answers = ((0, "accepted", (), ()),) if file.is_statement else answers
+    when = f"{file.dropped_on} {file.dropped_at:%H:%M}"
+    return Dropped(
+        file.path, file.department, file.drop_at, when, file.content(), len(answers), answers
+    )
 
 
 def _spoil(book: Book, quirk: Quirk, count: int) -> None:
@@ -90,16 +127,16 @@ def _note_region(row: Row) -> None:
             row.reasons.append("REGION_UNKNOWN")
 
 
-def _schedule(files: list[SourceFile]) -> str:
+def _schedule(files: list[Dropped]) -> str:
     """When each file is dropped, in business milliseconds; one line a file."""
     lines = [
         json.dumps(
             {
                 "path": file.path,
-                "department": file.department.id,
+                "department": file.department,
                 "drop_at": file.drop_at,
-                "dropped": f"{file.dropped_on} {file.dropped_at:%H:%M}",
-                "rows": len(file.rows),
+                "dropped": file.when,
+                "rows": file.rows,
             },
             ensure_ascii=False,
         )
@@ -109,30 +146,29 @@ def _schedule(files: list[SourceFile]) -> str:
     return "{" + head + ', "files": [\n' + ",\n".join(lines) + "\n]}\n"
 
 
-def _expected(files: list[SourceFile]) -> str:
+def _expected(files: list[Dropped]) -> str:
     """The answer to every row that is an example of something or gets a reason."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["file", "row", "outcome", "reasons", "quirks"])
     for file in files:
-        for number, row in enumerate(file.rows, 2):
-            if row.quirks or row.reasons or row.outcome != "accepted":
-                place = 0 if file.is_broken else number
-                reasons, quirks = ";".join(row.reasons), ";".join(row.quirks)
-                writer.writerow([file.path, place, row.outcome, reasons, quirks])
+        for place, outcome, reasons, quirks in file.answers:
+            if quirks or reasons or outcome != "accepted":
+                writer.writerow([file.path, place, outcome, ";".join(reasons), ";".join(quirks)])
     return out.getvalue()
 
 
-def _manifest(data: DataSet) -> str:
+def _manifest(data: DataSet, files: list[Dropped]) -> str:
     """What is in the data set, counted in the files themselves."""
     ordinary = data.ordinary
     document = {
         "city": f"{CITY}（虚构 / invented）",
         "period": f"{STARTS_ON} .. {ENDS_ON}, Asia/Shanghai",
-        "files": len(data.files),
-        "rows": len(data.rows),
+        "files": len(files),
+        "rows": sum(file.rows for file in files),
         "licences": sum(row.table == "licence" for row in ordinary),
         "penalties": sum(row.table == "penalty" for row in ordinary),
+        "families": _families(files),
         "note": (
             "Texts, names and identities are invented; codes are synthetic and valid. Shares were "
             "counted in the public tables named under `seen`; no row of them is here. `here.share` "
@@ -140,16 +176,26 @@ def _manifest(data: DataSet) -> str:
             "withdrawn+held: the old identity is withdrawn, the new one held until then, or "
             "accepted at once when that is known already."
         ),
-        "digest": _digest(data),
+        "digest": _digest(files),
         "quirks": [_entry(quirk, data) for quirk in QUIRKS],
     }
     return yaml.safe_dump(document, allow_unicode=True, sort_keys=False, width=100)
 
 
-def _digest(data: DataSet) -> str:
+def _families(files: list[Dropped]) -> dict[str, int]:
+    """Rows by folder, of what is neither licence nor penalty nor a letter about one."""
+    counts = Counter[str]()
+    for file in files:
+        folder = file.path.split("/")[1]
+        if folder not in READ_FOLDERS:
+            counts[folder] += file.rows
+    return dict(sorted(counts.items()))
+
+
+def _digest(files: list[Dropped]) -> str:
     """SHA-256 over all files in order: names and bytes."""
     digest = sha256()
-    for file in data.files:
+    for file in files:
         digest.update(file.path.encode() + b"\0" + file.content)
     return digest.hexdigest()
 

@@ -12,16 +12,26 @@ from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from connectors.table_rows import RowKeys, read_position
 from demo.account import Account, Answer
 from demo.build_dataset import HERE
-from demo.play import Course, Schedule
+from demo.databases import rows_entered
+from demo.foreseen import EXIT_MISSING, MISSING, REMINDED, foresee
+from demo.generator.families import CHANGES
+from demo.play import CASE_INBOX, CASE_STREAM, Course, Schedule
 from demo.stage import Stage
 from hub.adapters.postgres_lookups import open_look_ups
+from hub.adapters.postgres_months import month_lines
+from hub.adapters.sealing import Sealer, read_key
 from hub.contracts import Contracts, Fault, project
+from hub.core.monthly import Line
+from hub.domain.dates import month_days
 from hub.site import Target
 from hub.targets.delivery import FINAL_STAGE, digest_of
-from tests.platforms.platform_book import dump
+from tests.platforms import nation
+from tests.platforms.conduct import Conduct
 
+LISTED: Final = "court_enforcement.listed.v1"
 _SHOWN: Final = 5
 _CATCH_UP_SECONDS: Final = 20.0
 _AUDIT_SECONDS: Final = 120.0
@@ -44,13 +54,13 @@ class Check(NamedTuple):
 
 
 class Answers:
-    """The hub's answers by the row they are about."""
+    """The hub's answers by the row they are about; what agents state is about no row."""
 
     def __init__(self, stage: Stage, account: Account) -> None:
         self.by_place: dict[Place, list[Answer]] = defaultdict(list)
         files = _begun_files(stage)
         for (stream, sequence), answers in account.answers.items():
-            for answer in answers:
+            for answer in answers if stream in files else ():
                 fingerprint, _, row = answer.position.partition(":")
                 # the content tells a file from one without rows, the number from its copies
                 begun = [
@@ -61,6 +71,33 @@ class Answers:
                 path = max(begun)[1] if begun else stream
                 row = row.rpartition(":")[2]
                 self.by_place[path, int(row) if row.isdigit() else 0].append(answer)
+        if stage.cases is not None:
+            self._note_cases(stage, account)
+
+    def _note_cases(self, stage: Stage, account: Account) -> None:
+        """A row of the case system: its first answer is about its entry, a later one its change."""
+        keys = RowKeys(Sealer(read_key(stage.loaded.path(stage.loaded.site.sealing_key_file))))
+        entries, changes = _case_places()
+        told: Counter[str] = Counter()
+        for (stream, _), answers in sorted(account.answers.items()):
+            position = read_position(answers[0].position) if stream == CASE_STREAM else None
+            if position is not None:
+                record = "|".join(keys.opened(position[0]))
+                place = (changes if told[record] else entries).get(record, (stream, 0))
+                told[record] += 1
+                self.by_place[place] += answers
+
+
+def _case_places() -> tuple[dict[str, Place], dict[str, Place]]:
+    """Where in the data set each row of the case system was entered, and where it was changed."""
+    entries: dict[str, Place] = {}
+    changes: dict[str, Place] = {}
+    for path in sorted((HERE / "inbox" / CASE_INBOX).glob("*/*.csv")):
+        name = path.relative_to(HERE / "inbox").as_posix()
+        places = changes if path.parent.name == CHANGES else entries
+        for row, (record, _) in enumerate(rows_entered(path), 2):
+            places[record] = (name, row)
+    return entries, changes
 
 
 def _begun_files(stage: Stage) -> dict[str, list[tuple[int, str, str]]]:
@@ -167,7 +204,7 @@ def book_equals_ledger(
     owed = _owed(account, contracts, target)
     shown = {
         record: (one["version"], one["stage"], one["digest"])
-        for record, one in dump(stage.book(target.id)).items()
+        for record, one in stage.shown(target.id).items()
     }
     wrong = [
         f"{record[:12]}… 台账 ledger {owed.get(record)} 平台 platform {shown.get(record)}"
@@ -283,9 +320,10 @@ def result_files(
 ) -> tuple[Check, list[Path]]:
     """Each file of each department has its result file, with an answer to every row."""
     results = stage.folder / "results"
-    paths = {file.path: results / f"{file.path}.result.csv" for file in schedule.files}
+    dropped = [file for file in schedule.files if stage.cases is None or file.inbox != CASE_INBOX]
+    paths = {file.path: results / f"{file.path}.result.csv" for file in dropped}
     deadline = time.monotonic() + patience
-    missing = {file.path: "" for file in schedule.files}
+    missing = dict.fromkeys(paths, "")
     while missing and time.monotonic() < deadline:
         found = {path: _fault_in(paths[path]) for path in missing}
         missing = {path: fault for path, fault in found.items() if fault}
@@ -307,8 +345,107 @@ def _fault_in(path: Path) -> str:
     return "有未答复的行 rows without an answer" if "处理中" in path.read_text("utf-8-sig") else ""
 
 
+def result_table(stage: Stage, account: Account, patience: float = _CATCH_UP_SECONDS) -> Check:
+    """The department finds in its own database what the ledger says of each of its rows."""
+    title = "部门库中的结果表与台账一致 the result table in the department's database"
+    cases = stage.cases
+    if cases is None:
+        return Check(title, "")
+    owed = Counter(
+        (sequence, answer.outcome, frozenset(code for code, _, _ in answer.reasons))
+        for (stream, sequence), answers in account.answers.items()
+        for answer in answers
+        if stream == CASE_STREAM and read_position(answer.position) is not None
+    )
+    deadline = time.monotonic() + patience
+    while (found := Counter(one[1:] for one in cases.results())) != owed:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    wrong = [f"{one} 台账 ledger {owed[one]} 结果表 table {found[one]}" for one in owed | found
+             if owed[one] != found[one]]  # fmt: skip
+    return Check(title, f"{found.total()} 行答复", tuple(wrong))
+
+
+def found_by_agents(stage: Stage, schedule: Schedule, account: Account) -> Check:
+    """Each commitment that falls due is reminded of once, and what is missing is stated once."""
+    title = (
+        "到期提醒、未履行、漏报退出各一次 reminder, missing performance, missing exit: once each"
+    )
+    settings = stage.loaded.site.cases
+    if settings is None:
+        return Check(title, "")
+    foreseen = foresee(schedule, settings.remind_working_days[0])
+    stated = account.statements
+    reminders = [row for row in stated[REMINDED] if row["reason_class"] == "commitment_due"]
+    pairs = (
+        (foreseen.reminded, Counter(row["earliest_due_on"] for row in reminders)),
+        (foreseen.missing, Counter(row["commitment_code"] for row in stated[MISSING])),
+        (foreseen.exits_missing, Counter(row["case_number"] for row in stated[EXIT_MISSING])),
+    )
+    wrong = [
+        f"应有 foreseen {sorted(owed)}，实有 stated {dict(found)}"
+        for owed, found in pairs
+        if Counter(owed) != found
+    ]
+    detail = "，".join(f"{found.total()}" for _, found in pairs)
+    return Check(title, detail, tuple(wrong))
+
+
+def exits_taken_down(account: Account, targets: Sequence[Target]) -> Check:
+    """Who left the court's list stands on no platform any more."""
+    gone = [
+        key for key, row in account.rows.items() if row.kind == LISTED and row.status == "withdrawn"
+    ]
+    wrong = [
+        f"{account.rows[key].document_number}: {target.id} {account.standing_of(key)}"
+        for key in gone
+        for target in targets
+        if LISTED in target.kinds
+        and account.deliveries[target.number].get(key)
+        and account.standing_of(key).get(target.number) != "withdrawn"
+    ]
+    return Check(
+        "退出失信名单的已在各平台撤下 exits from the court's list are taken down everywhere",
+        f"{len(gone)} 个", tuple(wrong),
+    )  # fmt: skip
+
+
+def foreign_writes_refused(course: Course) -> Check:
+    """The broker let nobody write where he has no business."""
+    title = "越权写入均被 Kafka 拒绝 foreign writes are refused by the broker"
+    if not course.foreign_writes:
+        return Check(
+            title, "此 Kafka 不要求口令，未试 not tried: this broker asks for no passwords"
+        )
+    wrong = [
+        f"{one.principal} → {one.topic}: {one.answer or '已写入 TAKEN'}"
+        for one in course.foreign_writes
+        if not one.is_refused
+    ]
+    return Check(title, f"{len(course.foreign_writes)} 次", tuple(wrong))
+
+
+def report_agrees(stage: Stage, account: Account, month: str, now: int) -> tuple[Check, list[Line]]:
+    """The monthly form by SQL over the look-ups is the one folded from the ledger."""
+    mine = account.month(month, now)
+    with open_look_ups(stage.parts.require_dsn(), stage.loaded.site.prefix) as tables:
+        theirs = month_lines(tables, *month_days(month), now)
+    wrong = [
+        f"{one.department} {one.kind}: {one[2:]} ≠ {other[2:]}"
+        for one, other in zip(theirs, mine, strict=False)
+        if one != other
+    ]
+    if len(mine) != len(theirs):
+        wrong.append(f"{len(theirs)} ≠ {len(mine)} 行 lines")
+    title = f"{month} 月报与台账重算一致 the monthly report equals the ledger's figures"
+    return Check(title, f"{len(mine)} 行", tuple(wrong)), mine
+
+
 def misbehaviours(stage: Stage, target: str) -> Counter[str]:
     """What the stand-in platform did wrong, by manner, and how often; from its own book."""
+    if target == "nation":
+        return nation_misbehaviours(stage)
     connection = sqlite3.connect(stage.book(target))
     try:
         rows = connection.execute("SELECT verdict, count(*) FROM requests GROUP BY verdict")
@@ -318,9 +455,29 @@ def misbehaviours(stage: Stage, target: str) -> Counter[str]:
             manner = verdict.split(" ")[-1]
             if manner not in _PLAIN:
                 counts[manner] += number
-        return counts
+        seen = connection.execute(
+            "SELECT substr(name, 11), value FROM settings WHERE name LIKE 'sightings %'"
+        ).fetchall()
     finally:
         connection.close()
+    if seen:  # files: how each was treated follows from the orders and its name
+        orders = json.loads(stage.conduct(target).read_text(encoding="utf-8"))
+        conduct = Conduct(**orders)
+        counts.update(
+            manner
+            for name, times in seen
+            for time_seen in range(int(times))
+            if (manner := conduct.manner(name, time_seen))
+        )
+    return counts
+
+
+def nation_misbehaviours(stage: Stage) -> Counter[str]:
+    """The nation keeps its book in a database."""
+    counts = Counter(nation.manners(stage.nation_address))
+    counts["requests"] = counts.total()
+    del counts[""]
+    return counts
 
 
 _PLAIN: Final = frozenset(

@@ -11,13 +11,19 @@ from typing import Final, NamedTuple
 
 from demo.account import Account
 from demo.build_dataset import HERE
+from demo.databases import CaseSystem
 from demo.dates import DAY_MS, day_number, day_start_ms, say_day
+from demo.foreign_write import Attempt, try_foreign_writes
+from demo.foreseen import EXIT_MISSING, MISSING, REMINDED, foresee
 from demo.stage import Stage
+from hub.commands.words import width
 from hub.errors import UnavailableError
 
 _TURN_SECONDS: Final = 0.1
 _QUIET_SECONDS: Final = 1.0
-_LONGEST_DRAIN_SECONDS: Final = 90.0
+_STILL_SECONDS: Final = 2.5
+"""So long nothing may come any more once the clock stands: the agents look every second."""
+_LONGEST_DRAIN_SECONDS: Final = 60.0
 _SLOWER: Final = 8
 """How much slower the clock runs while this machine is behind, and after the last day.
 
@@ -28,6 +34,9 @@ _BEHIND, _LEVEL = 250, 80
 _WORTH_KILLING, _STRIKE_SECONDS = 20, 1.0
 """Struck with so many submissions undecided, or after so long without as many."""
 _READY_SECONDS: Final = 60.0
+CASE_INBOX: Final = "transport-cases"
+"""Not a folder on the stage: what lies there in the data set is entered into the case system."""
+CASE_STREAM: Final = "transport/cases"
 
 Tell = Callable[[str], None]
 
@@ -45,6 +54,11 @@ class DroppedFile(NamedTuple):
     def inbox(self) -> str:
         """The inbox's folder name."""
         return self.path.split("/")[0]
+
+    @property
+    def folder(self) -> str:
+        """The folder in the inbox: what the file is."""
+        return self.path.split("/")[1]
 
 
 class Schedule(NamedTuple):
@@ -75,10 +89,20 @@ def _middle(schedule: Schedule) -> int:
 
 
 class Postman:
-    """Drops files into the inboxes as the departments would."""
+    """Drops files into the inboxes as the departments would, enters cases into the case system."""
 
-    def __init__(self, folder: Path, schedule: Schedule) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        schedule: Schedule,
+        cases: CaseSystem | None = None,
+        cases_read: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """Take the site's folder; `cases_read` says how many rows of the table were submitted."""
         self._folder = folder
+        self._cases = cases
+        self._cases_read = cases_read
+        self._cases_entered = 0
         self._left = list(schedule.files)
         self._last: dict[str, DroppedFile] = {}
         self.dropped = 0
@@ -92,8 +116,8 @@ class Postman:
     def drop_due(self, now: int) -> None:
         """Drop what is due at `now`, in order, each when its inbox's last file has been begun.
 
-        A department's later file takes account of its earlier one; four weeks in a minute must not
-        change which comes first.
+        A department's later file takes account of its earlier one; four weeks in two minutes must
+        not change which comes first.
         """
         waiting: set[str] = set()
         later = []
@@ -110,20 +134,35 @@ class Postman:
         return last is None or self._is_begun(last)
 
     def _is_begun(self, file: DroppedFile) -> bool:
-        """Whether the connector has written the file's manifest: it reads it before any other."""
+        """Whether the connector has written the file's manifest: it reads it before any other.
+
+        Of a table: whether all that was entered was submitted.
+        """
+        if self._is_table(file):
+            return self._cases_read() >= self._cases_entered
         inbox, relative = file.path.split("/", 1)
         name = sha256(relative.encode()).hexdigest()[:16]
         return (self._folder / "results" / inbox / ".sources" / f"{name}.json").exists()
 
+    def _is_table(self, file: DroppedFile) -> bool:
+        return self._cases is not None and file.inbox == CASE_INBOX
+
     def _drop(self, file: DroppedFile) -> None:
+        if self._cases is not None and self._is_table(file):
+            self._cases.enter(HERE / "inbox" / file.path)
+            self._cases_entered += file.rows
+        else:
+            self._copy(file)
+        self._last[file.inbox] = file
+        self.dropped += 1
+        self.rows += file.rows
+
+    def _copy(self, file: DroppedFile) -> None:
         target = self._folder / "inbox" / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f".{target.name}.part")
         shutil.copyfile(HERE / "inbox" / file.path, unfinished)
         unfinished.replace(target)
-        self._last[file.inbox] = file
-        self.dropped += 1
-        self.rows += file.rows
 
 
 @dataclass(slots=True)
@@ -152,6 +191,7 @@ class Course:
     is_drained: bool = False
     kills: list[Kill] = field(default_factory=list)
     restarted: list[str] = field(default_factory=list)
+    foreign_writes: list[Attempt] = field(default_factory=list)
 
 
 class Play:
@@ -164,7 +204,12 @@ class Play:
         self._account = account
         self._schedule = schedule
         self._tell = tell
-        self._postman = Postman(stage.folder, schedule)
+        self._postman = Postman(
+            stage.folder, schedule, stage.cases, lambda: account.rows_read[CASE_STREAM]
+        )
+        self._pulses: dict[str, Pulse] = {}
+        cases = stage.loaded.site.cases
+        self._foreseen = foresee(schedule, cases.remind_working_days[0]) if cases else None
         self._kill = Kill(kill, _middle(schedule)) if kill else None
         self._course = Course()
         self._day = 0
@@ -174,7 +219,7 @@ class Play:
         schedule, stage = self._schedule, self._stage
         began = time.monotonic()
         factor = (schedule.ends_at - schedule.opens_at) / (seconds * 1000)
-        self._tell(HEADER)
+        self._tell(header([target.id for target in stage.loaded.site.targets]))
         stage.set_clock(schedule.opens_at, factor)
         is_slow = False
         while (now := stage.now()) < schedule.ends_at:
@@ -184,9 +229,11 @@ class Play:
                 stage.set_clock(stage.now(), factor / _SLOWER if is_slow else factor)
         self._course.seconds = time.monotonic() - began
         stage.set_clock(stage.now(), factor / _SLOWER)
-        self._drain()
+        self._drain(_QUIET_SECONDS)
         self._course.ended_at = stage.now()
         stage.set_clock(self._course.ended_at, 0)
+        self._drain(_STILL_SECONDS)
+        self._tell(self._line("办结 end  ", self._course.ended_at))
         return self._course
 
     def wait_until_ready(self) -> None:
@@ -204,7 +251,7 @@ class Play:
     def _is_behind(self, *, is_slow: bool) -> bool:
         """Whether more is under way than this machine does in a moment."""
         account = self._account
-        unread = max(0, self._postman.rows - sum(account.read.values()))
+        unread = max(0, self._postman.rows - sum(account.rows_read.values()))
         backlog = unread + account.undecided + account.unsent
         return backlog > (_LEVEL if is_slow else _BEHIND)
 
@@ -215,6 +262,7 @@ class Play:
         if day_number(now) != self._day:
             if self._day:
                 self._tell(self._line(say_day(day_start_ms(day_number(now)) - 1), now))
+                self._intrude(now)
             self._day = day_number(now)
         kill = self._kill
         if kill is not None and not kill.killed_at and now >= kill.at:
@@ -223,25 +271,52 @@ class Play:
             if is_busy or time.monotonic() > kill.armed_at + _STRIKE_SECONDS:
                 self._strike(kill, now)
 
-    def _drain(self) -> None:
-        """Wait until every row has its answer and every delivery its end, for a quiet second."""
+    def _intrude(self, now: int) -> None:
+        """Once, on the second morning, a department writes where it has no business."""
+        course, stage = self._course, self._stage
+        if course.foreign_writes:
+            return
+        course.foreign_writes = try_foreign_writes(stage.loaded.site, stage.access)
+        for one in course.foreign_writes:
+            verdict = "拒绝 refused" if one.is_refused else "未拒绝 NOT REFUSED"
+            self._tell(
+                f"  ⊘ {say_day(now)}  {one.principal} 写入 writes to {one.topic}："
+                f"{verdict} {one.answer}"
+            )
+
+    def _drain(self, quiet_seconds: float) -> None:
+        """Wait until every row has its answer and every delivery its end, and all is quiet."""
         began = quiet_since = time.monotonic()
+        known = 0
         while time.monotonic() - began < _LONGEST_DRAIN_SECONDS:
             self._turn(self._stage.now())
-            if not self._is_at_rest():
-                quiet_since = time.monotonic()
-            elif time.monotonic() - quiet_since > _QUIET_SECONDS:
+            seen = self._account.records + sum(self._account.read.values())
+            if not self._is_at_rest() or seen != known:
+                quiet_since, known = time.monotonic(), seen
+            elif time.monotonic() - quiet_since > quiet_seconds:
                 self._course.is_drained = True
                 break
-        self._course.drain_seconds = time.monotonic() - began
-        self._tell(self._line("办结 end  ", self._stage.now()))
+        self._course.drain_seconds += time.monotonic() - began
 
     def _is_at_rest(self) -> bool:
         account = self._account
         # a row may become two submissions, never less than one
-        all_read = sum(account.read.values()) >= self._postman.rows
+        all_read = sum(account.rows_read.values()) >= self._postman.rows
         return (
-            self._postman.is_done and all_read and not account.undecided and not account.under_way
+            self._postman.is_done and all_read and not account.undecided
+            and not account.under_way and self._all_stated()
+        )  # fmt: skip
+
+    def _all_stated(self) -> bool:
+        """Whether the agents have found what is there to be found."""
+        foreseen = self._foreseen
+        if foreseen is None:
+            return True
+        stated = self._account.statements
+        return (
+            foreseen.reminded <= {row["earliest_due_on"] for row in stated[REMINDED]}
+            and foreseen.missing <= {row["commitment_code"] for row in stated[MISSING]}
+            and foreseen.exits_missing <= {row["case_number"] for row in stated[EXIT_MISSING]}
         )
 
     def _strike(self, kill: Kill, now: int) -> None:
@@ -280,11 +355,13 @@ class Play:
     def _pulse(self, name: str) -> int:
         """A number that grows while a worker works."""
         if name == "connector":
-            return sum(self._account.read.values())
+            return sum(self._account.rows_read.values())
         for target in self._stage.loaded.site.targets:
             if name == f"courier-{target.id}":
                 return sum(self._account.stages[target.number].values())
-        return self._account.records
+        if name == "registrar":
+            return self._account.records
+        return self._pulses.setdefault(name, Pulse()).feel(self._stage.health(name))
 
     def _line(self, day: str, now: int) -> str:
         account = self._account
@@ -300,10 +377,39 @@ class Play:
         return f"{day} " + "".join(f"{number:>10}" for number in numbers)
 
 
-HEADER: Final = (
-    "日期 date        文件      读入      决定      隔离    省平台    市网站      逾期\n"
-    "               files      read   decided  quarant.  province      city   overdue"
-)
+class Pulse:
+    """Of a worker whose work shows in no topic the account reads: by what `/health` says."""
 
-KILLABLE: Final = ("registrar", "courier-province", "courier-city", "connector", "none")
-"""Workers whose return shows in the ledger or in the topics, so that it can be timed."""
+    def __init__(self) -> None:
+        self._beats = 0
+        self._last = 0.0
+
+    def feel(self, health: dict[str, object] | None) -> int:
+        """Count the looks that found it at work since the look before."""
+        if health is not None:
+            seconds = float(str(health["seconds_since_progress"]))
+            self._beats += bool(health["idle"]) or seconds < self._last
+            self._last = seconds
+        return self._beats
+
+
+_COLUMNS: Final = {
+    "province": "省平台", "city": "市网站", "nation": "国家平台", "region": "区域交换",
+}  # fmt: skip
+
+
+def header(targets: list[str]) -> str:
+    """The two lines above the days, Chinese and English."""
+    zh = ["文件", "读入", "决定", "隔离", *(_COLUMNS.get(name, name) for name in targets), "逾期"]
+    en = ["files", "read", "decided", "quarant.", *targets, "overdue"]
+    lines = ("日期 date  ", zh), (" " * 11, en)
+    return "\n".join(
+        head + "".join(" " * (10 - width(name)) + name for name in names) for head, names in lines
+    )
+
+
+KILLABLE: Final = (
+    "registrar", "courier-province", "courier-city", "courier-nation", "courier-region",
+    "connector", "receipts", "notices", "cases", "projector", "reconciler", "none",
+)  # fmt: skip
+"""Workers, each with a way to see that it is back at work."""

@@ -6,8 +6,10 @@ import json
 import os
 import secrets
 import shutil
+import socket
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from typing import Final
 
 import yaml
 
+from demo.databases import CaseSystem, make_nation, nation_file
 from hub.adapters.clocks import FileBusinessClock, write_business_clock
 from hub.adapters.parts import Parts
 from hub.adapters.sealing import KEY_BYTES
@@ -27,6 +30,7 @@ from hub.kafka_access import OPERATOR, KafkaAccess
 from hub.repository import DEPLOY, ROOT
 from hub.settings import Settings, read_settings
 from hub.site import LoadedSite, load_site
+from tests.platforms import nation, platform_book
 
 _SITE: Final = DEPLOY / "sites" / "demo"
 _MARK: Final = "made-by-the-demo"
@@ -34,8 +38,10 @@ _OWN: Final = ("kafka", "postgres", "workers", "connectors", "demo")
 """What a demo leaves in its state folder; made anew by the next one."""
 _STANDSTILL_SECONDS: Final = 40.0
 _MOST_RESTARTS: Final = 5
-_PROVINCE_TIMEOUT: Final = 1.0
+_TIMEOUT: Final = 1.0
 """A second is half a business day here; a real site waits ten."""
+_SLOW_TIMEOUT: Final = 10.0
+"""Of platforms that are not asked but look for themselves: a table, a folder."""
 
 PROVINCE_CONDUCT: Final = {
     "seed": 20260914,
@@ -57,6 +63,27 @@ CITY_CONDUCT: Final = {
 }  # fmt: skip
 
 
+NATION_CONDUCT: Final = {
+    "seed": 20260930,
+    "mix": {
+        "late": 0.004, "never_applied": 0.001, "never_lost": 0.003, "twice": 0.004,
+        "wrong_delivery": 0.002, "wrong_digest": 0.002, "wrong_stage": 0.002,
+    },
+    "only_first": 3, "refuse_share": 0.002, "late_seconds": 0.4, "hold_seconds": 2.0,
+    "publish_after_seconds": 7_200, "half_batches": True,
+    "disconnect_share": 0.001, "lock_share": 0.001, "lock_seconds": 0.3,
+}  # fmt: skip
+REGION_CONDUCT: Final = {
+    "seed": 20261001,
+    "mix": {
+        "late": 0.04, "half": 0.02, "twice": 0.04, "partial": 0.04, "lose_applied": 0.01,
+        "gap": 0.02, "wrong_digest": 0.02, "unknown": 0.02,
+    },
+    "only_first": 3, "refuse_share": 0.002, "late_seconds": 0.4,
+}  # fmt: skip
+"""Of files, not of rows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Script:
     """What is played: the site that is copied and how its platforms behave."""
@@ -68,7 +95,14 @@ class Script:
     """How long a courier waits for an answer."""
 
 
-DEMO: Final = Script(_SITE, {"province": PROVINCE_CONDUCT, "city": CITY_CONDUCT}, _PROVINCE_TIMEOUT)
+DEMO: Final = Script(
+    _SITE,
+    {
+        "province": PROVINCE_CONDUCT, "city": CITY_CONDUCT, "nation": NATION_CONDUCT,
+        "region": REGION_CONDUCT,
+    },
+    _TIMEOUT,
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -90,6 +124,8 @@ class Stage:
     parts: Parts
     leashed: bool
     workers: dict[str, Worker] = field(default_factory=dict)
+    cases: CaseSystem | None = None
+    """The department's database that the hub reads, where the site has one."""
 
     @property
     def folder(self) -> Path:
@@ -109,6 +145,21 @@ class Stage:
     def book(self, target: str) -> Path:
         """The stand-in platform's own book."""
         return self.folder / "platforms" / f"{target}.sqlite"
+
+    def conduct(self, target: str) -> Path:
+        """The file with a stand-in's orders."""
+        return self.folder / "platforms" / f"{target}.json"
+
+    @property
+    def nation_address(self) -> str:
+        """The nation's own way to its database."""
+        return nation_file(self.folder).read_text(encoding="ascii")
+
+    def shown(self, target: str) -> dict[str, dict[str, object]]:
+        """What the stand-in platform shows, by its own book: record → version, stage, digest."""
+        if target == "nation":
+            return nation.dump(self.nation_address)
+        return platform_book.dump(self.book(target))
 
     def now(self) -> int:
         """Business milliseconds."""
@@ -130,6 +181,17 @@ class Stage:
         """Start a worker of the hub on this site."""
         self.start(name, "-m", "hub", *arguments, "--site", str(self.folder))
 
+    def health(self, name: str) -> dict[str, object] | None:
+        """What a worker with a metrics port says of itself; None while it does not answer."""
+        argv = self.workers[name].argv
+        port = argv[argv.index("--metrics-port") + 1]
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as answer:
+                told: dict[str, object] = json.load(answer)
+        except (OSError, ValueError):
+            return None
+        return told
+
     def supervise(self) -> list[str]:
         """Start again what has ended; return its names.
 
@@ -149,6 +211,8 @@ class Stage:
             with ThreadPoolExecutor(len(self.workers)) as pool:
                 list(pool.map(lambda one: one.process.stop(), self.workers.values()))
         self.workers.clear()
+        if self.cases is not None:
+            self.cases.close()
 
     def release(self) -> None:
         """Leave everything running behind us."""
@@ -176,7 +240,7 @@ def choose_settings() -> Settings:
     if foreign and not (state / _MARK).exists():
         settings = replace(settings, state_folder=state / "demo-state")
     os.environ["HUB_STATE"] = str(settings.state_folder)
-    # a broker that lives for a minute is better off with the quick compiler alone
+    # a broker that lives for minutes is better off with the quick compiler alone
     os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
     return settings
 
@@ -227,6 +291,7 @@ def stage(
         parts.up(leashed=not keep)
         loaded = _write_site(settings, script, opens_at)
         made = Stage(settings, loaded, parts, leashed=not keep)
+        _make_databases(made, script)
         prepare_site(made.loaded, made.access)  # a platform needs its user before it starts
         _start_platforms(made, script)
         _start_workers(made)
@@ -246,7 +311,9 @@ def _write_site(settings: Settings, script: Script, opens_at: int) -> LoadedSite
     folder = settings.state_folder / "demo"
     for name in ("secrets", "platforms", "inbox", "processes"):
         (folder / name).mkdir(parents=True)
-    shutil.copytree(script.site / "mappings", folder / "mappings")
+    for name in ("mappings", "sources"):
+        if (script.site / name).is_dir():
+            shutil.copytree(script.site / name, folder / name)
     content = yaml.safe_load((script.site / "site.yaml").read_text(encoding="utf-8"))
     for name in ("rulebook", "calendar"):
         content[name] = str((script.site / content[name]).resolve())
@@ -255,8 +322,9 @@ def _write_site(settings: Settings, script: Script, opens_at: int) -> LoadedSite
         # nothing is ever deleted from a broker that is not ours: each run has its own topics
         content["prefix"] = f"{content['site']}-{int(time.time())}."
     for target in content["targets"]:
-        target["timeout_seconds"] = script.timeout_seconds
-        target["concurrency"] = 64
+        is_asked = target["kind"] in {"http", "kafka"}
+        target["timeout_seconds"] = script.timeout_seconds if is_asked else _SLOW_TIMEOUT
+        target["concurrency"] = 64 if is_asked else 256
     _write_secret(folder / "secrets/sealing.key", base64.b64encode(secrets.token_bytes(KEY_BYTES)))
     _write_secret(folder / "secrets/province.token", secrets.token_urlsafe(24).encode())
     write_business_clock(folder / "business-clock.json", opens_at, 0)
@@ -274,25 +342,27 @@ def _write_yaml(folder: Path, content: object) -> None:
     (folder / "site.yaml").write_text(text, encoding="utf-8")
 
 
+def _make_databases(made: Stage, script: Script) -> None:
+    """Make what others hold in databases of their own, where the site and the script name it."""
+    server, name = made.parts.require_dsn(), made.loaded.site.prefix.strip(".").replace("-", "_")
+    if "nation" in script.conduct:
+        make_nation(server, f"{name}_nation", made.folder)
+    for department in made.loaded.site.departments:
+        for source in department.databases:
+            made.cases = CaseSystem.make(
+                server, f"{name}_cases", made.folder, made.loaded.path(source.file)
+            )
+
+
 def _start_platforms(made: Stage, script: Script) -> None:
-    """Start both stand-ins; the province's port goes into the site."""
+    """Start the stand-ins; the province's port goes into the site."""
     platforms = made.folder / "platforms"
     for name, conduct in script.conduct.items():
-        (platforms / f"{name}.json").write_text(json.dumps(conduct), encoding="utf-8")
-    scripts = ROOT / "tests" / "platforms"
-    common = ("--clock", str(made.clock_file))
-    made.start(
-        "platform-province", str(scripts / "province.py"), *common,
-        "--book", str(made.book("province")), "--control", str(platforms / "province.json"),
-        "--token-file", str(made.folder / "secrets" / "province.token"),
-        "--portfile", str(platforms / "province.port"),
-    )  # fmt: skip
-    made.start(
-        "platform-city", str(scripts / "city.py"), *common,
-        "--book", str(made.book("city")), "--control", str(platforms / "city.json"),
-        "--bootstrap", made.access.bootstrap, "--prefix", made.loaded.site.prefix,
-        "--user", made.loaded.site.user("target.city"), "--secrets", str(made.access.secrets or ""),
-    )  # fmt: skip
+        made.conduct(name).write_text(json.dumps(conduct), encoding="utf-8")
+        made.start(
+            f"platform-{name}", *_STAND_INS[name](made),
+            "--clock", str(made.clock_file), "--control", str(made.conduct(name)),
+        )  # fmt: skip
     port = _wait_for_text(platforms / "province.port", made)
     content = yaml.safe_load((made.folder / "site.yaml").read_text(encoding="utf-8"))
     for target in content["targets"]:
@@ -303,6 +373,43 @@ def _start_platforms(made: Stage, script: Script) -> None:
     # started again, it must be where it was
     province = made.workers["platform-province"]
     province.argv = (*province.argv, "--port", port)
+
+
+def _province(made: Stage) -> tuple[str, ...]:
+    return (
+        str(_SCRIPTS / "province.py"), "--book", str(made.book("province")),
+        "--token-file", str(made.folder / "secrets" / "province.token"),
+        "--portfile", str(made.folder / "platforms" / "province.port"),
+    )  # fmt: skip
+
+
+def _city(made: Stage) -> tuple[str, ...]:
+    return (
+        str(_SCRIPTS / "city.py"), "--book", str(made.book("city")),
+        "--bootstrap", made.access.bootstrap, "--prefix", made.loaded.site.prefix,
+        "--user", made.loaded.site.user("target.city"), "--secrets", str(made.access.secrets or ""),
+    )  # fmt: skip
+
+
+def _nation(made: Stage) -> tuple[str, ...]:
+    return (str(_SCRIPTS / "nation.py"), "serve", "--url-file", str(nation_file(made.folder)))
+
+
+def _region(made: Stage) -> tuple[str, ...]:
+    folder = made.folder / "exchange" / "region"
+    for name in ("out", "ack"):
+        (folder / name).mkdir(parents=True)
+    return (
+        str(_SCRIPTS / "file_receiver.py"), "--folder", str(folder),
+        "--book", str(made.book("region")),
+    )  # fmt: skip
+
+
+_SCRIPTS: Final = ROOT / "tests" / "platforms"
+_STAND_INS: Final = {
+    "province": _province, "city": _city, "nation": _nation, "region": _region,
+}  # fmt: skip
+"""Target → how its stand-in is started."""
 
 
 def _wait_for_text(path: Path, made: Stage) -> str:
@@ -320,9 +427,18 @@ def _start_workers(made: Stage) -> None:
     made.start_hub("registrar", "run", "registrar")
     for target in made.loaded.site.targets:
         made.start_hub(f"courier-{target.id}", "run", "courier", target.id)
-    made.start_hub("receipts", "run", "receipts")
-    made.start_hub("projector", "run", "projector")
     made.start_hub("connector", "connector", "--poll", "0.15")
+    followers = ["receipts", "projector"]
+    if made.loaded.site.cases is not None:
+        followers += ["notices", "cases", "reconciler"]
+    for name in followers:
+        made.start_hub(name, "run", name, "--metrics-port", str(_free_port()))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def stop_everything(settings: Settings) -> None:

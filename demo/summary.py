@@ -2,19 +2,23 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from demo import checks
+from demo import checks, findings
 from demo.account import Account, Punctuality
 from demo.checks import Answers, Check
 from demo.dates import say_moment
-from demo.play import Course, Schedule
+from demo.play import CASE_STREAM, Course, Schedule
 from demo.stage import Stage, is_usual
 from hub.commands.words import OUTCOMES, PARTIES, reason_words, table, width
+from hub.core.monthly import Line
 from hub.core.whose_time import Party
 from hub.metrics import PRIMARY_OUTCOMES
 
+MONTH: Final = "2026-09"
+"""The month that is reported on."""
 _MOST_REASONS: Final = 5
 _PARTIES_EN: Final = {
     Party.DEPARTMENT: "department",
@@ -33,6 +37,7 @@ class Report(NamedTuple):
     answers: Answers
     checks: Sequence[Check]
     results: Sequence[Path]
+    month: Sequence[Line]
     keep: bool
 
     @property
@@ -45,17 +50,25 @@ def page(report: Report) -> str:
     """The whole summary, ready to print."""
     now = report.course.ended_at
     late = report.account.punctuality(now)
+    name = partial(_name, report)
     verdict = "全部相符 all checks hold" if report.holds else "有不符之处 SOME CHECKS FAIL"
     first, last = report.schedule.opens_at, report.schedule.ends_at - 1
+    account, targets = report.account, report.stage.loaded.site.targets
     parts = [
         f"演示小结 summary   {say_moment(first)[:10]} — {say_moment(last)[:10]}   {verdict}",
         _section("部门 departments", _departments(report)),
+        _section("四类信息 four families", findings.families(account, targets)),
         _section("平台 platforms", _platforms(report, late)),
         _section(f"最常见的{_MOST_REASONS}个原因 five commonest reasons", _reasons(report)),
         _section(
             "按时率 on time（按时 / 应办 in time / due，迟的是谁 whose fault）",
             _on_time(report, late),
         ),
+        _section("到期与催办 what fell due", findings.fell_due(account, name)),
+        _section("法院名单 court list", findings.court(account, targets, name)),
+        _section("数据库来源 database source", findings.table_source(account, _cases(report))),
+        _section("越权写入 refused writes", findings.refused_writes(report.course.foreign_writes)),
+        _section(f"{MONTH} 月报 monthly report", findings.month(report.month, name)),
         _section("核对 checks", _checks(report)),
         _section("接着试 what to try next", _next(report)),
     ]
@@ -69,6 +82,16 @@ def _section(title: str, lines: Iterable[str]) -> str:
 def _name(report: Report, department: str) -> str:
     (found,) = (d for d in report.stage.loaded.site.departments if d.id == department)
     return found.name_zh.removeprefix("云屿市")
+
+
+def _cases(report: Report) -> Counter[str]:
+    """What became of the rows of the case system's table, by outcome."""
+    return Counter(
+        answer.outcome
+        for (stream, _), answers in report.account.answers.items()
+        for answer in answers
+        if stream == CASE_STREAM and answer.position.startswith("key:")
+    )
 
 
 def _departments(report: Report) -> list[str]:
@@ -160,33 +183,38 @@ def _reasons(report: Report) -> list[str]:
 
 
 def _on_time(report: Report, late: dict[tuple[str, int], Punctuality]) -> list[str]:
-    """Per department and target: met of all that ended or fell due, and whose fault the rest."""
+    """Per department and target: met of all that ended or fell due; whose fault the rest is."""
     targets = report.stage.loaded.site.targets
-    headers = ["部门 department"]
+    headers = ["部门"]
+    english = ["department"]
     for target in targets:
-        headers += [target.name_zh, "%", *(f"迟:{PARTIES[party]}" for party in Party)]
-    english = [""]
-    for target in targets:
-        english += [target.id, "", *(f"{_PARTIES_EN[party]}" for party in Party)]
+        headers += [target.name_zh, "%"]
+        english += [target.id, ""]
+    headers += [f"迟:{PARTIES[party]}" for party in Party]
+    english += [_PARTIES_EN[party] for party in Party]
     rows = [english]
     total = [Punctuality() for _ in targets]
     for name in report.account.departments:
-        cells = [_name(report, name)]
-        for number, target in enumerate(targets):
-            one = late.get((name, target.number), Punctuality())
-            total[number].in_time += one.in_time
-            total[number].late.update(one.late)
-            cells += _rate(one)
-        rows.append(cells)
-    rows.append(["合计 total", *(cell for one in total for cell in _rate(one))])
+        found = [late.get((name, target.number), Punctuality()) for target in targets]
+        if not any(one.judged for one in found):
+            continue  # a court's entries and an agent's facts have no deadline
+        for whole, one in zip(total, found, strict=True):
+            whole.in_time += one.in_time
+            whole.late.update(one.late)
+        rows.append([_name(report, name), *_rates(found)])
+    rows.append(["合计 total", *_rates(total)])
     lines = table(headers, rows, right=range(1, len(headers))).splitlines()
     soon = sum(one.open for one in late.values())
     return [*lines, f"  尚未到期、仍在计时的 still running, not due: {soon}"]
 
 
-def _rate(one: Punctuality) -> list[str]:
-    share = f"{100 * one.in_time / one.judged:.1f}" if one.judged else "–"
-    return [f"{one.in_time}/{one.judged}", share, *(str(one.late[party]) for party in Party)]
+def _rates(found: Sequence[Punctuality]) -> list[str]:
+    cells = []
+    for one in found:
+        share = f"{100 * one.in_time / one.judged:.1f}" if one.judged else "–"
+        cells += [f"{one.in_time}/{one.judged}", share]
+    faults = sum((one.late for one in found), Counter[Party]())
+    return [*cells, *(str(faults[party]) for party in Party)]
 
 
 def _checks(report: Report) -> list[str]:
@@ -220,6 +248,12 @@ def _next(report: Report) -> list[str]:
         (f"hub trace --document '{example_document(report)}'{site}", "一条记录的全程 one record"),
         (f"hub due --limit 10{site}", "逾期与将到期，谁的责任 what is due, whose fault"),
         (f"hub status{site}", "总体状态 where everything stands"),
+        (f"hub report --month {MONTH}{site}", "月报 the monthly form: rates, what was late"),
+        (f"hub doctor --site {folder}", "体检 what is not as it should be, with its remedy"),
+        (
+            f"hub resend city --document '{example_document(report)}' --site {folder}",
+            "再报一次 tell a platform again",
+        ),
         (f"hub audit replay --site {folder}", "再重放一次 decide everything again"),
     ]
     if report.keep:

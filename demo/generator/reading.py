@@ -29,6 +29,8 @@ _FOLD: Final = {
 }
 _DATE: Final = re.compile(r"(\d{4})(?:([-/.])(\d{1,2})\2(\d{1,2})|年(\d{1,2})月(\d{1,2})日)")
 _DAY_MS: Final = 86_400_000
+READ_FOLDERS: Final = ("licences", "penalties", "corrections", "withdrawals")
+"""Folders of the two national tables and of letters about them; quirks are looked for there."""
 
 Place = tuple[str, int]
 """A file below the inboxes and a row number; 0 is the file itself."""
@@ -143,12 +145,13 @@ class DataSet:
 
 
 def read_data_set(folder: Path) -> DataSet:
-    """Read every file that `schedule.json` lists, in its order."""
+    """Read every file of `READ_FOLDERS` that `schedule.json` lists, in its order."""
     schedule = json.loads((folder / "schedule.json").read_text(encoding="utf-8"))
     return DataSet(
         [
             _read_file(folder / "inbox", entry["path"], entry["drop_at"])
             for entry in schedule["files"]
+            if entry["path"].split("/")[1] in READ_FOLDERS
         ]
     )
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from connectors.files_of_rows import read_rows
-from connectors.layout import Layouts
+from connectors.layout import Folder, Layouts
 from connectors.tables import MAX_FILE_BYTES, Cells
 from hub.adapters.receipt_book import REMINDERS, Reasons, ReceiptBook, RowAnswer
 from hub.adapters.sheet_writer import LONGEST_CELL, Look, write_csv, write_xlsx
@@ -275,7 +275,9 @@ class ResultFiles:
         by_row: dict[tuple[int, int], list[RowAnswer]] = {}
         for answer in answers:
             by_row.setdefault((answer.sheet, answer.row), []).append(answer)
-        rows = self._clerk_rows(file) or [
+        # a full list is one statement: its rows are not answered one by one, and may be persons'
+        is_statement = file.folder == Folder.COURT_SNAPSHOTS.value
+        rows = ([] if is_statement else self._clerk_rows(file)) or [
             _ClerkRow(sheet, number, (), ()) for sheet, number in sorted(by_row)
         ]
         sheets: dict[int, list[list[str]]] = {}

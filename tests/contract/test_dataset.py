@@ -14,11 +14,13 @@ import pytest
 import yaml
 
 from demo.build_dataset import HERE, build
+from demo.foreseen import foresee
 from demo.generator.catalogue import QUIRKS
 from demo.generator.columns import OWN_LAYOUT, OWN_VERSION
 from demo.generator.departments import DEPARTMENTS
 from demo.generator.detectors import DETECTORS
 from demo.generator.dice import Dice
+from demo.generator.families import COURT, COURT_ID, DUE_ON
 from demo.generator.identities import (
     CITIZEN_ID_LIKE_CODE,
     SYNTHETIC_CITIZEN_IDS,
@@ -28,6 +30,7 @@ from demo.generator.identities import (
 )
 from demo.generator.reading import DataSet, Place, folded, read_data_set
 from demo.generator.working_days import ENDS_ON, STARTS_ON, business_ms, days, is_working
+from demo.play import CASE_INBOX, read_schedule
 from hub.core.record import PRIMARY
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.credit_code import assess_credit_code, is_citizen_id, is_registration_number
@@ -197,16 +200,29 @@ def test_the_four_weeks_have_the_days_of_the_notice() -> None:
 def test_the_demo_site_names_the_departments_of_the_data_set() -> None:
     """Departments, their authorities, their inboxes and the case system's columns agree."""
     departments = load_site(_SITE).site.departments
-    assert {d.id: set(d.authorities) for d in departments} == {
-        d.id: {authority.code for authority in d.authorities} for d in DEPARTMENTS
+    offices = [each for each in departments if each.kind == "office"]
+    assert {d.id: set(d.authorities) for d in offices} == {
+        COURT_ID: {COURT.code},
+        **{d.id: {authority.code for authority in d.authorities} for d in DEPARTMENTS},
     }
     inboxes = {source.inbox.as_posix() for d in departments for source in d.files}
-    assert inboxes == {f"inbox/{file.path.split('/')[0]}" for file in the_data_set().files}
-    mapping = yaml.safe_load((_SITE / "mappings" / "transport-cases.yaml").read_text("utf-8"))
-    assert {header: name for name, header in mapping["fields"].items()} == {
+    entries = json.loads((HERE / "schedule.json").read_text(encoding="utf-8"))["files"]
+    assert inboxes | {f"inbox/{CASE_INBOX}"} == {
+        f"inbox/{entry['path'].split('/')[0]}" for entry in entries
+    }
+    table = yaml.safe_load((_SITE / "sources" / "transport-cases.yaml").read_text("utf-8"))
+    assert {header: name for name, header in table["rows"]["fields"].items()} == {
         **OWN_LAYOUT,
         OWN_VERSION: "source_version",
     }
+
+
+def test_one_promise_falls_due_and_one_exit_is_forgotten() -> None:
+    """What the agents are to find in the four weeks: one of each, and nothing in two days."""
+    whole = foresee(read_schedule(28), 3)
+    assert whole.reminded == {DUE_ON.isoformat()}
+    assert len(whole.missing) == len(whole.exits_missing) == 1
+    assert foresee(read_schedule(2), 3) == (frozenset(), frozenset(), frozenset())
 
 
 def test_subjects_are_synthetic_and_valid() -> None:

@@ -17,9 +17,14 @@ import pytest
 
 from connectors.files_of_rows import read_rows
 from connectors.layout import Folder, Layouts, field_names
-from connectors.mapping import read_mapping
+from connectors.snapshot import SnapshotDeclarer
+from connectors.sql import RawRow
 from connectors.submission import RowSubmitter, Submission
+from connectors.table_file import read_table_file
+from connectors.table_rows import TableRows
 from demo.build_dataset import HERE
+from demo.databases import CASE_COLUMNS, rows_entered
+from demo.play import CASE_INBOX
 from hub.adapters.sealing import Sealer
 from hub.bootstrap import basis_document, load_repository_contracts
 from hub.core.record import PRIMARY, LedgerRecord
@@ -44,18 +49,19 @@ class _Inbox:
 
     def __init__(self, loaded: LoadedSite, name: str) -> None:
         contracts = load_repository_contracts()
-        self.department, source = next(
-            (department.id, source)
+        department, source = next(
+            (department, source)
             for department in loaded.site.departments
             for source in department.files
             if source.inbox.name == name
         )
+        self.department = department.id
         self.stream = f"{self.department}/{source.name}"
         self.submitter = RowSubmitter(self.department, self.stream, contracts, Sealer(bytes(32)))
-        mappings = []
-        if source.mapping is not None:
-            mappings = [read_mapping(loaded.path(source.mapping), field_names(contracts))]
-        self.layouts = {folder: Layouts(folder, contracts, mappings) for folder in Folder}
+        self.layouts = {folder: Layouts(folder, contracts) for folder in Folder}
+        self.snapshots = SnapshotDeclarer(
+            self.submitter, contracts, department.authorities, department.name_zh
+        )
         self.sequence = 0
 
     def submissions(self, path: str) -> Iterator[tuple[Place, Submission]]:
@@ -63,7 +69,14 @@ class _Inbox:
         content = (HERE / "inbox" / path).read_bytes()
         fingerprint = sha256(content).hexdigest()
         layouts = self.layouts[Folder(path.split("/")[1])]
-        for row in read_rows(content, layouts.is_header()):
+        rows = read_rows(content, layouts.is_header())
+        if layouts.folder is Folder.COURT_SNAPSHOTS:
+            for statement in self.snapshots.declare(rows, layouts, fingerprint, path):
+                assert isinstance(statement, Submission)
+                self.sequence += 1
+                yield (path, 0), statement
+            return
+        for row in rows:
             if row.row_number:
                 made = self.submitter.submissions(row, layouts, fingerprint, self.sequence + 1)
             else:
@@ -73,18 +86,53 @@ class _Inbox:
                 yield (path, row.row_number), submission
 
 
+class _Table:
+    """The case system's table: reads the rows that a file enters or changes."""
+
+    def __init__(self, loaded: LoadedSite) -> None:
+        contracts, sealer = load_repository_contracts(), Sealer(bytes(32))
+        department, source = next(
+            (department, source)
+            for department in loaded.site.departments
+            for source in department.databases
+        )
+        self.department = department.id
+        self.stream = f"{self.department}/{source.name}"
+        self.described = read_table_file(loaded.path(source.file), field_names(contracts))
+        submitter = RowSubmitter(self.department, self.stream, contracts, sealer)
+        self.rows = TableRows(self.described, submitter, sealer)
+        self.table: dict[str, dict[str, str]] = {}
+        self.sequence = 0
+
+    def submissions(self, path: str) -> Iterator[tuple[Place, Submission]]:
+        """Every row as the connector reads it after the clerk's transaction."""
+        for number, (record, cells) in enumerate(rows_entered(HERE / "inbox" / path), 2):
+            is_first = record not in self.table
+            row = self.table.setdefault(record, dict.fromkeys(CASE_COLUMNS, ""))
+            row.update(cells)
+            raw = RawRow((record,), None, tuple(row[name] for name in self.described.cells))
+            read = self.rows.read(raw)
+            for submission in self.rows.submissions(
+                read, raw, self.sequence + 1, is_first=is_first
+            ):
+                self.sequence += 1
+                yield (path, number), submission
+
+
 @cache
 def answers() -> dict[Place, Answer]:
     """Run the four weeks; the answer to each row."""
     loaded = load_site(_SITE)
     schedule = json.loads((HERE / "schedule.json").read_text(encoding="utf-8"))["files"]
     driver = HubTestDriver(basis_document(loaded), now=schedule[0]["drop_at"] - 3_600_000)
-    inboxes: dict[str, _Inbox] = {}
+    inboxes: dict[str, _Inbox | _Table] = {CASE_INBOX: _Table(loaded)}
     places: dict[tuple[bytes, bytes], Place] = {}
     found: dict[Place, Answer] = defaultdict(Answer)
     for entry in schedule:
         name = entry["path"].split("/")[0]
-        inbox = inboxes.setdefault(name, _Inbox(loaded, name))
+        if name not in inboxes:
+            inboxes[name] = _Inbox(loaded, name)
+        inbox = inboxes[name]
         first = inbox.sequence
         for number, (place, submission) in enumerate(inbox.submissions(entry["path"]), first + 1):
             _pipe(driver, inbox, number, submission)
@@ -94,7 +142,9 @@ def answers() -> dict[Place, Answer]:
     return found
 
 
-def _pipe(driver: HubTestDriver, inbox: _Inbox, number: int, submission: Submission) -> None:
+def _pipe(
+    driver: HubTestDriver, inbox: _Inbox | _Table, number: int, submission: Submission
+) -> None:
     headers = [
         ("ce_specversion", b"1.0"),
         ("ce_type", submission.kind.encode()),

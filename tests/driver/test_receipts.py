@@ -21,7 +21,17 @@ from hub.site import Department, Site, Target
 from hub.workers.receipts import ReceiptsFollower, Teller
 from hub.workers.result_files import COLUMNS, ResultFiles, SourceFiles
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
-from tests.driver.rows import AGENTS, AGENTS_CODE, AUTHORITY, DEPARTMENT, at, basis, framed
+from tests.driver.rows import (
+    AGENTS,
+    AGENTS_CODE,
+    AUTHORITY,
+    DEPARTMENT,
+    LISTED,
+    at,
+    basis,
+    framed,
+    listing_row,
+)
 from tests.unit.connectors.made import (
     CONTRACTS,
     LICENCE_ROW,
@@ -403,6 +413,17 @@ def test_an_unreadable_file_has_a_result_that_says_why(office: Office) -> None:
     office.follow()
     (row,) = office.result("penalties/a.xlsx.result.csv")
     assert (row["行号"], row["原因代码"]) == ("整张工作表", "FILE_BROKEN")
+
+
+def test_a_full_list_is_answered_as_a_whole(office: Office) -> None:
+    """One line that says what became of the statement; no entry waits for an answer for ever."""
+    labels = {field.name: field.zh for field in CONTRACTS.by_kind[LISTED].schema.fields}
+    entry = {labels[name]: text for name, text in listing_row().items()}
+    office.submit("court-snapshots/20261105-list.csv", table(entry))
+    office.follow()
+    (row,) = office.result("court-snapshots/20261105-list.csv.result.csv")
+    assert row["行号"] == "整张工作表"
+    assert row["处理结果"] not in {"", "处理中"}
 
 
 @pytest.mark.parametrize("hook", ["after_consume", "before_flush", "before_commit", "after_commit"])

@@ -413,6 +413,11 @@ def manners_shown(url: str) -> set[str]:
     return set(_column(url, sa.select(SEEN.c.manner).distinct()))
 
 
+def manners(url: str) -> list[str]:
+    """Return how each row the job looked at was treated; "" is as it should be."""
+    return _column(url, sa.select(SEEN.c.manner))
+
+
 def _column(url: str, query: sa.Select[Any]) -> list[str]:
     engine = engine_of(url)
     with engine.begin() as connection:

@@ -41,7 +41,15 @@ CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)
 
 _ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
-_PREFIX = {"licence.granted.v1": "XK", "penalty.imposed.v1": "CF"}
+_COMMITMENT = ("promisor_code", "promisor_name", "commitment_code", "committed_on")
+_CELLS = {
+    "licence.granted.v1": ("XK_XDR_SHXYM", "XK_XDR_MC", "XK_WSH", "XK_JDRQ"),
+    "penalty.imposed.v1": ("CF_XDR_SHXYM", "CF_XDR_MC", "CF_WSH", "CF_JDRQ"),
+    "court_enforcement.listed.v1": ("debtor_code", "debtor_name", "case_number", "listed_on"),
+    "commitment.made.v1": _COMMITMENT,
+    "commitment.performed.v1": _COMMITMENT,
+}
+"""Kind → fields a row must have; the first is the credit code."""
 _REQUIRED = {
     "delivery": str,
     "record": str,
@@ -159,7 +167,7 @@ def parse(body: bytes) -> Request | str:
     for name, kind in _REQUIRED.items():
         if not isinstance(told.get(name), kind) or isinstance(told.get(name), bool):
             return f"缺少或类型不符 / missing or of the wrong type: {name}"
-    if told["action"] not in {"publish", "withdraw"} or told["kind"] not in _PREFIX:
+    if told["action"] not in {"publish", "withdraw"} or told["kind"] not in _CELLS:
         return "未知的 action 或 kind / unknown action or kind"
     if not all(isinstance(value, str) for value in told["fields"].values()):
         return "字段值应为文本 / a field is not text"
@@ -175,14 +183,11 @@ def faults_in(request: Request) -> tuple[str, str] | None:
         if request.fields:
             return "FIELDS_UNEXPECTED", "撤下不应带字段 / a withdrawal carries no fields"
         return None
-    return _faults_in_row(request, _PREFIX[request.kind]) if request.kind in _PREFIX else None
-
-
-def _faults_in_row(request: Request, prefix: str) -> tuple[str, str] | None:
-    for name in ("XDR_MC", "XDR_SHXYM", "WSH", "JDRQ"):
-        if not request.fields.get(f"{prefix}_{name}"):
-            return "FIELD_MISSING", f"必填项为空 / required field is empty: {prefix}_{name}"
-    if not has_check_digit(request.fields[f"{prefix}_XDR_SHXYM"]):
+    cells = _CELLS.get(request.kind, ())
+    for name in cells:
+        if not request.fields.get(name):
+            return "FIELD_MISSING", f"必填项为空 / required field is empty: {name}"
+    if cells and not has_check_digit(request.fields[cells[0]]):
         return "CREDIT_CODE_INVALID", "统一社会信用代码校验不通过 / credit code check failed"
     return None
 

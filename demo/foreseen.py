@@ -1,0 +1,85 @@
+"""What the agents must find in the files of a play, worked out from the files alone.
+
+A commitment with a last day inside the play and no performance is reminded of once and then stated
+as missing; an entry that the court's last full list lacks without an exit is raised with the court.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import date
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from demo.build_dataset import HERE
+from demo.dates import DAY_MS, day_number, day_start_ms
+from demo.generator.working_days import working_days_before
+
+if TYPE_CHECKING:
+    from demo.play import Schedule
+
+REMINDED: Final = "reminder.issued.v1"
+MISSING: Final = "commitment.performance_missing.v1"
+EXIT_MISSING: Final = "court_enforcement.exit_missing.v1"
+_EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
+
+
+class Foreseen(NamedTuple):
+    """What has to be in the ledger once the play is over, each once."""
+
+    reminded: frozenset[str]
+    """Last days of which a reminder is issued."""
+    missing: frozenset[str]
+    """Numbers of commitments whose performance is missing."""
+    exits_missing: frozenset[str]
+    """Case numbers of entries that left the list without an exit."""
+
+
+def foresee(schedule: "Schedule", remind_working_days: int) -> Foreseen:
+    """Work it out for the files of a schedule, as of its end."""
+    promised: dict[str, date] = {}
+    for row in _rows(schedule, "commitments"):
+        if row["承诺履行状态"]:
+            promised.pop(row["承诺编码"], None)
+        else:
+            promised[row["承诺编码"]] = date.fromisoformat(row["承诺有效期"])
+    reminded = {
+        due.isoformat()
+        for due in promised.values()
+        if _end_of(working_days_before(due, remind_working_days)) < schedule.ends_at
+    }
+    missing = {code for code, due in promised.items() if _end_of(due) < schedule.ends_at}
+    return Foreseen(frozenset(reminded), frozenset(missing), _forgotten(schedule))
+
+
+def _forgotten(schedule: "Schedule") -> frozenset[str]:
+    lists = [file for file in schedule.files if file.folder == "court-snapshots"]
+    if not lists:
+        return frozenset()
+    last = lists[-1]
+    on_it = {row["案号"] for row in _read(last.path)}
+    left = {row["案号"] for row in _rows(schedule, "court-exits")}
+    day = day_start_ms(day_number(last.drop_at))
+    listed = {
+        row["案号"]
+        for file in schedule.files
+        if file.folder == "court-listings" and file.drop_at < day
+        for row in _read(file.path)
+        if row["被执行人类型"] != "自然人"
+    }
+    return frozenset(listed - left - on_it)
+
+
+def _rows(schedule: "Schedule", folder: str) -> Iterator[dict[str, str]]:
+    for file in schedule.files:
+        if file.folder == folder:
+            yield from _read(file.path)
+
+
+def _read(path: str) -> list[dict[str, str]]:
+    text = (HERE / "inbox" / path).read_text(encoding="utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def _end_of(day: date) -> int:
+    """24:00 of a day in Shanghai."""
+    return day_start_ms(day.toordinal() - _EPOCH_DAY) + DAY_MS
