@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from connectors.spreadsheet import xls_rows, xlsx_rows
 from connectors.tables import MAX_FILE_BYTES, HeaderTest, SourceRow, within_limits
 from connectors.text_table import text_rows
 
@@ -22,10 +21,13 @@ def read_rows(content: bytes, is_header: HeaderTest) -> Iterator[SourceRow]:
 def _rows(content: bytes, is_header: HeaderTest) -> Iterator[SourceRow]:
     if len(content) > MAX_FILE_BYTES:
         return iter((SourceRow(0, 0, (), (), "FILE_TOO_LARGE"),))
-    if content.startswith(_ZIP):
-        return xlsx_rows(content, is_header)
-    if content.startswith(_OLE):
-        return xls_rows(content, is_header)
+    if content.startswith((_ZIP, _OLE)):
+        from connectors.spreadsheet import (  # noqa: PLC0415 - openpyxl: slow, for workbooks alone
+            xls_rows,
+            xlsx_rows,
+        )
+
+        return (xlsx_rows if content.startswith(_ZIP) else xls_rows)(content, is_header)
     if content.lstrip().startswith(_NO_TABLE):
         # Web systems hand out HTML pages under the name .xls.
         return iter((SourceRow(0, 0, (), (), "FILE_NOT_A_TABLE"),))

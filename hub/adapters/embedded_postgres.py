@@ -17,7 +17,6 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 import psutil
-import psycopg
 
 from hub.adapters.server_process import (
     LOOPBACK,
@@ -206,6 +205,8 @@ class EmbeddedPostgres:
         )
 
     def _answers(self) -> bool:
+        import psycopg  # noqa: PLC0415 - every worker reads this module, few speak to PostgreSQL
+
         try:
             with psycopg.connect(
                 self._dsn("postgres"), autocommit=True, connect_timeout=5

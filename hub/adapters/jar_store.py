@@ -12,8 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from jgo.maven import MavenContext
-
 from hub.errors import ConfigurationError, UnavailableError
 
 KAFKA_JARS = Path(__file__).with_name("kafka_jars.txt")
@@ -67,6 +65,8 @@ def ensure_jars(
 
 def _fetch(store: Path, missing: list[PinnedJar], repository: str | None) -> None:
     """Download into a scratch folder, check, then move: an interrupted fetch leaves no half jar."""
+    from jgo.maven import MavenContext  # noqa: PLC0415 - slow to import, needed once in a lifetime
+
     remotes = {"configured": repository} if repository else None
     with tempfile.TemporaryDirectory(dir=store, prefix=".fetch-") as scratch:
         context = MavenContext(

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-
 from hub.adapters.embedded_kafka import EmbeddedKafka
 from hub.adapters.embedded_postgres import EmbeddedPostgres
 from hub.errors import UnavailableError
@@ -83,6 +80,8 @@ class Parts:
             remedy_zh="核对 HUB_POSTGRES_PASSWORD_FILE 指定的文件",
             remedy_en="check the file that HUB_POSTGRES_PASSWORD_FILE names",
         )
+        from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - for workers that use it alone
+
         return make_conninfo(dsn, password=password.reveal())
 
     def up(self, *, leashed: bool) -> None:
@@ -162,8 +161,11 @@ class Parts:
 
 def _without_password(dsn: str) -> str:
     """A connection string for people; nothing of one that cannot be read."""
+    from psycopg import Error  # noqa: PLC0415 - for who looks at PostgreSQL's address alone
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415 - as above
+
     try:
         parts = conninfo_to_dict(dsn)
-    except psycopg.Error:
+    except Error:
         return "***"
     return make_conninfo(**{k: str(v) for k, v in parts.items() if v and k != "password"})

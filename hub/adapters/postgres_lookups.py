@@ -30,7 +30,7 @@ from hub.core.entry import (
 )
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.dates import day_of_ms
-from hub.errors import ConfigurationError
+from hub.errors import ConfigurationError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -473,7 +473,7 @@ def conservation_gaps(streams: Sequence[StreamCount]) -> dict[str, int]:
 def open_look_ups(dsn: str, prefix: str | None) -> LookUps:
     """The tables of a site; without a prefix the only site of the database.
 
-    Raises `ConfigurationError` when there is none, or several and no prefix.
+    Raises `UnavailableError` while there is none, `ConfigurationError` for several and no prefix.
     """
     if prefix is not None:
         return LookUps(dsn, schema_of(prefix))
@@ -496,10 +496,9 @@ def open_look_ups(dsn: str, prefix: str | None) -> LookUps:
     return LookUps(dsn, found[0].schema)
 
 
-def _no_projection() -> ConfigurationError:
-    return ConfigurationError(
-        "查询表尚未建立",
-        "there are no look-up tables yet",
-        remedy_zh="先运行投影进程：hub run projector",
-        remedy_en="run the projector first: hub run projector",
+def _no_projection() -> UnavailableError:
+    return UnavailableError(
+        "查询表尚未建立\nthere are no look-up tables yet\n"
+        "处理办法：先运行投影进程：hub run projector\n"
+        "Remedy: run the projector first: hub run projector"
     )

@@ -20,7 +20,6 @@ from connectors.run import (
     file_source,
     run_connector,
 )
-from connectors.run_table import run_results, table_parts, table_source
 from hub.adapters.logs import configure_logging
 from hub.adapters.parts import Parts
 from hub.bootstrap import load_repository_contracts
@@ -96,10 +95,12 @@ def command(  # noqa: PLR0913 - click hands over each option by name
         access = parts.require_kafka(loaded.site.user(principal))
         make: Callable[[CursorReader], Source]
         if isinstance(connection, TableConnection):
-            table = table_parts(loaded, connection, contracts)
-            make = table_source(loaded, connection, table, folder, accept_reset=accept_reset)
+            from connectors import run_table as tables  # noqa: PLC0415 - SQLAlchemy, for them alone
+
+            table = tables.table_parts(loaded, connection, contracts)
+            make = tables.table_source(loaded, connection, table, folder, accept_reset=accept_reset)
             answer = partial(
-                run_results, loaded, connection, table, access, folder, watch.should_stop
+                tables.run_results, loaded, connection, table, access, folder, watch.should_stop
             )
             threads.append(ConnectorThread(f"{connection.name} (result)", answer, watch.stopped))
         else:

@@ -1,15 +1,15 @@
 """`hub connector check`: a database source before it runs: file, connection, rights, ten rows."""
 
+from __future__ import annotations
+
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from connectors.cell_text import BEIJING
 from connectors.run import TableConnection
-from connectors.run_table import TableParts, table_parts
 from connectors.submission import UNREADABLE, Submission
 from hub.bootstrap import load_repository_contracts
 from hub.commands.validate import RowValidator, tell
@@ -17,6 +17,9 @@ from hub.contracts import Contracts, Fault
 from hub.contracts.values import personal_flaws
 from hub.errors import ConfigurationError
 from hub.site import LoadedSite, load_site
+
+if TYPE_CHECKING:
+    from connectors.run_table import TableParts
 
 SAMPLE_ROWS: Final = 10
 _MASKED: Final = "＊＊＊"
@@ -31,6 +34,8 @@ def check(context: click.Context, *, file: Path) -> None:
     退出码：十行都可受理为 0，否则为 1；不能连接或读取为 2 / exit 0 when every sample row would be
     accepted, 1 when not, 2 when it cannot be read.
     """
+    from connectors.run_table import table_parts  # noqa: PLC0415 - SQLAlchemy, in no connector of files
+
     loaded, connection = _find(file)
     contracts = load_repository_contracts()
     parts = table_parts(loaded, connection, contracts)
@@ -57,6 +62,8 @@ def check(context: click.Context, *, file: Path) -> None:
 
 def _rows(connection: TableConnection, contracts: Contracts, parts: TableParts) -> int:
     """Show sample rows as they would be submitted; return the exit status."""
+    from connectors.cell_text import BEIJING  # noqa: PLC0415 - openpyxl, as above
+
     validator = RowValidator(
         contracts,
         datetime.now(UTC).astimezone(BEIJING).date(),

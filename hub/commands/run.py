@@ -1,4 +1,8 @@
-"""`hub run`: one worker in this process, with its metrics, health and logs."""
+"""`hub run`: one worker in this process, with its metrics, health and logs.
+
+Each command imports its own worker: the others' libraries (SQLAlchemy, aiohttp, Faust) would take
+most of a start, and after a power cut all workers of a machine start at once.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +18,10 @@ import click
 from hub.adapters.logs import configure_logging
 from hub.adapters.parts import Parts
 from hub.bootstrap import basis_document, load_repository_contracts
-from hub.domain.calendar import WorkingCalendar
 from hub.errors import ConfigurationError
 from hub.metrics import Health, Metrics, serve
 from hub.settings import read_settings
 from hub.site import LoadedSite, load_site
-from hub.workers.courier import CourierWatch, run_courier
-from hub.workers.notices import NoticesWatch, run_notices
-from hub.workers.projector import run_projector
-from hub.workers.receipts import ReceiptsWatch, run_receipts
-from hub.workers.reconciler import ReconcilerWatch, run_reconciler
-from hub.workers.registrar import RegistrarWatch, run_registrar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -106,6 +103,8 @@ def command() -> None:
 @_options
 def registrar(*, slot: int, site_folder: Path, metrics_port: int | None) -> None:
     """登记进程：台账的唯一写入者 / The only writer of the ledger."""
+    from hub.workers.registrar import RegistrarWatch, run_registrar
+
     with _stage(f"registrar.{slot}", site_folder, metrics_port) as stage:
         run_registrar(
             stage.loaded,
@@ -122,6 +121,8 @@ def registrar(*, slot: int, site_folder: Path, metrics_port: int | None) -> None
 @_options
 def courier(*, target: str, site_folder: Path, metrics_port: int | None) -> None:
     """投递进程：负责一个目标 / Delivers to one target."""
+    from hub.workers.courier import CourierWatch, run_courier
+
     with _stage(f"courier.{target}", site_folder, metrics_port) as stage:
         found = [t for t in stage.loaded.site.targets if t.id == target]
         if not found:
@@ -148,6 +149,8 @@ def courier(*, target: str, site_folder: Path, metrics_port: int | None) -> None
 @_options
 def receipts(*, site_folder: Path, metrics_port: int | None) -> None:
     """回执进程：逐行答复部门并写结果文件 / Answers departments row by row, writes result files."""
+    from hub.workers.receipts import ReceiptsWatch, run_receipts
+
     with _stage("receipts", site_folder, metrics_port) as stage:
         run_receipts(
             stage.loaded,
@@ -163,6 +166,8 @@ def receipts(*, site_folder: Path, metrics_port: int | None) -> None:
 @_options
 def notices(*, site_folder: Path, metrics_port: int | None) -> None:
     """通知进程：把记录与期限的变化告诉办件代理 / Tells the case agents how records stand."""
+    from hub.workers.notices import NoticesWatch, run_notices
+
     with _stage("notices", site_folder, metrics_port) as stage:
         run_notices(
             stage.loaded,
@@ -178,8 +183,8 @@ def notices(*, site_folder: Path, metrics_port: int | None) -> None:
 @_options
 def cases(*, site_folder: Path, metrics_port: int | None) -> None:
     """办件代理：承诺到期与逐级催办 / The case agents: commitments due, escalation."""
-    # here, and not for every worker: importing Faust takes a second
-    from hub.cases.loop import CasesWatch, run_cases  # noqa: PLC0415
+    from hub.cases.loop import CasesWatch, run_cases
+    from hub.domain.calendar import WorkingCalendar
 
     with _stage("cases", site_folder, metrics_port) as stage:
         settings = stage.loaded.site.cases
@@ -207,6 +212,8 @@ def cases(*, site_folder: Path, metrics_port: int | None) -> None:
 @_options
 def reconciler(*, site_folder: Path, metrics_port: int | None) -> None:
     """对账进程：以法院全量名单查出漏报的退出 / Finds exits that courts never reported."""
+    from hub.workers.reconciler import ReconcilerWatch, run_reconciler
+
     with _stage("reconciler", site_folder, metrics_port) as stage:
         run_reconciler(
             stage.loaded,
@@ -226,6 +233,8 @@ def reconciler(*, site_folder: Path, metrics_port: int | None) -> None:
 @_options
 def projector(*, from_zero: bool, site_folder: Path, metrics_port: int | None) -> None:
     """投影进程：把台账写入查询库 / Follows the ledger into PostgreSQL."""
+    from hub.workers.projector import run_projector
+
     with _stage("projector", site_folder, metrics_port) as stage:
         run_projector(
             stage.loaded,

@@ -16,8 +16,6 @@ from hub.adapters.drop_folder import DropFolder
 from hub.adapters.file_book import FileBook
 from hub.adapters.file_drop import DropSettings, FileWork
 from hub.adapters.file_platform import FilePlatform
-from hub.adapters.front_end_database import DatabasePlatform
-from hub.adapters.http import HttpPlatform
 from hub.adapters.lease import FolderLease
 from hub.errors import ConfigurationError
 from hub.secret import read_secret
@@ -28,6 +26,8 @@ from hub.targets.file_layout import Heading
 from hub.targets.http import HttpLanguage
 
 if TYPE_CHECKING:
+    from hub.adapters.front_end_database import DatabasePlatform
+    from hub.adapters.http import HttpPlatform
     from hub.engine.courier_book import How
     from hub.engine.courier_requests import Landed
     from hub.ports import BusinessClock, FaultHooks
@@ -111,6 +111,8 @@ def _within_the_timeout(target: Target) -> float:
 
 
 def _reach_http(_loaded: LoadedSite, target: Target, around: Surroundings) -> HttpPlatform:
+    from hub.adapters.http import HttpPlatform  # noqa: PLC0415 - aiohttp, for this kind alone
+
     return HttpPlatform(target.url, target.timeout_seconds, target.concurrency, around.observe)
 
 
@@ -189,6 +191,10 @@ def _speak_database(_loaded: LoadedSite, target: Target) -> DatabaseLanguage:
 
 def _reach_database(loaded: LoadedSite, target: Target, around: Surroundings) -> DatabasePlatform:
     """Raises `ConfigurationError` for an address that is missing or not understood."""
+    from hub.adapters.front_end_database import (  # noqa: PLC0415 - SQLAlchemy, for this kind alone
+        DatabasePlatform,
+    )
+
     settings = _front_end_of(target)
     url = read_secret(
         loaded.path(settings.url_file),

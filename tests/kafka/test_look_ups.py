@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from hub.adapters.postgres import Heartbeat, Tables
 from hub.adapters.postgres_lookups import LookUps
 from hub.cli import hub as command_line
-from hub.errors import FencedError, IntegrityError
+from hub.errors import FencedError, IntegrityError, UnavailableError
 from hub.metrics import Metrics
 from hub.ports import InputRecord
 from hub.workers.projector import Projection
@@ -339,6 +339,12 @@ def test_before_any_projector_the_remedy_is_named(postgres: PostgresPart, tmp_pa
     result = story.ask(tmp_path, "status")
     assert result.exit_code == 2
     assert "hub run projector" in result.output
+
+
+def test_before_any_projector_a_worker_waits(postgres: PostgresPart) -> None:
+    """On a new machine all start at once: who reads the tables tries again until they are there."""
+    with LookUps(postgres.dsn, "hub_never") as look_ups, pytest.raises(UnavailableError):
+        look_ups.heartbeat()
 
 
 def test_gauges_count_what_is_owed(place: Place) -> None:

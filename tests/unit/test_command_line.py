@@ -61,6 +61,26 @@ def test_a_refusal_is_told_in_both_languages_with_place_and_remedy(
     ]
 
 
+@pytest.mark.parametrize(
+    ("modules", "spared"),
+    [
+        ("hub.commands.run", "psycopg sqlalchemy aiohttp faust openpyxl jgo"),
+        ("hub.workers.registrar", "psycopg sqlalchemy aiohttp faust openpyxl jgo"),
+        ("hub.workers.courier", "psycopg sqlalchemy aiohttp faust openpyxl jgo"),
+        ("hub.workers.receipts", "psycopg sqlalchemy aiohttp faust openpyxl jgo"),
+        ("hub.workers.projector", "sqlalchemy aiohttp faust openpyxl jgo"),
+        ("hub.commands.connector", "psycopg sqlalchemy aiohttp faust openpyxl jgo"),
+    ],
+)
+def test_a_worker_imports_its_own_libraries_alone(modules: str, spared: str) -> None:
+    """Imports are most of a start, and after a power cut all workers start at once."""
+    program = f"import sys, {modules}; print(*({set(spared.split())} & sys.modules.keys()))"
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout) == (0, "\n"), result.stderr
+
+
 def test_every_setting_names_its_variable_and_is_documented() -> None:
     """An operator finds each environment variable in docs/parts.md."""
     page = (ROOT / "docs" / "parts.md").read_text(encoding="utf-8")
