@@ -223,6 +223,18 @@ def test_the_users_as_they_stand_are_the_county_s() -> None:
 
 
 @pytest.mark.parametrize("process", processes(), ids=lambda process: process.unit)
+def test_only_who_uses_the_site_s_secrets_has_them(process: Process) -> None:
+    """Sealing key, tokens and databases' passwords: a registrar or projector has no use for any."""
+    has_use = process.kind in {"connector", "courier"}
+    pod = workload(process)["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    places = (pod["volumes"], container["volumeMounts"])
+    assert [any(one["name"] == "secrets" for one in place) for place in places] == [has_use] * 2
+    mounted = any(one.startswith("./secrets") for one in service(process)["volumes"])
+    assert mounted == has_use
+
+
+@pytest.mark.parametrize("process", processes(), ids=lambda process: process.unit)
 def test_a_container_is_bounded_and_without_rights(process: Process) -> None:
     """Not root, no capabilities, its file system read-only, memory and time to end limited."""
     pod = workload(process)["spec"]["template"]["spec"]
