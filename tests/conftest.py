@@ -1,8 +1,11 @@
 """Fixtures every test may use: a real broker, a real database, a prefix of one's own."""
 
+import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from hub.adapters.embedded_kafka import EmbeddedKafka
 from hub.adapters.embedded_postgres import EmbeddedPostgres
 from hub.adapters.parts import Parts
 from hub.kafka_access import OPERATOR, KafkaAccess
+from hub.repository import ROOT
 from hub.settings import Settings, read_settings
 from tests.mariadb import DEBIAN_PACKAGE, MariaDb, is_installed
 
@@ -21,6 +25,19 @@ hypothesis_settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("untimed")
+
+
+def pytest_configure() -> None:
+    """Give each checkout a root of temporary folders of its own.
+
+    A session that starts closes the common one to all others (pytest's own `chmod`), and with it
+    the way to the data of a PostgreSQL that a root user's session runs as `nobody`.
+    """
+    if "PYTEST_DEBUG_TEMPROOT" not in os.environ:
+        name = f"hub-tests-{sha256(bytes(ROOT)).hexdigest()[:12]}"
+        root = Path(tempfile.gettempdir()) / name
+        root.mkdir(exist_ok=True)
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = str(root)
 
 
 @dataclass(frozen=True, slots=True)
