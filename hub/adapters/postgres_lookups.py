@@ -370,8 +370,12 @@ class LookUps:
         return [compare(full, self.live_listings(full.court_code)) for full in self.full_lists()]
 
     def facts_raised(self, kind: str) -> set[str]:
-        """The ids of facts of a kind that are on record."""
-        rows = self.fetch(_Number, "SELECT document_number FROM records WHERE kind = %s", (kind,))
+        """The ids of facts of a kind that are on record; a row that was refused raises nothing."""
+        rows = self.fetch(
+            _Number,
+            "SELECT document_number FROM records WHERE kind = %s AND status = 'live'",
+            (kind,),
+        )
         return {row.document_number for row in rows}
 
     def tallies(self) -> list[TallyRow]:

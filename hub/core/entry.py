@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from hub.contracts import Contract, Contracts, Row
     from hub.core.record import LedgerRecord
+    from hub.core.state import RecordState
 
 LONGEST: Final = 200
 """Characters kept of a text; identity fields are shorter by their contract."""
@@ -279,8 +280,8 @@ class Reader:
 
     def declared(self, record: LedgerRecord) -> DeclaredRow | None:
         """The count that became the live version with this ledger record; None for any other."""
-        state = record.state
-        if state is None or state.kind != OUTPUT_COUNT or state.live_sequence != record.sequence:
+        state = _made_live(record, OUTPUT_COUNT)
+        if state is None:
             return None
         found = stated_row(record, self._contracts)
         if found is None or found[0].kind != OUTPUT_COUNT:
@@ -300,8 +301,8 @@ class Reader:
 
     def snapshot(self, record: LedgerRecord) -> SnapshotRow | None:
         """The part of a full list that this ledger record puts on record; None for any other."""
-        state = record.state
-        if state is None or state.kind != SNAPSHOT or state.live_sequence != record.sequence:
+        state = _made_live(record, SNAPSHOT)
+        if state is None:
             return None
         found = stated_row(record, self._contracts)
         if found is None or found[0].kind != SNAPSHOT:
@@ -371,6 +372,17 @@ def stated_row(record: LedgerRecord, contracts: Contracts) -> tuple[Contract, Ro
     inner = row["row"]
     nested = contracts.decode_framed(inner if isinstance(inner, bytes) else inner.encode())
     return None if isinstance(nested, Fault) else nested
+
+
+def _made_live(record: LedgerRecord, kind: str) -> RecordState | None:
+    """The state of a row of this kind that this ledger record put on record.
+
+    None for any other: a refused row has a place in the ledger, too, and says nothing.
+    """
+    state = record.state
+    if state is None or state.kind != kind or state.status is not Status.LIVE:
+        return None
+    return state if state.live_sequence == record.sequence else None
 
 
 def follow(old: RecordRow | None, entry: EntryRow, record: LedgerRecord) -> RecordRow | None:

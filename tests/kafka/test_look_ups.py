@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,29 @@ from click.testing import CliRunner, Result
 from hub.adapters.postgres import Heartbeat, Tables
 from hub.adapters.postgres_lookups import LookUps
 from hub.cli import hub as command_line
+from hub.core.entry import DeclaredRow
 from hub.errors import FencedError, IntegrityError, UnavailableError
 from hub.metrics import Metrics
 from hub.ports import InputRecord
 from hub.workers.projector import Projection
 from tests.conftest import PostgresPart
+from tests.contract.specimens import row_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.resends import ask_again, with_archive
-from tests.driver.rows import COMPANY, CONTRACTS, DEPARTMENT, OTHER_COMPANY, OTHER_DEPARTMENT
+from tests.driver.rows import (
+    AGENTS,
+    AGENTS_CODE,
+    AUTHORITY,
+    COMPANY,
+    CONTRACTS,
+    COURT_CODE,
+    DEPARTMENT,
+    OTHER_COMPANY,
+    OTHER_DEPARTMENT,
+    at,
+    framed,
+)
 from tests.driver.stories import DAY, UNKEYED, eventful_month, number, report, submit
 
 DERIVED = (
@@ -386,3 +401,51 @@ def test_a_resend_and_a_target_added_later_are_part_of_the_story(
     states = {(one["target"], one["clock"]): one["state"] for one in story["deadlines"]}
     assert states["city", "disclose"] == "stopped_in_time"
     assert ("archive", "disclose") not in states
+
+
+EXIT_MISSING = "court_enforcement.exit_missing.v1"
+FULL_LIST = "court_enforcement.snapshot_declared.v1"
+COUNT = "output_count.declared.v1"
+
+
+def test_statements_of_any_size_and_sender_are_projected(postgres: PostgresPart) -> None:
+    """What a department sends to its own topic stops no look-up and keeps no fact back.
+
+    A court that states its own missing exit under the agents' name would hide what is found.
+    """
+    hub = HubTestDriver(rows.basis(), now=at("2026-11-20 09:00"))
+
+    def say(kind: str, sender: str, code: str, **changes: str) -> None:
+        row = {name: str(text) for name, text in row_of(kind, "accepted-minimal").items()}
+        row |= {"authority_code": code, "credit_code": COMPANY} | changes
+        hub.pipe(sender, kind, COMPANY, framed(kind, row))
+
+    say(EXIT_MISSING, DEPARTMENT, AGENTS_CODE)
+    say(EXIT_MISSING, DEPARTMENT, AUTHORITY, document_number="ab" * 16)
+    for which, change in enumerate(
+        ({"entries": "abc"}, {"entries": "ab"}, {"part": "999999999999"}, {"parts": "1,000,000"})
+    ):
+        say(FULL_LIST, DEPARTMENT, AUTHORITY, document_number=f"{which}", **change)
+    entries = "0123456789abcdef" * 2
+    digest = sha256(bytes.fromhex(entries)).hexdigest()
+    say(FULL_LIST, DEPARTMENT, COURT_CODE, entries=entries, entries_digest=digest)
+    most = {
+        "produced_count": "999999999999",
+        "unreported_reason": "依据\x00无",
+        "disclosure_url": "x",
+    }
+    say(COUNT, DEPARTMENT, AUTHORITY, **most)
+    say(COUNT, DEPARTMENT, AUTHORITY, produced_count="999999999999", subject_name="另一机关")
+    hub.run()
+    prefix = f"t{uuid.uuid4().hex[:10]}."
+    schema = project(postgres.dsn, hub, prefix, 40)
+    with LookUps(postgres.dsn, schema) as tables:
+        assert tables.facts_raised(EXIT_MISSING) == set()
+        assert tables.full_lists() == [], "nobody declares another court's list"
+        counts = tables.fetch(DeclaredRow, "SELECT * FROM declared")
+    assert [(count.department, count.produced) for count in counts] == [(DEPARTMENT, 999999999999)]
+    say(EXIT_MISSING, AGENTS, AGENTS_CODE)
+    hub.run()
+    schema = project(postgres.dsn, hub, prefix + "again.", 40)
+    with LookUps(postgres.dsn, schema) as tables:
+        assert len(tables.facts_raised(EXIT_MISSING)) == 1
