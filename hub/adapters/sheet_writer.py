@@ -22,7 +22,7 @@ Table = Sequence[Sequence[str]]
 
 LONGEST_CELL: Final = 32_767
 """What a spreadsheet program can show in one cell."""
-_STARTS_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_STARTS_FORMULA: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 # Control characters, lone surrogates and non-characters have no place in XML.
 _NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ESCAPED: Final = re.compile("_(?=x[0-9A-Fa-f]{4}_)")

@@ -390,12 +390,13 @@ def test_no_personal_content_comes_back(office: Office) -> None:
 def test_formulas_do_not_run_on_the_clerks_machine(office: Office) -> None:
     """XLSX cells are text, CSV cells begin with an apostrophe."""
     rows = [{**ROW, NUMBER: f"{n}号", "备注": text} for n, text in enumerate(
-        ["=1+1", "+1", "-1", "@SUM(A1)", "_x000D_", "a\x0bb"])]  # fmt: skip
+        ["=1+1", "+1", "-1", "@SUM(A1)", "_x000D_", "＝1+1", "a\x0bb"])]  # fmt: skip
     office.submit("licences/a.xlsx", workbook(*rows[:5]))
     office.submit("licences/b.csv", table(*rows))
     office.follow()
     said = [row["备注"] for row in office.result("licences/b.csv.result.csv")]
-    assert said == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "_x000D_", "a\x0bb"]
+    # Spreadsheets in Chinese take the full-width sign for one, too.
+    assert said == ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "_x000D_", "'＝1+1", "a\x0bb"]
     book = openpyxl.load_workbook(office.folder / "results/licences/a.xlsx.result.xlsx")
     sheet = book.worksheets[0]
     headers = [cell.value for cell in sheet[1]]
