@@ -89,21 +89,19 @@ class Supervisor:
         return file.read_text(encoding="utf-8")[-2_000:] if file.exists() else ""
 
     def stop(self) -> None:
-        """End every service, all at once; SIGKILL after its `TimeoutStopSec=`."""
+        """End every service; what others come `After=` when they have ended, as systemd does."""
         self._stopping.set()
         self._thread.join()
-        running = [s for s in self._services.values() if s.process and s.process.poll() is None]
-        for service in running:
-            assert service.process is not None
-            service.process.send_signal(signal.SIGCONT)
-            service.process.terminate()
-        for service in running:
-            assert service.process is not None
-            try:
-                service.process.wait(float(service.unit.one("Service", "TimeoutStopSec", "90")))
-            except subprocess.TimeoutExpired:
-                service.process.kill()
-                service.process.wait()
+        left = {
+            name: service
+            for name, service in self._services.items()
+            if service.process and service.process.poll() is None
+        }
+        while left:
+            before = {name for service in left.values() for name in service.unit.names("After")}
+            last = [left.pop(name) for name in sorted(left.keys() - before)]
+            assert last, left.keys()
+            _end(last)
 
     def __enter__(self) -> Self:
         return self
@@ -236,6 +234,20 @@ class Supervisor:
             for each in self._in_order(name):
                 self._services[each].state = "inactive"
                 self._activate(each)
+
+
+def _end(services: Iterable[_Service]) -> None:
+    """SIGTERM to all at once; SIGKILL after `TimeoutStopSec=`."""
+    running = [(service.unit, service.process) for service in services if service.process]
+    for _, process in running:
+        process.send_signal(signal.SIGCONT)
+        process.terminate()
+    for unit, process in running:
+        try:
+            process.wait(float(unit.one("Service", "TimeoutStopSec", "90")))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def kill(pid: int) -> None:

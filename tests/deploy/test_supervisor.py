@@ -129,6 +129,21 @@ def test_a_circle_is_refused(machine: Machine) -> None:
         machine.supervisor.start("a.service")
 
 
+def test_what_others_come_after_ends_last(tmp_path: Path) -> None:
+    """Kafka is there until the last worker has written its end."""
+    machine = Machine(tmp_path)
+    told = (
+        'trap "sleep 0.2; echo {0} >> ended; exit 0" TERM; echo {0} >> ready; '
+        "while :; do sleep 0.01; done"
+    )
+    machine.write("kafka.service", told.format("kafka"))
+    machine.write("hub.service", told.format("hub"), "Wants=kafka.service\nAfter=kafka.service")
+    with machine.supervisor:
+        machine.supervisor.start("hub.service")
+        machine.wait(lambda: len(machine.lines("ready")) == 2)
+    assert machine.lines("ended") == ["hub", "kafka"]
+
+
 def test_everything_ends_with_the_supervisor(tmp_path: Path) -> None:
     """No process is left behind, also one that had been stopped."""
     machine = Machine(tmp_path)

@@ -164,7 +164,7 @@ class Eyes:
         else:
             receipt = json.loads(value)
             self.receipts[receipt["receipt"]] = receipt
-            if receipt["sequence"]:
+            if receipt.get("sequence"):  # a reminder answers no row
                 submission = (receipt["stream"], int(receipt["sequence"]))
                 self.answered[submission] = receipt["outcome"]
 
