@@ -19,6 +19,7 @@ from hub.adapters.kafka import KafkaInputs
 from hub.adapters.postgres import Batch, Heartbeat, Position, StreamCount, Tables
 from hub.adapters.postgres_lookups import LookUps
 from hub.adapters.postgres_months import count_months
+from hub.core.court_lists import FINDINGS
 from hub.core.entry import (
     OUTPUT_COUNT,
     SNAPSHOT,
@@ -298,6 +299,9 @@ class _Follower:
         self._inputs: Inputs = KafkaInputs(access, f"{site.prefix}projector")
         self._ends: dict[tuple[str, int], tuple[int, int]] = {}
         self._drained = False
+        # An alert over courts' lists must find its series in a hub without case agents, too.
+        for finding in FINDINGS:
+            metrics.court_list_findings.labels(finding).set(0)
         self._patience = time.monotonic() + _FIRST_ANSWER_SECONDS
         self._next_beat = self._next_gauges = 0.0
 
