@@ -34,7 +34,7 @@ from tests.platforms.conduct import Conduct
 LISTED: Final = "court_enforcement.listed.v1"
 _SHOWN: Final = 5
 _CATCH_UP_SECONDS: Final = 20.0
-_AUDIT_SECONDS: Final = 120.0
+_AUDIT_SECONDS: Final = 300.0
 
 Place = tuple[str, int]
 """A file of the schedule and the row in it; row 0 is the whole file."""

@@ -33,7 +33,7 @@ _BEHIND, _LEVEL = 250, 80
 """Rows and deliveries under way above which the clock is slowed, below which it runs free again."""
 _WORTH_KILLING, _STRIKE_SECONDS = 20, 1.0
 """Struck with so many submissions undecided, or after so long without as many."""
-_READY_SECONDS: Final = 60.0
+_READY_SECONDS: Final = 120.0
 CASE_INBOX: Final = "transport-cases"
 """Not a folder on the stage: what lies there in the data set is entered into the case system."""
 CASE_STREAM: Final = "transport/cases"
