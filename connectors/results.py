@@ -67,8 +67,10 @@ class ReceiptTexts:
         self._keys = keys
 
     def read(self, value: bytes) -> Result | None:
-        """Return the result, or None when the receipt speaks of another source's row."""
+        """Return the result, or None for another source's row and for a reminder."""
         receipt = json.loads(value)
+        if "reminder" in receipt:
+            return None  # it speaks of many records, and is a file of its own
         values = _values(receipt)
         stream = receipt["stream"]
         if not stream:

@@ -282,6 +282,8 @@ class Account:
         """How many records of each kind there are, stand, and are shown where."""
         found: dict[str, Family] = defaultdict(Family)
         for state in self._states.values():
+            if state.kind not in self._shown_kinds:
+                continue
             family = found[state.kind]
             family.records += 1
             family.standing[state.status.name.lower()] += 1

@@ -28,6 +28,8 @@ class Foreseen(NamedTuple):
 
     reminded: frozenset[str]
     """Last days of which a reminder is issued."""
+    remind_from: int
+    """From when on the first of them is owed; business milliseconds, 0 for none."""
     missing: frozenset[str]
     """Numbers of commitments whose performance is missing."""
     exits_missing: frozenset[str]
@@ -42,13 +44,14 @@ def foresee(schedule: "Schedule", remind_working_days: int) -> Foreseen:
             promised.pop(row["承诺编码"], None)
         else:
             promised[row["承诺编码"]] = date.fromisoformat(row["承诺有效期"])
-    reminded = {
-        due.isoformat()
+    marks = {
+        due.isoformat(): _end_of(working_days_before(due, remind_working_days))
         for due in promised.values()
-        if _end_of(working_days_before(due, remind_working_days)) < schedule.ends_at
     }
+    reminded = {due for due, mark in marks.items() if mark < schedule.ends_at}
+    remind_from = min((marks[due] for due in reminded), default=0)
     missing = {code for code, due in promised.items() if _end_of(due) < schedule.ends_at}
-    return Foreseen(frozenset(reminded), frozenset(missing), _forgotten(schedule))
+    return Foreseen(frozenset(reminded), remind_from, frozenset(missing), _forgotten(schedule))
 
 
 def _forgotten(schedule: "Schedule") -> frozenset[str]:

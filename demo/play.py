@@ -224,7 +224,7 @@ class Play:
         is_slow = False
         while (now := stage.now()) < schedule.ends_at:
             self._turn(now)
-            if is_slow != self._is_behind(is_slow=is_slow):
+            if is_slow != (self._is_behind(is_slow=is_slow) or self._is_reminder_owed(now)):
                 is_slow = not is_slow
                 stage.set_clock(stage.now(), factor / _SLOWER if is_slow else factor)
         self._course.seconds = time.monotonic() - began
@@ -254,6 +254,14 @@ class Play:
         unread = max(0, self._postman.rows - sum(account.rows_read.values()))
         backlog = unread + account.undecided + account.unsent
         return backlog > (_LEVEL if is_slow else _BEHIND)
+
+    def _is_reminder_owed(self, now: int) -> bool:
+        """Whether the agents have still to remind somebody: after the last day it is too late."""
+        foreseen = self._foreseen
+        if foreseen is None or not foreseen.reminded or now < foreseen.remind_from:
+            return False
+        told = {row["earliest_due_on"] for row in self._account.statements[REMINDED]}
+        return not foreseen.reminded <= told
 
     def _turn(self, now: int) -> None:
         self._supervise()

@@ -310,13 +310,13 @@ def _count_files(book: Book) -> list[FamilyFile]:
             date(2026, 10, 8), time(16, 40),
         )  # fmt: skip
         for table, label in _KIND_ZH.items():
-            produced = decisions[table] + _UNSENT.get(department.id, 0)
+            produced = decisions[table] + _UNSENT.get(department.id, 2)
             file.rows.append(Row(_count(authority, label, produced)))
         files.append(file)
     court = FamilyFile(
         COURT_ID, COURT_ID, "output-counts", "output-counts", date(2026, 10, 8), time(16, 50)
     )
-    listed = sum(count for day, count in _LISTED.items() if f"{day:%Y-%m}" == COUNTED_MONTH)
+    listed = sum(count for day, count in _LISTED.items() if f"{day:%Y-%m}" == COUNTED_MONTH) + 1
     court.rows.append(Row(_count(COURT, "失信被执行人", listed)))
     return [*files, court]
 

@@ -222,7 +222,7 @@ def test_one_promise_falls_due_and_one_exit_is_forgotten() -> None:
     whole = foresee(read_schedule(28), 3)
     assert whole.reminded == {DUE_ON.isoformat()}
     assert len(whole.missing) == len(whole.exits_missing) == 1
-    assert foresee(read_schedule(2), 3) == (frozenset(), frozenset(), frozenset())
+    assert foresee(read_schedule(2), 3) == (frozenset(), 0, frozenset(), frozenset())
 
 
 def test_subjects_are_synthetic_and_valid() -> None:

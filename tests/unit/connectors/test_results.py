@@ -147,6 +147,14 @@ def test_other_sources_receipts_are_left_alone(desk: Desk) -> None:
     assert desk.follow(receipt(1, stream="market-supervision/files")) == []
 
 
+def test_a_reminder_among_the_receipts_ends_nothing() -> None:
+    """A reminder has no row, outcome or reasons: it is passed over, the next answer is read."""
+    texts = ReceiptTexts(STREAM, KEYS)
+    reminder = {"ledger": {"partition": 0, "sequence": 4}, "reminder": {"level": 1}}
+    assert texts.read(json.dumps(reminder).encode()) is None
+    assert texts.read(receipt(5)) is not None
+
+
 def test_a_missing_table_is_a_persons_matter(tmp_path: Path, server: Server) -> None:
     """The message says what to do; the check finds it before anything runs."""
     with closing(Desk(tmp_path, server, has_table=False)) as desk:
