@@ -120,7 +120,7 @@ def _from_ledger(site: Site, targets: Sequence[ReportedTarget], month: str, now:
     numbers = {target.id: target.number for target in site.targets}
     book = MonthBook(Reader(load_repository_contracts(), site.prefix, numbers), targets)
     access = Parts(read_settings()).require_kafka(site.user("auditor"))
-    inputs = KafkaInputs(access, "hub.report")
+    inputs = KafkaInputs(access, site.user("auditor"))
     places = {(site.topic("ledger"), p): 0 for p in range(site.partitions)}
     try:
         for batch in inputs.read_to_end(places):
