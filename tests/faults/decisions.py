@@ -1,8 +1,8 @@
 """What a run with kills carries: every way a row can go, in files, one stream for each record.
 
-Nothing is drawn: the same files each time. A file's folder is its wave: the connector reads
-licences, penalties, corrections and withdrawals in this order, so whichever moment a later folder
-appears in, the order within a stream is the same.
+Nothing is drawn: the same files each time. A connector reads the folders of an inbox in one order,
+and the files of a folder by name, so whichever moment a later wave appears in, the order within a
+stream is the same.
 """
 
 import csv
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bench.sample_site import companies
 from tests.driver.rows import AUTHORITY, OTHER_AUTHORITY, licence_row, penalty_row
+from tests.faults import promises
 
 WAVES = ("licences", "penalties", "corrections", "withdrawals")
 FILE_ROWS = 40
@@ -26,7 +27,7 @@ _SOURCES = {
     "market": (AUTHORITY, 0, 320),
     "housing": (OTHER_AUTHORITY, 400, 120),
 }
-"""Inbox → authority, first company, licences. `cases` is a second inbox of `market`."""
+"""Inbox → authority, first company, licences. `cases` is the inbox of a layout of its own."""
 _CASES = 80
 _CASE_FIELDS = (*penalty_row(), "CF_AJCXLB")
 MAPPING = "\n".join(
@@ -157,6 +158,22 @@ _ROWS: Mapping[str, Callable[[str, int, int], Iterable[Row]]] = {
 }
 
 
+def _others(wave: str) -> Mapping[str, Iterable[Row]]:
+    """Return `<inbox>/<folder>/<letter>` → rows: commitments, and the court's list."""
+    codes = _companies()[300:]
+    match wave:
+        case "penalties":
+            return {
+                "service/commitments/a": promises.commitments_made(codes),
+                "court/court-listings/a": promises.listings(codes),
+            }
+        case "corrections":
+            return {"service/commitments/b": promises.commitments_performed(codes)}
+        case "withdrawals":
+            return {"court/court-exits/a": promises.exits(codes)}
+    return {}
+
+
 def files_of(wave: str) -> dict[str, list[Row]]:
     """Return `<inbox>/<folder>/<file>` → rows of one wave."""
     found: dict[str, list[Row]] = {}
@@ -167,6 +184,9 @@ def files_of(wave: str) -> dict[str, list[Row]]:
     if wave == "penalties":
         for number, some in _parts(_cases()):
             found[f"cases/{wave}/{number:02}.csv"] = some
+    for name, rows in _others(wave).items():
+        for number, some in _parts(rows):
+            found[f"{name}{number:02}.csv"] = some
     return found
 
 
@@ -178,16 +198,30 @@ def submissions_in(wave: str) -> int:
 
 
 def write_wave(inboxes: Path, wave: str) -> None:
-    """Let a wave's folders appear, each at once with all its files."""
+    """Let a wave's folders appear, each at once with all its files; or files, where it is there."""
+    made = inboxes.parent / "made"
     folders = set()
     for name, rows in files_of(wave).items():
-        path = inboxes.parent / "made" / name
+        path = made / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(_table(rows))
         folders.add(Path(name).parent)
     for folder in sorted(folders):
         (inboxes / folder).parent.mkdir(parents=True, exist_ok=True)
-        (inboxes.parent / "made" / folder).rename(inboxes / folder)
+        if not (inboxes / folder).exists():
+            (made / folder).rename(inboxes / folder)
+            continue
+        for path in sorted((made / folder).iterdir()):
+            path.rename(inboxes / folder / path.name)
+
+
+def write_full_list(inboxes: Path) -> None:
+    """Let the court's whole list of the next morning appear: one submission."""
+    path = inboxes / "court/court-snapshots/20261202.csv"
+    path.parent.mkdir(parents=True)
+    unfinished = inboxes.parent / "made" / path.name
+    unfinished.write_bytes(_table(list(promises.full_list(_companies()[300:]))))
+    unfinished.rename(path)
 
 
 def _table(rows: list[Row]) -> bytes:

@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,9 +10,15 @@ import psycopg
 from psycopg import sql
 
 from hub.adapters.postgres import schema_of
+from hub.core.court_lists import EXIT_MISSING
+from hub.core.record import Outcome
+from tests.driver.rows import AGENTS, CONTRACTS
 from tests.faults.eyes import Eyes, Submission, ends_of, standing_of
 from tests.faults.whole_hub import WholeHub
-from tests.platforms import platform_book
+
+_BY_TIME = f"{AGENTS}/court/"
+"""Streams of facts named after the moment a listing arrived: compared by what they say."""
+_REMINDED = ("级别", "提醒类别", "涉及记录数", "最早到期日", "来源文件", "行号", "记录键")
 
 
 class Ending(NamedTuple):
@@ -27,6 +34,12 @@ class Ending(NamedTuple):
     """Platform → record → version, stage, digest."""
     result_files: dict[str, list[tuple[str, ...]]]
     """File → row, outcome and reasons as the clerk reads them."""
+    reminder_files: dict[str, list[tuple[str, ...]]]
+    """File → which rows a department is reminded of, and of what."""
+    result_table: list[tuple[object, ...]]
+    """The answers in a department's own database."""
+    findings: list[tuple[tuple[str, str], ...]]
+    """What the hub's own workers state, by content."""
     look_ups: list[tuple[object, ...]]
     """Records as the look-up tables have them."""
 
@@ -36,13 +49,32 @@ def ending_of(hub: WholeHub, dsn: str) -> Ending:
     eyes = hub.eyes
     targets = [target.id for target in hub.loaded.site.targets]
     return Ending(
-        dict(ends_of(eyes.ledger)),
-        {key.hex(): standing_of(state) for key, state in eyes.states.items()},
+        {one: end for one, end in ends_of(eyes.ledger) if not one[0].startswith(_BY_TIME)},
+        {
+            key.hex(): standing_of(state)
+            for key, state in eyes.states.items()
+            if state.kind != EXIT_MISSING
+        },
         _clock_events(eyes),
         {target: _book(hub.book(target)) for target in targets},
-        _result_files(hub.folder / "results"),
+        _files(hub.folder / "results", "*.result.csv", ("行号", "处理结果", "原因代码")),
+        _files(hub.folder / "results", "reminders/*.csv", _REMINDED),
+        hub.table.answers(),
+        _findings(eyes),
         _look_ups(dsn, hub.loaded.site.prefix),
     )
+
+
+def _findings(eyes: Eyes) -> list[tuple[tuple[str, str], ...]]:
+    """Every fact, in order; without the id of those whose id follows from a time."""
+    found = []
+    for _, record in eyes.ledger:
+        if record.department == AGENTS and record.outcome is Outcome.ACCEPTED:
+            decoded = CONTRACTS.by_kind[record.kind].decode(record.cause.value)
+            left_out = {"document_number"} if record.kind == EXIT_MISSING else set()
+            told = {name: str(value) for name, value in decoded.items() if name not in left_out}
+            found.append((("kind", record.kind), *sorted(told.items())))
+    return sorted(found)
 
 
 def _clock_events(eyes: Eyes) -> dict[tuple[str, int, str, str], int]:
@@ -54,19 +86,19 @@ def _clock_events(eyes: Eyes) -> dict[tuple[str, int, str, str], int]:
     )
 
 
-def _book(path: Path) -> dict[str, tuple[object, ...]]:
+def _book(shown: dict[str, dict[str, object]]) -> dict[str, tuple[object, ...]]:
     return {
         record: (entry["version"], entry["stage"], entry["digest"])
-        for record, entry in platform_book.dump(path).items()
+        for record, entry in shown.items()
     }
 
 
-def _result_files(results: Path) -> dict[str, list[tuple[str, ...]]]:
+def _files(results: Path, pattern: str, columns: Sequence[str]) -> dict[str, list[tuple[str, ...]]]:
     found: dict[str, list[tuple[str, ...]]] = {}
-    for path in sorted(results.rglob("*.result.csv")):
+    for path in sorted(results.rglob(pattern)):
         with path.open(encoding="utf-8-sig", newline="") as file:
             found[str(path.relative_to(results))] = [
-                (row["行号"], row["处理结果"], row["原因代码"]) for row in csv.DictReader(file)
+                tuple(row[column] for column in columns) for row in csv.DictReader(file)
             ]
     return found
 
@@ -77,6 +109,7 @@ def _look_ups(dsn: str, prefix: str) -> list[tuple[object, ...]]:
         "encode(record_key, 'hex'), status, version, is_conflicting, ledger_key, document_number,"
         " subject_name, department, kind"
     )
-    query = sql.SQL("SELECT {} FROM {} ORDER BY 1").format(sql.SQL(columns), records)
+    query = sql.SQL("SELECT {} FROM {} WHERE kind <> %s ORDER BY 1")
     with psycopg.connect(dsn) as session:
-        return session.execute(query).fetchall()
+        found = session.execute(query.format(sql.SQL(columns), records), (EXIT_MISSING,))
+        return found.fetchall()

@@ -16,10 +16,12 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from psycopg import sql
 
 from hub.adapters.postgres import schema_of
+from hub.core.notices import notices_of
 from hub.core.record import PRIMARY, CauseKind, LedgerRecord, Outcome, decode_record
-from hub.core.state import NEVER, ClockFlag, RecordState, StageCode, Status
+from hub.core.state import NEVER, ClockFlag, ClockKind, RecordState, StageCode, Status
 from hub.kafka_access import KafkaAccess
 from hub.site import Site
+from tests.driver.rows import AGENTS, CONTRACTS
 
 FINAL = {"published", "withdrawn", "refused"}
 Submission = tuple[str, int]
@@ -37,6 +39,8 @@ class InFlight(NamedTuple):
     """Submissions decided in the ledger, without a receipt."""
     unprojected: int
     """Ledger records that are not in the look-up tables."""
+    untold: int
+    """Notices that follow from the ledger and are not on their topic."""
 
 
 class Eyes:
@@ -61,13 +65,14 @@ class Eyes:
         names = [
             "control",
             "ledger",
+            "notices",
             *(kind + one.id for one in site.departments for kind in kinds[0]),
             *(kind + one.id for one in site.targets for kind in kinds[1]),
         ]
         self._at = {(site.topic(n), p): 0 for n in names for p in range(site.partitions)}
         self._consumer.assign([TopicPartition(t, p, 0) for t, p in self._at])
         self.submitted: set[Submission] = set()
-        self.resubmitted = 0
+        self.resubmitted: list[Submission] = []
         self.ledger: list[tuple[int, LedgerRecord]] = []
         self.decided: dict[Submission, Outcome] = {}
         self.decided_twice: list[Submission] = []
@@ -75,6 +80,11 @@ class Eyes:
         self.receipts: dict[str, dict[str, object]] = {}
         self.answered: dict[Submission, str] = {}
         self.outcome_ids: Counter[str] = Counter()
+        self.facts: Counter[tuple[str, str]] = Counter()
+        """What the hub's own workers found, kind and stream → how often it was accepted."""
+        self.notices_owed: set[str] = set()
+        self.notices: Counter[str] = Counter()
+        self._names = {target.number: target.id for target in site.targets}
         self._inputs_read: Counter[CauseKind] = Counter()
         self._owed: dict[str, dict[str, tuple[int, str]]] = {t.id: {} for t in site.targets}
         self._final: dict[str, set[tuple[str, int, str]]] = {t.id: set() for t in site.targets}
@@ -94,8 +104,23 @@ class Eyes:
         }
         answers = len(self.decided) - len(self.answered)
         return InFlight(
-            len(self.submitted) - len(self.decided), undelivered, answers, self._unprojected()
-        )
+            len(self.submitted) - len(self.decided), undelivered, answers, self._unprojected(),
+            len(self.notices_owed - self.notices.keys()),
+        )  # fmt: skip
+
+    def facts_of(self, kind: str) -> int:
+        """How many facts of a kind are in the ledger."""
+        return sum(1 for each, _ in self.facts if each == kind)
+
+    def departments_in_delay(self) -> set[str]:
+        """Whose records have a legal clock that is due soon or overdue."""
+        marks = ClockFlag.OVERDUE_WRITTEN | ClockFlag.SOON_3_WRITTEN | ClockFlag.SOON_1_WRITTEN
+        return {
+            state.department
+            for state in self.states.values()
+            for clock in state.clocks
+            if clock.is_running and clock.kind is not ClockKind.EXPIRE and clock.flags & marks
+        }
 
     def adopted(self) -> bool:
         """Whether every partition has its basis."""
@@ -110,6 +135,7 @@ class Eyes:
         return (
             len(self.submitted) == submissions
             and not (flight.undecided or flight.unanswered or flight.unprojected)
+            and not flight.untold
             and not any(flight.undelivered.values())
             and noted[CauseKind.OUTCOME] == self._inputs_read[CauseKind.OUTCOME]
             and noted[CauseKind.CONTROL] == self._inputs_read[CauseKind.CONTROL]
@@ -152,8 +178,13 @@ class Eyes:
             assert isinstance(source, bytes)
             assert isinstance(number, bytes)
             submission = (source.decode(), int(number))
-            self.resubmitted += submission in self.submitted
+            if submission in self.submitted:
+                self.resubmitted.append(submission)
             self.submitted.add(submission)
+        elif family == "notices":
+            identity = dict(message.headers() or [])["ce_id"]
+            assert isinstance(identity, bytes)
+            self.notices[identity.decode()] += 1
         elif family == "outcomes":
             self._inputs_read[CauseKind.OUTCOME] += 1
             told = json.loads(value)
@@ -166,7 +197,7 @@ class Eyes:
             self.receipts[receipt["receipt"]] = receipt
             if receipt.get("sequence"):  # a reminder answers no row
                 submission = (receipt["stream"], int(receipt["sequence"]))
-                self.answered[submission] = receipt["outcome"]
+                self.answered.setdefault(submission, receipt["outcome"])
 
     def _take_ledger(self, partition: int, record: LedgerRecord) -> None:
         self.ledger.append((partition, record))
@@ -179,12 +210,16 @@ class Eyes:
                 if named >> target.number & 1:
                     work = (record.version, action)
                     self._owed[target.id][record.record_key.hex()] = work
+        for notice in notices_of(partition, record, CONTRACTS, self._names):
+            self.notices_owed.add(notice.id)
         if record.outcome in PRIMARY and record.cause.kind is CauseKind.SUBMISSION:
             headers = dict(record.cause.headers)
             submission = (headers["ce_source"].decode(), int(headers["ce_id"]))
             if submission in self.decided:
                 self.decided_twice.append(submission)
             self.decided.setdefault(submission, record.outcome)
+            if record.department == AGENTS and record.outcome is Outcome.ACCEPTED:
+                self.facts[record.kind, submission[0]] += 1
 
     def _unprojected(self) -> int:
         projected = 0
@@ -200,8 +235,9 @@ def ends_of(ledger: list[tuple[int, LedgerRecord]]) -> Iterator[tuple[Submission
     """Each submission with the outcome it came to: what was held counts as what it became.
 
     Whether the second half of a move is held or accepted at once depends on which partition is
-    read first; where it ends does not.
+    read first; where it ends does not. What was submitted again counts as it was first decided.
     """
+    seen: set[Submission] = set()
     released: dict[bytes, str] = {}
     for _, record in ledger:
         if record.outcome is Outcome.HELD_RELEASED and record.state is not None:
@@ -211,6 +247,9 @@ def ends_of(ledger: list[tuple[int, LedgerRecord]]) -> Iterator[tuple[Submission
         if record.outcome in PRIMARY and record.cause.kind is CauseKind.SUBMISSION:
             headers = dict(record.cause.headers)
             submission = (headers["ce_source"].decode(), int(headers["ce_id"]))
+            if submission in seen:
+                continue
+            seen.add(submission)
             name = record.outcome.name
             yield submission, released[record.record_key] if name == "HELD" else name
 

@@ -4,6 +4,7 @@ A kill is exact: the worker stops itself (SIGSTOP) at a named hook, the onlooker
 flight, and only then comes SIGKILL. Where too little is in flight, the next files are dropped.
 """
 
+import itertools
 import json
 import os
 import signal
@@ -15,15 +16,21 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import psutil
+import psycopg
+import sqlalchemy as sa
+from psycopg import sql
 
 from hub.adapters.clocks import write_business_clock
 from hub.bootstrap import prepare_site
 from hub.kafka_access import KafkaAccess
-from hub.repository import DEPLOY
 from hub.site import load_site
-from tests.driver.rows import AUTHORITY, OTHER_AUTHORITY, at
-from tests.faults.decisions import MAPPING, REFUSED_NAME, WAVES, submissions_in, write_wave
+from tests.driver.rows import at
+from tests.faults.decisions import REFUSED_NAME, WAVES, submissions_in, write_full_list, write_wave
+from tests.faults.department_table import DepartmentTable
 from tests.faults.eyes import Eyes, InFlight
+from tests.faults.promises import EXITS_MISSING, UNPERFORMED
+from tests.faults.trial_site import LEVELS, write_site
+from tests.platforms import nation, platform_book
 from tests.platforms.test_province import Platform
 
 ROOT = Path(__file__).parents[2]
@@ -31,51 +38,43 @@ ENOUGH = 100
 """Submissions that must be in flight when a worker is killed."""
 MORNING = at("2026-12-01 09:00")
 NOON = at("2026-12-01 12:00")
+NEXT_MORNING = at("2026-12-02 09:00")
 AFTER_EXPIRY = at("2026-12-22 09:00")
+EVENING = at("2026-12-22 21:30")
+"""Every level has been told of what is late."""
+CHANGES = "changes"
+"""The next morning: rows of the department's table change, the court sends its whole list."""
 _HOUR = 3_600_000
 EXPIRY = "expiry"
-"""The moment the clock is put forward: what was accepted for a time is taken down."""
-_PATIENCE_SECONDS = 120.0
+"""The moment the clock is put forward: what was accepted for a time is taken down, commitments
+have fallen due."""
+_PATIENCE_SECONDS = 240.0
 _STILL_SECONDS = 3.0
 """How long a stopped worker is left alone before more files are dropped."""
-SITE = """\
-site: trial
-name_zh: 试点
-prefix: {prefix}
-partitions: 3
-rulebook: {deploy}/rulebooks/national-2026.yaml
-calendar: {deploy}/calendars/cn-2007-2026.json
-sealing_key_file: key
-business_clock: business-clock.json
-departments:
-  - id: market
-    name_zh: 市场监管局
-    authorities: [{authority}]
-    files:
-      - {{name: files, inbox: inbox/market, results: results/market}}
-      - {{name: cases, inbox: inbox/cases, results: results/cases, mapping: cases.yaml}}
-  - id: housing
-    name_zh: 住建局
-    authorities: [{other}]
-    files: [{{name: files, inbox: inbox/housing, results: results/housing}}]
-targets:
-  - {{id: province, name_zh: 省平台, number: 0, kind: http, role: report, public: false,
-     clearance: [public, government], kinds: [licence.granted.v1, penalty.imposed.v1],
-     url: "http://127.0.0.1:{port}", token_file: token, timeout_seconds: 1.0, attempts: 6}}
-  - {{id: city, name_zh: 市网站, number: 1, kind: kafka, role: display, public: true,
-     clearance: [public], kinds: [licence.granted.v1, penalty.imposed.v1], timeout_seconds: 1.0,
-     attempts: 6, concurrency: 64}}
-"""
 MISBEHAVIOUR = {"mix": {"500": 0.01, "reset_applied": 0.01, "reset_lost": 0.01, "twice": 0.02}}
+_FILES, _TABLE = ("--source", "files"), ("--department", "registry")
 COMMANDS = {
     "registrar": ("run", "registrar"),
     "courier.province": ("run", "courier", "province"),
     "courier.city": ("run", "courier", "city"),
+    "courier.nation": ("run", "courier", "nation"),
+    "courier.drop": ("run", "courier", "drop"),
     "receipts": ("run", "receipts"),
     "projector": ("run", "projector"),
-    "connector": ("connector", "--poll", "0.05"),
+    "notices": ("run", "notices"),
+    "connector": ("connector", "--poll", "0.05", *_FILES),
+    "connector.registry": ("connector", "--poll", "0.05", *_TABLE),
+    "reconciler": ("run", "reconciler"),
+    "cases": ("run", "cases"),
 }
 """In the order of their start."""
+FINDERS = {
+    "reconciler": ("court_enforcement.exit_missing.v1", EXITS_MISSING),
+    "cases": ("commitment.performance_missing.v1", UNPERFORMED),
+}
+"""Workers that submit what they find: the kind of it, and how many there are to be found."""
+_ANSWERED_AT = {"cases": ("before_flush", "mid_produce", "after_commit")}
+"""Hooks of a worker at which its own submissions are in flight: the registrar waits meanwhile."""
 
 
 class Kill(NamedTuple):
@@ -97,7 +96,7 @@ class Killed(NamedTuple):
 
 
 class WholeHub:
-    """One site, its platforms, its six workers."""
+    """One site, its platforms, its workers."""
 
     def __init__(self, folder: Path, access: KafkaAccess, dsn: str, prefix: str) -> None:
         self.folder = folder
@@ -113,31 +112,69 @@ class WholeHub:
         self.metrics_ports: dict[str, int] = {}
         """Where a worker serves its metrics; only those asked for before it starts."""
         self._dropped = 0
+        self._is_held = False
+        """Whether the registrar stands still."""
         self.killed: list[Killed] = []
+        self._dsn = dsn
+        self._name = prefix.rstrip(".")
+        self.table = DepartmentTable(self._database("source"))
         self.province = Platform(folder)
         self._put_clock(MORNING)
-        self._write_site(prefix)
+        write_site(folder, prefix, self.province.port, self.table)
         self.loaded = load_site(folder)
         prepare_site(self.loaded, access)
-        conduct = {"seed": 7, "refuse": [{"code": "SUBJECT_UNKNOWN", "value": REFUSED_NAME}]}
-        self.province.control(**conduct, **MISBEHAVIOUR)
-        (folder / "city.json").write_text(json.dumps({**conduct, "mix": {"twice": 0.02}}), "utf-8")
-        self._city = self._spawn(
-            "city", "tests.platforms.city", "--bootstrap", access.bootstrap, "--prefix", prefix,
-            "--user", f"{prefix}target.city", "--secrets", str(access.secrets or ""),
-            "--book", str(folder / "city.sqlite"), "--clock", str(folder / "business-clock.json"),
-            "--control", str(folder / "city.json"),
-        )  # fmt: skip
+        self._stand_ins = self._start_stand_ins(access, prefix)
         self.eyes = Eyes(self.loaded.site, access, dsn)
 
-    def _write_site(self, prefix: str) -> None:
-        text = SITE.format(
-            prefix=prefix, deploy=DEPLOY, authority=AUTHORITY, other=OTHER_AUTHORITY,
-            port=self.province.port,
+    def _database(self, name: str) -> str:
+        """Make a database of this run's own; return its address."""
+        database = f"{self._name}_{name}"
+        with psycopg.connect(self._dsn, autocommit=True) as session:
+            session.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+        made = sa.make_url(self._dsn).set(database=database)
+        return made.render_as_string(hide_password=False)
+
+    def _start_stand_ins(
+        self, access: KafkaAccess, prefix: str
+    ) -> tuple[subprocess.Popen[bytes], ...]:
+        """Start the platforms besides the province; all refuse the same name, all misbehave."""
+        conduct = {"seed": 7, "refuse": [{"code": "SUBJECT_UNKNOWN", "value": REFUSED_NAME}]}
+        self.province.control(**conduct, **MISBEHAVIOUR)
+        for target, mix in (
+            ("city", {"twice": 0.02}),
+            ("nation", {"twice": 0.02, "acknowledge": 0.02}),
+            ("drop", {"twice": 0.05, "partial": 0.05, "late": 0.05}),
+        ):
+            orders = {**conduct, "mix": mix, "late_seconds": 0.5}
+            (self.folder / f"{target}.json").write_text(json.dumps(orders), "utf-8")
+        self._nation = self._database("nation")
+        for name, text in (
+            ("nation.admin", self._nation),
+            ("nation.url", nation.make(self._nation)),
+        ):
+            (self.folder / name).touch(mode=0o600)
+            (self.folder / name).write_text(text, encoding="ascii")
+        clock = ("--clock", str(self.folder / "business-clock.json"))
+        return (
+            self._spawn(
+                "city", "tests.platforms.city", "--bootstrap", access.bootstrap,
+                "--prefix", prefix, "--user", f"{prefix}target.city",
+                "--secrets", str(access.secrets or ""), *clock,
+                "--book", str(self.folder / "city.sqlite"),
+                "--control", str(self.folder / "city.json"),
+            ),
+            self._spawn(
+                "nation", "tests.platforms.nation", "serve", *clock,
+                "--url-file", str(self.folder / "nation.admin"),
+                "--control", str(self.folder / "nation.json"),
+            ),
+            self._spawn(
+                "drop", "tests.platforms.file_receiver", *clock,
+                "--folder", str(self.folder / "drop"),
+                "--book", str(self.folder / "drop.sqlite"),
+                "--control", str(self.folder / "drop.json"),
+            ),
         )  # fmt: skip
-        (self.folder / "site.yaml").write_text(text, encoding="utf-8")
-        (self.folder / "cases.yaml").write_text(MAPPING, encoding="utf-8")
-        (self.folder / "key").write_text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n", "ascii")
 
     def begin(self, workers: Iterable[str]) -> None:
         """Start these workers, then drop everything there is."""
@@ -158,13 +195,20 @@ class WholeHub:
                 self._start(worker)
                 if worker == "registrar":
                     self._wait_until(self.eyes.adopted, "no basis was adopted")
-        self._carry_out([kill for kill in kills if kill.wave != EXPIRY])
+        self._carry_out([kill for kill in kills if kill.wave in WAVES])
         for worker in COMMANDS.keys() - self._workers.keys():
             self._start(worker)
         self._drop_to(WAVES[-1])
-        self._settle(NOON)
+        self._settle(NOON, 0)
+        self._put_clock(NEXT_MORNING)
+        self._carry_out([kill for kill in kills if kill.wave == CHANGES])
+        self._drop_to(CHANGES)
+        self._settle(NEXT_MORNING, EXITS_MISSING)
         self._carry_out([kill for kill in kills if kill.wave == EXPIRY])
-        self._settle(AFTER_EXPIRY)
+        facts = EXITS_MISSING + UNPERFORMED
+        self._settle(AFTER_EXPIRY, facts)
+        facts += LEVELS * len(self.eyes.departments_in_delay())
+        self._settle(EVENING, facts)
         return self
 
     def _carry_out(self, kills: list[Kill]) -> None:
@@ -173,11 +217,11 @@ class WholeHub:
             following = kills[number + 1].worker if number + 1 < len(kills) else ""
             self._stop(kill.worker)
             self._drop_to(kill.wave)
-            self._hold_registrar(held=kill.worker == "connector")
+            self._hold_registrar(kill)
             self._kill(kill)
             if following != kill.worker:
                 self._start(kill.worker)
-        self._hold_registrar(held=False)
+        self._release_registrar()
 
     def _kill(self, kill: Kill) -> None:
         """Start the worker, wait until it stands at the hook with enough in flight, kill it."""
@@ -196,11 +240,32 @@ class WholeHub:
         self._workers.pop(kill.worker).wait(20)
         self.killed.append(Killed(kill, counted, flight))
 
-    def _hold_registrar(self, *, held: bool) -> None:
-        """While a connector is killed the registrar waits, so that what is in flight stays so."""
+    def _hold_registrar(self, kill: Kill) -> None:
+        """While a worker that submits is killed the registrar waits: what is in flight stays so.
+
+        The reconciler only submits once everything before it is decided and projected.
+        """
+        submits = kill.worker.startswith("connector") or kill.worker == "reconciler"
+        if not (submits or kill.hook in _ANSWERED_AT.get(kill.worker, ())):
+            self._release_registrar()
+            return
+        if kill.worker == "reconciler" and not self._is_held:
+            self._wait_until(self._is_projected, f"{kill}: not decided")
         registrar = self._workers.get("registrar")
         if registrar is not None:
-            registrar.send_signal(signal.SIGSTOP if held else signal.SIGCONT)
+            registrar.send_signal(signal.SIGSTOP)
+            self._is_held = True
+
+    def _release_registrar(self) -> None:
+        registrar = self._workers.get("registrar")
+        if registrar is not None:
+            registrar.send_signal(signal.SIGCONT)
+        self._is_held = False
+
+    def _is_projected(self) -> bool:
+        flight = self.eyes.look()
+        is_all = len(self.eyes.submitted) == self.submissions
+        return is_all and not (flight.undecided or flight.unprojected)
 
     def _put_clock(self, moment: int) -> None:
         write_business_clock(self.folder / "business-clock.json", moment, factor=0)
@@ -208,39 +273,56 @@ class WholeHub:
     def _counted(self, kill: Kill) -> tuple[int, InFlight]:
         """Return what this worker has before it, and everything in flight."""
         flight = self.eyes.look()
-        match kill.worker.split("."):
-            case ["courier", target]:
-                return flight.undelivered[target], flight
-            case ["receipts"]:
-                return flight.unanswered, flight
-            case ["projector"]:
-                return flight.unprojected, flight
-            case _:
-                return flight.undecided, flight
+        name, _, target = kill.worker.partition(".")
+        kind, wanted = FINDERS.get(name, ("", 0))
+        counts = {
+            "courier": flight.undelivered.get(target, 0),
+            "receipts": flight.unanswered,
+            "projector": flight.unprojected,
+            "notices": flight.untold,
+            **dict.fromkeys(FINDERS, wanted - self.eyes.facts_of(kind)),
+        }
+        return counts.get(name, flight.undecided), flight
 
-    def _settle(self, moment: int) -> None:
-        """Wait for the end of everything, from this business time on.
+    @property
+    def submissions(self) -> int:
+        """What departments have submitted when everything there is was read."""
+        files = sum(map(submissions_in, WAVES)) + self.table.has_changed  # with it the full list
+        return files + self.table.submissions
+
+    def _settle(self, moment: int, facts: int) -> None:
+        """Wait for the end of everything, from this business time on, with so many facts.
 
         The clock goes on ten seconds at each look, so that platforms publish what they have only
-        taken in; never into the next day, so that no decision differs.
+        taken in; never so far that a decision differs.
         """
-        expected = sum(map(submissions_in, WAVES))
-        moments = iter(range(moment, moment + 8 * _HOUR, 10_000))
+        expected = self.submissions + facts
+        moments = (min(each, moment + 2 * _HOUR) for each in itertools.count(moment, 10_000))
 
         def is_settled() -> bool:
             now = next(moments)
             self._put_clock(now)
-            return self.eyes.is_settled(expected, now)
+            is_answered = len(self.table.answers()) == self.table.submissions
+            return self.eyes.is_settled(expected, now) and is_answered
 
         self._wait_until(
             is_settled,
-            lambda: f"not settled: {self.eyes.look()}, {len(self.eyes.submitted)} of {expected}",
+            lambda: (
+                f"not settled: {self.eyes.look()}, {len(self.eyes.submitted)} of {expected}, facts"
+                f" {len(self.eyes.facts)} of {facts}, {len(self.table.answers())} rows answered of"
+                f" {self.table.submissions}"
+            ),
         )
 
     def _drop_to(self, wave: str) -> None:
+        if wave == CHANGES and not self.table.has_changed:
+            write_full_list(self.folder / "inbox")
+            self.table.change()
         last = WAVES.index(wave) if wave in WAVES else len(WAVES) - 1
         while self._dropped <= last:
             write_wave(self.folder / "inbox", WAVES[self._dropped])
+            if WAVES[self._dropped] in ("licences", "penalties"):
+                self.table.add()
             self._dropped += 1
 
     def _wait_until(
@@ -289,10 +371,11 @@ class WholeHub:
 
     def close(self) -> None:
         """Stop every process."""
-        for process in (*self._workers.values(), self._city):
+        processes = (*self._workers.values(), *self._stand_ins)
+        for process in processes:
             process.send_signal(signal.SIGCONT)
             process.terminate()
-        for process in (*self._workers.values(), self._city):
+        for process in processes:
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
@@ -301,6 +384,9 @@ class WholeHub:
         self.province.stop()
         self.eyes.close()
 
-    def book(self, target: str) -> Path:
-        """Where a platform keeps its book."""
-        return self.folder / ("book.sqlite" if target == "province" else f"{target}.sqlite")
+    def book(self, target: str) -> dict[str, dict[str, object]]:
+        """What a platform shows: record → version, stage, digest, fields."""
+        if target == "nation":
+            return nation.dump(self._nation)
+        name = "book.sqlite" if target == "province" else f"{target}.sqlite"
+        return platform_book.dump(self.folder / name)

@@ -282,6 +282,17 @@ def _csv_rows(content: bytes) -> list[tuple[dict[str, object], bool]]:
     return rows
 
 
+def numbers(path: Path) -> dict[str, list[int]]:
+    """Return the numbers of the files that were taken, in order, by series and day."""
+    book = Book(path, "reader")
+    found: dict[str, list[int]] = {}
+    for name in book.names("file "):
+        series, day, number, _ending = _parts(name.removeprefix("file "))
+        found.setdefault(f"{series}_{day}", []).append(number)
+    book.close()
+    return {name: sorted(each) for name, each in found.items()}
+
+
 def undeclared(path: Path) -> int:
     """Count the rows that came a second time in another file without being declared."""
     book = Book(path, "reader")

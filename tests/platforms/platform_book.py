@@ -362,6 +362,14 @@ class Book:
         )
         return [str(name) for (name,) in rows]
 
+    def names(self, head: str) -> list[str]:
+        """Return the names of settings that begin with `head`."""
+        rows = self._db.execute(
+            "SELECT name FROM settings WHERE substr(name, 1, ?) = ? ORDER BY name",
+            (len(head), head),
+        )
+        return [str(name) for (name,) in rows]
+
     def verdicts(self, verdict: str) -> int:
         """Count the requests that were noted with this verdict."""
         row = self._db.execute("SELECT count(*) FROM requests WHERE verdict = ?", (verdict,))
