@@ -249,7 +249,7 @@ def test_one_worker_of_each_kind_dies_and_everything_comes_to_its_end(
         eyes.close()
     assert max(times.values()) <= BACK_SECONDS
     assert set(eyes.decided.values()) == {Outcome.ACCEPTED}
-    assert (eyes.decided_twice, eyes.resubmitted) == ([], 0)
+    assert (eyes.decided_twice, eyes.resubmitted) == ([], [])
     assert set(eyes.answered.values()) == {"accepted"}
     for target in county.loaded.site.targets:
         shown = {
