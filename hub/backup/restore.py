@@ -86,8 +86,8 @@ def restore_topics(
     prefix = manifest.prefix
     wanted = wanted_topics(read_families(), names_of(loaded.site))
     apply_plan(prefix, make_plan(prefix, wanted, admin.read(prefix)), admin)
-    made = {topic.name for topic in admin.read(prefix)}
-    gone = sorted(name for name in manifest.topics if prefix + name not in made)
+    known = {topic.name for topic in wanted}
+    gone = sorted(name for name in manifest.topics if prefix + name not in known)
     if gone:
         raise IntegrityError(
             f"备份中的主题 {'、'.join(gone)} 已不在站点配置或本版本中\n"

@@ -151,7 +151,8 @@ class FilePlace(Place):
 
     def check(self) -> None:
         """Dense numbers, no row twice without being declared, no refusal."""
-        assert self.numbers() == list(range(1, len(self.numbers()) + 1))
+        # what was left lying is put there again once its patience is over
+        wait_until(lambda: self.numbers() == list(range(1, len(self.numbers()) + 1)), 30)
         assert file_receiver.undeclared(self.folder / "nation.sqlite") == 0
         connection = sqlite3.connect(self.folder / "nation.sqlite")
         refused = connection.execute("SELECT code FROM deliveries WHERE stage = 'refused'")
