@@ -57,7 +57,7 @@ def test_a_site_is_asked_for_its_own_targets() -> None:
         "--kind", "licence.granted.v1", "--decided-on", "2026-11-02",
         "--site", str(DEPLOY / "sites/demo"),
     )  # fmt: skip
-    assert {t["target"] for t in found["targets"]} == {"province", "city"}
+    assert {t["target"] for t in found["targets"]} == {"city", "nation", "province"}
 
 
 def test_a_target_added_later_has_no_deadline_for_earlier_decisions(tmp_path: Path) -> None:
