@@ -278,16 +278,23 @@ class Reader:
                 rows.append(_reported(partition, record, target))
         return rows
 
-    def declared(self, record: LedgerRecord) -> DeclaredRow | None:
-        """The count that became the live version with this ledger record; None for any other."""
-        state = _made_live(record, OUTPUT_COUNT)
-        if state is None:
-            return None
-        found = stated_row(record, self._contracts)
-        if found is None or found[0].kind != OUTPUT_COUNT:
+    def _stated_live(
+        self, record: LedgerRecord, kind: str
+    ) -> tuple[RecordState, Mapping[str, str]] | None:
+        """The state and canonical row of a statement that this ledger record made live."""
+        state = _made_live(record, kind)
+        found = None if state is None else stated_row(record, self._contracts)
+        if state is None or found is None or found[0].kind != kind:
             return None
         contract, submitted = found
-        row = contract.check(submitted, date.max).canonical
+        return state, contract.check(submitted, date.max).canonical
+
+    def declared(self, record: LedgerRecord) -> DeclaredRow | None:
+        """The count that became the live version with this ledger record; None for any other."""
+        stated = self._stated_live(record, OUTPUT_COUNT)
+        if stated is None:
+            return None
+        state, row = stated
         return DeclaredRow(
             record.record_key,
             row["month"],
@@ -301,14 +308,10 @@ class Reader:
 
     def snapshot(self, record: LedgerRecord) -> SnapshotRow | None:
         """The part of a full list that this ledger record puts on record; None for any other."""
-        state = _made_live(record, SNAPSHOT)
-        if state is None:
+        stated = self._stated_live(record, SNAPSHOT)
+        if stated is None:
             return None
-        found = stated_row(record, self._contracts)
-        if found is None or found[0].kind != SNAPSHOT:
-            return None
-        contract, submitted = found
-        row = contract.check(submitted, date.max).canonical
+        state, row = stated
         return SnapshotRow(
             record.record_key,
             row["authority_code"],
