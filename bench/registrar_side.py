@@ -13,7 +13,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from bench.sample_site import DEPARTMENT
 from hub.adapters.parts import Parts
+from hub.bootstrap import load_repository_contracts
 from hub.kafka_access import OPERATOR, KafkaAccess
+from hub.post import Post
 from hub.settings import read_settings
 from hub.site import load_site
 from hub.workers.registrar import run_registrar
@@ -106,7 +108,9 @@ def registrar(parts: Parts, folder: Path, quota: Quota) -> None:
 
     loaded = load_site(folder / "site")
     access = parts.require_kafka(loaded.site.user("worker.registrar.0"))
-    run_registrar(loaded, access, folder / "slot", report, lambda: not quota.next())
+    contracts = load_repository_contracts()
+    post = Post(loaded, contracts, access, folder / "slot", lambda: not quota.next())
+    run_registrar(post, report)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Wiring of the connectors: one agent per folder of files, one per table of a site."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 from connectors.agent import Agent, CursorReader, Ports, Report, Route, Source
@@ -17,7 +16,7 @@ from hub.adapters.lease import FolderLease
 from hub.adapters.sealing import Sealer, read_key
 from hub.contracts import Contracts
 from hub.errors import ConfigurationError
-from hub.kafka_access import KafkaAccess
+from hub.post import Post
 from hub.site import DatabaseSource as TableSettings
 from hub.site import Department, LoadedSite
 from hub.site import FileSource as SourceSettings
@@ -144,32 +143,31 @@ def route_of(loaded: LoadedSite, connection: Connection | TableConnection) -> Ro
 
 
 def run_connector(
-    loaded: LoadedSite,
+    post: Post,
     connection: Connection | TableConnection,
     make_source: Callable[[CursorReader], Source],
-    access: KafkaAccess,
-    folder: Path,
     report: Report,
-    should_stop: Callable[[], bool],
     poll_seconds: float = 1.0,
 ) -> None:
-    """Submit what the source holds and goes on holding, until `should_stop()`.
+    """Submit what the source holds and goes on holding, until told to stop.
 
-    `folder` is this connector's state folder. Raises `FencedError` when another process runs the
+    Raises `FencedError` when another process runs the
     same connector and `SourceError` when the source was reset; both end it loudly.
     """
-    site = loaded.site
-    inputs = KafkaInputs(access, f"{site.prefix}connector.{connection.name}")
+    loaded = post.loaded
+    name = f"{loaded.site.prefix}connector.{connection.name}"
+    inputs = KafkaInputs(post.access, name)
     ports = Ports(
-        KafkaTransactions(access, f"{site.prefix}connector.{connection.name}"),
+        KafkaTransactions(post.access, name),
         inputs,
-        FolderLease(folder),
+        FolderLease(post.folder),
         business_clock_of(loaded),
         SystemEngineClock(),
         EnvironmentFaults(),
     )
     try:
-        agent = Agent(route_of(loaded, connection), make_source(inputs), ports, folder, report)
-        agent.run(stop=should_stop, poll_seconds=poll_seconds)
+        route = route_of(loaded, connection)
+        agent = Agent(route, make_source(inputs), ports, post.folder, report)
+        agent.run(stop=post.should_stop, poll_seconds=poll_seconds)
     finally:
         inputs.close()

@@ -23,7 +23,7 @@ from hub.adapters.kafka import KafkaInputs
 from hub.adapters.sealing import Sealer, read_key
 from hub.contracts import Contracts
 from hub.errors import ConfigurationError
-from hub.kafka_access import KafkaAccess
+from hub.post import Post
 from hub.site import LoadedSite
 
 
@@ -93,23 +93,16 @@ def _results(
     return ResultTableWriter(engine, result.table, source)
 
 
-def run_results(
-    loaded: LoadedSite,
-    connection: TableConnection,
-    parts: TableParts,
-    access: KafkaAccess,
-    folder: Path,
-    should_stop: Callable[[], bool],
-) -> None:
-    """Write the hub's answers into the department's result table, until `should_stop()`.
+def run_results(post: Post, connection: TableConnection, parts: TableParts) -> None:
+    """Write the hub's answers into the department's result table, until told to stop.
 
     Raises `SourceError` when the table is not there or may not be written.
     """
     if parts.results is None:
         return
-    site = loaded.site
+    site = post.loaded.site
     with (
-        closing(KafkaInputs(access, f"{site.prefix}connector.{connection.name}")) as inputs,
+        closing(KafkaInputs(post.access, f"{site.prefix}connector.{connection.name}")) as inputs,
         closing(parts.results),
     ):
         ResultFollower(
@@ -119,8 +112,8 @@ def run_results(
             ReceiptTexts(stream_of(connection), RowKeys(parts.sealer)),
             parts.results,
             SystemEngineClock(),
-            folder,
-        ).run(should_stop)
+            post.folder,
+        ).run(post.should_stop)
 
 
 def table_source(

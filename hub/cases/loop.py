@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from faust.types.streams import StreamT
 
     from hub.cases.facts import CaseAgent
-    from hub.contracts import Contracts
     from hub.domain.calendar import WorkingCalendar
     from hub.kafka_access import KafkaAccess
     from hub.metrics import Health, Metrics
+    from hub.post import Post
     from hub.site import Cases, LoadedSite
 
 TURN_SECONDS: Final = 1.0
@@ -106,29 +106,21 @@ def agents_of(loaded: LoadedSite, settings: Cases, calendar: WorkingCalendar) ->
     ]
 
 
-def run_cases(
-    loaded: LoadedSite,
-    settings: Cases,
-    calendar: WorkingCalendar,
-    contracts: Contracts,
-    access: KafkaAccess,
-    folder: Path,
-    watch: CasesWatch,
-    should_stop: Callable[[], bool],
-) -> None:
-    """Run the agents until `should_stop()`; `folder` holds the lease and Faust's own files.
+def run_cases(post: Post, settings: Cases, calendar: WorkingCalendar, watch: CasesWatch) -> None:
+    """Run the agents until told to stop; the folder holds the lease and Faust's own files.
 
     Starts again, with nothing but the topic, when the broker was away or Faust has died. Raises
     `FencedError` when another process runs the agents on this machine.
     """
     for library in ("faust", "mode", "aiokafka"):  # they tell every step of their start and stop
         logging.getLogger(library).setLevel(logging.WARNING)
-    lease = FolderLease(folder)
+    loaded, access = post.loaded, post.access
+    lease = FolderLease(post.folder)
     lease.take()
     engine_clock = SystemEngineClock()
     name = f"{loaded.site.prefix}cases"
     try:
-        while not should_stop():
+        while not post.should_stop():
             try:
                 with ExitStack() as open_parts:
                     reader = open_parts.enter_context(closing(KafkaInputs(access, name)))
@@ -138,10 +130,10 @@ def run_cases(
                         EnvironmentFaults(), watch.report,
                     )  # fmt: skip
                     agents = agents_of(loaded, settings, calendar)
-                    desk = Desk(loaded.site, settings, agents, contracts, ports)
+                    desk = Desk(loaded.site, settings, agents, post.contracts, ports)
                     desk.remember()
-                    app = _application(name, access, folder)
-                    asyncio.run(_work(desk, app, loaded, should_stop))
+                    app = _application(name, access, post.folder)
+                    asyncio.run(_work(desk, app, loaded, post.should_stop))
             except UnavailableError as error:
                 _log.warning("starting again", extra={"reason": str(error)})
                 watch.report("restarted", {})

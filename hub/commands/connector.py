@@ -26,6 +26,7 @@ from hub.bootstrap import load_repository_contracts
 from hub.commands.connector_check import check
 from hub.errors import HubError
 from hub.metrics import Health, Metrics, serve
+from hub.post import Post
 from hub.settings import read_settings
 from hub.site import load_site
 
@@ -93,22 +94,18 @@ def command(  # noqa: PLR0913 - click hands over each option by name
         folder = settings.state_folder / "connectors" / loaded.site.site / connection.name
         principal = f"worker.connector.{connection.department.id}"
         access = parts.require_kafka(loaded.site.user(principal))
+        post = Post(loaded, contracts, access, folder, watch.should_stop)
         make: Callable[[CursorReader], Source]
         if isinstance(connection, TableConnection):
             from connectors import run_table as tables  # noqa: PLC0415 - SQLAlchemy, for them alone
 
             table = tables.table_parts(loaded, connection, contracts)
             make = tables.table_source(loaded, connection, table, folder, accept_reset=accept_reset)
-            answer = partial(
-                tables.run_results, loaded, connection, table, access, folder, watch.should_stop
-            )
+            answer = partial(tables.run_results, post, connection, table)
             threads.append(ConnectorThread(f"{connection.name} (result)", answer, watch.stopped))
         else:
             make = _files(file_source(loaded, connection, contracts, frozenset(abandon)))
-        work = partial(
-            run_connector, loaded, connection, make, access, folder,
-            watch.report, watch.should_stop, poll_seconds,
-        )  # fmt: skip
+        work = partial(run_connector, post, connection, make, watch.report, poll_seconds)
         threads.append(ConnectorThread(connection.name, work, watch.stopped))
     with ExitStack() as open_parts:
         if metrics_port is not None:

@@ -20,38 +20,23 @@ from hub.adapters.parts import Parts
 from hub.bootstrap import basis_document, load_repository_contracts
 from hub.errors import ConfigurationError
 from hub.metrics import Health, Metrics, serve
+from hub.post import Post
 from hub.settings import read_settings
-from hub.site import LoadedSite, load_site
+from hub.site import load_site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import FrameType
-
-    from hub.contracts import Contracts
-    from hub.kafka_access import KafkaAccess
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """What every worker stands on."""
 
-    worker: str
-    loaded: LoadedSite
-    contracts: Contracts
+    post: Post
     parts: Parts
-    state_folder: Path
     metrics: Metrics
     health: Health
-    should_stop: Callable[[], bool]
-
-    @property
-    def folder(self) -> Path:
-        """The worker's state folder."""
-        return self.state_folder / "workers" / self.loaded.site.site / self.worker
-
-    def access(self) -> KafkaAccess:
-        """The worker's way to Kafka, as the principal it is."""
-        return self.parts.require_kafka(self.loaded.site.user(f"worker.{self.worker}"))
 
 
 def _options(function: Any) -> Any:  # noqa: ANN401 - click's decorators are typed so
@@ -88,9 +73,10 @@ def _stage(worker: str, site_folder: Path, metrics_port: int | None) -> Iterator
                 serve(metrics_port, health, metrics.registry, settings.metrics_host)
             )
         parts = Parts(settings)
-        yield Stage(
-            worker, loaded, contracts, parts, settings.state_folder, metrics, health, stop.is_set
-        )
+        access = parts.require_kafka(loaded.site.user(f"worker.{worker}"))
+        folder = settings.state_folder / "workers" / loaded.site.site / worker
+        post = Post(loaded, contracts, access, folder, stop.is_set)
+        yield Stage(post, parts, metrics, health)
 
 
 @click.group("run")
@@ -106,14 +92,7 @@ def registrar(*, slot: int, site_folder: Path, metrics_port: int | None) -> None
     from hub.workers.registrar import RegistrarWatch, run_registrar
 
     with _stage(f"registrar.{slot}", site_folder, metrics_port) as stage:
-        run_registrar(
-            stage.loaded,
-            stage.access(),
-            stage.folder,
-            RegistrarWatch(stage.metrics, stage.health).report,
-            stage.should_stop,
-            slot,
-        )
+        run_registrar(stage.post, RegistrarWatch(stage.metrics, stage.health).report, slot)
 
 
 @command.command("courier")
@@ -124,9 +103,10 @@ def courier(*, target: str, site_folder: Path, metrics_port: int | None) -> None
     from hub.workers.courier import CourierWatch, run_courier
 
     with _stage(f"courier.{target}", site_folder, metrics_port) as stage:
-        found = [t for t in stage.loaded.site.targets if t.id == target]
+        targets = stage.post.loaded.site.targets
+        found = [t for t in targets if t.id == target]
         if not found:
-            known = "、".join(t.id for t in stage.loaded.site.targets)
+            known = "、".join(t.id for t in targets)
             raise ConfigurationError(
                 f"站点没有目标 {target}",
                 f"the site has no target {target}",
@@ -134,15 +114,7 @@ def courier(*, target: str, site_folder: Path, metrics_port: int | None) -> None
                 remedy_en=f"its targets are: {known}",
                 file=str(site_folder / "site.yaml"),
             )
-        run_courier(
-            stage.loaded,
-            found[0],
-            stage.contracts,
-            stage.access(),
-            stage.folder,
-            CourierWatch(stage.metrics, stage.health, target),
-            stage.should_stop,
-        )
+        run_courier(stage.post, found[0], CourierWatch(stage.metrics, stage.health, target))
 
 
 @command.command("receipts")
@@ -152,14 +124,7 @@ def receipts(*, site_folder: Path, metrics_port: int | None) -> None:
     from hub.workers.receipts import ReceiptsWatch, run_receipts
 
     with _stage("receipts", site_folder, metrics_port) as stage:
-        run_receipts(
-            stage.loaded,
-            stage.contracts,
-            stage.access(),
-            stage.folder,
-            ReceiptsWatch(stage.metrics, stage.health).report,
-            stage.should_stop,
-        )
+        run_receipts(stage.post, ReceiptsWatch(stage.metrics, stage.health).report)
 
 
 @command.command("notices")
@@ -169,14 +134,7 @@ def notices(*, site_folder: Path, metrics_port: int | None) -> None:
     from hub.workers.notices import NoticesWatch, run_notices
 
     with _stage("notices", site_folder, metrics_port) as stage:
-        run_notices(
-            stage.loaded,
-            stage.contracts,
-            stage.access(),
-            stage.folder,
-            NoticesWatch(stage.metrics, stage.health).report,
-            stage.should_stop,
-        )
+        run_notices(stage.post, NoticesWatch(stage.metrics, stage.health).report)
 
 
 @command.command("cases")
@@ -187,7 +145,8 @@ def cases(*, site_folder: Path, metrics_port: int | None) -> None:
     from hub.domain.calendar import WorkingCalendar
 
     with _stage("cases", site_folder, metrics_port) as stage:
-        settings = stage.loaded.site.cases
+        loaded = stage.post.loaded
+        settings = loaded.site.cases
         if settings is None:
             raise ConfigurationError(
                 "站点没有配置办件代理",
@@ -196,16 +155,8 @@ def cases(*, site_folder: Path, metrics_port: int | None) -> None:
                 remedy_en="add a cases block and a department of kind: agent to site.yaml",
                 file=str(site_folder / "site.yaml"),
             )
-        run_cases(
-            stage.loaded,
-            settings,
-            WorkingCalendar.from_mapping(basis_document(stage.loaded)["calendar"]),
-            stage.contracts,
-            stage.access(),
-            stage.folder,
-            CasesWatch(stage.metrics, stage.health),
-            stage.should_stop,
-        )
+        calendar = WorkingCalendar.from_mapping(basis_document(loaded)["calendar"])
+        run_cases(stage.post, settings, calendar, CasesWatch(stage.metrics, stage.health))
 
 
 @command.command("reconciler")
@@ -215,15 +166,8 @@ def reconciler(*, site_folder: Path, metrics_port: int | None) -> None:
     from hub.workers.reconciler import ReconcilerWatch, run_reconciler
 
     with _stage("reconciler", site_folder, metrics_port) as stage:
-        run_reconciler(
-            stage.loaded,
-            stage.contracts,
-            stage.access(),
-            stage.parts.require_dsn(),
-            stage.folder,
-            ReconcilerWatch(stage.metrics, stage.health).report,
-            stage.should_stop,
-        )
+        watch = ReconcilerWatch(stage.metrics, stage.health)
+        run_reconciler(stage.post, stage.parts.require_dsn(), watch.report)
 
 
 @command.command("projector")
@@ -236,13 +180,5 @@ def projector(*, from_zero: bool, site_folder: Path, metrics_port: int | None) -
     from hub.workers.projector import run_projector
 
     with _stage("projector", site_folder, metrics_port) as stage:
-        run_projector(
-            stage.loaded,
-            stage.access(),
-            stage.parts.require_dsn(),
-            stage.contracts,
-            stage.metrics,
-            stage.health,
-            stage.should_stop,
-            from_zero=from_zero,
-        )
+        dsn = stage.parts.require_dsn()
+        run_projector(stage.post, dsn, stage.metrics, stage.health, from_zero=from_zero)

@@ -22,13 +22,11 @@ from hub.workers.engine_watch import begin_engine, count_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
-    from pathlib import Path
 
-    from hub.contracts import Contracts
     from hub.engine import requests as ask
     from hub.engine.courier_slot import Asked
-    from hub.kafka_access import KafkaAccess
     from hub.metrics import Health, Metrics
+    from hub.post import Post
     from hub.site import LoadedSite, Target
     from hub.workers.carriers import Platform
 
@@ -129,35 +127,27 @@ class CourierWatch:
         self._metrics.delivery_seconds.labels(self._target).observe(seconds)
 
 
-def run_courier(
-    loaded: LoadedSite,
-    target: Target,
-    contracts: Contracts,
-    access: KafkaAccess,
-    folder: Path,
-    watch: CourierWatch,
-    should_stop: Callable[[], bool],
-) -> None:
-    """Deliver to one target until `should_stop()`.
+def run_courier(post: Post, target: Target, watch: CourierWatch) -> None:
+    """Deliver to one target until told to stop.
 
-    `folder` is the courier's state folder. Raises `FencedError` when another process serves the
+    The folder keeps the courier's state. Raises `FencedError` when another process serves the
     target, `IntegrityError` when ledger and state disagree; both end the process loudly.
     """
     gc.set_threshold(_GC_THRESHOLD, 20, 20)
-    site = loaded.site
+    loaded = post.loaded
     plan = plan_of(loaded, target)
-    lease = FolderLease(folder)
+    lease = FolderLease(post.folder)
     lease.take()
     faults = EnvironmentFaults()
     clock = business_clock_of(loaded)
     platform = CARRIERS[target.kind].reach(
-        loaded, target, Surroundings(folder, clock, faults, watch.observe, watch.report)
+        loaded, target, Surroundings(post.folder, clock, faults, watch.observe, watch.report)
     )
-    name = f"{site.prefix}courier.{target.id}"
-    inputs = KafkaInputs(access, name)
-    store = RocksStore(folder / "rocksdb")
+    name = f"{loaded.site.prefix}courier.{target.id}"
+    inputs = KafkaInputs(post.access, name)
+    store = RocksStore(post.folder / "rocksdb")
     # One small transaction a turn: lingering would only add to every delivery's latency.
-    transactions = KafkaTransactions(access, name, **{"linger.ms": 0})
+    transactions = KafkaTransactions(post.access, name, **{"linger.ms": 0})
     driver = Driver(
         lease=lease,
         transactions=transactions,
@@ -169,14 +159,14 @@ def run_courier(
         report=watch.report,
         warn=lambda why: _log.warning("starting again", extra={"reason": why}),
     )
-    slot = CourierSlot(plan, contracts)
+    slot = CourierSlot(plan, post.contracts)
     road = with_platform(slot.road(), platform, time.monotonic)
     give_up_at: float | None = None
 
     def may_end() -> bool:
         """When asked to stop, wait for the answers under way: they save the next start a wait."""
         nonlocal give_up_at
-        if not should_stop():
+        if not post.should_stop():
             return False
         give_up_at = give_up_at or time.monotonic() + plan.grace_seconds
         return slot.drain() or time.monotonic() > give_up_at

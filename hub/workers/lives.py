@@ -11,30 +11,27 @@ from hub.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from hub.metrics import Health, Metrics
+    from hub.post import Post
 
 _log = logging.getLogger("hub.follower")
 _RETRY_SECONDS: Final = 1.0
 
 
 def live(
-    folder: Path,
-    follow: Callable[[], None],
-    report: Callable[[str, Mapping[str, float]], None],
-    should_stop: Callable[[], bool],
+    post: Post, follow: Callable[[], None], report: Callable[[str, Mapping[str, float]], None]
 ) -> None:
-    """Follow until `should_stop()`, with fresh connections whenever a part was away.
+    """Follow until told to stop, with fresh connections whenever a part was away.
 
-    `folder` holds the lease. `follow` opens what it needs and returns when it was asked to stop.
+    The folder holds the lease. `follow` opens what it needs and returns when it was asked to stop.
     Raises `FencedError` when another process has the lease, and whatever `follow` raises but
     `UnavailableError`.
     """
-    lease = FolderLease(folder)
+    lease = FolderLease(post.folder)
     lease.take()
     try:
-        while not should_stop():
+        while not post.should_stop():
             try:
                 follow()
             except UnavailableError as error:

@@ -6,9 +6,8 @@ part. Killed in between, it sends the same notices again under the same ids.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import Final, Protocol
 
 from hub.adapters.faults import EnvironmentFaults
@@ -18,9 +17,9 @@ from hub.contracts import Contracts
 from hub.core.notices import NEXT, encode_notice, headers_of, notices_of
 from hub.core.record import decode_record
 from hub.errors import IntegrityError
-from hub.kafka_access import KafkaAccess
 from hub.ports import FaultHooks, InputRecord, OutputRecord
-from hub.site import LoadedSite, Site
+from hub.post import Post
+from hub.site import Site
 from hub.workers.lives import FollowerWatch, live
 from hub.workers.receipts import Appender, LedgerReader, Report
 
@@ -130,31 +129,24 @@ class NoticesWatch(FollowerWatch):
                 self._metrics.notices.labels(name).inc(number)
 
 
-def run_notices(
-    loaded: LoadedSite,
-    contracts: Contracts,
-    access: KafkaAccess,
-    folder: Path,
-    report: Report,
-    should_stop: Callable[[], bool],
-) -> None:
-    """Follow the ledger until `should_stop()`; `folder` holds the lease alone.
+def run_notices(post: Post, report: Report) -> None:
+    """Follow the ledger until told to stop; the folder holds the lease alone.
 
     Starts again when the broker was away. Raises `FencedError` when another process follows on
     this machine, `IntegrityError` when the ledger is not the one that was followed.
     """
-    site = loaded.site
+    site = post.loaded.site
 
     def follow() -> None:
         with ExitStack() as open_parts:
-            inputs = KafkaInputs(access, f"{site.prefix}notices")
+            inputs = KafkaInputs(post.access, f"{site.prefix}notices")
             open_parts.enter_context(closing(inputs))
-            appender = open_parts.enter_context(closing(KafkaAppender(access, _COMPRESSION)))
+            appender = open_parts.enter_context(closing(KafkaAppender(post.access, _COMPRESSION)))
             follower = NoticesFollower(
-                site, contracts, inputs, appender, EnvironmentFaults(), report
+                site, post.contracts, inputs, appender, EnvironmentFaults(), report
             )
             follower.start()
-            while not should_stop():
+            while not post.should_stop():
                 follower.step()
 
-    live(folder, follow, report, should_stop)
+    live(post, follow, report)

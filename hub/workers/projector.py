@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from hub.contracts import Contracts
-    from hub.kafka_access import KafkaAccess
     from hub.metrics import Health, Metrics
     from hub.ports import BusinessClock, FaultHooks, InputRecord, Inputs
-    from hub.site import LoadedSite, Site
+    from hub.post import Post
+    from hub.site import Site
 
 _log = logging.getLogger("hub.projector")
 BATCH: Final = 5_000
@@ -238,17 +238,9 @@ def adopted_basis(record: LedgerRecord) -> list[tuple[bytes, int, Mapping[str, o
 
 
 def run_projector(
-    loaded: LoadedSite,
-    access: KafkaAccess,
-    dsn: str,
-    contracts: Contracts,
-    metrics: Metrics,
-    health: Health,
-    should_stop: Callable[[], bool],
-    *,
-    from_zero: bool = False,
+    post: Post, dsn: str, metrics: Metrics, health: Health, *, from_zero: bool = False
 ) -> None:
-    """Follow the ledger until `should_stop()`; start again when a part does not answer.
+    """Follow the ledger until told to stop; start again when a part does not answer.
 
     `from_zero` drops the tables first and reads the whole ledger again.
 
@@ -257,19 +249,17 @@ def run_projector(
     """
     failures = 0
     faults = EnvironmentFaults()
-    while not should_stop():
+    while not post.should_stop():
         began = time.monotonic()
         try:
-            with Tables(dsn, loaded.site.prefix, faults.reached) as tables:
+            with Tables(dsn, post.loaded.site.prefix, faults.reached) as tables:
                 if from_zero:
                     tables.reset()
                     from_zero = False
-                projection = Projection(tables, contracts, loaded.site.prefix)
-                follower = _Follower(
-                    loaded, access, dsn, tables, projection, metrics, health, faults
-                )
+                projection = Projection(tables, post.contracts, post.loaded.site.prefix)
+                follower = _Follower(post, dsn, tables, projection, metrics, health, faults)
                 try:
-                    follower.run(should_stop)
+                    follower.run(post.should_stop)
                 finally:
                     follower.close()
         except UnavailableError as error:
@@ -283,20 +273,20 @@ class _Follower:
     """One life of the projector: from the stored position on, until something breaks."""
 
     def __init__(
-        self, loaded: LoadedSite, access: KafkaAccess, dsn: str, tables: Tables,
-        projection: Projection, metrics: Metrics, health: Health, faults: FaultHooks,
+        self, post: Post, dsn: str, tables: Tables, projection: Projection,
+        metrics: Metrics, health: Health, faults: FaultHooks,
     ) -> None:  # fmt: skip
-        site = loaded.site
+        site = post.loaded.site
         self._site = site
         self._tables = tables
         self._metrics = metrics
         self._health = health
-        self._clock: BusinessClock = business_clock_of(loaded)
+        self._clock: BusinessClock = business_clock_of(post.loaded)
         self._faults = faults
         self._projection = projection
         self._ledger = site.topic("ledger")
         self._look_ups = LookUps(dsn, tables.schema)
-        self._inputs: Inputs = KafkaInputs(access, f"{site.prefix}projector")
+        self._inputs: Inputs = KafkaInputs(post.access, f"{site.prefix}projector")
         self._ends: dict[tuple[str, int], tuple[int, int]] = {}
         self._drained = False
         # An alert over courts' lists must find its series in a hub without case agents, too.

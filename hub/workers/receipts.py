@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime, timedelta, timezone
 from hashlib import sha256
-from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from connectors.run import file_connections, layouts_of, stream_of
@@ -26,9 +25,9 @@ from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, Stage, Stag
 from hub.domain.dates import day_of_ms
 from hub.domain.reasons import REASONS, message
 from hub.errors import IntegrityError
-from hub.kafka_access import KafkaAccess
 from hub.ports import FaultHooks, InputRecord, OutputRecord
-from hub.site import LoadedSite, Site
+from hub.post import Post
+from hub.site import Site
 from hub.workers.lives import FollowerWatch, live
 from hub.workers.result_files import MOVED_ZH, ResultFiles, SourceFiles
 
@@ -397,44 +396,28 @@ class ReceiptsWatch(FollowerWatch):
                 self._metrics.receipts.labels(*names.split("|")).inc(number)
 
 
-def run_receipts(
-    loaded: LoadedSite,
-    contracts: Contracts,
-    access: KafkaAccess,
-    folder: Path,
-    report: Report,
-    should_stop: Callable[[], bool],
-) -> None:
-    """Follow the ledger until `should_stop()`; `folder` is the follower's own.
+def run_receipts(post: Post, report: Report) -> None:
+    """Follow the ledger until told to stop.
 
     Starts again when the broker was away. Raises `FencedError` when another process follows from
     the same folder, `IntegrityError` when the ledger is not the one that was followed.
     """
-    live(
-        folder,
-        lambda: _follow_until(loaded, contracts, access, folder, report, should_stop),
-        report,
-        should_stop,
-    )
+    live(post, lambda: _follow_until(post, report), report)
 
 
-def _follow_until(
-    loaded: LoadedSite,
-    contracts: Contracts,
-    access: KafkaAccess,
-    folder: Path,
-    report: Report,
-    should_stop: Callable[[], bool],
-) -> None:
+def _follow_until(post: Post, report: Report) -> None:
     """Follow from the own position with fresh connections."""
+    loaded, contracts, folder = post.loaded, post.contracts, post.folder
     site = loaded.site
     connections = file_connections(loaded)
     files = SourceFiles({stream_of(c): loaded.path(c.source.results) for c in connections})
     layouts = {stream_of(c): layouts_of(loaded, c, contracts) for c in connections}
     with ExitStack() as open_parts:
         book = open_parts.enter_context(closing(ReceiptBook(folder / "receipts.sqlite")))
-        inputs = open_parts.enter_context(closing(KafkaInputs(access, f"{site.prefix}receipts")))
-        appender = open_parts.enter_context(closing(KafkaAppender(access)))
+        inputs = open_parts.enter_context(
+            closing(KafkaInputs(post.access, f"{site.prefix}receipts"))
+        )
+        appender = open_parts.enter_context(closing(KafkaAppender(post.access)))
         reminders = {
             department.id: loaded.path(department.files[0].results) / "reminders"
             for department in site.departments
@@ -446,7 +429,7 @@ def _follow_until(
             site, inputs, appender, book, teller, results, EnvironmentFaults(), report
         )
         follower.start()
-        while not should_stop():
+        while not post.should_stop():
             follower.step()
         results.write_changed(everything=True)
 

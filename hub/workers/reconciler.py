@@ -6,16 +6,15 @@ once more, which the registrar answers as a repetition. It remembers nothing of 
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka_appender import KafkaAppender
 from hub.adapters.postgres import Heartbeat, Position, schema_of
 from hub.adapters.postgres_lookups import LookUps
-from hub.contracts import Contract, Contracts
+from hub.contracts import Contract
 from hub.core.court_lists import (
     EXIT_MISSING,
     Comparison,
@@ -27,9 +26,9 @@ from hub.core.court_lists import (
 )
 from hub.domain.partitioning import partition_of
 from hub.errors import ConfigurationError
-from hub.kafka_access import KafkaAccess
 from hub.ports import FaultHooks, OutputRecord
-from hub.site import LoadedSite, Site
+from hub.post import Post
+from hub.site import Site
 from hub.workers.lives import FollowerWatch, live
 from hub.workers.receipts import Appender, Report
 
@@ -185,32 +184,29 @@ def route_of(site: Site) -> Route:
     )
 
 
-def run_reconciler(
-    loaded: LoadedSite,
-    contracts: Contracts,
-    access: KafkaAccess,
-    dsn: str,
-    folder: Path,
-    report: Report,
-    should_stop: Callable[[], bool],
-) -> None:
-    """Compare until `should_stop()`; `folder` holds the lease alone.
+def run_reconciler(post: Post, dsn: str, report: Report) -> None:
+    """Compare until told to stop; the folder holds the lease alone.
 
     Starts again when broker or database was away. Raises `FencedError` when another process does so
     on this machine, `ConfigurationError` when the site has no agents' department.
     """
-    site = loaded.site
+    site = post.loaded.site
     route = route_of(site)
 
     def follow() -> None:
         with ExitStack() as open_parts:
             books = open_parts.enter_context(LookUps(dsn, schema_of(site.prefix)))
-            appender = open_parts.enter_context(closing(KafkaAppender(access)))
+            appender = open_parts.enter_context(closing(KafkaAppender(post.access)))
             reconciler = Reconciler(
-                route, contracts.by_kind[EXIT_MISSING], books, appender, EnvironmentFaults(), report
+                route,
+                post.contracts.by_kind[EXIT_MISSING],
+                books,
+                appender,
+                EnvironmentFaults(),
+                report,
             )
-            while not should_stop():
+            while not post.should_stop():
                 reconciler.step()
                 time.sleep(_POLL_SECONDS)
 
-    live(folder, follow, report, should_stop)
+    live(post, follow, report)

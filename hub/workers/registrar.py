@@ -18,11 +18,9 @@ from hub.workers.engine_watch import begin_engine, count_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
-    from hub.kafka_access import KafkaAccess
     from hub.metrics import Health, Metrics
-    from hub.site import LoadedSite
+    from hub.post import Post
 
 _log = logging.getLogger("hub.registrar")
 _GC_THRESHOLD = 1_000_000
@@ -76,41 +74,36 @@ class RegistrarWatch:
 
 
 def run_registrar(
-    loaded: LoadedSite,
-    access: KafkaAccess,
-    folder: Path,
-    report: Callable[[str, Mapping[str, float]], None],
-    should_stop: Callable[[], bool],
-    slot: int = 0,
+    post: Post, report: Callable[[str, Mapping[str, float]], None], slot: int = 0
 ) -> None:
-    """Own a slot's partitions and decide until `should_stop()`.
+    """Own a slot's partitions and decide until told to stop.
 
-    `folder` is the slot's state folder. Raises `FencedError` when another process owns the slot,
+    The folder keeps the slot's state. Raises `FencedError` when another process owns the slot,
     `IntegrityError` when ledger and state disagree; both end the process loudly.
     """
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 20)
-    site = loaded.site
-    lease = FolderLease(folder)
+    site = post.loaded.site
+    lease = FolderLease(post.folder)
     lease.take()
     owner = f"registrar.{slot}"
     plan = SlotPlan(site.prefix, site.partitions_of_slot(slot), site.input_topics, owner)
-    inputs = KafkaInputs(access, f"{site.prefix}{owner}")
-    store = RocksStore(folder / "rocksdb")
-    transactions = KafkaTransactions(access, f"{site.prefix}{owner}")
+    inputs = KafkaInputs(post.access, f"{site.prefix}{owner}")
+    store = RocksStore(post.folder / "rocksdb")
+    transactions = KafkaTransactions(post.access, f"{site.prefix}{owner}")
     driver = Driver(
         lease=lease,
         transactions=transactions,
         inputs=inputs,
         store=store,
-        business_clock=business_clock_of(loaded),
+        business_clock=business_clock_of(post.loaded),
         engine_clock=SystemEngineClock(),
         faults=EnvironmentFaults(),
         report=report,
         warn=lambda why: _log.warning("starting again", extra={"reason": why}),
     )
     try:
-        driver.run(Slot(plan).road(), should_stop)
+        driver.run(Slot(plan).road(), post.should_stop)
     finally:
         inputs.close()
         transactions.retire()

@@ -7,45 +7,26 @@ otherwise two are drawn by the day.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 import random
 import shutil
-import signal
 import sqlite3
-import subprocess
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from hub.adapters.faults import FILE_HOOKS
-from hub.adapters.kafka import KafkaTransactions
-from hub.cli import hub as command_line
 from hub.kafka_access import KafkaAccess
 from tests.conftest import KafkaPart
-from tests.driver.rows import DEPARTMENT, at
-from tests.kafka.test_courier import Place, wait_until
+from tests.driver.rows import DEPARTMENT
+from tests.kafka.courier_place import CourierPlace, wait_until
 from tests.platforms import file_receiver, platform_book
-from tests.simulator.courier_world import World
-from tests.simulator.test_courier import owed
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]
 
-SITE = """\
-site: trial
-name_zh: 试点
-prefix: {prefix}
-partitions: 2
-rulebook: rulebook.yaml
-calendar: calendar.json
-sealing_key_file: key
-business_clock: business-clock.json
-departments: []
-targets:
+TARGETS = """\
   - id: nation
     name_zh: 国家平台
     number: 0
@@ -74,68 +55,28 @@ MIX = {
 }  # fmt: skip
 
 
-class FilePlace(Place):
+class FilePlace(CourierPlace):
     """A site with one file target and the platform that lives in its folder."""
 
     def __init__(self, folder: Path, access: KafkaAccess, prefix: str, layout: str) -> None:
-        self.folder, self.access, self.prefix = folder, access, prefix
-        now = int(time.time() * 1000)
-        clock = {"origin_real_ms": now, "origin_business_ms": at("2026-11-02 09:00"), "factor": 1}
-        (folder / "business-clock.json").write_text(json.dumps(clock), encoding="utf-8")
-        text = SITE.format(prefix=prefix, layout=layout, department=DEPARTMENT)
-        (folder / "site.yaml").write_text(text, encoding="utf-8")
-        (folder / "key").write_text("unused", encoding="utf-8")
+        super().__init__(folder, access, prefix)
         for name in ("out", "ack"):
             (folder / "nation" / name).mkdir(parents=True)
-        applied = CliRunner(env={"KAFKA_BOOTSTRAP": access.bootstrap}).invoke(
-            command_line, ["topics", "apply", "--site", str(folder)]
-        )
-        assert applied.exit_code == 0, applied.output
-        self.orders(seed=7, mix=MIX, late_seconds=0.3, only_first=2)
-        self.nation = self._start(
-            "tests/platforms/file_receiver.py", "--folder", str(folder / "nation"),
-            "--book", str(folder / "nation.sqlite"), "--clock", str(folder / "business-clock.json"),
+        self.open(TARGETS.format(layout=layout, department=DEPARTMENT))
+        self.order("nation", seed=7, mix=MIX, late_seconds=0.3, only_first=2)
+        self.start(
+            "nation", "tests/platforms/file_receiver.py", "--folder", str(folder / "nation"),
+            "--book", str(folder / "nation.sqlite"), "--clock", str(self.clock),
             "--control", str(folder / "nation.json"),
         )  # fmt: skip
-        self.couriers: dict[str, subprocess.Popen[bytes]] = {}
-        self.world = World()
-        self.written: Counter[int] = Counter()
-        self.registrar = KafkaTransactions(access, f"{prefix}registrar.0")
-        self.registrar.initialise()
 
-    def orders(self, **orders: object) -> None:
-        """Tell the platform how to behave."""
-        (self.folder / "nation.json").write_text(json.dumps(orders), encoding="utf-8")
-
-    def shown(self, target: str) -> dict[str, tuple[int, str, str]]:
-        """Return what the platform shows: record → version, stage, digest."""
-        return {
-            record: (int(str(one["version"])), str(one["stage"]), str(one["digest"]))
-            for record, one in platform_book.dump(self.folder / f"{target}.sqlite").items()
-        }
-
-    def wait_until_equal(self, target: str, seconds: float = 60) -> None:
-        """Wait until the platform shows what the ledger owes the target with number 0."""
-        wait_until(lambda: self.shown(target) == owed(self.world, "province"), seconds)
-
-    def wait_until_told(self, target: str, seconds: float = 60) -> None:
-        """Wait until the registrar has been told of every record's last stage."""
-        wanted = {record: stage for record, (_v, stage, _d) in owed(self.world, "province").items()}
-        wait_until(lambda: self.told(target) == wanted, seconds)
-
-    def kill_once(self, fault: str) -> bool:
-        """Run the courier until its fault kills it, or twenty seconds."""
-        courier = self.deliver("nation", fault)
-        try:
-            return courier.wait(20) == -signal.SIGKILL
-        except subprocess.TimeoutExpired:
-            courier.kill()
-            courier.wait()
-            return False
+    def book(self, target: str) -> Mapping[str, Mapping[str, object]]:
+        """Return the platform's book."""
+        return platform_book.dump(self.folder / f"{target}.sqlite")
 
     def finish(self, extra: int) -> None:
         """The platform behaves from now on; one more file shows it which ones it left lying."""
-        self.orders()
+        self.order("nation")
         time.sleep(0.3)
         self.decide("new", range(extra, extra + 1))
         self.wait_until_equal("nation")
@@ -158,14 +99,6 @@ class FilePlace(Place):
         refused = connection.execute("SELECT code FROM deliveries WHERE stage = 'refused'")
         assert refused.fetchall() == []
         connection.close()
-
-    def close(self) -> None:
-        """Stop every process."""
-        for process in (self.nation, *self.couriers.values()):
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-                process.wait(20)
-        self.registrar.retire()
 
 
 @pytest.fixture
@@ -209,13 +142,12 @@ def test_killed_at_any_step_of_a_file_each_record_is_delivered_once(place: FileP
     killed = 0
     # a file that the platform lost, and then we with our disk, can be named by nobody any more:
     # its rows go out again under another number (docs/file-drop.md)
-    place.orders(
-        seed=7, mix={k: v for k, v in MIX.items() if k != "lose"}, late_seconds=0.3, only_first=2
-    )
+    mix = {manner: share for manner, share in MIX.items() if manner != "lose"}
+    place.order("nation", seed=7, mix=mix, late_seconds=0.3, only_first=2)
     for round_, (hook, loses_disk) in enumerate(plan):
         place.decide("new", range(round_ * 20, round_ * 20 + 20))
         place.decide("correct", range(round_ * 20, round_ * 20 + 5), content=round_ + 1)
-        killed += place.kill_once(f"{hook}:kill:2")
+        killed += place.is_killed("nation", f"{hook}:kill:2")
         if loses_disk:
             shutil.rmtree(place.folder / "state")
     assert killed >= len(plan) - 1

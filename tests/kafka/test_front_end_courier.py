@@ -6,41 +6,23 @@ The server is this module's own, so that it may be killed; the platform's job mi
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psycopg
 import pytest
 import sqlalchemy as sa
-from click.testing import CliRunner
 
 from hub.adapters.embedded_postgres import EmbeddedPostgres
-from hub.adapters.kafka import KafkaTransactions
-from hub.cli import hub as command_line
 from hub.kafka_access import KafkaAccess
 from tests.conftest import KafkaPart
-from tests.driver.rows import at
-from tests.kafka.test_courier import Place, wait_until
+from tests.kafka.courier_place import CourierPlace, wait_until
 from tests.platforms import nation
-from tests.simulator.courier_world import World
-from tests.simulator.test_courier import number_of, owed
+from tests.simulator.test_courier import number_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]
 
-SITE = """\
-site: trial
-name_zh: 试点
-prefix: {prefix}
-partitions: 2
-rulebook: rulebook.yaml
-calendar: calendar.json
-sealing_key_file: key
-business_clock: business-clock.json
-departments: []
-targets:
+TARGETS = """\
   - id: nation
     name_zh: 国家平台
     number: 0
@@ -53,9 +35,9 @@ targets:
     attempts: 6
     database:
       url_file: nation-url
-      tables: {{licence.granted.v1: xzxk_fr}}
+      tables: {licence.granted.v1: xzxk_fr}
       receipts: jh_receipt
-      reasons: {{"1001": SUBJECT_UNKNOWN}}
+      reasons: {"1001": SUBJECT_UNKNOWN}
       poll_seconds: 0.2
 """
 MIX = {
@@ -64,62 +46,31 @@ MIX = {
 }  # fmt: skip
 
 
-class NationPlace(Place):
+class NationPlace(CourierPlace):
     """A site with one target: the nation's front-end database."""
 
     def __init__(self, folder: Path, access: KafkaAccess, prefix: str, admin: str) -> None:
-        self.folder, self.access, self.prefix, self.admin = folder, access, prefix, admin
-        clock = {"origin_real_ms": 0, "origin_business_ms": at("2026-11-02 09:00"), "factor": 1}
-        (folder / "business-clock.json").write_text(json.dumps(clock), encoding="utf-8")
-        (folder / "site.yaml").write_text(SITE.format(prefix=prefix), encoding="utf-8")
-        (folder / "key").write_text("unused", encoding="utf-8")
+        super().__init__(folder, access, prefix)
+        self.admin = admin
         (folder / "nation-url").touch(mode=0o600)
         (folder / "nation-url").write_text(nation.make(admin), encoding="ascii")
         (folder / "nation-admin").write_text(admin, encoding="ascii")
-        applied = CliRunner(env={"KAFKA_BOOTSTRAP": access.bootstrap}).invoke(
-            command_line, ["topics", "apply", "--site", str(folder)]
-        )
-        assert applied.exit_code == 0, applied.output
-        self.job = self._start(
-            "tests/platforms/nation.py", "serve", "--url-file", str(folder / "nation-admin"),
-            "--clock", str(folder / "business-clock.json"),
+        self.open(TARGETS)
+        self.start(
+            "nation", "tests/platforms/nation.py", "serve",
+            "--url-file", str(folder / "nation-admin"), "--clock", str(self.clock),
             "--control", str(folder / "nation.json"),
         )  # fmt: skip
-        self.couriers = {}
-        self.world = World()
-        self.written: Counter[int] = Counter()
-        self.registrar = KafkaTransactions(access, f"{prefix}registrar.0")
-        self.registrar.initialise()
 
-    def behave(self, **orders: object) -> None:
-        """Give the platform's job its orders."""
-        (self.folder / "nation.json").write_text(json.dumps(orders), encoding="utf-8")
-
-    def shown(self, target: str) -> dict[str, tuple[int, str, str]]:
-        """Return what the platform shows: record → version, stage, digest."""
+    def book(self, target: str) -> Mapping[str, Mapping[str, object]]:
+        """Return the platform's book."""
         assert target == "nation"
-        return {
-            record: (int(str(one["version"])), str(one["stage"]), str(one["digest"]))
-            for record, one in nation.dump(self.admin).items()
-        }
+        return nation.dump(self.admin)
 
-    def wanted(self) -> dict[str, tuple[int, str, str]]:
-        """Return what the ledger owes the target with number 0."""
-        return owed(self.world, "province")
-
-    def wait_until_settled(self, seconds: float = 60) -> None:
+    def wait_until_settled(self) -> None:
         """Wait until the platform shows what is owed, and the registrar was told of each end."""
-        wait_until(lambda: self.shown("nation") == self.wanted(), seconds)
-        ends = {record: stage for record, (_v, stage, _d) in self.wanted().items()}
-        wait_until(lambda: self.told("nation") == ends, seconds)
-
-    def close(self) -> None:
-        """Stop every process."""
-        for process in (self.job, *self.couriers.values()):
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-                process.wait(20)
-        self.registrar.retire()
+        self.wait_until_equal("nation")
+        self.wait_until_told("nation")
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +98,8 @@ def test_books_equal_the_ledger_whatever_the_database_does(
     place: NationPlace, server: EmbeddedPostgres
 ) -> None:
     """New, corrected, withdrawn; lost connections, locks, half batches, false receipts, a crash."""
-    place.behave(
+    place.order(
+        "nation",
         seed=3, mix=MIX, late_seconds=0.5, hold_seconds=1.0, publish_after_seconds=0.0,
         disconnect_share=0.02, lock_share=0.01, lock_seconds=0.7, half_batches=True,
     )  # fmt: skip
@@ -167,7 +119,7 @@ def test_books_equal_the_ledger_whatever_the_database_does(
 
 def test_a_refusal_reaches_the_registrar_under_the_hubs_own_code(place: NationPlace) -> None:
     """The platform's 1001 is the hub's SUBJECT_UNKNOWN; its own code stays in the message."""
-    place.behave(refuse=[{"code": "1001", "value": number_of(1)}])
+    place.order("nation", refuse=[{"code": "1001", "value": number_of(1)}])
     place.deliver("nation")
     place.decide("new", range(3))
     wait_until(lambda: len(place.told("nation")) == 3, 60)
@@ -187,17 +139,12 @@ def test_killed_between_intent_effect_and_result_each_record_is_delivered_once(
     place: NationPlace,
 ) -> None:
     """SIGKILL at every stage of a row's way: books equal, nothing told twice."""
-    place.behave(seed=4, mix=MIX, late_seconds=0.3, hold_seconds=0.5, half_batches=True)
+    place.order("nation", seed=4, mix=MIX, late_seconds=0.3, hold_seconds=0.5, half_batches=True)
     killed = 0
     for round_, hook in enumerate(HOOKS):
         place.decide("new", range(round_ * 30, round_ * 30 + 30))
         place.decide("correct", range(round_ * 30, round_ * 30 + 8), content=round_ + 1)
-        courier = place.deliver("nation", hook)
-        try:
-            killed += courier.wait(15) == -signal.SIGKILL
-        except subprocess.TimeoutExpired:
-            courier.kill()
-            courier.wait()
+        killed += place.is_killed("nation", hook)
     assert killed == len(HOOKS)
     place.decide("withdraw", range(0, 120, 10))
     place.deliver("nation")

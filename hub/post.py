@@ -1,0 +1,27 @@
+"""What a worker is given when it is started, whatever its kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hub.contracts import Contracts
+    from hub.kafka_access import KafkaAccess
+    from hub.site import LoadedSite
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """The site it serves, its way to Kafka, its folder, and who tells it to stop."""
+
+    loaded: LoadedSite
+    contracts: Contracts
+    access: KafkaAccess
+    """As the principal it is."""
+    folder: Path
+    """Its own state folder: at least its lease lies there."""
+    should_stop: Callable[[], bool]
