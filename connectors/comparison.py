@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 
 from connectors.submission import Submission
 from hub.contracts import Contracts
+from hub.domain import kinds
 
-RECONCILED: Final = "source.reconciled.v1"
 MOST_KEYS: Final = 1024
 """Keys in a list; the counts and digests are of all."""
 
@@ -54,7 +54,7 @@ class Reconciler:
         self, contracts: Contracts, department: str, name_zh: str, authority: str, source: str
     ) -> None:
         """Take whose statement it is; `authority` is the department's own credit code."""
-        self._contract = contracts.by_kind[RECONCILED]
+        self._contract = contracts.by_kind[kinds.RECONCILED]
         self._department = department
         self._name_zh = name_zh
         self._authority = authority
@@ -81,5 +81,8 @@ class Reconciler:
         }
         row: dict[str, str | bytes] = {name: fields[name] for name in self._contract.names}
         return Submission(
-            RECONCILED, self._authority.encode(), self._contract.encode(row), f"compared:{day}"
+            kinds.RECONCILED,
+            self._authority.encode(),
+            self._contract.encode(row),
+            f"compared:{day}",
         )

@@ -14,16 +14,7 @@ from connectors.tables import Cells, HeaderTest
 from hub.contracts import Contracts
 from hub.contracts.columns import column_index, header_key
 from hub.contracts.schema import Identity, Schema
-
-LICENCE: Final = "licence.granted.v1"
-PENALTY: Final = "penalty.imposed.v1"
-LISTED: Final = "court_enforcement.listed.v1"
-DELISTED: Final = "court_enforcement.delisted.v1"
-MADE: Final = "commitment.made.v1"
-PERFORMED: Final = "commitment.performed.v1"
-OUTPUT_COUNT: Final = "output_count.declared.v1"
-CORRECTED: Final = "record.corrected.v1"
-WITHDRAWN: Final = "record.withdrawn.v1"
+from hub.domain import kinds
 
 ENOUGH: Final = 3
 """Known columns that make a row a header; no row of values names three columns."""
@@ -40,7 +31,7 @@ _PERSON_HEADERS: Final = frozenset(
 )  # fmt: skip
 # 种类 is written 类型 in the withdrawal form that departments are given.
 _MORE_HEADERS: Final = {
-    WITHDRAWN: {
+    kinds.WITHDRAWN: {
         "类型": "subject_kind",
         "承诺编码": "document_number", "承诺人名称": "subject_name", "承诺人代码": "credit_code",
         "承诺受理单位代码": "authority_code",
@@ -64,21 +55,27 @@ class Folder(StrEnum):
 
 
 KINDS_IN: Final[dict[Folder, tuple[str, ...]]] = {
-    Folder.LICENCES: (LICENCE, PENALTY),
-    Folder.PENALTIES: (PENALTY, LICENCE),
-    Folder.CORRECTIONS: (LICENCE, PENALTY, LISTED, PERFORMED, OUTPUT_COUNT),
-    Folder.WITHDRAWALS: (WITHDRAWN,),
-    Folder.COURT_LISTINGS: (LISTED,),
-    Folder.COURT_EXITS: (DELISTED,),
-    Folder.COURT_SNAPSHOTS: (LISTED,),
-    Folder.COMMITMENTS: (PERFORMED, MADE),
-    Folder.OUTPUT_COUNTS: (OUTPUT_COUNT,),
+    Folder.LICENCES: (kinds.LICENCE, kinds.PENALTY),
+    Folder.PENALTIES: (kinds.PENALTY, kinds.LICENCE),
+    Folder.CORRECTIONS: (
+        kinds.LICENCE,
+        kinds.PENALTY,
+        kinds.LISTED,
+        kinds.PERFORMED,
+        kinds.OUTPUT_COUNT,
+    ),
+    Folder.WITHDRAWALS: (kinds.WITHDRAWN,),
+    Folder.COURT_LISTINGS: (kinds.LISTED,),
+    Folder.COURT_EXITS: (kinds.DELISTED,),
+    Folder.COURT_SNAPSHOTS: (kinds.LISTED,),
+    Folder.COMMITMENTS: (kinds.PERFORMED, kinds.MADE),
+    Folder.OUTPUT_COUNTS: (kinds.OUTPUT_COUNT,),
 }
 """What tables of a folder are read as, its own kind first."""
 FOLDER_OF: Final[dict[str, Folder]] = {
     **{kind: folder for folder, (kind, *_) in reversed(KINDS_IN.items())},
-    MADE: Folder.COMMITMENTS,
-    CORRECTED: Folder.CORRECTIONS,
+    kinds.MADE: Folder.COMMITMENTS,
+    kinds.CORRECTED: Folder.CORRECTIONS,
 }
 """Where a department puts a table of this kind."""
 
@@ -217,12 +214,12 @@ class Layouts:
         """Take the contracts and the mapping files of the source."""
         self.folder = folder
         schemas = {kind: contract.schema for kind, contract in contracts.by_kind.items()}
-        kinds = KINDS_IN[folder]
-        self._kind = "" if folder is Folder.CORRECTIONS else kinds[0]
-        beside = (schemas[CORRECTED],) if folder is Folder.CORRECTIONS else ()
+        here = KINDS_IN[folder]
+        self._kind = "" if folder is Folder.CORRECTIONS else here[0]
+        beside = (schemas[kinds.CORRECTED],) if folder is Folder.CORRECTIONS else ()
         self._layouts: tuple[Layout, ...] = (
-            *(MappedLayout(mapping) for mapping in mappings if mapping.kind in kinds),
-            *(NationalLayout(kind, (schemas[kind], *beside)) for kind in kinds),
+            *(MappedLayout(mapping) for mapping in mappings if mapping.kind in here),
+            *(NationalLayout(kind, (schemas[kind], *beside)) for kind in here),
         )
         self._chosen: dict[Cells, Layout] = {}
 
@@ -248,9 +245,9 @@ class Layouts:
 
 def field_names(contracts: Contracts) -> dict[str, frozenset[str]]:
     """Return the fields a mapping file may fill, by kind, with those of a correction."""
-    beside = set(contracts.by_kind[CORRECTED].names) - {"row", "subject_kind"}
-    correctable = {*KINDS_IN[Folder.CORRECTIONS], MADE}
+    beside = set(contracts.by_kind[kinds.CORRECTED].names) - {"row", "subject_kind"}
+    correctable = {*KINDS_IN[Folder.CORRECTIONS], kinds.MADE}
     return {
         kind: frozenset((*contracts.by_kind[kind].names, *(beside if kind in correctable else ())))
-        for kind in {*correctable, WITHDRAWN, DELISTED}
+        for kind in {*correctable, kinds.WITHDRAWN, kinds.DELISTED}
     }

@@ -14,14 +14,14 @@ from datetime import date
 from hashlib import sha256
 from typing import Final
 
-from connectors.layout import LISTED, Layouts
+from connectors.layout import Layouts
 from connectors.submission import RowSubmitter, Submission
 from connectors.tables import SourceRow
 from hub.contracts import Contracts
 from hub.contracts.schema import Identity
+from hub.domain import kinds
 from hub.domain.credit_code import assess_credit_code
 
-SNAPSHOT: Final = "court_enforcement.snapshot_declared.v1"
 PART_ENTRIES: Final = 16_000
 """Entries in one submission: 512 KB of the broker's 1 MiB."""
 _DAY: Final = re.compile(
@@ -54,10 +54,10 @@ class SnapshotDeclarer:
         that stand in the file.
         """
         self._submitter = submitter
-        self._contract = contracts.by_kind[SNAPSHOT]
+        self._contract = contracts.by_kind[kinds.SNAPSHOT]
         self._only = authorities[0] if len(authorities) == 1 else ""
         self._name_zh = name_zh
-        fields = contracts.by_kind[LISTED].schema.fields
+        fields = contracts.by_kind[kinds.LISTED].schema.fields
         self._court_code = next(f.name for f in fields if f.identity is Identity.AUTHORITY_CODE)
 
     def declare(
@@ -128,7 +128,7 @@ class SnapshotDeclarer:
                 "entries": b"".join(chosen).hex(),
             }
             position = f"{fingerprint[:16]}:0:0"
-            yield Submission(SNAPSHOT, code.encode(), self._contract.encode(fields), position)
+            yield Submission(kinds.SNAPSHOT, code.encode(), self._contract.encode(fields), position)
 
 
 _UNPLACED: Final = "?"

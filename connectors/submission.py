@@ -13,24 +13,13 @@ from enum import Enum
 from hashlib import sha256
 from typing import Final, NamedTuple, Protocol
 
-from connectors.layout import (
-    CORRECTED,
-    LICENCE,
-    LISTED,
-    MADE,
-    OUTPUT_COUNT,
-    PENALTY,
-    PERFORMED,
-    WITHDRAWN,
-    Folder,
-    Layouts,
-    Reading,
-)
+from connectors.layout import Folder, Layouts, Reading
 from connectors.mapping import SOURCE_VERSION
 from connectors.tables import SourceRow
 from hub.contracts import Contracts
 from hub.contracts.schema import Identity, Role, Schema
 from hub.contracts.values import clean
+from hub.domain import kinds
 from hub.domain.code_lists import (
     CURRENT_STATUS,
     STATUS_NOT_VALID,
@@ -49,25 +38,22 @@ from hub.domain.dates import read_month
 from hub.domain.document_number import normalise_document_number, normalise_subject_name
 from hub.domain.identity import record_key_of
 
-UNREADABLE: Final = "row.unreadable.v1"
-MOVED_OUT: Final = "record.moved_out.v1"
-MOVED_IN: Final = "record.moved_in.v1"
-WITHDRAWALS: Final = frozenset({WITHDRAWN, "court_enforcement.delisted.v1"})
+WITHDRAWALS: Final = frozenset({kinds.WITHDRAWN, kinds.DELISTED})
 """Kinds that take a record down."""
 SEAL_LIMIT: Final = 512 * 1024
 """Bytes sealed into a submission (1 MiB at most); beyond, a digest stands and the file is kept."""
 
 _NOT_VALID_REASON: Final = "报送状态为无效"
 _KIND_LABELS: Final = {
-    "行政许可": LICENCE,
-    "许可": LICENCE,
-    "行政处罚": PENALTY,
-    "处罚": PENALTY,
-    "失信被执行人": LISTED,
-    "信用承诺": MADE,
-    "承诺": MADE,
-    "信用承诺履行": PERFORMED,
-    "履约践诺": PERFORMED,
+    "行政许可": kinds.LICENCE,
+    "许可": kinds.LICENCE,
+    "行政处罚": kinds.PENALTY,
+    "处罚": kinds.PENALTY,
+    "失信被执行人": kinds.LISTED,
+    "信用承诺": kinds.MADE,
+    "承诺": kinds.MADE,
+    "信用承诺履行": kinds.PERFORMED,
+    "履约践诺": kinds.PERFORMED,
 }
 """Words people use for a kind, besides the contract's own title."""
 _PERSON: Final = "PERSON"
@@ -204,12 +190,12 @@ class RowSubmitter:
             )
         version = fields.pop(SOURCE_VERSION, "").strip()
         kind = self._as_it_stands(kind, fields)
-        if kind == OUTPUT_COUNT:
+        if kind == kinds.OUTPUT_COUNT:
             identity = self._complete_count(fields)
-        if kind == WITHDRAWN:
+        if kind == kinds.WITHDRAWN:
             fields["subject_kind"] = self._kind_named(fields)
             made: tuple[Submission, ...] = (
-                self._one(WITHDRAWN, fields, identity.credit_code, position),
+                self._one(kinds.WITHDRAWN, fields, identity.credit_code, position),
             )
         elif declared is Declared.WITHDRAWAL or _is_withdrawn(fields):
             made = (self._withdrawal(kind, identity, fields, position),)
@@ -240,8 +226,8 @@ class RowSubmitter:
 
         Natural persons, and debtors without a valid credit code, cannot be live there.
         """
-        identity = self._identity(LISTED, fields)
-        if self._is_person(LISTED, fields, identity):
+        identity = self._identity(kinds.LISTED, fields)
+        if self._is_person(kinds.LISTED, fields, identity):
             return None
         key = self._key(identity.credit_code)
         authority = assess_credit_code(identity.authority_code)
@@ -249,7 +235,7 @@ class RowSubmitter:
         name = normalise_subject_name(clean(identity.subject_name))
         if key == self._unkeyed or authority.errors or not number or not name:
             return None
-        return record_key_of(LISTED.partition(".")[0], authority.code, number, name, key)
+        return record_key_of(kinds.LISTED.partition(".")[0], authority.code, number, name, key)
 
     def _as_it_stands(self, kind: str, fields: Mapping[str, str]) -> str:
         """A row without its performance is of the kind that performance follows."""
@@ -270,7 +256,7 @@ class RowSubmitter:
         if not fields.get("document_number", "").strip():
             month = read_month(fields.get("month", ""))[0]
             fields["document_number"] = f"{month}/{fields['subject_kind']}"
-        return self._identity(OUTPUT_COUNT, fields)
+        return self._identity(kinds.OUTPUT_COUNT, fields)
 
     def _is_person(self, kind: str, fields: Mapping[str, str], identity: _Identity) -> bool:
         """相对人类别 自然人, or a citizen's number where the credit code belongs."""
@@ -308,7 +294,7 @@ class RowSubmitter:
             **identity._asdict(),
             "reason": fields.get("reason", "").strip() or _NOT_VALID_REASON,
         }
-        return self._one(WITHDRAWN, withdrawal, identity.credit_code, position)
+        return self._one(kinds.WITHDRAWN, withdrawal, identity.credit_code, position)
 
     def _correction(
         self, kind: str, fields: Mapping[str, str], new: _Identity, position: str, sequence: int
@@ -323,8 +309,8 @@ class RowSubmitter:
         reason = fields.get("reason", "")
         if old == new:
             corrected: dict[str, str | bytes] = {"subject_kind": kind, "row": row, "reason": reason}
-            value = self._contracts[CORRECTED].encode(corrected)
-            return (Submission(CORRECTED, self._key(new.credit_code), value, position),)
+            value = self._contracts[kinds.CORRECTED].encode(corrected)
+            return (Submission(kinds.CORRECTED, self._key(new.credit_code), value, position),)
         move_id = sha256(f"{self._stream}|{sequence}".encode()).hexdigest()[:32]
         moved_out = {
             "move_id": move_id,
@@ -342,10 +328,12 @@ class RowSubmitter:
             "previous_subject_name": _if_changed(old.subject_name, new.subject_name),
             "previous_credit_code": _if_changed(old.credit_code, new.credit_code),
         }
-        out, into = self._contracts[MOVED_OUT], self._contracts[MOVED_IN]
+        out, into = self._contracts[kinds.MOVED_OUT], self._contracts[kinds.MOVED_IN]
         return (
-            Submission(MOVED_OUT, self._key(old.credit_code), out.encode(moved_out), position),
-            Submission(MOVED_IN, self._key(new.credit_code), into.encode(moved_in), position),
+            Submission(
+                kinds.MOVED_OUT, self._key(old.credit_code), out.encode(moved_out), position
+            ),
+            Submission(kinds.MOVED_IN, self._key(new.credit_code), into.encode(moved_in), position),
         )
 
     def _unreadable(
@@ -363,10 +351,10 @@ class RowSubmitter:
             "reason_code": reason_code,
             "position": position,
             "file_fingerprint": fingerprint,
-            "sealed": self._sealer.seal_bytes(UNREADABLE, plain),
+            "sealed": self._sealer.seal_bytes(kinds.UNREADABLE, plain),
         }
-        value = self._contracts[UNREADABLE].encode(fields)
-        return Submission(UNREADABLE, self._unkeyed, value, position)
+        value = self._contracts[kinds.UNREADABLE].encode(fields)
+        return Submission(kinds.UNREADABLE, self._unkeyed, value, position)
 
 
 def _playing(schema: Schema, part: Identity) -> str:

@@ -17,6 +17,7 @@ from hub.core.monthly import Line, MonthBook, ReportedTarget
 from hub.core.record import PRIMARY, CauseKind, LedgerRecord, Outcome, decode_record
 from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, StageCode, Status
 from hub.core.whose_time import Moments, Party, fault_of, passage_of
+from hub.domain import kinds
 from hub.kafka_access import KafkaAccess
 from hub.ports import InputRecord
 from hub.site import LoadedSite
@@ -25,7 +26,6 @@ _BATCH: Final = 4_000
 _IN_TIME: Final = frozenset({"stopped_in_time", "in_time_learned_late"})
 _FINAL: Final = frozenset({StageCode.PUBLISHED, StageCode.WITHDRAWN, StageCode.REFUSED})
 _UNSENT: Final = frozenset({StageCode.NAMED, StageCode.SENT})
-_RECONCILED: Final = b"source.reconciled.v1"
 _CLOCK_NAMES: Final = {ClockKind.DISCLOSE: "disclose", ClockKind.WITHDRAW: "withdraw"}
 
 Submission = tuple[str, int]
@@ -168,7 +168,7 @@ class Account:
     def _note_read(self, record: InputRecord) -> None:
         department, headers = self._site.department_of(record.topic), dict(record.headers)
         self.read[department] += 1
-        if department not in self._agents and headers.get("ce_type") != _RECONCILED:
+        if department not in self._agents and headers.get("ce_type") != kinds.RECONCILED.encode():
             self.rows_read[headers.get("ce_source", b"").decode()] += 1
 
     # --- one ledger record -----------------------------------------------------------------------

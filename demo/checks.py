@@ -16,7 +16,7 @@ from connectors.table_rows import RowKeys, read_position
 from demo.account import Account, Answer
 from demo.build_dataset import HERE
 from demo.databases import rows_entered
-from demo.foreseen import EXIT_MISSING, MISSING, REMINDED, foresee
+from demo.foreseen import foresee
 from demo.generator.families import CHANGES
 from demo.play import CASE_INBOX, CASE_STREAM, Course, Schedule
 from demo.stage import Stage
@@ -25,13 +25,13 @@ from hub.adapters.postgres_months import month_lines
 from hub.adapters.sealing import Sealer, read_key
 from hub.contracts import Contracts, Fault, project
 from hub.core.monthly import Line
+from hub.domain import kinds
 from hub.domain.dates import month_days
 from hub.site import Target
 from hub.targets.delivery import FINAL_STAGE, digest_of
 from tests.platforms import nation
 from tests.platforms.conduct import Conduct
 
-LISTED: Final = "court_enforcement.listed.v1"
 _SHOWN: Final = 5
 _CATCH_UP_SECONDS: Final = 20.0
 _AUDIT_SECONDS: Final = 300.0
@@ -377,11 +377,14 @@ def found_by_agents(stage: Stage, schedule: Schedule, account: Account) -> Check
         return Check(title, "")
     foreseen = foresee(schedule, settings.remind_working_days[0])
     stated = account.statements
-    reminders = [row for row in stated[REMINDED] if row["reason_class"] == "commitment_due"]
+    reminders = [row for row in stated[kinds.REMINDER] if row["reason_class"] == "commitment_due"]
     pairs = (
         (foreseen.reminded, Counter(row["earliest_due_on"] for row in reminders)),
-        (foreseen.missing, Counter(row["commitment_code"] for row in stated[MISSING])),
-        (foreseen.exits_missing, Counter(row["case_number"] for row in stated[EXIT_MISSING])),
+        (
+            foreseen.missing,
+            Counter(row["commitment_code"] for row in stated[kinds.PERFORMANCE_MISSING]),
+        ),
+        (foreseen.exits_missing, Counter(row["case_number"] for row in stated[kinds.EXIT_MISSING])),
     )
     wrong = [
         f"应有 foreseen {sorted(owed)}，实有 stated {dict(found)}"
@@ -395,13 +398,15 @@ def found_by_agents(stage: Stage, schedule: Schedule, account: Account) -> Check
 def exits_taken_down(account: Account, targets: Sequence[Target]) -> Check:
     """Who left the court's list stands on no platform any more."""
     gone = [
-        key for key, row in account.rows.items() if row.kind == LISTED and row.status == "withdrawn"
+        key
+        for key, row in account.rows.items()
+        if row.kind == kinds.LISTED and row.status == "withdrawn"
     ]
     wrong = [
         f"{account.rows[key].document_number}: {target.id} {account.standing_of(key)}"
         for key in gone
         for target in targets
-        if LISTED in target.kinds
+        if kinds.LISTED in target.kinds
         and account.deliveries[target.number].get(key)
         and account.standing_of(key).get(target.number) != "withdrawn"
     ]

@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from demo.account import Account
-from demo.checks import LISTED
 from demo.dates import say_moment
-from demo.foreseen import EXIT_MISSING, MISSING, REMINDED
 from hub.commands.words import OUTCOMES, STAGES, kind_zh, table
 from hub.core.monthly import Line
+from hub.domain import kinds
 
 if TYPE_CHECKING:
     from demo.foreign_write import Attempt
@@ -25,12 +24,12 @@ _FAMILIES: Final = {
     "commitment": "信用承诺 commitments",
 }
 _STATEMENTS: Final = {
-    "output_count.declared.v1": "产生数量申报 output counts declared",
-    "court_enforcement.snapshot_declared.v1": "法院每日全量名单 full lists of the court",
-    "source.reconciled.v1": "数据库来源每日对账 daily comparisons of the table",
-    REMINDED: "提醒与催办 reminders",
-    MISSING: "承诺到期未履行 performance missing",
-    EXIT_MISSING: "漏报退出 exit missing",
+    kinds.OUTPUT_COUNT: "产生数量申报 output counts declared",
+    kinds.SNAPSHOT: "法院每日全量名单 full lists of the court",
+    kinds.RECONCILED: "数据库来源每日对账 daily comparisons of the table",
+    kinds.REMINDER: "提醒与催办 reminders",
+    kinds.PERFORMANCE_MISSING: "承诺到期未履行 performance missing",
+    kinds.EXIT_MISSING: "漏报退出 exit missing",
 }
 _DUE: Final = "commitment_due"
 
@@ -41,15 +40,15 @@ def families(account: Account, targets: Sequence["Target"]) -> list[str]:
     headers = ["类别", "记录", "有效", "已撤回", *(target.name_zh for target in targets)]
     rows = [["family", "records", "live", "withdrawn", *(f"at {t.id}" for t in targets)]]
     for subject, name in _FAMILIES.items():
-        kinds = [one for kind, one in found.items() if kind.partition(".")[0] == subject]
-        standing = sum((one.standing for one in kinds), Counter[str]())
-        shown = sum((one.shown for one in kinds), Counter[int]())
+        family = [one for kind, one in found.items() if kind.partition(".")[0] == subject]
+        standing = sum((one.standing for one in family), Counter[str]())
+        shown = sum((one.shown for one in family), Counter[int]())
         is_due = [any(kind.startswith(subject) for kind in target.kinds) for target in targets]
         cells = [
             str(shown[target.number]) if is_shown else "–"
             for target, is_shown in zip(targets, is_due, strict=True)
         ]
-        records = sum(one.records for one in kinds)
+        records = sum(one.records for one in family)
         rows.append([name, str(records), str(standing["live"]), str(standing["withdrawn"]), *cells])
     lines = table(headers, rows, right=range(1, len(headers))).splitlines()
     counts = (f"{zh} {len(account.statements[kind])}" for kind, zh in _STATEMENTS.items())
@@ -58,7 +57,7 @@ def families(account: Account, targets: Sequence["Target"]) -> list[str]:
 
 def fell_due(account: Account, name: Name) -> list[str]:
     """The commitment that fell due, step by step; and how often people were told of deadlines."""
-    reminders = account.statements[REMINDED]
+    reminders = account.statements[kinds.REMINDER]
     lines = [
         f"  {row['issued_on']} 提醒{name(row['recipient'])}：一项承诺 {row['earliest_due_on']} "
         "到期 reminded of a commitment that falls due"
@@ -68,7 +67,7 @@ def fell_due(account: Account, name: Name) -> list[str]:
     lines += [
         f"  {row['due_on']} 到期未履行 performance missing：{row['subject_name']}，"
         f"承诺 {row['commitment_code']}，请{name(row['department'])}认定 to be judged by it"
-        for row in account.statements[MISSING]
+        for row in account.statements[kinds.PERFORMANCE_MISSING]
     ]
     levels = Counter(row["level"] for row in reminders if row["reason_class"] != _DUE)
     lines.append(
@@ -82,7 +81,7 @@ def court(account: Account, targets: Sequence["Target"], name: Name) -> list[str
     """Each exit with where it was taken down; what the daily full list revealed."""
     lines = []
     for key, row in sorted(account.rows.items(), key=lambda one: one[1].document_number):
-        if row.kind != LISTED or row.status != "withdrawn":
+        if row.kind != kinds.LISTED or row.status != "withdrawn":
             continue
         stood = account.standing_of(key)
         where = "、".join(
@@ -95,7 +94,7 @@ def court(account: Account, targets: Sequence["Target"], name: Name) -> list[str
         f"  {row['snapshot_on']} 全量名单中已无此条，法院未报退出 gone from the full list without "
         f"an exit：{row['case_number']}，已请{name(row['department'])}核实，不擅自撤下 "
         "raised with the court, not taken down"
-        for row in account.statements[EXIT_MISSING]
+        for row in account.statements[kinds.EXIT_MISSING]
     ]
     return lines
 
@@ -115,7 +114,7 @@ def refused_writes(attempts: Sequence["Attempt"]) -> list[str]:
 def table_source(account: Account, outcomes: Counter[str]) -> list[str]:
     """What was read from the department's table and written back."""
     told = "，".join(f"{OUTCOMES[name]} {number}" for name, number in outcomes.most_common())
-    compared = account.statements["source.reconciled.v1"]
+    compared = account.statements[kinds.RECONCILED]
     differ = sum(row["vanished_count"] != "0" or row["missed_count"] != "0" for row in compared)
     return [
         f"  交通运输局案件库（表 t_case）：{told}；逐行写回 hub_result answers written back",

@@ -17,9 +17,6 @@ from demo.generator.working_days import working_days_before
 if TYPE_CHECKING:
     from demo.play import Schedule
 
-REMINDED: Final = "reminder.issued.v1"
-MISSING: Final = "commitment.performance_missing.v1"
-EXIT_MISSING: Final = "court_enforcement.exit_missing.v1"
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 

@@ -14,9 +14,10 @@ from demo.build_dataset import HERE
 from demo.databases import CaseSystem
 from demo.dates import DAY_MS, day_number, day_start_ms, say_day
 from demo.foreign_write import Attempt, try_foreign_writes
-from demo.foreseen import EXIT_MISSING, MISSING, REMINDED, foresee
+from demo.foreseen import foresee
 from demo.stage import Stage
 from hub.commands.words import width
+from hub.domain import kinds
 from hub.errors import UnavailableError
 
 _TURN_SECONDS: Final = 0.1
@@ -260,7 +261,7 @@ class Play:
         foreseen = self._foreseen
         if foreseen is None or not foreseen.reminded or now < foreseen.remind_from:
             return False
-        told = {row["earliest_due_on"] for row in self._account.statements[REMINDED]}
+        told = {row["earliest_due_on"] for row in self._account.statements[kinds.REMINDER]}
         return not foreseen.reminded <= told
 
     def _turn(self, now: int) -> None:
@@ -322,9 +323,10 @@ class Play:
             return True
         stated = self._account.statements
         return (
-            foreseen.reminded <= {row["earliest_due_on"] for row in stated[REMINDED]}
-            and foreseen.missing <= {row["commitment_code"] for row in stated[MISSING]}
-            and foreseen.exits_missing <= {row["case_number"] for row in stated[EXIT_MISSING]}
+            foreseen.reminded <= {row["earliest_due_on"] for row in stated[kinds.REMINDER]}
+            and foreseen.missing
+            <= {row["commitment_code"] for row in stated[kinds.PERFORMANCE_MISSING]}
+            and foreseen.exits_missing <= {row["case_number"] for row in stated[kinds.EXIT_MISSING]}
         )
 
     def _strike(self, kill: Kill, now: int) -> None:

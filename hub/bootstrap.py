@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -15,7 +15,7 @@ from hub.adapters.kafka_topics import KafkaTopics
 from hub.adapters.kafka_users import KafkaUsers, ensure_password
 from hub.contracts import Contracts, load_contracts
 from hub.core.basis import DECIDER_VERSION, canonical_json, compile_basis
-from hub.core.touches import MAP_KIND, RESEND_KIND
+from hub.domain import kinds
 from hub.errors import ConfigurationError
 from hub.ports import OutputRecord
 from hub.repository import SCHEMAS
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from hub.kafka_access import KafkaAccess
     from hub.site import LoadedSite
-
-BASIS_KIND: Final = b"basis.adopted.v1"
 
 
 def contract_texts() -> dict[str, str]:
@@ -171,7 +169,7 @@ def adopt_basis(loaded: LoadedSite, access: KafkaAccess) -> bool:
     try:
         for batch in inputs.read_to_end(places):
             for record in batch:
-                if dict(record.headers).get("ce_type") == BASIS_KIND:
+                if dict(record.headers).get("ce_type") == kinds.BASIS_ADOPTED.encode():
                     last[record.partition] = record.value
     finally:
         inputs.close()
@@ -181,7 +179,8 @@ def adopt_basis(loaded: LoadedSite, access: KafkaAccess) -> bool:
     if not missing:
         return False
     headers = (
-        ("ce_specversion", b"1.0"), ("ce_type", BASIS_KIND), ("ce_source", b"operator"),
+        ("ce_specversion", b"1.0"), ("ce_type", kinds.BASIS_ADOPTED.encode()),
+        ("ce_source", b"operator"),
         ("ce_id", sha256(value).hexdigest()[:32].encode()),
     )  # fmt: skip
     _send(loaded, access, [OutputRecord(control, p, b"", value, headers) for p in missing])
@@ -211,7 +210,8 @@ def refuse_lost_targets(before: dict[str, Any], after: dict[str, Any]) -> None:
 def request_resend(loaded: LoadedSite, access: KafkaAccess, request: Mapping[str, str]) -> None:
     """Ask every partition to tell a target again; see `resend_request`."""
     headers = (
-        ("ce_specversion", b"1.0"), ("ce_type", RESEND_KIND.encode()), ("ce_source", b"operator"),
+        ("ce_specversion", b"1.0"), ("ce_type", kinds.RESEND_REQUESTED.encode()),
+        ("ce_source", b"operator"),
     )  # fmt: skip
     control, value = loaded.site.topic("control"), canonical_json(request)
     _send(loaded, access, [
@@ -241,5 +241,5 @@ def give_partition(loaded: LoadedSite, access: KafkaAccess, partition: int, slot
     """
     site = loaded.site
     value = canonical_json({"owner": f"registrar.{slot}"})
-    headers = (("ce_specversion", b"1.0"), ("ce_type", MAP_KIND.encode()))
+    headers = (("ce_specversion", b"1.0"), ("ce_type", kinds.MAP_CHANGED.encode()))
     _send(loaded, access, [OutputRecord(site.topic("control"), partition, b"", value, headers)])

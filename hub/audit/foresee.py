@@ -12,7 +12,8 @@ from hub.core.keys import Head
 from hub.core.partition import PartitionCore
 from hub.core.record import Outcome, decode_record, record_hash
 from hub.core.resend import Walk, found_in, is_place, record_in
-from hub.core.touches import RESEND_KIND, prepare_look
+from hub.core.touches import prepare_look
+from hub.domain import kinds
 from hub.ports import InputRecord
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def foresee(
     if core.basis is None:
         return counts
     now = core.now(wall)
-    headers = (("ce_type", RESEND_KIND.encode()),)
+    headers = (("ce_type", kinds.RESEND_REQUESTED.encode()),)
     asked = InputRecord(control, core.partition, 0, b"", headers, canonical_json(request))
     prepared = core.prepare(asked, now)
     before = core.head.sequence

@@ -11,6 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.cases.facts import Fact, Matter, Office, fact_id, reminder
+from hub.domain import kinds
 from hub.domain.dates import due_at_ms
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
     from hub.core.notices import Notice
     from hub.domain.calendar import WorkingCalendar
 
-MADE: Final = "commitment.made.v1"
-MISSING: Final = "commitment.performance_missing.v1"
-_FINDINGS: Final = frozenset({MISSING, "reminder.issued.v1"})
+_FINDINGS: Final = frozenset({kinds.PERFORMANCE_MISSING, kinds.REMINDER})
 
 
 class Promise(NamedTuple):
@@ -70,7 +69,7 @@ class CommitmentAgent:
                 self._stated.add(notice.document)
         elif not notice.kind.startswith("commitment."):
             return
-        elif notice.kind != MADE or notice.status != "live":
+        elif notice.kind != kinds.MADE or notice.status != "live":
             self._open.pop(notice.record, None)
         elif notice.due_on:
             known = self._open.get(notice.record)
@@ -114,10 +113,12 @@ class CommitmentAgent:
 
     def _missing(self, promise: Promise) -> Fact:
         return Fact(
-            MISSING,
+            kinds.PERFORMANCE_MISSING,
             {
                 "authority_code": self._authority,
-                "document_number": fact_id(MISSING, promise.record, promise.due_on),
+                "document_number": fact_id(
+                    kinds.PERFORMANCE_MISSING, promise.record, promise.due_on
+                ),
                 "subject_name": promise.name,
                 "credit_code": promise.subject,
                 "commitment_code": promise.code,

@@ -11,7 +11,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from hub.cases.facts import REMINDER, Fact, Matter, Office, fact_id, reminder
+from hub.cases.facts import Fact, Matter, Office, fact_id, reminder
+from hub.domain import kinds
 from hub.domain.dates import day_of_ms, day_start_ms
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class EscalationAgent:
 
     def take(self, notice: Notice) -> None:
         """Clocks rang, stopped or went away; or a reminder is in the ledger."""
-        if notice.kind == REMINDER and notice.status == "live":
+        if notice.kind == kinds.REMINDER and notice.status == "live":
             self._stated.add(notice.document)
             return
         known = self._of_record.pop(notice.record, {})

@@ -9,6 +9,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from hub.domain import kinds
 from hub.domain.dates import day_of_ms
 from hub.domain.partitioning import partition_of
 from hub.ports import OutputRecord
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from hub.contracts import Contracts
     from hub.core.notices import Notice
 
-REMINDER: Final = "reminder.issued.v1"
 MOST_RECORDS: Final = 1_024
 """Record keys a reminder carries; it counts them all."""
 
@@ -87,7 +87,7 @@ def reminder(
     """A reminder by the credit centre (`authority`) about an office's records, due since `at`."""
     keys = sorted(set(matter.records))
     return Fact(
-        REMINDER,
+        kinds.REMINDER,
         {
             "authority_code": authority,
             "document_number": fact,

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from connectors.run import TableConnection
-from connectors.submission import UNREADABLE, Submission
+from connectors.submission import Submission
 from hub.bootstrap import load_repository_contracts
 from hub.commands.validate import RowValidator, tell
 from hub.contracts import Contracts, Fault
 from hub.contracts.values import personal_flaws
+from hub.domain import kinds
 from hub.errors import ConfigurationError
 from hub.site import LoadedSite, load_site
 
@@ -42,11 +43,11 @@ def check(context: click.Context, *, file: Path) -> None:
     described = parts.described
     click.echo(f"来源 {connection.name}：格式正确 / the file is well-formed")
     with closing(parts.table):
-        kinds = parts.table.column_kinds()
+        columns = parts.table.column_kinds()
         click.echo(f"已连接，可读取表 {described.table} / connected; the table can be read")
-        for name, kind in kinds.items():
+        for name, kind in columns.items():
             click.echo(f"    {name}: {kind}")
-        is_zoned = any(kinds[name] == "zoned moment" for name in described.order)
+        is_zoned = any(columns[name] == "zoned moment" for name in described.order)
         standing = parts.table.standing(is_zoned=is_zoned)
         click.echo(
             f"数据库时钟（北京时间）{standing.clock:%Y-%m-%d %H:%M:%S}，"
@@ -90,7 +91,7 @@ def _rows(connection: TableConnection, contracts: Contracts, parts: TableParts) 
 
 def _content(contracts: Contracts, submission: Submission) -> list[str]:
     """Return the row's fields as mapped; what is personal or sealed is masked."""
-    if submission.kind == UNREADABLE:
+    if submission.kind == kinds.UNREADABLE:
         return []
     read = contracts.decode_framed(submission.value)
     if isinstance(read, Fault):  # what this process has just encoded can be read

@@ -10,13 +10,14 @@ from typing import Final, NamedTuple
 import click
 
 from connectors.files_of_rows import read_rows
-from connectors.layout import CORRECTED, DELISTED, FOLDER_OF, WITHDRAWN, Layouts, field_names
+from connectors.layout import FOLDER_OF, Layouts, field_names
 from connectors.mapping import Mapping as SourceMapping
 from connectors.mapping import read_mapping
-from connectors.submission import MOVED_IN, UNREADABLE, RowSubmitter, Submission
+from connectors.submission import RowSubmitter, Submission
 from hub.adapters.sealing import KEY_BYTES, Sealer
 from hub.bootstrap import load_repository_contracts
 from hub.contracts import Checked, Contracts, Fault, Finding
+from hub.domain import kinds
 from hub.domain.reasons import message
 from hub.site import LoadedSite, load_site
 
@@ -24,10 +25,10 @@ _BEIJING: Final = timezone(timedelta(hours=8))
 _MOST_HEADERS, _LONGEST_HEADER = 8, 30
 _EXIT_ALL_ACCEPTED, _EXIT_SOME_NOT, _EXIT_UNREADABLE = 0, 1, 2
 _GOOD: Final = {
-    CORRECTED: "corrected",
-    MOVED_IN: "corrected",
-    WITHDRAWN: "withdrawn",
-    DELISTED: "withdrawn",
+    kinds.CORRECTED: "corrected",
+    kinds.MOVED_IN: "corrected",
+    kinds.WITHDRAWN: "withdrawn",
+    kinds.DELISTED: "withdrawn",
 }
 _ZH: Final = {
     "accepted": "可受理",
@@ -86,7 +87,7 @@ class RowValidator:
     def answer(self, number: int, submission: Submission) -> Answer:
         """Return the answer to one submitted row."""
         kind, row = self._decoded(submission.value)
-        if kind == UNREADABLE:
+        if kind == kinds.UNREADABLE:
             reason = Finding(str(row["reason_code"]), "", "error")
             return Answer(number, "quarantined", (reason,), {})
         findings: tuple[Finding, ...] = ()
@@ -212,7 +213,7 @@ def command(
 def remarks(layouts: Layouts, kind: str) -> Iterator[str]:
     """Yield what no row shows: a table of another kind than asked for, columns nobody reads."""
     for headers, layout in layouts.met():
-        if kind != CORRECTED and layout.kind.partition(".")[0] != kind.partition(".")[0]:
+        if kind != kinds.CORRECTED and layout.kind.partition(".")[0] != kind.partition(".")[0]:
             yield (
                 f"注意：按表头识别为 {layout.kind}，不是 {kind}\n"
                 f"note: by its header this is a table of {layout.kind}, not {kind}"

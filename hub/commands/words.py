@@ -10,6 +10,7 @@ from unicodedata import combining, east_asian_width
 
 from hub.bootstrap import load_repository_contracts
 from hub.core.whose_time import DAY_MS, HOUR_MS, Fault, Party, Why
+from hub.domain import kinds
 from hub.domain.dates import day_of_ms
 from hub.domain.reasons import REASONS, message
 
@@ -63,13 +64,13 @@ KINDS: Final = {
 }
 """Subjects, the first word of a kind."""
 _KINDS_OF_ONE_SUBJECT: Final = {
-    "court_enforcement.listed.v1": "列入失信被执行人",
-    "court_enforcement.delisted.v1": "退出失信被执行人",
-    "court_enforcement.snapshot_declared.v1": "失信名单快照",
-    "court_enforcement.exit_missing.v1": "退出信息缺失",
-    "commitment.made.v1": "信用承诺",
-    "commitment.performed.v1": "信用承诺履行",
-    "commitment.performance_missing.v1": "承诺到期未认定",
+    kinds.LISTED: "列入失信被执行人",
+    kinds.DELISTED: "退出失信被执行人",
+    kinds.SNAPSHOT: "失信名单快照",
+    kinds.EXIT_MISSING: "退出信息缺失",
+    kinds.MADE: "信用承诺",
+    kinds.PERFORMED: "信用承诺履行",
+    kinds.PERFORMANCE_MISSING: "承诺到期未认定",
 }
 EVENTS: Final = {
     "due_soon_3": "还剩三个工作日",

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from hub.core.entry import SnapshotRow
 
-EXIT_MISSING: Final = "court_enforcement.exit_missing.v1"
 FINDINGS: Final = ("exit_missing", "entry_missing")
 """What a comparison finds, as metrics name it."""
 _KEY: Final = 16

@@ -31,6 +31,7 @@ from hub.core.state import (
     index_fields,
 )
 from hub.core.touches import Prepared, Verb, prepare_held
+from hub.domain import kinds
 
 if TYPE_CHECKING:
     from hub.core.basis import Basis
@@ -134,7 +135,7 @@ def _quarantine(
 ) -> Decision:  # fmt: skip
     """Keep it out of sight, but let the legal clock run: it is still an undisclosed decision."""
     everything = prepared.reasons + reasons
-    if prepared.kind == "record.moved_out.v1" and prepared.move_id != NO_KEY:
+    if prepared.kind == kinds.MOVED_OUT and prepared.move_id != NO_KEY:
         # the row that waits for this departure must learn that it will not come
         return Decision(
             Outcome.QUARANTINED, reasons=everything, move=Move(prepared.move_id, "x"),
@@ -604,9 +605,9 @@ def _walked(
 
 
 _ROW_RULES = {
-    "record.corrected.v1": _correction,
-    "record.moved_out.v1": _moved_out,
-    "record.moved_in.v1": _moved_in,
+    kinds.CORRECTED: _correction,
+    kinds.MOVED_OUT: _moved_out,
+    kinds.MOVED_IN: _moved_in,
 }
 """What is said about a record; every other kind is a row, or takes the record it names down."""
 _RULES = {

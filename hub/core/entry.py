@@ -15,6 +15,7 @@ from hub.contracts import Fault
 from hub.contracts.schema import Identity
 from hub.core.record import NO_KEY, PRIMARY, CauseKind, Outcome
 from hub.core.state import ClockFlag, ClockKind, RecordFlag, Status
+from hub.domain import kinds
 from hub.domain.credit_code import normalise_credit_code
 from hub.domain.document_number import normalise_document_number, normalise_subject_name
 
@@ -35,10 +36,8 @@ _CLOCKS: Final = {
     ClockKind.WITHDRAW: "withdraw",
     ClockKind.EXPIRE: "expire",
 }
-OUTPUT_COUNT: Final = "output_count.declared.v1"
-SNAPSHOT: Final = "court_enforcement.snapshot_declared.v1"
-_NESTED: Final = frozenset({"record.corrected.v1", "record.moved_in.v1"})
-_REFERENCES: Final = frozenset({"record.withdrawn.v1", "record.moved_out.v1"})
+_NESTED: Final = frozenset({kinds.CORRECTED, kinds.MOVED_IN})
+_REFERENCES: Final = frozenset({kinds.WITHDRAWN, kinds.MOVED_OUT})
 _GONE: Final = frozenset({Status.WITHDRAWN.name.lower(), Status.MOVED.name.lower()})
 
 
@@ -291,7 +290,7 @@ class Reader:
 
     def declared(self, record: LedgerRecord) -> DeclaredRow | None:
         """The count that became the live version with this ledger record; None for any other."""
-        stated = self._stated_live(record, OUTPUT_COUNT)
+        stated = self._stated_live(record, kinds.OUTPUT_COUNT)
         if stated is None:
             return None
         state, row = stated
@@ -308,7 +307,7 @@ class Reader:
 
     def snapshot(self, record: LedgerRecord) -> SnapshotRow | None:
         """The part of a full list that this ledger record puts on record; None for any other."""
-        stated = self._stated_live(record, SNAPSHOT)
+        stated = self._stated_live(record, kinds.SNAPSHOT)
         if stated is None:
             return None
         state, row = stated

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from hub.core.entry import DeclaredRow, Reader, RecordRow, follow
 from hub.core.record import Outcome
 from hub.core.state import ClockFlag, ClockKind, Status
+from hub.domain import kinds
 from hub.domain.dates import day_of_ms
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 IN_TIME: Final = frozenset({"stopped_in_time", "in_time_learned_late"})
 LATE: Final = frozenset({"stopped_late"})
 REOPENED: Final = frozenset({"reopened", "reopened_late"})
-REPORTED_AS: Final = {"commitment.performed.v1": "commitment.made.v1"}
+REPORTED_AS: Final = {kinds.PERFORMED: kinds.MADE}
 """Kinds that continue another's record: one decision is counted once, under its first kind."""
 
 

@@ -15,6 +15,7 @@ from hub.contracts.schema import Hint, Identity, Role
 from hub.core.entry import stated_row, tidy, tidy_octets
 from hub.core.record import PRIMARY, Outcome
 from hub.core.state import ClockFlag, ClockKind, Status
+from hub.domain import kinds
 from hub.domain.credit_code import normalise_credit_code
 from hub.domain.dates import read_date, read_valid_to
 
@@ -161,7 +162,7 @@ def headers_of(notice: Notice, next_offset: int) -> tuple[tuple[str, bytes], ...
     moment = datetime.fromtimestamp(notice.at / 1000, UTC).isoformat(timespec="milliseconds")
     return (
         ("ce_specversion", b"1.0"),
-        ("ce_type", b"notice.given.v1"),
+        ("ce_type", kinds.NOTICE_GIVEN.encode()),
         ("ce_source", b"notices"),
         ("ce_id", notice.id.encode()),
         ("ce_time", moment.encode()),

@@ -25,7 +25,6 @@ from hub.core.record import (
 )
 from hub.core.state import NEVER
 from hub.core.touches import (
-    MAP_KIND,
     Prepared,
     Verb,
     basis_id_of,
@@ -34,6 +33,7 @@ from hub.core.touches import (
     prepare_outcome,
     prepare_submission,
 )
+from hub.domain import kinds
 from hub.domain.credit_code import normalise_credit_code
 from hub.domain.partitioning import partition_of
 from hub.errors import HubError
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from hub.core.keys import View
 
-_MAP_HEADER = MAP_KIND.encode()
+_MAP_HEADER = kinds.MAP_CHANGED.encode()
 
 
 class BasisLibrary:
@@ -92,7 +92,7 @@ class PartitionCore:
     def carries_basis(self, record: InputRecord) -> bool:
         """Whether this input changes the basis, so that later ones must be read under the new."""
         return record.topic == self._control and (
-            b"basis.adopted.v1" in dict(record.headers).values()
+            kinds.BASIS_ADOPTED.encode() in dict(record.headers).values()
         )
 
     def gives_up(self, record: InputRecord) -> bool:
@@ -164,7 +164,7 @@ class PartitionCore:
 
         `value` is the cause's, which the record itself does not repeat when it is a duplicate.
         """
-        if record.move is None or record.kind != "record.moved_out.v1":
+        if record.move is None or record.kind != kinds.MOVED_OUT:
             return []
         decoded = self._basis().contracts.decode_framed(value)
         if not isinstance(decoded, tuple):
@@ -177,7 +177,7 @@ class PartitionCore:
         }
         headers = (
             ("ce_specversion", b"1.0"),
-            ("ce_type", b"move.noted.v1"),
+            ("ce_type", kinds.MOVE_NOTED.encode()),
             ("ce_source", b"registrar"),
             ("ce_id", b"%d-%d" % (self.partition, record.sequence)),
         )

@@ -18,6 +18,7 @@ from hub.contracts import Fault
 from hub.core.keys import submission_key_of
 from hub.core.record import NO_KEY, Cause, CauseKind, Reason
 from hub.core.state import StageCode
+from hub.domain import kinds
 from hub.domain.document_number import normalise_document_number
 from hub.domain.identity import record_key_of
 from hub.domain.partitioning import partition_of
@@ -32,12 +33,8 @@ if TYPE_CHECKING:
 
 MAX_DECODED_BYTES = 1024 * 1024
 """Limit of a submission once decompressed: a compressed batch slips past the broker's limit."""
-MAP_KIND = "map.changed.v1"
-"""Control message by which a slot gives a partition up to another."""
-RESEND_KIND = "resend.requested.v1"
-"""Control message that asks for records to be named for a target again."""
 _OWNER = re.compile(r"registrar\.[0-9]{1,4}")
-_NESTED_KINDS = frozenset({"record.corrected.v1", "record.moved_in.v1"})
+_NESTED_KINDS = frozenset({kinds.CORRECTED, kinds.MOVED_IN})
 _ZERO_CONTENT = bytes(32)
 MAX_ENVELOPE_BYTES = 8 * 1024
 """Limit of key and headers together: the broker's limit does not hold for a compressed batch."""
@@ -228,7 +225,7 @@ def _read_value(prepared: Prepared, now: int, basis: Basis) -> None:
     if prepared.kind in basis.row_kinds:
         _check_row(prepared, contract.check(row, basis.day_of(now)), basis)
         prepared.row = value
-    elif prepared.kind == "row.unreadable.v1":
+    elif prepared.kind == kinds.UNREADABLE:
         _read_unreadable(prepared, row, basis)
     elif prepared.kind in _NESTED_KINDS:
         _read_nested(prepared, row, now, basis)
@@ -295,7 +292,7 @@ def _read_nested(
         prepared.refuse("CORRECTION_WITHOUT_REASON", "reason")
     _check_row(prepared, contract.check(inner_row, basis.day_of(now)), basis)
     prepared.row = framed
-    if prepared.kind == "record.moved_in.v1":
+    if prepared.kind == kinds.MOVED_IN:
         _read_move_id(prepared, row)
     elif any(
         row[f"previous_{part}"] for part in ("credit_code", "document_number", "subject_name")
@@ -316,7 +313,7 @@ def _read_reference(
     if any(finding.severity == "error" for finding in findings):
         prepared.has_errors = True
     _identify(prepared, checked, basis)
-    if prepared.kind == "record.moved_out.v1":
+    if prepared.kind == kinds.MOVED_OUT:
         _read_move_id(prepared, row)
 
 
@@ -350,7 +347,7 @@ def prepare_held(
     prepared: Prepared, old: RecordState, framed: bytes, now: int, basis: Basis
 ) -> Prepared:
     """Check a held row again when it is released: rules and calendars may have changed since."""
-    held = Prepared(prepared.cause, Verb.NOTE_MOVE, old.department, "record.moved_in.v1")
+    held = Prepared(prepared.cause, Verb.NOTE_MOVE, old.department, kinds.MOVED_IN)
     held.row = framed
     held.source_version = old.source_version
     decoded = basis.contracts.decode_framed(framed)
@@ -370,11 +367,11 @@ def prepare_held(
 def prepare_control(cause: Cause, basis_id: bytes | None) -> Prepared:
     """Read a message of the control topic. `basis_id` is the id of the basis it carries, if any."""
     kind = _text_of(dict(cause.headers).get("ce_type", b""))
-    if kind == "basis.adopted.v1" and basis_id is not None:
+    if kind == kinds.BASIS_ADOPTED and basis_id is not None:
         prepared = Prepared(cause, Verb.ADOPT_BASIS, kind=kind)
         prepared.adopts = basis_id
         return prepared
-    if kind == "move.noted.v1":
+    if kind == kinds.MOVE_NOTED:
         try:
             content = json.loads(cause.value)
             prepared = Prepared(cause, Verb.NOTE_MOVE, kind=kind)
@@ -386,7 +383,7 @@ def prepare_control(cause: Cause, basis_id: bytes | None) -> Prepared:
         else:
             prepared.keys = (b"m" + prepared.move_id,)
             return prepared
-    if kind == MAP_KIND:
+    if kind == kinds.MAP_CHANGED:
         try:
             owner = str(json.loads(cause.value)["owner"])
         except _UNREADABLE:
@@ -395,7 +392,7 @@ def prepare_control(cause: Cause, basis_id: bytes | None) -> Prepared:
             prepared = Prepared(cause, Verb.CHANGE_MAP, kind=kind)
             prepared.verdict = owner
             return prepared
-    if kind == RESEND_KIND:
+    if kind == kinds.RESEND_REQUESTED:
         try:
             content = json.loads(cause.value)
             prepared = Prepared(cause, Verb.REQUEST_RESEND, kind=kind)
@@ -462,7 +459,7 @@ _STAGES = {
 
 def prepare_outcome(cause: Cause, target: int) -> Prepared:
     """Read what a courier reports of its target."""
-    prepared = Prepared(cause, Verb.NOTE_OUTCOME, kind="outcome.reported.v1")
+    prepared = Prepared(cause, Verb.NOTE_OUTCOME, kind=kinds.OUTCOME_REPORTED)
     try:
         content = json.loads(cause.value)
         prepared.record_key = _key_of(content["record"])

@@ -14,6 +14,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from hub.contracts import Fault, project
+from hub.domain import kinds
 from hub.engine import requests as ask
 from hub.engine.courier_book import TRIES, WAITING, WORK, CourierBook, Step
 from hub.engine.courier_gate import Gate
@@ -360,11 +361,11 @@ class CourierSlot:
     def _result_records(self, results: list[Event]) -> list[OutputRecord]:
         records = []
         for event in results:
-            records.append(self._attempt_record(event, b"attempt.resulted.v1"))
+            records.append(self._attempt_record(event, kinds.ATTEMPT_RESULTED.encode()))
             if event.stage:
                 headers = (
                     ("ce_specversion", b"1.0"),
-                    ("ce_type", b"outcome.reported.v1"),
+                    ("ce_type", kinds.OUTCOME_REPORTED.encode()),
                     ("ce_source", f"courier/{self.plan.target}".encode()),
                     ("ce_id", outcome_id(event).encode()),
                     ("ce_time", _rfc3339(event.at)),
@@ -380,7 +381,9 @@ class CourierSlot:
     def _intent_records(
         self, intents: list[Event], deliveries: list[Delivery]
     ) -> list[OutputRecord]:
-        records = [self._attempt_record(event, b"attempt.intended.v1") for event in intents]
+        records = [
+            self._attempt_record(event, kinds.ATTEMPT_INTENDED.encode()) for event in intents
+        ]
         if self._is_topic:
             records += [
                 kafka.send_record(delivery, self.deliveries, event.work.partition, event.work.key)

@@ -1,5 +1,6 @@
 """Platforms reached over a Kafka topic: `delivery.<target>` out, `answers.<target>` back."""
 
+from hub.domain import kinds
 from hub.ports import OutputRecord
 from hub.targets.delivery import (
     Delivery,
@@ -16,7 +17,7 @@ def send_record(delivery: Delivery, topic: str, partition: int, key: bytes) -> O
     """Return the record that publishes or withdraws; keyed and partitioned like the ledger."""
     headers = (
         ("ce_specversion", b"1.0"),
-        ("ce_type", b"delivery.requested.v1"),
+        ("ce_type", kinds.DELIVERY_REQUESTED.encode()),
         ("ce_id", delivery.delivery.encode()),
     )
     return OutputRecord(topic, partition, key, render_body(delivery), headers)

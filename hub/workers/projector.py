@@ -21,8 +21,6 @@ from hub.adapters.postgres_lookups import LookUps
 from hub.adapters.postgres_months import count_months
 from hub.core.court_lists import FINDINGS
 from hub.core.entry import (
-    OUTPUT_COUNT,
-    SNAPSHOT,
     ClockRow,
     DeclaredRow,
     EntryRow,
@@ -37,6 +35,7 @@ from hub.core.entry import (
 )
 from hub.core.record import ZERO_HASH, LedgerRecord, Outcome, decode_record, record_hash
 from hub.core.state import Status
+from hub.domain import kinds
 from hub.domain.dates import day_of_ms, two_months
 from hub.errors import IntegrityError, UnavailableError
 
@@ -167,7 +166,7 @@ class Projection:
         changed: dict[bytes, DeclaredRow | None] = {}
         for _, record in read:
             state = record.state
-            if state is None or state.kind != OUTPUT_COUNT:
+            if state is None or state.kind != kinds.OUTPUT_COUNT:
                 continue
             told = self._reader.declared(record)
             if told is not None or state.status is not Status.LIVE:
@@ -181,7 +180,7 @@ class Projection:
         changed: dict[bytes, SnapshotRow | None] = {}
         for _, record in read:
             state = record.state
-            if state is None or state.kind != SNAPSHOT:
+            if state is None or state.kind != kinds.SNAPSHOT:
                 continue
             told = self._reader.snapshot(record)
             if told is not None or state.status is not Status.LIVE:

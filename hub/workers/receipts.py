@@ -22,6 +22,7 @@ from hub.adapters.receipt_book import Answer, News, Reasons, ReceiptBook, Record
 from hub.contracts import Contracts
 from hub.core.record import PRIMARY, LedgerRecord, Outcome, decode_record
 from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, Stage, StageCode, Status
+from hub.domain import kinds
 from hub.domain.dates import day_of_ms
 from hub.domain.reasons import REASONS, message
 from hub.errors import IntegrityError
@@ -55,7 +56,6 @@ _STAGES_ZH: Final = {
     StageCode.WITHDRAWN: "已撤下",
 }
 _WITHDRAW: Final = "W"
-_REMINDER: Final = "reminder.issued.v1"
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _POSITION_PARTS: Final = 3
 _LONGEST_NUMBER: Final = 18
@@ -135,9 +135,9 @@ class Teller:
 
     def _reminder_of(self, record: LedgerRecord) -> Reminder | None:
         """Return the reminder that was accepted with this ledger record, if its department is."""
-        if record.outcome is not Outcome.ACCEPTED or record.kind != _REMINDER:
+        if record.outcome is not Outcome.ACCEPTED or record.kind != kinds.REMINDER:
             return None
-        contract = self._contracts.by_kind[_REMINDER]
+        contract = self._contracts.by_kind[kinds.REMINDER]
         row = contract.check(contract.decode(record.cause.value), date.max).canonical
         if row["recipient"] not in self._departments:
             return None
@@ -287,7 +287,7 @@ class Teller:
             json.dumps(content, ensure_ascii=False, sort_keys=True).encode(),
             (
                 ("ce_specversion", b"1.0"),
-                ("ce_type", b"receipt.issued.v1"),
+                ("ce_type", kinds.RECEIPT_ISSUED.encode()),
                 ("ce_source", b"receipts"),
                 ("ce_id", receipt_id.encode()),
                 ("ce_time", moment.isoformat(timespec="milliseconds").encode()),

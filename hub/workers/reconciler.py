@@ -15,15 +15,8 @@ from hub.adapters.kafka_appender import KafkaAppender
 from hub.adapters.postgres import Heartbeat, Position, schema_of
 from hub.adapters.postgres_lookups import LookUps
 from hub.contracts import Contract
-from hub.core.court_lists import (
-    EXIT_MISSING,
-    Comparison,
-    FullList,
-    Listing,
-    compare,
-    fact,
-    fact_id,
-)
+from hub.core.court_lists import Comparison, FullList, Listing, compare, fact, fact_id
+from hub.domain import kinds
 from hub.domain.partitioning import partition_of
 from hub.errors import ConfigurationError
 from hub.ports import FaultHooks, OutputRecord
@@ -121,7 +114,7 @@ class Reconciler:
         found = [(each.list, missing) for each in comparisons for missing in each.exits_missing]
         if not found:
             return 0
-        known = self._books.facts_raised(EXIT_MISSING) | self._submitted
+        known = self._books.facts_raised(kinds.EXIT_MISSING) | self._submitted
         fresh = [(full, each) for full, each in found if fact_id(each) not in known]
         self._faults.reached("before_flush")
         self._appender.append([self._submission(full, each) for full, each in fresh])
@@ -139,7 +132,7 @@ class Reconciler:
             self._contract.encode(fact(full, listing, self._route.authority_code)),
             (
                 ("ce_specversion", b"1.0"),
-                ("ce_type", EXIT_MISSING.encode()),
+                ("ce_type", kinds.EXIT_MISSING.encode()),
                 ("ce_source", f"{self._route.department}/court/{fact_id(listing)}".encode()),
                 ("ce_id", b"1"),
             ),
@@ -199,7 +192,7 @@ def run_reconciler(post: Post, dsn: str, report: Report) -> None:
             appender = open_parts.enter_context(closing(KafkaAppender(post.access)))
             reconciler = Reconciler(
                 route,
-                post.contracts.by_kind[EXIT_MISSING],
+                post.contracts.by_kind[kinds.EXIT_MISSING],
                 books,
                 appender,
                 EnvironmentFaults(),

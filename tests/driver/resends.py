@@ -9,7 +9,7 @@ from typing import Any
 from hub.contracts import Fault
 from hub.core.record import LedgerRecord, Outcome
 from hub.core.resend import row_of
-from hub.core.touches import RESEND_KIND
+from hub.domain import kinds
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 
@@ -57,7 +57,7 @@ def request(
     for partition in range(hub.partitions):
         hub.put(
             "control", partition, b"", json.dumps(content).encode(),
-            (("ce_type", RESEND_KIND.encode()),),
+            (("ce_type", kinds.RESEND_REQUESTED.encode()),),
         )  # fmt: skip
 
 

@@ -10,8 +10,8 @@ import psycopg
 from psycopg import sql
 
 from hub.adapters.postgres import schema_of
-from hub.core.court_lists import EXIT_MISSING
 from hub.core.record import Outcome
+from hub.domain import kinds
 from tests.driver.rows import AGENTS, CONTRACTS
 from tests.faults.eyes import Eyes, Submission, ends_of, standing_of
 from tests.faults.whole_hub import WholeHub
@@ -53,7 +53,7 @@ def ending_of(hub: WholeHub, dsn: str) -> Ending:
         {
             key.hex(): standing_of(state)
             for key, state in eyes.states.items()
-            if state.kind != EXIT_MISSING
+            if state.kind != kinds.EXIT_MISSING
         },
         _clock_events(eyes),
         {target: _book(hub.book(target)) for target in targets},
@@ -71,7 +71,7 @@ def _findings(eyes: Eyes) -> list[tuple[tuple[str, str], ...]]:
     for _, record in eyes.ledger:
         if record.department == AGENTS and record.outcome is Outcome.ACCEPTED:
             decoded = CONTRACTS.by_kind[record.kind].decode(record.cause.value)
-            left_out = {"document_number"} if record.kind == EXIT_MISSING else set()
+            left_out = {"document_number"} if record.kind == kinds.EXIT_MISSING else set()
             told = {name: str(value) for name, value in decoded.items() if name not in left_out}
             found.append((("kind", record.kind), *sorted(told.items())))
     return sorted(found)
@@ -111,5 +111,5 @@ def _look_ups(dsn: str, prefix: str) -> list[tuple[object, ...]]:
     )
     query = sql.SQL("SELECT {} FROM {} WHERE kind <> %s ORDER BY 1")
     with psycopg.connect(dsn) as session:
-        found = session.execute(query.format(sql.SQL(columns), records), (EXIT_MISSING,))
+        found = session.execute(query.format(sql.SQL(columns), records), (kinds.EXIT_MISSING,))
         return found.fetchall()

@@ -45,7 +45,7 @@ RUNS: tuple[tuple[Kill, ...], ...] = (
     (
         Kill("courier.nation", "after_begin", 2),
         Kill("courier.nation", "mid_produce", 2),
-        Kill("courier.nation", "before_flush", 2),
+        Kill("courier.nation", "before_result", 2),
     ),
     (
         Kill("courier.nation", "after_intent"),
@@ -77,7 +77,7 @@ RUNS: tuple[tuple[Kill, ...], ...] = (
     ),
     (
         Kill("courier.drop", "mid_produce", 1, _PENALTIES),
-        Kill("courier.drop", "before_flush", 2, _PENALTIES),
+        Kill("courier.drop", "before_commit", 1, _PENALTIES),
         Kill("courier.drop", "after_intent", 1, _PENALTIES),
         Kill("courier.city", "after_effect", 1, EXPIRY),
     ),
@@ -144,8 +144,8 @@ RUNS: tuple[tuple[Kill, ...], ...] = (
 
 CARRIED_OUT = (36,)
 """Numbers of the runs that were seen to end as they must, with all workers and targets."""
-_ENGINE = set(HOOKS)
-_CONNECTOR = _ENGINE - {"mid_rocks_write", "after_intent", "after_effect", "before_result"}
+_CONNECTOR = set(HOOKS) - {"mid_rocks_write", "after_intent", "after_effect", "before_result"}
+_COURIER = set(HOOKS) - {"before_flush"}
 _FOLLOWER = {"after_consume", "before_flush", "before_commit", "after_commit"}
 HOOKS_OF = {
     "registrar": _CONNECTOR | {"mid_rocks_write"},
@@ -157,8 +157,8 @@ HOOKS_OF = {
         "in_restore", "mid_produce", "before_commit", "after_intent", "after_effect",
         "before_result",
     },
-    "courier.nation": _ENGINE,
-    "courier.drop": _ENGINE | set(FILE_HOOKS),
+    "courier.nation": _COURIER,
+    "courier.drop": _COURIER | set(FILE_HOOKS),
     "receipts": _FOLLOWER,
     "projector": {"after_consume", "before_commit", "after_commit"},
     "notices": _FOLLOWER,

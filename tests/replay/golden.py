@@ -18,7 +18,7 @@ from typing import Any
 import fastavro
 
 from hub.core.record import decode_record, record_hash
-from hub.core.touches import MAP_KIND
+from hub.domain import kinds
 from hub.errors import FencedError
 from hub.ports import InputRecord
 from hub.repository import ROOT
@@ -87,7 +87,7 @@ def record_scenario() -> HubTestDriver:
     hub = run_scenario()
     tell_again(hub)
     owner = json.dumps({"owner": "registrar.1"}).encode()
-    hub.put("control", 0, b"", owner, (("ce_type", MAP_KIND.encode()),))
+    hub.put("control", 0, b"", owner, (("ce_type", kinds.MAP_CHANGED.encode()),))
     with suppress(FencedError):
         hub.run()
     return hub

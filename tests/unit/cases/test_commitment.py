@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.cases.commitment import MISSING, CommitmentAgent
-from hub.cases.facts import REMINDER
+from hub.cases.commitment import CommitmentAgent
+from hub.domain import kinds
 from tests.unit.cases.world import (
     CALENDAR,
     CENTRE,
@@ -44,7 +44,7 @@ def test_the_accepting_unit_is_reminded_some_working_days_before() -> None:
     (first,) = here.turn(at("2026-11-14 00:00"))
     assert here.turn(at("2026-11-19 23:59")) == []
     (second,) = here.turn(at("2026-11-20 00:00"))
-    assert first.kind == second.kind == REMINDER
+    assert first.kind == second.kind == kinds.REMINDER
     assert first.id != second.id
     assert rows([first], "authority_code", "credit_code", "recipient", "level", "issued_on",
                 "reason_class", "record_count", "earliest_due_on", "records") == [
@@ -56,10 +56,10 @@ def test_when_the_last_day_has_passed_unperformed_that_is_stated_once() -> None:
     """At the end of the day in Shanghai, with the commitment's own code and who is to answer."""
     here = world()
     here.turn(at("2026-11-20 23:59"))
-    assert MISSING not in here.kinds()
+    assert kinds.PERFORMANCE_MISSING not in here.kinds()
     here.turn(at("2026-11-21 00:00"))
     here.turn(at("2026-12-21 00:00"))
-    (fact,) = [fact for fact in here.facts.values() if fact.kind == MISSING]
+    (fact,) = [fact for fact in here.facts.values() if fact.kind == kinds.PERFORMANCE_MISSING]
     assert rows([fact], "subject_name", "credit_code", "commitment_code", "commitment_record",
                 "due_on", "accepting_unit_code", "department") == [
         ("云屿市青礁建设有限公司", COMPANY, "33090020261102000001", "c1", DUE, COURT, "housing"),
@@ -84,7 +84,7 @@ def test_a_corrected_last_day_moves_reminders_and_finding() -> None:
     here.turn(at("2026-12-18 00:00"))
     assert rows(here.facts.values(), "earliest_due_on") == [("2026-12-18",)] * 2
     here.turn(at("2026-12-19 00:00"))
-    assert here.kinds()[-1] == MISSING
+    assert here.kinds()[-1] == kinds.PERFORMANCE_MISSING
 
 
 def test_a_commitment_without_a_last_day_is_never_due() -> None:
@@ -110,7 +110,7 @@ def test_a_conflicting_row_or_one_of_another_kind_changes_nothing() -> None:
     blank = {"document": "", "name": "", "authority": "", "due_on": ""}
     here.tell(commitment("conflicting", at("2026-11-05 09:00"), **blank))
     here.turn(at("2026-11-21 00:00"))
-    assert MISSING in here.kinds()
+    assert kinds.PERFORMANCE_MISSING in here.kinds()
 
 
 EVENTS = st.lists(
@@ -169,6 +169,6 @@ def test_a_finding_is_stated_of_each_promise_that_was_not_kept_and_of_no_other(
             last[record] = due_on if event in {"made", "corrected"} else ""
         pass_time(now)
     pass_time(at("2028-01-01 00:00"))
-    stated = [fact for fact in here.facts.values() if fact.kind == MISSING]
+    stated = [fact for fact in here.facts.values() if fact.kind == kinds.PERFORMANCE_MISSING]
     assert set(rows(stated, "commitment_record", "due_on")) == expected
     assert len(stated) == len(expected)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pytest
 
-from hub.cases.commitment import MISSING
 from hub.cases.desk import Desk, Ports
 from hub.core.notices import encode_notice
+from hub.domain import kinds
 from hub.domain.partitioning import partition_of
 from hub.errors import UnavailableError
 from hub.ports import InputRecord, OutputRecord
@@ -127,11 +127,11 @@ def test_a_fact_is_submitted_as_a_stream_of_its_own_under_its_key(here: DeskPlac
     assert here.turn() == 1
     (sent,) = here.outbox.sent
     headers = dict(sent.headers)
-    fact = str(CONTRACTS.by_kind[MISSING].decode(sent.value)["document_number"])
+    fact = str(CONTRACTS.by_kind[kinds.PERFORMANCE_MISSING].decode(sent.value)["document_number"])
     assert sent.topic == "test.submissions.cases"
     assert sent.key == COMPANY.encode()
     assert sent.partition == partition_of(sent.key, 2)
-    assert headers["ce_type"] == MISSING.encode()
+    assert headers["ce_type"] == kinds.PERFORMANCE_MISSING.encode()
     assert headers["ce_source"] == f"cases/commitment/{fact}".encode()
     assert headers["ce_id"] == b"1"
 

@@ -6,10 +6,11 @@ from hashlib import sha256
 import pytest
 
 from connectors.files_of_rows import read_rows
-from connectors.layout import DELISTED, FOLDER_OF, LISTED, MADE, OUTPUT_COUNT, PERFORMED, Folder
-from connectors.snapshot import PART_ENTRIES, SNAPSHOT, SnapshotDeclarer
+from connectors.layout import FOLDER_OF, Folder
+from connectors.snapshot import PART_ENTRIES, SnapshotDeclarer
 from connectors.submission import Submission
 from connectors.tables import SourceRow
+from hub.domain import kinds
 from hub.domain.identity import record_key_of
 from tests.contract.specimens import texts_of
 from tests.unit.connectors.made import (
@@ -23,8 +24,8 @@ from tests.unit.connectors.made import (
     table,
 )
 
-COURT = texts_of(LISTED)["court_code"]
-COMPANY = texts_of(LISTED)["debtor_code"]
+COURT = texts_of(kinds.LISTED)["court_code"]
+COMPANY = texts_of(kinds.LISTED)["debtor_code"]
 _DAY = date(2026, 11, 20)
 
 
@@ -43,11 +44,11 @@ def one(kind: str, folder: Folder, **changes: str) -> Submission:
 @pytest.mark.parametrize(
     ("kind", "folder"),
     [
-        (LISTED, Folder.COURT_LISTINGS),
-        (DELISTED, Folder.COURT_EXITS),
-        (MADE, Folder.COMMITMENTS),
-        (PERFORMED, Folder.COMMITMENTS),
-        (OUTPUT_COUNT, Folder.OUTPUT_COUNTS),
+        (kinds.LISTED, Folder.COURT_LISTINGS),
+        (kinds.DELISTED, Folder.COURT_EXITS),
+        (kinds.MADE, Folder.COMMITMENTS),
+        (kinds.PERFORMED, Folder.COMMITMENTS),
+        (kinds.OUTPUT_COUNT, Folder.OUTPUT_COUNTS),
     ],
 )
 def test_a_table_of_a_kind_is_read_by_its_chinese_headers(kind: str, folder: Folder) -> None:
@@ -63,7 +64,7 @@ def test_a_table_of_a_kind_is_read_by_its_chinese_headers(kind: str, folder: Fol
 
 def test_the_court_sites_own_headers_are_known() -> None:
     """What a department copies from the court's site needs no renaming."""
-    row = texts_of(LISTED)
+    row = texts_of(kinds.LISTED)
     names = {
         "iname": "debtor_name", "partyTypeName": "debtor_category", "cardNum": "debtor_code",
         "courtName": "court_name", "法院代码": "court_code", "caseCode": "case_number",
@@ -77,25 +78,25 @@ def test_the_court_sites_own_headers_are_known() -> None:
 
 def test_whether_a_commitment_is_performed_is_seen_by_its_status() -> None:
     """One layout of twenty columns for both; a filled 承诺履行状态 makes the difference."""
-    both = table(in_chinese(PERFORMED), in_chinese(PERFORMED, performance_status=" "))
+    both = table(in_chinese(kinds.PERFORMED), in_chinese(kinds.PERFORMED, performance_status=" "))
     performed, made = submitted(both, layouts(Folder.COMMITMENTS))
-    assert (performed.kind, made.kind) == (PERFORMED, MADE)
+    assert (performed.kind, made.kind) == (kinds.PERFORMED, kinds.MADE)
 
 
 @pytest.mark.parametrize(
     ("kind", "folder", "change"),
     [
-        (LISTED, Folder.COURT_LISTINGS, {"debtor_category": "0"}),
-        (LISTED, Folder.COURT_LISTINGS, {"debtor_code": "330900198001010019"}),
-        (LISTED, Folder.COURT_LISTINGS, {"debtor_code": "3309001980****0019"}),
-        (LISTED, Folder.COURT_LISTINGS, {"debtor_code": "330900********0019"}),
-        (LISTED, Folder.COURT_LISTINGS, {"debtor_code": "330900XXXXXXXX001X"}),
-        (LISTED, Folder.COURT_LISTINGS, {"debtor_code": "3309**********0019"}),
-        (LISTED, Folder.COURT_LISTINGS, {"debtor_code": "330900198001010***"}),
-        (LISTED, Folder.COURT_LISTINGS, {"debtor_code": "330900800101001"}),
-        (DELISTED, Folder.COURT_EXITS, {"debtor_category": "自然人", "debtor_code": ""}),
-        (DELISTED, Folder.COURT_EXITS, {"debtor_code": "3309001980****0019"}),
-        (PERFORMED, Folder.COMMITMENTS, {"promisor_category": "自然人"}),
+        (kinds.LISTED, Folder.COURT_LISTINGS, {"debtor_category": "0"}),
+        (kinds.LISTED, Folder.COURT_LISTINGS, {"debtor_code": "330900198001010019"}),
+        (kinds.LISTED, Folder.COURT_LISTINGS, {"debtor_code": "3309001980****0019"}),
+        (kinds.LISTED, Folder.COURT_LISTINGS, {"debtor_code": "330900********0019"}),
+        (kinds.LISTED, Folder.COURT_LISTINGS, {"debtor_code": "330900XXXXXXXX001X"}),
+        (kinds.LISTED, Folder.COURT_LISTINGS, {"debtor_code": "3309**********0019"}),
+        (kinds.LISTED, Folder.COURT_LISTINGS, {"debtor_code": "330900198001010***"}),
+        (kinds.LISTED, Folder.COURT_LISTINGS, {"debtor_code": "330900800101001"}),
+        (kinds.DELISTED, Folder.COURT_EXITS, {"debtor_category": "自然人", "debtor_code": ""}),
+        (kinds.DELISTED, Folder.COURT_EXITS, {"debtor_code": "3309001980****0019"}),
+        (kinds.PERFORMED, Folder.COMMITMENTS, {"promisor_category": "自然人"}),
     ],
 )
 def test_a_natural_persons_row_is_sealed_whole(
@@ -111,13 +112,13 @@ def test_a_natural_persons_row_is_sealed_whole(
 
 def test_a_column_of_citizens_numbers_makes_a_row_a_persons() -> None:
     """The court's layout for persons has one; a company's row leaves it empty."""
-    company = in_chinese(LISTED) | {"身份证号码": ""}
-    person = in_chinese(LISTED) | {"身份证号码": "330900198001010019"}
+    company = in_chinese(kinds.LISTED) | {"身份证号码": ""}
+    person = in_chinese(kinds.LISTED) | {"身份证号码": "330900198001010019"}
     first, second = submitted(table(company, person), layouts(Folder.COURT_LISTINGS))
-    assert (first.kind, second.kind) == (LISTED, "row.unreadable.v1")
+    assert (first.kind, second.kind) == (kinds.LISTED, "row.unreadable.v1")
 
 
-@pytest.mark.parametrize("kind", [LISTED, PERFORMED, OUTPUT_COUNT])
+@pytest.mark.parametrize("kind", [kinds.LISTED, kinds.PERFORMED, kinds.OUTPUT_COUNT])
 def test_the_corrections_folder_knows_every_table(kind: str) -> None:
     """The header tells which kind it is; the reason stands beside the row."""
     row = in_chinese(kind) | {"更正原因": "录入错误"}
@@ -132,7 +133,7 @@ def test_the_corrections_folder_knows_every_table(kind: str) -> None:
 
 def test_a_commitment_is_withdrawn_by_its_own_headers() -> None:
     """承诺编码 is its document number, the accepting unit its authority."""
-    row = texts_of(MADE)
+    row = texts_of(kinds.MADE)
     content = table(
         {
             "信息类型": "信用承诺", "承诺编码": row["commitment_code"], "原因": "误报",
@@ -143,12 +144,15 @@ def test_a_commitment_is_withdrawn_by_its_own_headers() -> None:
     (made,) = submitted(content, layouts(Folder.WITHDRAWALS))
     fields = fields_of(made)
     assert made.kind == "record.withdrawn.v1"
-    assert (fields["subject_kind"], fields["document_number"]) == (MADE, row["commitment_code"])
+    assert (fields["subject_kind"], fields["document_number"]) == (
+        kinds.MADE,
+        row["commitment_code"],
+    )
 
 
 def test_a_count_needs_neither_a_number_nor_its_code_twice() -> None:
     """Month and kind name it; the kind may be said in Chinese."""
-    row = texts_of(OUTPUT_COUNT)
+    row = texts_of(kinds.OUTPUT_COUNT)
     content = table(
         {
             "单位名称": row["subject_name"], "统一社会信用代码": row["credit_code"],
@@ -158,7 +162,7 @@ def test_a_count_needs_neither_a_number_nor_its_code_twice() -> None:
     (made,) = submitted(content, layouts(Folder.OUTPUT_COUNTS))
     fields = {name: str(text) for name, text in fields_of(made).items()}
     assert fields["document_number"] == "2026-10/penalty.imposed.v1"
-    checked = CONTRACTS.by_kind[OUTPUT_COUNT]
+    checked = CONTRACTS.by_kind[kinds.OUTPUT_COUNT]
     assert fields | {"month": "2026-10"} == row
     assert made.kind == checked.kind
 
@@ -177,26 +181,26 @@ def declared(
 
 def test_a_full_list_is_one_statement_of_the_court() -> None:
     """Keyed by the court; entries are the ledger's record keys; persons are counted, not named."""
-    person = in_chinese(LISTED, debtor_category="0", debtor_code="3309001980****0019")
-    codeless = in_chinese(LISTED, debtor_code="12345678-9")
-    (made,) = declared(table(in_chinese(LISTED), person, codeless, in_chinese(LISTED)))
+    person = in_chinese(kinds.LISTED, debtor_category="0", debtor_code="3309001980****0019")
+    codeless = in_chinese(kinds.LISTED, debtor_code="12345678-9")
+    (made,) = declared(table(in_chinese(kinds.LISTED), person, codeless, in_chinese(kinds.LISTED)))
     assert isinstance(made, Submission)
-    assert (made.kind, made.key) == (SNAPSHOT, COURT.encode())
+    assert (made.kind, made.key) == (kinds.SNAPSHOT, COURT.encode())
     fields = fields_of(made)
-    row = texts_of(LISTED)
+    row = texts_of(kinds.LISTED)
     number = row["case_number"].replace("（", "〔").replace("）", "〕")
     key = record_key_of("court_enforcement", COURT, number, row["debtor_name"], COMPANY.encode())
     assert fields["entries"] == key.hex()
     assert fields["entries_digest"] == sha256(key).hexdigest()
     assert (fields["entry_count"], fields["left_out_count"]) == ("1", "2")
     assert (fields["snapshot_on"], fields["part"], fields["parts"]) == ("2026-11-20", "1", "1")
-    assert CONTRACTS.by_kind[SNAPSHOT].check(fields, _DAY).ok
+    assert CONTRACTS.by_kind[kinds.SNAPSHOT].check(fields, _DAY).ok
 
 
 def test_a_list_too_large_for_a_message_comes_in_parts() -> None:
     """Sorted, without gap or double; every part says how many there are."""
     count = PART_ENTRIES + 1
-    rows = (in_chinese(LISTED, case_number=f"（2026）浙0902执{n}号") for n in range(count))
+    rows = (in_chinese(kinds.LISTED, case_number=f"（2026）浙0902执{n}号") for n in range(count))
     first, second = declared(table(*rows))
     assert isinstance(first, Submission)
     assert isinstance(second, Submission)
@@ -214,7 +218,7 @@ def test_a_list_too_large_for_a_message_comes_in_parts() -> None:
 
 def test_an_empty_list_of_the_only_court_is_declared() -> None:
     """Everybody has left it: that is a statement too; of several courts none is guessed."""
-    empty = table(in_chinese(LISTED)).splitlines()[0] + b"\n"
+    empty = table(in_chinese(kinds.LISTED)).splitlines()[0] + b"\n"
     (made,) = declared(empty)
     assert isinstance(made, Submission)
     assert fields_of(made)["entry_count"] == "0"
@@ -224,10 +228,10 @@ def test_an_empty_list_of_the_only_court_is_declared() -> None:
 @pytest.mark.parametrize(
     ("content", "name", "fault"),
     [
-        (table(in_chinese(LISTED)), "list.csv", "SNAPSHOT_WITHOUT_DAY"),
-        (table(in_chinese(LISTED)), "20261120-20261121.csv", "SNAPSHOT_WITHOUT_DAY"),
-        (table(in_chinese(LISTED)), "20260231.csv", "SNAPSHOT_WITHOUT_DAY"),
-        (table(in_chinese(LISTED)) + b'"cut', "20261120.csv", "QUOTES_BROKEN"),
+        (table(in_chinese(kinds.LISTED)), "list.csv", "SNAPSHOT_WITHOUT_DAY"),
+        (table(in_chinese(kinds.LISTED)), "20261120-20261121.csv", "SNAPSHOT_WITHOUT_DAY"),
+        (table(in_chinese(kinds.LISTED)), "20260231.csv", "SNAPSHOT_WITHOUT_DAY"),
+        (table(in_chinese(kinds.LISTED)) + b'"cut', "20261120.csv", "QUOTES_BROKEN"),
         (b"nothing of the kind\n", "20261120.csv", "HEADER_NOT_FOUND"),
     ],
 )

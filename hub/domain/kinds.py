@@ -1,0 +1,47 @@
+"""The kinds of message: what departments and the hub's own workers submit, and what the hub says.
+
+A kind is `<subject>.<what happened>.v<version of its schema>`; submissions have their schema in
+`avro_schemas/`; `topics/` says on which topics each travels.
+"""
+
+from typing import Final
+
+# What departments submit.
+LICENCE: Final = "licence.granted.v1"
+PENALTY: Final = "penalty.imposed.v1"
+LISTED: Final = "court_enforcement.listed.v1"
+DELISTED: Final = "court_enforcement.delisted.v1"
+SNAPSHOT: Final = "court_enforcement.snapshot_declared.v1"
+MADE: Final = "commitment.made.v1"
+PERFORMED: Final = "commitment.performed.v1"
+OUTPUT_COUNT: Final = "output_count.declared.v1"
+CORRECTED: Final = "record.corrected.v1"
+WITHDRAWN: Final = "record.withdrawn.v1"
+
+# What their connectors add.
+MOVED_OUT: Final = "record.moved_out.v1"
+MOVED_IN: Final = "record.moved_in.v1"
+UNREADABLE: Final = "row.unreadable.v1"
+RECONCILED: Final = "source.reconciled.v1"
+
+# What the hub's own workers find.
+EXIT_MISSING: Final = "court_enforcement.exit_missing.v1"
+PERFORMANCE_MISSING: Final = "commitment.performance_missing.v1"
+REMINDER: Final = "reminder.issued.v1"
+
+# The control topic.
+BASIS_ADOPTED: Final = "basis.adopted.v1"
+MAP_CHANGED: Final = "map.changed.v1"
+"""A slot gives a partition up to another."""
+MOVE_NOTED: Final = "move.noted.v1"
+"""What became of the first half of a move, told to the second."""
+RESEND_REQUESTED: Final = "resend.requested.v1"
+"""Records are to be named for a target again."""
+
+# What the hub's workers tell each other and the outside.
+ATTEMPT_INTENDED: Final = "attempt.intended.v1"
+ATTEMPT_RESULTED: Final = "attempt.resulted.v1"
+DELIVERY_REQUESTED: Final = "delivery.requested.v1"
+OUTCOME_REPORTED: Final = "outcome.reported.v1"
+NOTICE_GIVEN: Final = "notice.given.v1"
+RECEIPT_ISSUED: Final = "receipt.issued.v1"
