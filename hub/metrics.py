@@ -99,6 +99,11 @@ class Metrics:
         )  # fmt: skip
 
     def _define_engine(self) -> None:
+        self.since_progress = self._gauge(
+            "hub_seconds_since_progress", ("worker",),
+            "距上次有进展或确认无事可做的秒数；进程在而停滞时不断增大",
+            "seconds since the worker got on or found nothing to do; grows while it hangs",
+        )  # fmt: skip
         self.transaction_seconds = self._histogram(
             "hub_transaction_seconds", ("worker",), _FAST,
             "一次事务从开始到提交的时间",
@@ -360,17 +365,21 @@ class Health:
         """The worker looked just now and there was nothing left to do."""
         self._stamp, self._is_idle = self._seconds(), True
 
+    def seconds_since_progress(self) -> float:
+        """How long ago it got on, or found nothing to do."""
+        return self._seconds() - self._stamp
+
     @property
     def is_healthy(self) -> bool:
         """Whether it got on, or was drained, within the limit."""
-        return self._seconds() - self._stamp <= self._limit
+        return self.seconds_since_progress() <= self._limit
 
     def report(self) -> dict[str, str | float | bool]:
         """What `/health` says: worker, status (ok, stalled), seconds since progress, idle."""
         return {
             "worker": self.worker,
             "status": "ok" if self.is_healthy else "stalled",
-            "seconds_since_progress": round(self._seconds() - self._stamp, 3),
+            "seconds_since_progress": round(self.seconds_since_progress(), 3),
             "idle": self._is_idle,
         }
 

@@ -85,6 +85,7 @@ def command(  # noqa: PLR0913 - click hands over each option by name
     parts = Parts(settings)
     metrics = Metrics(contracts.by_kind)
     health = Health("connector")
+    metrics.since_progress.labels("connector").set_function(health.seconds_since_progress)
     stop = threading.Event()
     threads: list[ConnectorThread] = []
     watches: list[Watch] = []

@@ -67,6 +67,7 @@ def _stage(worker: str, site_folder: Path, metrics_port: int | None) -> Iterator
     signal.signal(signal.SIGINT, ask)
     metrics = Metrics(contracts.by_kind)
     health = Health(worker)
+    metrics.since_progress.labels(worker).set_function(health.seconds_since_progress)
     with ExitStack() as open_parts:
         if metrics_port is not None:
             open_parts.enter_context(

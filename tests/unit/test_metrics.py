@@ -79,6 +79,26 @@ def test_health_is_progress() -> None:
         assert json.loads(read(server.port, "/health")[1])["idle"] is False
 
 
+def test_a_worker_that_hangs_says_so_where_prometheus_looks() -> None:
+    """`up` stays 1 while a worker hangs: the port is answered by a thread of its own."""
+    now = 0.0
+    health, metrics = Health("registrar.0", 10, lambda: now), Metrics()
+    metrics.since_progress.labels("registrar.0").set_function(health.seconds_since_progress)
+    with serve(0, health, metrics.registry) as server:
+        now = 130.0
+        page = read(server.port, "/metrics")[1]
+        assert 'hub_seconds_since_progress{worker="registrar.0"} 130.0' in page
+        health.progress()
+        assert 'worker="registrar.0"} 0.0' in read(server.port, "/metrics")[1]
+
+
+@pytest.mark.parametrize("module", ["run", "connector"])
+def test_every_command_that_serves_metrics_says_how_long_it_has_not_got_on(module: str) -> None:
+    """A worker without the series would hang unseen."""
+    source = (ROOT / "hub/commands" / f"{module}.py").read_text("utf-8")
+    assert source.count("Health(") == source.count(".set_function(health.seconds_since_progress)")
+
+
 def test_metrics_are_served_in_prometheus_text() -> None:
     """`/metrics` holds what was counted."""
     metrics = Metrics()
