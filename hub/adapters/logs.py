@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FIELDS: Final = (
     "topic", "partition", "offset", "sequence", "department", "target", "kind", "outcome", "stage",
-    "reason", "count", "seconds", "port", "file",
+    "reason", "count", "seconds", "port", "file", "delivery", "epoch", "problem",
 )  # fmt: skip
 """Names that `extra=` may carry; all others are dropped."""
 _SECRET: Final = re.compile(

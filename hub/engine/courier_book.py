@@ -55,6 +55,8 @@ TRIES: Final = b"t"
 _BACKOFF_SECONDS: Final = 0.2
 _LONGEST_BACKOFF_SECONDS: Final = 30.0
 _PARKED_SECONDS: Final = 60.0
+_TOLD_EVERY: Final = 60
+"""Of the failures of what is parked so many pass before it is spoken of again: about an hour."""
 _FIRST_ASK_SECONDS: Final = 0.05
 _POLL_AFTER_START_SECONDS: Final = 0.2
 _POLL_GROWTH: Final = 1.5
@@ -162,6 +164,16 @@ class CourierBook:
         """Return the intent an answer is held against, or None when it is of no interest."""
         held = self._find(delivery)
         return held.event if held is not None else None
+
+    def is_news(self, delivery: str) -> bool:
+        """Whether its last failure is for people: the one that parks it, then one in an hour."""
+        held = self._find(delivery)
+        if held is None or delivery in self._waiting:
+            return False
+        is_asked = held.is_told and self._policy.can_ask
+        failures = held.tries if is_asked else held.event.attempt
+        beyond = failures - self._policy.attempts
+        return beyond >= 0 and beyond % _TOLD_EVERY == 0
 
     def _find(self, delivery: str) -> _Delivery | None:
         lane = self._lane_of.get(delivery)

@@ -37,6 +37,8 @@ from hub.targets.delivery import (
     Delivered,
     Delivery,
     Expected,
+    Retry,
+    Unknown,
     delivery_id,
     digest_of,
 )
@@ -59,6 +61,8 @@ _LOAD_AT_ONCE: Final = 20_000
 _BUSY_SECONDS: Final = 0.004
 _IDLE_SECONDS: Final = 0.05
 _REPORT_SECONDS: Final = 1.0
+_TOLD_AT_ONCE: Final = 10
+"""Deliveries in trouble that one report names: a platform that refuses all is not told by each."""
 _NO_FUTURE: Final = dt.date.max
 """A row is read again here, not judged again: no decision date lies in the future of this day."""
 
@@ -109,6 +113,8 @@ class CourierSlot:
         self._reported_at = 0.0
         self._results: Counter[str] = Counter()
         self._stages: Counter[str] = Counter()
+        self._troubles: Counter[str] = Counter()
+        """`delivery|partition|sequence|why`; of the platform as a whole: `|||why`."""
 
     def road(self) -> Road:
         """Start, recover, run; never ends by itself."""
@@ -270,12 +276,27 @@ class CourierSlot:
             event = self.book.settle(delivery, how, verdict, at, now)
             if event is not None:
                 results[f"{delivery} {event.stage}"] = event
+            if isinstance(verdict, Retry | Unknown):
+                is_whole = isinstance(verdict, Retry) and verdict.is_whole_target
+                self._note_trouble("" if is_whole else delivery, verdict.why)
         return list(results.values())
+
+    def _note_trouble(self, delivery: str, why: str) -> None:
+        """Keep for the log what helps people; `delivery` empty: the platform as a whole is away."""
+        intent = self.book.expectation(delivery)
+        if not delivery:
+            self._troubles[f"|||{why}"] += 1
+        elif intent is not None and self.book.is_news(delivery):
+            place = f"{intent.work.partition}|{intent.work.sequence}"
+            self._troubles[f"{delivery}|{place}|{why}"] += 1
 
     def _overdue(self, steps: list[Step], at: int) -> list[Event]:
         """By topic, sending again means that no answer came in time: the registrar is told once."""
         if not self._is_topic:
             return []
+        for step in steps:
+            if step.delivery:
+                self._note_trouble(step.delivery, "no answer")
         events = [self.book.overdue_answer(step.delivery, at) for step in steps if step.delivery]
         return [event for event in events if event is not None]
 
@@ -433,6 +454,8 @@ class CourierSlot:
         stages, self._stages = self._stages, Counter()
         yield ask.Report("attempted", dict(results))
         yield ask.Report("staged", dict(stages))
+        troubles, self._troubles = self._troubles, Counter()
+        yield ask.Report("troubled", dict(troubles.most_common(_TOLD_AT_ONCE)))
         is_away = self.gate.state(now) != "closed"
         yield ask.Report("standing", {**self.book.standing(), "away": is_away})
 

@@ -21,7 +21,7 @@ from hub.workers.carriers import CARRIERS, Surroundings
 from hub.workers.engine_watch import begin_engine, count_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from hub.engine import requests as ask
     from hub.engine.courier_slot import Asked
@@ -82,6 +82,7 @@ class CourierWatch:
 
     def __init__(self, metrics: Metrics, health: Health, target: str) -> None:
         self._metrics, self._health, self._target = metrics, health, target
+        self._away_why = ""
         begin_engine(metrics, health.worker)
         # An alert over files must find its series in a hub without a file target, too.
         self._report_files("files_standing", {"open": 0, "oldest_seconds": 0})
@@ -101,16 +102,42 @@ class CourierWatch:
             case "staged":
                 for stage, number in numbers.items():
                     metrics.stages.labels(target, stage).inc(number)
+            case "troubled":
+                self._log_troubles(numbers)
             case "standing":
-                for state, number in numbers.items():
-                    if state == "away":
-                        metrics.platform_away.labels(target).set(number)
-                    else:
-                        metrics.delivery_open.labels(target, state).set(number)
+                self._report_standing(numbers)
             case "files" | "file_problems" | "files_standing":
                 self._report_files(event, numbers)
             case _:
                 count_engine(metrics, self._health.worker, event, numbers)
+
+    def _report_standing(self, numbers: Mapping[str, float]) -> None:
+        if not numbers["away"]:
+            self._away_why = ""
+        for state, number in numbers.items():
+            if state == "away":
+                self._metrics.platform_away.labels(self._target).set(number)
+            else:
+                self._metrics.delivery_open.labels(self._target, state).set(number)
+
+    def _log_troubles(self, troubles: Iterable[str]) -> None:
+        """Say why: of a delivery that is parked, of a platform that is away once per reason."""
+        for words in troubles:
+            delivery, partition, sequence, why = words.split("|", 3)
+            if delivery:
+                _log.warning(
+                    "一件投递多次失败或结果不明，已单独停靠 / "
+                    "a delivery failed again and again, or its fate is not known: it is parked",
+                    extra={"target": self._target, "delivery": delivery, "reason": why,
+                           "partition": int(partition), "sequence": int(sequence)},
+                )  # fmt: skip
+            elif why != self._away_why:
+                self._away_why = why
+                _log.warning(
+                    "平台整体无应答或配置不符 / "
+                    "the platform as a whole does not answer, or its settings are wrong",
+                    extra={"target": self._target, "reason": why},
+                )
 
     def _report_files(self, event: str, numbers: Mapping[str, float]) -> None:
         metrics, target = self._metrics, self._target

@@ -296,6 +296,8 @@ class SimCourier:
             TIMEOUT_SECONDS + 1 if kind == "http" else 0.1,
         )  # fmt: skip
         self.store: dict[bytes, bytes] = {}
+        self.troubles: list[str] = []
+        """What the log would say of deliveries in trouble, in order."""
         self.commit_fate = ""
         self.crash()
 
@@ -429,4 +431,6 @@ class SimCourier:
                 self._positions = dict(positions)
             case ask.Now():
                 return self.world.hub.now
+            case ask.Report("troubled", told):
+                self.troubles.extend(told)
         return None

@@ -116,6 +116,40 @@ def test_a_failing_record_is_parked_and_its_neighbours_go_on() -> None:
     assert len(world.province.live()) == 2
 
 
+def test_a_delivery_in_trouble_is_named_with_the_reason_when_it_is_parked() -> None:
+    """Whoever calls the platform needs id and answer; the failures before are not told."""
+    world = World()
+    courier = world.couriers["province"]
+    submit(world, "new", 1, 0)
+    world.fates.extend(["500"] * 3)
+    courier.turns(100)
+    (intent, *_) = courier.events()
+    place = f"{intent.work.partition}|{intent.work.sequence}"
+    assert courier.slot.book.standing()["parked"] == 1
+    assert courier.troubles == [f"{intent.delivery}|{place}|HTTP 500"]
+
+
+def test_an_unknown_delivery_is_named_when_asking_has_not_helped() -> None:
+    """Nothing else leaves for its record, so somebody must ask the platform about this id."""
+    world = World()
+    courier = world.couriers["province"]
+    submit(world, "new", 1, 0)
+    world.fates.extend(["applied_lost"] * 4)
+    courier.turns(100)
+    assert [told.split("|")[0] for told in courier.troubles] == list(world.province.posts)
+    assert courier.troubles[0].endswith("|status query: applied_lost")
+
+
+def test_a_platform_that_is_away_is_told_by_its_reason_not_by_every_record() -> None:
+    """A wrong token stops everything: the reason is the platform's, of no record."""
+    world = World()
+    courier = world.couriers["province"]
+    submit(world, "new", 1, 0)
+    world.fates.append("503")
+    courier.turns(60)
+    assert courier.troubles == ["|||HTTP 503"]
+
+
 def test_a_busy_platform_is_left_alone_as_a_whole_for_as_long_as_it_says() -> None:
     """After 429 nothing leaves until Retry-After; then one request tries before all others."""
     world = World()
