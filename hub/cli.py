@@ -6,7 +6,7 @@ from importlib import import_module
 import click
 
 from hub import VERSION
-from hub.errors import HubError
+from hub.errors import HubError, told
 
 EXIT_REFUSED = 2
 """Exit status when the hub refuses to go on; the message names the place and the remedy."""
@@ -74,7 +74,7 @@ class LazyGroup(click.Group):
             click.echo(_mistake_zh(error), err=True)  # click adds its own words, in English
             raise
         except HubError as error:
-            click.echo(str(error), err=True)
+            click.echo(told(error), err=True)
             ctx.exit(EXIT_REFUSED)
 
 

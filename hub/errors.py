@@ -84,3 +84,27 @@ class IntegrityError(StoppedError):
 
 class UnavailableError(StoppedError):
     """A part outside (Kafka, PostgreSQL, a disk, a port) does not answer; safe to start again."""
+
+
+def told(error: HubError) -> str:
+    """The message as people read it: a broker's own words get Chinese ones and a remedy around."""
+    said = str(error)
+    if any("\u4e00" <= char <= "\u9fff" for char in said):
+        return said
+    return (
+        f"Kafka 未完成操作：{said}\nKafka did not do it: {said}\n"
+        "处理办法：检查 Kafka 是否运行（hub dev status）与 KAFKA_BOOTSTRAP，然后重试\n"
+        "Remedy: does Kafka run (hub dev status), is KAFKA_BOOTSTRAP right? Then try again"
+    )
+
+
+def remedy_in(message: str) -> tuple[str, str]:
+    """What a message of ours says to do, in Chinese and in English; empty where it does not."""
+    zh = en = ""
+    for line in message.split("\n"):
+        first, _, second = line.partition(" / Remedy: ")
+        if first.startswith("处理办法："):
+            zh, en = first.removeprefix("处理办法："), second or en
+        elif first.startswith("Remedy: "):
+            en = line.removeprefix("Remedy: ")
+    return zh, en

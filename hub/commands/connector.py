@@ -24,7 +24,7 @@ from hub.adapters.logs import configure_logging
 from hub.adapters.parts import Parts
 from hub.bootstrap import load_repository_contracts
 from hub.commands.connector_check import check
-from hub.errors import HubError
+from hub.errors import HubError, told
 from hub.metrics import Health, Metrics, serve
 from hub.post import Post
 from hub.settings import read_settings
@@ -220,7 +220,7 @@ class ConnectorThread(threading.Thread):
             self._work()
             self.failed = False
         except HubError as error:
-            click.echo(f"{self.name}: {error}", err=True)
+            click.echo(f"{self.name}: {told(error)}", err=True)
         finally:
             if self.failed:
                 self._stopped()

@@ -22,7 +22,7 @@ from hub.deployment import processes_of
 from hub.doctor import cluster, machine
 from hub.doctor.symptom import Level, Symptom, ok
 from hub.domain.dates import day_of_ms
-from hub.errors import ConfigurationError, HubError
+from hub.errors import ConfigurationError, HubError, remedy_in, told
 from hub.kafka_access import OPERATOR, KafkaAccess
 from hub.settings import Settings, read_settings
 from hub.site import LoadedSite, load_site
@@ -73,6 +73,7 @@ def _examine(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
     yield from machine.secret_files(loaded, settings)
     yield from machine.drop_folders(loaded)
     yield from machine.certificates(loaded, settings)
+    access: KafkaAccess | None = None
     try:
         access = parts.require_kafka(OPERATOR)
     except HubError as error:
@@ -100,8 +101,9 @@ def _examine(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
 
 
 def _not_made(check: str, error: HubError) -> Symptom:
-    zh, _, rest = str(error).partition("\n")
-    return Symptom(check, Level.FAULT, "CHECK_NOT_MADE", zh, rest.partition("\n")[0])
+    message = told(error)
+    zh, en, *_ = (*message.split("\n"), "")
+    return Symptom(check, Level.FAULT, "CHECK_NOT_MADE", zh, en, *remedy_in(message))
 
 
 def _mapping(value: object) -> dict[str, object]:

@@ -115,8 +115,11 @@ def database(dsn: str) -> Iterator[Symptom]:
     )  # fmt: skip
 
 
-def waiting(access: KafkaAccess, site: Site, tables: LookUps) -> Iterator[Symptom]:
-    """The oldest input the registrar has not decided, the projector's lag, the oldest delivery."""
+def waiting(access: KafkaAccess | None, site: Site, tables: LookUps) -> Iterator[Symptom]:
+    """The oldest input the registrar has not decided, the projector's lag, the oldest delivery.
+
+    Without a way to Kafka (`access` None) nothing is said of inputs.
+    """
     beat = tables.heartbeat()
     real_now = time.time_ns() // 1_000_000
     silent = (real_now - beat.seen_at) / 1000 if beat is not None else float("inf")
@@ -124,17 +127,20 @@ def waiting(access: KafkaAccess, site: Site, tables: LookUps) -> Iterator[Sympto
     yield judged(
         "lag", max(silent, behind), _WAIT_WARNING, _WAIT_FAULT, "LOOK_UPS_BEHIND",
         (f"查询库落后 {behind:.0f} 秒，{silent:.0f} 秒前有更新",
-         f"look-ups are {behind:.0f} s behind, written {silent:.0f} s ago"),
+         f"look-ups are {behind:.0f} s behind, written {silent:.0f} s ago")
+        if beat is not None
+        else ("查询库从未有投影进程写入", "no projector has written to the look-ups yet"),
         ("检查投影进程；以下数字以其为准", "look at the projector; what follows is as it saw it"),
     )  # fmt: skip
-    age, topic = _oldest_input(access, site, tables, real_now)
-    said = f"（{topic}）" if topic else ""
-    yield judged(
-        "lag", age, _WAIT_WARNING, _WAIT_FAULT, "INPUT_WAITS",
-        (f"登记进程最早的未决输入已等待 {age:.0f} 秒{said}",
-         f"the oldest input not decided waits for {age:.0f} s {topic}"),
-        ("检查登记进程", "look at the registrar"),
-    )  # fmt: skip
+    if access is not None:
+        age, topic = _oldest_input(access, site, tables, real_now)
+        said = f"（{topic}）" if topic else ""
+        yield judged(
+            "lag", age, _WAIT_WARNING, _WAIT_FAULT, "INPUT_WAITS",
+            (f"登记进程最早的未决输入已等待 {age:.0f} 秒{said}",
+             f"the oldest input not decided waits for {age:.0f} s {topic}"),
+            ("检查登记进程", "look at the registrar"),
+        )  # fmt: skip
     now, names = tables.now(), tables.target_names()
     for row in tables.fetch(_Waiting, _OLDEST_DELIVERY):
         seconds = max(0.0, (now - row.since) / 1000)

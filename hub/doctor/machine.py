@@ -54,7 +54,8 @@ def disks(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
     seen: set[int] = set()
     for folder in folders:
         place = folder
-        while not place.exists():
+        # what is closed to this user counts as not there: its file system is the folder's above
+        while not os.access(place, os.F_OK):
             place = place.parent
         device = place.stat().st_dev
         if device in seen:
@@ -113,9 +114,7 @@ def drop_folders(loaded: LoadedSite) -> Iterator[Symptom]:
             continue
         folder = loaded.path(target.drop.folder)
         wanted = {folder / "out": os.R_OK | os.W_OK | os.X_OK, folder / "ack": os.R_OK | os.X_OK}
-        closed = [
-            str(one) for one, how in wanted.items() if not (one.is_dir() and os.access(one, how))
-        ]
+        closed = [str(one) for one, how in wanted.items() if not os.access(f"{one}/", how)]
         if closed:
             yield Symptom(
                 "folders", Level.FAULT, "DROP_FOLDER_CLOSED",

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from hub.cli import COMMANDS, EXIT_REFUSED, hub
-from hub.errors import ConfigurationError
+from hub.errors import ConfigurationError, UnavailableError, remedy_in
 from hub.settings import Settings, read_settings
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +59,23 @@ def test_a_refusal_is_told_in_both_languages_with_place_and_remedy(
         "处理办法：改正",
         "Remedy: mend it",
     ]
+
+
+def test_a_brokers_own_words_are_told_in_chinese_with_a_remedy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The library speaks English, and says nothing of what to do."""
+
+    @click.command("dev")
+    def failing() -> None:
+        raise UnavailableError("Local: Timed out")
+
+    monkeypatch.setattr("hub.commands.dev.command", failing)
+    lines = CliRunner().invoke(hub, ["dev"]).stderr.splitlines()
+    assert lines[0] == "Kafka 未完成操作：Local: Timed out"
+    assert lines[2].startswith("处理办法：")
+    assert remedy_in("\n".join(lines))[1].startswith("does Kafka run")
+    assert remedy_in("坏\nbad\n处理办法：修 / Remedy: mend") == ("修", "mend")
 
 
 @pytest.mark.parametrize(

@@ -5,20 +5,25 @@ import json
 import threading
 import tomllib
 from collections.abc import Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import NamedTuple, cast
 
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from hub import VERSION
+from hub.adapters.postgres_lookups import LookUps
+from hub.cli import hub as command_line
 from hub.commands.doctor import workers
 from hub.deployment import Process
-from hub.doctor import machine
+from hub.doctor import cluster, machine
 from hub.doctor.symptom import Level, Symptom, judged
 from hub.repository import DEPLOY, ROOT
 from hub.settings import Settings
@@ -114,6 +119,40 @@ def test_a_drop_folder_that_is_not_mounted_is_a_fault(tmp_path: Path) -> None:
     assert "out" not in found.en
     (tmp_path / "drop/ack").mkdir()
     assert codes(machine.drop_folders(site)) == {"OK": Level.OK}
+
+
+def test_without_a_kafka_the_look_ups_are_examined_all_the_same(
+    site: LoadedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The doctor is asked exactly when something does not run; what cannot be asked is named."""
+    tables = nullcontext(SimpleNamespace(basis=lambda: None))
+    waited: list[object] = []
+
+    def waiting(access: object, *_: object) -> tuple[Symptom, ...]:
+        waited.append(access)
+        return ()
+
+    monkeypatch.setattr("hub.commands.doctor.Parts.require_dsn", lambda _parts: "dsn")
+    monkeypatch.setattr("hub.commands.doctor.cluster.database", lambda _dsn: ())
+    monkeypatch.setattr("hub.commands.doctor.open_look_ups", lambda *_: tables)
+    monkeypatch.setattr("hub.commands.doctor.cluster.waiting", waiting)
+    state = {"HUB_STATE": str(site.folder / "state")}
+    words = ["doctor", "--json", "--site", str(site.folder)]
+    result = CliRunner(env=state).invoke(command_line, words)
+    assert result.exit_code == 1, result.output
+    (kafka,) = (one for one in json.loads(result.stdout) if one["check"] == "kafka")
+    assert (kafka["code"], waited) == ("CHECK_NOT_MADE", [None])
+    assert "hub dev up" in kafka["remedy_zh"]
+    assert "hub dev up" in kafka["remedy_en"]
+
+
+def test_look_ups_nobody_has_written_to_are_told_as_that(site: LoadedSite) -> None:
+    """Not as written an endless number of seconds ago."""
+    empty = SimpleNamespace(
+        heartbeat=lambda: None, now=lambda: 0, target_names=dict, fetch=lambda *_: []
+    )
+    (found,) = cluster.waiting(None, site.site, cast("LookUps", empty))
+    assert (found.code, "inf" in found.en) == ("LOOK_UPS_BEHIND", False)
 
 
 def test_a_certificate_that_cannot_be_read_is_told_and_ends_nothing(
