@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from openpyxl import Workbook
@@ -23,6 +24,7 @@ _FRAME: Final = Border(left=_LINE, right=_LINE, top=_LINE, bottom=_LINE)
 _HEADER: Final = PatternFill("solid", fgColor="FFE8EDF4")
 _ATTENTION: Final = PatternFill("solid", fgColor="FFFDE3E1")
 _A4: Final = 9
+_NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class Column(NamedTuple):
@@ -91,8 +93,12 @@ def _fill(page: Worksheet, sheet: Sheet) -> None:
 
 
 def _put(page: Worksheet, row: int, column: int, value: Cell):  # type: ignore[no-untyped-def] # noqa: ANN202 - one of openpyxl's cell classes
-    """Put a value into a cell; a text is a text, also where it begins like a formula."""
-    cell = page.cell(row=row, column=column, value=value)
-    if isinstance(value, str):
-        cell.data_type = "s"
+    """Put a value into a cell; a text is a text, also where it begins like a formula.
+
+    A quarantined row may say what XML cannot: shown as U+FFFD, or no program opened the book.
+    """
+    if not isinstance(value, str):
+        return page.cell(row=row, column=column, value=value)
+    cell = page.cell(row=row, column=column, value=_NOT_XML.sub("\ufffd", value))
+    cell.data_type = "s"
     return cell

@@ -19,6 +19,7 @@ from hub.commands.words import (
     iso,
     kind_zh,
     moment,
+    one_line,
     reason_words,
     say_fault,
     table,
@@ -85,9 +86,10 @@ def command(*, within: int, limit: int, site_folder: Path | None, as_json: bool)
         if len(lines) > limit:
             click.echo(f"… 另有 {len(lines) - limit} 行（--limit）/ and {len(lines) - limit} more")
     for row in list({row.record_key: row for row in settled}.values())[:limit]:
+        said = f"{row.document_number} {row.subject_name}（{names.department(row.department)}）"
         click.echo(
             f"已由 {row.accepted_under} 下的记录受理，不再计逾期 / accepted under that code:"
-            f" {row.document_number} {row.subject_name}（{names.department(row.department)}）"
+            f" {one_line(said)}"
         )
 
 

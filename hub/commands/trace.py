@@ -25,6 +25,7 @@ from hub.commands.words import (
     iso,
     kind_zh,
     moment,
+    one_line,
     reason_words,
     span,
 )
@@ -97,7 +98,9 @@ def command(
     elif not stories:
         click.echo("没有找到 / nothing found")
     else:
-        click.echo("\n\n".join("\n".join(_lines(s, names, calendar, now)) for s in stories))
+        click.echo(
+            "\n\n".join("\n".join(map(one_line, _lines(s, names, calendar, now))) for s in stories)
+        )
     if not stories:
         context.exit(_EXIT_NOTHING_FOUND)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from typing import Final
-from unicodedata import combining, east_asian_width
+from unicodedata import category, combining, east_asian_width
 
 from hub.bootstrap import load_repository_contracts
 from hub.core.whose_time import DAY_MS, HOUR_MS, Fault, Party, Why
@@ -127,9 +127,15 @@ def fit(text: str, columns: int) -> str:
     return kept + ELLIPSIS
 
 
+def one_line(cell: str) -> str:
+    """A cell without control characters: a quarantined row must not steer a terminal."""
+    return "".join("\ufffd" if category(c) == "Cc" else c for c in cell)
+
+
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """Lines of aligned columns; `right` are the numbers of right-aligned ones."""
-    columns = [max(width(cell) for cell in column) for column in zip(headers, *rows, strict=True)]
+    shown = [[one_line(cell) for cell in row] for row in rows]
+    columns = [max(width(cell) for cell in column) for column in zip(headers, *shown, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
         padded = []
@@ -138,7 +144,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence
             padded.append(gap + cell if number in right else cell + gap)
         return "  ".join(padded).rstrip()
 
-    return "\n".join(line(cells) for cells in (headers, *rows))
+    return "\n".join(line(cells) for cells in (headers, *shown))
 
 
 def moment(at_ms: int) -> str:

@@ -44,6 +44,12 @@ def test_columns_begin_at_the_same_place_in_every_line(rows: list[tuple[str, str
     assert len({width(line[: line.index("|")]) for line in lines}) == 1
 
 
+def test_a_cell_does_not_steer_the_terminal_or_break_its_line() -> None:
+    """Names and numbers of quarantined rows are shown as they were sent, but for that."""
+    head, line = table(("一", "二"), [("a\x1b[2Jb", "c\nd")]).split("\n")
+    assert (head.split(), line.split()) == (["一", "二"], ["a\ufffd[2Jb", "c\ufffdd"])
+
+
 @given(cells, st.integers(2, 20))
 def test_a_text_is_cut_to_its_columns(text: str, columns: int) -> None:
     """Never wider than asked for; untouched when it fits."""
