@@ -20,6 +20,7 @@ from hub.audit.history import read_partition
 from hub.bootstrap import request_resend, resend_request
 from hub.commands.words import ACTIONS, kind_zh
 from hub.core.partition import BasisLibrary, PartitionCore
+from hub.errors import ConfigurationError
 from hub.kafka_access import OPERATOR
 from hub.settings import read_settings
 from hub.site import load_site
@@ -59,9 +60,27 @@ def command(
     loaded = load_site(site_folder)
     known = [one.id for one in loaded.site.targets]
     if target not in known:
-        raise click.BadParameter(f"{target}: {', '.join(known)}", param_hint="TARGET")
+        raise ConfigurationError(
+            f"站点没有目标 {target}",
+            f"the site has no target {target}",
+            remedy_zh=f"可用的目标：{'、'.join(known)}",
+            remedy_en=f"its targets are: {', '.join(known)}",
+            file=str(site_folder / "site.yaml"),
+        )
     if document and (begin or end):
-        raise click.UsageError("--document, or --from and --to")
+        raise ConfigurationError(
+            "--document 不与 --from、--to 同用",
+            "--document goes without --from and --to",
+            remedy_zh="一个文号，或一段决定日期，二者取一",
+            remedy_en="one number, or days of decision",
+        )
+    if begin and end and begin > end:
+        raise ConfigurationError(
+            f"--from {_iso(begin)} 晚于 --to {_iso(end)}",
+            f"--from {_iso(begin)} is later than --to {_iso(end)}",
+            remedy_zh="对调两个日期；否则什么也不会重送",
+            remedy_en="swap the two days: nothing would be told again",
+        )
     request = resend_request(target, _iso(begin), _iso(end), document)
     access = Parts(read_settings()).require_kafka(OPERATOR)
     if dry_run:

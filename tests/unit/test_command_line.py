@@ -145,6 +145,23 @@ def test_a_mistyped_command_is_explained_in_chinese_first(typed: str, said: str)
     assert said in result.stderr.splitlines()[0]
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("nowhere", "站点没有目标 nowhere"),
+        ("city --document 1 --from 2026-10-01", "--document 不与 --from、--to 同用"),
+        ("city --from 2026-10-02 --to 2026-10-01", "--from 2026-10-02 晚于 --to 2026-10-01"),
+    ],
+)
+def test_a_resend_of_nothing_is_refused_before_anything_is_sent(typed: str, said: str) -> None:
+    """Else it says "sent", and every partition walks its whole ledger for no record."""
+    words = ["resend", *typed.split(), "--site", str(ROOT / "deploy/sites/county")]
+    result = CliRunner().invoke(hub, words)
+    assert result.exit_code == EXIT_REFUSED
+    assert said in result.stderr.splitlines()[0]
+    assert "Remedy: " in result.stderr
+
+
 def test_a_password_in_a_connection_string_is_not_shown() -> None:
     """`hub dev status` is pasted into messages."""
     environment = {
