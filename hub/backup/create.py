@@ -202,12 +202,22 @@ def pack_site(loaded: LoadedSite, target: Path, *, with_secrets: bool) -> tuple[
             if is_secret or not file.is_relative_to(home):  # a link to anything of the machine's
                 left_out.append(name)
             else:
-                packed.add(file, name, recursive=False)
+                _pack(packed, file, name)
         for part in (loaded.site.rulebook, loaded.site.calendar):
             path = loaded.path(part).resolve()
             if not path.is_relative_to(home):
                 packed.add(path, f"{BASIS_FOLDER}/{path.name}", recursive=False)
     return tuple(left_out)
+
+
+def _pack(packed: tarfile.TarFile, file: Path, name: str) -> None:
+    """One open file, so of one moment: result files are replaced beside us, uploads are renamed."""
+    try:
+        stored = file.open("rb")
+    except FileNotFoundError:
+        return
+    with stored:
+        packed.addfile(packed.gettarinfo(arcname=name, fileobj=stored), stored)
 
 
 def _is_of_a_mount(name: str) -> bool:

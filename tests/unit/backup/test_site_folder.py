@@ -3,6 +3,7 @@
 import stat
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -108,3 +109,29 @@ def test_books_are_copied_and_what_must_be_made_anew_is_not(tmp_path: Path) -> N
     found = [path.relative_to(copy / "workers/trial").as_posix() for path in copy.rglob("*.*")]
     assert "receipts/receipts.sqlite" in found
     assert not [name for name in found if "files" in name or "CURRENT" in name]
+
+
+def test_a_file_that_is_replaced_meanwhile_ends_no_backup(
+    site: LoadedSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Result files are written anew, by rename, while the hub runs: one moment's is packed."""
+    result = site.folder / "results/a.csv"
+    result.parent.mkdir()
+    result.write_text("long" * 1000, encoding="utf-8")
+    known = tarfile.TarFile.gettarinfo
+
+    def gettarinfo(tar: tarfile.TarFile, *words: Any, **named: Any) -> tarfile.TarInfo:  # noqa: ANN401 - handed through
+        """Between the look at the file and the reading of it a shorter one takes its place."""
+        found = known(tar, *words, **named)
+        if found.name == "results/a.csv":
+            (site.folder / "results/new").write_text("x", encoding="utf-8")
+            (site.folder / "results/new").replace(result)
+        return found
+
+    monkeypatch.setattr(tarfile.TarFile, "gettarinfo", gettarinfo)
+    inside, _ = packed(site, tmp_path, with_secrets=False)
+    assert "results/a.csv" in inside
+    with tarfile.open(tmp_path / "site.tar") as tar:
+        kept = tar.extractfile("results/a.csv")
+        assert kept is not None
+        assert kept.read() == b"long" * 1000
