@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -110,6 +111,39 @@ def test_every_worker_is_documented() -> None:
         for page in ("architecture.md", "operating.md"):
             command = "hub connector" if name == "connector" else f"hub run {name}"
             assert command in text(ROOT / "docs" / page), f"docs/{page}: {command}"
+
+
+def test_the_layers_on_the_page_are_those_that_are_enforced() -> None:
+    """In the order of `pyproject.toml`; a module that nobody finds on the page is put anywhere."""
+    project = tomllib.loads(text(ROOT / "pyproject.toml"))
+    (contract,) = (c for c in project["tool"]["importlinter"]["contracts"] if c["id"] == "layers")
+    page = text(ROOT / "docs" / "architecture.md")
+    (shown,) = re.findall(r"^```\n(cli .*?)^```$", page, re.MULTILINE | re.DOTALL)
+    said = [re.split(r" {2,}", line)[0].strip() for line in shown.splitlines()]
+    assert said == [layer for layer in contract["layers"] if layer != "__main__"]
+
+
+def test_every_folder_is_on_the_page() -> None:
+    """A newcomer looks there for what a folder is for."""
+    page = text(ROOT / "docs" / "architecture.md")
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] not in "._"}
+    known = {"hub", "connectors", "docs", "build", "dist"}  # elsewhere on the page, or built
+    assert {name for name in folders - known if f"`{name}/" not in page} == set()
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_page_is_reached_from_the_readme(page: Path) -> None:
+    """By links alone, over however many pages."""
+    seen, ahead = set(), [README]
+    while ahead:
+        one = ahead.pop()
+        if one in seen or one.suffix != ".md":
+            continue
+        seen.add(one)
+        targets = re.findall(r"\]\(([^)#\s]+)", text(one))
+        found = ((one.parent / each).resolve() for each in targets if ":" not in each)
+        ahead += [each for each in found if each.is_file()]
+    assert page in seen
 
 
 @pytest.mark.parametrize("path", sorted(TOPICS.glob("*.yaml")), ids=lambda path: path.stem)
