@@ -61,9 +61,10 @@ def create(
     take_empty(folder)
     try:
         return _create(loaded, folder, access, dsn, state_folder, tell, basis, with_secrets)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
+        said = error.strerror if isinstance(error, OSError) else error
         raise UnavailableError(
-            f"备份写入失败：{error.strerror}\nthe backup cannot be written: {error.strerror}\n"
+            f"备份写入失败：{said}\nthe backup cannot be written: {said}\n"
             "处理办法：检查空间与权限 / Remedy: space and permissions"
         ) from error
 
@@ -166,17 +167,26 @@ def copy_books(state_folder: Path, site: str, folder: Path) -> None:
 
 
 def _copy_file(path: Path, target: Path) -> None:
-    """A database through SQLite itself, so that the copy is of one moment; else the bytes."""
+    """A database through SQLite itself, so that the copy is of one moment; else the bytes.
+
+    The book of a worker that does not run has no log beside it. Opened as ever, SQLite would make
+    one: refused to who may only read there, and one of root's would lock the worker out.
+    """
     with path.open("rb") as stored:
         is_database = stored.read(len(_SQLITE)) == _SQLITE
     if not is_database:
         shutil.copyfile(path, target)
         return
+    log = path.with_name(f"{path.name}-wal")
+    is_closed = not log.exists()
+    mode = "mode=ro&immutable=1" if is_closed else "mode=ro"
     with (
-        closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as book,
+        closing(sqlite3.connect(f"file:{path}?{mode}", uri=True)) as book,
         closing(sqlite3.connect(target)) as copy,
     ):
         book.backup(copy)
+    if is_closed and log.exists():  # its worker was started meanwhile
+        _copy_file(path, target)
 
 
 def pack_site(loaded: LoadedSite, target: Path, *, with_secrets: bool) -> tuple[str, ...]:

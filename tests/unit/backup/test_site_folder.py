@@ -1,7 +1,9 @@
 """The site folder in a backup: whole, without secrets unless asked for, for one pair of eyes."""
 
+import sqlite3
 import stat
 import tarfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +137,19 @@ def test_a_file_that_is_replaced_meanwhile_ends_no_backup(
         kept = tar.extractfile("results/a.csv")
         assert kept is not None
         assert kept.read() == b"long" * 1000
+
+
+def test_a_backup_leaves_nothing_beside_a_book_nobody_has_open(tmp_path: Path) -> None:
+    """A log that root left there would lock the worker out of its own book."""
+    state, copy = tmp_path / "state", tmp_path / "copy"
+    book = state / "workers/trial/receipts/receipts.sqlite"
+    book.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(book)) as receipts:
+        receipts.execute("PRAGMA journal_mode=WAL")
+        receipts.execute("CREATE TABLE told (receipt)")
+        receipts.execute("INSERT INTO told VALUES (1)")
+        receipts.commit()
+    copy_books(state, "trial", copy)
+    assert [path.name for path in book.parent.iterdir()] == [book.name]
+    with closing(sqlite3.connect(copy / book.relative_to(state))) as copied:
+        assert copied.execute("SELECT receipt FROM told").fetchall() == [(1,)]
