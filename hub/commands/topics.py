@@ -9,11 +9,12 @@ import click
 from hub.adapters.kafka_users import KafkaUsers
 from hub.adapters.parts import Parts
 from hub.bootstrap import SitePlan, apply_site_plan, plan_site
+from hub.errors import ConfigurationError
 from hub.kafka_access import OPERATOR, KafkaAccess
-from hub.rights import Right
+from hub.rights import Right, users_of
 from hub.settings import read_settings
 from hub.site import load_site
-from hub.topics import TOPICS_FOLDER, Alter
+from hub.topics import TOPICS_FOLDER, Alter, names_of, read_families
 
 _FOLDER = click.Path(path_type=Path)
 _site = click.option(
@@ -69,9 +70,27 @@ def rotate_command(*, site_folder: Path, principals: tuple[str, ...]) -> None:
 
     之后把文件交给该进程并重启它 / Then hand the file to the process and restart it.
     """
-    site, access = load_site(site_folder).site, _operator()
-    for principal in principals:
-        user = OPERATOR if principal == OPERATOR else site.user(principal)
+    site = load_site(site_folder).site
+    known = {OPERATOR, *users_of(read_families(), names_of(site))}
+    users = [name if name == OPERATOR else site.user(name) for name in principals]
+    if unknown := sorted(set(users) - known):
+        listed = [name.removeprefix(site.prefix) for name in sorted(known)]
+        raise ConfigurationError(
+            f"站点没有用户 {'、'.join(unknown)}",
+            f"the site has no user {', '.join(unknown)}",
+            remedy_zh=f"不带站点前缀填写，可用：{'、'.join(listed)}",
+            remedy_en=f"without the site's prefix, one of: {', '.join(listed)}",
+        )
+    access = _operator()
+    if access.secrets is None:
+        raise ConfigurationError(
+            "没有口令目录：这个 Kafka 不用口令，或未设 HUB_KAFKA_SECRETS",
+            "there is no folder of passwords: this Kafka asks for none, or HUB_KAFKA_SECRETS is "
+            "not set",
+            remedy_zh="把 HUB_KAFKA_SECRETS 设为每个用户一个口令文件的目录",
+            remedy_en="name the folder with one password file a user with HUB_KAFKA_SECRETS",
+        )
+    for user in users:
         KafkaUsers(access).rotate(access.of(user))
         click.echo(f"已换新口令 rotated: {user}")
 

@@ -162,6 +162,22 @@ def test_a_resend_of_nothing_is_refused_before_anything_is_sent(typed: str, said
     assert "Remedy: " in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("topics rotate worker.receipt", "站点没有用户 county.worker.receipt"),
+        ("topics rotate worker.receipts", "没有口令目录"),
+        ("slots give --partition 9 --to 1", "站点没有分区 9"),
+    ],
+)
+def test_what_the_operator_mistypes_makes_no_user_and_moves_nothing(typed: str, said: str) -> None:
+    """A mistyped user would be made anew, and called rotated."""
+    words = [*typed.split(), "--site", str(ROOT / "deploy/sites/county")]
+    result = CliRunner(env={"KAFKA_BOOTSTRAP": "127.0.0.1:9"}).invoke(hub, words)
+    assert result.exit_code == EXIT_REFUSED
+    assert said in result.stderr.splitlines()[0]
+
+
 def test_a_password_in_a_connection_string_is_not_shown() -> None:
     """`hub dev status` is pasted into messages."""
     environment = {
