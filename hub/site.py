@@ -293,6 +293,17 @@ class LoadedSite(StrictModel):
         """A path of the site folder; absolute ones stay."""
         return self.folder / relative
 
+    def require_outside(self, folder: Path) -> None:
+        """Raise `ConfigurationError` for a place inside the site folder, which is copied to it."""
+        if folder.resolve().is_relative_to(self.folder.resolve()):
+            raise ConfigurationError(
+                "输出目录在站点目录之内",
+                "the folder to write to lies inside the site folder",
+                remedy_zh="换到站点目录之外",
+                remedy_en="name one outside it",
+                file=str(folder),
+            )
+
     def secret_files(self) -> tuple[Path, ...]:
         """Every file the site calls `…_file`, and those its database sources call so.
 

@@ -58,6 +58,7 @@ def create(
     rebuilt from the ledger. Raises `ConfigurationError` (folder in use), `IntegrityError` (the
     ledger has lost its beginning) and `UnavailableError`.
     """
+    loaded.require_outside(folder)
     take_empty(folder)
     try:
         return _create(loaded, folder, access, dsn, state_folder, tell, basis, with_secrets)

@@ -34,6 +34,7 @@ def command() -> None:
 def render(*, site_folder: Path, folder: Path) -> None:
     """为站点写出部署文件 / Write the deploy files of a site."""
     loaded = load_site(site_folder)
+    loaded.require_outside(folder)
     processes = processes_of(loaded.site)
     if folder.exists() and any(folder.iterdir()):
         raise ConfigurationError(

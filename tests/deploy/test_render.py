@@ -1,5 +1,6 @@
 """`hub deploy`: every process of a site is there once, and nothing of another site."""
 
+import shutil
 from pathlib import Path
 
 import click
@@ -8,7 +9,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.cli import hub
+from hub.cli import EXIT_REFUSED, hub
 from hub.deployment import SINGLE_PORTS, Process, processes_of, rendered
 from hub.errors import ConfigurationError
 from hub.repository import DEPLOY
@@ -28,6 +29,19 @@ def known_workers() -> set[str]:
 def test_every_worker_the_hub_knows_is_deployed() -> None:
     """A worker that is added needs its place in `hub/deployment.py`, or nobody starts it."""
     assert {process.kind for process in processes()} == known_workers()
+
+
+def test_nothing_is_rendered_or_backed_up_into_the_site_folder(tmp_path: Path) -> None:
+    """The site folder is copied: into itself that never ends."""
+    shutil.copy(SITE / "site.yaml", tmp_path)
+    result = CliRunner().invoke(
+        hub, ["deploy", "render", "--site", str(tmp_path), "--to", str(tmp_path / "made")]
+    )
+    assert result.exit_code == EXIT_REFUSED
+    assert "输出目录在站点目录之内" in result.stderr
+    assert not (tmp_path / "made").exists()
+    with pytest.raises(ConfigurationError, match="inside the site folder"):
+        load_site(tmp_path).require_outside(tmp_path / "backup" / "today")
 
 
 @pytest.mark.parametrize("site", [DEMO, load_site(SITE).site], ids=lambda site: site.site)
