@@ -70,13 +70,10 @@ class SnapshotDeclarer:
         courts: dict[str, _Court] = defaultdict(_Court)
         if self._only:
             courts[self._only] = _Court()
-        unplaced = 0
         faulty = False
         for row in rows:
             fault = row.fault or self._note(row, layouts, courts)
-            if fault == _UNPLACED:
-                unplaced += 1
-            elif fault:
+            if fault:
                 faulty = True
                 yield row._replace(fault=fault)
         if faulty:
@@ -86,16 +83,19 @@ class SnapshotDeclarer:
             yield SourceRow(0, 0, (), (), "SNAPSHOT_WITHOUT_DAY")
             return
         for code in sorted(courts):
-            yield from self._statements(code, courts[code], unplaced, day, fingerprint)
+            yield from self._statements(code, courts[code], day, fingerprint)
 
     def _note(self, row: SourceRow, layouts: Layouts, courts: dict[str, _Court]) -> str:
-        """Put one entry with its court; returns what is wrong with the row, if anything."""
+        """Put one entry with its court; returns what is wrong with the row, if anything.
+
+        An entry whose court cannot be read may be anybody's: every court's list would lack it.
+        """
         reading = layouts.layout_of(row.headers).read(row.headers, row.cells)
         if reading.fault:
             return reading.fault
         assessed = assess_credit_code(reading.fields.get(self._court_code, ""))
         if assessed.errors:
-            return _UNPLACED
+            return assessed.errors[0]
         court = courts[assessed.code]
         if name := reading.fields.get("court_name", "").strip():
             court.names.add(name)
@@ -107,7 +107,7 @@ class SnapshotDeclarer:
         return ""
 
     def _statements(
-        self, code: str, court: _Court, unplaced: int, day: str, fingerprint: str
+        self, code: str, court: _Court, day: str, fingerprint: str
     ) -> Iterator[Submission]:
         keys = sorted(court.keys)
         digest = sha256(b"".join(keys)).hexdigest()
@@ -123,16 +123,12 @@ class SnapshotDeclarer:
                 "part": str(part),
                 "parts": str(parts),
                 "entry_count": str(len(keys)),
-                "left_out_count": str(court.left_out + unplaced),
+                "left_out_count": str(court.left_out),
                 "entries_digest": digest,
                 "entries": b"".join(chosen).hex(),
             }
             position = f"{fingerprint[:16]}:0:0"
             yield Submission(kinds.SNAPSHOT, code.encode(), self._contract.encode(fields), position)
-
-
-_UNPLACED: Final = "?"
-"""The entry names no court: it is counted and compared with nothing."""
 
 
 def _day_in(name: str) -> str:

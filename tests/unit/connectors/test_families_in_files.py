@@ -233,6 +233,12 @@ def test_an_empty_list_of_the_only_court_is_declared() -> None:
         (table(in_chinese(kinds.LISTED)), "20260231.csv", "SNAPSHOT_WITHOUT_DAY"),
         (table(in_chinese(kinds.LISTED)) + b'"cut', "20261120.csv", "QUOTES_BROKEN"),
         (b"nothing of the kind\n", "20261120.csv", "HEADER_NOT_FOUND"),
+        (table(in_chinese(kinds.LISTED, court_code="")), "20261120.csv", "CREDIT_CODE_MISSING"),
+        (
+            table(in_chinese(kinds.LISTED, court_code="1.1331E+17")),
+            "20261120.csv",
+            "CREDIT_CODE_LENGTH",
+        ),
     ],
 )
 def test_a_list_that_cannot_be_read_whole_declares_nothing(
