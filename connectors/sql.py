@@ -11,11 +11,11 @@ from typing import Any, Final, NamedTuple
 
 import psycopg
 import sqlalchemy as sa
-from psycopg.types import datetime as psycopg_datetime
 from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError, NoSuchTableError, SQLAlchemyError
 
 from connectors.table_file import TableFile
+from hub.adapters.postgres_values import UTF8, load_as_written
 from hub.errors import HubError, SourceError, UnavailableError
 
 CONNECT_SECONDS: Final = 10
@@ -64,7 +64,9 @@ def make_engine(address: URL, timeout_seconds: int, *, read_only: bool = True) -
     """
     is_postgres = address.get_backend_name() == "postgresql"
     connect: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
-    if not is_postgres:
+    if is_postgres:
+        connect |= UTF8
+    else:
         connect |= {
             "charset": "utf8mb4",
             "read_timeout": timeout_seconds + CONNECT_SECONDS,
@@ -87,9 +89,7 @@ def make_engine(address: URL, timeout_seconds: int, *, read_only: bool = True) -
             cursor.execute(statement)
         cursor.close()
         session.commit()
-        if isinstance(session, psycopg.Connection):
-            for name, loader in _AS_WRITTEN.items():
-                session.adapters.register_loader(name, loader)
+        load_as_written(session, "surrogateescape")
 
     return engine
 
@@ -99,7 +99,6 @@ def _postgres_session(timeout_seconds: int, *, read_only: bool) -> tuple[str, ..
         f"SET SESSION TIME ZONE INTERVAL '{_BEIJING_SESSION}' HOUR TO MINUTE",
         f"SET statement_timeout = {timeout_seconds * 1000}",
         f"SET default_transaction_read_only = {'on' if read_only else 'off'}",
-        "SET client_encoding = 'UTF8'",
     )
 
 
@@ -117,57 +116,6 @@ def _mariadb_session(address: URL, timeout_seconds: int, *, read_only: bool) -> 
     )
 
 
-class _WrittenDate(psycopg_datetime.DateLoader):
-    """A day Python cannot hold (infinity, the year 10000) stays as the server writes it."""
-
-    def load(self, data: Any) -> Any:  # noqa: ANN401 - a driver's signature
-        return _or_text(super().load, data)
-
-
-class _WrittenMoment(psycopg_datetime.TimestampLoader):
-    def load(self, data: Any) -> Any:  # noqa: ANN401 - a driver's signature
-        return _or_text(super().load, data)
-
-
-class _WrittenZonedMoment(psycopg_datetime.TimestamptzLoader):
-    def load(self, data: Any) -> Any:  # noqa: ANN401 - a driver's signature
-        return _or_text(super().load, data)
-
-
-class _WrittenTime(psycopg_datetime.TimeLoader):
-    """24:00 is a time of day to the server, and to no one else."""
-
-    def load(self, data: Any) -> Any:  # noqa: ANN401 - a driver's signature
-        return _or_text(super().load, data)
-
-
-class _WrittenZonedTime(psycopg_datetime.TimetzLoader):
-    def load(self, data: Any) -> Any:  # noqa: ANN401 - a driver's signature
-        return _or_text(super().load, data)
-
-
-class _WrittenInterval(psycopg_datetime.IntervalLoader):
-    def load(self, data: Any) -> Any:  # noqa: ANN401 - a driver's signature
-        return _or_text(super().load, data)
-
-
-_AS_WRITTEN: Final[dict[str, Any]] = {
-    "date": _WrittenDate,
-    "time": _WrittenTime,
-    "timetz": _WrittenZonedTime,
-    "interval": _WrittenInterval,
-    "timestamp": _WrittenMoment,
-    "timestamptz": _WrittenZonedMoment,
-}
-
-
-def _or_text(load: Any, data: Any) -> Any:  # noqa: ANN401 - a driver's signature
-    try:
-        return load(data)
-    except (psycopg.DataError, OverflowError):
-        return bytes(data).decode("utf-8", "replace")
-
-
 @contextmanager
 def translated(where: str) -> Iterator[None]:
     """Turn what the driver raises into `SourceError` (a person) or `UnavailableError` (later)."""
@@ -175,6 +123,8 @@ def translated(where: str) -> Iterator[None]:
         yield
     except NoSuchTableError:
         raise SourceError(_gone(where)) from None
+    except UnicodeError:  # of a key that was read from SQL_ASCII, to be asked for again
+        raise SourceError(_no_text(where)) from None
     except DBAPIError as error:
         raise _meaning(where, error) from None
     except SQLAlchemyError as error:
@@ -219,6 +169,15 @@ def _unfit(where: str, code: str) -> str:
         "处理办法：结果表按 docs/database-sources.md 的 DDL 加宽；视图由部门修正后重新启动\n"
         "Remedy: widen the result table as in the DDL; a view is for the department to mend; then "
         "start again"
+    )
+
+
+def _no_text(where: str) -> str:
+    return (
+        f"表 {where} 的主键中有无法识别的编码，不能据此继续读取\n"
+        f"a key of {where} is in an unknown encoding: rows cannot be read on from it\n"
+        "处理办法：在来源文件中换用数字主键，或请部门把该列转为UTF-8\n"
+        "Remedy: name a key of numbers, or ask the department to turn the column into UTF-8"
     )
 
 

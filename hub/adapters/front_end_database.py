@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.pool import NullPool
 
+from hub.adapters.postgres_values import UTF8, load_as_written
 from hub.engine.courier_requests import Landed
 from hub.errors import ConfigurationError
 from hub.targets.database import (
@@ -222,13 +223,16 @@ class DatabasePlatform:
         if address.get_backend_name() == "mariadb":
             bounds |= {"read_timeout": half, "write_timeout": half, "program_name": _NAME}
         else:
-            bounds |= {"application_name": _NAME}
+            bounds |= {"application_name": _NAME, **UTF8}
         self._engine = sa.create_engine(
             address,
             poolclass=NullPool,
             isolation_level="READ COMMITTED",
             hide_parameters=True,
             connect_args=bounds,
+        )
+        sa.event.listen(
+            self._engine, "connect", lambda session, _record: load_as_written(session, "replace")
         )
         self._layout: _Layout | None = None
         self._reading = threading.Lock()
@@ -449,15 +453,17 @@ class DatabasePlatform:
             number = table.c["receipt_id"]
             while True:
                 if start is None:
-                    query = sa.select(*_receipt_columns(table)).order_by(number.desc()).limit(1)
+                    query = sa.select(*_receipt_columns(table)).where(number.is_not(None))
+                    query = query.order_by(number.desc()).limit(1)
                 else:
                     query = sa.select(*_receipt_columns(table)).where(number > start)
                     query = query.order_by(number).limit(_RECEIPTS_AT_ONCE)
                 rows = connection.execute(query).all()
                 _gather(found, rows)
-                if start is None or len(rows) < _RECEIPTS_AT_ONCE:
+                last = _number(rows[-1][0]) if rows else 0
+                if start is None or len(rows) < _RECEIPTS_AT_ONCE or last <= start:
                     break
-                start = int(rows[-1][0])
+                start = last
             connection.rollback()
         except (sa.exc.DBAPIError, _LayoutError) as error:
             self._failed(session, error, "before")
@@ -598,13 +604,14 @@ def _put_statements(table: sa.Table, *, is_postgres: bool) -> tuple[sa.Insert | 
 
 
 def _is_older(there: sa.ColumnCollection[str, Any], here: Mapping[str, Any]) -> Any:  # noqa: ANN401  (a condition of SQLAlchemy's)
-    """Whether the row there gives way to the one here."""
+    """Whether the row there gives way to the one here; one without a version always does."""
+    version = sa.func.coalesce(there["version"], sa.literal_column("-1"))
     return sa.or_(
-        there["version"] < here["version"],
+        version < here["version"],
         sa.and_(
-            there["version"] == here["version"],
-            there["send_order"] <= here["send_order"],
-            there["delivery_id"] != here["delivery_id"],
+            version == here["version"],
+            sa.func.coalesce(there["send_order"], sa.literal_column("-1")) <= here["send_order"],
+            sa.func.coalesce(there["delivery_id"], sa.literal_column("''")) != here["delivery_id"],
         ),
     )
 
@@ -647,7 +654,7 @@ def _standings(
         for row in connection.execute(query.where(table.c["record_key"].in_(wanted))):
             record, delivery, version, order, digest = row
             records[_text(record)] = RowStanding(
-                _text(delivery), int(version), int(order), _text(digest)
+                _text(delivery), _number(version), _number(order), _text(digest)
             )
     return {one.delivery: records.get(one.record) for one in ones}
 
@@ -670,7 +677,7 @@ def _receipts_about(
 def _gather(found: dict[str, tuple[ReceiptRow, ...]], rows: Sequence[Any]) -> None:
     for number, delivery, stage, digest, code, message, at in rows:
         receipt = ReceiptRow(
-            int(number), _text(stage), _text(digest), _text(code), _text(message), moment_of(at)
+            _number(number), _text(stage), _text(digest), _text(code), _text(message), moment_of(at)
         )
         name = _text(delivery)
         found[name] = (*found.get(name, ()), receipt)
@@ -680,6 +687,14 @@ def _names_another(
     row: RowStanding | None, asked: Expected, receipts: dict[str, tuple[ReceiptRow, ...]]
 ) -> bool:
     return row is not None and row.delivery != asked.delivery and row.delivery in receipts
+
+
+def _number(told: Any) -> int:  # noqa: ANN401  (a column of the platform's)
+    """What the hub, or the platform, wrote as a number; 0 where it is none any more."""
+    try:
+        return int(told)
+    except (TypeError, ValueError, OverflowError):
+        return 0
 
 
 def _text(told: object) -> str:

@@ -5,10 +5,12 @@ One conformance suite for both; what only one of them can do wrong follows.
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,7 @@ from hub.targets.delivery import (
     delivery_id,
     digest_of,
 )
+from tests.conftest import PostgresPart
 from tests.driver.rows import COMPANY
 from tests.platforms import nation
 from tests.platforms.platform_book import Clock
@@ -96,6 +99,26 @@ class Place:
             client.close()
         self.job.close()
         self.engine.dispose()
+
+
+@contextmanager
+def new_place(server: PostgresPart, encoding: str) -> Iterator[Place]:
+    """A place in a PostgreSQL database of this encoding."""
+    name = f"t{uuid.uuid4().hex[:10]}"
+    with psycopg.connect(server.dsn, autocommit=True) as session:
+        session.execute(
+            f"CREATE DATABASE {name} ENCODING '{encoding}' LOCALE_PROVIDER libc"
+            " LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0".encode()
+        )
+    admin = (
+        sa.make_url(server.dsn).set(database=name).update_query_dict({"client_encoding": "utf8"})
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        made = Place(admin.render_as_string(hide_password=False), Path(folder))
+        try:
+            yield made
+        finally:
+            made.close()
 
 
 @pytest.fixture(params=DIALECTS)
@@ -494,3 +517,87 @@ def test_replies_are_values() -> None:
     """What the tests above take for granted."""
     assert Found(None) == Found(None)
     assert Failed("before", "40001") != Failed("commit", "40001")
+
+
+@pytest.mark.parametrize("told", ["infinity", "20000-01-01"])
+def test_a_time_beyond_the_calendar_hides_no_other_receipt(
+    postgres: PostgresPart, told: str
+) -> None:
+    """PostgreSQL holds such times, Python does not: that receipt proves nothing, no more."""
+    with new_place(postgres, "UTF8") as place:
+        client = place.client()
+        odd, good = delivery(1), delivery(2)
+        send(client, odd, good)
+        insert = "INSERT INTO jh_receipt (delivery_id, stage, digest, platform_at) VALUES "
+        place.run(f"{insert} ('{odd.delivery}', 'published', '{odd.digest}', '{told}')")
+        verdicts: list[Verdict] = []
+
+        def is_accepted() -> bool:
+            place.run(f"{insert} ('{good.delivery}', 'published', '{good.digest}', now())")
+            told = [one.reply for one in client.collect() if one.delivery == good.delivery]
+            verdicts.extend(LANGUAGE.judge_ask(reply, expectation(good)) for reply in told)
+            return any(isinstance(one, Accepted) for one in verdicts)
+
+        until(is_accepted)
+        assert isinstance(ask(client, good), Accepted)
+        assert ask(client, odd) == Delivered()
+
+
+@pytest.mark.parametrize("encoding", ["EUC_CN", "SQL_ASCII"])
+def test_a_database_in_another_encoding_is_written_to(
+    postgres: PostgresPart, encoding: str
+) -> None:
+    """What EUC_CN cannot hold is one row's trouble; what SQL_ASCII holds may be no text at all."""
+    with new_place(postgres, encoding) as place:
+        client = place.client()
+        plain, rare = delivery(1), delivery(2)
+        plain.fields["BZ"] = "无"
+        verdicts = send(client, plain, rare)
+        assert verdicts[plain.delivery] == Delivered()
+        fits = encoding == "SQL_ASCII"
+        assert isinstance(verdicts[rare.delivery], Delivered if fits else Retry)
+        message = "E'\\xd5\\xc5'" if fits else "'无'"
+        place.run(
+            "INSERT INTO jh_receipt (delivery_id, stage, code, message, platform_at)"
+            f" VALUES ('{plain.delivery}', 'refused', '1001', {message}, now())"
+        )
+        assert isinstance(ask(client, plain), Refused)
+
+
+def test_a_row_somebody_emptied_is_written_again(place: Place) -> None:
+    """Control columns without a value are older than every version, and end nobody's thread."""
+    client = place.client()
+    row = delivery()
+    assert send_one(client, row) == Delivered()
+    nullable = "xzxk_fr ALTER COLUMN {0} DROP NOT NULL", "xzxk_fr MODIFY {0} {1} NULL"
+    for name, kind in (("version", "INTEGER"), ("send_order", "BIGINT"), ("delivery_id", "TEXT")):
+        change = nullable[place.engine.dialect.name != "postgresql"].format(name, kind)
+        place.run(f"ALTER TABLE {change}")
+        place.run(f"UPDATE xzxk_fr SET {name} = NULL")
+    assert ask(client, row) == NeverSeen()
+    assert send_one(client, row) == Delivered()
+    assert ask(client, row) == Delivered()
+    (there,) = place.rows()
+    assert (there["version"], there["delivery_id"]) == (1, row.delivery)
+
+
+def test_a_receipt_without_a_number_is_passed_over(postgres: PostgresPart) -> None:
+    """The number is the platform's to give; one row without it stops no other."""
+    with new_place(postgres, "UTF8") as place:
+        place.run("ALTER TABLE jh_receipt DROP CONSTRAINT jh_receipt_pkey")
+        place.run("ALTER TABLE jh_receipt ALTER COLUMN receipt_id DROP IDENTITY IF EXISTS")
+        place.run("ALTER TABLE jh_receipt ALTER COLUMN receipt_id DROP NOT NULL")
+        place.run(
+            "INSERT INTO jh_receipt (receipt_id, delivery_id, stage, platform_at)"
+            " VALUES (NULL, 'nobody', 'published', now())"
+        )
+        client = place.client()
+        row = delivery()
+        assert send_one(client, row) == Delivered()
+        time.sleep(0.5)
+        for number in ("NULL", "7"):
+            place.run(
+                "INSERT INTO jh_receipt (receipt_id, delivery_id, stage, digest, platform_at)"
+                f" VALUES ({number}, '{row.delivery}', 'published', '{row.digest}', now())"
+            )
+        assert isinstance(ask(client, row), Accepted)

@@ -6,12 +6,15 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from connectors.submission import Submission
 from hub.errors import SourceError
+from tests.conftest import PostgresPart
 from tests.unit.connectors.databases import (
     Server,
     TablePlace,
@@ -241,6 +244,37 @@ def test_a_row_without_a_key_stops_the_source(tmp_path: Path, server: Server) ->
         server.execute(f"UPDATE {place.table} SET no = '许6号' WHERE id = 6")
         place.drain()
         assert len(place.submissions) == 6
+
+
+def test_text_the_server_cannot_decode_makes_a_row_an_unreadable_one(
+    tmp_path: Path, postgres: PostgresPart
+) -> None:
+    """Under SQL_ASCII a column holds whatever was written: one row in GBK stops no other."""
+    name = f"t{uuid4().hex[:10]}"
+    with psycopg.connect(postgres.dsn, autocommit=True) as session:
+        session.execute(
+            f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc"
+            " LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0".encode()
+        )
+    plain = sa.make_url(postgres.dsn).set(database=name)
+    url = plain._replace(password=None).render_as_string()
+    own = plain.update_query_dict({"client_encoding": "utf8"}).render_as_string(hide_password=False)
+    server = Server(own)
+    with closing(TablePlace(tmp_path, server, url=url)) as place:
+        for number in range(1, 5):
+            place.put(number, server.now() - minutes(5))
+        server.execute(rf"UPDATE {place.table} SET who = E'\xd6\xdb\xc9\xbd' WHERE id = 2")
+        place.drain()
+        kinds = [header(each, "ce_type") for each in place.submissions]
+        assert kinds.count("row.unreadable.v1") == 1
+        assert len(kinds) == 4
+    (other := tmp_path / "other").mkdir()
+    with closing(TablePlace(other, server, url=url, key="who")) as odd:
+        for number in range(1, 5):
+            odd.put(number, server.now() - minutes(5), who=f"{number}")
+        server.execute(rf"UPDATE {odd.table} SET who = E'\xd6\xdb' WHERE id = 3")
+        with pytest.raises(SourceError, match="无法识别的编码"):
+            odd.drain()
 
 
 def test_stamps_at_the_beginning_of_time_are_stamps(place: TablePlace) -> None:
