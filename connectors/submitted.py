@@ -5,8 +5,9 @@ SQLite, with its position. Thrown away, it is read again. It answers whether a r
 new, whether it was ever submitted, and, once a day, which submitted rows the table has no more.
 """
 
+import logging
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -28,6 +29,8 @@ CREATE TABLE IF NOT EXISTS met (
 """
 _LONGEST_NUMBER: Final = 18
 
+_log = logging.getLogger("hub.connector")
+
 
 class SubmittedRow(NamedTuple):
     """The last submission of a row: what it said, its number, the sealed key."""
@@ -48,19 +51,41 @@ class SubmittedBook:
         self._stream = stream.encode()
         self._places = [(topic, partition) for partition in range(partitions)]
         self._reader = reader
+        self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        # A power cut may take back the last pages: they are read from the topic again.
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.executescript(_SCHEMA)
+        try:
+            self._connection = self._opened()
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise
+            self._connection = self._begun_anew()
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            # A power cut may take back the last pages: they are read from the topic again.
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.executescript(_SCHEMA)
+        except sqlite3.DatabaseError:
+            connection.close()
+            raise
+        return connection
+
+    def _begun_anew(self) -> sqlite3.Connection:
+        """Throw a damaged book away: everything in it stands in the topic."""
+        _log.warning("报送簿已损坏，从主题重建 / the book of submitted rows is damaged: made anew")
+        for ending in ("", "-wal", "-shm"):
+            Path(f"{self._path}{ending}").unlink(missing_ok=True)
+        return self._opened()
 
     def catch_up(self) -> None:
         """Read the topic to its end. Raises `UnavailableError` (broker, disk).
 
         A topic that is shorter than the book's position is another one: the book begins anew.
         """
-        known = dict(self._connection.execute("SELECT partition, next FROM positions"))
+        with self._guarded() as connection:
+            known = dict(connection.execute("SELECT partition, next FROM positions"))
         bounds = self._reader.bounds(self._places)
         if any(known.get(place[1], 0) > bounds[place][1] for place in self._places):
             with self._writing() as connection:
@@ -110,12 +135,13 @@ class SubmittedBook:
     def contents(self, rows: Iterable[str]) -> dict[str, str]:
         """Return what each of these rows said when it was last submitted."""
         found: dict[str, str] = {}
-        for row in rows:
-            answer = self._connection.execute(
-                "SELECT content FROM rows WHERE row = ?", (row,)
-            ).fetchone()
-            if answer is not None:
-                found[row] = answer[0]
+        with self._guarded() as connection:
+            for row in rows:
+                answer = connection.execute(
+                    "SELECT content FROM rows WHERE row = ?", (row,)
+                ).fetchone()
+                if answer is not None:
+                    found[row] = answer[0]
         return found
 
     def begin_comparison(self) -> None:
@@ -141,7 +167,12 @@ class SubmittedBook:
 
         A withdrawn row may be gone; where rows are cleared away on purpose, any may be.
         """
-        execute = self._connection.execute
+        with self._guarded() as connection:
+            return self._compared(connection.execute, up_to, keeps_rows=keeps_rows)
+
+    def _compared(
+        self, execute: Callable[..., sqlite3.Cursor], up_to: int, *, keeps_rows: bool
+    ) -> Compared:
         table, hub = Digest(), Digest()
         for row, content in execute("SELECT row, content FROM met ORDER BY row"):
             table.add(row, content)
@@ -174,15 +205,35 @@ class SubmittedBook:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction. Raises `UnavailableError` when the disk is full or gone."""
-        connection = self._connection
+        """One transaction; see `_guarded`."""
+        with self._guarded() as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+            except sqlite3.DatabaseError as error:
+                if connection.in_transaction and not _is_damage(error):
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _guarded(self) -> Iterator[sqlite3.Connection]:
+        """Raises `UnavailableError`: the disk is full or gone, or the book is empty from now on."""
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            yield self._connection
+        except sqlite3.DatabaseError as error:
+            if _is_damage(error):
+                self._connection.close()
+                self._connection = self._begun_anew()
+            elif not isinstance(error, sqlite3.OperationalError):
+                raise
             raise UnavailableError(
-                f"无法写入报送簿：{error}\nthe book of submitted rows cannot be written: {error}"
+                f"无法读写报送簿：{error}\n"
+                f"the book of submitted rows cannot be read or written: {error}"
             ) from error
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Whether the file is no book any more: a disk's fault, another's hand, a power cut."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -286,6 +286,25 @@ def test_stamps_at_the_beginning_of_time_are_stamps(place: TablePlace) -> None:
     assert place.submitted_keys == [1, 2]
 
 
+@pytest.mark.parametrize("kept", [0, 4096])
+def test_a_damaged_book_is_made_anew_from_the_topic(
+    tmp_path: Path, postgres: PostgresPart, kept: int
+) -> None:
+    """No file at all, or one whose first page alone is whole: nothing is submitted twice."""
+    with closing(TablePlace(tmp_path, Server(postgres.dsn))) as place:
+        for number in range(1, 9):
+            place.put(number, place.server.now() - minutes(5 * number))
+        place.drain()
+        place.close()
+        (book,) = tmp_path.rglob("submitted.sqlite")
+        content = book.read_bytes()
+        book.write_bytes(content[:kept] + b"\x5a" * (len(content) - kept))
+        place.put(9, place.server.now())
+        rounds = iter(range(30))
+        place.agent()[0].run(stop=lambda: next(rounds, None) is None)
+        assert place.submitted_keys == [8, 7, 6, 5, 4, 3, 2, 1, 9]
+
+
 @contextmanager
 def _connections_break(place: TablePlace, every: int) -> Iterator[list[str]]:
     """End the connection under every so manieth page, between its statement and its answer."""
