@@ -280,11 +280,8 @@ class Agent:
         Starting from an older position would give old numbers to new rows, and the registrar
         would take those rows for repetitions.
         """
-        try:
-            known = int(json.loads(self._mark.read_text(encoding="utf-8"))["sequence"])
-        except FileNotFoundError:
-            return
-        if self._sequence < known:
+        known = read_whole(self._mark).get("sequence", 0)
+        if isinstance(known, int) and self._sequence < known:
             raise SourceError(
                 f"游标主题 {self._route.cursors_topic} 丢失或被重置："
                 f"本机已提交到第{known}条，主题只记得第{self._sequence}条\n"
@@ -345,6 +342,23 @@ def write_whole(path: Path, text: str) -> None:
             f"无法写入 {path.parent}：{error.strerror}；腾出空间或恢复磁盘后自动继续\n"
             f"cannot write to {path.parent}: {error.strerror}; goes on by itself once it can"
         ) from error
+
+
+def read_whole(path: Path) -> dict[str, object]:
+    """Read a small file of a worker's own; empty when it is not there, or a power cut left none.
+
+    What stands in such a file is in Kafka, too: a lost one costs work, not correctness.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        _log.warning("本机记录已损坏，视为不存在 / a file of our own is damaged: taken as lost")
+        return {}
+    return found
 
 
 def _number(entry: Mapping[str, object], key: str) -> int:

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from connectors.agent import write_whole
+from connectors.agent import read_whole, write_whole
 from connectors.cell_text import BEIJING
 from connectors.sql import named_table, translated
 from connectors.table_rows import RowKeys, read_position
@@ -176,6 +176,11 @@ class ResultTableWriter:
         self._engine.dispose()
 
 
+def _offset(known: Mapping[str, object], partition: int) -> int:
+    offset = known.get(str(partition), 0)
+    return offset if isinstance(offset, int) else 0
+
+
 def _cut(values: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value[: _LONGEST[name]] if name in _LONGEST and isinstance(value, str) else value
@@ -222,13 +227,10 @@ class ResultFollower:
 
     def start(self) -> None:
         """Take up the position; what the topic no longer keeps is passed over."""
-        try:
-            known = json.loads(self._file.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            known = {}
+        known = read_whole(self._file)
         bounds = self._reader.bounds(self._places)
         self._positions = {
-            place[1]: min(max(int(known.get(str(place[1]), 0)), bounds[place][0]), bounds[place][1])
+            place[1]: min(max(_offset(known, place[1]), bounds[place][0]), bounds[place][1])
             for place in self._places
         }
         self._reader.assign({place: self._positions[place[1]] for place in self._places})

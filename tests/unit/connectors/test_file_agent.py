@@ -288,6 +288,16 @@ def test_a_lost_state_folder_changes_nothing(place: Place) -> None:
     assert ids(place.submissions) == [1, 2]
 
 
+@pytest.mark.parametrize("damaged", ["", "\x00" * 16, "[]", '{"sequence": null}'])
+def test_a_damaged_mark_is_a_lost_one(place: Place, damaged: str) -> None:
+    """A power cut may leave an empty file: the topic says how far the source was read."""
+    place.put("licences/a.csv", rows(2))
+    place.drain(place.agent()[0])
+    (place.folder / "state" / "committed.json").write_text(damaged, encoding="utf-8")
+    place.drain(place.agent()[0])
+    assert ids(place.submissions) == [1, 2]
+
+
 def test_the_results_folder_learns_which_file_a_fingerprint_is(place: Place) -> None:
     """The receipts follower finds name and path by fingerprint and number in the stream."""
     place.put("licences/a.csv", rows(2))

@@ -131,6 +131,9 @@ def test_written_again_from_the_start_nothing_changes(desk: Desk, tmp_path: Path
     )
     (tmp_path / "results.json").unlink()
     assert desk.follow() == first
+    for damaged in ("", "[1]", '{"0": "x"}', "\ud800"):
+        (tmp_path / "results.json").write_text(damaged, "utf-8", "surrogatepass")
+        assert desk.follow() == first
     assert {row[6] for row in first} == {"city published"}
 
 
