@@ -25,7 +25,7 @@ from connectors.sql import After, Order, RawRow, Standing
 from connectors.submission import WITHDRAWALS, Submission
 from connectors.submitted import SubmittedRow
 from connectors.table_file import TableFile
-from connectors.table_rows import TableRows, read_position, row_of
+from connectors.table_rows import ReadRow, TableRows, read_position, row_of
 from hub.errors import SourceError
 
 MARK: Final = "mark"
@@ -359,7 +359,7 @@ class DatabaseSource:
 
     def _news(self, current: _Pass, page: list[RawRow], sequence: int) -> Intent | None:
         """Return what the page says that is new; None when nothing is. Moves the pass on."""
-        read = [self._rows.read(raw) for raw in page]
+        read = self._read(page)
         book = self._submitted.contents(
             each.mark.row for each in read if each.mark.row not in self._window
         )
@@ -479,8 +479,22 @@ class DatabaseSource:
                 read.mark.content,
                 raw.order is None or not self._is_behind(raw.order, self._high),
             )
-            for raw, read in ((raw, self._rows.read(raw)) for raw in page)
+            for raw, read in zip(page, self._read(page), strict=True)
         )
+
+    def _read(self, page: list[RawRow]) -> list[ReadRow]:
+        """Return the rows as texts. Two of one key would be one row that changes in every pass."""
+        read = [self._rows.read(raw) for raw in page]
+        if len({each.mark.row for each in read}) < len(read):
+            columns = "、".join(self._described.key)
+            raise SourceError(
+                f"表 {self._described.table} 中有主键相同的行：{columns}\n"
+                f"{self._described.table} has several rows of one key: {columns}\n"
+                "处理办法：在来源文件的 key 中写明唯一的列（可为多列），或请部门去除重复行\n"
+                "Remedy: name columns that are unique together as the key, or ask the department "
+                "to remove the double rows"
+            )
+        return read
 
     def _state(self, reconciler: Reconciler, current: _Comparison, sequence: int) -> Batch:
         """End the comparison: the statement is the next intent."""

@@ -246,6 +246,18 @@ def test_a_row_without_a_key_stops_the_source(tmp_path: Path, server: Server) ->
         assert len(place.submissions) == 6
 
 
+def test_two_rows_of_one_key_stop_the_source(tmp_path: Path, server: Server) -> None:
+    """Each pass would take them for one row that has changed, and submit it for ever."""
+    with closing(TablePlace(tmp_path, server, key="no")) as place:
+        place.put(1, server.now() - minutes(1), no="许1号", who="甲")
+        place.put(2, server.now() - minutes(1), no="许1号", who="乙")
+        with pytest.raises(SourceError, match="主键相同"):
+            place.drain()
+        place.put(2, server.now() - minutes(1), no="许2号", who="乙")
+        place.drain()
+        assert len(place.submissions) == 2
+
+
 def test_text_the_server_cannot_decode_makes_a_row_an_unreadable_one(
     tmp_path: Path, postgres: PostgresPart
 ) -> None:
