@@ -106,11 +106,11 @@ def unfit_column(delivery: Delivery, layout: Layout) -> str | None:
     """Name the first column whose text the layout cannot carry unchanged; None when all can.
 
     XML 1.0 has no way to write U+FFFE: left out or replaced, the digest would be wrong. CSV takes
-    everything.
+    everything, and a withdrawal always goes out: no digest is taken of its reason.
     """
     if layout == "csv":
         return None
-    for name, text in (*delivery.fields.items(), ("reason", delivery.reason)):
+    for name, text in delivery.fields.items():
         if _NOT_XML.search(text) or not _XML_NAME.fullmatch(name):
             return name
     return None
@@ -193,7 +193,8 @@ def _xml_row(delivery: Delivery, is_repeat: bool) -> str:  # noqa: FBT001 - a Fi
         f' repeat="{"yes" if is_repeat else "no"}">'
     )
     if delivery.action == "withdraw":
-        return f"{marks}{_element('reason', delivery.reason)}</row>"
+        reason = _NOT_XML.sub("\ufffd", delivery.reason)
+        return f"{marks}{_element('reason', reason)}</row>"
     fields = "".join(_element(*field) for field in delivery.fields.items())
     return f"{marks}<fields>{fields}</fields></row>"
 

@@ -154,6 +154,15 @@ def test_a_text_xml_cannot_write_is_named_and_csv_takes_it() -> None:
     assert unfit_column(delivery_of({"1X": "a"}), "xml") == "1X"
 
 
+def test_no_character_of_its_reason_holds_a_withdrawal_back() -> None:
+    """Refused, the record would be shown for ever; no digest is taken of the reason."""
+    row = FiledRow(delivery_of({}, action="withdraw", reason="错\ufffe误\x00"))
+    assert unfit_column(row.delivery, "xml") is None
+    content = render_file(name_of("xml"), HEADING, [row])
+    assert "<reason>错\ufffd误\ufffd</reason>" in content.decode()
+    assert validity(content) == (0, "")
+
+
 @given(files())
 def test_a_manifest_states_count_size_digest_and_the_file_before(
     drawn: tuple[FileName, list[FiledRow]],
