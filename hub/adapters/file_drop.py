@@ -68,6 +68,8 @@ RESULTS: Final = ("written", "taken", "refused", "put_again")
 _SAYABLE: Final = re.compile(
     r"[0-9A-Z]{6}_[0-9]{8}_[0-9]{5}\.(xml|csv)(\.[0-9]{1,6})?(\.ack\.json)?", re.ASCII
 )
+_DELIVERY: Final = re.compile("[0-9a-f]{32}")
+_DIGEST: Final = re.compile("[0-9a-f]{64}")
 REMEMBERED_SECONDS: Final = 30 * 86_400.0
 """How long the rows of a finished file are remembered."""
 _PRUNE_SECONDS: Final = 3_600.0
@@ -191,9 +193,9 @@ class FileWork:
         """Take up a file of which only the platform's answers are left."""
         told = [row for ack in acks for row in ack.rows]
         rows = {
-            row["delivery"]: digest if isinstance(digest := row.get("digest"), str) else ""
+            row["delivery"]: digest if _DIGEST.fullmatch(digest := str(row.get("digest"))) else ""
             for row in told
-            if isinstance(row.get("delivery"), str)
+            if _DELIVERY.fullmatch(str(row.get("delivery")))
         }
         is_withdrawal = any(row.get("stage") == "withdrawn" for row in told)
         action: Action = "withdraw" if is_withdrawal else "publish"
@@ -315,7 +317,8 @@ class FileWork:
                 self._book.add_ack(text)
             self._read.add(text)
             self._faults.reached("after_file_ack")
-            if ack.code == NAME_TAKEN:
+            entry = self._book.file(ack.file)
+            if entry is not None and entry.state == "void":
                 self._folder.remove(ack.file)
         gone = self._read - set(names)
         if gone:
@@ -350,7 +353,8 @@ class FileWork:
             self._problem("file_refused", str(ack.file), ack.at)
             self.counts["refused"] += 1
             if ack.code == NAME_TAKEN:
-                self._book.void(ack.file, ack.last)
+                is_ours = ack.last is not None and ack.last.series == ack.file.series
+                self._book.void(ack.file, ack.last if is_ours else None)
                 self._book.begin(is_whole=False)
             else:
                 self._missing_since.setdefault(ack.file, self._seconds())

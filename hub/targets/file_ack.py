@@ -9,6 +9,7 @@ Several may speak of one file: taken over first, published later. A row of one i
 what was sent by `read_receipt`, like every other receipt.
 """
 
+import re
 from typing import Final, Literal, NamedTuple
 
 from hub.targets.delivery import read_json, read_moment
@@ -19,6 +20,7 @@ ENDING: Final = ".ack.json"
 NAME_TAKEN: Final = "NAME_TAKEN"
 """A whole file is refused with this code when its name was used before for other content."""
 _LONGEST_TEXT: Final = 200
+_DIGEST: Final = re.compile("[0-9a-f]{64}")
 
 
 class Acknowledgement(NamedTuple):
@@ -47,7 +49,9 @@ def read_acknowledgement(value: bytes) -> Acknowledgement | None:
     file, moment = _name(told.get("file")), read_moment(told.get("at"))
     digest, status = told.get("sha256"), told.get("status")
     missing, rows = told.get("missing", []), told.get("rows", [])
-    if not isinstance(missing, list) or not isinstance(rows, list) or not isinstance(digest, str):
+    if not isinstance(missing, list) or not isinstance(rows, list):
+        return None
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
         return None
     named = [_name(one) for one in missing]
     if file is None or moment is None or status not in ("taken", "refused") or None in named:

@@ -287,6 +287,41 @@ def test_book_and_folder_lost_the_platform_says_where_numbers_go_on(place: Place
     assert place.book.verdicts("undeclared repeat") == 0
 
 
+def test_a_refusal_that_is_not_believed_removes_nothing(place: Place) -> None:
+    """Of another digest, or beside `taken`: the file stays for who has not taken it yet."""
+    place.work.file([licence(1)])
+    first = named(place, 1)
+    place.acknowledge(first, status="refused", code="NAME_TAKEN", sha256="0" * 64)
+    place.look()
+    assert (place.out / first).exists()
+    place.acknowledge(first, code="NAME_TAKEN", last="001505_20261103_00007.xml")
+    place.work.look()
+    assert (place.out / first).exists()
+
+
+def test_a_name_taken_moves_no_other_series(place: Place) -> None:
+    """A `last` of another series says nothing of this one, and leaves that one without a gap."""
+    place.work.file([licence(1)])
+    place.acknowledge(
+        named(place, 1), status="refused", code="NAME_TAKEN", last="001505_20261103_00007.xml"
+    )
+    place.look()
+    made = licence(2, kind="commitment.made.v1")
+    assert place.work.file([made]) == [
+        (made.delivery, Filed(f"001505_20261103_00001.{place.layout}"))
+    ]
+
+
+def test_a_new_book_reads_past_an_answer_that_cannot_be_noted(place: Place) -> None:
+    """JSON can say half a character; a courier that lost its book starts all the same."""
+    place.work.file([licence(1)])
+    place.acknowledge(named(place, 1), rows=[{"delivery": "\ud800", "digest": "\ud800"}])
+    for path in place.out.glob("0*"):
+        path.unlink()
+    place.start(lose_book=True)
+    assert place.work.file([licence(1)]) == [(licence(1).delivery, Filed(named(place, 2)))]
+
+
 def test_a_book_out_of_a_backup_takes_up_what_came_after_it(place: Place) -> None:
     """It is older than the folder: no number is used again, and rows may be repeats from now on."""
     place.work.file([licence(1)])
