@@ -140,6 +140,14 @@ CREATE TEMPORARY TABLE IF NOT EXISTS touched (record_key bytea PRIMARY KEY) ON C
 """
 
 
+_PRUNE: Final = (
+    "DELETE FROM snapshots s WHERE court_code = ANY(%s) AND snapshot_on < ("
+    " SELECT max(snapshot_on) FROM snapshots n WHERE n.court_code = s.court_code) - 31"
+)
+"""A list is a state: the last few count, and a court's lists of a year are 200 MB. The ledger
+keeps them all."""
+
+
 class Position(NamedTuple):
     """How far one ledger partition has been read."""
 
@@ -357,6 +365,7 @@ class Tables:
                 )
                 lists = [row for row in batch.snapshots.values() if row is not None]
                 _copy(cursor, "snapshots", SnapshotRow._fields, lists)
+                cursor.execute(_PRUNE, (sorted({row.court_code for row in lists}),))
                 _add_up(cursor, batch)
                 self._reached("before_commit")
         except UNANSWERED as error:
