@@ -53,6 +53,8 @@ PROBLEMS: Final[dict[str, str]] = {
     "overwritten": "文件被他人改写 / somebody else wrote to the file",
     "foreign_file": "目录中有不属于本系统的文件 / a file that is not ours lies in the folder",
     "name_occupied": "下一个文件名已被占用 / the next file's name is taken by a file not ours",
+    "kind_without_code": "site.yaml 的 drop.tables 缺少该种类，整个目标暂停"
+    " / drop.tables in site.yaml lacks a kind; the target rests",
     "file_refused": "平台退回整个文件 / the platform refused the file as a whole",
     "unknown_file": "回执所指文件从未写出 / acknowledged a file that was never written",
     "other_digest": "回执的摘要与文件不符 / acknowledged with another file's digest",
@@ -216,6 +218,10 @@ class FileWork:
             known = self.ask(row.delivery)
             if not isinstance(known, Unfiled):
                 replies.append((row.delivery, known))
+            elif row.kind not in self._settings.tables:
+                # taken off the list, and what it holds is still to be withdrawn
+                self._problem("kind_without_code", row.kind)
+                replies.append((row.delivery, Failed(f"no table code for {row.kind}")))
             elif (column := unfit_column(row, self._settings.layout)) is not None:
                 replies.append((row.delivery, Unfit(column)))
             else:

@@ -287,6 +287,15 @@ def test_book_and_folder_lost_the_platform_says_where_numbers_go_on(place: Place
     assert place.book.verdicts("undeclared repeat") == 0
 
 
+def test_a_kind_without_a_code_rests_the_target_and_is_named(place: Place) -> None:
+    """Taken off `drop.tables`, what was shown is still to be withdrawn: said, and not died of."""
+    down = licence(1, version=2, action="withdraw", kind="penalty.imposed.v1")
+    good = licence(2)
+    (first, second) = place.work.file([down, good])
+    assert (first[0], type(first[1]), second[1]) == (down.delivery, Failed, Filed(named(place, 1)))
+    assert place.problems() == {"kind_without_code": 1}
+
+
 def test_a_refusal_that_is_not_believed_removes_nothing(place: Place) -> None:
     """Of another digest, or beside `taken`: the file stays for who has not taken it yet."""
     place.work.file([licence(1)])
