@@ -27,6 +27,7 @@ from hub.typed_yaml import StrictModel, read_typed
 
 _BEIJING: Final = timezone(timedelta(hours=8))
 _DIGITS_OF_SECONDS: Final = range(9, 12)
+_MOST_DIGITS: Final = 18
 SOURCE_VERSION: Final = "source_version"
 """A pseudo field: the source's own update order, sent as the header `hub_source_version`."""
 
@@ -150,7 +151,8 @@ def _day(text: str, style: DateStyle) -> str:
         if len(parts) == 3 and len(parts[2]) == 4 and all(p.isdecimal() for p in parts):  # noqa: PLR2004 - month, day, four-digit year
             return f"{parts[2]}-{parts[0]:0>2}-{parts[1]:0>2}"
         return text
-    if style is DateStyle.AS_WRITTEN or not (stripped.isascii() and stripped.isdigit()):
+    is_number = len(stripped) <= _MOST_DIGITS and stripped.isascii() and stripped.isdigit()
+    if style is DateStyle.AS_WRITTEN or not is_number:
         return text
     seconds = int(stripped) // (1000 if style is DateStyle.EPOCH_MILLISECONDS else 1)
     if len(str(seconds)) not in _DIGITS_OF_SECONDS:

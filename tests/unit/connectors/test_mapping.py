@@ -104,6 +104,14 @@ def test_three_date_styles_of_one_source() -> None:
         assert rule.value({"day": text}) == "2019-12-17"
 
 
+@pytest.mark.parametrize("digits", [18, 19, 5_000])
+@pytest.mark.parametrize("style", ["epoch_seconds", "epoch_milliseconds"])
+def test_a_number_that_is_no_day_stays_as_it_is(style: str, digits: int) -> None:
+    """Python reads no whole number of more than 4,300 digits: one cell must not end the source."""
+    rule = FieldRule.model_validate({"from": "day", "date": style})
+    assert rule.value({"day": "9" * digits}) == "9" * digits
+
+
 def test_the_reference_mappings_are_valid() -> None:
     """Every mapping file in the repository reads."""
     paths = sorted((ROOT / "deploy" / "sites").glob("*/mappings/*.yaml"))
