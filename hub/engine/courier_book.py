@@ -109,6 +109,7 @@ class CourierBook:
         self._lanes: dict[bytes, tuple[Work, ...]] = {}
         self._open: dict[bytes, _Delivery] = {}
         self._waiting: dict[str, _Delivery] = {}
+        self._waiting_of: dict[bytes, set[str]] = {}
         self._lane_of: dict[str, bytes] = {}
         self._tries: dict[bytes, int] = {}
         self._flying: set[str] = set()
@@ -196,7 +197,7 @@ class CourierBook:
                     self._open[event.work.record_key] = held
                     self._lane_of[event.delivery] = event.work.record_key
                 else:
-                    self._waiting[event.delivery] = held
+                    self._put_to_wait(event.delivery, held)
             elif family == TRIES:
                 self._tries[rest] = int.from_bytes(value)
         for held in self._waiting.values():
@@ -277,11 +278,14 @@ class CourierBook:
             self._close(record_key, delivery, changes)
         if event.is_final:
             if self._waiting.pop(delivery, None) is not None:
+                self._waiting_of[record_key].discard(delivery)
                 changes[WAITING + bytes.fromhex(delivery)] = None
                 changes[_work_key(event.work)] = None
             self._drop(record_key, event.work.sequence, changes)
+            self._outdo(event, changes)
         elif event.result in ("delivered", "accepted"):
             self._wait_for_receipt(event, changes, now)
+            self._outdo(event, changes)
         elif is_open:
             self._fail(event, changes, now)
         self._make_ready(record_key)
@@ -305,10 +309,30 @@ class CourierBook:
             return
         self._drop(work.record_key, work.sequence - 1, changes)
         self._take_out_of_lane(work)
-        self._waiting[event.delivery] = _Delivery(event, is_told=True)
+        self._put_to_wait(event.delivery, _Delivery(event, is_told=True))
         changes[WAITING + bytes.fromhex(event.delivery)] = _pack_event(event)
         self._forget_tries(work.record_key, changes)
         self._sleep(now + self._first_poll(), "poll", event.delivery)
+
+    def _put_to_wait(self, delivery: str, held: _Delivery) -> None:
+        self._waiting[delivery] = held
+        self._waiting_of.setdefault(held.event.work.record_key, set()).add(delivery)
+
+    def _outdo(self, event: Event, changes: Changes) -> None:
+        """A newer version has left the hub: what waits of an older one is never sent again.
+
+        It may still be answered. Gone at the platform, though, it would show anew what the newer
+        one has corrected or withdrawn.
+        """
+        record_key = event.work.record_key
+        waiting = self._waiting_of.get(record_key, set())
+        for delivery in waiting:
+            held = self._waiting[delivery]
+            if held.event.work.sequence < event.work.sequence:
+                held.event = held.event._replace(result="overtaken")
+                changes[WAITING + bytes.fromhex(delivery)] = _pack_event(held.event)
+        if not waiting:
+            self._waiting_of.pop(record_key, None)
 
     def _fail(self, event: Event, changes: Changes, now: float) -> None:
         """Nothing happened; again later. Not counted when the platform as a whole was away."""
@@ -523,6 +547,8 @@ class CourierBook:
         """Not an end: wait on, ask again, send again, or let the lane go."""
         delivery = held.event.delivery
         is_delivered = delivery in self._waiting and held.event.stage != "acknowledged"
+        if isinstance(verdict, NeverSeen) and is_delivered and held.event.result == "overtaken":
+            return held.event._replace(at=at, stage="")
         if isinstance(verdict, NeverSeen) and (delivery not in self._waiting or is_delivered):
             # The request may still be travelling, or what was handed over is lost: again, same id.
             self._due[delivery] = "send"

@@ -447,6 +447,32 @@ def test_what_was_handed_over_and_is_lost_is_handed_over_again_under_its_id() ->
     assert book.plan(1.2, 9) == []
 
 
+def test_what_a_newer_version_has_followed_is_not_handed_over_again() -> None:
+    """Withdrawn since, and cleared away by the platform: sent again it would be shown anew."""
+    book = CourierBook(POLICY)
+    stored: dict[bytes, bytes | None] = {}
+    shown, gone = work(1, 5), work(1, 5, 2)._replace(action="withdraw")
+    for number, one in enumerate((shown, gone)):
+        book.fold_work(one, b"row", stored)
+        event = Event(f"{number:032x}", "d", one, 1, 1)
+        book.fold_event(event, stored, 0.0)
+        handed = book.settle(event.delivery, "send", Delivered(), 1, 0.0)
+        assert handed is not None
+        book.fold_event(handed, stored, 0.0)
+    taken = book.settle(f"{1:032x}", "answer", Accepted("withdrawn", "r", 1), 1, 0.1)
+    assert taken is not None
+    book.fold_event(taken, stored, 0.1)
+    again = CourierBook(POLICY)
+    again.load(sorted((key, value) for key, value in stored.items() if value is not None))
+    again.resume(0.0, 0.0)
+    for each in (book, again):
+        over = each.settle(f"{0:032x}", "poll", NeverSeen(), 1, 1.0)
+        assert over is not None
+        assert (over.result, over.stage, over.is_final) == ("overtaken", "", True)
+        each.fold_event(over, stored, 1.0)
+        assert (each.outstanding, each.pending_receipts, each.plan(500.0, 9)) == (0, 0, [])
+
+
 def test_work_stored_by_the_first_release_is_read() -> None:
     """It had no department; a courier is upgraded with its state as it is."""
     one = work(1, 5)
