@@ -28,6 +28,7 @@ from hub.targets.http import HttpLanguage
 if TYPE_CHECKING:
     from hub.adapters.front_end_database import DatabasePlatform
     from hub.adapters.http import HttpPlatform
+    from hub.contracts import Contracts
     from hub.engine.courier_book import How
     from hub.engine.courier_requests import Landed
     from hub.ports import BusinessClock, FaultHooks
@@ -202,6 +203,25 @@ def _reach_database(loaded: LoadedSite, target: Target, around: Surroundings) ->
         remedy_en=f"url_file holds the address of {target.id}'s front-end database alone",
     )
     return DatabasePlatform(settings, url, target.timeout_seconds, around.observe)
+
+
+def refuse_parted_kinds(target: Target, contracts: Contracts) -> None:
+    """A kind and the one it follows are one record, and one row of one table.
+
+    In two tables the first row would stay as it was when the record is withdrawn. Raises
+    `ConfigurationError`.
+    """
+    tables = {} if target.database is None else target.database.tables
+    for kind, contract in contracts.by_kind.items():
+        followed = contract.schema.follows
+        if kind in tables and tables.get(followed, tables[kind]) != tables[kind]:
+            raise ConfigurationError(
+                f"目标 {target.id}：{followed} 与 {kind} 是同一条记录，必须写入同一张表",
+                f"target {target.id}: {followed} and {kind} are one record and share one table",
+                remedy_zh="在 database.tables 中为两者写同一张表",
+                remedy_en="name one table for both under database.tables",
+                file="site.yaml",
+            )
 
 
 CARRIERS: Final[dict[str, Carrier]] = {

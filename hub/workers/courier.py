@@ -17,7 +17,7 @@ from hub.engine.courier_book import Policy
 from hub.engine.courier_requests import Abandon, Collect, Launch, Seconds
 from hub.engine.courier_slot import CourierPlan, CourierSlot
 from hub.engine.drive import Driver
-from hub.workers.carriers import CARRIERS, Surroundings
+from hub.workers.carriers import CARRIERS, Surroundings, refuse_parted_kinds
 from hub.workers.engine_watch import begin_engine, count_engine
 
 if TYPE_CHECKING:
@@ -162,6 +162,7 @@ def run_courier(post: Post, target: Target, watch: CourierWatch) -> None:
     """
     gc.set_threshold(_GC_THRESHOLD, 20, 20)
     loaded = post.loaded
+    refuse_parted_kinds(target, post.contracts)
     plan = plan_of(loaded, target)
     lease = FolderLease(post.folder)
     lease.take()

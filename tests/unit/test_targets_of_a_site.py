@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from hub.bootstrap import basis_document, refuse_lost_targets
+from hub.bootstrap import basis_document, load_repository_contracts, refuse_lost_targets
 from hub.core.basis import compile_basis
 from hub.errors import ConfigurationError
 from hub.repository import DEPLOY
 from hub.site import load_site
+from hub.workers.carriers import refuse_parted_kinds
 
 DEMO = DEPLOY / "sites" / "demo"
 
@@ -58,3 +59,17 @@ def test_a_retired_target_stays_in_the_basis_and_shows_nothing() -> None:
     assert compile_basis(old).changed_targets(compile_basis(new)) == 1 << city.number
     assert compile_basis(new).targets_of_kind(city.kinds[0]) >> city.number & 1 == 0
     assert compile_basis(new).target(city.number).id == city.id
+
+
+def test_kinds_that_are_one_record_share_a_table() -> None:
+    """A commitment performed is the next version of the one made: two rows could not be undone."""
+    contracts = load_repository_contracts()
+    nation = next(t for t in load_site(DEMO).site.targets if t.database is not None)
+    assert nation.database is not None
+    refuse_parted_kinds(nation, contracts)
+    tables = nation.database.tables | {"commitment.performed.v1": "xycn_ly"}
+    parted = nation.model_copy(
+        update={"database": nation.database.model_copy(update={"tables": tables})}
+    )
+    with pytest.raises(ConfigurationError, match="同一张表"):
+        refuse_parted_kinds(parted, contracts)
