@@ -20,7 +20,7 @@ from connectors.agent import read_whole, write_whole
 from connectors.cell_text import BEIJING
 from connectors.sql import named_table, translated
 from connectors.table_rows import RowKeys, read_position
-from hub.errors import UnavailableError
+from hub.errors import IntegrityError, UnavailableError
 from hub.ports import EngineClock, InputRecord
 
 COLUMNS: Final = (
@@ -79,7 +79,11 @@ class ReceiptTexts:
         is_repeat = any(reason["code"] == _REPEATED for reason in receipt["reasons"])
         if stream != self._stream or position is None or is_repeat:
             return None
-        key = "|".join(self._keys.opened(position[0]))
+        try:
+            key = "|".join(self._keys.opened(position[0]))
+        except IntegrityError:  # the department's topic is open to its own programs, too
+            _log.warning("回执所指的行不是本来源报送的 / a receipt names a row not sealed here")
+            return None
         return Result(key, int(receipt["sequence"]), values)
 
 

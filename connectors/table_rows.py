@@ -6,6 +6,7 @@ row's key may be a person's number, and a short row can be guessed from a plain 
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from hashlib import sha256
@@ -22,6 +23,7 @@ ROW_KEY: Final = "row_key"
 _ROW_CONTENT: Final = "row_content"
 _POSITION: Final = "key"
 _POSITION_PARTS: Final = 3
+_MARK: Final = re.compile("[0-9a-f]{32}")
 
 
 class ByteSealer(Protocol):
@@ -73,7 +75,7 @@ def row_of(sealed_key: bytes) -> str:
 def read_position(position: str) -> tuple[bytes, str] | None:
     """Return (sealed key, content digest) of a header; None when no table's row is meant."""
     parts = position.split(":")
-    if len(parts) != _POSITION_PARTS or parts[0] != _POSITION:
+    if len(parts) != _POSITION_PARTS or parts[0] != _POSITION or not _MARK.fullmatch(parts[2]):
         return None
     try:
         return base64.b64decode(parts[1], altchars=b"-_", validate=True), parts[2]

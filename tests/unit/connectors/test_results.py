@@ -10,6 +10,7 @@ import pytest
 
 from connectors.results import ReceiptTexts, ResultFollower, ResultTableWriter
 from connectors.sql import make_engine
+from connectors.table_rows import read_position
 from hub.errors import SourceError, UnavailableError
 from hub.ports import InputRecord
 from tests.unit.connectors.databases import KEYS, STREAM, Server
@@ -148,6 +149,15 @@ def test_a_repeated_submission_does_not_replace_its_first_answer(desk: Desk) -> 
 def test_other_sources_receipts_are_left_alone(desk: Desk) -> None:
     """The topic is the department's, the table one source's."""
     assert desk.follow(receipt(1, stream="market-supervision/files")) == []
+
+
+def test_a_position_nobody_here_has_sealed_ends_nothing() -> None:
+    """The department's own programs submit, too, and may write what they like into a header."""
+    texts = ReceiptTexts(STREAM, KEYS)
+    told = json.loads(receipt(1))
+    for odd in ("key:AAAA:" + "0" * 32, "key:AAAA:x", "key:" + "A" * 60 + ":" + "f" * 32):
+        assert texts.read(json.dumps(told | {"position": odd}).encode()) is None
+    assert read_position("key:AAAA:not hex") is None
 
 
 def test_a_reminder_among_the_receipts_ends_nothing() -> None:
