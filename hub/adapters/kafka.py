@@ -264,9 +264,11 @@ class KafkaInputs:
             **extra,
         }
         self._consumer = Consumer(self._settings, logger=_log)
+        self._ends_reached: dict[tuple[str, int], int] = {}
 
     def assign(self, positions: Mapping[tuple[str, int], int]) -> None:
         """Read these partitions from these offsets on."""
+        self._ends_reached = {}
         self._consumer.assign([TopicPartition(t, p, o) for (t, p), o in positions.items()])
 
     def consume(self, limit: int, timeout_seconds: float) -> list[InputRecord]:
@@ -278,6 +280,13 @@ class KafkaInputs:
             raise BrokerFailure(_say(error)) from error
         self._refusals.check()
         return [_to_input(message) for message in messages if not self._is_empty(message)]
+
+    def ends_reached(self) -> Mapping[tuple[str, int], int]:
+        """The end each partition had when it was last read to its end, markers included.
+
+        Only of a reader made with `enable.partition.eof`.
+        """
+        return self._ends_reached
 
     def pause(self, partitions: Iterable[tuple[str, int]]) -> None:
         """Stop reading these partitions."""
@@ -353,6 +362,10 @@ class KafkaInputs:
         error = message.error()
         if error is None:
             return False
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
+            place = (str(message.topic()), int(message.partition() or 0))
+            self._ends_reached[place] = int(message.offset() or 0)
+            return True
         if error.code() in _PASSING:
             return True
         self._refusals.check(error)
@@ -382,8 +395,7 @@ _REFUSED = frozenset(
 )
 _PASSING = frozenset(
     {
-        KafkaError._PARTITION_EOF,  # noqa: SLF001 - librdkafka's names
-        KafkaError._TRANSPORT,  # noqa: SLF001
+        KafkaError._TRANSPORT,  # noqa: SLF001 - librdkafka's names
         KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
         KafkaError._TIMED_OUT,  # noqa: SLF001
     }

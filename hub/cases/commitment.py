@@ -1,8 +1,9 @@
 """The commitment agent: a promise has a last day; before it a reminder, after it a finding.
 
 made → performance is due at the end of 承诺有效期 → some working days before, the accepting unit is
-reminded → when the day has passed without `commitment.performed.v1`, that is stated. Performed,
-withdrawn or moved before: nothing more. Another last day is another promise to keep: new ids.
+reminded → when the day has passed without `commitment.performed.v1`, that is stated the next
+morning: what departments sent in the last hours is in the ledger by then. Performed, withdrawn or
+moved before: nothing more. Another last day is another promise to keep: new ids.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.cases.facts import Fact, Matter, Office, fact_id, reminder
 from hub.domain import kinds
-from hub.domain.dates import due_at_ms
+from hub.domain.dates import HOUR_MS, due_at_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,18 +40,20 @@ class Promise(NamedTuple):
 
 
 class CommitmentAgent:
-    """See the module; `office_of` knows the departments of the site."""
+    """See the module; `hour` is of Asia/Shanghai, `office_of` knows the site's departments."""
 
     name = "commitment"
 
     def __init__(
         self,
         authority: str,
+        hour: int,
         remind_working_days: Sequence[int],
         calendar: WorkingCalendar,
         office_of: Callable[[str], Office],
     ) -> None:
         self._authority = authority
+        self._hour_ms = hour * HOUR_MS
         self._days = sorted(set(remind_working_days), reverse=True)
         self._calendar = calendar
         self._office_of = office_of
@@ -97,9 +100,10 @@ class CommitmentAgent:
         """Reminders before the last day, one finding after it."""
         facts = []
         for promise in self._open.values():
-            if now >= due_at_ms(date.fromisoformat(promise.due_on)):
+            over_at = due_at_ms(date.fromisoformat(promise.due_on))
+            if now >= over_at + self._hour_ms:
                 facts.append(self._missing(promise))
-            else:
+            elif now < over_at:
                 facts += [self._remind(promise, *mark) for mark in promise.marks if mark[1] <= now]
         return [fact for fact in facts if fact.id not in self._stated]
 

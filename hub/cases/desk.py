@@ -149,7 +149,11 @@ class Desk:
         return {place[1]: end for place, (_, end) in bounds.items()}
 
     def owed(self) -> dict[str, list[Fact]]:
-        """What each agent must submit now; nothing while the machine's clock has run ahead."""
+        """What each agent must submit now; nothing while the machine's clock has run ahead.
+
+        Nothing either that fell due after the last moment of which all is known: the performance
+        may be in the ledger, and the notice of it on its way.
+        """
         if self._ports.business_clock.has_jumped():
             return {}
         now = self._ports.business_clock.now()
@@ -157,7 +161,8 @@ class Desk:
         opened: dict[str, float] = {}
         for name, memory in self.memories.items():
             asked = self._asked[name]
-            owed[name] = asked.due(memory.agent.owed(now), self._ports.engine_clock.seconds())
+            facts = memory.agent.owed(min(now, memory.read_at))
+            owed[name] = asked.due(facts, self._ports.engine_clock.seconds())
             opened[name] = float(memory.agent.open_count)
         self._ports.report("open", opened)
         return owed

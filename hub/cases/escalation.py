@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.cases.facts import Fact, Matter, Office, fact_id, reminder
 from hub.domain import kinds
-from hub.domain.dates import day_of_ms, day_start_ms
+from hub.domain.dates import HOUR_MS, day_of_ms, day_start_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from hub.core.notices import Notice
     from hub.domain.calendar import WorkingCalendar
 
-HOUR_MS: Final = 3_600_000
 _LONGEST_BREAK_DAYS: Final = 30
 """No run of days off is longer: a calendar that says otherwise is taken for a working day."""
 

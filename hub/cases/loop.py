@@ -95,7 +95,9 @@ def agents_of(loaded: LoadedSite, settings: Cases, calendar: WorkingCalendar) ->
         return Office(known.id, known.name_zh, (*known.authorities, authority)[0])
 
     return [
-        CommitmentAgent(authority, settings.remind_working_days, calendar, office_of),
+        CommitmentAgent(
+            authority, settings.hour, settings.remind_working_days, calendar, office_of
+        ),
         EscalationAgent(
             authority,
             settings.hour,

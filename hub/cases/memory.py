@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from hub.core.notices import decode_notice
+from hub.core.notices import Mark, decode_notice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("hub.cases")
 
 
-def read_notice(partition: int, offset: int, value: bytes | None) -> Notice | None:
-    """The notice in a record; one that is none is reported and passed over: it holds nobody up."""
+def read_notice(partition: int, offset: int, value: bytes | None) -> Notice | Mark | None:
+    """The notice or mark in a record; what is neither is reported, and holds nobody up."""
     try:
         return decode_notice(value or b"")
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -34,11 +34,19 @@ class Memory:
         self.next = dict.fromkeys(range(partitions), 0)
         """The next offset of each partition of `notices`."""
         self._last = dict.fromkeys(range(partitions), (-1, 0))
+        self._read_at = dict.fromkeys(range(partitions), 0)
 
-    def take(self, partition: int, offset: int, notice: Notice | None) -> None:
+    @property
+    def read_at(self) -> int:
+        """The business time at which the whole ledger held nothing that is not known here."""
+        return min(self._read_at.values())
+
+    def take(self, partition: int, offset: int, notice: Notice | Mark | None) -> None:
         """Take one record of the topic; None is one that is no notice."""
         self.next[partition] = max(self.next[partition], offset + 1)
-        if notice is not None and (notice.sequence, notice.number) > self._last[partition]:
+        if isinstance(notice, Mark):
+            self._read_at[partition] = max(self._read_at[partition], notice.read_at)
+        elif notice is not None and (notice.sequence, notice.number) > self._last[partition]:
             self._last[partition] = notice.sequence, notice.number
             self.agent.take(notice)
 

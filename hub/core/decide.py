@@ -195,6 +195,22 @@ def _row(
     return decision._replace(reasons=(*decision.reasons, alone))
 
 
+def _finding(
+    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+) -> Decision:
+    """That a commitment was not performed: only while the ledger itself has it unperformed.
+
+    Whoever states it may have been told late; a company must not be called a promise-breaker for
+    that.
+    """
+    stored = view.get(b"r" + prepared.about_key)
+    promise = decode_state(stored) if stored is not None else None
+    if promise is None or promise.status is not Status.LIVE or promise.kind != kinds.MADE:
+        closed = Reason("COMMITMENT_NOT_OPEN", "commitment_record", "error")
+        return Decision(Outcome.QUARANTINED, reasons=(*prepared.reasons, closed))
+    return _row(view, prepared, old, now, basis, sequence)
+
+
 def _row_again(
     view: View, prepared: Prepared, old: RecordState, now: int, basis: Basis, sequence: int
 ) -> Decision:
@@ -608,6 +624,7 @@ _ROW_RULES = {
     kinds.CORRECTED: _correction,
     kinds.MOVED_OUT: _moved_out,
     kinds.MOVED_IN: _moved_in,
+    kinds.PERFORMANCE_MISSING: _finding,
 }
 """What is said about a record; every other kind is a row, or takes the record it names down."""
 _RULES = {

@@ -88,6 +88,13 @@ class Notice(NamedTuple):
         return f"{self.partition}-{self.sequence}-{self.number}"
 
 
+class Mark(NamedTuple):
+    """All that a partition of the ledger held at this business time has been told."""
+
+    partition: int
+    read_at: int
+
+
 def notices_of(
     partition: int, record: LedgerRecord, contracts: Contracts, targets: Mapping[int, str]
 ) -> tuple[Notice, ...]:
@@ -145,9 +152,16 @@ def encode_notice(notice: Notice) -> bytes:
     return json.dumps(content, ensure_ascii=False, sort_keys=True).encode()
 
 
-def decode_notice(value: bytes) -> Notice:
-    """Read a notice. Raises `ValueError` or `KeyError` on bytes that are none."""
+def encode_mark(mark: Mark) -> bytes:
+    """A mark as JSON."""
+    return json.dumps(mark._asdict(), sort_keys=True).encode()
+
+
+def decode_notice(value: bytes) -> Notice | Mark:
+    """Read a notice or a mark. Raises `ValueError` or `KeyError` on bytes that are neither."""
     content = json.loads(value)
+    if "read_at" in content:
+        return Mark(int(content["partition"]), int(content["read_at"]))
     partition, sequence, number = map(int, content.pop("id").split("-"))
     clocks = tuple(
         RunningClock(each["target"], each["clock"], each["due_at"], each.get("phase", ""))
@@ -157,14 +171,18 @@ def decode_notice(value: bytes) -> Notice:
     return Notice(partition, sequence, number, clocks=clocks, **known)
 
 
-def headers_of(notice: Notice, next_offset: int) -> tuple[tuple[str, bytes], ...]:
-    """The headers a notice travels with; `hub_next` is where its writer reads the ledger on."""
-    moment = datetime.fromtimestamp(notice.at / 1000, UTC).isoformat(timespec="milliseconds")
+def headers_of(notice: Notice | Mark, next_offset: int) -> tuple[tuple[str, bytes], ...]:
+    """The headers it travels with; `hub_next` is where its writer reads the ledger on."""
+    if isinstance(notice, Mark):
+        kind, name, at = kinds.LEDGER_READ, f"{notice.partition}-read-{notice.read_at}", notice[1]
+    else:
+        kind, name, at = kinds.NOTICE_GIVEN, notice.id, notice.at
+    moment = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
     return (
         ("ce_specversion", b"1.0"),
-        ("ce_type", kinds.NOTICE_GIVEN.encode()),
+        ("ce_type", kind.encode()),
         ("ce_source", b"notices"),
-        ("ce_id", notice.id.encode()),
+        ("ce_id", name.encode()),
         ("ce_time", moment.encode()),
         (NEXT, b"%d" % next_offset),
     )

@@ -117,6 +117,8 @@ class Prepared:
     days: tuple[int, int] = (0, 0)
     document_key: str = ""
     walk_key: bytes = b""
+    about_key: bytes = b""
+    """The record that a finding speaks of; it is another than its own."""
     report: StageReport | None = None
 
     def __init__(self, cause: Cause, verb: Verb, department: str = "", kind: str = "") -> None:
@@ -186,6 +188,8 @@ def prepare_submission(
         prepared.keys += (b"m" + prepared.move_id,)
     if prepared.progress is not None:
         prepared.keys += (b"d" + prepared.record_key,)
+    if prepared.about_key:
+        prepared.keys += (b"r" + prepared.about_key,)
     return prepared
 
 
@@ -225,6 +229,8 @@ def _read_value(prepared: Prepared, now: int, basis: Basis) -> None:
     if prepared.kind in basis.row_kinds:
         _check_row(prepared, contract.check(row, basis.day_of(now)), basis)
         prepared.row = value
+        if prepared.kind == kinds.PERFORMANCE_MISSING:
+            prepared.about_key = _key_in(row, "commitment_record")
     elif prepared.kind == kinds.UNREADABLE:
         _read_unreadable(prepared, row, basis)
     elif prepared.kind in _NESTED_KINDS:
@@ -318,14 +324,19 @@ def _read_reference(
 
 
 def _read_move_id(prepared: Prepared, row: Mapping[str, str | bytes]) -> None:
-    try:
-        move_id = bytes.fromhex(str(row["move_id"]))
-    except ValueError:
-        move_id = b""
-    if len(move_id) == len(NO_KEY):
+    move_id = _key_in(row, "move_id")
+    if move_id:
         prepared.move_id = move_id
     else:
         prepared.refuse("FIELD_REQUIRED", "move_id")
+
+
+def _key_in(row: Mapping[str, str | bytes], field: str) -> bytes:
+    """The key a field holds in hexadecimal; empty where it holds none."""
+    try:
+        return _key_of(str(row[field]))
+    except ValueError:
+        return b""
 
 
 def _read_unreadable(prepared: Prepared, row: Mapping[str, str | bytes], basis: Basis) -> None:

@@ -23,7 +23,8 @@ LONG_TERM: Final = date(2099, 12, 31)
 
 _FIRST_YEAR: Final = 1900
 _LAST_YEAR: Final = 2199
-_DAY_MS: Final = 86_400_000
+HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * HOUR_MS
 _SHANGHAI_MS: Final = 8 * 3_600_000
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 

@@ -426,6 +426,14 @@ _RECORDS: Final = (
         warning=True,
     ),
     Reason(
+        "COMMITMENT_NOT_OPEN",
+        "该承诺不在台账中，或已履行、已撤回、已变更，不能登记为未履行",
+        "The commitment is not on record, or was performed, withdrawn or moved: its performance is "
+        "not missing",
+        "无需处理：以台账中的承诺记录为准",
+        "Nothing to do: the commitment on record stands",
+    ),
+    Reason(
         "DISCLOSURE_PERIOD_OVER",
         "公示期已满，不再向社会公示",
         "The publication period is over; the record is not shown to the public",

@@ -3,21 +3,27 @@
 It follows the ledger and appends to `notices`, partition by partition. Its position is the last
 notice it wrote: every notice says where the ledger is read on from, so notice and position cannot
 part. Killed in between, it sends the same notices again under the same ids.
+
+Each hour it says to what moment all was told, a mark in each partition: an agent that acts on what
+it was not told (nobody performed) must know that it was told everything.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
 from typing import Final, Protocol
 
+from hub.adapters.clocks import business_clock_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.kafka_appender import KafkaAppender
 from hub.contracts import Contracts
-from hub.core.notices import NEXT, encode_notice, headers_of, notices_of
+from hub.core.notices import NEXT, Mark, encode_mark, encode_notice, headers_of, notices_of
 from hub.core.record import decode_record
+from hub.domain.dates import HOUR_MS
 from hub.errors import IntegrityError
-from hub.ports import FaultHooks, InputRecord, OutputRecord
+from hub.ports import DeadlineClock, FaultHooks, InputRecord, OutputRecord
 from hub.post import Post
 from hub.site import Site
 from hub.workers.lives import FollowerWatch, live
@@ -25,6 +31,8 @@ from hub.workers.receipts import Appender, LedgerReader, Report
 
 _BATCH: Final = 2_000
 _POLL_SECONDS: Final = 0.2
+_MARK_SECONDS: Final = 1.0
+"""Between marks at the least, however fast business time runs."""
 _COMPRESSION: Final = "gzip"
 """Of what compresses well, the one that aiokafka, under Faust, reads without another library."""
 
@@ -34,6 +42,9 @@ class NoticeReader(LedgerReader, Protocol):
 
     def read_to_end(self, positions: Mapping[tuple[str, int], int]) -> Iterable[list[InputRecord]]:
         """Read each partition from here to the end it has now."""
+
+    def ends_reached(self) -> Mapping[tuple[str, int], int]:
+        """The end each partition had when it was last read to its end."""
 
 
 class NoticesFollower:
@@ -45,9 +56,19 @@ class NoticesFollower:
         contracts: Contracts,
         inputs: NoticeReader,
         appender: Appender,
+        clock: DeadlineClock,
         faults: FaultHooks,
         report: Report,
     ) -> None:
+        self._clock = clock
+        self._next: dict[tuple[str, int], int] = {}
+        """Where each partition of the ledger is read on from."""
+        self._hour = -1
+        """Of the last marks, since the epoch."""
+        self._earliest = 0.0
+        self._moment = 0
+        self._unmarked: dict[tuple[str, int], int] = {}
+        """Partitions without their mark of `_moment`, and the end each had then."""
         self._ledger = site.topic("ledger")
         self._notices = site.topic("notices")
         self._partitions = range(site.partitions)
@@ -70,7 +91,8 @@ class NoticesFollower:
                     "处理办法：核对 KAFKA_BOOTSTRAP 与站点；确已换新，则通知主题也要换新\n"
                     "Remedy: check broker and site; a new ledger needs a new topic of notices"
                 )
-        self._inputs.assign({place: known.get(place[1], bounds[place][0]) for place in bounds})
+        self._next = {place: known.get(place[1], bounds[place][0]) for place in bounds}
+        self._inputs.assign(self._next)
 
     def _positions(self) -> dict[int, int]:
         """Where to read each partition of the ledger on from: what its last notice says."""
@@ -85,6 +107,7 @@ class NoticesFollower:
 
     def step(self) -> int:
         """Follow the next ledger records; return how many there were."""
+        self._begin_marks()
         records = self._inputs.consume(_BATCH, _POLL_SECONDS)
         if records:
             self._faults.reached("after_consume")
@@ -92,6 +115,7 @@ class NoticesFollower:
             counts: Counter[str] = Counter()
             for record in records:
                 notices += self._told(record, counts)
+                self._next[record.topic, record.partition] = record.offset + 1
             half = len(notices) // 2
             self._faults.reached("before_flush")
             self._appender.append(notices[:half])
@@ -99,8 +123,37 @@ class NoticesFollower:
             self._appender.append(notices[half:])
             self._faults.reached("after_commit")
             self._report("notices", counts)
+        self._mark()
         self._report("step", {"records": float(len(records))})
         return len(records)
+
+    def _begin_marks(self) -> None:
+        """Once an hour of business time: take note of the moment and of the ledger's ends."""
+        if self._unmarked or self._clock.has_jumped() or time.monotonic() < self._earliest:
+            return
+        moment = self._clock.now()
+        if moment // HOUR_MS != self._hour:
+            self._earliest = time.monotonic() + _MARK_SECONDS
+            self._hour, self._moment = moment // HOUR_MS, moment
+            bounds = self._inputs.bounds(self._next)
+            self._unmarked = {place: end for place, (_, end) in bounds.items()}
+
+    def _mark(self) -> None:
+        """Say it of each partition that has been read, and told, to the end it had."""
+        reached = self._inputs.ends_reached()
+        done = [place for place, end in self._unmarked.items() if reached.get(place, -1) >= end]
+        marks = [(place, Mark(place[1], self._moment)) for place in done]
+        self._appender.append(
+            [
+                OutputRecord(
+                    self._notices, place[1], b"", encode_mark(mark),
+                    headers_of(mark, self._next[place]),
+                )
+                for place, mark in marks
+            ]
+        )  # fmt: skip
+        for place in done:
+            del self._unmarked[place]
 
     def _told(self, source: InputRecord, counts: Counter[str]) -> list[OutputRecord]:
         """The notices of one ledger record; only the last lets the position pass the record."""
@@ -139,11 +192,18 @@ def run_notices(post: Post, report: Report) -> None:
 
     def follow() -> None:
         with ExitStack() as open_parts:
-            inputs = KafkaInputs(post.access, f"{site.prefix}notices")
+            tells_ends = {"enable.partition.eof": True}
+            inputs = KafkaInputs(post.access, f"{site.prefix}notices", **tells_ends)
             open_parts.enter_context(closing(inputs))
             appender = open_parts.enter_context(closing(KafkaAppender(post.access, _COMPRESSION)))
             follower = NoticesFollower(
-                site, post.contracts, inputs, appender, EnvironmentFaults(), report
+                site,
+                post.contracts,
+                inputs,
+                appender,
+                business_clock_of(post.loaded),
+                EnvironmentFaults(),
+                report,
             )
             follower.start()
             while not post.should_stop():

@@ -9,6 +9,7 @@ import pytest
 from hub.core.entry import Reader
 from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import ClockKind, Status
+from hub.domain.kinds import PERFORMANCE_MISSING
 from hub.domain.partitioning import partition_of
 from tests.contract.specimens import STATEMENTS, row_of
 from tests.driver import rows
@@ -62,6 +63,17 @@ def say(
 def commit(hub: HubTestDriver, kind: str = MADE, **changes: str) -> LedgerRecord:
     """Submit a commitment, made or performed, as the accepting unit's department."""
     return say(hub, kind, commitment_row(**changes), DEPARTMENT)
+
+
+def withdraw_commitment(hub: HubTestDriver) -> LedgerRecord:
+    """Take the commitment back as its department."""
+    row = commitment_row()
+    gone = {
+        "subject_kind": MADE, "document_number": row["commitment_code"], "reason": "误报",
+        "subject_name": row["promisor_name"], "credit_code": row["promisor_code"],
+        "authority_code": AUTHORITY,
+    }  # fmt: skip
+    return say(hub, "record.withdrawn.v1", gone, DEPARTMENT)
 
 
 def codes(record: LedgerRecord) -> set[str]:
@@ -401,14 +413,8 @@ def test_a_natural_persons_commitment_is_not_enabled(hub: HubTestDriver) -> None
 
 def test_a_withdrawn_commitment_may_still_be_performed(hub: HubTestDriver) -> None:
     """The full row makes it anew, without a warning: the promise was on record."""
-    row = commitment_row()
     commit(hub)
-    gone = {
-        "subject_kind": MADE, "document_number": row["commitment_code"], "reason": "误报",
-        "subject_name": row["promisor_name"], "credit_code": row["promisor_code"],
-        "authority_code": AUTHORITY,
-    }  # fmt: skip
-    assert say(hub, "record.withdrawn.v1", gone, DEPARTMENT).outcome is Outcome.WITHDRAWN
+    assert withdraw_commitment(hub).outcome is Outcome.WITHDRAWN
     record = commit(hub, PERFORMED, **DONE)
     assert (record.outcome, record.version, record.reasons) == (Outcome.ACCEPTED, 3, ())
 
@@ -426,6 +432,8 @@ def test_a_statement_is_registered_once_and_shown_nowhere(hub: HubTestDriver, ki
         (AGENTS_CODE, AGENTS, DEPARTMENT) if is_agents else (AUTHORITY, DEPARTMENT, AGENTS)
     )
     row |= {"authority_code": code, "credit_code": OTHER_COMPANY}
+    if kind == PERFORMANCE_MISSING:
+        row["commitment_record"] = commit(hub, promisor_code=OTHER_COMPANY).record_key.hex()
     first = say(hub, kind, row, sender)
     assert (first.outcome, first.reasons) == (Outcome.ACCEPTED, ())
     assert (first.publish_targets, first.withdraw_targets) == (0, 0)
@@ -436,6 +444,42 @@ def test_a_statement_is_registered_once_and_shown_nowhere(hub: HubTestDriver, ki
     foreign = say(hub, kind, row | {"authority_code": COURT_CODE}, sender)
     assert codes(foreign) == {"FOREIGN_AUTHORITY"}
     assert "KIND_NOT_YOURS" in codes(say(hub, kind, row, other))
+
+
+def find_missing(hub: HubTestDriver, record: str) -> LedgerRecord:
+    """State that the performance of a commitment is missing, as the agent does."""
+    row = {n: str(text) for n, text in row_of(PERFORMANCE_MISSING, "accepted-minimal").items()}
+    row |= {"authority_code": AGENTS_CODE, "credit_code": COMPANY, "commitment_record": record}
+    return say(hub, PERFORMANCE_MISSING, row, AGENTS)
+
+
+@pytest.mark.parametrize("ends", ["performed", "withdrawn", "never"])
+def test_a_performance_is_missing_only_while_the_ledger_has_the_commitment_unperformed(
+    hub: HubTestDriver, ends: str
+) -> None:
+    """An agent that was told late must not call a company that kept its promise a breaker of it."""
+    made = commit(hub)
+    hub.now = at("2026-11-20 09:00")
+    if ends == "performed":
+        commit(hub, PERFORMED, **DONE)
+    elif ends == "withdrawn":
+        withdraw_commitment(hub)
+    hub.crash(lose_disk=True)
+    found = find_missing(hub, made.record_key.hex())
+    if ends == "never":
+        assert (found.outcome, found.reasons) == (Outcome.ACCEPTED, ())
+    else:
+        assert found.outcome is Outcome.QUARANTINED
+        assert codes(found) == {"COMMITMENT_NOT_OPEN"}
+
+
+@pytest.mark.parametrize("record", ["0123456789abcdef0123456789abcdef", "0123", "", "no key"])
+def test_a_finding_about_no_commitment_on_record_is_quarantined(
+    hub: HubTestDriver, record: str
+) -> None:
+    """Whatever stands in the field."""
+    hub.now = at("2026-11-20 09:00")
+    assert find_missing(hub, record).outcome is Outcome.QUARANTINED
 
 
 def test_an_agent_states_what_is_left_to_agents_and_nothing_else(hub: HubTestDriver) -> None:

@@ -20,6 +20,7 @@ from hub.adapters.clocks import write_business_clock
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.kafka_appender import KafkaAppender
 from hub.bootstrap import prepare_site
+from hub.core.notices import Notice, decode_notice
 from hub.core.record import LedgerRecord, Outcome, decode_record
 from hub.domain.partitioning import partition_of
 from hub.ports import OutputRecord
@@ -150,9 +151,10 @@ class AgentsPlace:
         """Everything decided so far."""
         return [decode_record(value) for value in self._read("ledger")]
 
-    def notices(self) -> list[bytes]:
-        """Everything told so far."""
-        return self._read("notices")
+    def notices(self) -> list[Notice]:
+        """Everything told so far, without the marks."""
+        told = map(decode_notice, self._read("notices"))
+        return [notice for notice in told if isinstance(notice, Notice)]
 
     def _read(self, topic: str) -> list[bytes]:
         places = {(f"{self.prefix}{topic}", partition): 0 for partition in range(PARTITIONS)}

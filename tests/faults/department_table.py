@@ -24,6 +24,7 @@ rows:
     XK_XDR_MC: who
     XK_XDR_LB: {{always: 法人及非法人组织}}
     XK_XDR_SHXYM: code
+    XK_FRDB: {{always: 甲某}}
     XK_XKWS: {{always: 食品经营许可决定书}}
     XK_WSH: "number"
     XK_XKLB: {{always: 普通}}

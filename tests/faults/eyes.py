@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from psycopg import sql
 
 from hub.adapters.postgres import schema_of
-from hub.core.notices import notices_of
+from hub.core.notices import Notice, decode_notice, notices_of
 from hub.core.record import PRIMARY, CauseKind, LedgerRecord, Outcome, decode_record
 from hub.core.state import NEVER, ClockFlag, ClockKind, RecordState, StageCode, Status
 from hub.kafka_access import KafkaAccess
@@ -182,9 +182,9 @@ class Eyes:
                 self.resubmitted.append(submission)
             self.submitted.add(submission)
         elif family == "notices":
-            identity = dict(message.headers() or [])["ce_id"]
-            assert isinstance(identity, bytes)
-            self.notices[identity.decode()] += 1
+            told = decode_notice(value)
+            if isinstance(told, Notice):
+                self.notices[told.id] += 1
         elif family == "outcomes":
             self._inputs_read[CauseKind.OUTCOME] += 1
             told = json.loads(value)

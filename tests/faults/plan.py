@@ -104,10 +104,10 @@ RUNS: tuple[tuple[Kill, ...], ...] = (
         Kill("connector.registry", "after_init"),
     ),
     (
-        Kill("connector.registry", "after_consume", 2),
-        Kill("connector.registry", "after_begin", 2),
         Kill("connector", "after_consume", 8),
         Kill("connector", "after_begin", 8),
+        Kill("connector.registry", "after_consume", 2),
+        Kill("connector.registry", "after_begin", 2),
     ),
     # those who tell, and those who find what nobody sent
     (

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from hub.cases.loop import SESSION_SECONDS
-from hub.core.notices import decode_notice
 from hub.core.record import Outcome
 from tests.conftest import KafkaPart
 from tests.driver.rows import CONTRACTS, at
@@ -144,10 +143,7 @@ def test_killed_the_agents_are_back_within_their_session_time_out(
         missed = commitment_row(70)
         place.submit("housing", MADE, missed)
         place.wait_until(
-            lambda: any(
-                decode_notice(each).document == missed["commitment_code"]
-                for each in place.notices()
-            ),
+            lambda: any(each.document == missed["commitment_code"] for each in place.notices()),
             "not told",
         )
         place.start("cases")

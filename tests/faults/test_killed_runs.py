@@ -10,6 +10,7 @@ import json
 import os
 import random
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from hub.cli import hub as command_line
 from hub.core.state import StageCode
 from tests.conftest import KafkaPart, PostgresPart
 from tests.driver.rows import AGENTS
+from tests.faults.department_table import CORRECTED, IN_WAVE, REVOKED
 from tests.faults.ending import Ending, ending_of
 from tests.faults.plan import CARRIED_OUT, HOOKS_OF, RUNS, table
 from tests.faults.promises import EXITS_MISSING, UNPERFORMED
@@ -112,6 +114,9 @@ def test_a_run_with_kills_ends_as_one_without(
     for name, found, wanted in zip(Ending._fields, ending, undisturbed, strict=True):
         assert found == wanted, name
     _nothing_twice(hub)
+    assert Counter(answer[2] for answer in hub.table.answers()) == {
+        "accepted": 2 * IN_WAVE, "corrected": len(CORRECTED), "withdrawn": len(REVOKED)
+    }  # fmt: skip
     _books_are_the_ledgers(hub)
     _figures_agree(hub, hub.environment)
     for audit in ("verify", "replay"):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
+from hashlib import sha256
 from typing import Any
 
 from hub.core.record import LedgerRecord, Outcome
+from hub.domain import kinds
 from hub.domain.partitioning import partition_of
 from hub.ports import InputRecord
 from tests.contract.specimens import STATEMENTS, row_of
@@ -300,6 +302,23 @@ def _lists_and_commitments(hub: HubTestDriver) -> None:
         for _ in range(2):
             say(kind, row | {"authority_code": code}, sender)
     hub.run()
+    for code, _name in names[:2]:  # not performed; performed
+        say(kinds.PERFORMANCE_MISSING, _finding(hub, code), AGENTS)
+    hub.run()
+
+
+def _finding(hub: HubTestDriver, code: str) -> dict[str, str]:
+    """That this company's commitment was not performed."""
+    row = row_of(kinds.PERFORMANCE_MISSING, "accepted-minimal")
+    records = {
+        record.record_key.hex()
+        for record in hub.ledger()
+        if record.cause.key == code.encode() and record.kind in {MADE, PERFORMED}
+    }
+    return {name: str(text) for name, text in row.items()} | {
+        "authority_code": AGENTS_CODE, "credit_code": code, "commitment_record": min(records),
+        "document_number": sha256(code.encode()).hexdigest(),
+    }  # fmt: skip
 
 
 def _nonsense(hub: HubTestDriver, licences: list[dict[str, str]]) -> None:

@@ -13,6 +13,7 @@ from tests.unit.cases.world import (
     COMPANY,
     COURT,
     DAY,
+    HOUR,
     World,
     at,
     commitment,
@@ -27,7 +28,7 @@ DUE = "2026-11-20"
 
 def agent() -> CommitmentAgent:
     """An agent that reminds five working days before and on the last day."""
-    return CommitmentAgent(CENTRE, (5, 1), CALENDAR, office_of)
+    return CommitmentAgent(CENTRE, 9, (5, 1), CALENDAR, office_of)
 
 
 def world() -> World:
@@ -53,11 +54,12 @@ def test_the_accepting_unit_is_reminded_some_working_days_before() -> None:
 
 
 def test_when_the_last_day_has_passed_unperformed_that_is_stated_once() -> None:
-    """At the end of the day in Shanghai, with the commitment's own code and who is to answer."""
+    """The morning after, with the commitment's own code and who is to answer."""
     here = world()
     here.turn(at("2026-11-20 23:59"))
+    here.turn(at("2026-11-21 08:59"))
     assert kinds.PERFORMANCE_MISSING not in here.kinds()
-    here.turn(at("2026-11-21 00:00"))
+    here.turn(at("2026-11-21 09:00"))
     here.turn(at("2026-12-21 00:00"))
     (fact,) = [fact for fact in here.facts.values() if fact.kind == kinds.PERFORMANCE_MISSING]
     assert rows([fact], "subject_name", "credit_code", "commitment_code", "commitment_record",
@@ -75,6 +77,17 @@ def test_what_was_performed_or_withdrawn_before_is_never_stated() -> None:
         assert here.facts == {}, event
 
 
+def test_what_is_told_in_the_night_after_the_last_day_still_counts() -> None:
+    """A performance sent in its last hours, decided after midnight: no finding."""
+    here = world()
+    here.turn(at("2026-11-20 12:00"))
+    before = dict(here.facts)
+    assert here.turn(at("2026-11-21 00:30")) == []
+    here.tell(commitment("performed", at("2026-11-21 00:40"), DUE))
+    here.turn(at("2026-11-21 09:00"))
+    assert here.facts == before
+
+
 def test_a_corrected_last_day_moves_reminders_and_finding() -> None:
     """The old day is nobody's business any more."""
     here = world()
@@ -83,7 +96,7 @@ def test_a_corrected_last_day_moves_reminders_and_finding() -> None:
     assert here.facts == {}
     here.turn(at("2026-12-18 00:00"))
     assert rows(here.facts.values(), "earliest_due_on") == [("2026-12-18",)] * 2
-    here.turn(at("2026-12-19 00:00"))
+    here.turn(at("2026-12-19 09:00"))
     assert here.kinds()[-1] == kinds.PERFORMANCE_MISSING
 
 
@@ -109,7 +122,7 @@ def test_a_conflicting_row_or_one_of_another_kind_changes_nothing() -> None:
     here = world()
     blank = {"document": "", "name": "", "authority": "", "due_on": ""}
     here.tell(commitment("conflicting", at("2026-11-05 09:00"), **blank))
-    here.turn(at("2026-11-21 00:00"))
+    here.turn(at("2026-11-21 09:00"))
     assert kinds.PERFORMANCE_MISSING in here.kinds()
 
 
@@ -157,7 +170,7 @@ def test_a_finding_is_stated_of_each_promise_that_was_not_kept_and_of_no_other(
         expected.update(
             (record, due_on)
             for record, due_on in last.items()
-            if due_on and at(f"{due_on} 00:00") + DAY <= until
+            if due_on and at(f"{due_on} 00:00") + DAY + 9 * HOUR <= until
         )
         here.turn(until)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import pytest
 
 from hub.cases.desk import Desk, Ports
-from hub.core.notices import encode_notice
+from hub.core.notices import Mark, encode_mark, encode_notice
 from hub.domain import kinds
 from hub.domain.partitioning import partition_of
 from hub.errors import UnavailableError
@@ -93,8 +93,14 @@ class DeskPlace:
     def __init__(self) -> None:
         self.topic, self.outbox, self.clock = Topic(), Outbox(), Clock()
         self.topic.logs[0].append(encode_notice(commitment("made", MADE, DUE)))
-        self.clock.business = at("2026-11-21 00:00")
+        self.clock.business = at("2026-11-21 09:00")
+        for partition in (0, 1):
+            self.mark(partition, self.clock.business)
         self.desk = self.start()
+
+    def mark(self, partition: int, moment: int) -> None:
+        """The follower says that it told all that a partition of the ledger held then."""
+        self.topic.logs[partition].append(encode_mark(Mark(partition, moment)))
 
     def start(self) -> Desk:
         """A new process: nothing is left but the topic."""
@@ -155,10 +161,24 @@ def test_what_is_not_known_yet_keeps_it_from_acting(here: DeskPlace) -> None:
     here.topic.logs[0].append(performed)
     here.desk.is_up_to_date()
     assert [here.turn(), here.turn()] == [0, 0]
-    here.desk.take("commitment", 0, 1, performed)
+    here.desk.take("commitment", 0, 2, performed)
     assert [here.turn(), here.turn()] == [0, 0]
     assert here.desk.is_up_to_date()
     assert here.outbox.sent == []
+
+
+def test_before_all_that_the_ledger_held_then_is_told_nothing_is_due(here: DeskPlace) -> None:
+    """A follower that was away: the topic is known to its end, and the performance is not in it."""
+    here.topic.logs = {0: [], 1: []}
+    here.topic.logs[0].append(encode_notice(commitment("made", MADE, DUE)))
+    here.mark(0, at("2026-11-21 10:00"))
+    here.mark(1, at("2026-11-21 08:59"))
+    here.clock.business = at("2026-11-21 12:00")
+    here.desk = here.start()
+    assert [here.turn(), here.turn()] == [0, 0]
+    here.mark(1, at("2026-11-21 09:00"))
+    here.desk.take("commitment", 1, 1, here.topic.logs[1][-1])
+    assert [here.turn(), here.turn()] == [1, 0]
 
 
 def test_while_the_machines_clock_runs_ahead_nothing_is_due(here: DeskPlace) -> None:
