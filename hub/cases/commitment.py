@@ -34,6 +34,8 @@ class Promise(NamedTuple):
     authority: str
     department: str
     due_on: str
+    over_at: int
+    """The end of its last day."""
     known_at: int
     marks: tuple[tuple[int, int], ...]
     """(working days left, when to remind), earliest first."""
@@ -59,6 +61,8 @@ class CommitmentAgent:
         self._office_of = office_of
         self._open: dict[str, Promise] = {}
         self._stated: set[str] = set()
+        self._found: dict[str, str] = {}
+        """Records whose finding for this last day is in the ledger: they are many, and for ever."""
 
     @property
     def open_count(self) -> int:
@@ -93,17 +97,22 @@ class CommitmentAgent:
         late = [mark for mark in marks if mark[1] <= notice.at]
         return Promise(
             notice.record, notice.subject, notice.document, notice.name, notice.authority,
-            notice.department, notice.due_on, notice.at, tuple(marks[max(0, len(late) - 1) :]),
+            notice.department, notice.due_on, due_at_ms(due_on), notice.at,
+            tuple(marks[max(0, len(late) - 1) :]),
         )  # fmt: skip
 
     def owed(self, now: int) -> list[Fact]:
         """Reminders before the last day, one finding after it."""
         facts = []
         for promise in self._open.values():
-            over_at = due_at_ms(date.fromisoformat(promise.due_on))
-            if now >= over_at + self._hour_ms:
-                facts.append(self._missing(promise))
-            elif now < over_at:
+            if now >= promise.over_at + self._hour_ms:
+                if self._found.get(promise.record) == promise.due_on:
+                    continue
+                fact = self._missing(promise)
+                if fact.id in self._stated:
+                    self._found[promise.record] = promise.due_on
+                facts.append(fact)
+            elif now < promise.over_at:
                 facts += [self._remind(promise, *mark) for mark in promise.marks if mark[1] <= now]
         return [fact for fact in facts if fact.id not in self._stated]
 

@@ -128,23 +128,23 @@ class EscalationAgent:
     def owed(self, now: int) -> list[Fact]:
         """One reminder for each group and level whose time has come while the group waits."""
         return [
-            fact
+            self._remind(fact, department, number, level, at, group)
             for (department, day), group in self._groups.items()
             for number, level in enumerate(self._levels, 1)
             if (at := self.told_at(day, level)) <= now
-            and (fact := self._remind(department, day, number, level, at, group)).id
+            and (fact := fact_id(self.name, department, day.isoformat(), str(number)))
             not in self._stated
         ]
 
     def _remind(
-        self, department: str, day: date, number: int, level: Level, at: int,
+        self, fact: str, department: str, number: int, level: Level, at: int,
         group: dict[_Place, _Waiting],
     ) -> Fact:  # fmt: skip
         is_overdue = any(waiting.phase == "overdue" for waiting in group.values())
         first = min(waiting.due_at for waiting in group.values())
         return reminder(
             self._authority,
-            fact_id(self.name, department, day.isoformat(), str(number)),
+            fact,
             self._office_of(department),
             level.department or department,
             number,
