@@ -14,7 +14,7 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -37,6 +37,7 @@ _PLAIN_LOGIN = (
     "org.apache.kafka.common.security.plain.PlainLoginModule required "
     'username="{user}" password="{password}" user_{user}="{password}";'
 )
+_SCRAM_LOGIN = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 START_SECONDS = 90.0
 MESSAGE_MAX_BYTES = 1024 * 1024 + 64 * 1024
 """The ledger's limit: a submission of 1 MiB with 64 KiB of consequences around it."""
@@ -61,13 +62,16 @@ logger.server.level = INFO
 class _Ports:
     broker: int
     controller: int
+    tls: int = 0
+    """0: no listener with TLS."""
 
 
 class EmbeddedKafka:
     """One broker under `folder`: `data/`, `secrets/`, `ports.json`, `kafka.log`, its settings.
 
     `leashed` (default) lets it die with this process however that ends; the context manager stops
-    it in order. Data survive both, and SIGKILL.
+    it in order. Data survive both, and SIGKILL. With a `certificate` (PEM file: private key, then
+    the chain) there is a second listener for clients, with TLS.
     """
 
     def __init__(
@@ -77,17 +81,24 @@ class EmbeddedKafka:
         jar_store: Path,
         maven_repository: str | None = None,
         port: int | None = None,
+        certificate: Path | None = None,
     ) -> None:
         self._folder = folder
         self._jar_store = jar_store
         self._maven_repository = maven_repository
         self._fixed = MappingProxyType({"broker": port} if port else {})
         self._process = ServerProcess("kafka", folder)
+        self._certificate = certificate
 
     @property
     def bootstrap(self) -> str:
         """`host:port` for clients; meaningful once started."""
         return f"{LOOPBACK}:{self._read_ports().broker}"
+
+    @property
+    def tls_bootstrap(self) -> str:
+        """The same for clients that use TLS."""
+        return f"{LOOPBACK}:{self._read_ports().tls}"
 
     @property
     def secrets(self) -> Path:
@@ -170,9 +181,13 @@ class EmbeddedKafka:
         return _Ports(**read_ports(self._folder))
 
     def _write_configuration(self) -> None:
-        ports = _Ports(**keep_ports(self._folder, ("broker", "controller"), self._fixed))
+        names = ("broker", "controller", *(("tls",) if self._certificate else ()))
+        ports = _Ports(**keep_ports(self._folder, names, self._fixed))
         password = self._broker_access().password
-        lines = _server_properties(self._folder / "data", ports, password)
+        settings = _server_properties(self._folder / "data", ports, password)
+        if self._certificate is not None:
+            settings |= _with_tls(settings, ports.tls, self._certificate)
+        lines = [f"{key}={value}" for key, value in settings.items()]
         self._properties.touch(mode=0o600)
         self._properties.chmod(0o600)  # it may be of a version that kept no password in it
         self._properties.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -258,11 +273,27 @@ def _java_version(java: str) -> int:
     return int(major) if major.isdigit() else 0
 
 
-def _server_properties(data: Path, ports: _Ports, password: Secret) -> list[str]:
-    """One broker that is its own controller, as `server.properties` lines."""
+def _with_tls(
+    settings: Mapping[str, str | int], port: int, certificate: Path
+) -> dict[str, str | int]:
+    """What a second listener for clients changes."""
+    place = f",TLS://{LOOPBACK}:{port}"
+    protocols = "listener.security.protocol.map"
+    return {
+        **{key: f"{settings[key]}{place}" for key in ("listeners", "advertised.listeners")},
+        protocols: f"{settings[protocols]},TLS:SASL_SSL",
+        "listener.name.tls.sasl.enabled.mechanisms": MECHANISM,
+        f"listener.name.tls.{MECHANISM.lower()}.sasl.jaas.config": _SCRAM_LOGIN,
+        "listener.name.tls.ssl.keystore.type": "PEM",
+        "listener.name.tls.ssl.keystore.location": str(certificate),
+    }
+
+
+def _server_properties(data: Path, ports: _Ports, password: Secret) -> dict[str, str | int]:
+    """One broker that is its own controller, as entries of `server.properties`."""
     client = f"CLIENT://{LOOPBACK}:{ports.broker}"
     controller = f"{LOOPBACK}:{ports.controller}"
-    settings: dict[str, str | int] = {
+    return {
         "process.roles": "broker,controller",
         "node.id": 1,
         "controller.quorum.voters": f"1@{controller}",
@@ -281,9 +312,7 @@ def _server_properties(data: Path, ports: _Ports, password: Secret) -> list[str]
         "listener.name.controller.plain.sasl.jaas.config": _PLAIN_LOGIN.format(
             user=_BROKER, password=password.reveal()
         ),
-        f"listener.name.client.{MECHANISM.lower()}.sasl.jaas.config": (
-            "org.apache.kafka.common.security.scram.ScramLoginModule required;"
-        ),
+        f"listener.name.client.{MECHANISM.lower()}.sasl.jaas.config": _SCRAM_LOGIN,
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "false",
         "super.users": f"User:{_BROKER};User:{OPERATOR}",
@@ -318,4 +347,3 @@ def _server_properties(data: Path, ports: _Ports, password: Secret) -> list[str]
         "num.io.threads": 4,
         "num.recovery.threads.per.data.dir": 2,
     }
-    return [f"{key}={value}" for key, value in settings.items()]
