@@ -31,7 +31,7 @@ from hub.workers.receipts import Appender, LedgerReader, Report
 
 _BATCH: Final = 2_000
 _POLL_SECONDS: Final = 0.2
-_MARK_SECONDS: Final = 1.0
+_MARK_SECONDS: Final = 0.25
 """Between marks at the least, however fast business time runs."""
 _COMPRESSION: Final = "gzip"
 """Of what compresses well, the one that aiokafka, under Faust, reads without another library."""
@@ -142,6 +142,8 @@ class NoticesFollower:
         """Say it of each partition that has been read, and told, to the end it had."""
         reached = self._inputs.ends_reached()
         done = [place for place, end in self._unmarked.items() if reached.get(place, -1) >= end]
+        if not done:
+            return
         marks = [(place, Mark(place[1], self._moment)) for place in done]
         self._appender.append(
             [
