@@ -142,8 +142,6 @@ RUNS: tuple[tuple[Kill, ...], ...] = (
     ),
 )
 
-CARRIED_OUT = (36,)
-"""Numbers of the runs that were seen to end as they must, with all workers and targets."""
 _CONNECTOR = set(HOOKS) - {"mid_rocks_write", "after_intent", "after_effect", "before_result"}
 _COURIER = set(HOOKS) - {"before_flush"}
 _FOLLOWER = {"after_consume", "before_flush", "before_commit", "after_commit"}

@@ -1,8 +1,8 @@
 """Whole runs in which workers die by SIGKILL: they end as a run without kills.
 
 `HUB_FAULTS=all ./run test tests/faults/test_killed_runs.py` runs all and prints the table of
-docs/fault-runs.md; `HUB_FAULTS=3,17` runs those. Otherwise up to two of those that were carried out
-before are drawn by `HUB_FAULTS_SEED`, or by the day.
+docs/fault-runs.md; `HUB_FAULTS=3,17` runs those. Otherwise two are drawn by `HUB_FAULTS_SEED`, or
+by the day.
 """
 
 import datetime as dt
@@ -24,7 +24,7 @@ from tests.conftest import KafkaPart, PostgresPart
 from tests.driver.rows import AGENTS
 from tests.faults.department_table import CORRECTED, IN_WAVE, REVOKED
 from tests.faults.ending import Ending, ending_of
-from tests.faults.plan import CARRIED_OUT, HOOKS_OF, RUNS, table
+from tests.faults.plan import HOOKS_OF, RUNS, table
 from tests.faults.promises import EXITS_MISSING, UNPERFORMED
 from tests.faults.whole_hub import COMMANDS, ENOUGH, Kill, Killed, WholeHub
 from tests.platforms import file_receiver
@@ -42,8 +42,7 @@ def _chosen() -> list[int]:
     if wanted:
         return [int(number) for number in wanted.split(",")]
     seed = os.environ.get("HUB_FAULTS_SEED") or dt.datetime.now(dt.UTC).date().toordinal()
-    drawn = min(SAMPLE, len(CARRIED_OUT))
-    return sorted(random.Random(int(seed)).sample(CARRIED_OUT, drawn))
+    return sorted(random.Random(int(seed)).sample(numbers, SAMPLE))
 
 
 Carry = Callable[[tuple[Kill, ...]], tuple[WholeHub, Ending]]
