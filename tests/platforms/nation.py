@@ -282,7 +282,8 @@ class Nation:
         elif manner == "wrong_delivery":
             told["delivery_id"] = request.delivery[::-1]
         elif manner == "wrong_stage":
-            told["stage"] = "withdrawn" if stage == "published" else "published"
+            # of the other action: one that fits could not be told from the truth
+            told["stage"] = "published" if request.action == "withdraw" else "withdrawn"
         elif manner != "twice" or stage == "refused":
             return
         connection.execute(sa.insert(RECEIPTS).values(**told, platform_at=self._moment(now)))
