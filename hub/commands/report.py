@@ -17,6 +17,7 @@ from hub.commands.due import fault_json, judge
 from hub.commands.look import Names, open_tables, print_json
 from hub.commands.words import (
     code_of,
+    code_or_none,
     due_on,
     fit,
     iso,
@@ -285,7 +286,7 @@ def _as_json(
                 "department": row.department,
                 "kind": row.kind,
                 "document_number": row.document_number,
-                "credit_code": row.ledger_key,
+                "credit_code": code_or_none(row.ledger_key),
                 "target": names.target_id(row.target),
                 "due_on": due_on(row.due_at),
                 "done_at": iso(row.done_at),

@@ -21,6 +21,7 @@ from hub.commands.words import (
     STAGES,
     STATUSES,
     code_of,
+    code_or_none,
     due_on,
     iso,
     kind_zh,
@@ -396,7 +397,7 @@ def _as_json(story: Story, names: Names, calendar: WorkingCalendar, now: int) ->
 
 def _record_json(record: RecordRow) -> dict[str, object]:
     return {
-        "credit_code": record.ledger_key,
+        "credit_code": code_or_none(record.ledger_key),
         "document_number": record.document_number,
         "subject_name": record.subject_name,
         "authority_code": record.authority_code,

@@ -103,6 +103,11 @@ def code_of(ledger_key: str) -> str:
     return "（无有效代码）" if ledger_key.startswith("?") else ledger_key
 
 
+def code_or_none(ledger_key: str) -> str | None:
+    """A credit code for machines; null where there is no valid one."""
+    return None if ledger_key.startswith("?") else ledger_key
+
+
 def say_fault(fault: Fault) -> str:
     """Say who and why, `部门：报送时已逾期`."""
     return f"{PARTIES[fault.party]}：{WHYS[fault.why][0]}"

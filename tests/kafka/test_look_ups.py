@@ -39,7 +39,7 @@ from tests.driver.rows import (
     at,
     framed,
 )
-from tests.driver.stories import DAY, UNKEYED, eventful_month, number, report, submit
+from tests.driver.stories import DAY, eventful_month, number, report, submit
 
 DERIVED = (
     "positions", "bases", "entries", "records", "clocks", "standings", "stages", "clock_events",
@@ -258,17 +258,15 @@ def test_a_bad_code_put_right_is_not_owed_for_ever(place: Place, tmp_path: Path)
     """The row without a valid code is named as settled, not counted as overdue."""
     found = place.ask_json(tmp_path, "due")
     settled = found["accepted_under_another_code"]
-    assert {(s["quarantined_under"], s["accepted_under"]) for s in settled} == {(UNKEYED, COMPANY)}
-    assert UNKEYED not in {
-        d["credit_code"] for d in found["due"] if d["document_number"] == number(5)
-    }
+    assert {(s["quarantined_under"], s["accepted_under"]) for s in settled} == {(None, COMPANY)}
+    assert None not in {d["credit_code"] for d in found["due"] if d["document_number"] == number(5)}
 
 
 def test_a_trace_says_that_a_bad_code_was_put_right(place: Place, tmp_path: Path) -> None:
     """The quarantined story points to the code its document was accepted under."""
     stories = place.ask_json(tmp_path, "trace", "--document", number(5))
     assert {(s["record"]["credit_code"], s["accepted_under"]) for s in stories} == {
-        (UNKEYED, COMPANY), (COMPANY, None),
+        (None, COMPANY), (COMPANY, None),
     }  # fmt: skip
 
 

@@ -26,9 +26,11 @@ from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.rows import (
     AUTHORITY,
+    COMPANY,
     CONTRACTS,
     DEPARTMENT,
     LICENCE,
+    OTHER_COMPANY,
     OTHER_DEPARTMENT,
     PENALTY,
     framed,
@@ -197,6 +199,7 @@ def test_the_command_shows_numerators_denominators_and_whose_fault(
     assert parties["舟市监许〔2026〕1号", "city"] == "platform"
     assert parties["舟市监许〔2026〕2号", "province"] == "hub"
     assert parties["舟市监许〔2026〕3号", "city"] == "department"
+    assert {one["credit_code"] for one in told["late"]} == {COMPANY, OTHER_COMPANY, None}
 
 
 def test_the_workbook_has_numbers_as_numbers(place: Place, tmp_path: Path) -> None:
