@@ -28,7 +28,7 @@ from hub.commands.words import (
     table,
 )
 from hub.core.entry import Reader
-from hub.core.monthly import Line, MonthBook, targets_in
+from hub.core.monthly import Counts, Line, MonthBook, targets_in
 from hub.core.record import decode_record
 from hub.core.whose_time import Fault, Why
 from hub.domain.dates import month_days
@@ -44,10 +44,14 @@ if TYPE_CHECKING:
     from hub.site import Site
 
 NOT_DECLARED: Final = "未申报"
+NOT_ALL_DECLARED: Final = "未全部申报"
 _SHOWN: Final = 20
 _NOTES: Final = (
     ("产生数量由部门按月申报；未申报的不计算上报率，绝不按100%计。"
     " What was produced is the department's to declare; without that there is no rate."),
+    ("合计的未报送数量是已申报各行之和：一行多报不抵另一行少报；未全部申报的，合计不计算上报率。"
+    " In the total, what is not reported is the sum of the lines that declare: more than was"
+    " declared in one makes up for nothing in another."),
     ("上报率=报送÷产生；合规率=有效入库÷报送；及时率=及时÷（及时+迟报）；迟报率=迟报÷（及时+迟报）。"
     "国家未公布统一算式，此处为本枢纽的算法，见 docs/report.md。"
     " No official formulas have been published; these are the hub's own."),
@@ -94,7 +98,7 @@ def command(
         print_json(_as_json(month, now, names, lines, late))
         return
     click.echo(f"{names.site}  {month} 双公示月报 monthly form  截至 as of {moment(now)}")
-    click.echo(table(_HEADERS, [_cells(line, names) for line in [*lines, total(lines)]], _RIGHT))
+    click.echo(table(_HEADERS, [cells(line, names) for line in [*lines, total(lines)]], _RIGHT))
     click.echo(f"\n迟报 late: {len(late)} 项（每平台一项 per platform）")
     if late:
         click.echo(table(_LATE_HEADERS, [_late_cells(*one, names) for one in late[:_SHOWN]]))
@@ -133,13 +137,18 @@ def _from_ledger(site: Site, targets: Sequence[ReportedTarget], month: str, now:
 
 
 def total(lines: Sequence[Line]) -> Line:
-    """All lines together; nothing is produced in all as long as one line does not say."""
+    """All lines together; nothing is produced in all as long as one line does not say.
+
+    What is not reported is added up line by line: one line's excess hides no other's shortfall.
+    """
     produced = [line.produced for line in lines]
     is_known = bool(lines) and None not in produced
     own = [line.disclosed_by_unit for line in lines if line.disclosed_by_unit is not None]
+    lacking = [line.unreported for line in lines if line.unreported is not None]
+    counted = Counts(*(sum(getattr(line, name) for line in lines) for name in Counts._fields))
     return Line(
         "", "", sum(one or 0 for one in produced) if is_known else None, sum(own) if own else None,
-        "", "", *(sum(line[at] for line in lines) for at in range(6, 12)),  # type: ignore[misc] # the counted fields
+        "", "", *counted, sum(lacking) if lacking else None,
     )  # fmt: skip
 
 
@@ -148,10 +157,13 @@ def rate(numerator: int, denominator: int | None) -> float | None:
     return numerator / denominator if denominator else None
 
 
+def _undeclared(line: Line) -> str:
+    """What stands for 产生数量 that is missing: in a total, of some lines or of all."""
+    return NOT_DECLARED if line.unreported is None else NOT_ALL_DECLARED
+
+
 def _say(numerator: int, denominator: int | None) -> str:
     """`12/13  92.3 %`, always with what was divided by what."""
-    if denominator is None:
-        return NOT_DECLARED
     found = rate(numerator, denominator)
     return "–" if found is None else f"{numerator}/{denominator} {found:.1%}"
 
@@ -166,16 +178,17 @@ _LATE_HEADERS: Final = (
 )  # fmt: skip
 
 
-def _cells(line: Line, names: Names) -> tuple[str, ...]:
+def cells(line: Line, names: Names) -> tuple[str, ...]:
+    """A line of the form for people; one without a department is the total."""
     return (
         names.department(line.department) if line.department else "合计 total",
         kind_zh(line.kind) if line.kind else "",
-        NOT_DECLARED if line.produced is None else str(line.produced),
+        _undeclared(line) if line.produced is None else str(line.produced),
         str(line.reported),
         "–" if line.unreported is None else str(line.unreported),
         str(line.stored),
         str(line.shown),
-        _say(line.reported, line.produced),
+        _undeclared(line) if line.produced is None else _say(line.reported, line.produced),
         _say(line.stored, line.reported),
         _say(line.in_time, line.judged),
         _say(line.late, line.judged),
@@ -231,7 +244,7 @@ def _sheets(
     return [
         Sheet(
             "双公示月报", title, _FORM,
-            [_form_row(line, names) for line in [*lines, total(lines)]], _NOTES,
+            [form_row(line, names) for line in [*lines, total(lines)]], _NOTES,
             frozenset(n for n, line in enumerate(lines) if line.late or line.produced is None),
         ),
         Sheet(
@@ -250,11 +263,12 @@ def _sheets(
     ]  # fmt: skip
 
 
-def _form_row(line: Line, names: Names) -> tuple[str | int | float | None, ...]:
+def form_row(line: Line, names: Names) -> tuple[str | int | float | None, ...]:
+    """A line of the form in the workbook's columns."""
     return (
         names.department(line.department) if line.department else "合计",
         kind_zh(line.kind) if line.kind else "",
-        NOT_DECLARED if line.produced is None else line.produced,
+        _undeclared(line) if line.produced is None else line.produced,
         line.disclosed_by_unit,
         line.disclosure_url,
         line.reported,
@@ -262,7 +276,7 @@ def _form_row(line: Line, names: Names) -> tuple[str | int | float | None, ...]:
         line.unreported_reason,
         line.stored,
         line.shown,
-        NOT_DECLARED if line.produced is None else rate(line.reported, line.produced),
+        _undeclared(line) if line.produced is None else rate(line.reported, line.produced),
         rate(line.stored, line.reported),
         line.in_time,
         line.late,
@@ -307,7 +321,6 @@ def _line_json(line: Line) -> dict[str, object]:
     }
     return {
         **line._asdict(),
-        "unreported": line.unreported,
         **{
             name: {"numerator": n, "denominator": d, "ratio": None if not d else round(n / d, 6)}
             for name, (n, d) in ratios.items()

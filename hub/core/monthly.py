@@ -52,11 +52,8 @@ class Line(NamedTuple):
     """A duty was met late, or is overdue."""
     still_open: int
     """Not due yet, and not met yet."""
-
-    @property
-    def unreported(self) -> int | None:
-        """未报送数量; None where nothing was declared."""
-        return None if self.produced is None else max(0, self.produced - self.reported)
+    unreported: int | None
+    """未报送数量; None where nothing was declared."""
 
     @property
     def judged(self) -> int:
@@ -105,14 +102,17 @@ def lines_of(counts: dict[Place, Counts], declared: Iterable[DeclaredRow]) -> li
     for place in sorted(counts.keys() | told.keys()):
         rows = sorted(told[place])
         own = [row.disclosed for row in rows if row.disclosed is not None]
+        counted = counts.get(place, Counts())
+        produced = sum(row.produced for row in rows) if rows else None
         lines.append(
             Line(
                 *place,
-                sum(row.produced for row in rows) if rows else None,
+                produced,
                 sum(own) if own else None,
                 "；".join(dict.fromkeys(row.url for row in rows if row.url)),
                 "；".join(dict.fromkeys(row.reason for row in rows if row.reason)),
-                *counts.get(place, Counts()),
+                *counted,
+                None if produced is None else max(0, produced - counted.reported),
             )
         )
     return lines

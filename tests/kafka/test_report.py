@@ -200,6 +200,7 @@ def test_the_command_shows_numerators_denominators_and_whose_fault(
     assert parties["舟市监许〔2026〕2号", "province"] == "hub"
     assert parties["舟市监许〔2026〕3号", "city"] == "department"
     assert {one["credit_code"] for one in told["late"]} == {COMPANY, OTHER_COMPANY, None}
+    assert (told["total"]["produced"], told["total"]["unreported"]) == (None, 1)
 
 
 def test_the_workbook_has_numbers_as_numbers(place: Place, tmp_path: Path) -> None:
@@ -215,6 +216,8 @@ def test_the_workbook_has_numbers_as_numbers(place: Place, tmp_path: Path) -> No
     assert (first["产生数量"], first["报送数量"]) == (12, 11)
     assert first["上报率"] == pytest.approx(11 / 12)
     assert second["上报率"] == second["产生数量"] == "未申报"
+    last = dict(zip(header, [cell.value for cell in book["双公示月报"][6]], strict=True))
+    assert (last["上报率"], last["未报送数量"]) == ("未全部申报", 1)
 
 
 def test_what_is_no_month_is_refused(place: Place, tmp_path: Path) -> None:
