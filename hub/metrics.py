@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -298,6 +298,19 @@ class Metrics:
     def kind_label(self, kind: str) -> str:
         """The kind when a contract knows it, else `OTHER`."""
         return kind if kind in self._kinds else OTHER
+
+    @staticmethod
+    def refill(gauge: Gauge, values: Mapping[tuple[str, ...], float]) -> None:
+        """Let a gauge have these series and no others, `values` by its labels in their order.
+
+        Set first, removed afterwards: a scrape in between finds every series that goes on.
+        """
+        for labels, value in values.items():
+            gauge.labels(*labels).set(value)
+        for family in gauge.collect():
+            for sample in family.samples:
+                if (labels := tuple(sample.labels.values())) not in values:
+                    gauge.remove(*labels)
 
     # --- making ---
 

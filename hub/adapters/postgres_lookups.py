@@ -399,14 +399,16 @@ class LookUps:
     def count_into(self, metrics: Metrics, now: int) -> None:
         """Set the gauges that the tables know: deadlines, conservation, conflicts, calendar."""
         numbers = self.target_names()
-        for gauge in (metrics.deadline_open, metrics.deadline_overdue, metrics.deadline_met):
-            gauge.clear()
+        running: dict[tuple[str, ...], int] = {}
+        overdue: dict[tuple[str, ...], int] = {}
+        met: dict[tuple[str, ...], int] = {}
         for row in self.clock_counts(now):
-            target = numbers.get(row.target, str(row.target))
-            metrics.deadline_open.labels(row.department, target).set(row.open)
-            metrics.deadline_overdue.labels(row.department, target).set(row.overdue)
-            metrics.deadline_met.labels(row.department, target, "in_time").set(row.in_time)
-            metrics.deadline_met.labels(row.department, target, "late").set(row.late)
+            place = row.department, numbers.get(row.target, str(row.target))
+            running[place], overdue[place] = row.open, row.overdue
+            met[*place, "in_time"], met[*place, "late"] = row.in_time, row.late
+        metrics.refill(metrics.deadline_open, running)
+        metrics.refill(metrics.deadline_overdue, overdue)
+        metrics.refill(metrics.deadline_met, met)
         soon = self.fetch(
             _DueOnly,
             "SELECT due_at FROM running_clocks"
@@ -423,10 +425,11 @@ class LookUps:
             announced = WorkingCalendar.from_mapping(basis.content["calendar"]).announced_years
             last = date(max(announced, default=1970), 12, 31)
             metrics.calendar_horizon_days.set((last - day_of_ms(now)).days)
-        metrics.identity_conflicts.clear()
         open_conflicts = Counter(row.subject for row in self.conflicts() if row.is_open)
-        for subject in metrics.subjects | open_conflicts.keys():
-            metrics.identity_conflicts.labels(subject).set(open_conflicts[subject])
+        subjects = metrics.subjects | open_conflicts.keys()
+        metrics.refill(
+            metrics.identity_conflicts, {(each,): open_conflicts[each] for each in subjects}
+        )
 
     def target_names(self) -> dict[int, str]:
         """Target number → id under the basis adopted last."""

@@ -134,15 +134,14 @@ def count_months(
     tables: LookUps, metrics: Metrics, months: list[tuple[date, date]], now: int
 ) -> None:
     """Set `hub_month_records` for these months: the same figures as the report's."""
-    metrics.month_records.clear()
-    for first, last in months:
-        for line in month_lines(tables, first, last, now):
-            for measure in MEASURES:
-                number = getattr(line, measure)
-                if number is not None:
-                    metrics.month_records.labels(
-                        first.isoformat()[:7], line.department, line.kind, measure
-                    ).set(number)
+    values: dict[tuple[str, ...], int] = {
+        (first.isoformat()[:7], line.department, line.kind, measure): number
+        for first, last in months
+        for line in month_lines(tables, first, last, now)
+        for measure in MEASURES
+        if (number := getattr(line, measure)) is not None
+    }
+    metrics.refill(metrics.month_records, values)
 
 
 def _values(tables: LookUps, first: date, last: date, now: int) -> dict[str, object]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import urllib.error
 import urllib.request
 from http import HTTPStatus
+from typing import Any
 
 import pytest
 from prometheus_client.metrics import MetricWrapperBase
@@ -59,6 +61,39 @@ def test_a_worker_counts_every_metric_that_is_defined() -> None:
     made = [name for name, value in vars(Metrics()).items() if isinstance(value, MetricWrapperBase)]
     assert len(made) == len(Metrics().described)
     assert [name for name in made if f"metrics.{name}" not in text] == []
+
+
+def test_a_scrape_while_a_gauge_is_filled_anew_finds_what_goes_on() -> None:
+    """What stays is never away; what is gone is gone afterwards, and not before."""
+    metrics = Metrics()
+    metrics.refill(metrics.due_within, {("1",): 5, ("3",): 7})
+    scraped: list[set[str]] = []
+
+    class Watched(dict[tuple[str, ...], float]):
+        """Somebody scrapes at each value that is handed over."""
+
+        def items(self) -> Any:  # noqa: ANN401 - a dictionary's own view
+            for item in super().items():
+                scraped.append(_days(metrics))
+                yield item
+
+    metrics.refill(metrics.due_within, Watched({("1",): 6, ("7",): 8}))
+    assert scraped
+    assert all({"1", "3"} <= days for days in scraped)
+    assert _days(metrics) == {"1", "7"}
+    assert metrics.registry.get_sample_value("hub_due_within", {"days": "1"}) == 6
+
+
+def _days(metrics: Metrics) -> set[str]:
+    (family,) = metrics.due_within.collect()
+    return {sample.labels["days"] for sample in family.samples}
+
+
+def test_nothing_clears_a_gauge_that_is_scraped() -> None:
+    """`clear` and then filling leaves holes: `refill` is there for it."""
+    for path in (ROOT / "hub").rglob("*.py"):
+        text = path.read_text("utf-8")
+        assert not re.search(r"(metrics\.\w+|gauge)\.clear\(\)", text), path
 
 
 def test_health_is_progress() -> None:
