@@ -243,9 +243,11 @@ class Metrics:
             "legal clocks still running",
         )  # fmt: skip
         self.deadline_overdue = self._gauge(
-            "hub_deadline_overdue", ("department", "target"),
-            "已过期仍未停表的期限数",
-            "legal clocks running past their due date",
+            "hub_deadline_overdue", ("department", "target", "fault"),
+            "已过期仍未停表的期限数，按到期时在谁手里"
+            "（department 部门，hub 枢纽，platform 平台；与 hub due 相同）",
+            "legal clocks running past their due date, by whose fault, as hub due has it: "
+            "department, hub, platform",
         )  # fmt: skip
         self.due_within = self._gauge(
             "hub_due_within", ("days",),

@@ -28,6 +28,7 @@ from hub.core.entry import (
     SnapshotRow,
     StageRow,
 )
+from hub.core.whose_time import Moments, Party, Passage, fault_of, passage_of
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.dates import day_of_ms
 from hub.errors import ConfigurationError, UnavailableError
@@ -98,6 +99,17 @@ class DueRow(NamedTuple):
     refusal_code: str | None
     done_at: int | None
     """When the stage came that ended it too late, by the platform's time; None while it runs."""
+
+    @property
+    def passage(self) -> Passage:
+        """The moments that say whose time was used."""
+        return passage_of(
+            Moments(
+                self.clock, self.counted_from, self.is_estimated, self.decided_on, self.status,
+                self.arrived_at, self.accepted_at, self.version_at, self.first_reached_at,
+                self.version_reached_at, self.done_at, self.stage or "named",
+            )
+        )  # fmt: skip
 
 
 class ConflictRow(NamedTuple):
@@ -400,11 +412,12 @@ class LookUps:
         """Set the gauges that the tables know: deadlines, conservation, conflicts, calendar."""
         numbers = self.target_names()
         running: dict[tuple[str, ...], int] = {}
-        overdue: dict[tuple[str, ...], int] = {}
+        overdue = self._overdue_by_fault(now, numbers)
         met: dict[tuple[str, ...], int] = {}
         for row in self.clock_counts(now):
             place = row.department, numbers.get(row.target, str(row.target))
-            running[place], overdue[place] = row.open, row.overdue
+            running[place] = row.open
+            overdue |= {(*place, who.value): overdue.get((*place, who.value), 0) for who in Party}
             met[*place, "in_time"], met[*place, "late"] = row.in_time, row.late
         metrics.refill(metrics.deadline_open, running)
         metrics.refill(metrics.deadline_overdue, overdue)
@@ -429,6 +442,18 @@ class LookUps:
         subjects = metrics.subjects | open_conflicts.keys()
         metrics.refill(
             metrics.identity_conflicts, {(each,): open_conflicts[each] for each in subjects}
+        )
+
+    def _overdue_by_fault(self, now: int, targets: Mapping[int, str]) -> dict[tuple[str, ...], int]:
+        """Department, target and party → clocks overdue by that party's fault."""
+        return Counter(
+            (
+                row.department,
+                targets.get(row.target, str(row.target)),
+                fault_of(row.passage, row.due_at, now).party.value,
+            )
+            for row in self.due(now)
+            if row.accepted_under is None
         )
 
     def target_names(self) -> dict[int, str]:

@@ -25,7 +25,7 @@ from hub.commands.words import (
     say_fault,
     table,
 )
-from hub.core.whose_time import Fault, Moments, Why, fault_of, holder_of, passage_of
+from hub.core.whose_time import Fault, Why, fault_of, holder_of
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.dates import day_of_ms, due_at_ms
 
@@ -96,14 +96,9 @@ def command(*, within: int, limit: int, site_folder: Path | None, as_json: bool)
 
 def judge(row: DueRow, now: int) -> Owed:
     """Whose fault a clock is that runs at `now` (business ms), or ended late; pure."""
-    passage = passage_of(
-        Moments(
-            row.clock, row.counted_from, row.is_estimated, row.decided_on, row.status,
-            row.arrived_at, row.accepted_at, row.version_at, row.first_reached_at,
-            row.version_reached_at, row.done_at, row.stage or "named",
-        )
-    )  # fmt: skip
-    return Owed(row, row.due_at <= now, fault_of(passage, row.due_at, now), holder_of(passage))
+    return Owed(
+        row, row.due_at <= now, fault_of(row.passage, row.due_at, now), holder_of(row.passage)
+    )
 
 
 def reasons_of(owed: Owed) -> list[dict[str, str]]:

@@ -360,17 +360,27 @@ def test_before_any_projector_a_worker_waits(postgres: PostgresPart) -> None:
         look_ups.heartbeat()
 
 
-def test_gauges_count_what_is_owed(place: Place) -> None:
-    """What a bad code left behind is not counted; what is overdue is open as well."""
+def test_gauges_count_what_is_owed(place: Place, tmp_path: Path) -> None:
+    """What a bad code left behind is not counted; what is overdue is open, and somebody's fault."""
     metrics = Metrics()
     with LookUps(place.dsn, place.schema) as look_ups:
         look_ups.count_into(metrics, place.hub.now)
     labels = {"department": DEPARTMENT, "target": "city"}
     still_open = metrics.registry.get_sample_value("hub_deadline_open", labels)
-    overdue = metrics.registry.get_sample_value("hub_deadline_overdue", labels)
+    overdue = {
+        party: metrics.registry.get_sample_value("hub_deadline_overdue", labels | {"fault": party})
+        for party in ("department", "hub", "platform")
+    }
     assert still_open is not None
-    assert overdue is not None
-    assert still_open >= overdue > 0
+    assert still_open >= sum(found or 0 for found in overdue.values()) > 0
+    late = [d for d in place.ask_json(tmp_path, "due")["due"] if d["overdue"]]
+    for party, found in overdue.items():
+        told = [
+            d for d in late
+            if (d["department"], d["target"], d["fault"]["party"]) == (DEPARTMENT, "city", party)
+        ]  # fmt: skip
+        assert found == len(told), party
+    assert overdue["department"], "the story has a row that arrived late"
     conflicts = metrics.registry.get_sample_value("hub_identity_conflicts", {"kind": "licence"})
     assert conflicts == pytest.approx(1)
     days_to_new_year = metrics.registry.get_sample_value("hub_calendar_horizon_days")
