@@ -304,6 +304,18 @@ class LoadedSite(StrictModel):
                 file=str(folder),
             )
 
+    def exchange_folders(self) -> tuple[Path, ...]:
+        """Every folder in which files are exchanged: inboxes, results, drop folders of platforms.
+
+        What lies there is departments' and platforms', not the site's configuration.
+        """
+        sources = [source for each in self.site.departments for source in each.files]
+        drops = [target.drop.folder for target in self.site.targets if target.drop is not None]
+        return tuple(
+            self.path(folder)
+            for folder in (*(s.inbox for s in sources), *(s.results for s in sources), *drops)
+        )
+
     def secret_files(self) -> tuple[Path, ...]:
         """Every file the site calls `…_file`, and those its database sources call so.
 

@@ -48,10 +48,10 @@ def render(*, site_folder: Path, folder: Path) -> None:
         shutil.copytree(DEPLOY / name, folder / name)
     for name in _FILES:
         shutil.copyfile(DEPLOY / name, folder / name)
-    secret = {file.resolve() for file in loaded.secret_files()}
+    kept_apart = {path.resolve() for path in (*loaded.secret_files(), *loaded.exchange_folders())}
 
     def left_out(place: str, names: list[str]) -> list[str]:
-        return [n for n in names if n == "secrets" or Path(place, n).resolve() in secret]
+        return [n for n in names if n == "secrets" or Path(place, n).resolve() in kept_apart]
 
     shutil.copytree(site_folder, folder / "site", ignore=left_out)
     for file in sorted(folder.rglob("*")):

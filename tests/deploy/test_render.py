@@ -14,7 +14,7 @@ from hub.deployment import SINGLE_PORTS, Process, processes_of, rendered
 from hub.errors import ConfigurationError
 from hub.repository import DEPLOY
 from hub.site import Site, load_site
-from tests.deploy.county import SITE, county, processes
+from tests.deploy.county import SITE, county, processes, render
 
 DEMO = load_site(DEPLOY / "sites" / "demo").site
 
@@ -116,6 +116,29 @@ def test_nothing_in_use_is_written_over(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert "not empty" in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_no_departments_file_is_copied(tmp_path: Path) -> None:
+    """Inboxes, results and drop folders may lie in the site folder; what is in them is not its own.
+
+    Neither are secrets, wherever the site or a database source keeps them.
+    """
+    site = tmp_path / "site"
+    shutil.copytree(DEPLOY / "sites" / "demo", site)
+    text = (site / "site.yaml").read_text(encoding="utf-8")
+    (site / "site.yaml").write_text(text.replace("../../", f"{DEPLOY}/"), encoding="utf-8")
+    loaded = load_site(site)
+    folders = [f for f in loaded.exchange_folders() if f.resolve().is_relative_to(site)]
+    assert {f.relative_to(site).parts[0] for f in folders} == {"inbox", "results", "exchange"}
+    secret = [f for f in loaded.secret_files() if f.resolve().is_relative_to(site)]
+    left = [*(folder / "licences" / "a.csv" for folder in folders), *secret]
+    for file in (*left, site / "mappings" / "market.yaml"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("x", encoding="utf-8")
+    made = render(site, tmp_path / "made") / "site"
+    assert (made / "mappings" / "market.yaml").exists()
+    assert (made / "site.yaml").exists()
+    assert [f for f in left if (made / f.relative_to(site)).exists()] == []
 
 
 def test_no_marker_is_left_and_no_secret_is_copied() -> None:
