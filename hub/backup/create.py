@@ -23,14 +23,15 @@ from hub.adapters.postgres_copy import export_tables
 from hub.adapters.record_files import write_records
 from hub.backup.manifest import FILE, Manifest, StoredPartition, files_of
 from hub.core.basis import DECIDER_VERSION
+from hub.deployment import processes_of
 from hub.errors import ConfigurationError, IntegrityError, UnavailableError
-from hub.topics import KEPT_FOR_EVER
+from hub.topics import KEPT_FOR_EVER, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hub.kafka_access import KafkaAccess
-    from hub.site import LoadedSite
+    from hub.site import LoadedSite, Site
 
 BASIS_FOLDER: Final = "basis"
 """Where rulebook and calendar lie in the packed site folder when they came from outside it."""
@@ -38,6 +39,9 @@ _SQLITE: Final = b"SQLite format 3\x00"
 _REBUILT: Final = frozenset({"rocksdb", "lease", "files.sqlite"})
 """Never copied: folds of the ledger, locks, and the book of a drop folder. An old one of these
 would give out numbers again that were used since; a new one learns them from the folder."""
+_HOMELESS: Final = frozenset({"connector", "projector"})
+"""Processes without a state folder of their own: a connector has one for each source, the
+projector's position is in its tables."""
 _INPUTS: Final = KEPT_FOR_EVER - {"ledger"}
 
 
@@ -80,7 +84,7 @@ def _create(
         tell("查询库 look-up tables")
         tables = export_tables(dsn, site.prefix, folder / "postgres")
     tell("账簿 books")
-    copy_books(state_folder, site.site, folder / "state")
+    homes = copy_books(state_folder, site.site, folder / "state")
     left_out = pack_site(loaded, folder / "site.tar", with_secrets=with_secrets)
     stored = _copy_topics(loaded, access, folder / "topics", tell)
     manifest = Manifest(
@@ -95,6 +99,7 @@ def _create(
         exact=tuple(sorted(t for t in stored if t.partition(".")[0] in KEPT_FOR_EVER)),
         tables=tables,
         left_out=left_out,
+        homes=homes,
         files=files_of(folder),
     )
     (folder / FILE).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -153,10 +158,24 @@ def _lost_beginning(place: tuple[str, int], start: int) -> IntegrityError:
     )
 
 
-def copy_books(state_folder: Path, site: str, folder: Path) -> None:
-    """What workers and connectors remember that no ledger holds, or that is slow to make again."""
+def homes_of(site: Site) -> tuple[str, ...]:
+    """The state folders a site's workers and connectors make, as a manifest names them."""
+    workers = [one for one in processes_of(site) if one.kind not in _HOMELESS]
+    return (
+        *(f"workers/{one.worker}" for one in workers),
+        *(f"connectors/{name}" for name in names_of(site).connectors),
+    )
+
+
+def copy_books(state_folder: Path, site: str, folder: Path) -> tuple[str, ...]:
+    """What workers and connectors remember that no ledger holds, or that is slow to make again.
+
+    Returns the homes that were found; a worker in another container or pod has its own elsewhere.
+    """
+    homes: list[str] = []
     for part in ("workers", "connectors"):
         home = state_folder / part / site
+        homes += (f"{part}/{one.name}" for one in sorted(home.glob("*")) if one.is_dir())
         for path in sorted(home.rglob("*")):
             relative = path.relative_to(state_folder)
             is_log = path.name.endswith(("-wal", "-shm", "-journal", ".new"))
@@ -165,6 +184,7 @@ def copy_books(state_folder: Path, site: str, folder: Path) -> None:
             target = folder / relative
             target.parent.mkdir(parents=True, exist_ok=True)
             _copy_file(path, target)
+    return tuple(homes)
 
 
 def _copy_file(path: Path, target: Path) -> None:

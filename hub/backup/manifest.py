@@ -54,6 +54,8 @@ class Manifest(StrictModel):
     """Look-up tables of PostgreSQL; 0 when they were left out."""
     left_out: tuple[str, ...]
     """Secrets of the site folder that are not in here, relative to it."""
+    homes: tuple[str, ...] = ()
+    """State folders of workers and connectors that were found, `workers/receipts`: with books."""
     files: dict[str, StoredFile]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hub.adapters.parts import Parts
-from hub.backup.create import create
+from hub.backup.create import create, homes_of
 from hub.backup.manifest import Manifest, verify
 from hub.backup.restore import load_restored, restore_folders, restore_tables, restore_topics
 from hub.bootstrap import basis_document
@@ -60,6 +60,23 @@ def create_command(
             f"未包含的秘密文件，请另行保管 secrets left out, keep them apart: "
             f"{'、'.join(manifest.left_out)}"
         )
+    missing = [home for home in homes_of(loaded.site) if home not in manifest.homes]
+    if missing:
+        click.echo(_say_missing(missing, settings.state_folder), err=True)
+
+
+def _say_missing(homes: list[str], state_folder: Path) -> str:
+    """Under Compose and Kubernetes the operator's container sees nobody's state but its own."""
+    return (
+        f"警告 BOOKS_MISSING：状态目录 {state_folder} 中没有下列进程的目录，备份不含其账簿："
+        f"{'、'.join(homes)}\n"
+        f"warning: the state folder {state_folder} holds no home of these, so the backup holds none"
+        " of their books\n"
+        "处理办法：在能看到这些进程状态目录的机器或容器中取备份（HUB_STATE），"
+        "或另行备份各自的状态卷；从未启动过的进程可以不管\n"
+        "Remedy: take it where their state folders are seen (HUB_STATE), or back their volumes up "
+        "apart; nothing is missing of one that never ran"
+    )
 
 
 @command.command("verify")

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from hub.backup.create import copy_books, pack_site, take_empty
+from hub.adapters.parts import Parts
+from hub.backup.create import copy_books, homes_of, pack_site, take_empty
+from hub.backup.manifest import Manifest
+from hub.cli import hub
 from hub.repository import DEPLOY
 from hub.site import LoadedSite, load_site
 
@@ -107,10 +111,42 @@ def test_books_are_copied_and_what_must_be_made_anew_is_not(tmp_path: Path) -> N
         file = state / "workers" / "trial" / name
         file.parent.mkdir(parents=True)
         file.write_bytes(b"a book")
-    copy_books(state, "trial", copy)
+    homes = copy_books(state, "trial", copy)
+    assert homes == ("workers/courier.nation", "workers/receipts", "workers/registrar.0")
     found = [path.relative_to(copy / "workers/trial").as_posix() for path in copy.rglob("*.*")]
     assert "receipts/receipts.sqlite" in found
     assert not [name for name in found if "files" in name or "CURRENT" in name]
+
+
+def test_every_worker_that_keeps_a_book_has_its_home_named() -> None:
+    """Those that take a lease on a folder of their own; a connector takes one for each source."""
+    site = load_site(DEPLOY / "sites" / "demo").site
+    assert set(homes_of(site)) >= {
+        "workers/registrar.0", "workers/courier.nation", "workers/receipts", "workers/cases",
+        "connectors/transport.files", "connectors/transport.cases", "connectors/court.files",
+    }  # fmt: skip
+    assert not {"workers/projector", "workers/connector.court"} & set(homes_of(site))
+
+
+def test_a_backup_without_a_workers_book_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, site: LoadedSite
+) -> None:
+    """In a container of its own the command sees nobody's state: whoever keeps it must know."""
+    manifest = Manifest(
+        site="trial", prefix="trial.", partitions=2, hub_version="0", decider="2", basis="",
+        created_at="", topics={}, exact=(), tables=0, left_out=(), files={},
+        homes=("workers/registrar.0", "workers/notices", "connectors/market.licences"),
+    )  # fmt: skip
+    monkeypatch.setattr("hub.commands.backup.create", lambda *_, **__: manifest)
+    monkeypatch.setattr(Parts, "require_kafka", lambda *_: None)
+    words = ["backup", "create", "--site", str(site.folder), "--to", str(tmp_path / "made")]
+    told = CliRunner().invoke(hub, [*words, "--without-look-ups"])
+    assert told.exit_code == 0, told.output
+    assert "备份不含其账簿：workers/receipts\n" in told.stderr
+    assert told.stderr.startswith("警告 BOOKS_MISSING")
+    whole = manifest.model_copy(update={"homes": homes_of(site.site)})
+    monkeypatch.setattr("hub.commands.backup.create", lambda *_, **__: whole)
+    assert CliRunner().invoke(hub, [*words, "--without-look-ups"]).stderr == ""
 
 
 def test_a_file_that_is_replaced_meanwhile_ends_no_backup(
