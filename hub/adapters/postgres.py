@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 UNANSWERED: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 """What means that the server is away, full or ending; anything else is a fault of ours."""
-VERSION: Final = 4
+VERSION: Final = 5
 """Version of the tables; another one found in the database is dropped and made from zero."""
 
 _TABLES: Final[LiteralString] = """
@@ -55,7 +55,10 @@ CREATE TABLE entries (
   document_number text NOT NULL, document_key text NOT NULL, subject_name text NOT NULL,
   name_key text NOT NULL, authority_code text NOT NULL, move_id bytea, basis bytea NOT NULL,
   publish_targets bigint NOT NULL, withdraw_targets bigint NOT NULL, refers_to bigint,
-  reasons jsonb NOT NULL, PRIMARY KEY (partition, sequence));
+  reasons jsonb NOT NULL, walk jsonb, PRIMARY KEY (partition, sequence));
+CREATE INDEX entries_walk ON entries (partition, sequence) WHERE walk IS NOT NULL;
+CREATE INDEX entries_step ON entries (cause_topic, partition, cause_offset)
+  WHERE cause_kind = 'sweep';
 CREATE INDEX entries_record ON entries (record_key);
 CREATE INDEX entries_document ON entries (document_key) WHERE document_key <> '';
 CREATE INDEX entries_ledger_key ON entries (ledger_key) WHERE ledger_key <> '';

@@ -234,6 +234,54 @@ GROUP BY department, target ORDER BY department, target
 """
 
 
+_WALKS: LiteralString = """
+WITH begun AS (
+  SELECT t.target, r.partition, r.sequence, r.decided_at AS asked_at, r.walk,
+         'walk:' || lpad(to_hex(r.sequence), 16, '0') AS name,
+         row_number() OVER (PARTITION BY t.target, r.partition ORDER BY r.sequence) AS ordinal
+  FROM entries r CROSS JOIN generate_series(0, 30) AS t(target)
+  WHERE r.walk IS NOT NULL AND (r.walk->>'targets')::bigint >> t.target & 1 = 1),
+ended AS (
+  SELECT b.*, e.decided_at AS ended_at FROM begun b
+  LEFT JOIN entries e ON e.cause_kind = 'sweep' AND e.cause_topic = b.name
+    AND e.partition = b.partition AND e.cause_offset = b.sequence),
+finished AS (
+  SELECT target, ordinal FROM ended GROUP BY target, ordinal
+  HAVING bool_and(ended_at IS NOT NULL))
+SELECT d.target, d.ordinal, d.partition, d.sequence, d.asked_at, d.walk, d.ended_at, s.named,
+       s.looked
+FROM ended d
+CROSS JOIN LATERAL (
+  SELECT count(*) FILTER (WHERE (e.publish_targets | e.withdraw_targets) >> d.target & 1 = 1)
+           AS named,
+         coalesce(max(e.cause_offset) + 1, 0) AS looked
+  FROM entries e
+  WHERE e.cause_kind = 'sweep' AND e.cause_topic = d.name AND e.partition = d.partition) s
+WHERE (d.target, d.ordinal) NOT IN (SELECT target, ordinal FROM finished)
+   OR (d.target, d.ordinal) IN (SELECT target, max(ordinal) FROM finished GROUP BY target)
+ORDER BY d.target, d.ordinal, d.partition
+"""
+
+
+class WalkRow(NamedTuple):
+    """How far a walk has come through one ledger partition for one target."""
+
+    target: int
+    ordinal: int
+    """Which of the target's walks: every partition is asked in the same order."""
+    partition: int
+    sequence: int
+    """Of the request; ledger records before it are looked at."""
+    asked_at: int
+    walk: Mapping[str, str]
+    """What it is for, as facts: see `hub.core.resend.Walk`."""
+    ended_at: int | None
+    named: int
+    """Records the target was named for by it."""
+    looked: int
+    """The next sequence to look at, as the ledger says; a walk with little to say rarely says."""
+
+
 class _Number(NamedTuple):
     document_number: str
 
@@ -321,7 +369,8 @@ class LookUps:
                 " outcome, is_repeat, record_key, version, department, kind, stream,"
                 " stream_sequence, position, ledger_key, subject_kind, document_number,"
                 " document_key, subject_name, name_key, authority_code, move_id, basis,"
-                " publish_targets, withdraw_targets, refers_to, reasons::text AS reasons"
+                " publish_targets, withdraw_targets, refers_to, reasons::text AS reasons,"
+                " walk::text AS walk"
                 " FROM entries WHERE record_key = ANY(%s)"
                 " ORDER BY decided_at, partition, sequence",
                 (keys,),
@@ -401,6 +450,10 @@ class LookUps:
     def targets(self) -> list[TargetCounts]:
         """What became of the deliveries of each target."""
         return self.fetch(TargetCounts, _TARGETS)
+
+    def walks(self) -> list[WalkRow]:
+        """Walks over the ledger that go on, and the last that has ended, of each target."""
+        return self.fetch(WalkRow, _WALKS)
 
     def clock_counts(self, now: int) -> list[ClockCounts]:
         """Stopped and running clocks per department and target."""

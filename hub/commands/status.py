@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
+from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -15,11 +16,13 @@ from hub.adapters.postgres_lookups import (
     ConflictRow,
     TallyRow,
     TargetCounts,
+    WalkRow,
     conservation_gaps,
 )
 from hub.commands.look import Names, look_up_options, open_tables, print_json
 from hub.commands.words import KINDS, OUTCOMES, STAGES, STATUSES, age, iso, moment, table
 from hub.core.court_lists import Comparison
+from hub.core.resend import ALL_DAYS, Walk
 from hub.metrics import PRIMARY_OUTCOMES
 
 _STALE_SECONDS: Final = 10.0
@@ -57,10 +60,24 @@ class TargetLine(NamedTuple):
         return self.in_time / judged if judged else None
 
 
+class WalkLine(NamedTuple):
+    """One walk over the ledger for one target, all partitions together."""
+
+    target: int
+    walk: Walk
+    """What is told again."""
+    asked_at: int
+    ended_at: int | None
+    named: int
+    looked: int
+    """Ledger records looked at, of `to_look`."""
+    to_look: int
+
+
 @click.command("status")
 @look_up_options
 def command(*, site_folder: Path | None, as_json: bool) -> None:
-    """总体状态：各部门、各平台、投影进度、身份冲突 / Where everything stands."""
+    """总体状态：各部门、各平台、投影进度、身份冲突、重新投送 / Where everything stands."""
     with open_tables(site_folder) as tables:
         now = tables.now()
         names = Names(tables)
@@ -69,6 +86,7 @@ def command(*, site_folder: Path | None, as_json: bool) -> None:
         targets = target_lines(sorted(names.target_ids), tables.targets(), tables.clock_counts(now))
         conflicts = tables.conflicts()
         comparisons = tables.comparisons()
+        walks = walk_lines(tables.walks())
         records = sum(position.next_sequence for position in tables.positions())
     if as_json:
         print_json(
@@ -78,6 +96,12 @@ def command(*, site_folder: Path | None, as_json: bool) -> None:
                 "ledger_records": records,
                 "departments": {line.department: _department_json(line) for line in departments},
                 "targets": {names.target_id(line.target): _target_json(line) for line in targets},
+                "walks": {
+                    names.target_id(number): [
+                        _walk_json(line) for line in walks if line[0] == number
+                    ]
+                    for number in sorted({line.target for line in walks})
+                },
                 "projector": projector_json(heartbeat, time.time_ns() // 1_000_000),
                 "identity_conflicts": [conflict_json(row) for row in conflicts],
                 "court_lists": [comparison_json(each) for each in comparisons],
@@ -89,6 +113,8 @@ def command(*, site_folder: Path | None, as_json: bool) -> None:
     click.echo("")
     click.echo(_target_table(targets, names))
     click.echo("")
+    if walks:
+        click.echo(walk_words(walks, names))
     click.echo(_projector_words(heartbeat))
     click.echo(conflict_words(conflicts))
     if comparisons:
@@ -132,6 +158,81 @@ def target_lines(
             )
         )
     return lines
+
+
+def walk_lines(rows: list[WalkRow]) -> list[WalkLine]:
+    """Each walk of each target, its partitions together; pure."""
+    together: defaultdict[tuple[int, int], list[WalkRow]] = defaultdict(list)
+    for row in rows:
+        together[row.target, row.ordinal].append(row)
+    lines = []
+    for (target, _), parts in together.items():
+        ends = [part.ended_at for part in parts if part.ended_at is not None]
+        walk = Walk.from_facts(parts[0].walk)
+        if walk is not None:
+            lines.append(
+                WalkLine(
+                    target,
+                    walk,
+                    min(part.asked_at for part in parts),
+                    max(ends) if len(ends) == len(parts) else None,
+                    sum(part.named for part in parts),
+                    sum(p.sequence if p.ended_at is not None else p.looked for p in parts),
+                    sum(part.sequence for part in parts),
+                )
+            )
+    return lines
+
+
+def walk_words(lines: list[WalkLine], names: Names) -> str:
+    """What `hub resend`, or a changed site, has set going, and what of it has ended."""
+    told = ["重新投送 told again"]
+    for line in lines:
+        state = f"进行中，已看台账 {line.looked}/{line.to_look} 条 under way"
+        if line.ended_at is not None:
+            state = f"最近一次完成于 {moment(line.ended_at)} last finished"
+        told.append(
+            f"  {names.target(line.target)}（{_scope(line.walk)}）：{moment(line.asked_at)} 提出，"
+            f"{state}，列入 {line.named} 条 named"
+        )
+    return "\n".join(told)
+
+
+def _scope(walk: Walk) -> str:
+    """What is told again: everything, days of decision, one number, or what a site changed."""
+    if not walk.is_resend:
+        return "按现行配置 as the site says now"
+    if walk.document_key:
+        return f"文书号 {walk.document_key}"
+    begin, end = _days(walk)
+    if begin is None and end is None:
+        return "全部 everything"
+    return f"决定日期 {begin or ''}–{end or ''}"
+
+
+def _days(walk: Walk) -> tuple[str | None, str | None]:
+    """First and last day of decision, None for no limit."""
+    limits = zip((walk.decided_from, walk.decided_to), ALL_DAYS, strict=True)
+    begin, end = (
+        None if day == limit else date.fromordinal(day).isoformat() for day, limit in limits
+    )
+    return begin, end
+
+
+def _walk_json(line: WalkLine) -> dict[str, object]:
+    begin, end = _days(line.walk)
+    return {
+        "open": line.ended_at is None,
+        "resend": line.walk.is_resend,
+        "decided_from": begin,
+        "decided_to": end,
+        "document": line.walk.document_key or None,
+        "asked_at": iso(line.asked_at),
+        "ended_at": iso(line.ended_at),
+        "named": line.named,
+        "looked": line.looked,
+        "to_look": line.to_look,
+    }
 
 
 def projector_json(heartbeat: Heartbeat | None, real_now: int) -> dict[str, object]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from hub.contracts import Fault
 from hub.contracts.schema import Identity
 from hub.core.record import NO_KEY, PRIMARY, CauseKind, Outcome
+from hub.core.resend import Walk
 from hub.core.state import ClockFlag, ClockKind, RecordFlag, Status
 from hub.domain import kinds
 from hub.domain.credit_code import normalise_credit_code
@@ -84,6 +85,8 @@ class EntryRow(NamedTuple):
     refers_to: int | None
     reasons: str
     """JSON: a list of {code, field, severity}."""
+    walk: str | None
+    """JSON: what the walk is for that begins here (`Walk.as_facts`); None for all others."""
 
 
 class RecordRow(NamedTuple):
@@ -256,6 +259,7 @@ class Reader:
                 [[tidy(r.code), tidy(r.field), r.severity] for r in record.reasons],
                 ensure_ascii=False,
             ),
+            _walk_begun(record),
         )
 
     def stages(self, partition: int, record: LedgerRecord) -> list[StageRow]:
@@ -494,6 +498,16 @@ def tidy(text: str) -> str:
 def tidy_octets(octets: bytes) -> str:
     """Octets of a header or key as text; what is not UTF-8 becomes U+FFFD."""
     return tidy(octets[: 4 * LONGEST].decode("utf-8", "replace"))
+
+
+def _walk_begun(record: LedgerRecord) -> str | None:
+    """What a walk over the ledger is for that this record begins: a resend, or a changed site."""
+    if record.outcome not in (Outcome.RESEND_REQUESTED, Outcome.BASIS_ADOPTED):
+        return None
+    walk = Walk.from_facts(dict(record.facts))
+    if walk is None:
+        return None
+    return json.dumps({name: tidy(text) for name, text in walk.as_facts()}, ensure_ascii=False)
 
 
 def _number(octets: bytes | None) -> int | None:

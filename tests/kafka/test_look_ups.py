@@ -17,6 +17,7 @@ from hub.adapters.postgres import Heartbeat, Tables
 from hub.adapters.postgres_lookups import LookUps
 from hub.cli import hub as command_line
 from hub.core.entry import DeclaredRow
+from hub.core.record import Outcome, decode_record
 from hub.errors import FencedError, IntegrityError, UnavailableError
 from hub.metrics import Metrics
 from hub.ports import InputRecord
@@ -409,6 +410,54 @@ def test_a_resend_and_a_target_added_later_are_part_of_the_story(
     states = {(one["target"], one["clock"]): one["state"] for one in story["deadlines"]}
     assert states["city", "disclose"] == "stopped_in_time"
     assert ("archive", "disclose") not in states
+
+
+def test_status_says_how_far_a_resend_has_come(postgres: PostgresPart, tmp_path: Path) -> None:
+    """What is asked for and under way, then what has ended: `hub resend` sends people here."""
+    hub = HubTestDriver(rows.basis(), now=rows.at("2026-11-02 09:00"))
+    for n in (1, 2, 3):
+        submit(hub, rows.licence_row(XK_WSH=number(n)))
+    before = Place(postgres, hub)
+    assert before.ask_json(tmp_path, "status")["walks"] == {}
+    assert "told again" not in before.ask(tmp_path, "status").output
+    ask_again(hub, "city", document=number(2))
+    ask_again(hub, "city", begin="2026-10-30")
+    place = Place(postgres, hub)
+    (last,) = place.ask_json(tmp_path, "status")["walks"]["city"]
+    assert (last["open"], last["resend"], last["named"]) == (False, True, 3)
+    assert (last["decided_from"], last["decided_to"], last["document"]) == (
+        "2026-10-30",
+        None,
+        None,
+    )
+    assert last["looked"] == last["to_look"] > 0
+    text = place.ask(tmp_path, "status").output
+    assert "city（决定日期 2026-10-30–）：2026-11-02 09:00 提出，最近一次完成于" in text
+    assert "列入 3 条 named" in text
+
+    records = ledger_of(hub)
+    ends = [n for n, r in enumerate(records) if decode_record(r.value).outcome is Outcome.WALKED]
+    half = _until(postgres, hub, records[: ends[-1]])
+    (finished, going_on) = half.ask_json(tmp_path, "status")["walks"]["city"]
+    assert (finished["open"], finished["document"], finished["named"]) == (False, number(2), 1)
+    assert (going_on["open"], going_on["ended_at"]) == (True, None)
+    assert going_on["looked"] <= going_on["to_look"]
+    assert "进行中，已看台账" in half.ask(tmp_path, "status").output
+
+    hub.adopt(with_archive())
+    walks = Place(postgres, hub).ask_json(tmp_path, "status")["walks"]
+    assert (walks["archive"][0]["resend"], walks["archive"][0]["named"]) == (False, 3)
+    assert walks["city"] == [last]
+
+
+def _until(postgres: PostgresPart, hub: HubTestDriver, records: list[InputRecord]) -> Place:
+    """The look-ups behind a part of the ledger."""
+    place = Place(postgres, hub)
+    with Tables(place.dsn, place.prefix) as tables:
+        tables.reset()
+        Projection(tables, CONTRACTS, hub.prefix).project(records)
+        tables.beat(Heartbeat(0, hub.now, 0.0, 0, 0.0))
+    return place
 
 
 EXIT_MISSING = "court_enforcement.exit_missing.v1"
