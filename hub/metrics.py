@@ -89,8 +89,11 @@ class Metrics:
         )  # fmt: skip
         self.oldest_unprocessed_age = self._gauge(
             "hub_oldest_unprocessed_age_seconds", ("worker",),
-            "最早一条未处理输入的等待时间（实际时间，0 为已处理完）",
-            "age of the oldest input not processed yet, real time; 0 when drained",
+            "登记、投递、回执、通知、投影进程最早一条未处理输入的等待时间"
+            "（实际时间，0 为已处理完）；投递进程的输入是台账，等待送出的投递见 hub_delivery_open",
+            "age of the oldest input that registrar, couriers, receipts, notices or projector have "
+            "not processed yet, real time; 0 when drained. A courier's input is the ledger: "
+            "deliveries that wait are hub_delivery_open",
         )  # fmt: skip
         self.conservation_gap = self._gauge(
             "hub_conservation_gap", ("department",),

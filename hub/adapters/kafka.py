@@ -27,7 +27,7 @@ from hub.errors import ConfigurationError, FencedError, HubError, UnavailableErr
 from hub.ports import InputRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from hub.kafka_access import KafkaAccess
     from hub.ports import OutputRecord
@@ -38,6 +38,8 @@ _INITIALISE_SLICE_SECONDS = 2.0
 _COMMIT_SECONDS = 12.0
 _FOLD_SECONDS = 0.05
 """librdkafka waits so long for a *full* batch: the last one of a partition never is."""
+_CAUGHT_UP_SECONDS = 1.0
+"""A read that brings nothing may mean a slow broker; a second of them, that there is nothing."""
 _METADATA_SECONDS = 5.0
 _METADATA_TRIES = 10
 _METADATA_PAUSE_SECONDS = 0.3
@@ -240,10 +242,48 @@ class KafkaTransactions:
         self._written[place] = max(self._written.get(place, 0), (offset or 0) + 1)
 
 
+class Waiting:
+    """How long the oldest input has waited that a worker has not dealt with yet.
+
+    It has waited since the broker's own time for it, which is real time, whatever the business
+    clock says. When a whole second brought nothing the worker has caught up: a single empty read
+    may only mean that the broker is slow.
+    """
+
+    def __init__(
+        self,
+        report: Callable[[str, Mapping[str, float]], None],
+        wall: Callable[[], float] = time.time,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`report` is told `oldest_input` with its `age_seconds` at every read."""
+        self._report, self._wall, self._seconds = report, wall, seconds
+        self._came_at = seconds()
+
+    def note(self, messages: Sequence[Message]) -> None:
+        """A read of inputs brought these."""
+        came = [at for message in messages if (at := broker_time_of(message)) is not None]
+        if came:
+            self._came_at = self._seconds()
+            age = max(0.0, self._wall() - min(came) / 1000)
+            self._report("oldest_input", {"age_seconds": age})
+        elif self._seconds() - self._came_at > _CAUGHT_UP_SECONDS:
+            self._report("oldest_input", {"age_seconds": 0.0})
+
+
 class KafkaInputs:
     """Fixed partitions, committed records only, no consumer group; see `hub.ports.Inputs`."""
 
-    def __init__(self, access: KafkaAccess, name: str, **extra: str | int | bool) -> None:
+    def __init__(
+        self,
+        access: KafkaAccess,
+        name: str,
+        waiting: Waiting | None = None,
+        /,
+        **extra: str | int | bool,
+    ) -> None:
+        """`waiting` is told what each `consume` has brought."""
+        self._waiting = waiting
         self._refusals = Refusals(access)
         self._settings: dict[str, Any] = {
             **_COMMON,
@@ -279,7 +319,10 @@ class KafkaInputs:
             self._refusals.check(error.args[0])
             raise BrokerFailure(_say(error)) from error
         self._refusals.check()
-        return [_to_input(message) for message in messages if not self._is_empty(message)]
+        came = [message for message in messages if not self._is_empty(message)]
+        if self._waiting is not None:
+            self._waiting.note(came)
+        return [_to_input(message) for message in came]
 
     def ends_reached(self) -> Mapping[tuple[str, int], int]:
         """The end each partition had when it was last read to its end, markers included.
@@ -418,7 +461,7 @@ def _to_input(message: Message) -> InputRecord:
 
 
 def broker_time_of(message: Message) -> int | None:
-    """Kafka timestamp in milliseconds, for latency measurements only."""
+    """Kafka timestamp in milliseconds, real time; for measuring only, nothing is decided by it."""
     kind, value = message.timestamp()
     return None if kind == TIMESTAMP_NOT_AVAILABLE else value
 

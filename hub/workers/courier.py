@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.file_drop import PROBLEMS
-from hub.adapters.kafka import KafkaInputs, KafkaTransactions
+from hub.adapters.kafka import KafkaInputs, KafkaTransactions, Waiting
 from hub.adapters.lease import FolderLease
 from hub.adapters.rocksdb import RocksStore
 from hub.engine.courier_book import Policy
@@ -172,7 +172,7 @@ def run_courier(post: Post, target: Target, watch: CourierWatch) -> None:
         loaded, target, Surroundings(post.folder, clock, faults, watch.observe, watch.report)
     )
     name = f"{loaded.site.prefix}courier.{target.id}"
-    inputs = KafkaInputs(post.access, name)
+    inputs = KafkaInputs(post.access, name, Waiting(watch.report))
     store = RocksStore(post.folder / "rocksdb")
     # One small transaction a turn: lingering would only add to every delivery's latency.
     transactions = KafkaTransactions(post.access, name, **{"linger.ms": 0})

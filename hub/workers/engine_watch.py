@@ -15,15 +15,18 @@ if TYPE_CHECKING:
 def begin_engine(metrics: Metrics, worker: str) -> None:
     """Let the series of a slot exist from its start: an alert must see the first count as one."""
     metrics.restarts.labels(worker)
+    metrics.oldest_unprocessed_age.labels(worker)
     for reason in RETIREMENTS:
         metrics.producer_retired.labels(worker, reason)
 
 
 def count_engine(metrics: Metrics, worker: str, event: str, numbers: Mapping[str, float]) -> None:
-    """Count starts, transactions and retired producers; other events are the worker's own."""
+    """Count starts, transactions, retired producers, what waits; the rest is the worker's own."""
     match event:
         case "restored":
             metrics.restore_seconds.labels(worker).set(numbers["seconds"])
+        case "oldest_input":
+            metrics.oldest_unprocessed_age.labels(worker).set(numbers["age_seconds"])
         case "committed":
             metrics.transaction_seconds.labels(worker).observe(numbers["seconds"])
         case "producer_retired":

@@ -58,6 +58,9 @@ class FollowerWatch:
                 self._health.idle()
             case "restarted":
                 self._metrics.restarts.labels(self._health.worker).inc()
+            case "oldest_input":
+                age = numbers["age_seconds"]
+                self._metrics.oldest_unprocessed_age.labels(self._health.worker).set(age)
             case _:
                 self._count(event, numbers)
 

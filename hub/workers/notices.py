@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from hub.adapters.clocks import business_clock_of
 from hub.adapters.faults import EnvironmentFaults
-from hub.adapters.kafka import KafkaInputs
+from hub.adapters.kafka import KafkaInputs, Waiting
 from hub.adapters.kafka_appender import KafkaAppender
 from hub.contracts import Contracts
 from hub.core.notices import NEXT, Mark, encode_mark, encode_notice, headers_of, notices_of
@@ -195,7 +195,9 @@ def run_notices(post: Post, report: Report) -> None:
     def follow() -> None:
         with ExitStack() as open_parts:
             tells_ends = {"enable.partition.eof": True}
-            inputs = KafkaInputs(post.access, f"{site.prefix}notices", **tells_ends)
+            inputs = KafkaInputs(
+                post.access, f"{site.prefix}notices", Waiting(report), **tells_ends
+            )
             open_parts.enter_context(closing(inputs))
             appender = open_parts.enter_context(closing(KafkaAppender(post.access, _COMPRESSION)))
             follower = NoticesFollower(

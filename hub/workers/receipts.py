@@ -16,7 +16,7 @@ from typing import Final, NamedTuple, Protocol
 
 from connectors.run import file_connections, layouts_of, stream_of
 from hub.adapters.faults import EnvironmentFaults
-from hub.adapters.kafka import KafkaInputs
+from hub.adapters.kafka import KafkaInputs, Waiting
 from hub.adapters.kafka_appender import KafkaAppender
 from hub.adapters.receipt_book import Answer, News, Reasons, ReceiptBook, RecordNews, Reminder
 from hub.contracts import Contracts
@@ -415,7 +415,7 @@ def _follow_until(post: Post, report: Report) -> None:
     with ExitStack() as open_parts:
         book = open_parts.enter_context(closing(ReceiptBook(folder / "receipts.sqlite")))
         inputs = open_parts.enter_context(
-            closing(KafkaInputs(post.access, f"{site.prefix}receipts"))
+            closing(KafkaInputs(post.access, f"{site.prefix}receipts", Waiting(report)))
         )
         appender = open_parts.enter_context(closing(KafkaAppender(post.access)))
         reminders = {

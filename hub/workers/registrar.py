@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
-from hub.adapters.kafka import KafkaInputs, KafkaTransactions
+from hub.adapters.kafka import KafkaInputs, KafkaTransactions, Waiting
 from hub.adapters.lease import FolderLease
 from hub.adapters.rocksdb import RocksStore
 from hub.core.record import PRIMARY, Outcome
@@ -88,7 +88,7 @@ def run_registrar(
     lease.take()
     owner = f"registrar.{slot}"
     plan = SlotPlan(site.prefix, site.partitions_of_slot(slot), site.input_topics, owner)
-    inputs = KafkaInputs(post.access, f"{site.prefix}{owner}")
+    inputs = KafkaInputs(post.access, f"{site.prefix}{owner}", Waiting(report))
     store = RocksStore(post.folder / "rocksdb")
     transactions = KafkaTransactions(post.access, f"{site.prefix}{owner}")
     driver = Driver(

@@ -9,12 +9,15 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 import yaml
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
 
+from hub.adapters.kafka import KafkaInputs, Waiting
 from hub.repository import DEPLOY
 from tests.conftest import KafkaPart, PostgresPart
 from tests.faults.whole_hub import COMMANDS, WholeHub
@@ -22,6 +25,11 @@ from tests.unit.test_alerts import ALERTS, NOT_OURS, metrics_in_alerts
 
 pytestmark = pytest.mark.kafka
 _PATIENCE_SECONDS = 30.0
+WAITED_FOR = {
+    "registrar.0", "courier.province", "courier.city", "courier.nation", "courier.drop", "receipts",
+    "notices", "projector",
+}  # fmt: skip
+"""Those that follow inputs of Kafka; of a connector it is the cursor that ages."""
 
 
 def _free_port() -> int:
@@ -77,6 +85,28 @@ def _up(address: str) -> set[str]:
     return {one["metric"]["worker"] for one in up}
 
 
+def test_the_age_of_the_oldest_input_is_the_brokers(kafka: KafkaPart, prefix: str) -> None:
+    """In real time, since the broker had it; nothing waits once everything has been read."""
+    topic = f"{prefix}waiting"
+    admin = AdminClient(kafka.access.as_librdkafka())
+    for made in admin.create_topics([NewTopic(topic, 1, 1)]).values():
+        made.result(20)
+    producer = Producer(kafka.access.as_librdkafka())
+    producer.produce(topic, b"first", timestamp=int((time.time() - 400) * 1000))
+    producer.produce(topic, b"second")
+    assert producer.flush(20) == 0
+    told: list[float] = []
+    waiting = Waiting(lambda _event, numbers: told.append(numbers["age_seconds"]))
+    with closing(KafkaInputs(kafka.access, f"{prefix}waiting", waiting)) as inputs:
+        inputs.assign({(topic, 0): 0})
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        read = 0
+        while (read < 2 or told[-1]) and time.monotonic() < deadline:
+            read += len(inputs.consume(10, 0.1))
+    assert 400 <= max(told) < 400 + _PATIENCE_SECONDS
+    assert told[-1] == 0
+
+
 def test_every_series_of_an_alert_is_scraped_from_a_running_hub(
     kafka: KafkaPart, postgres: PostgresPart, tmp_path: Path
 ) -> None:
@@ -98,6 +128,8 @@ def test_every_series_of_an_alert_is_scraped_from_a_running_hub(
                 except OSError:
                     continue
             assert missing == (set(), set())
+            ages = _ask(address, "/api/v1/query", query="hub_oldest_unprocessed_age_seconds")
+            assert {one["metric"]["worker"] for one in ages} >= WAITED_FOR
             groups = _ask(address, "/api/v1/rules", type="alert")
             loaded = {rule["name"] for group in groups for rule in group["rules"]}  # type: ignore[index] # JSON
             assert loaded == set(ALERTS)
