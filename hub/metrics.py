@@ -90,10 +90,11 @@ class Metrics:
         self.oldest_unprocessed_age = self._gauge(
             "hub_oldest_unprocessed_age_seconds", ("worker",),
             "登记、投递、回执、通知、投影进程最早一条未处理输入的等待时间"
-            "（实际时间，0 为已处理完）；投递进程的输入是台账，等待送出的投递见 hub_delivery_open",
+            "（实际时间，0 为已处理完）；投递进程的输入是台账，"
+            "尚未送出的见 hub_oldest_unsent_age_seconds",
             "age of the oldest input that registrar, couriers, receipts, notices or projector have "
             "not processed yet, real time; 0 when drained. A courier's input is the ledger: "
-            "deliveries that wait are hub_delivery_open",
+            "what waits to be sent is hub_oldest_unsent_age_seconds",
         )  # fmt: skip
         self.conservation_gap = self._gauge(
             "hub_conservation_gap", ("department",),
@@ -205,6 +206,12 @@ class Metrics:
             "hub_delivery_open", ("target", "state"),
             "未完成的投递数（waiting、in_flight、parked、unknown、delivered、acknowledged）",
             "work not finished: waiting, in_flight, parked, unknown, delivered, acknowledged",
+        )  # fmt: skip
+        self.oldest_unsent_age = self._gauge(
+            "hub_oldest_unsent_age_seconds", ("target",),
+            "已列给该平台而尚未送出的最早一件的等待时间（业务时间，0 为没有）；由投影进程提供",
+            "age of the oldest record named for the target and not sent, business time, 0 when "
+            "there is none; served by the projector",
         )  # fmt: skip
         self.stages = self._counter(
             "hub_stages_total", ("target", "stage"),

@@ -282,6 +282,19 @@ class WalkRow(NamedTuple):
     """The next sequence to look at, as the ledger says; a walk with little to say rarely says."""
 
 
+_UNSENT: LiteralString = """
+SELECT s.target, min(g.at) AS since FROM standings s
+JOIN stages g ON g.record_key = s.record_key AND g.target = s.target AND g.version = s.version
+ AND g.action = s.action AND g.stage = 'named'
+WHERE s.stage = 'named' GROUP BY s.target
+"""
+
+
+class _Unsent(NamedTuple):
+    target: int
+    since: int
+
+
 class _Number(NamedTuple):
     document_number: str
 
@@ -475,6 +488,12 @@ class LookUps:
         metrics.refill(metrics.deadline_open, running)
         metrics.refill(metrics.deadline_overdue, overdue)
         metrics.refill(metrics.deadline_met, met)
+        since = {row.target: row.since for row in self.fetch(_Unsent, _UNSENT)}
+        ages: dict[tuple[str, ...], float] = {
+            (numbers.get(target, str(target)),): max(0, now - since.get(target, now)) / 1000
+            for target in sorted(numbers.keys() | since.keys())
+        }
+        metrics.refill(metrics.oldest_unsent_age, ages)
         soon = self.fetch(
             _DueOnly,
             "SELECT due_at FROM running_clocks"

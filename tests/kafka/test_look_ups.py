@@ -382,6 +382,12 @@ def test_gauges_count_what_is_owed(place: Place, tmp_path: Path) -> None:
         ]  # fmt: skip
         assert found == len(told), party
     assert overdue["department"], "the story has a row that arrived late"
+    never_sent = (place.hub.now - at("2026-11-02 09:00")) / 1000
+    for target in ("province", "city"):
+        waits = metrics.registry.get_sample_value(
+            "hub_oldest_unsent_age_seconds", {"target": target}
+        )
+        assert waits == pytest.approx(never_sent, abs=60), target
     conflicts = metrics.registry.get_sample_value("hub_identity_conflicts", {"kind": "licence"})
     assert conflicts == pytest.approx(1)
     days_to_new_year = metrics.registry.get_sample_value("hub_calendar_horizon_days")
