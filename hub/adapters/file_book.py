@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from hub.errors import UnavailableError
+from hub.errors import IntegrityError, UnavailableError
 from hub.targets.file_layout import FileName, Fingerprint, read_name
 
 if TYPE_CHECKING:
@@ -65,15 +65,24 @@ class FileEntry(NamedTuple):
 
 
 class FileBook:
-    """The book of one target; one thread. Raises `UnavailableError` when it cannot be written."""
+    """The book of one target; one thread.
+
+    Raises `UnavailableError` when it cannot be read or written just now, `IntegrityError` when it
+    is damaged: it holds the numbers that were given out, so it is never thrown away unasked.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        # A number that is given out must outlive a power cut: nobody could tell it afterwards.
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        with _guarded():
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            try:
+                self._db.execute("PRAGMA journal_mode=WAL")
+                # A number given out must outlive a power cut: nobody could tell it afterwards.
+                self._db.execute("PRAGMA synchronous=FULL")
+                self._db.executescript(_SCHEMA)
+            except sqlite3.DatabaseError:
+                self._db.close()
+                raise
 
     def close(self) -> None:
         """Close the file."""
@@ -82,21 +91,22 @@ class FileBook:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Everything inside becomes durable at once, or not at all."""
-        try:
+        with _guarded():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
-                if self._db.in_transaction:
+                with suppress(sqlite3.DatabaseError):  # the first trouble is the one to tell
                     self._db.execute("ROLLBACK")
                 raise
-        except sqlite3.OperationalError as error:
-            raise UnavailableError(
-                f"文件投递账本无法写入：{error}\nthe book of files cannot be written: {error}\n"
-                "处理办法：腾出磁盘空间或恢复权限后重启，不会重号\n"
-                "Remedy: free the disk or restore the rights, start again; no number is used twice"
-            ) from error
+
+    def _read(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with _guarded():
+            return self._db.execute(query, values).fetchall()
+
+    def _first(self, query: str, *values: object) -> tuple[Any, ...] | None:
+        return next(iter(self._read(query, *values)), None)
 
     # --- what the book knows of itself ---
 
@@ -117,28 +127,29 @@ class FileBook:
         )
 
     def _setting(self, name: str) -> str:
-        row = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        row = self._first("SELECT value FROM settings WHERE name = ?", name)
         return str(row[0]) if row else ""
 
     # --- files ---
 
     def last_place(self, series: str) -> tuple[str, int]:
         """Return day and sequence of the last number given out; ("", 0) when there is none."""
-        places = self._db.execute(
+        places = self._first(
             "SELECT day, sequence FROM (SELECT day, sequence FROM files WHERE series = ?"
             " UNION ALL SELECT day, sequence FROM series WHERE series = ?)"
             " ORDER BY day DESC, sequence DESC LIMIT 1",
-            (series, series),
-        ).fetchone()
+            series,
+            series,
+        )
         return (str(places[0]), int(places[1])) if places else ("", 0)
 
     def last_file(self, series: str) -> Fingerprint:
         """Return name and digest of the newest file of a series that was not thrown away."""
-        row = self._db.execute(
+        row = self._first(
             "SELECT name, digest FROM files WHERE series = ? AND state != 'void'"
             " ORDER BY day DESC, sequence DESC LIMIT 1",
-            (series,),
-        ).fetchone()
+            series,
+        )
         return Fingerprint(*row) if row else Fingerprint()
 
     def add(self, entry: FileEntry, content: tuple[bytes, bytes] | None, rows: Rows) -> None:
@@ -155,10 +166,9 @@ class FileBook:
 
     def bytes_of(self, name: FileName) -> tuple[bytes, bytes] | None:
         """Return a file's bytes and its manifest's; None once they are not needed any more."""
-        row = self._db.execute(
-            "SELECT content, manifest FROM files WHERE name = ? AND content IS NOT NULL",
-            (str(name),),
-        ).fetchone()
+        row = self._first(
+            "SELECT content, manifest FROM files WHERE name = ? AND content IS NOT NULL", str(name)
+        )
         return (row[0], row[1]) if row else None
 
     def set_state(self, name: FileName, state: State, since: float) -> None:
@@ -203,10 +213,10 @@ class FileBook:
 
     def unacknowledged(self) -> tuple[int, float | None]:
         """Return how many files the platform has not taken over, and when the oldest was begun."""
-        row = self._db.execute(
+        ((count, begun),) = self._read(
             "SELECT count(*), min(begun) FROM files WHERE state IN ('reserved', 'written')"
-        ).fetchone()
-        return int(row[0]), row[1]
+        )
+        return count, begun
 
     def file(self, name: FileName) -> FileEntry | None:
         """Return a file, or None when it was never written here."""
@@ -231,7 +241,7 @@ class FileBook:
 
     def _files(self, where: str, *values: object) -> list[FileEntry]:
         entries = []
-        for row in self._db.execute(f"SELECT {_FILE} FROM files {where}", values):  # noqa: S608 - constants
+        for row in self._read(f"SELECT {_FILE} FROM files {where}", *values):  # noqa: S608 - constants
             name = read_name(row[0])
             if name is None:
                 raise AssertionError(f"the book names a file {row[0]}")
@@ -242,29 +252,26 @@ class FileBook:
 
     def rows_of(self, name: FileName) -> dict[str, str]:
         """Return delivery → digest of a file's rows."""
-        return dict(
-            self._db.execute("SELECT delivery, digest FROM filed WHERE name = ?", (str(name),))
-        )
+        rows = self._read("SELECT delivery, digest FROM filed WHERE name = ?", str(name))
+        return dict(rows)
 
     def file_of(self, delivery: str) -> str | None:
         """Return the newest file a delivery is in, or None."""
-        row = self._db.execute(
+        row = self._first(
             "SELECT name FROM filed JOIN files USING (name) WHERE delivery = ?"
             " ORDER BY day DESC, sequence DESC LIMIT 1",
-            (delivery,),
-        ).fetchone()
+            delivery,
+        )
         return str(row[0]) if row else None
 
     def is_written(self, name: str) -> bool:
         """Whether a file lies, or lay, in the folder with its manifest."""
-        row = self._db.execute("SELECT state FROM files WHERE name = ?", (name,)).fetchone()
+        row = self._first("SELECT state FROM files WHERE name = ?", name)
         return row is not None and row[0] != "reserved"
 
     def answer(self, delivery: str) -> tuple[dict[str, object], bool] | None:
         """Return what the platform last said of a delivery, and whether it is its last word."""
-        row = self._db.execute(
-            "SELECT told, is_final FROM answers WHERE delivery = ?", (delivery,)
-        ).fetchone()
+        row = self._first("SELECT told, is_final FROM answers WHERE delivery = ?", delivery)
         return (json.loads(row[0]), bool(row[1])) if row else None
 
     def set_answer(self, delivery: str, told: dict[str, object], *, is_final: bool) -> None:
@@ -284,7 +291,7 @@ class FileBook:
 
     def acks_read(self) -> set[str]:
         """Return the names of the acknowledgement files that were understood and taken in."""
-        return {name for (name,) in self._db.execute("SELECT name FROM read_acks")}
+        return {name for (name,) in self._read("SELECT name FROM read_acks")}
 
     def add_ack(self, name: str) -> None:
         """Remember that an acknowledgement file was taken in; inside `writing`."""
@@ -296,7 +303,7 @@ class FileBook:
 
     def is_newest_word(self, series: str, at: int) -> bool:
         """Note the platform's time of an acknowledgement; False when a later one came before."""
-        row = self._db.execute("SELECT ack_at FROM series WHERE series = ?", (series,)).fetchone()
+        row = self._first("SELECT ack_at FROM series WHERE series = ?", series)
         if row is not None and at <= row[0]:
             return False
         self._db.execute(
@@ -305,3 +312,29 @@ class FileBook:
             (series, at),
         )
         return True
+
+
+@contextmanager
+def _guarded() -> Iterator[None]:
+    """Raises what is said of `FileBook`."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise IntegrityError(
+                f"文件投递账本 files.sqlite 已损坏：{error}\n"
+                f"the book of files, files.sqlite, is damaged: {error}\n"
+                "处理办法：检查磁盘；在该投递进程停止时将 files.sqlite 及其 -wal、-shm 移出状态目录"
+                "（勿删除），再启动：由投递目录中的文件与回执重新登记，找不到的行注明重复后重发\n"
+                "Remedy: check the disk; with the courier stopped move files.sqlite with its -wal "
+                "and -shm out of the state folder (keep them) and start: files and answers in the "
+                "drop folder are taken up, rows not found there go out again as repeats"
+            ) from error
+        if not isinstance(error, sqlite3.OperationalError):
+            raise
+        raise UnavailableError(
+            f"文件投递账本无法读写：{error}\nthe book of files cannot be read or written: {error}\n"
+            "处理办法：腾出磁盘空间或恢复权限后重启，不会重号\n"
+            "Remedy: free the disk or restore the rights, start again; no number is used twice"
+        ) from error

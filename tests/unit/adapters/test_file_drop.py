@@ -17,6 +17,7 @@ from hub.adapters import drop_folder
 from hub.adapters.drop_folder import DropFolder
 from hub.adapters.file_book import FileBook
 from hub.adapters.file_drop import PROBLEMS, REMEMBERED_SECONDS, DropSettings, FileWork
+from hub.errors import IntegrityError, UnavailableError
 from hub.repository import ROOT
 from hub.targets.delivery import Action, Delivery, delivery_id, digest_of
 from hub.targets.file import Answered, Failed, Filed, Reply, Unfiled, Unsure
@@ -306,6 +307,39 @@ def test_a_refusal_that_is_not_believed_removes_nothing(place: Place) -> None:
     place.acknowledge(first, code="NAME_TAKEN", last="001505_20261103_00007.xml")
     place.work.look()
     assert (place.out / first).exists()
+
+
+@pytest.mark.parametrize("kept", [0, 4096])
+def test_a_damaged_book_is_told_and_kept(place: Place, kept: int) -> None:
+    """It holds the numbers given out: an operator moves it aside, and the folder shows them."""
+    place.work.file([licence(1)])
+    assert place.files is not None
+    place.files.close()
+    book = place.folder / "files.sqlite"
+    content = book.read_bytes()
+    damaged = content[:kept] + b"\x5a" * (len(content) - kept)
+    book.write_bytes(damaged)
+    with pytest.raises(IntegrityError, match=r"files\.sqlite .*损坏"):
+        place.start()
+    place.files.close()
+    assert book.read_bytes() == damaged
+    place.files = None
+    for path in place.folder.glob("files.sqlite*"):
+        path.rename(path.with_suffix(".aside"))
+    place.start()
+    assert place.work.file([licence(2)]) == [(licence(2).delivery, Filed(named(place, 2)))]
+
+
+def test_a_book_on_a_disk_that_fails_is_waited_for(place: Place) -> None:
+    """A read that fails ends with a remedy, as a write does."""
+    assert place.files is not None
+    place.files.close()
+    book = place.folder / "files.sqlite"
+    book.rename(book.with_suffix(".away"))
+    book.mkdir()
+    with pytest.raises(UnavailableError, match="无法读写"):
+        place.start()
+    place.files = None
 
 
 def test_a_name_taken_moves_no_other_series(place: Place) -> None:
