@@ -12,6 +12,7 @@ import logging
 import os
 import re
 from collections import Counter
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.adapters.file_book import FileEntry
@@ -56,6 +57,8 @@ PROBLEMS: Final[dict[str, str]] = {
     "kind_without_code": "site.yaml 的 drop.tables 缺少该种类，整个目标暂停"
     " / drop.tables in site.yaml lacks a kind; the target rests",
     "file_refused": "平台退回整个文件 / the platform refused the file as a whole",
+    "far_day": "平台所说的最新文件日期在一年之后，不予采信"
+    " / a file more than a year ahead: the platform's word is not believed",
     "unknown_file": "回执所指文件从未写出 / acknowledged a file that was never written",
     "other_digest": "回执的摘要与文件不符 / acknowledged with another file's digest",
     "unreadable_ack": "回执无法读取或不完整 / the acknowledgement is half-written or unreadable",
@@ -72,6 +75,8 @@ _SAYABLE: Final = re.compile(
 )
 _DELIVERY: Final = re.compile("[0-9a-f]{32}")
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
+_FARTHEST: Final = timedelta(days=366)
+"""The day of a series never goes back, so a slip of the platform's would stay in every name."""
 REMEMBERED_SECONDS: Final = 30 * 86_400.0
 """How long the rows of a finished file are remembered."""
 _PRUNE_SECONDS: Final = 3_600.0
@@ -158,6 +163,7 @@ class FileWork:
             self._problem("foreign_file", text)
         told = self._answers() if is_new else []
         answered = {ack.file for ack in told if ack.status == "taken"} - set(files)
+        answered = {name for name in answered if not self._is_far(name)}
         unknown = [name for name in files if self._book.file(name) is None]
         if not is_new and not unknown:
             return
@@ -176,7 +182,7 @@ class FileWork:
         """Take up a file of ours that lies in the folder; without its manifest it gets it anew."""
         content = self._folder.content(name)
         rows = rows_in(name, content)
-        if not rows:
+        if not rows or self._is_far(name):
             self._problem("foreign_file", str(name))
             return False
         digest = digest_of_file(content)
@@ -272,6 +278,16 @@ class FileWork:
         following = sequence + 1 if today == day else 1
         return FileName(series, today, following, self._settings.layout)
 
+    def _is_far(self, name: FileName | None) -> bool:
+        """Whether a name that others brought up bears a day no file of ours can have; say so."""
+        if name is None:
+            return False
+        farthest = datetime.strptime(self._today(), "%Y%m%d") + _FARTHEST  # noqa: DTZ007 - a day
+        is_far = name.day > farthest.strftime("%Y%m%d")
+        if is_far:
+            self._problem("far_day", str(name))
+        return is_far
+
     def _may_repeat(self, delivery: str) -> bool:
         """Whether an earlier file may hold this row, too: the platform is told."""
         return not self._book.is_whole or delivery in self._told_unfiled
@@ -360,7 +376,8 @@ class FileWork:
             self.counts["refused"] += 1
             if ack.code == NAME_TAKEN:
                 is_ours = ack.last is not None and ack.last.series == ack.file.series
-                self._book.void(ack.file, ack.last if is_ours else None)
+                is_behind = is_ours and not self._is_far(ack.last)
+                self._book.void(ack.file, ack.last if is_behind else None)
                 self._book.begin(is_whole=False)
             else:
                 self._missing_since.setdefault(ack.file, self._seconds())

@@ -355,6 +355,27 @@ def test_a_name_taken_moves_no_other_series(place: Place) -> None:
     ]
 
 
+def test_a_name_taken_far_ahead_moves_no_number(place: Place) -> None:
+    """The day never goes back: a slip of the platform's would stand in every name from then on."""
+    place.work.file([licence(1)])
+    place.acknowledge(
+        named(place, 1), status="refused", code="NAME_TAKEN", last="001501_99991231_99999.xml"
+    )
+    place.look()
+    assert place.problems() == {"file_refused": 1, "far_day": 1}
+    assert place.work.file([licence(1)]) == [(licence(1).delivery, Filed(named(place, 2)))]
+
+
+def test_a_new_book_takes_up_no_file_of_a_day_far_ahead(place: Place) -> None:
+    """Neither one that lies there nor one that is only spoken of."""
+    place.work.file([licence(1)])
+    content = (place.out / named(place, 1)).read_bytes()
+    (place.out / named(place, 7, day="99991231")).write_bytes(content)
+    place.acknowledge(named(place, 1), file=named(place, 8, day="99991231"))
+    place.start(lose_book=True)
+    assert place.work.file([licence(2)]) == [(licence(2).delivery, Filed(named(place, 2)))]
+
+
 def test_a_new_book_reads_past_an_answer_that_cannot_be_noted(place: Place) -> None:
     """JSON can say half a character; a courier that lost its book starts all the same."""
     place.work.file([licence(1)])
