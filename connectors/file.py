@@ -193,7 +193,9 @@ class FileSource:
             rows = iter((SourceRow(0, 0, (), (), "FILE_TOO_LARGE"),))
         elif folder is Folder.COURT_SNAPSHOTS:
             table = read_rows(content.octets, layouts.is_header())
-            rows = self._snapshots.declare(table, layouts, content.fingerprint, name)
+            rows = self._snapshots.declare(
+                table, layouts, content.fingerprint, name, cursor.sequence
+            )
         else:
             rows = read_rows(content.octets, layouts.is_header())
         for _ in range(cursor.rows):

@@ -61,11 +61,18 @@ class SnapshotDeclarer:
         self._court_code = next(f.name for f in fields if f.identity is Identity.AUTHORITY_CODE)
 
     def declare(
-        self, rows: Iterable[SourceRow], layouts: Layouts, fingerprint: str, name: str
+        self,
+        rows: Iterable[SourceRow],
+        layouts: Layouts,
+        fingerprint: str,
+        name: str,
+        number: int,
     ) -> Iterator[SourceRow | Submission]:
         """Yield the statements of a file, or its faults where it cannot be read as a whole.
 
         `name` is the file's: the day of the list stands in it, as `20261120` or `2026-11-20`.
+        `number` is the file's place in the stream. Each file is a statement of its own: a court
+        that sends a wrong list and then its first one again means the first one.
         """
         courts: dict[str, _Court] = defaultdict(_Court)
         if self._only:
@@ -83,7 +90,7 @@ class SnapshotDeclarer:
             yield SourceRow(0, 0, (), (), "SNAPSHOT_WITHOUT_DAY")
             return
         for code in sorted(courts):
-            yield from self._statements(code, courts[code], day, fingerprint)
+            yield from self._statements(code, courts[code], day, fingerprint, number)
 
     def _note(self, row: SourceRow, layouts: Layouts, courts: dict[str, _Court]) -> str:
         """Put one entry with its court; returns what is wrong with the row, if anything.
@@ -107,7 +114,7 @@ class SnapshotDeclarer:
         return ""
 
     def _statements(
-        self, code: str, court: _Court, day: str, fingerprint: str
+        self, code: str, court: _Court, day: str, fingerprint: str, number: int
     ) -> Iterator[Submission]:
         keys = sorted(court.keys)
         digest = sha256(b"".join(keys)).hexdigest()
@@ -116,7 +123,7 @@ class SnapshotDeclarer:
             chosen = keys[(part - 1) * PART_ENTRIES : part * PART_ENTRIES]
             fields = {
                 "authority_code": code,
-                "document_number": f"{day}/{part}-{parts}/{digest[:8]}",
+                "document_number": f"{day}/{part}-{parts}/{digest[:8]}/{number}",
                 "subject_name": min(court.names, default=self._name_zh),
                 "credit_code": code,
                 "snapshot_on": day,

@@ -420,13 +420,19 @@ class LookUps:
     def full_lists(self) -> list[FullList]:
         """The latest full list of each court that is on record with all its parts."""
         # recent days only: a list is a state, and each part holds up to a quarter of a megabyte
-        return whole_lists(
-            self.fetch(
-                SnapshotRow,
-                "SELECT * FROM snapshots s WHERE snapshot_on > ("
-                " SELECT max(snapshot_on) FROM snapshots n WHERE n.court_code = s.court_code) - 3",
-            )
+        rows = self.fetch(
+            SnapshotRow,
+            "SELECT s.* FROM snapshots s LEFT JOIN records r USING (record_key)"
+            " WHERE snapshot_on > ("
+            " SELECT max(snapshot_on) FROM snapshots n WHERE n.court_code = s.court_code) - 3"
+            " ORDER BY declared_at DESC, live_sequence DESC NULLS LAST",
         )
+        # newest first; of a list that was sent again, what was said last
+        newest: dict[tuple[str, date, str, int], SnapshotRow] = {}
+        for row in rows:
+            place = row.court_code, row.snapshot_on, row.entries_digest, row.part
+            newest.setdefault(place, row)
+        return whole_lists(newest.values())
 
     def live_listings(self, court_code: str) -> list[Listing]:
         """The live entries of a court's list."""

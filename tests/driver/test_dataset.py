@@ -71,7 +71,8 @@ class _Inbox:
         layouts = self.layouts[Folder(path.split("/")[1])]
         rows = read_rows(content, layouts.is_header())
         if layouts.folder is Folder.COURT_SNAPSHOTS:
-            for statement in self.snapshots.declare(rows, layouts, fingerprint, path):
+            number = self.sequence + 1
+            for statement in self.snapshots.declare(rows, layouts, fingerprint, path, number):
                 assert isinstance(statement, Submission)
                 self.sequence += 1
                 yield (path, 0), statement

@@ -14,6 +14,7 @@ from connectors.submission import RowSubmitter, Submission
 from hub.adapters.sealing import Sealer
 from hub.contracts import load_contracts
 from hub.contracts.contract import Fault
+from tests.contract.specimens import texts_of
 
 ROOT: Final = Path(__file__).parents[3]
 SEALER: Final = Sealer(bytes(range(32)))
@@ -86,3 +87,9 @@ LICENCE_ROW: Final = {
     "数据来源单位": "舟山市某监管局",
     "数据来源单位统一社会信用代码": "11330900MA0000015E",
 }
+
+
+def in_chinese(kind: str, **changes: str) -> dict[str, str]:
+    """The minimal example of a kind under its Chinese headers, with changes by field name."""
+    row = texts_of(kind) | changes
+    return {field.zh: row.get(field.name, "") for field in CONTRACTS.by_kind[kind].schema.fields}

@@ -19,6 +19,7 @@ from tests.unit.connectors.made import (
     SUBMITTER,
     decoded,
     fields_of,
+    in_chinese,
     layouts,
     submitted,
     table,
@@ -27,12 +28,6 @@ from tests.unit.connectors.made import (
 COURT = texts_of(kinds.LISTED)["court_code"]
 COMPANY = texts_of(kinds.LISTED)["debtor_code"]
 _DAY = date(2026, 11, 20)
-
-
-def in_chinese(kind: str, **changes: str) -> dict[str, str]:
-    """The minimal example of a kind under its Chinese headers, with changes by field name."""
-    row = texts_of(kind) | changes
-    return {field.zh: row.get(field.name, "") for field in CONTRACTS.by_kind[kind].schema.fields}
 
 
 def one(kind: str, folder: Folder, **changes: str) -> Submission:
@@ -171,12 +166,13 @@ def test_a_count_needs_neither_a_number_nor_its_code_twice() -> None:
 
 
 def declared(
-    content: bytes, name: str = "20261120-list.csv", only: str = COURT
+    content: bytes, name: str = "20261120-list.csv", only: str = COURT, number: int = 7
 ) -> list[SourceRow | Submission]:
     """What a file in `court-snapshots` is taken for."""
     where = layouts(Folder.COURT_SNAPSHOTS)
     declarer = SnapshotDeclarer(SUBMITTER, CONTRACTS, (only,) if only else (), "示例法院")
-    return [*declarer.declare(read_rows(content, where.is_header()), where, FINGERPRINT, name)]
+    rows = read_rows(content, where.is_header())
+    return [*declarer.declare(rows, where, FINGERPRINT, name, number)]
 
 
 def test_a_full_list_is_one_statement_of_the_court() -> None:
@@ -211,9 +207,20 @@ def test_a_list_too_large_for_a_message_comes_in_parts() -> None:
     assert len(keys) == count
     assert {part["entries_digest"] for part in parts} == {sha256(b"".join(keys)).hexdigest()}
     assert [part["document_number"] for part in parts] == [
-        f"2026-11-20/{n}-2/{sha256(b''.join(keys)).hexdigest()[:8]}" for n in (1, 2)
+        f"2026-11-20/{n}-2/{sha256(b''.join(keys)).hexdigest()[:8]}/7" for n in (1, 2)
     ]
     assert max(len(first.value), len(second.value)) < 600_000
+
+
+def test_a_list_that_is_sent_again_is_another_statement() -> None:
+    """A wrong list may have come in between; the same file read again says the same."""
+    content = table(in_chinese(kinds.LISTED))
+    assert declared(content) == declared(content)
+    once, again = declared(content)[0], declared(content, number=9)[0]
+    assert isinstance(once, Submission)
+    assert isinstance(again, Submission)
+    assert fields_of(once)["document_number"] != fields_of(again)["document_number"]
+    assert fields_of(once)["entries"] == fields_of(again)["entries"]
 
 
 def test_an_empty_list_of_the_only_court_is_declared() -> None:

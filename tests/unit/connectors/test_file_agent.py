@@ -16,9 +16,19 @@ import connectors.file
 from connectors.agent import Agent, Ports, Route
 from connectors.file import FileSource
 from connectors.layout import Folder
+from hub.domain import kinds
 from hub.errors import SourceError
 from hub.ports import OutputRecord
-from tests.unit.connectors.made import LICENCE_ROW, SNAPSHOTS, STREAM, SUBMITTER, layouts, table
+from tests.unit.connectors.made import (
+    LICENCE_ROW,
+    SNAPSHOTS,
+    STREAM,
+    SUBMITTER,
+    decoded,
+    in_chinese,
+    layouts,
+    table,
+)
 from tests.unit.connectors.memory_broker import (
     Clock,
     Faults,
@@ -152,6 +162,28 @@ def test_the_same_file_is_not_read_twice_and_a_copy_is(place: Place) -> None:
     place.put("licences/b.csv", content)
     place.drain(place.agent()[0])
     assert ids(place.submissions) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("hook", ["before_flush", "before_commit", "after_commit"])
+def test_a_full_list_sent_again_is_declared_again(hook: str, tmp_path: Path) -> None:
+    """Right, wrong, right again, whatever dies; a file that was declared is not declared twice."""
+    right = table(in_chinese(kinds.LISTED))
+    wrong = table(in_chinese(kinds.LISTED, debtor_name="别家公司"))
+    numbers = []
+    for name in ("quiet", "killed"):
+        place = Place(tmp_path / name)
+        for number, content in enumerate((right, wrong, right), 1):
+            place.put(f"court-snapshots/20261120-{number}.csv", content)
+        for nth in range(1, 7):
+            agent, transactions = place.agent(Faults(hook if name == "killed" else "", nth))
+            with suppress(KilledError):
+                place.drain(agent)
+            transactions.retire()
+        told = [decoded(kinds.SNAPSHOT, record.value) for record in place.submissions]
+        numbers.append([str(fields["document_number"]) for fields in told])
+        assert told[0]["entries"] == told[2]["entries"] != told[1]["entries"]
+    assert numbers[0] == numbers[1]
+    assert len(set(numbers[0])) == len(numbers[0]) == 3
 
 
 @pytest.mark.parametrize("hook", HOOKS)
