@@ -95,7 +95,7 @@ class SnapshotDeclarer:
     def _note(self, row: SourceRow, layouts: Layouts, courts: dict[str, _Court]) -> str:
         """Put one entry with its court; returns what is wrong with the row, if anything.
 
-        An entry whose court cannot be read may be anybody's: every court's list would lack it.
+        An entry whose court or debtor cannot be read may be anybody's: a list would lack it.
         """
         reading = layouts.layout_of(row.headers).read(row.headers, row.cells)
         if reading.fault:
@@ -106,7 +106,9 @@ class SnapshotDeclarer:
         court = courts[assessed.code]
         if name := reading.fields.get("court_name", "").strip():
             court.names.add(name)
-        key = None if reading.is_person else self._submitter.entry_key(reading.fields)
+        key, fault = (None, "") if reading.is_person else self._submitter.entry(reading.fields)
+        if fault:
+            return fault
         if key is None:
             court.left_out += 1
         else:

@@ -8,6 +8,7 @@ submitted sealed, so that the count is whole and the legal clock can run.
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from enum import Enum
 from hashlib import sha256
@@ -31,6 +32,7 @@ from hub.domain.credit_code import (
     is_citizen_id,
     is_masked_citizen_id,
     is_possible_old_citizen_id,
+    is_registration_number,
     normalise_credit_code,
     organisation_part_is_valid,
 )
@@ -56,6 +58,7 @@ _KIND_LABELS: Final = {
     "履约践诺": kinds.PERFORMED,
 }
 """Words people use for a kind, besides the contract's own title."""
+_ORGANISATION_CODE: Final = re.compile("[0-9A-Z]{8}-?[0-9X]")
 _PERSON: Final = "PERSON"
 """The code of 自然人 in every list of categories of subjects."""
 
@@ -221,21 +224,27 @@ class RowSubmitter:
         position = _position(fingerprint, row)
         return self._unreadable(kind, row.fault, position, fingerprint, _json(plain))
 
-    def entry_key(self, fields: Mapping[str, str]) -> bytes | None:
-        """The record key of a court's entry, as the ledger has it; None without an identity.
+    def entry(self, fields: Mapping[str, str]) -> tuple[bytes | None, str]:
+        """The record key of a court's entry, as the ledger has it, and what is wrong with it.
 
-        Natural persons, and debtors without a valid credit code, cannot be live there.
+        No key and no fault: natural persons and debtors of no code, or of one of before 2015,
+        cannot be live there. Any other code that is none may be a slip of the pen (`9.13E+17`) in
+        that of a company which is: without its key the list would say that it has left.
         """
         identity = self._identity(kinds.LISTED, fields)
         if self._is_person(kinds.LISTED, fields, identity):
-            return None
-        key = self._key(identity.credit_code)
-        authority = assess_credit_code(identity.authority_code)
+            return None, ""
         number = normalise_document_number(clean(identity.document_number))
         name = normalise_subject_name(clean(identity.subject_name))
-        if key == self._unkeyed or authority.errors or not number or not name:
-            return None
-        return record_key_of(kinds.LISTED.partition(".")[0], authority.code, number, name, key)
+        authority = assess_credit_code(identity.authority_code)
+        debtor = assess_credit_code(identity.credit_code)
+        if not debtor.code or _is_of_old(debtor.code):
+            return None, ""
+        errors = (*debtor.errors, *authority.errors)
+        if errors or not number or not name:
+            return None, errors[0] if errors else "FIELD_REQUIRED"
+        subject = kinds.LISTED.partition(".")[0]
+        return record_key_of(subject, authority.code, number, name, debtor.code.encode()), ""
 
     def _as_it_stands(self, kind: str, fields: Mapping[str, str]) -> str:
         """A row without its performance is of the kind that performance follows."""
@@ -391,6 +400,11 @@ def _names_person(code: str) -> bool:
         return True
     is_company = check_credit_code(plain) is None and organisation_part_is_valid(plain)
     return not is_company and (is_citizen_id(plain) or is_masked_citizen_id(plain))
+
+
+def _is_of_old(code: str) -> bool:
+    """Whether a normalised code is a plain organisation code or registration number."""
+    return _ORGANISATION_CODE.fullmatch(code) is not None or is_registration_number(code)
 
 
 def _is_withdrawn(fields: Mapping[str, str]) -> bool:

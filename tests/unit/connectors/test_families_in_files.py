@@ -193,6 +193,15 @@ def test_a_full_list_is_one_statement_of_the_court() -> None:
     assert CONTRACTS.by_kind[kinds.SNAPSHOT].check(fields, _DAY).ok
 
 
+@pytest.mark.parametrize("code", ["", " ", "123456789", "1234567８-X", "330900000000007"])
+def test_a_debtor_of_no_code_or_an_old_one_is_counted(code: str) -> None:
+    """The hub holds none of them live: no exit can be taken from what the list lacks."""
+    (made,) = declared(table(in_chinese(kinds.LISTED, debtor_code=code)))
+    assert isinstance(made, Submission)
+    fields = fields_of(made)
+    assert (fields["entry_count"], fields["left_out_count"]) == ("0", "1")
+
+
 def test_a_list_too_large_for_a_message_comes_in_parts() -> None:
     """Sorted, without gap or double; every part says how many there are."""
     count = PART_ENTRIES + 1
@@ -246,6 +255,17 @@ def test_an_empty_list_of_the_only_court_is_declared() -> None:
             "20261120.csv",
             "CREDIT_CODE_LENGTH",
         ),
+        (
+            table(in_chinese(kinds.LISTED, debtor_code="9.13E+17")),
+            "20261120.csv",
+            "CREDIT_CODE_LENGTH",
+        ),
+        (
+            table(in_chinese(kinds.LISTED, debtor_code=f"{COMPANY[:-1]}7")),
+            "20261120.csv",
+            "CREDIT_CODE_CHECK_DIGIT",
+        ),
+        (table(in_chinese(kinds.LISTED, case_number=" ")), "20261120.csv", "FIELD_REQUIRED"),
     ],
 )
 def test_a_list_that_cannot_be_read_whole_declares_nothing(
