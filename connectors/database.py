@@ -469,7 +469,8 @@ class DatabaseSource:
             self._meet(page)
             if len(page) < self._described.page_rows:
                 return self._state(self._reconciler, current, sequence)
-            current.after = After(page[-1].order, page[-1].key)
+            # The last row is read once more, so that a double of it is met beside it.
+            current.after = After(page[-2].order, page[-2].key)
         return None
 
     def _meet(self, page: list[RawRow]) -> None:

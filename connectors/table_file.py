@@ -142,7 +142,7 @@ class TableFile(StrictModel):
     keeps_rows: bool = True
     """False: the department clears rows away once they were read."""
     poll_seconds: Annotated[float, Field(gt=0, le=3600)] = 10.0
-    page_rows: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    page_rows: Annotated[int, Field(ge=2, le=10_000)] = 1000
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
     note: str = ""
 

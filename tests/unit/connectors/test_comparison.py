@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.errors import SourceError
 from hub.ports import OutputRecord
 from tests.unit.connectors.databases import (
     Server,
@@ -98,6 +99,24 @@ def test_vanished_and_missed_rows_are_listed_and_the_missed_submitted(place: Tab
     yesterday(place)
     place.drain()
     assert statements(place)[-1]["missed_count"] == "0"
+
+
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_two_rows_of_one_key_are_met_wherever_a_page_ends(
+    tmp_path: Path, server: Server, before: int
+) -> None:
+    """Their stamps are far apart, so that no pass ever sees both."""
+    with closing(TablePlace(tmp_path, server, key="no", compare_at="00:00")) as place:
+        place.stands_still = True
+        now = place.server.now()
+        for number in range(before):
+            place.put(number, now - minutes(300 - number), no=f"许{number}号")
+        place.put(7, now - minutes(200), no="许7号", who="甲")
+        for number in (8, 9):
+            place.put(number, now - minutes(100 - number), no=f"许{number}号")
+        place.put(10, now, no="许7号", who="乙")
+        with pytest.raises(SourceError, match="主键相同"):
+            place.drain()
 
 
 def test_a_withdrawn_row_may_be_gone(place: TablePlace) -> None:
