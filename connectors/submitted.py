@@ -24,8 +24,8 @@ CREATE TABLE IF NOT EXISTS positions (partition INTEGER PRIMARY KEY, next INTEGE
 CREATE TABLE IF NOT EXISTS rows (
   row TEXT PRIMARY KEY, content TEXT NOT NULL, sequence INTEGER NOT NULL, sealed BLOB NOT NULL,
   withdrawn INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS met (
-  row TEXT PRIMARY KEY, content TEXT NOT NULL, missed INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS table_rows (
+  row TEXT PRIMARY KEY, content TEXT NOT NULL, given TEXT, missed INTEGER NOT NULL) WITHOUT ROWID;
 """
 _LONGEST_NUMBER: Final = 18
 
@@ -148,22 +148,23 @@ class SubmittedBook:
         """Forget the rows an earlier comparison met."""
         self.catch_up()
         with self._writing() as connection:
-            connection.execute("DELETE FROM met")
+            connection.execute("DELETE FROM table_rows")
 
     def met(self, rows: Iterable[tuple[str, str, bool]]) -> None:
         """Take note of rows of the table: row, content, whether a pass will still look at it.
 
-        A row that is not in the book as it is now was missed, unless a pass is yet to come by.
+        A row that is not in the book as it is now was missed, unless a pass is yet to come by. What
+        the hub was given of it stands beside it: what is submitted later is of a later table.
         """
         with self._writing() as connection:
             connection.executemany(
-                "INSERT OR REPLACE INTO met SELECT ?1, ?2, NOT ?3 AND NOT EXISTS"
-                " (SELECT 1 FROM rows WHERE row = ?1 AND content = ?2)",
+                "INSERT OR REPLACE INTO table_rows SELECT ?1, ?2, given, NOT ?3 AND given IS NOT ?2"
+                " FROM (SELECT (SELECT content FROM rows WHERE row = ?1) AS given)",
                 rows,
             )
 
     def compared(self, up_to: int, *, keeps_rows: bool) -> Compared:
-        """Return what the comparison found, of submissions up to that number.
+        """Return what the comparison found; of rows it did not meet, submissions up to that number.
 
         A withdrawn row may be gone; where rows are cleared away on purpose, any may be.
         """
@@ -174,17 +175,19 @@ class SubmittedBook:
         self, execute: Callable[..., sqlite3.Cursor], up_to: int, *, keeps_rows: bool
     ) -> Compared:
         table, hub = Digest(), Digest()
-        for row, content in execute("SELECT row, content FROM met ORDER BY row"):
+        for row, content in execute("SELECT row, content FROM table_rows ORDER BY row"):
             table.add(row, content)
-        is_given = "sequence <= ? AND (row IN (SELECT row FROM met) OR (? AND NOT withdrawn))"
-        query = f"SELECT row, content FROM rows WHERE {is_given} ORDER BY row"  # noqa: S608 - a constant
-        for row, content in execute(query, (up_to, keeps_rows)):
-            hub.add(row, content)
         vanished = (
             "FROM rows WHERE sequence <= ? AND NOT withdrawn AND ?"
-            " AND row NOT IN (SELECT row FROM met)"
+            " AND row NOT IN (SELECT row FROM table_rows)"
         )
-        missed = "FROM met WHERE missed"
+        given = (
+            "SELECT row, given FROM table_rows WHERE given IS NOT NULL"
+            " UNION ALL SELECT row, content"
+        )
+        for row, content in execute(f"{given} {vanished} ORDER BY row", (up_to, keeps_rows)):
+            hub.add(row, content)
+        missed = "FROM table_rows WHERE missed"
         return Compared(
             table.side,
             hub.side,

@@ -1,11 +1,14 @@
 """The daily comparison: what vanished, what was missed, stated once a day; missed rows follow."""
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+import connectors.database
+from connectors.sql import After, RawRow, SqlTable
 from hub.errors import SourceError
 from hub.ports import OutputRecord
 from tests.unit.connectors.databases import (
@@ -99,6 +102,43 @@ def test_vanished_and_missed_rows_are_listed_and_the_missed_submitted(place: Tab
     yesterday(place)
     place.drain()
     assert statements(place)[-1]["missed_count"] == "0"
+
+
+def test_rows_that_change_during_the_comparison_are_on_both_sides(
+    place: TablePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before they are met and after; a new row that is met, too; none is counted on one side."""
+    now = place.server.now()
+    for number in range(1, 10):
+        place.put(number, now - minutes(100))
+    place.drain()
+    yesterday(place)
+    agent, _ = place.agent()
+    agent.start()
+    read = vars(SqlTable)["page_by_key"]
+    pages = 0
+
+    def page_by_key(table: SqlTable, after: After | None) -> list[RawRow]:
+        nonlocal pages
+        pages += 1
+        time.sleep(0.01)  # longer than a comparison may read on: one page for each step
+        found: list[RawRow] = read(table, after)
+        return found
+
+    monkeypatch.setattr(SqlTable, "page_by_key", page_by_key)
+    monkeypatch.setattr(connectors.database, "COMPARE_SECONDS", 0.005)
+    while pages < 2:
+        agent.step()
+    for number in (1, 8, 11):
+        place.put(number, now, who=f"改名{number}号公司")
+    place.seconds += 3600
+    for _ in range(40):
+        agent.step()
+    said = statements(place)[-1]
+    assert rows(place)[-3:] == [1, 8, 11]
+    assert said["source_count"] == said["hub_count"] == "10"
+    assert said["source_digest"] == said["hub_digest"]
+    assert said["vanished_count"] == said["missed_count"] == "0"
 
 
 @pytest.mark.parametrize("before", [0, 1, 2])
