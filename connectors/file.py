@@ -218,14 +218,14 @@ class FileSource:
                 if content is None:
                     raise UnavailableError("文件暂时无法读取 / a file cannot be read just now")
                 if content.fingerprint != cursor.fingerprint:
-                    raise _reset(path.name, cursor)
+                    raise _reset(key, cursor, folder.value)
                 self._write_manifest(folder, path, cursor)
                 return self._opened(key, folder, path.name, cursor, content)
         if key in self._abandon:
             done = replace(cursor, is_done=True)
             gone = _Content(cursor.fingerprint, b"", _Stamp(0, 0))
             return _Open(key, Folder.LICENCES, done, gone)
-        raise _reset("（已不在收件目录 / no longer in the inbox）", cursor)
+        raise _reset(key, cursor, "已不在收件目录 / no longer in the inbox")
 
     # --- the inbox --------------------------------------------------------------------------------
 
@@ -248,7 +248,7 @@ class FileSource:
                 continue
             if known is not None:
                 if known.fingerprint != content.fingerprint:
-                    raise _reset(path.name, known)
+                    raise _reset(key, known, folder.value)
                 self._files[key] = replace(known, size=stamp.size, modified_ns=stamp.modified_ns)
                 continue
             cursor = FileCursor(content.fingerprint, sequence, 0, *stamp)
@@ -339,14 +339,21 @@ def _read(path: Path) -> _Content | None:
     return _Content(digest.hexdigest(), b"".join(kept), stamp)
 
 
-def _reset(name: str, cursor: FileCursor) -> SourceError:
-    """Return the refusal: what happened, and the two ways on."""
+def _reset(key: str, cursor: FileCursor, where: str) -> SourceError:
+    """Return the refusal: what happened, and the two ways on.
+
+    A department may name a file after a person, so the message says where the name is found.
+    """
     state = (
         "已读完 / finished" if cursor.is_done else f"已读{cursor.rows}行 / {cursor.rows} rows read"
     )
+    mark = cursor.fingerprint[:16]
+    manifest = f".sources/{key.removeprefix('path:')}.json"
     return SourceError(
-        f"文件在读取后被替换或移走：{name}（{state}），为避免漏报或重报，停止读取该来源\n"
-        f"the file was replaced or removed after it was read: {name} ({state}); "
+        f"文件在读取后被替换或移走：{where}，指纹 {mark}，文件名见结果文件夹 {manifest}"
+        f"（{state}），为避免漏报或重报，停止读取该来源\n"
+        f"the file was replaced or removed after it was read: {where}, fingerprint {mark}, its "
+        f"name stands in {manifest} in the results folder ({state}); "
         "this source is stopped so that nothing is lost or sent twice\n"
         "处理办法：把原文件放回原处；新内容请用新文件名另存后放入。"
         "原文件确已丢失的，用 --abandon 放弃其余行\n"

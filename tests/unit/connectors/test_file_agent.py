@@ -270,11 +270,15 @@ def test_an_unknown_commit_is_resolved_by_reading_the_cursor(
 
 def test_a_finished_file_with_other_content_stops_the_source(place: Place) -> None:
     """The old rows would vanish from sight: a person must say what the new ones are."""
-    path = place.put("licences/a.csv", rows(2))
+    path = place.put("licences/张某某.csv", rows(2))
     place.drain(place.agent()[0])
     path.write_bytes(rows(3))
-    with pytest.raises(SourceError, match=r"a\.csv"):
+    with pytest.raises(SourceError, match="licences") as refused:
         place.drain(place.agent()[0])
+    assert "张某某" not in str(refused.value), "a file may be named after a person"
+    (told,) = (place.folder / "results" / ".sources").iterdir()
+    assert told.name in str(refused.value)
+    assert json.loads(told.read_bytes())["name"] == "张某某.csv"
     assert ids(place.submissions) == [1, 2]
     path.rename(path.with_name("a2.csv"))
     place.drain(place.agent()[0])
