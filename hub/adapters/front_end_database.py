@@ -58,6 +58,12 @@ _OWN_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _ROWS_AT_ONCE: Final = 64
 _ASKED_AT_ONCE: Final = 256
 _RECEIPTS_AT_ONCE: Final = 1_000
+_RECEIPTS_AT_MOST: Final = 20_000
+"""So many, the newest, are read for one question; a delivery has three."""
+_BACKLOG: Final = 10_000
+"""So many answers may lie before the courier takes them; more are left in the table."""
+_MOST_KNOWN: Final = 100_000
+"""So many receipts are remembered within the overlap."""
 _OVERLAP_SECONDS: Final = 60.0
 """A receipt with a lower number may be committed this much later than one with a higher."""
 _LOOK_BACK_EVERY: Final = 10
@@ -65,6 +71,8 @@ _LOOK_BACK_EVERY: Final = 10
 _MS: Final = 1000
 
 Reply = Found | Failed
+Receipts = list[tuple[str, ReceiptRow]]
+"""Each with the delivery it answers."""
 _ItemT = TypeVar("_ItemT")
 
 
@@ -87,6 +95,35 @@ class _Layout(NamedTuple):
 class _Job(NamedTuple):
     era: int
     calls: list[tuple[How, Delivery | Expected]]
+
+
+class _SeenReceipts:
+    """Which receipts were brought already: by number, within the overlap."""
+
+    def __init__(self) -> None:
+        self.floor: int | None = None
+        """Below it nothing is read any more; None before the first look."""
+        self._known: set[int] = set()
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def start(self, *, looks_back: bool) -> int | None:
+        """Return the number behind which a look begins."""
+        return self.floor if looks_back or not self._known else max(self._known)
+
+    def add(self, number: int, now: float) -> bool:
+        """Take note of a receipt; False when it was brought before."""
+        is_fresh = number not in self._known
+        if is_fresh:
+            self._known.add(number)
+            self._seen.append((now, number))
+        return is_fresh
+
+    def forget(self, before: float) -> None:
+        """Forget what was brought earlier, or is too much to remember: the floor rises."""
+        while self._seen and (self._seen[0][0] < before or len(self._seen) > _MOST_KNOWN):
+            _at, number = self._seen.popleft()
+            self._known.discard(number)
+            self.floor = max(self.floor or 0, number)
 
 
 class _LayoutError(Exception):
@@ -240,6 +277,7 @@ class DatabasePlatform:
         self._landed: queue.SimpleQueue[tuple[int, Landed]] = queue.SimpleQueue()
         self._era = 0
         self._said = ""
+        self._has_said_flood = False
         self._has_ended = False
         self._closing = threading.Event()
         self._sessions = [
@@ -393,12 +431,15 @@ class DatabasePlatform:
             rows = _standings(connection, layout, asked)
             named = {one.delivery for one in asked}
             named |= {row.delivery for row in rows.values() if row is not None}
-            receipts = _receipts_about(connection, layout.receipts, named)
+            told = _receipts_about(connection, layout.receipts, named)
             connection.rollback()
         except (sa.exc.DBAPIError, _LayoutError) as error:
             failed = self._failed(session, error, "before")
             return {one.delivery: failed for one in asked}
         self._all_well()
+        if len(told) >= _RECEIPTS_AT_MOST:
+            self._say_flood()
+        receipts = _by_delivery(told)
         return {
             one.delivery: Found(
                 rows[one.delivery],
@@ -413,62 +454,50 @@ class DatabasePlatform:
 
         It begins with what comes from now on: after a start the courier asks for the rest.
         """
-        seen: deque[tuple[float, int]] = deque()
-        known: set[int] = set()
-        floor: int | None = None
+        seen = _SeenReceipts()
         looks = 0
         while not self._closing.wait(self._settings.poll_seconds):
-            now = time.monotonic()
-            while seen and seen[0][0] < now - _OVERLAP_SECONDS:
-                known.discard(number := seen.popleft()[1])
-                floor = max(floor or 0, number)
             looks += 1
-            looks_back = looks % _LOOK_BACK_EVERY == 0
-            start = floor if looks_back or not known else max(known)
-            session.cut_at = now + self._timeout
-            found = self._new_receipts(session, start)
-            session.cut_at = None
-            if found is None:
-                continue
-            if floor is None:
-                floor = max((number for _delivery, number in _numbers(found)), default=0)
-                continue
-            for delivery, receipts in found.items():
-                fresh = tuple(one for one in receipts if one.number not in known)
-                for receipt in fresh:
-                    known.add(receipt.number)
-                    seen.append((now, receipt.number))
-                if fresh:
-                    landed = Landed(delivery, "answer", Found(None, fresh))
-                    self._landed.put((self._era, landed))
+            start = seen.start(looks_back=looks % _LOOK_BACK_EVERY == 0)
+            while (page := self._page_after(session, start)) is not None:
+                last = page[-1][1].number if page else 0
+                if start is None:
+                    seen.floor = last
+                    break
+                self._bring(page, seen)
+                if len(page) < _RECEIPTS_AT_ONCE or last <= start or not self._has_room():
+                    break
+                start = last
 
-    def _new_receipts(
-        self, session: _Session, start: int | None
-    ) -> dict[str, tuple[ReceiptRow, ...]] | None:
-        """Return the receipts after a number, or only the last one; None when that failed."""
-        found: dict[str, tuple[ReceiptRow, ...]] = {}
+    def _bring(self, page: Receipts, seen: _SeenReceipts) -> None:
+        """Hand over the receipts of a page that were not brought before."""
+        now = time.monotonic()
+        fresh = [(delivery, one) for delivery, one in page if seen.add(one.number, now)]
+        for delivery, receipts in _by_delivery(fresh).items():
+            self._landed.put((self._era, Landed(delivery, "answer", Found(None, receipts))))
+        seen.forget(now - _OVERLAP_SECONDS)
+
+    def _has_room(self) -> bool:
+        """Wait until the courier has taken most of what it was brought; False at the end."""
+        while self._landed.qsize() > _BACKLOG:
+            if self._closing.wait(self._settings.poll_seconds):
+                return False
+        return True
+
+    def _page_after(self, session: _Session, start: int | None) -> Receipts | None:
+        """Return the next receipts after a number, or only the last one; None when that failed."""
+        session.cut_at = time.monotonic() + self._timeout
         try:
             connection = session.open()
             table = self._known_layout(connection).receipts
-            number = table.c["receipt_id"]
-            while True:
-                if start is None:
-                    query = sa.select(*_receipt_columns(table)).where(number.is_not(None))
-                    query = query.order_by(number.desc()).limit(1)
-                else:
-                    query = sa.select(*_receipt_columns(table)).where(number > start)
-                    query = query.order_by(number).limit(_RECEIPTS_AT_ONCE)
-                rows = connection.execute(query).all()
-                _gather(found, rows)
-                last = _number(rows[-1][0]) if rows else 0
-                if start is None or len(rows) < _RECEIPTS_AT_ONCE or last <= start:
-                    break
-                start = last
+            page = _receipts_after(connection, table, start)
             connection.rollback()
         except (sa.exc.DBAPIError, _LayoutError) as error:
             self._failed(session, error, "before")
             return None
-        return found
+        finally:
+            session.cut_at = None
+        return page
 
     # --- what went wrong -------------------------------------------------------------------------
 
@@ -506,6 +535,16 @@ class DatabasePlatform:
                 extra={"reason": code or "no connection"},
             )
 
+    def _say_flood(self) -> None:
+        """Report receipts beyond all measure, once."""
+        if not self._has_said_flood:
+            self._has_said_flood = True
+            _log.warning(
+                "回执过多，较早的未读取；请平台不要重复写入同一回执"
+                " / FRONT_END_RECEIPTS: too many receipts, the older ones are not read; a platform"
+                " writes each once"
+            )
+
     def _all_well(self) -> None:
         if self._said:
             self._said = ""
@@ -521,10 +560,6 @@ class DatabasePlatform:
 
 def _chunks(items: list[_ItemT], size: int) -> Iterable[list[_ItemT]]:
     return (items[start : start + size] for start in range(0, len(items), size))
-
-
-def _numbers(found: dict[str, tuple[ReceiptRow, ...]]) -> Iterable[tuple[str, int]]:
-    return ((delivery, one.number) for delivery, rows in found.items() for one in rows)
 
 
 def _read_layout(connection: sa.Connection, settings: FrontEndDatabase) -> _Layout:
@@ -663,24 +698,44 @@ def _receipt_columns(table: sa.Table) -> list[sa.Column[Any]]:
     return [table.c[name] for name in RECEIPTS]
 
 
-def _receipts_about(
-    connection: sa.Connection, table: sa.Table, deliveries: set[str]
-) -> dict[str, tuple[ReceiptRow, ...]]:
-    found: dict[str, tuple[ReceiptRow, ...]] = {}
+def _receipts_after(connection: sa.Connection, table: sa.Table, start: int | None) -> Receipts:
+    """The next receipts after a number, by number; without one only the last."""
+    number = table.c["receipt_id"]
+    query = sa.select(*_receipt_columns(table))
+    if start is None:
+        query = query.where(number.is_not(None)).order_by(number.desc()).limit(1)
+    else:
+        query = query.where(number > start).order_by(number).limit(_RECEIPTS_AT_ONCE)
+    return _read_receipts(connection.execute(query))
+
+
+def _receipts_about(connection: sa.Connection, table: sa.Table, deliveries: set[str]) -> Receipts:
+    """The newest receipts of these deliveries, by number."""
     query = sa.select(*_receipt_columns(table)).where(
         table.c["delivery_id"].in_(sorted(deliveries))
     )
-    _gather(found, connection.execute(query.order_by(table.c["receipt_id"])).all())
-    return found
+    query = query.order_by(table.c["receipt_id"].desc()).limit(_RECEIPTS_AT_MOST)
+    return _read_receipts(connection.execute(query))[::-1]
 
 
-def _gather(found: dict[str, tuple[ReceiptRow, ...]], rows: Sequence[Any]) -> None:
-    for number, delivery, stage, digest, code, message, at in rows:
-        receipt = ReceiptRow(
-            _number(number), _text(stage), _text(digest), _text(code), _text(message), moment_of(at)
+def _read_receipts(rows: Iterable[Any]) -> Receipts:
+    return [
+        (
+            _text(delivery),
+            ReceiptRow(
+                _number(number), _text(stage), _text(digest), _text(code), _text(message),
+                moment_of(at),
+            ),
         )
-        name = _text(delivery)
-        found[name] = (*found.get(name, ()), receipt)
+        for number, delivery, stage, digest, code, message, at in rows
+    ]  # fmt: skip
+
+
+def _by_delivery(receipts: Receipts) -> dict[str, tuple[ReceiptRow, ...]]:
+    found: dict[str, list[ReceiptRow]] = {}
+    for delivery, receipt in receipts:
+        found.setdefault(delivery, []).append(receipt)
+    return {delivery: tuple(rows) for delivery, rows in found.items()}
 
 
 def _names_another(

@@ -18,6 +18,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from hub.adapters import front_end_database
 from hub.adapters.front_end_database import DatabasePlatform, check_url
 from hub.adapters.logs import JsonFormatter
 from hub.engine.courier_requests import Landed
@@ -562,6 +563,45 @@ def test_a_database_in_another_encoding_is_written_to(
             f" VALUES ('{plain.delivery}', 'refused', '1001', {message}, now())"
         )
         assert isinstance(ask(client, plain), Refused)
+
+
+def test_many_receipts_at_once_are_brought_in_pages_and_each_once(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the courier has not taken yet is left in the table, and nothing is left for good."""
+    monkeypatch.setattr(front_end_database, "_RECEIPTS_AT_ONCE", 3)
+    monkeypatch.setattr(front_end_database, "_BACKLOG", 2)
+    client = place.client()
+    time.sleep(0.5)  # the sweep has begun
+    insert = "INSERT INTO jh_receipt (delivery_id, stage, platform_at) VALUES "
+    place.run(insert + ", ".join(f"('{n:032x}', 'published', now())" for n in range(20)))
+    time.sleep(1.5)
+    held = client.collect()
+    assert 0 < len(held) <= 2 + 3
+    found = [*held, *wait_for(client, 20 - len(held))]
+    time.sleep(1.5)  # it has looked back meanwhile
+    found += client.collect()
+    assert sorted(one.delivery for one in found) == [f"{n:032x}" for n in range(20)]
+
+
+def test_of_receipts_beyond_all_measure_the_newest_are_read_and_that_is_said(
+    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A platform's job that repeats itself in a loop fills the table, not our memory."""
+    monkeypatch.setattr(front_end_database, "_RECEIPTS_AT_MOST", 5)
+    client = place.client(poll_seconds=60)
+    row = delivery()
+    assert send_one(client, row) == Delivered()
+    insert = "INSERT INTO jh_receipt (delivery_id, stage, digest, platform_at) VALUES "
+    one = f"('{row.delivery}', 'acknowledged', '{row.digest}', now())"
+    place.run(insert + ", ".join([one] * 9))
+    place.run(insert + one.replace("acknowledged", "published"))
+    client.launch([("ask", expectation(row))])
+    (landed,) = wait_for(client)
+    assert isinstance(landed.reply, Found)
+    assert [told.stage for told in landed.reply.receipts] == ["acknowledged"] * 4 + ["published"]
+    assert isinstance(ask(client, row), Accepted)
+    assert written(caplog).count("FRONT_END_RECEIPTS") == 1
 
 
 def test_a_row_somebody_emptied_is_written_again(place: Place) -> None:
