@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from hub.ports import FaultHooks
 
 LARGEST_ACK_BYTES: Final = 16 * 1024 * 1024
+LARGEST_FILE_BYTES: Final = 512 * 1024 * 1024
+"""Nothing larger is taken for a file of ours; 50 000 rows are a fifth of it."""
+_LARGEST_MANIFEST_BYTES: Final = 64 * 1024
 _PART: Final = ".part"
 
 
@@ -102,14 +105,14 @@ class DropFolder:
         """Whether something bears a file's final name."""
         return (self.out / str(name)).exists()
 
-    def content(self, name: FileName) -> bytes:
-        """Return a file's bytes; none of what is no ordinary file."""
-        return _read(self.out / str(name))[0] or b""
+    def content(self, name: FileName, largest: int = LARGEST_FILE_BYTES) -> bytes:
+        """Return a file's bytes; none of what is no ordinary file, or larger."""
+        return _read(self.out / str(name), largest)[0] or b""
 
     def manifest(self, name: FileName) -> bytes:
         """Return the bytes of a file's manifest; none when it is not there."""
         try:
-            return _read(self.out / f"{name}{MANIFEST}")[0] or b""
+            return _read(self.out / f"{name}{MANIFEST}", _LARGEST_MANIFEST_BYTES)[0] or b""
         except FileNotFoundError:
             return b""
 
@@ -147,7 +150,7 @@ class DropFolder:
             return None, None
 
 
-def _read(path: Path, largest: int | None = None) -> tuple[bytes | None, Mark | None]:
+def _read(path: Path, largest: int) -> tuple[bytes | None, Mark | None]:
     """Return an ordinary file's bytes, none above `largest`, and what it looks like from outside.
 
     Of a link or a pipe no bytes. Raises `OSError`.
@@ -161,10 +164,10 @@ def _read(path: Path, largest: int | None = None) -> tuple[bytes | None, Mark | 
     try:
         told = os.fstat(handle)
         mark = Mark(told.st_size, told.st_mtime_ns, told.st_ino)
-        if not stat.S_ISREG(told.st_mode) or (largest is not None and told.st_size > largest):
+        if not stat.S_ISREG(told.st_mode) or told.st_size > largest:
             return None, mark
         with open(handle, "rb", closefd=False) as file:
-            return file.read(-1 if largest is None else largest), mark
+            return file.read(told.st_size), mark
     finally:
         os.close(handle)
 

@@ -15,6 +15,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from hub.adapters.drop_folder import LARGEST_FILE_BYTES
 from hub.adapters.file_book import FileEntry
 from hub.targets.delivery import Accepted, Delivery, Expected, Refused, read_receipt
 from hub.targets.file import Answered, Failed, Filed, Unfiled, Unfit, Unsure
@@ -475,7 +476,9 @@ class FileWork:
         mark = self._folder.mark_of(entry.name)
         if mark is None or mark == self._marks.get(entry.name):
             return mark is not None
-        content, manifest = self._folder.content(entry.name), self._folder.manifest(entry.name)
+        kept = self._book.bytes_of(entry.name)
+        content = self._folder.content(entry.name, len(kept[0]) if kept else LARGEST_FILE_BYTES)
+        manifest = self._folder.manifest(entry.name)
         if digest_of_file(content) == entry.digest == manifest_digest(manifest):
             self._marks[entry.name] = mark
         else:

@@ -759,6 +759,26 @@ def test_a_file_somebody_else_wrote_to_is_written_again(place: Place) -> None:
     assert len(place.look()) == 1
 
 
+@pytest.mark.parametrize("ending", ["", ".manifest.json"])
+def test_a_huge_file_under_our_name_is_not_read(place: Place, ending: str) -> None:
+    """Others write there, too: what is larger than ours is not ours, and memory is not theirs."""
+    place.work.file([licence(1)])
+    path = place.out / f"{named(place, 1)}{ending}"
+    good = path.read_bytes()
+    os.truncate(path, 2**40)
+    if not ending:
+        place.look()
+        assert place.problems() == {"overwritten": 1}
+        assert path.read_bytes() == good
+        os.truncate(path, 2**40)
+    place.start(lose_book=True)
+    place.look()
+    if ending:
+        assert path.stat().st_size < 1_000
+    else:
+        assert place.work.ask(licence(1).delivery) == Unfiled()
+
+
 def test_a_foreign_file_under_the_next_name_is_not_overwritten(place: Place) -> None:
     """Delivery rests until somebody takes it away."""
     path = place.out / named(place, 1)
