@@ -18,26 +18,31 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.pool import NullPool
 
+from hub.adapters.front_end_tables import (
+    Layout,
+    LayoutError,
+    Receipts,
+    by_delivery,
+    put_rows,
+    read_layout,
+    receipts_about,
+    receipts_after,
+    standings,
+)
 from hub.adapters.postgres_values import UTF8, load_as_written
 from hub.engine.courier_requests import Landed
 from hub.errors import ConfigurationError
 from hub.targets.database import (
-    CONTROL,
     LAYOUT,
     NOT_TRIED,
-    RECEIPTS,
     Failed,
     Found,
     Phase,
     ReceiptRow,
     RowStanding,
-    content_of,
     is_undone,
-    missing_columns,
-    moment_of,
     nature_of,
 )
 from hub.targets.delivery import Delivery, Expected
@@ -71,25 +76,7 @@ _LOOK_BACK_EVERY: Final = 10
 _MS: Final = 1000
 
 Reply = Found | Failed
-Receipts = list[tuple[str, ReceiptRow]]
-"""Each with the delivery it answers."""
 _ItemT = TypeVar("_ItemT")
-
-
-class _Records(NamedTuple):
-    """A table of records as it is; its columns have their lower-case names as keys."""
-
-    table: sa.Table
-    columns: frozenset[str]
-    put: tuple[sa.Insert | sa.Update, ...]
-    """What writes a row, in order; see `_put_statements`."""
-
-
-class _Layout(NamedTuple):
-    """The tables of records by kind, and the receipts."""
-
-    tables: dict[str, _Records]
-    receipts: sa.Table
 
 
 class _Job(NamedTuple):
@@ -124,10 +111,6 @@ class _SeenReceipts:
             _at, number = self._seen.popleft()
             self._known.discard(number)
             self.floor = max(self.floor or 0, number)
-
-
-class _LayoutError(Exception):
-    """A table or column is missing; the text names it."""
 
 
 def check_url(url: Secret, *, allow_plain: bool) -> sa.URL:
@@ -271,7 +254,7 @@ class DatabasePlatform:
         sa.event.listen(
             self._engine, "connect", lambda session, _record: load_as_written(session, "replace")
         )
-        self._layout: _Layout | None = None
+        self._layout: Layout | None = None
         self._reading = threading.Lock()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._landed: queue.SimpleQueue[tuple[int, Landed]] = queue.SimpleQueue()
@@ -411,12 +394,12 @@ class DatabasePlatform:
                     connection.rollback()
                     return Failed("before", NOT_TRIED), None
                 at = batch[0] if len(batch) == 1 else None
-                _put(connection, layout, batch)
+                put_rows(connection, layout, batch)
             at = None
-            standing = _standings(connection, layout, rows)
+            standing = standings(connection, layout, rows)
             phase = "commit"
             connection.commit()
-        except (sa.exc.DBAPIError, _LayoutError) as error:
+        except (sa.exc.DBAPIError, LayoutError) as error:
             return self._failed(session, error, phase), at
         self._all_well()
         return {row.delivery: Found(standing[row.delivery]) for row in rows}, None
@@ -428,18 +411,18 @@ class DatabasePlatform:
         try:
             connection = session.open()
             layout = self._known_layout(connection)
-            rows = _standings(connection, layout, asked)
+            rows = standings(connection, layout, asked)
             named = {one.delivery for one in asked}
             named |= {row.delivery for row in rows.values() if row is not None}
-            told = _receipts_about(connection, layout.receipts, named)
+            told = receipts_about(connection, layout.receipts, named, _RECEIPTS_AT_MOST)
             connection.rollback()
-        except (sa.exc.DBAPIError, _LayoutError) as error:
+        except (sa.exc.DBAPIError, LayoutError) as error:
             failed = self._failed(session, error, "before")
             return {one.delivery: failed for one in asked}
         self._all_well()
         if len(told) >= _RECEIPTS_AT_MOST:
             self._say_flood()
-        receipts = _by_delivery(told)
+        receipts = by_delivery(told)
         return {
             one.delivery: Found(
                 rows[one.delivery],
@@ -473,7 +456,7 @@ class DatabasePlatform:
         """Hand over the receipts of a page that were not brought before."""
         now = time.monotonic()
         fresh = [(delivery, one) for delivery, one in page if seen.add(one.number, now)]
-        for delivery, receipts in _by_delivery(fresh).items():
+        for delivery, receipts in by_delivery(fresh).items():
             self._landed.put((self._era, Landed(delivery, "answer", Found(None, receipts))))
         seen.forget(now - _OVERLAP_SECONDS)
 
@@ -490,9 +473,9 @@ class DatabasePlatform:
         try:
             connection = session.open()
             table = self._known_layout(connection).receipts
-            page = _receipts_after(connection, table, start)
+            page = receipts_after(connection, table, start, _RECEIPTS_AT_ONCE)
             connection.rollback()
-        except (sa.exc.DBAPIError, _LayoutError) as error:
+        except (sa.exc.DBAPIError, LayoutError) as error:
             self._failed(session, error, "before")
             return None
         finally:
@@ -502,11 +485,11 @@ class DatabasePlatform:
     # --- what went wrong -------------------------------------------------------------------------
 
     def _failed(
-        self, session: _Session, error: sa.exc.DBAPIError | _LayoutError, phase: Phase
+        self, session: _Session, error: sa.exc.DBAPIError | LayoutError, phase: Phase
     ) -> Failed:
         """Throw the connection away and say what happened, by its code alone."""
         session.drop()
-        if isinstance(error, _LayoutError):
+        if isinstance(error, LayoutError):
             failed, detail = Failed("before", LAYOUT), str(error)
         else:
             failed, detail = Failed(phase, _code_of(error)), ""
@@ -550,11 +533,11 @@ class DatabasePlatform:
             self._said = ""
             _log.info("前置库恢复 / the front-end database is back")
 
-    def _known_layout(self, connection: sa.Connection) -> _Layout:
+    def _known_layout(self, connection: sa.Connection) -> Layout:
         with self._reading:  # one thread reads for all
             layout = self._layout
             if layout is None:
-                layout = self._layout = _read_layout(connection, self._settings)
+                layout = self._layout = read_layout(connection, self._settings)
             return layout
 
 
@@ -562,199 +545,10 @@ def _chunks(items: list[_ItemT], size: int) -> Iterable[list[_ItemT]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def _read_layout(connection: sa.Connection, settings: FrontEndDatabase) -> _Layout:
-    """Read the tables as they are. Raises `_LayoutError` for what is missing."""
-    found: dict[str, _Records] = {}
-    for name in set(settings.tables.values()):
-        table = _read_table(connection, name, CONTROL)
-        is_postgres = connection.dialect.name == "postgresql"
-        put = _put_statements(table, is_postgres=is_postgres)
-        found[name] = _Records(table, frozenset(table.c.keys()), put)
-    tables = {kind: found[name] for kind, name in settings.tables.items()}
-    return _Layout(tables, _read_table(connection, settings.receipts, RECEIPTS))
-
-
-def _read_table(connection: sa.Connection, name: str, wanted: Sequence[str]) -> sa.Table:
-    """Columns have no type here: the server takes our texts as what its columns are."""
-    schema, _dot, table = name.rpartition(".")
-    try:
-        columns = sa.inspect(connection).get_columns(table, schema=schema or None)
-    except sa.exc.NoSuchTableError as error:
-        raise _LayoutError(f"table {name}") from error
-    names = {str(column["name"]).lower(): str(column["name"]) for column in columns}
-    missing = [column for column in wanted if column not in names]
-    if missing:
-        raise _LayoutError(f"table {name}: columns {', '.join(missing)}")
-    if connection.dialect.name != "postgresql":
-        _check_transactional(connection, table, schema)
-    return sa.Table(
-        table,
-        sa.MetaData(),
-        *(sa.Column(real, sa.types.NullType(), key=key) for key, real in names.items()),
-        schema=schema or None,
-    )
-
-
-def _check_transactional(connection: sa.Connection, table: str, schema: str) -> None:
-    """A table that cannot roll back would keep half of a transaction."""
-    engine = connection.execute(
-        sa.text(
-            "SELECT engine FROM information_schema.tables"
-            " WHERE table_schema = coalesce(nullif(:schema, ''), database()) AND table_name = :name"
-        ),
-        {"schema": schema, "name": table},
-    ).scalar()
-    if engine != "InnoDB":
-        raise _LayoutError(f"table {table}: engine {engine}, not InnoDB")
-
-
-def _table_for(layout: _Layout, kind: str) -> _Records:
-    records = layout.tables.get(kind)
-    if records is None:
-        raise _LayoutError(f"no table for {kind} in site.yaml")
-    return records
-
-
-def _put_statements(table: sa.Table, *, is_postgres: bool) -> tuple[sa.Insert | sa.Update, ...]:
-    """Write a row unless the table holds it already, or a newer one.
-
-    The row is locked until the transaction ends, whichever it is: another transaction with a
-    version of the same record, even one whose client is gone, is waited for. MariaDB has no
-    condition on what it does with a duplicate: there the row is locked first, then changed.
-    """
-    c = table.c
-    names = [key for key in c.keys() if key != "sent_at"]  # noqa: SIM118  (no dict)
-    values: dict[str, Any] = {key: sa.bindparam(f"v_{key}") for key in names}
-    values["sent_at"] = sa.text("CURRENT_TIMESTAMP" if is_postgres else "CURRENT_TIMESTAMP(3)")
-    if is_postgres:
-        insert = postgresql.insert(table).values(values)
-        changed = {c[key].name: insert.excluded[key] for key in values if key != "record_key"}
-        is_older = _is_older(c, dict(insert.excluded))
-        key = [c["record_key"]]
-        return (insert.on_conflict_do_update(index_elements=key, set_=changed, where=is_older),)
-    lock = mysql.insert(table).values(values)
-    name = c["record_key"].name
-    change = sa.update(table).where(c["record_key"] == values["record_key"], _is_older(c, values))
-    return lock.on_duplicate_key_update({name: c["record_key"]}), change.values(values)
-
-
-def _is_older(there: sa.ColumnCollection[str, Any], here: Mapping[str, Any]) -> Any:  # noqa: ANN401  (a condition of SQLAlchemy's)
-    """Whether the row there gives way to the one here; one without a version always does."""
-    version = sa.func.coalesce(there["version"], sa.literal_column("-1"))
-    return sa.or_(
-        version < here["version"],
-        sa.and_(
-            version == here["version"],
-            sa.func.coalesce(there["send_order"], sa.literal_column("-1")) <= here["send_order"],
-            sa.func.coalesce(there["delivery_id"], sa.literal_column("''")) != here["delivery_id"],
-        ),
-    )
-
-
-def _put(connection: sa.Connection, layout: _Layout, rows: Sequence[Delivery]) -> None:
-    for kind in sorted({row.kind for row in rows}):
-        records = _table_for(layout, kind)
-        values = [_values_of(records, row) for row in rows if row.kind == kind]
-        for statement in records.put:
-            connection.execute(statement, values)
-
-
-def _values_of(records: _Records, row: Delivery) -> dict[str, Any]:
-    missing = missing_columns(row.fields, records.columns)
-    if missing:
-        raise _LayoutError(f"table {records.table.name}: columns {', '.join(missing)}")
-    values: dict[str, Any] = {
-        **content_of(row.fields, records.columns),
-        "record_key": row.record,
-        "delivery_id": row.delivery,
-        "version": row.version,
-        "send_order": row.sequence,
-        "action": row.action,
-        "digest": row.digest,
-        "reason": row.reason,
-    }
-    return {f"v_{key}": value for key, value in values.items()}
-
-
-def _standings(
-    connection: sa.Connection, layout: _Layout, ones: Sequence[Delivery | Expected]
-) -> dict[str, RowStanding | None]:
-    """Return what the tables hold now for the record of each delivery."""
-    records: dict[str, RowStanding] = {}
-    for kind in sorted({one.kind for one in ones}):
-        table = _table_for(layout, kind).table
-        wanted = [one.record for one in ones if one.kind == kind]
-        names = ("record_key", "delivery_id", "version", "send_order", "digest")
-        query = sa.select(*(table.c[name] for name in names))
-        for row in connection.execute(query.where(table.c["record_key"].in_(wanted))):
-            record, delivery, version, order, digest = row
-            records[_text(record)] = RowStanding(
-                _text(delivery), _number(version), _number(order), _text(digest)
-            )
-    return {one.delivery: records.get(one.record) for one in ones}
-
-
-def _receipt_columns(table: sa.Table) -> list[sa.Column[Any]]:
-    return [table.c[name] for name in RECEIPTS]
-
-
-def _receipts_after(connection: sa.Connection, table: sa.Table, start: int | None) -> Receipts:
-    """The next receipts after a number, by number; without one only the last."""
-    number = table.c["receipt_id"]
-    query = sa.select(*_receipt_columns(table))
-    if start is None:
-        query = query.where(number.is_not(None)).order_by(number.desc()).limit(1)
-    else:
-        query = query.where(number > start).order_by(number).limit(_RECEIPTS_AT_ONCE)
-    return _read_receipts(connection.execute(query))
-
-
-def _receipts_about(connection: sa.Connection, table: sa.Table, deliveries: set[str]) -> Receipts:
-    """The newest receipts of these deliveries, by number."""
-    query = sa.select(*_receipt_columns(table)).where(
-        table.c["delivery_id"].in_(sorted(deliveries))
-    )
-    query = query.order_by(table.c["receipt_id"].desc()).limit(_RECEIPTS_AT_MOST)
-    return _read_receipts(connection.execute(query))[::-1]
-
-
-def _read_receipts(rows: Iterable[Any]) -> Receipts:
-    return [
-        (
-            _text(delivery),
-            ReceiptRow(
-                _number(number), _text(stage), _text(digest), _text(code), _text(message),
-                moment_of(at),
-            ),
-        )
-        for number, delivery, stage, digest, code, message, at in rows
-    ]  # fmt: skip
-
-
-def _by_delivery(receipts: Receipts) -> dict[str, tuple[ReceiptRow, ...]]:
-    found: dict[str, list[ReceiptRow]] = {}
-    for delivery, receipt in receipts:
-        found.setdefault(delivery, []).append(receipt)
-    return {delivery: tuple(rows) for delivery, rows in found.items()}
-
-
 def _names_another(
     row: RowStanding | None, asked: Expected, receipts: dict[str, tuple[ReceiptRow, ...]]
 ) -> bool:
     return row is not None and row.delivery != asked.delivery and row.delivery in receipts
-
-
-def _number(told: Any) -> int:  # noqa: ANN401  (a column of the platform's)
-    """What the hub, or the platform, wrote as a number; 0 where it is none any more."""
-    try:
-        return int(told)
-    except (TypeError, ValueError, OverflowError):
-        return 0
-
-
-def _text(told: object) -> str:
-    """CHAR columns are padded with blanks."""
-    return str(told).rstrip() if told is not None else ""
 
 
 def _code_of(error: sa.exc.DBAPIError) -> str:
