@@ -80,6 +80,7 @@ _FARTHEST: Final = timedelta(days=366)
 """The day of a series never goes back, so a slip of the platform's would stay in every name."""
 REMEMBERED_SECONDS: Final = 30 * 86_400.0
 """How long the rows of a finished file are remembered."""
+_ROWS_AT_ONCE: Final = 100_000
 _PRUNE_SECONDS: Final = 3_600.0
 _MEMORY: Final = 10_000
 """Problems remembered as said already."""
@@ -129,6 +130,8 @@ class FileWork:
         self._missing_since: dict[FileName, float] = {}
         self._told_unfiled: set[str] = set()
         self._read = book.acks_read()
+        self._is_behind = False
+        """Whether there are acknowledgements that the last look did not come to."""
         self._pruned_at = 0.0
 
     def take_counts(self) -> tuple[Counter[str], Counter[str]]:
@@ -326,13 +329,21 @@ class FileWork:
     # --- look ------------------------------------------------------------------------------------
 
     def look(self) -> list[tuple[str, Reply]]:
-        """Read new acknowledgements; return what they say. May raise `OSError`."""
+        """Read new acknowledgements; return what they say. May raise `OSError`.
+
+        Where there are very many, the rest is read at the next look.
+        """
         names = self._folder.ack_names()
-        told = [
-            (text, ack)
-            for text in names
-            if text not in self._read and (ack := self._read_ack(text)) is not None
-        ]
+        told: list[tuple[str, Acknowledgement]] = []
+        rows = 0
+        self._is_behind = False
+        for text in names:
+            if rows > _ROWS_AT_ONCE:
+                self._is_behind = True
+                break
+            if text not in self._read and (ack := self._read_ack(text)) is not None:
+                told.append((text, ack))
+                rows += len(ack.rows)
         news: list[tuple[str, Reply]] = []
         for text, ack in sorted(told, key=lambda one: (one[1].at, one[0])):
             with self._book.writing():
@@ -445,7 +456,8 @@ class FileWork:
         """
         now = self._seconds()
         patience = self._settings.patience_seconds
-        for entry in self._book.waiting():
+        # what an acknowledgement not read yet speaks of is not missing
+        for entry in () if self._is_behind else self._book.waiting():
             if entry.state == "reserved":
                 self._put_again(entry.name)
             elif not self._lies_there(entry):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.adapters import drop_folder
+from hub.adapters import drop_folder, file_drop
 from hub.adapters.drop_folder import DropFolder
 from hub.adapters.file_book import FileBook
 from hub.adapters.file_drop import PROBLEMS, REMEMBERED_SECONDS, DropSettings, FileWork
@@ -449,6 +449,24 @@ def test_acknowledgements_twice_and_out_of_order_change_nothing(place: Place) ->
     assert [reply.told["stage"] for _d, reply in news if isinstance(reply, Answered)] == [
         "published"
     ]
+    assert place.problems() == {}
+
+
+def test_very_many_acknowledgements_are_read_in_several_looks(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A week's files answered and removed while the courier was away: none is taken for gone."""
+    monkeypatch.setattr(file_drop, "_ROWS_AT_ONCE", 1)
+    rows = [licence(number) for number in range(6)]
+    for row in rows:
+        place.work.file([row])
+    place.platform()
+    place.now += 2 * PATIENCE
+    for path in place.out.glob("0*"):
+        path.unlink()
+    looks = [place.look() for _ in range(4)]
+    assert max(map(len, looks)) == 2
+    assert {name for news in looks for name in news} == {row.delivery for row in rows}
     assert place.problems() == {}
 
 
