@@ -16,6 +16,7 @@ from connectors.agent import CursorReader
 from connectors.comparison import MOST_KEYS, Compared, Digest
 from connectors.submission import WITHDRAWALS
 from connectors.table_rows import read_position, row_of
+from hub.adapters.damaged_book import discard, is_damage
 from hub.errors import UnavailableError
 from hub.ports import InputRecord
 
@@ -56,7 +57,7 @@ class SubmittedBook:
         try:
             self._connection = self._opened()
         except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise
             self._connection = self._begun_anew()
 
@@ -75,8 +76,7 @@ class SubmittedBook:
     def _begun_anew(self) -> sqlite3.Connection:
         """Throw a damaged book away: everything in it stands in the topic."""
         _log.warning("报送簿已损坏，从主题重建 / the book of submitted rows is damaged: made anew")
-        for ending in ("", "-wal", "-shm"):
-            Path(f"{self._path}{ending}").unlink(missing_ok=True)
+        discard(self._path)
         return self._opened()
 
     def catch_up(self) -> None:
@@ -215,7 +215,7 @@ class SubmittedBook:
                 yield connection
                 connection.execute("COMMIT")
             except sqlite3.DatabaseError as error:
-                if connection.in_transaction and not _is_damage(error):
+                if connection.in_transaction and not is_damage(error):
                     connection.execute("ROLLBACK")
                 raise
 
@@ -225,7 +225,7 @@ class SubmittedBook:
         try:
             yield self._connection
         except sqlite3.DatabaseError as error:
-            if _is_damage(error):
+            if is_damage(error):
                 self._connection.close()
                 self._connection = self._begun_anew()
             elif not isinstance(error, sqlite3.OperationalError):
@@ -234,9 +234,3 @@ class SubmittedBook:
                 f"无法读写报送簿：{error}\n"
                 f"the book of submitted rows cannot be read or written: {error}"
             ) from error
-
-
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    """Whether the file is no book any more: a disk's fault, another's hand, a power cut."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

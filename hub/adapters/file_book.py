@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from hub.adapters.damaged_book import is_damage
 from hub.errors import IntegrityError, UnavailableError
 from hub.targets.file_layout import FileName, Fingerprint, read_name
 
@@ -320,8 +321,7 @@ def _guarded() -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        if is_damage(error):
             raise IntegrityError(
                 f"文件投递账本 files.sqlite 已损坏：{error}\n"
                 f"the book of files, files.sqlite, is damaged: {error}\n"

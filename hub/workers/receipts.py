@@ -7,14 +7,17 @@ broker; killed in between, it sends the same messages again.
 """
 
 import json
+import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, date, datetime, timedelta, timezone
 from hashlib import sha256
+from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from connectors.run import file_connections, layouts_of, stream_of
+from hub.adapters.damaged_book import discard, is_damage
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs, Waiting
 from hub.adapters.kafka_appender import KafkaAppender
@@ -25,7 +28,7 @@ from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, Stage, Stag
 from hub.domain import kinds
 from hub.domain.dates import day_of_ms
 from hub.domain.reasons import REASONS, message
-from hub.errors import IntegrityError
+from hub.errors import IntegrityError, UnavailableError
 from hub.ports import FaultHooks, InputRecord, OutputRecord
 from hub.post import Post
 from hub.site import Site
@@ -402,7 +405,30 @@ def run_receipts(post: Post, report: Report) -> None:
     Starts again when the broker was away. Raises `FencedError` when another process follows from
     the same folder, `IntegrityError` when the ledger is not the one that was followed.
     """
-    live(post, lambda: _follow_until(post, report), report)
+
+    def follow() -> None:
+        with made_anew(post.folder / "receipts.sqlite"):
+            _follow_until(post, report)
+
+    live(post, follow, report)
+
+
+@contextmanager
+def made_anew(book: Path) -> Iterator[None]:
+    """Throw the book away when it turns out to be damaged: the ledger holds all of it.
+
+    Raises `UnavailableError` then, so that the follower begins again.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        discard(book)
+        raise UnavailableError(
+            f"回执库已损坏，从台账重建：{error}\n"
+            f"the receipts' book is damaged and made anew from the ledger: {error}"
+        ) from error
 
 
 def _follow_until(post: Post, report: Report) -> None:

@@ -1,0 +1,50 @@
+"""A receipts' book that a disk has damaged: thrown away and made anew, no worker ends by it."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from hub.adapters.receipt_book import Answer, ReceiptBook
+from hub.errors import UnavailableError
+from hub.workers.receipts import made_anew
+
+
+def filled(path: Path) -> None:
+    """A book with some pages of answers."""
+    with closing(ReceiptBook(path)) as book:
+        answers = [
+            Answer("market/files", n, "f" * 64, 1, n, bytes(16), "accepted", ())
+            for n in range(2_000)
+        ]
+        book.apply(answers, {0: 2_000})
+
+
+@pytest.mark.parametrize("first", [0, 4096 * 4])
+def test_a_damaged_book_is_thrown_away_and_the_follower_begins_again(
+    tmp_path: Path, first: int
+) -> None:
+    """Whether its head is gone or a page in its middle: the ledger holds all of it."""
+    path = tmp_path / "receipts.sqlite"
+    filled(path)
+    content = path.read_bytes()
+    path.write_bytes(content[:first] + b"\xff" * 40_960 + content[first + 40_960 :])
+    with (
+        pytest.raises(UnavailableError, match="made anew"),
+        made_anew(path),
+        closing(ReceiptBook(path)) as book,
+    ):
+        book.rows_of("f" * 64)
+    with closing(ReceiptBook(path)) as book:
+        assert book.positions() == {}
+
+
+def test_what_is_no_damage_is_no_reason_to_throw_it_away(tmp_path: Path) -> None:
+    """A disk that is full today holds a whole book."""
+    path = tmp_path / "receipts.sqlite"
+    filled(path)
+    with pytest.raises(sqlite3.OperationalError), made_anew(path):
+        raise sqlite3.OperationalError
+    with closing(ReceiptBook(path)) as book:
+        assert book.positions() == {0: 2_000}
