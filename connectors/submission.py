@@ -32,7 +32,6 @@ from hub.domain.credit_code import (
     is_citizen_id,
     is_masked_citizen_id,
     is_possible_old_citizen_id,
-    is_registration_number,
     normalise_credit_code,
     organisation_part_is_valid,
 )
@@ -59,6 +58,8 @@ _KIND_LABELS: Final = {
 }
 """Words people use for a kind, besides the contract's own title."""
 _ORGANISATION_CODE: Final = re.compile("[0-9A-Z]{8}-?[0-9X]")
+_REGISTRATION_NUMBER: Final = 15
+"""Digits of a registration number of before 2015."""
 _PERSON: Final = "PERSON"
 """The code of 自然人 in every list of categories of subjects."""
 
@@ -238,7 +239,7 @@ class RowSubmitter:
         name = normalise_subject_name(clean(identity.subject_name))
         authority = assess_credit_code(identity.authority_code)
         debtor = assess_credit_code(identity.credit_code)
-        if not debtor.code or _is_of_old(debtor.code):
+        if _is_no_code(debtor.code) or _is_of_old(debtor.code):
             return None, ""
         errors = (*debtor.errors, *authority.errors)
         if errors or not number or not name:
@@ -402,9 +403,19 @@ def _names_person(code: str) -> bool:
     return not is_company and (is_citizen_id(plain) or is_masked_citizen_id(plain))
 
 
+def _is_no_code(code: str) -> bool:
+    """Whether nothing stands in a code's place, or what people write there: 无, /, NULL, 0, ***."""
+    return not any(digit in code for digit in "123456789")
+
+
 def _is_of_old(code: str) -> bool:
-    """Whether a normalised code is a plain organisation code or registration number."""
-    return _ORGANISATION_CODE.fullmatch(code) is not None or is_registration_number(code)
+    """Whether a normalised code is a plain organisation code or registration number.
+
+    A registration number with a slip in it is none of today's codes for all that.
+    """
+    return _ORGANISATION_CODE.fullmatch(code) is not None or (
+        len(code) == _REGISTRATION_NUMBER and code.isascii() and code.isdigit()
+    )
 
 
 def _is_withdrawn(fields: Mapping[str, str]) -> bool:

@@ -260,6 +260,8 @@ class DatabasePlatform:
         self._landed: queue.SimpleQueue[tuple[int, Landed]] = queue.SimpleQueue()
         self._era = 0
         self._said = ""
+        self._held_up = 0.0
+        """Seconds for which the sweep has waited for the courier."""
         self._has_said_flood = False
         self._has_ended = False
         self._closing = threading.Event()
@@ -454,7 +456,7 @@ class DatabasePlatform:
 
     def _bring(self, page: Receipts, seen: _SeenReceipts) -> None:
         """Hand over the receipts of a page that were not brought before."""
-        now = time.monotonic()
+        now = time.monotonic() - self._held_up  # what is committed late is late by our looks
         fresh = [(delivery, one) for delivery, one in page if seen.add(one.number, now)]
         for delivery, receipts in by_delivery(fresh).items():
             self._landed.put((self._era, Landed(delivery, "answer", Found(None, receipts))))
@@ -462,10 +464,14 @@ class DatabasePlatform:
 
     def _has_room(self) -> bool:
         """Wait until the courier has taken most of what it was brought; False at the end."""
-        while self._landed.qsize() > _BACKLOG:
-            if self._closing.wait(self._settings.poll_seconds):
-                return False
-        return True
+        began = time.monotonic()
+        try:
+            while self._landed.qsize() > _BACKLOG:
+                if self._closing.wait(self._settings.poll_seconds):
+                    return False
+            return True
+        finally:
+            self._held_up += time.monotonic() - began
 
     def _page_after(self, session: _Session, start: int | None) -> Receipts | None:
         """Return the next receipts after a number, or only the last one; None when that failed."""

@@ -245,9 +245,10 @@ class KafkaTransactions:
 class Waiting:
     """How long the oldest input has waited that a worker has not dealt with yet.
 
-    It has waited since the broker's own time for it, which is real time, whatever the business
-    clock says. When a whole second brought nothing the worker has caught up: a single empty read
-    may only mean that the broker is slow.
+    It has waited since the time its producer gave it (a hub's own gives the real time, whatever
+    the business clock says; a department's own may give that of an old event). When a whole second
+    brought nothing the worker has caught up: a single empty read may only mean that the broker is
+    slow.
     """
 
     def __init__(
@@ -386,7 +387,7 @@ class KafkaInputs:
                     self._refusals.check(self._metadata_error(topic))
                     message = f"{topic}[{partition}]: no watermarks from the broker"
                     raise BrokerFailure(message) from error
-                self._consumer.poll(_METADATA_PAUSE_SECONDS)
+                time.sleep(_METADATA_PAUSE_SECONDS)  # a poll would swallow what is being read
             else:
                 return low, high
         raise AssertionError

@@ -34,7 +34,7 @@ from hub.domain.dates import day_of_ms
 from hub.errors import ConfigurationError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from hub.metrics import Metrics
 
@@ -524,15 +524,28 @@ class LookUps:
 
     def _overdue_by_fault(self, now: int, targets: Mapping[int, str]) -> dict[tuple[str, ...], int]:
         """Department, target and party → clocks overdue by that party's fault."""
-        return Counter(
+        overdue: Counter[tuple[str, ...]] = Counter(
             (
                 row.department,
                 targets.get(row.target, str(row.target)),
                 fault_of(row.passage, row.due_at, now).party.value,
             )
-            for row in self.due(now)
+            for row in self._streamed(DueRow, _DUE, (now,))
             if row.accepted_under is None
         )
+        return dict(overdue)  # a counter would drop the parties that have none
+
+    def _streamed(
+        self, shape: type[_Row], query: LiteralString, values: Sequence[object]
+    ) -> Iterator[_Row]:
+        """Ask as `fetch` does; rows come one after the other: they may be very many."""
+        try:
+            with self._session.cursor(row_factory=class_row(shape)) as cursor:
+                yield from cursor.stream(query, values)
+        except psycopg.errors.UndefinedTable as error:
+            raise _no_projection() from error
+        except UNANSWERED as error:
+            raise unavailable(error) from error
 
     def target_names(self) -> dict[int, str]:
         """Target number → id under the basis adopted last."""

@@ -25,8 +25,10 @@ from hub.settings import read_settings
 from hub.site import load_site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
+
+    from hub.site import Cases, LoadedSite, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,20 @@ def _options(function: Any) -> Any:  # noqa: ANN401 - click's decorators are typ
 
 
 @contextmanager
-def _stage(worker: str, site_folder: Path, metrics_port: int | None) -> Iterator[Stage]:
-    """Load the site, serve metrics, listen to SIGTERM and SIGINT."""
+def _stage(
+    worker: str,
+    site_folder: Path,
+    metrics_port: int | None,
+    check: Callable[[LoadedSite], object] | None = None,
+) -> Iterator[Stage]:
+    """Load the site, serve metrics, listen to SIGTERM and SIGINT.
+
+    `check` raises where the site has nothing for such a worker: nobody is sent for its password.
+    """
     configure_logging(worker)
     loaded = load_site(site_folder)
+    if check is not None:
+        check(loaded)
     contracts = load_repository_contracts()
     settings = read_settings()
     stop = threading.Event()
@@ -103,19 +115,22 @@ def courier(*, target: str, site_folder: Path, metrics_port: int | None) -> None
     """投递进程：负责一个目标 / Delivers to one target."""
     from hub.workers.courier import CourierWatch, run_courier
 
-    with _stage(f"courier.{target}", site_folder, metrics_port) as stage:
-        targets = stage.post.loaded.site.targets
-        found = [t for t in targets if t.id == target]
-        if not found:
-            known = "、".join(t.id for t in targets)
-            raise ConfigurationError(
-                f"站点没有目标 {target}",
-                f"the site has no target {target}",
-                remedy_zh=f"可用的目标：{known}",
-                remedy_en=f"its targets are: {known}",
-                file=str(site_folder / "site.yaml"),
-            )
-        run_courier(stage.post, found[0], CourierWatch(stage.metrics, stage.health, target))
+    def target_of(loaded: LoadedSite) -> Target:
+        for known in loaded.site.targets:
+            if known.id == target:
+                return known
+        names = "、".join(known.id for known in loaded.site.targets)
+        raise ConfigurationError(
+            f"站点没有目标 {target}",
+            f"the site has no target {target}",
+            remedy_zh=f"可用的目标：{names}",
+            remedy_en=f"its targets are: {names}",
+            file=str(site_folder / "site.yaml"),
+        )
+
+    with _stage(f"courier.{target}", site_folder, metrics_port, target_of) as stage:
+        watch = CourierWatch(stage.metrics, stage.health, target)
+        run_courier(stage.post, target_of(stage.post.loaded), watch)
 
 
 @command.command("receipts")
@@ -145,10 +160,8 @@ def cases(*, site_folder: Path, metrics_port: int | None) -> None:
     from hub.cases.loop import CasesWatch, run_cases
     from hub.domain.calendar import WorkingCalendar
 
-    with _stage("cases", site_folder, metrics_port) as stage:
-        loaded = stage.post.loaded
-        settings = loaded.site.cases
-        if settings is None:
+    def settings_of(loaded: LoadedSite) -> Cases:
+        if loaded.site.cases is None:
             raise ConfigurationError(
                 "站点没有配置办件代理",
                 "the site has no case agents",
@@ -156,6 +169,11 @@ def cases(*, site_folder: Path, metrics_port: int | None) -> None:
                 remedy_en="add a cases block and a department of kind: agent to site.yaml",
                 file=str(site_folder / "site.yaml"),
             )
+        return loaded.site.cases
+
+    with _stage("cases", site_folder, metrics_port, settings_of) as stage:
+        loaded = stage.post.loaded
+        settings = settings_of(loaded)
         calendar = WorkingCalendar.from_mapping(basis_document(loaded)["calendar"])
         run_cases(stage.post, settings, calendar, CasesWatch(stage.metrics, stage.health))
 

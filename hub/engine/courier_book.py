@@ -331,6 +331,8 @@ class CourierBook:
             if held.event.work.sequence < event.work.sequence:
                 held.event = held.event._replace(result="overtaken")
                 changes[WAITING + bytes.fromhex(delivery)] = _pack_event(held.event)
+                if self._due.get(delivery) == "send":
+                    self._due[delivery] = "poll"
         if not waiting:
             self._waiting_of.pop(record_key, None)
 
@@ -547,9 +549,12 @@ class CourierBook:
         """Not an end: wait on, ask again, send again, or let the lane go."""
         delivery = held.event.delivery
         is_delivered = delivery in self._waiting and held.event.stage != "acknowledged"
-        if isinstance(verdict, NeverSeen) and is_delivered and held.event.result == "overtaken":
+        is_lost = isinstance(verdict, NeverSeen) and (delivery not in self._waiting or is_delivered)
+        if is_lost and is_delivered and held.event.result == "overtaken":
             return held.event._replace(at=at, stage="")
-        if isinstance(verdict, NeverSeen) and (delivery not in self._waiting or is_delivered):
+        # of a delivery that waits, what is in its lane is newer: not to be followed by this one
+        is_followed = is_delivered and held.event.work.record_key in self._lanes
+        if is_lost and not is_followed:
             # The request may still be travelling, or what was handed over is lost: again, same id.
             self._due[delivery] = "send"
             return None

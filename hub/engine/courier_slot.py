@@ -165,6 +165,7 @@ class CourierSlot:
                     break
                 yield from self._ask(ask.Hook("in_restore"))
                 yield from self._ask(ask.WriteState(self._fold(batch)))
+                yield from self._ask(ask.Report("folded", {"records": len(batch)}))
         topics = (self.ledger, self.answers) if self._is_topic else (self.ledger,)
         assigned: dict[tuple[str, int], int] = {}
         for topic in topics:

@@ -94,7 +94,7 @@ class CourierWatch:
         match event:
             case "idle":
                 self._health.idle()
-            case "worked":
+            case "worked" | "folded":
                 self._health.progress()
             case "attempted":
                 for result, number in numbers.items():

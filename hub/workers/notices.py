@@ -22,7 +22,7 @@ from hub.contracts import Contracts
 from hub.core.notices import NEXT, Mark, encode_mark, encode_notice, headers_of, notices_of
 from hub.core.record import decode_record
 from hub.domain.dates import HOUR_MS
-from hub.errors import IntegrityError
+from hub.errors import IntegrityError, UnavailableError
 from hub.ports import DeadlineClock, FaultHooks, InputRecord, OutputRecord
 from hub.post import Post
 from hub.site import Site
@@ -31,6 +31,8 @@ from hub.workers.receipts import Appender, LedgerReader, Report
 
 _BATCH: Final = 2_000
 _POLL_SECONDS: Final = 0.2
+_PATIENCE_SECONDS: Final = 300.0
+"""An open transaction of a lost registrar hides the end for one minute at most."""
 _MARK_SECONDS: Final = 0.25
 """Between marks at the least, however fast business time runs."""
 _COMPRESSION: Final = "gzip"
@@ -123,7 +125,7 @@ class NoticesFollower:
             self._appender.append(notices[half:])
             self._faults.reached("after_commit")
             self._report("notices", counts)
-        self._mark()
+        self._mark(is_idle=not records)
         self._report("step", {"records": float(len(records))})
         return len(records)
 
@@ -138,11 +140,20 @@ class NoticesFollower:
             bounds = self._inputs.bounds(self._next)
             self._unmarked = {place: end for place, (_, end) in bounds.items()}
 
-    def _mark(self) -> None:
-        """Say it of each partition that has been read, and told, to the end it had."""
+    def _mark(self, *, is_idle: bool) -> None:
+        """Say it of each partition that has been read, and told, to the end it had.
+
+        Raises `UnavailableError` when that cannot be said for long although nothing comes: the
+        follower begins again, lest the agents wait in silence.
+        """
         reached = self._inputs.ends_reached()
-        done = [place for place, end in self._unmarked.items() if reached.get(place, -1) >= end]
+        done = [
+            place
+            for place, end in self._unmarked.items()
+            if max(reached.get(place, -1), self._next[place]) >= end
+        ]
         if not done:
+            self._check_patience(is_idle=is_idle)
             return
         marks = [(place, Mark(place[1], self._moment)) for place in done]
         self._appender.append(
@@ -156,6 +167,13 @@ class NoticesFollower:
         )  # fmt: skip
         for place in done:
             del self._unmarked[place]
+
+    def _check_patience(self, *, is_idle: bool) -> None:
+        if is_idle and self._unmarked and time.monotonic() > self._earliest + _PATIENCE_SECONDS:
+            raise UnavailableError(
+                "台账的末尾长时间未能读到，重新开始\n"
+                "the end of the ledger was not reached for long: begun again"
+            )
 
     def _told(self, source: InputRecord, counts: Counter[str]) -> list[OutputRecord]:
         """The notices of one ledger record; only the last lets the position pass the record."""

@@ -52,6 +52,8 @@ _log = logging.getLogger("hub.projector")
 BATCH: Final = 5_000
 _POLL_SECONDS: Final = 0.2
 _BEAT_SECONDS: Final = 1.0
+_GAUGE_SHARE: Final = 0.1
+"""Of the projector's time, the most that counting may take."""
 _GAUGE_SECONDS: Final = 10.0
 _LONGEST_WAIT_SECONDS: Final = 5.0
 _LONG_LIFE_SECONDS: Final = 30.0
@@ -348,10 +350,12 @@ class _Follower:
         self._metrics.projector_lag_records.set(heartbeat.lag_records)
         self._metrics.oldest_unprocessed_age.labels(WORKER).set(heartbeat.lag_seconds)
         if now >= self._next_gauges and self._drained:
-            self._next_gauges = now + _GAUGE_SECONDS
             self._look_ups.count_into(self._metrics, heartbeat.business_now)
             months = two_months(day_of_ms(heartbeat.business_now))
             count_months(self._look_ups, self._metrics, months, heartbeat.business_now)
+            # where there is very much to count, following comes first
+            took = time.monotonic() - now
+            self._next_gauges = now + max(_GAUGE_SECONDS, took / _GAUGE_SHARE)
 
     def _heartbeat(self) -> Heartbeat:
         """Lag is 0 when drained, else the age of the oldest partition's last record."""

@@ -49,11 +49,15 @@ class CourierPlace(ABC):
     def __init__(self, folder: Path, access: KafkaAccess, prefix: str) -> None:
         self.folder, self.access, self.prefix = folder, access, prefix
         self.clock = folder / "business-clock.json"
-        write_business_clock(self.clock, at("2026-11-02 09:00"), factor=1)
+        self.start_clock()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.world = World()
         self.written: Counter[int] = Counter()
         self.registrar = KafkaTransactions(access, f"{prefix}registrar.0")
+
+    def start_clock(self) -> None:
+        """Business time begins on a Monday morning and runs as real time does."""
+        write_business_clock(self.clock, at("2026-11-02 09:00"), factor=1)
 
     def open(self, targets: str) -> None:
         """Write the site with these targets (YAML) and make its topics."""

@@ -42,6 +42,7 @@ class Place(CourierPlace):
     def __init__(self, folder: Path, access: KafkaAccess, prefix: str) -> None:
         super().__init__(folder, access, prefix)
         self.province = Platform(folder)
+        self.start_clock()  # the province came with one that stands still
         self.open(TARGETS.format(port=self.province.port))
         self.start(
             "city", "tests/platforms/city.py", "--bootstrap", access.bootstrap, "--prefix", prefix,

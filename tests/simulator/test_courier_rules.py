@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import struct
 
+import pytest
+
 from hub.engine import requests as ask
 from hub.engine.courier_book import CourierBook, Policy, Step
 from hub.engine.courier_records import Event, Noted, Work, pack_work, unpack_work
@@ -471,6 +473,30 @@ def test_what_a_newer_version_has_followed_is_not_handed_over_again() -> None:
         assert (over.result, over.stage, over.is_final) == ("overtaken", "", True)
         each.fold_event(over, stored, 1.0)
         assert (each.outstanding, each.pending_receipts, each.plan(500.0, 9)) == (0, 0, [])
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_what_is_gone_is_not_sent_behind_the_newer_version_on_its_way(*, is_full: bool) -> None:
+    """Whether the newer one leaves before its loss is known or while it waits for its turn."""
+    book = CourierBook(POLICY)
+    shown, gone = work(1, 5), work(1, 5, 2)._replace(action="withdraw")
+    events = [Event(f"{n:032x}", "d", one, 1, 1) for n, one in enumerate((shown, gone))]
+    book.fold_work(shown, b"row", {})
+    book.fold_event(events[0], {}, 0.0)
+    handed = book.settle(events[0].delivery, "send", Delivered(), 1, 0.0)
+    assert handed is not None
+    book.fold_event(handed, {}, 0.0)
+    if is_full:  # its loss is known, and there is no room to send it again yet
+        assert book.settle(events[0].delivery, "poll", NeverSeen(), 1, 1.0) is None
+        assert book.plan(1.0, 0) == []
+    book.fold_work(gone, b"row", {})
+    book.fold_event(events[1], {}, 1.0)
+    if not is_full:
+        assert book.settle(events[0].delivery, "poll", NeverSeen(), 1, 1.0) is None
+    handed = book.settle(events[1].delivery, "send", Delivered(), 1, 1.0)
+    assert handed is not None
+    book.fold_event(handed, {}, 1.0)
+    assert {step.how for step in (*book.plan(1.0, 9), *book.plan(500.0, 9))} <= {"poll"}
 
 
 def test_work_stored_by_the_first_release_is_read() -> None:

@@ -193,7 +193,11 @@ def test_a_full_list_is_one_statement_of_the_court() -> None:
     assert CONTRACTS.by_kind[kinds.SNAPSHOT].check(fields, _DAY).ok
 
 
-@pytest.mark.parametrize("code", ["", " ", "123456789", "1234567８-X", "330900000000007"])
+@pytest.mark.parametrize(
+    "code",
+    ["", " ", "123456789", "1234567８-X", "330900000000007", "110000001234567", "无", "/", "-",
+     "NULL", "0", "不详", "******"],
+)  # fmt: skip
 def test_a_debtor_of_no_code_or_an_old_one_is_counted(code: str) -> None:
     """The hub holds none of them live: no exit can be taken from what the list lacks."""
     (made,) = declared(table(in_chinese(kinds.LISTED, debtor_code=code)))
