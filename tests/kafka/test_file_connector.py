@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -107,7 +108,7 @@ def test_killed_at_every_hook_each_row_arrives_once(place: ConnectorPlace) -> No
 
 
 def test_a_reset_source_ends_the_process_with_the_remedy(place: ConnectorPlace) -> None:
-    """Exit 2, and the message says what happened and what to do."""
+    """Exit 2; the message says what happened, what to do, and where the file's name stands."""
     path = place.folder / "inbox/licences/a.csv"
     path.write_bytes(table(LICENCE_ROW))
     assert place.run().returncode == 0
@@ -115,6 +116,9 @@ def test_a_reset_source_ends_the_process_with_the_remedy(place: ConnectorPlace) 
     path.write_bytes(table(LICENCE_ROW, LICENCE_ROW))
     ended = place.run()
     assert ended.returncode == 2
-    assert "a.csv" in ended.stderr
+    assert "a.csv" not in ended.stderr  # it may be a person's
+    named = re.search(r"\.sources/[0-9a-f]+\.json", ended.stderr)
+    assert named is not None
+    assert "a.csv" in (place.folder / "results" / named[0]).read_text(encoding="utf-8")
     assert "处理办法" in ended.stderr
     assert len(place.submissions()) == 1
