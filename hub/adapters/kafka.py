@@ -387,7 +387,10 @@ class KafkaInputs:
                     self._refusals.check(self._metadata_error(topic))
                     message = f"{topic}[{partition}]: no watermarks from the broker"
                     raise BrokerFailure(message) from error
-                time.sleep(_METADATA_PAUSE_SECONDS)  # a poll would swallow what is being read
+                if self._consumer.assignment():
+                    time.sleep(_METADATA_PAUSE_SECONDS)  # a poll would swallow what is being read
+                else:
+                    self._consumer.poll(_METADATA_PAUSE_SECONDS)  # serves what the broker refuses
             else:
                 return low, high
         raise AssertionError
