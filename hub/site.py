@@ -289,6 +289,19 @@ class LoadedSite(StrictModel):
     folder: Path
     site: Site
 
+    def target(self, name: str) -> Target:
+        """The target of this id. Raises `ConfigurationError` with those there are."""
+        known = {target.id: target for target in self.site.targets}
+        if name not in known:
+            raise ConfigurationError(
+                f"站点没有目标 {name}",
+                f"the site has no target {name}",
+                remedy_zh=f"可用的目标：{'、'.join(known)}",
+                remedy_en=f"its targets are: {', '.join(known)}",
+                file=str(self.folder / "site.yaml"),
+            )
+        return known[name]
+
     def path(self, relative: Path) -> Path:
         """A path of the site folder; absolute ones stay."""
         return self.folder / relative

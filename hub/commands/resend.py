@@ -58,15 +58,7 @@ def command(
     目标平台应公示的逐条再发一次，不应公示的逐条再撤一次；不产生新的期限。
     """
     loaded = load_site(site_folder)
-    known = [one.id for one in loaded.site.targets]
-    if target not in known:
-        raise ConfigurationError(
-            f"站点没有目标 {target}",
-            f"the site has no target {target}",
-            remedy_zh=f"可用的目标：{'、'.join(known)}",
-            remedy_en=f"its targets are: {', '.join(known)}",
-            file=str(site_folder / "site.yaml"),
-        )
+    loaded.target(target)
     if document and (begin or end):
         raise ConfigurationError(
             "--document 不与 --from、--to 同用",

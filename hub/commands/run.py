@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from hub.site import Cases, LoadedSite, Target
+    from hub.site import Cases, LoadedSite
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,22 +115,11 @@ def courier(*, target: str, site_folder: Path, metrics_port: int | None) -> None
     """投递进程：负责一个目标 / Delivers to one target."""
     from hub.workers.courier import CourierWatch, run_courier
 
-    def target_of(loaded: LoadedSite) -> Target:
-        for known in loaded.site.targets:
-            if known.id == target:
-                return known
-        names = "、".join(known.id for known in loaded.site.targets)
-        raise ConfigurationError(
-            f"站点没有目标 {target}",
-            f"the site has no target {target}",
-            remedy_zh=f"可用的目标：{names}",
-            remedy_en=f"its targets are: {names}",
-            file=str(site_folder / "site.yaml"),
-        )
-
-    with _stage(f"courier.{target}", site_folder, metrics_port, target_of) as stage:
+    with _stage(
+        f"courier.{target}", site_folder, metrics_port, lambda site: site.target(target)
+    ) as stage:
         watch = CourierWatch(stage.metrics, stage.health, target)
-        run_courier(stage.post, target_of(stage.post.loaded), watch)
+        run_courier(stage.post, stage.post.loaded.target(target), watch)
 
 
 @command.command("receipts")
