@@ -1,4 +1,4 @@
-"""`./run lives`: live random lives through the hub and the model; the first that differ are told."""
+"""`./run lives`: random lives through the hub and the model; the first that differ are told."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ def main() -> int:
     parser.add_argument("--stories", type=int, default=3, help="至多讲几个 / stories at most")
     parser.add_argument("--raw", action="store_true", help="不缩短 / do not shrink")
     asked = parser.parse_args()
-    tally = live_many(
-        asked.seed, asked.count, most_failures=asked.stories, shrink=not asked.raw
-    )
+    tally = live_many(asked.seed, asked.count, most_failures=asked.stories, shrink=not asked.raw)
     for failure in tally.failures:
         sys.stdout.write(story(failure) + "\n\n")
     sys.stdout.write(closing(tally) + "\n")

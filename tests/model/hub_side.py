@@ -74,10 +74,12 @@ class Hub:
         self.driver = QuickDriver(world.basis(0, partitions), now=world.START)
         self.states: dict[bytes, RecordState] = {}
         self.shown: dict[bytes, int] = {}
-        self.new: list[LedgerRecord] = []
+        self.returned: list[LedgerRecord] = []
+        """Entries that show what had been withdrawn."""
+        self.fell: list[bytes] = []
+        """Records whose version fell."""
         self.submitted = 0
         self.answered = 0
-        self.seen = [len(self.driver.raw_ledger(p)) for p in range(partitions)]
         self.outcomes: Counter[str] = Counter()
 
     def pipe(self, statement: Statement) -> None:
@@ -110,12 +112,23 @@ class Hub:
             if record.outcome in PRIMARY and record.cause.kind == "S":
                 self.answered += 1
                 self.outcomes[record.outcome.name.lower()] += 1
+            self._watch(record)
             shown = self.shown.get(record.record_key, 0)
             shown = (shown | record.publish_targets) & ~record.withdraw_targets
             self.shown[record.record_key] = shown
             if record.state is not None:
                 self.states[record.record_key] = record.state
         return written
+
+    def _watch(self, record: LedgerRecord) -> None:
+        """What must never happen to a record, whatever the model says."""
+        before = self.states.get(record.record_key)
+        if before is None:
+            return
+        if record.publish_targets and before.status == "W" and before.version:
+            self.returned.append(record)
+        if record.state is not None and record.state.version < before.version:
+            self.fell.append(record.record_key)
 
     def crash(self, *, lose_disk: bool) -> None:
         """The process dies."""

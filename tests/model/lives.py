@@ -33,7 +33,7 @@ DAYS = ("2026-10-30", "2026-11-02")
 
 def some_life(seed: int) -> tuple[int, list[Step]]:
     """The number of partitions and the steps of a life; the same for the same seed."""
-    chance = Random(seed)  # noqa: S311 - a life, no secret
+    chance = Random(seed)
     # A life keeps to few kinds, so that its steps meet.
     kinds = chance.choice(
         [(LICENCE,), (PENALTY,), (LICENCE, PENALTY), (LISTED,), (MADE, PERFORMED), world.ROW_KINDS]
@@ -114,11 +114,9 @@ def _content(chance: Random, kind: str, *, calm: bool) -> Step:
 def _move(chance: Random, step: Step) -> Step:
     """Half of one of a few moves; a move goes from one identity to one other."""
     number = chance.randrange(1, 7)
-    fixed = Random(number)  # noqa: S311 - the move's own way, the same in both halves
     pairs = [((0, 0), (1, 0)), ((1, 0), (0, 0)), ((0, 0), (0, 1)), ((0, 1), (1, 1)),
              ((0, 0), (1, 1)), ((0, 0), (0, 0))]  # fmt: skip
     (old, old_number), (new, new_number) = pairs[(number - 1) % len(pairs)]
-    del fixed
     if step["do"] == "out":
         return {
             "move": number, "company": old, "number": old_number, "to": new,
@@ -247,7 +245,8 @@ def shrunk(partitions: int, steps: list[Step], found: Failure) -> Failure:
 def _plainer(partitions: int, steps: list[Step], found: Failure, still: Any) -> Failure:  # noqa: ANN401 - a local test
     """Leave out whatever a step says that does not matter."""
     needed = {"do", "by", "kind", "company", "number", "move", "to", "to_number", "from",
-              "from_number", "pick", "stage", "hours", "basis", "lose", "back", "for", "content", "decided_on"}  # fmt: skip
+              "from_number", "pick", "stage", "hours", "basis", "lose", "back", "for", "content",
+              "decided_on"}  # fmt: skip
     for place in range(len(steps)):
         for name in sorted(set(steps[place]) - needed):
             plainer = {key: value for key, value in steps[place].items() if key != name}

@@ -27,7 +27,7 @@ from tests.model.record import (
     redate,
     start,
 )
-from tests.model.rules import CORRECT, DISCLOSE, WITHDRAW, Due, Rules, Target, day_of, end_of
+from tests.model.rules import CORRECT, DISCLOSE, WITHDRAW, Rules, Target, day_of, end_of
 from tests.model.statement import (
     CARRY_A_ROW,
     Facts,
@@ -119,6 +119,8 @@ class Model:
     verdicts: list[Verdict] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     released: list[tuple[Identity, Answer]] = field(default_factory=list)
+    arrived: list[tuple[Identity, Identity]] = field(default_factory=list)
+    """(previous, new) identity of arrivals that were accepted."""
     basis: int = 0
     keys: dict[str, Identity] = field(default_factory=dict)
     """Record key in hexadecimal digits → identity, of commitments."""
@@ -214,9 +216,7 @@ class Model:
             old.since = record.version
             redate(old, counted_from, due, self.now, self.rules)
         else:
-            start(
-                record.show, target, clock, kind, counted_from, self.rules, record.version
-            )
+            start(record.show, target, clock, kind, counted_from, self.rules, record.version)
 
     def _record(self, identity: Identity) -> Record:
         return self.records.setdefault(identity, Record())
@@ -259,14 +259,14 @@ class Model:
             return self._accept(reading, record)
         if record.standing is TAKEN_BACK:
             return superseded() if self._older(reading, record) else self._accept(reading, record)
-        assert record.facts is not None
         if record.standing is LIVE:
+            assert record.facts is not None
             return self._row_on_live(reading, record, facts, record.facts)
         if not self._yours(reading, record):
             return NOT_YOURS
         if self._older(reading, record):
             return superseded()
-        is_same = facts.content == record.facts.content
+        is_same = self._is_same(reading, record)
         if record.standing is MOVED:
             if is_same:
                 return duplicate("SAME_AS_MOVED")
@@ -279,15 +279,18 @@ class Model:
             return duplicate("SAME_AS_WITHDRAWN")
         return Answer("conflicting", "CHANGED_AFTER_WITHDRAWAL")
 
+    def _is_same(self, reading: Reading, record: Record) -> bool:
+        """Whether a row says what stands, or last stood, here."""
+        assert reading.facts is not None
+        return record.facts is not None and record.facts.content == reading.facts.content
+
     def _is_newer(self, reading: Reading, record: Record) -> bool:
         """Whether its source gives it a version beyond the one remembered of it."""
         version = version_that_counts(reading.statement.source_version, self.now)
         remembered = record.memory.get(reading.statement.source)
         return version is not None and remembered is not None and version > remembered
 
-    def _row_on_live(
-        self, reading: Reading, record: Record, facts: Facts, live: Facts
-    ) -> Answer:
+    def _row_on_live(self, reading: Reading, record: Record, facts: Facts, live: Facts) -> Answer:
         if facts.content == live.content:
             self._took_effect(reading, record)
             return duplicate("SAME_AS_LIVE")
@@ -302,7 +305,9 @@ class Model:
                 return superseded()
             if facts.recognised_on <= live.recognised_on:
                 return Answer("conflicting", "UNDECLARED_CHANGE")
-        if is_step and (facts.kind != live.kind or (facts.recognised_on and facts.step > live.step)):
+        if is_step and (
+            facts.kind != live.kind or (facts.recognised_on and facts.step > live.step)
+        ):
             if not self._yours(reading, record):
                 return NOT_YOURS
             self._correct(reading, record)
@@ -342,8 +347,7 @@ class Model:
             return superseded() if self._older(reading, record) else self._accept(reading, record)
         if not self._yours(reading, record):
             return NOT_YOURS
-        assert record.facts is not None
-        if standing is LIVE and record.facts.content == reading.facts.content:
+        if standing is LIVE and self._is_same(reading, record):
             self._took_effect(reading, record)
             return duplicate("SAME_AS_LIVE")
         if self._older(reading, record):
@@ -364,9 +368,8 @@ class Model:
             return superseded() if self._older(reading, record) else self._accept(reading, record)
         if not self._yours(reading, record):
             return NOT_YOURS
-        assert record.facts is not None
         if standing is LIVE:
-            if record.facts.content == reading.facts.content:
+            if self._is_same(reading, record):
                 self._took_effect(reading, record)
                 return duplicate("SAME_AS_LIVE")
             return quarantined("RECORD_NOT_WITHDRAWN")
@@ -418,7 +421,7 @@ class Model:
         assert identity is not None
         assert other is not None
         here = self._move(partition_of(identity.code.encode(), self.rules.partitions), reading.move)
-        if identity == other or here.arrived == identity:
+        if identity in {other, here.arrived}:
             return duplicate("IDENTITY_UNCHANGED")
         standing = record.standing
         if standing in {NONE, AWAITED}:
@@ -486,6 +489,8 @@ class Model:
             record.disclosed = set(move.met)
             answer = self._accept(reading, record, owner=move.owner, met=move.met)
             move.arrived = identity
+            assert reading.other is not None
+            self.arrived.append((reading.other, identity))
             return answer
         if move.verdict == "refused":
             if record.standing in NEVER_SEEN:
@@ -629,7 +634,6 @@ class Model:
         """Name the version for its targets; `clock` is "" for a version that follows another."""
         facts = record.facts
         assert facts is not None
-        assert facts.decided_on is not None
         showing = self._targets(facts)
         for number in record.shown - {target.number for target in showing}:
             self._no_longer(record, number)
@@ -642,7 +646,7 @@ class Model:
                 record.show.pop(number, None)
                 self._owe(record, target, CORRECT, facts.kind, day_of(self.now))
             elif clock == DISCLOSE:
-                self._owe(record, target, DISCLOSE, facts.kind, facts.decided_on)
+                self._owe(record, target, DISCLOSE, facts.kind, facts.decided)
             else:
                 self._goes_on(record, target, redetermined_on, is_new=is_new, was_shown=was_shown)
         for number in set(record.show) - record.shown:
@@ -655,12 +659,11 @@ class Model:
         """The duty of a corrected version at a target."""
         facts = record.facts
         assert facts is not None
-        assert facts.decided_on is not None
         duty = record.show.get(target.number)
         if was_shown and duty is not None and duty.is_running:
             return
         if is_new or not (was_shown or target.number in record.disclosed):
-            counted_from = redetermined_on or facts.decided_on
+            counted_from = redetermined_on or facts.decided
             self._owe(record, target, DISCLOSE, facts.kind, counted_from)
         else:
             self._owe(record, target, CORRECT, facts.kind, day_of(self.now))
@@ -746,10 +749,10 @@ class Model:
         duty = record.show.get(number)
         current = record.current(number)
         if version == current:
-            if stage == "refused" and record.last_stage.get(number) == "acknowledged":
-                if duty is not None and not duty.is_running:
-                    duty.is_running = True
-                    self._event(record, number, "D", "reopened")
+            was_acknowledged = record.last_stage.get(number) == "acknowledged"
+            if stage == "refused" and was_acknowledged and duty and not duty.is_running:
+                duty.is_running = True
+                self._event(record, number, "D", "reopened")
             if stage in {"acknowledged", "published", "refused"}:
                 record.last_stage[number] = stage
         if not meets or duty is None or not duty.is_running or version < duty.since:
@@ -873,7 +876,6 @@ class Model:
     def _reproject(self, record: Record) -> None:
         facts = record.facts
         assert facts is not None
-        assert facts.decided_on is not None
         wanted = {target.number for target in self._targets(facts)}
         if wanted == record.shown:
             return
@@ -887,11 +889,8 @@ class Model:
             if number in record.disclosed:
                 self._owe(record, target, CORRECT, facts.kind, day_of(self.now))
             else:
-                self._owe(record, target, DISCLOSE, facts.kind, facts.decided_on)
+                self._owe(record, target, DISCLOSE, facts.kind, facts.decided)
 
     def _event(self, record: Record, number: int, clock: str, what: str) -> None:
         identity = next(i for i, other in self.records.items() if other is record)
         self.events.append(Event(identity, number, clock, what))
-
-
-__all__ = ["Answer", "Due", "Model"]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from tests.model.rules import DISCLOSE, WITHDRAW, Due, Rules, Target
-from tests.model.statement import Facts, Reading
+from tests.model.rules import Due, Rules, Target, start_of
+from tests.model.statement import Facts, Identity, Reading
 
 MOST_WAITING = 8
 SOURCES_KEPT = 4
@@ -82,7 +82,6 @@ class Record:
     last_stage: dict[int, str] = field(default_factory=dict)
     exited_on: date | None = None
     left_by: str = ""
-    refused_at: dict[int, bool] = field(default_factory=dict)
 
     @property
     def was_live(self) -> bool:
@@ -111,7 +110,7 @@ class Record:
 class Event:
     """Something nobody sent that must be in the ledger."""
 
-    record: object
+    record: Identity
     target: int
     clock: str
     """D to show, W to take down, E the end of publication, - for none."""
@@ -130,7 +129,7 @@ def start(
 
 
 def redate(duty: Duty, counted_from: date, due: Due, now: int, rules: Rules) -> bool:
-    """Give a duty another date; marks that lie ahead ring again. Whether *overdue* is taken back."""
+    """Give a duty another date; marks that lie ahead ring again. True where *overdue* is."""
     had_rung = 0 in duty.rang
     duty.counted_from, duty.due = counted_from, due
     ahead = {mark for mark in duty.rang if mark_at(duty, mark, rules) > now}
@@ -142,8 +141,6 @@ def mark_at(duty: Duty, mark: int, rules: Rules) -> int:
     """When a mark of a duty is written."""
     if mark == 0:
         return duty.due.at
-    from tests.model.rules import start_of  # noqa: PLC0415
-
     return start_of(rules.mark_day(duty.due.on, mark))
 
 
@@ -158,20 +155,14 @@ def is_shown_at(target: Target, facts: Facts, rules: Rules, now: int) -> bool:
         return True
     if facts.openness == "特定范围内公开":
         return False
-    assert facts.decided_on is not None
     return not rules.is_withheld(
-        facts.kind, facts.decided_on, facts.seriousness, is_simple=facts.is_simple
+        facts.kind, facts.decided, facts.seriousness, is_simple=facts.is_simple
     )
 
 
 def ends_at(facts: Facts, rules: Rules) -> tuple[int, bool] | None:
     """When publication is over by itself, and whether it is so everywhere."""
-    assert facts.decided_on is not None
+    if facts.decided_on is None:
+        return None
     last = rules.last_day(facts.kind, facts.decided_on, facts.seriousness, facts.ends_on)
     return None if last is None else (Due(last[0]).at, last[1])
-
-
-__all__ = [
-    "DISCLOSE", "MOST_WAITING", "NEVER_SEEN", "WITHDRAW", "Duty", "Event", "Record", "Standing",
-    "Waiting", "ends_at", "is_shown_at", "mark_at", "redate", "start",
-]  # fmt: skip

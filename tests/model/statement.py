@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -86,6 +86,12 @@ class Facts:
     step: int = -1
     recognised_on: date | None = None
 
+    @property
+    def decided(self) -> date:
+        """The decision date of a row that has one: every good one that anybody shows."""
+        assert self.decided_on is not None
+        return self.decided_on
+
 
 @dataclass
 class Reading:
@@ -127,11 +133,10 @@ def _moment(digits: str) -> int | None:
     if len(digits) not in {8, 14}:
         return None
     try:
-        written = datetime.strptime(digits, "%Y%m%d%H%M%S"[: 6 if len(digits) == 8 else None])
+        written = datetime.strptime(f"{digits:0<14} +0800", "%Y%m%d%H%M%S %z")
     except ValueError:
         return None
-    in_utc = written.replace(tzinfo=UTC) - timedelta(hours=8)
-    return int(in_utc.timestamp() * 1000) if 1990 <= written.year <= 2200 else None
+    return int(written.timestamp() * 1000) if 1990 <= written.year <= 2200 else None
 
 
 class Reader:

@@ -74,7 +74,8 @@ def _details(step: Step) -> list[str]:
         found.append(f"自企业{step['from'] + 1}{step['from_number'] + 1}号")
     names = {
         "decided_on": "日期", "days_ago": "天前决定", "exited_on": "退出日期", "version": "源版本",
-        "stream": "来源", "grade": "等级", "ends_on": "公示至", "stage": "履行", "valid": "状态有效",
+        "stream": "来源",
+        "grade": "等级", "ends_on": "公示至", "stage": "履行", "valid": "状态有效",
         "redetermined_on": "重新认定",
     }  # fmt: skip
     found += [f"{zh}={step[name]}" for name, zh in names.items() if step.get(name)]
@@ -86,6 +87,7 @@ def closing(tally: Tally) -> str:
     said = " ".join(f"{name}={count}" for name, count in sorted(tally.said.items()))
     outcomes = " ".join(f"{name}={count}" for name, count in sorted(tally.outcomes.items()))
     return (
-        f"{tally.lives} 生 lives，{tally.steps} 步 steps，{len(tally.failures)} 处不同 differences；"
+        f"{tally.lives} 生 lives，{tally.steps} 步 steps，"
+        f"{len(tally.failures)} 处不同 differences；"
         f"提交 submissions：{said}；答复 outcomes：{outcomes}"
     )

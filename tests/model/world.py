@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from copy import deepcopy
 from datetime import timedelta
 from functools import cache
@@ -15,7 +14,6 @@ from hub.domain.partitioning import partition_of
 from tests.driver import rows
 from tests.driver.rows import (
     AGENTS,
-    AGENTS_CODE,
     AUTHORITY,
     COURT,
     COURT_CODE,
@@ -29,7 +27,6 @@ from tests.driver.rows import (
     PENALTY,
     PERFORMED,
     commitment_row,
-    exit_row,
     licence_row,
     listing_row,
     penalty_row,
@@ -190,6 +187,12 @@ def _plain() -> dict[str, Any]:
     document["calendar"]["notices"] = [
         notice for notice in document["calendar"]["notices"] if notice["year"] >= 2026
     ]
+    document["site"]["targets"].append(
+        {
+            "id": "archive", "number": 2, "role": "display", "public": True, "kinds": [],
+            "clock_from": "2026-11-03", "clearance": ["public"],
+        }
+    )  # fmt: skip
     return document
 
 
@@ -197,11 +200,6 @@ def _plain() -> dict[str, Any]:
 def contracts() -> Contracts:
     """The contracts of every basis here."""
     return load_contracts(_plain()["contracts"])
-
-
-def has(kind: str) -> bool:
-    """Whether the repository has a contract of this kind."""
-    return kind in contracts().by_kind
 
 
 def _other_holidays(document: dict[str, Any]) -> None:
@@ -239,13 +237,8 @@ def _deputy(document: dict[str, Any]) -> None:
 
 
 def _archive(document: dict[str, Any]) -> None:
-    """A third target; older decisions have no deadline there."""
-    document["site"]["targets"].append(
-        {
-            "id": "archive", "number": 2, "role": "display", "public": True,
-            "kinds": [LICENCE, PENALTY], "clock_from": "2026-11-03", "clearance": ["public"],
-        }
-    )  # fmt: skip
+    """The third target shows licences and penalties; older decisions have no deadline there."""
+    document["site"]["targets"][2]["kinds"] = [LICENCE, PENALTY]
 
 
 def _shorter(document: dict[str, Any]) -> None:
@@ -278,8 +271,9 @@ CHANGES = (
 )  # fmt: skip
 BASIS_ZH = (
     "原样", "2026年放假安排重发", "载入2027年放假安排", "市平台不再展示处罚", "省平台向社会公开",
-    "住建局可代市监局", "增加档案平台", "期限改为五个工作日", "轻微处罚也公示", "等待五天、每部门三条",
-    "可代行且等待五天", "放假重发且增加平台", "市平台无处罚且期限五天",
+    "住建局可代市监局", "档案平台开始展示", "期限改为五个工作日", "轻微处罚也公示",
+    "等待五天、每部门三条", "可代行且等待五天", "放假重发且档案平台展示",
+    "市平台无处罚且期限五天",
 )  # fmt: skip
 
 
@@ -293,12 +287,6 @@ def basis(number: int, partitions: int) -> dict[str, Any]:
     return document
 
 
-@cache
-def basis_text(number: int, partitions: int) -> str:
-    """A basis in one spelling."""
-    return json.dumps(basis(number, partitions), ensure_ascii=False, sort_keys=True)
-
-
 SENDERS_ZH = {
     DEPARTMENT: "市监局", OTHER_DEPARTMENT: "住建局", COURT: "法院", AGENTS: "值守程序",
 }  # fmt: skip
@@ -306,5 +294,3 @@ KINDS_ZH = {
     LICENCE: "许可", PENALTY: "处罚", LISTED: "失信名单", MADE: "承诺", PERFORMED: "履约",
     DELISTED: "退出名单",
 }  # fmt: skip
-
-__all__ = ["AGENTS_CODE", "exit_row"]
