@@ -230,9 +230,7 @@ class Basis:
             self._day = (begin, begin + _DAY_MS, day)
         return day
 
-    def remember_clocks(
-        self, case: tuple[str, int, int], found: tuple[Clock, ...]
-    ) -> None:
+    def remember_clocks(self, case: tuple[str, int, int], found: tuple[Clock, ...]) -> None:
         """Keep clocks for the next decision of this date; bounded."""
         if len(self.clocks) >= _CACHE_LIMIT:
             self.clocks.clear()

@@ -47,8 +47,10 @@ class Submission:
     keys: tuple[bytes, ...] = ()
     record_key: bytes = NO_KEY
     submission_key: bytes = NO_KEY
+    value_hash: bytes = _ZERO_CONTENT
+    """SHA-256 of the value as it came."""
     digest: bytes = _NO_DIGEST
-    """First 8 bytes of the SHA-256 of the value: a number used again for something else shows."""
+    """Its first 8 bytes, kept with the receipt: a number used again for something else shows."""
     checked: Checked | None = None
     content: bytes = _ZERO_CONTENT
     decided_on: int = 0

@@ -200,9 +200,7 @@ def of_next_version(
     return Due(after.clocks, events)
 
 
-def of_restoration(
-    s: Submission, old: RecordState, shown: int, now: int, basis: Basis
-) -> Due:
+def of_restoration(s: Submission, old: RecordState, shown: int, now: int, basis: Basis) -> Due:
     """What was taken down is shown again: every target has the time of a correction from today."""
     day = basis.day_of(now).toordinal()
     running = correction(basis, s.subject_kind, shown, day) + expiry(basis, s, shown)
@@ -596,9 +594,7 @@ def _counted_again(
     if target is None:  # no target of this basis any more: its deadline stays as it was
         return clock
     is_correction = bool(clock.flags & ClockFlag.CORRECTION)
-    found = _clock(
-        basis, target, clock.kind, kind, clock.counted_from, is_correction=is_correction
-    )
+    found = _clock(basis, target, clock.kind, kind, clock.counted_from, is_correction=is_correction)
     if not found:
         return clock
     flags = clock.flags & ~ClockFlag.PROVISIONAL | found[0].flags

@@ -62,6 +62,16 @@ def timer(at: bytes, record_key: bytes) -> bytes:
     return b"t" + at + record_key
 
 
+def timer_in(key: bytes) -> tuple[int, bytes]:
+    """The time and the record key of a timer."""
+    return int.from_bytes(key[1:9]), key[9:25]
+
+
+def after(family: bytes) -> bytes:
+    """Where the next family begins: the end of a scan over one."""
+    return bytes([family[0] + 1])
+
+
 def performance(record_key: bytes) -> bytes:
     """Where it is noted how far a commitment has been performed."""
     return b"d" + record_key
@@ -122,6 +132,9 @@ class View(Protocol):
 
     def get(self, key: bytes, /) -> bytes | None:
         """The value, or None where there is none."""
+
+    def __contains__(self, key: object, /) -> bool:
+        """Whether the key has been read."""
 
 
 class Receipt(NamedTuple):

@@ -242,9 +242,7 @@ TABLE: Final[dict[tuple[Standing, Statement], tuple[Line, ...]]] = {
 }
 """Every statement about every standing."""
 
-CARRIES_ROW: Final = frozenset(
-    {_T.ROW, _T.PERFORMANCE, _T.CORRECTION, _T.ARRIVAL, _T.RESTORATION}
-)
+CARRIES_ROW: Final = frozenset({_T.ROW, _T.PERFORMANCE, _T.CORRECTION, _T.ARRIVAL, _T.RESTORATION})
 """Statements that carry a full row."""
 MOVES: Final = frozenset({_T.DEPARTURE, _T.ARRIVAL})
 

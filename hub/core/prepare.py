@@ -37,13 +37,13 @@ from hub.core.record import NO_KEY, Cause, CauseKind, Reason
 from hub.core.state import StageCode
 from hub.domain import kinds
 from hub.domain.credit_code import normalise_credit_code
-from hub.domain.dates import read_date
+from hub.domain.dates import LAST_MOMENT, read_date
 from hub.domain.document_number import normalise_document_number, normalise_subject_name
 from hub.domain.identity import record_key_of
 from hub.domain.partitioning import partition_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from hub.contracts import Checked
     from hub.core.basis import Basis
@@ -67,8 +67,6 @@ _OWN_HEADERS = frozenset(
     {"ce_specversion", "ce_type", "ce_source", "ce_id", "ce_time", "hub_position",
      "hub_source_version"}
 )  # fmt: skip
-LAST_MOMENT = 253_370_736_000_000
-"""The year 9999 in Shanghai, milliseconds: what followers must write as a date lies before it."""
 _MOST_DIGITS = 19
 _MOST_CODE = 64
 _CODE = re.compile(r"[A-Z][A-Z_]*")
@@ -95,7 +93,8 @@ def prepare_submission(
         cause = _cut_envelope(cause)
         headers = dict(cause.headers)
     s = Submission(cause, department, _text_of(headers.get("ce_type", b"")))
-    s.digest = sha256(cause.value).digest()[:8]
+    s.value_hash = sha256(cause.value).digest()
+    s.digest = s.value_hash[:8]
     stream, sequence = headers.get("ce_source"), headers.get("ce_id")
     if stream and sequence:
         s.submission_key = submission_key_of(department, stream, sequence)
@@ -118,19 +117,24 @@ def prepare_submission(
         s.record_key = s.submission_key
     s.keys = (keys.record(s.record_key), keys.receipt(s.submission_key))
     if s.has_errors:
+        look_for_twins(s, basis)
+        if s.kind == kinds.MOVED_OUT:
+            s.keys += (keys.verdict(s.move_id),)
         return s
     if s.progress is not None:
         s.keys += (keys.performance(s.record_key),)
     if s.statement is not Statement.ROW:
-        s.keys += _more_keys(s)
+        more = _more_keys(s, basis)
+        s.keys += more
     elif s.about_key:
         s.keys += (keys.record(s.about_key),)
     return s
 
 
-def _more_keys(s: Submission) -> tuple[bytes, ...]:
+def _more_keys(s: Submission, basis: Basis) -> tuple[bytes, ...]:
     """What statements other than plain rows read besides their record and receipt."""
-    more: tuple[bytes, ...] = (keys.waiting_of(s.department),)
+    look_for_twins(s, basis)  # refused, it is remembered by its identity
+    more: tuple[bytes, ...] = (keys.waiting_of(s.department), keys.unshown(s.record_key))
     if s.statement in MOVES:
         more += (keys.verdict(s.move_id), keys.arrival(s.move_id))
     return more
@@ -275,6 +279,14 @@ def twin_key_of(s: Submission, basis: Basis) -> bytes:
     authority = f"{s.department}\x1f{checked.authority_code}"
     subject = basis.subject_of(s.subject_kind)
     return record_key_of(subject, authority, checked.document_key, checked.name_key, b"")
+
+
+def look_for_twins(s: Submission, basis: Basis) -> None:
+    """Name the state by which a row finds, or is found by, its twins under other keys."""
+    if s.carries_row and not s.twin_key:
+        s.twin_key = twin_key_of(s, basis)
+        if s.twin_key:
+            s.keys += (keys.twin(s.twin_key),)
 
 
 def _key_elsewhere(
@@ -468,7 +480,7 @@ def _read_resend(cause: Cause, kind: str) -> ResendRequest:
     return ResendRequest(cause, kind, str(content["target"]), days, document_key)
 
 
-_CONTROL: Final = {
+_CONTROL: Final[dict[str, Callable[[Cause, str], MoveNoted | HandOver | ResendRequest]]] = {
     kinds.MOVE_NOTED: _read_move_noted,
     kinds.MAP_CHANGED: _read_hand_over,
     kinds.RESEND_REQUESTED: _read_resend,

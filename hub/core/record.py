@@ -303,7 +303,7 @@ def decode_record(source: bytes) -> LedgerRecord:
     kind, at = decode_text(source, at)
     topic, at = decode_text(source, at)
     key, at = decode_bytes(source, at)
-    headers, at = _decode_headers(source, at)
+    headers, at = decode_headers(source, at)
     value, at = decode_bytes(source, at)
     value_digest, at = decode_bytes(source, at)
     facts, at = _decode_facts(source, at)
@@ -321,7 +321,8 @@ def decode_record(source: bytes) -> LedgerRecord:
     )  # fmt: skip
 
 
-def _decode_headers(source: bytes, at: int) -> tuple[tuple[tuple[str, bytes], ...], int]:
+def decode_headers(source: bytes, at: int) -> tuple[tuple[tuple[str, bytes], ...], int]:
+    """Unpack what `encode_headers` wrote; with the position behind it."""
     count, at = decode_long(source, at)
     headers = []
     for _ in range(count):
