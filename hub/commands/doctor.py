@@ -17,7 +17,7 @@ from hub.adapters.parts import Parts
 from hub.adapters.postgres_lookups import open_look_ups
 from hub.bootstrap import basis_document, plan_site
 from hub.core.basis import DECIDER_VERSION, canonical_json
-from hub.core.touches import basis_id_of
+from hub.core.prepare import basis_id_of
 from hub.deployment import processes_of
 from hub.doctor import cluster, machine
 from hub.doctor.symptom import Level, Symptom, ok

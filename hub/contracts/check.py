@@ -171,7 +171,7 @@ class Checker:
             and "" not in self._required(submitted)
             and MAYBE_PERSONAL.search(joined) is None
             and (
-                max(map(len, texts)) <= self._shortest
+                max(map(len, texts), default=0) <= self._shortest
                 or not any(map(gt, map(len, texts), self._limits))
             )
         )

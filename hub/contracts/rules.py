@@ -145,7 +145,7 @@ def keys_are_whole(schema: Schema) -> list[Rule]:
     return [
         is_torn(number)
         for number, field in enumerate(schema.fields)
-        if field.hint is Hint.HEX and (field.length or 0) > _DIGEST_DIGITS
+        if field.hint is Hint.HEX and field.length != _DIGEST_DIGITS
     ]
 
 

@@ -36,6 +36,7 @@ _CLOCKS: Final = {
     ClockKind.DISCLOSE: "disclose",
     ClockKind.WITHDRAW: "withdraw",
     ClockKind.EXPIRE: "expire",
+    ClockKind.WAIT: "wait",
 }
 _NESTED: Final = frozenset({kinds.CORRECTED, kinds.MOVED_IN})
 _REFERENCES: Final = frozenset({kinds.WITHDRAWN, kinds.MOVED_OUT})

@@ -21,6 +21,8 @@ from hub.domain.remembering import remembered
 #: The agreed value for 长期 in a valid-to column.
 LONG_TERM: Final = date(2099, 12, 31)
 
+LAST_MOMENT: Final = 253_370_736_000_000
+"""The year 9999 in Shanghai, milliseconds: what followers must write as a date lies before it."""
 _FIRST_YEAR: Final = 1900
 _LAST_YEAR: Final = 2199
 HOUR_MS: Final = 3_600_000

@@ -25,7 +25,7 @@ from tests.contract.specimens import (
     schema_texts,
 )
 
-SCHEMA_IDS = (101, 102, 103, 104, 105, 201, 202, 203, 204, 205, 301, *range(401, 407))
+SCHEMA_IDS = (101, 102, 103, 104, 105, 201, 202, 203, 204, 206, 205, 301, *range(401, 408))
 #: 发改办财金〔2018〕424号, 法人行政许可 and 法人行政处罚: suffix, length, required. R required, O
 #: optional, C conditional.
 LICENCE_COLUMNS = """

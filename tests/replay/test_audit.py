@@ -22,7 +22,7 @@ from hub.core.record import (
     decode_record,
     encode_record,
 )
-from hub.core.touches import basis_id_of
+from hub.core.prepare import basis_id_of
 from hub.domain.partitioning import partition_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
