@@ -43,6 +43,11 @@ STATUS = {
     Standing.QUARANTINED: "Q", Standing.LIVE: "L", Standing.WITHDRAWN: "W",
     Standing.TAKEN_BACK: "W", Standing.MOVED: "M", Standing.AWAITED: "H",
 }  # fmt: skip
+STOPS = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError,
+    ValueError,
+)  # fmt: skip
+"""What a fault in the code raises; whatever was submitted, the registrar goes on."""
 
 
 class DifferenceError(AssertionError):
@@ -144,7 +149,10 @@ class Life:
     def settle(self) -> None:
         """Let both work until nothing is left to do, and compare."""
         self.model.settle()
-        written = self.hub.run()
+        try:
+            written = self.hub.run()
+        except STOPS as error:
+            raise DifferenceError("枢纽停机", f"{type(error).__name__}: {error}", "继续") from error
         self.model.settle()
         self.compare(written)
 
@@ -403,7 +411,8 @@ class Life:
         if len(hub) != len(model):
             told = [f"{r.outcome.name} {[x.code for x in r.reasons]}" for r in hub]
             raise DifferenceError("等待结束", told, [answer for _, answer in model])
-        for identity, answer in model:
+        order = {key: n for n, key in enumerate(dict.fromkeys(r.record_key for r in hub))}
+        for identity, answer in sorted(model, key=lambda m: order.get(self.keys.get(m[0], b""), 0)):
             key = self.keys.get(identity)
             record = next((r for r in hub if r.record_key == key), None)
             if record is None:

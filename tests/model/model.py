@@ -121,6 +121,8 @@ class Model:
     released: list[tuple[Identity, Answer]] = field(default_factory=list)
     arrived: list[tuple[Identity, Identity]] = field(default_factory=list)
     """(previous, new) identity of arrivals that were accepted."""
+    to_release: list[Identity] = field(default_factory=list)
+    """Records that came, so that what waits for them is to be decided."""
     basis: int = 0
     keys: dict[str, Identity] = field(default_factory=dict)
     """Record key in hexadecimal digits → identity, of commitments."""
@@ -139,13 +141,17 @@ class Model:
         if known is not None:
             if known.content != content:
                 reading.faults.insert(0, "SUBMISSION_NUMBER_REUSED")
-                return self._faulty(reading)
+                answer = self._faulty(reading)
+                self._release_all()
+                self._ring()
+                return answer
             if not self._may_be_decided_anew(known):
                 return duplicate("REPEATED_SUBMISSION")
         answer = self._faulty(reading) if reading.faults else self._decide(reading)
         self.receipts[number] = Receipt(
             content, answer, reading.identity, self.basis, self._seen(reading.identity)
         )
+        self._release_all()
         self._ring()
         return answer
 
@@ -174,11 +180,10 @@ class Model:
             return answer
         record = self._record(identity)
         sender = reading.statement.department
-        if record.standing in NEVER_SEEN and self._is_yours(record, sender):
+        is_mine = record.standing is AWAITED or self._is_yours(record, sender)
+        if record.standing in NEVER_SEEN and is_mine:
             record.owner = record.owner or sender
             self._spoil(record, reading)
-            self._release(record, identity)
-        self._ring()
         return answer
 
     def _spoil(self, record: Record, reading: Reading) -> None:
@@ -186,6 +191,8 @@ class Model:
         record.standing = QUARANTINED
         assert reading.facts is not None
         record.decided_on = reading.facts.decided_on or record.decided_on
+        assert reading.identity is not None
+        self.to_release.append(reading.identity)
         if not reading.never_accepted:
             self._run_unshown(record, reading.facts)
 
@@ -337,10 +344,7 @@ class Model:
             reading.faults.append("IDENTITY_CHANGED")
             return self._faulty(reading)
         if standing in {NONE, AWAITED}:
-            answer = self._hold(reading, record)
-            if answer is HELD:
-                self._run_unshown(record, reading.facts)
-            return answer
+            return self._hold_row(reading, record)
         if standing is QUARANTINED:
             return self._accept(reading, record)
         if standing is TAKEN_BACK:
@@ -359,9 +363,8 @@ class Model:
 
     def _restoration(self, reading: Reading, record: Record) -> Answer:
         standing = record.standing
-        assert reading.facts is not None
         if standing in {NONE, AWAITED}:
-            return self._hold(reading, record)
+            return self._hold_row(reading, record)
         if standing is QUARANTINED:
             return self._accept(reading, record)
         if standing is TAKEN_BACK:
@@ -384,13 +387,12 @@ class Model:
     def _withdrawal(self, reading: Reading, record: Record) -> Answer:
         standing = record.standing
         if standing in {NONE, AWAITED}:
-            if any(self._is_equal(reading, waiting) for waiting in record.waiting):
-                return duplicate("SAME_AS_HELD")
             return self._hold(reading, record)
         if not self._yours(reading, record):
             return NOT_YOURS
         if standing in {GONE, TAKEN_BACK}:
             self._took_effect(reading, record)
+            record.exited_on = reading.exited_on or record.exited_on
             return duplicate("ALREADY_WITHDRAWN")
         if standing is not QUARANTINED and self._older(reading, record):
             return superseded("WITHDRAWAL_OLDER_THAN_LIVE")
@@ -438,6 +440,8 @@ class Model:
         if standing is LIVE and self._older(reading, record):
             self._verdict(reading, "refused")
             return superseded("WITHDRAWAL_OLDER_THAN_LIVE")
+        corrections = {n for n, duty in record.show.items() if duty.clock == CORRECT}
+        record.left_with = frozenset(record.disclosed | corrections)
         self._take_down(record, MOVED)
         record.left_by = reading.move
         self._took_effect(reading, record)
@@ -447,7 +451,7 @@ class Model:
     def _verdict(self, reading: Reading, verdict: str, record: Record | None = None) -> None:
         assert reading.other is not None
         place = partition_of(reading.other.code.encode(), self.rules.partitions)
-        met = frozenset(record.disclosed) if record is not None else frozenset()
+        met = record.left_with if record is not None else frozenset()
         owner = record.owner if record is not None else ""
         self.verdicts.append(Verdict(place, reading.move, verdict, owner, met))
 
@@ -468,6 +472,7 @@ class Model:
                     reading = waiting.reading
                     if reading.verb is Verb.ARRIVAL and reading.move == came.move:
                         self._let_go(record, identity, waiting)
+            self._release_all()
         self._ring()
 
     def _arrival(self, reading: Reading, record: Record) -> Answer:
@@ -480,7 +485,7 @@ class Model:
         if move.arrived is not None and move.arrived != identity:
             return quarantined("MOVE_TAKEN")
         if record.standing is LIVE:
-            return self._row(reading, record)
+            return self._arrival_on_live(reading, record)
         if self._is_anothers(reading, record):
             return NOT_YOURS
         if self._older(reading, record):
@@ -501,25 +506,32 @@ class Model:
         if answer is not HELD:
             return answer
         assert reading.facts is not None
-        if not record.was_live and record.standing is not TAKEN_BACK:
+        if record.standing in NEVER_SEEN:
             self._run_unshown(record, reading.facts)
+        move.arrived = identity
         return Answer("held", "WAITING_FOR_MOVE")
 
+    def _arrival_on_live(self, reading: Reading, record: Record) -> Answer:
+        if self._is_same(reading, record):
+            self._took_effect(reading, record)
+            return duplicate("SAME_AS_LIVE")
+        if self._older(reading, record):
+            return superseded()
+        return Answer("conflicting", "UNDECLARED_CHANGE")
+
     def _is_anothers(self, reading: Reading, record: Record) -> bool:
-        """Whether the record was live for another department, or an arrival of another's waits."""
+        """Whether the record was live for another department, or another was the first to wait."""
         sender = reading.statement.department
         if record.was_live and not self._is_yours(record, sender):
             return True
-        return any(
-            w.reading.verb is Verb.ARRIVAL
-            and not self.rules.may_act(sender, w.reading.statement.department)
-            for w in record.waiting
-        )
+        return record.standing is AWAITED and not self._is_yours(record, sender)
 
     # --- waiting ---------------------------------------------------------------------------------
 
     def _hold(self, reading: Reading, record: Record) -> Answer:
         statement = reading.statement
+        if any(self._is_equal(reading, waiting) for waiting in record.waiting):
+            return duplicate("SAME_AS_HELD")
         held_here = sum(
             w.reading.statement.department == statement.department
             for identity, other in self.records.items()
@@ -527,12 +539,28 @@ class Model:
             for w in other.waiting
         )
         if len(record.waiting) >= MOST_WAITING or held_here >= self.rules.most_held:
-            return quarantined("TOO_MANY_HELD")
+            reading.faults.append("TOO_MANY_HELD")
+            return self._faulty(reading)
         last = day_of(self.now) + timedelta(days=self.rules.days_held)
         record.waiting.append(Waiting(reading, self.now, end_of(last)))
         if record.standing is NONE:
-            record.standing = AWAITED
+            record.standing, record.owner = AWAITED, ""
+        if record.standing is AWAITED and reading.verb in CARRY_A_ROW:
+            record.owner = record.owner or statement.department
         return HELD
+
+    def _hold_row(self, reading: Reading, record: Record) -> Answer:
+        """A row that waits inside a statement is late all the same."""
+        answer = self._hold(reading, record)
+        if answer is HELD:
+            assert reading.facts is not None
+            self._run_unshown(record, reading.facts)
+        return answer
+
+    def _release_all(self) -> None:
+        while self.to_release:
+            identity = self.to_release.pop(0)
+            self._release(self.records[identity], identity)
 
     def _release(self, record: Record, identity: Identity) -> None:
         """The record came: what waits for it is decided, oldest first."""
@@ -546,8 +574,8 @@ class Model:
     def _speaks_of(self, waiting: Waiting, record: Record) -> bool:
         """Whether a waiting statement is about the row that stands here."""
         reading = waiting.reading
-        if reading.verb is Verb.ARRIVAL and record.standing is not LIVE:
-            return False
+        if reading.verb is Verb.ARRIVAL and reading.other != reading.identity:
+            return False  # it waits for its departure
         return not self._is_before(reading, record)
 
     def _let_go(self, record: Record, identity: Identity, waiting: Waiting) -> None:
@@ -572,20 +600,23 @@ class Model:
         if record.standing is AWAITED and not record.waiting:
             record.standing = NONE
         has_effect = False
-        reason = "MOVE_REFUSED" if verb is Verb.ARRIVAL else "WAITED_TOO_LONG"
+        is_moving = verb is Verb.ARRIVAL and reading.other != reading.identity
+        reason = "MOVE_REFUSED" if is_moving else "WAITED_TOO_LONG"
         if verb is Verb.PERFORMANCE:
             self._row(reading, record)
-            has_effect = True
+            has_effect, reason = True, "PERFORMED_WITHOUT_MADE"
         elif verb in {Verb.ARRIVAL, Verb.CORRECTION, Verb.RESTORATION}:
             if record.standing in NEVER_SEEN:
                 record.standing = QUARANTINED
                 record.owner = record.owner or reading.statement.department
                 assert reading.facts is not None
                 record.decided_on = reading.facts.decided_on
+                self.to_release.append(identity)
         elif verb is Verb.DEPARTURE:
             self._verdict(reading, "refused")
         self.released.append((identity, Answer("held_ended", reason)))
         self._end_receipt(waiting, has_effect=has_effect)
+        self._release_all()
 
     # --- effects ---------------------------------------------------------------------------------
 
@@ -608,10 +639,12 @@ class Model:
         self._took_effect(reading, record)
         if any(self._speaks_of(waiting, record) for waiting in record.waiting):
             record.is_unnamed = True
+            for target in self._targets(facts):
+                self._owe(record, target, DISCLOSE, facts.kind, facts.decided)
         else:
             self._name(record, clock, met)
         self._lift_twins(identity, record)
-        self._release(record, identity)
+        self.to_release.append(identity)
         return Answer("accepted")
 
     def _correct(self, reading: Reading, record: Record) -> None:
@@ -620,8 +653,11 @@ class Model:
         record.version += 1
         record.facts, record.decided_on = reading.facts, reading.facts.decided_on
         record.accepted_on[record.version] = day_of(self.now)
-        record.is_unnamed = False
         self._took_effect(reading, record)
+        if record.is_unnamed and any(self._speaks_of(w, record) for w in record.waiting):
+            record.redetermined_on = reading.redetermined_on
+            return
+        record.is_unnamed = False
         self._name(record, "", redetermined_on=reading.redetermined_on)
 
     def _targets(self, facts: Facts) -> list[Target]:
@@ -640,7 +676,6 @@ class Model:
         for target in showing:
             number = target.number
             is_new = number not in record.named
-            was_shown = number in record.shown
             self._show(record, number)
             if clock == CORRECT or number in met:
                 record.show.pop(number, None)
@@ -648,24 +683,21 @@ class Model:
             elif clock == DISCLOSE:
                 self._owe(record, target, DISCLOSE, facts.kind, facts.decided)
             else:
-                self._goes_on(record, target, redetermined_on, is_new=is_new, was_shown=was_shown)
+                self._goes_on(record, target, redetermined_on, is_new=is_new)
         for number in set(record.show) - record.shown:
             self._lift(record, number)
 
     def _goes_on(
-        self, record: Record, target: Target, redetermined_on: date | None, *,
-        is_new: bool, was_shown: bool,
-    ) -> None:  # fmt: skip
+        self, record: Record, target: Target, redetermined_on: date | None, *, is_new: bool
+    ) -> None:
         """The duty of a corrected version at a target."""
         facts = record.facts
         assert facts is not None
         duty = record.show.get(target.number)
-        if was_shown and duty is not None and duty.is_running:
-            return
-        if is_new or not (was_shown or target.number in record.disclosed):
+        if is_new:
             counted_from = redetermined_on or facts.decided
             self._owe(record, target, DISCLOSE, facts.kind, counted_from)
-        else:
+        elif duty is None or not duty.is_running:
             self._owe(record, target, CORRECT, facts.kind, day_of(self.now))
 
     def _show(self, record: Record, number: int) -> None:
@@ -794,7 +826,7 @@ class Model:
             found += [waiting.ends_at for waiting in record.waiting]
             for duty in (*record.show.values(), *record.take_down.values()):
                 if duty.is_running and 0 not in duty.rang:
-                    marks = (0, *self.rules.marks)
+                    marks = (0, *duty.marks)
                     found += [mark_at(duty, m, self.rules) for m in marks if m not in duty.rang]
             if record.standing is LIVE and record.shown and record.facts is not None:
                 over = ends_at(record.facts, self.rules)
@@ -817,10 +849,10 @@ class Model:
         if not duty.is_running or 0 in duty.rang:
             return
         if duty.due.at <= self.now:
-            duty.rang |= {0, *self.rules.marks}
+            duty.rang |= {0, *duty.marks}
             self._event(record, number, clock, "overdue")
             return
-        for mark in self.rules.marks:
+        for mark in duty.marks:
             if mark not in duty.rang and mark_at(duty, mark, self.rules) <= self.now:
                 duty.rang.add(mark)
                 self._event(record, number, clock, f"due_soon_{mark}")
@@ -843,23 +875,25 @@ class Model:
 
     def adopt(self, rules: Rules) -> None:
         """Another basis is in force."""
-        self.rules = rules
+        before, self.rules = self.rules, rules
         self.basis += 1
         here = {target.number for target in rules.targets}
         for record in self.records.values():
             for duties in (record.show, record.take_down):
-                self._recount(record, duties, here)
+                self._recount(record, duties, here, before)
             if record.standing is LIVE and not record.is_unnamed:
                 self._reproject(record)
         self._ring()
 
-    def _recount(self, record: Record, duties: dict[int, Duty], here: set[int]) -> None:
+    def _recount(
+        self, record: Record, duties: dict[int, Duty], here: set[int], before: Rules
+    ) -> None:
         for number, duty in duties.items():
             if number not in here or not duty.is_running:
                 continue
             kind = record.facts.kind if record.facts is not None else self._kind_of(record)
             due = self.rules.due(duty.clock, kind, self.rules.target(number), duty.counted_from)
-            if due is None or due == duty.due:
+            if due is None or before.counts(kind) == self.rules.counts(kind):
                 continue
             if redate(duty, duty.counted_from, due, self.now, self.rules):
                 clock = "W" if duties is record.take_down else "D"
@@ -879,11 +913,13 @@ class Model:
         wanted = {target.number for target in self._targets(facts)}
         if wanted == record.shown:
             return
-        record.version += 1
-        record.accepted_on[record.version] = day_of(self.now)
-        for number in record.shown - wanted:
+        removed, added = record.shown - wanted, wanted - record.shown
+        if removed or added & record.named:
+            record.version += 1
+            record.accepted_on[record.version] = day_of(self.now)
+        for number in removed:
             self._no_longer(record, number)
-        for number in wanted - record.shown:
+        for number in added:
             self._show(record, number)
             target = self.rules.target(number)
             if number in record.disclosed:

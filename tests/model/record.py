@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from tests.model.rules import Due, Rules, Target, start_of
+from tests.model.rules import Due, Rules, Target, end_of
 from tests.model.statement import Facts, Identity, Reading
 
 MOST_WAITING = 8
@@ -41,6 +41,8 @@ class Duty:
     is_running: bool = True
     rang: set[int] = field(default_factory=set)
     """Marks already written: working days before, 0 for *overdue*."""
+    marks: list[int] = field(default_factory=list)
+    """Working days before, as the rulebook said when it was counted."""
 
 
 @dataclass
@@ -81,7 +83,10 @@ class Record:
     """Version → the day it was accepted."""
     last_stage: dict[int, str] = field(default_factory=dict)
     exited_on: date | None = None
+    redetermined_on: date | None = None
     left_by: str = ""
+    left_with: frozenset[int] = frozenset()
+    """Targets at which it left as disclosed: they owe a correction at the new identity."""
 
     @property
     def was_live(self) -> bool:
@@ -125,12 +130,13 @@ def start(
     due = rules.due(clock, kind, target, counted_from)
     duties.pop(target.number, None)
     if due is not None:
-        duties[target.number] = Duty(clock, counted_from, due, since)
+        duties[target.number] = Duty(clock, counted_from, due, since, marks=rules.marks)
 
 
 def redate(duty: Duty, counted_from: date, due: Due, now: int, rules: Rules) -> bool:
     """Give a duty another date; marks that lie ahead ring again. True where *overdue* is."""
     had_rung = 0 in duty.rang
+    duty.marks = rules.marks
     duty.counted_from, duty.due = counted_from, due
     ahead = {mark for mark in duty.rang if mark_at(duty, mark, rules) > now}
     duty.rang -= ahead
@@ -141,7 +147,7 @@ def mark_at(duty: Duty, mark: int, rules: Rules) -> int:
     """When a mark of a duty is written."""
     if mark == 0:
         return duty.due.at
-    return start_of(rules.mark_day(duty.due.on, mark))
+    return end_of(rules.mark_day(duty.due.on, mark))
 
 
 def is_shown_at(target: Target, facts: Facts, rules: Rules, now: int) -> bool:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from hub.contracts import Checked, Contract, Contracts, Fault
 from hub.contracts.schema import Role
+from hub.domain.document_number import normalise_document_number, normalise_subject_name
 from tests.model.rules import DAY_MS, Rules, day_of
 
 CORRECTED, WITHDRAWN = "record.corrected.v1", "record.withdrawn.v1"
@@ -193,14 +194,16 @@ class Reader:
             subject = self._subject(contract.schema.takes_down)
             reading.exited_on = checked.decided_on
         else:
-            reading.facts = facts_of(contract, checked)
+            reading.facts = facts_of(contract, checked, now)
         reading.identity = identity_of(subject, checked, key)
         if verb is Verb.DEPARTURE:
             old = reading.identity
-            document = str(row.get("new_document_number", "")) or old.document
-            name = str(row.get("new_subject_name", "")) or old.name
+            document = normalise_document_number(str(row.get("new_document_number", "")))
+            name = normalise_subject_name(str(row.get("new_subject_name", "")))
             reading.other = old._replace(
-                document=document, name=name, code=str(row["new_credit_code"])
+                document=document or old.document,
+                name=name or old.name,
+                code=str(row["new_credit_code"]),
             )
         if verb is Verb.FINDING:
             reading.about = str(row["commitment_record"])
@@ -216,7 +219,7 @@ class Reader:
         contract, inner = framed
         found = contract.check(inner, day_of(now))
         reading.faults += _errors(found)
-        reading.facts = facts_of(contract, found)
+        reading.facts = facts_of(contract, found, now)
         own = identity_of(contract.schema.subject, found, reading.statement.key)
         reading.identity = own
         reading.other = own._replace(
@@ -255,8 +258,10 @@ def identity_of(subject: str, checked: Checked, key: str) -> Identity:
     return Identity(subject, checked.authority_code, checked.document_key, checked.name_key, key)
 
 
-def facts_of(contract: Contract, checked: Checked) -> Facts:
-    """What a checked row says that decides anything."""
+def facts_of(contract: Contract, checked: Checked, now: int) -> Facts:
+    """What a checked row says that decides anything; a decision of tomorrow has no date."""
+    on = checked.decided_on
+    on = on if on is not None and on <= day_of(now) else None
     schema = contract.schema
 
     def value(role: Role) -> str:
@@ -265,7 +270,7 @@ def facts_of(contract: Contract, checked: Checked) -> Facts:
 
     recognised = value(Role.RECOGNISED_ON)
     return Facts(
-        contract.kind, checked.content, checked.decided_on, checked.expires_on,
+        contract.kind, checked.content, on, checked.expires_on,
         checked.seriousness, checked.simple_procedure, value(Role.OPENNESS),
         STEPS.get(value(Role.PERFORMANCE), -1),
         date.fromisoformat(recognised) if recognised else None,
