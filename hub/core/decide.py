@@ -227,7 +227,7 @@ def _submission(context: Context, s: Submission, old: RecordState | None) -> Dec
         return _quarantine(context, s, old)
     if s.kind == kinds.DUTY_LIFTED:
         return _lifting(s, old)
-    if s.about_key and not _is_open_commitment(context, s):
+    if s.kind == kinds.PERFORMANCE_MISSING and not _is_open_commitment(context, s):
         closed = Reason("COMMITMENT_NOT_OPEN", "commitment_record", "error")
         return Decision(Outcome.QUARANTINED, reasons=(*s.reasons, closed))
     return _by_table(context, Case(context.view, s, old, context.basis))
@@ -437,12 +437,13 @@ def _with_verdict(case: Case, decision: Decision, line: Line) -> Decision:
     destination = destination_of(s.new_subject_key)
     if not has_left or old is None:
         return _with_refusal(case.view, s, decision, destination)
-    verdict = MoveVerdict(LEFT, destination, s.record_key, duties.met_targets(old), old.department)
-    return decision._replace(move=Move(s.move_id, LEFT), facts=decision.facts + verdict.as_facts())
+    verdict = MoveVerdict(LEFT, destination, duties.met_targets(old), old.department)
+    facts = (*verdict.as_facts(), ("left_for", s.other_key.hex()))
+    return decision._replace(move=Move(s.move_id, LEFT), facts=decision.facts + facts)
 
 
 def _with_refusal(view: View, s: Submission, decision: Decision, destination: bytes) -> Decision:
-    verdict = MoveVerdict(REFUSED, destination, s.record_key, 0, "")
+    verdict = MoveVerdict(REFUSED, destination, 0, "")
     stored = view.get(keys.verdict(s.move_id))
     is_kept = stored is not None and MoveVerdict.unpack(stored).has_left
     return decision._replace(
@@ -705,7 +706,7 @@ def _request_resend(basis: Basis, cause: ResendRequest) -> Decision:
 def _note_move(context: Context, cause: MoveNoted) -> Decision:
     """The old identity was left, or could not be: decide the arrival that waits for it."""
     comes = MoveVerdict(
-        LEFT if cause.has_left else REFUSED, destination_of(cause.cause.key), NO_KEY, cause.met,
+        LEFT if cause.has_left else REFUSED, destination_of(cause.cause.key), cause.met,
         cause.owner,
     )  # fmt: skip
     stored = context.view.get(keys.verdict(cause.move_id))

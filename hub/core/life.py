@@ -63,7 +63,7 @@ class When(Enum):
     EXIT_BEFORE_ENTRY = "the exit is dated before the entry"
     WAITS_ALREADY = "the same statement waits already"
     SAME_IDENTITY = "the new identity is the old one"
-    MOVED_BY_THIS = "it was this move by which the record left"
+    LEFT_FOR_IT = "it is this identity for which the record left"
     ARRIVED_ELSEWHERE = "this move has arrived at another record"
     LEFT = "the old identity has been left"
     NOT_LEFT = "the old identity could not be left"
@@ -203,7 +203,7 @@ _BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
         _S.MOVED: (
             _UNCHANGED,
             _NOT_YOURS,
-            Line(When.MOVED_BY_THIS, Outcome.DUPLICATE, "ALREADY_MOVED", Effect.NOTHING),
+            Line(When.LEFT_FOR_IT, Outcome.DUPLICATE, "ALREADY_MOVED", Effect.NOTHING),
             _HAS_MOVED,
         ),
     },

@@ -136,7 +136,7 @@ def _more_keys(s: Submission, basis: Basis) -> tuple[bytes, ...]:
     look_for_twins(s, basis)  # refused, it is remembered by its identity
     more: tuple[bytes, ...] = (keys.waiting_of(s.department), keys.unshown(s.record_key))
     if s.statement in MOVES:
-        more += (keys.verdict(s.move_id), keys.arrival(s.move_id))
+        more += (keys.verdict(s.move_id), keys.arrival(s.move_id), keys.left_for(s.record_key))
     return more
 
 
