@@ -7,7 +7,6 @@ is decided here too.
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.core import duties, keys, waiting
@@ -343,7 +342,7 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
         if old.status is Status.LIVE and not old.flags & RecordFlag.UNSHOWN:
             withdraw = named & ~shown
             due = duties.of_next_version(s, old, shown, withdraw, now, basis)
-        elif is_restored or s.statement is Statement.RESTORATION and old.was_live:
+        elif is_restored or (s.statement is Statement.RESTORATION and old.was_live):
             due = duties.of_restoration(s, old, shown, now, basis)
         else:
             due = duties.of_first_version(s, old, shown, met, now, basis)
@@ -647,19 +646,22 @@ def _name_targets(
 
 def _of_other(context: Context, cause: Prepared) -> tuple[Decision | None, bytes]:
     """The decision on a cause that is no submission, and the record it concerns."""
-    if isinstance(cause, OutcomeReport):
-        return _note_outcome(context, cause), cause.record_key
-    if isinstance(cause, TimerDue):
-        return _fire_timer(context, cause), cause.record_key
     if isinstance(cause, MoveNoted):
         return _note_move(context, cause), NO_KEY
-    if isinstance(cause, SweepStep):
-        return _sweep_step(context, cause), cause.record_key
-    if isinstance(cause, WalkVisit):
-        return _visit(context, cause), cause.record_key
-    if isinstance(cause, TwinAnswered):
-        return _lift_twin(context, cause), cause.record_key
-    return _of_partition(context, cause), NO_KEY
+    decision: Decision | None
+    if isinstance(cause, OutcomeReport):
+        decision = _note_outcome(context, cause)
+    elif isinstance(cause, TimerDue):
+        decision = _fire_timer(context, cause)
+    elif isinstance(cause, SweepStep):
+        decision = _sweep_step(context, cause)
+    elif isinstance(cause, WalkVisit):
+        decision = _visit(context, cause)
+    elif isinstance(cause, TwinAnswered):
+        decision = _lift_twin(context, cause)
+    else:
+        return _of_partition(context, cause), NO_KEY
+    return decision, cause.record_key
 
 
 def _of_partition(context: Context, cause: Prepared) -> Decision:

@@ -5,7 +5,8 @@ the reason and the effect. What an effect does to the state, the duties and the 
 `hub.core.decide`; `docs/life.md` is printed from this module.
 
 Sources: 行政处罚法 art. 48 (a penalty that was changed or revoked is taken down and the reason
-published), 发改办财金〔2018〕424号 (谁产生、谁负责), 信用修复管理办法 (a repaired record stays down).
+published), 发改办财金〔2018〕424号 (谁产生、谁负责), 信用修复管理办法 (what is repaired stays
+down).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The department sends both halves with one move id. The *departure* is decided wh
 its verdict goes to the partition of the new identity as a control message. The *arrival* waits
 there until the verdict is known. What is known of a move:
 
-| verdict known \\ comes | left | refused |
+| verdict known, then comes | left | refused |
 |---|---|---|
 | nothing | left | refused |
 | refused | left: the move was sent again, better | refused |
@@ -67,7 +67,7 @@ class MoveVerdict(NamedTuple):
         """As a ledger record carries it."""
         return (
             ("verdict", self.letter), ("met", str(self.met)), ("owner", self.owner),
-            ("destination", self.destination.hex()), 
+            ("destination", self.destination.hex()),
         )  # fmt: skip
 
     @classmethod
@@ -76,7 +76,8 @@ class MoveVerdict(NamedTuple):
         if "verdict" not in facts:
             return None
         return cls(
-            facts["verdict"], bytes.fromhex(facts["destination"]), int(facts["met"]), facts["owner"],
+            facts["verdict"], bytes.fromhex(facts["destination"]), int(facts["met"]),
+            facts["owner"],
         )  # fmt: skip
 
     def as_message(self, move_id: bytes) -> dict[str, str]:
