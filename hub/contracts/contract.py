@@ -1,6 +1,6 @@
 """A contract: one kind of record, compiled from its `.avsc` into codec and check."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -105,6 +105,43 @@ class Contracts:
         """Kinds of departments' rows: what a correction or withdrawal can be about."""
         return tuple(kind for kind, contract in self.by_kind.items() if contract.is_row)
 
+    @property
+    def grantable_kinds(self) -> tuple[str, ...]:
+        """Kinds a site may name under `states` of a department; the others need no permission."""
+        return tuple(
+            kind
+            for kind in self.row_kinds
+            if self._submitter(kind) in {"", "court"} and not self.by_kind[kind].schema.stated_with
+        )
+
+    def is_left_to_courts(self, kind: str) -> bool:
+        """Whether only a department of `kind: court` may state this kind of row."""
+        return self._submitter(kind) == "court"
+
+    def statable_kinds(self, department_kind: str, states: Collection[str]) -> frozenset[str]:
+        """Kinds that a department of a site may state, by its `kind` and `states` there.
+
+        An agent states what contracts leave to agents, whatever its `states` says; a court kind
+        in `states` of another department counts for nothing.
+        """
+        if department_kind == "agent":
+            return frozenset(k for k in self.by_kind if self._submitter(k) == "agent")
+        granted = {
+            kind
+            for kind in self.grantable_kinds
+            if kind in states and (department_kind == "court" or not self.is_left_to_courts(kind))
+        }
+        return frozenset(
+            kind
+            for kind, contract in self.by_kind.items()
+            if kind in granted
+            or contract.schema.stated_with in granted
+            or contract.schema.submitted_by == "any"
+        )
+
+    def _submitter(self, kind: str) -> str:
+        return self.by_kind[kind].schema.submitted_by
+
     def decode_framed(self, value: bytes) -> tuple[Contract, dict[str, str | bytes]] | Fault:
         """Read any framed payload: its contract and row, or why it cannot be read. Never raises."""
         found = self._by_header.get(value[: wire.HEADER_SIZE])
@@ -144,7 +181,11 @@ def load_contracts(texts: Mapping[str, str]) -> Contracts:
 
 def _check_references(schema: Schema, row_kinds: frozenset[str]) -> None:
     """What a kind says of another: that one is a kind of row, of the same subject if followed."""
-    for attribute, named in (("takes_down", schema.takes_down), ("follows", schema.follows)):
+    for attribute, named in (
+        ("takes_down", schema.takes_down),
+        ("follows", schema.follows),
+        ("stated_with", schema.stated_with),
+    ):
         if named and named not in row_kinds:
             raise _fault(schema.kind, f"{attribute}: {named} is no kind of row")
     if schema.takes_down and schema.subject not in _ENVELOPES:

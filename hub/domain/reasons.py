@@ -341,10 +341,13 @@ _AUTHORITIES: Final = (
     ),
     Reason(
         "KIND_NOT_YOURS",
-        "本部门不得报送此类记录：办件代理只作代理的陈述，其他部门不作",
-        "Your department may not submit this kind: agents make agents' statements and nothing else",
-        "部门请按本部门的记录种类报送；代理的设置（kind: agent）由平台核对",
-        "Submit the kinds of your department; the operators check who is an agent (kind: agent)",
+        "本站点未准许本部门报送此类记录，也不得更正或撤回此类记录",
+        "The site does not allow your department to state this kind, nor to correct or withdraw it",
+        "核对文件是否放错文件夹；确属本部门职责的，请平台运维在 site.yaml 本部门的 states 中加上该种类"
+        "并启用（hub basis adopt），然后重新报送；法院名单只准法院报送",
+        "See whether the file lies in the wrong folder; if the kind is yours, ask the operators to "
+        "add it to states of your department in site.yaml (hub basis adopt), then resend; "
+        "court lists come from courts only",
     ),
     Reason(
         "UNKNOWN_DEPARTMENT",
