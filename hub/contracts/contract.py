@@ -15,10 +15,6 @@ from hub.errors import ConfigurationError
 Row = Mapping[str, str | bytes]
 """Field name → text as submitted (bytes where the contract says so); absent is ""."""
 
-_ENVELOPES: Final = frozenset({"record", "row"})
-"""Subjects of kinds that speak about a row of another kind."""
-
-
 class Contract:
     """Codec and check of one kind; immutable after construction."""
 
@@ -28,8 +24,11 @@ class Contract:
         self.kind: Final = schema.kind
         self.schema_id: Final = schema.schema_id
         self.names: Final = schema.names
-        self.check: Final[Callable[[Row, date], Checked]] = Checker(schema, row_kinds).check
+        checker = Checker(schema, row_kinds)
+        self.check: Final[Callable[[Row, date], Checked]] = checker.check
         """`check(row, received_on)`: all findings, identity, dates and content digest of a row."""
+        self.document_key: Final[Callable[[Row], str]] = checker.document_key
+        """`document_key(row)`: `Checked.document_key` for those who do not judge the row."""
         self._header: Final = wire.frame_header(schema.schema_id)
         self.readers: Final[Mapping[bytes, Callable[[bytes], dict[str, str | bytes]]]] = {
             self._header: self.decode,
@@ -45,7 +44,7 @@ class Contract:
     @property
     def is_row(self) -> bool:
         """Whether the kind is a department's row (licence, penalty) and not a word about one."""
-        return self.schema.subject not in _ENVELOPES
+        return self.schema.is_row
 
     def encode(self, row: Row) -> bytes:
         """Frame a row in Confluent's wire format; absent fields are "", unknown names `KeyError`.
@@ -173,7 +172,7 @@ def load_contracts(texts: Mapping[str, str]) -> Contracts:
             if schema_id in owners:
                 raise _fault(schema.kind, f"hub_schema_id {schema_id}: also {owners[schema_id]}'s")
             owners[schema_id] = schema.kind
-    row_kinds = frozenset(each.kind for each in schemas if each.subject not in _ENVELOPES)
+    row_kinds = frozenset(each.kind for each in schemas if each.is_row)
     for schema in schemas:
         _check_references(schema, row_kinds)
     return Contracts(tuple(_compile(schema, row_kinds) for schema in schemas))
@@ -188,7 +187,7 @@ def _check_references(schema: Schema, row_kinds: frozenset[str]) -> None:
     ):
         if named and named not in row_kinds:
             raise _fault(schema.kind, f"{attribute}: {named} is no kind of row")
-    if schema.takes_down and schema.subject not in _ENVELOPES:
+    if schema.takes_down and schema.is_row:
         raise _fault(schema.kind, "takes_down: only a kind of subject `record` takes another down")
     if schema.follows and schema.follows.partition(".")[0] != schema.kind.partition(".")[0]:
         raise _fault(schema.kind, f"follows: {schema.follows} has another identity")

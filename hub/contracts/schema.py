@@ -16,6 +16,8 @@ from hub.domain.amounts import UNITS as AMOUNT_UNITS
 from hub.errors import ConfigurationError
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
+_ENVELOPES: Final = frozenset({"record", "row"})
+"""Subjects of kinds that speak about a row of another kind."""
 
 
 class Sharing(StrEnum):
@@ -71,6 +73,7 @@ class Role(StrEnum):
 
     SUBJECT_CATEGORY = "subject_category"
     TYPE = "type"
+    LICENCE_NUMBER = "licence_number"
     DECIDED_ON = "decided_on"
     FILED_ON = "filed_on"
     RECOGNISED_ON = "recognised_on"
@@ -153,6 +156,11 @@ class Schema:
     ever added at the end (`compat.py`), a number says all that a reader needs."""
     fingerprint: bytes
     """SHA-256 of the whole file as canonical JSON: the Avro part and the attributes."""
+
+    @property
+    def is_row(self) -> bool:
+        """Whether the kind is a department's row (licence, penalty) and not a word about one."""
+        return self.subject not in _ENVELOPES
 
     @property
     def names(self) -> tuple[str, ...]:

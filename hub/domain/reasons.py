@@ -107,6 +107,24 @@ _FIELDS: Final = (
         "Fill in {field} and resend",
     ),
     Reason(
+        "DOCUMENT_NUMBER_PLACEHOLDER",
+        "{field}填的是占位文字（如“无”“/”），以许可编号识别该记录，没有许可编号的以决定日期识别",
+        "{field} is a placeholder: the licence number identifies the record, or its decision date",
+        "有文书号的请报送更正；没有的无需处理，撤回、更正时在文书号处填许可编号，"
+        "或决定日期（例如2026-01-02）",
+        "Send a correction if there is a number; if not, a withdrawal or correction names the "
+        "licence number, or the day of decision such as 2026-01-02, in its place",
+        warning=True,
+    ),
+    Reason(
+        "DOCUMENT_NUMBER_MISSING",
+        "{field}未填写，或填的是占位文字（如“无”“/”），无法识别所指的记录",
+        "{field} is empty or a placeholder: it does not say which record is meant",
+        "填写原报送的文书号；原记录没有文书号的，填许可编号，没有许可编号的填决定日期，例如2026-01-02",
+        "Enter the number first submitted; where there was none its licence number, else its day "
+        "of decision, such as 2026-01-02",
+    ),
+    Reason(
         "FIELD_TOO_LONG",
         "{field}超过规定长度",
         "{field} is longer than the standard allows",
