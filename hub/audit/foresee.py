@@ -9,8 +9,8 @@ from hub.core import keys
 from hub.core.basis import canonical_json
 from hub.core.evolve import evolve
 from hub.core.partition import PartitionCore
-from hub.core.record import Outcome
 from hub.core.prepare import prepare_visit
+from hub.core.record import Outcome
 from hub.core.resend import Walk, found_in, is_place, record_in
 from hub.domain import kinds
 from hub.ports import InputRecord

@@ -17,12 +17,6 @@ from hub.audit.verify import INPUT_CAUSES, UNREADABLE, adopted_id
 from hub.core.basis import DECIDER_VERSION, canonical_json
 from hub.core.evolve import evolve
 from hub.core.partition import BasisLibrary, PartitionCore
-from hub.core.record import (
-    CauseKind,
-    LedgerRecord,
-    Outcome,
-    decode_record,
-)
 from hub.core.prepare import (
     TWIN_TOPIC,
     prepare_sweep,
@@ -30,6 +24,12 @@ from hub.core.prepare import (
     prepare_twin,
     prepare_visit,
     prepare_walked,
+)
+from hub.core.record import (
+    CauseKind,
+    LedgerRecord,
+    Outcome,
+    decode_record,
 )
 from hub.core.resend import WALK_TOPIC
 from hub.errors import ConfigurationError
@@ -193,6 +193,11 @@ class PartitionReplay:
                 cause.topic, self.core.partition, cause.offset, cause.key, cause.headers, value
             )
             return self.core.prepare(arrived, recorded.decided_at)
+        return self._prepare_own(recorded)
+
+    def _prepare_own(self, recorded: LedgerRecord) -> Prepared | None:
+        """What nobody sent: a timer, a sweep, a walk."""
+        cause = recorded.cause
         try:
             named = bytes.fromhex(cause.topic.partition(":")[2])
         except ValueError:

@@ -16,10 +16,11 @@ from hub.audit.finding import WHOLE_SITE, Finding, Findings
 from hub.audit.history import Histories, History, Readable, read_partition
 from hub.audit.streams import Mark, StreamBook, StreamSummary, submission_of
 from hub.core.basis import canonical_json
+from hub.core.prepare import CUT_MARK, basis_id_of
 from hub.core.record import (
-    TOPIC_AT,
     NO_KEY,
     PRIMARY,
+    TOPIC_AT,
     ZERO_HASH,
     CauseKind,
     LedgerRecord,
@@ -29,7 +30,6 @@ from hub.core.record import (
     topic_id,
 )
 from hub.core.resend import WALK_TOPIC
-from hub.core.prepare import CUT_MARK, basis_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

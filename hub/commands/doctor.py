@@ -72,6 +72,7 @@ def _examine(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
     yield from machine.disks(loaded, settings)
     yield from machine.secret_files(loaded, settings)
     yield from machine.drop_folders(loaded)
+    yield from machine.permissions(loaded)
     yield from machine.certificates(loaded, settings)
     access: KafkaAccess | None = None
     try:

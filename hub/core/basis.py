@@ -19,6 +19,7 @@ from hub.core.record import Reason
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.code_lists import OPENNESS, read_code
 from hub.domain.dates import due_at_ms
+from hub.domain.kinds import WITHDRAWN
 from hub.domain.rulebook import Deadlines, PublicationEnd, Rulebook
 
 if TYPE_CHECKING:
@@ -74,13 +75,16 @@ class Basis:
         self.rulebook = Rulebook.from_mapping(document["rulebook"])
         self.calendar = WorkingCalendar.from_mapping(document["calendar"])
         self.deadlines = Deadlines(self.rulebook, self.calendar)
+        departments = {n: _mapping(d) for n, d in _mapping(site["departments"]).items()}
         self._departments = {
             name: (frozenset(_texts(d["authorities"])), frozenset(_texts(d["may_act_on"])))
-            for name, d in ((n, _mapping(d)) for n, d in _mapping(site["departments"]).items())
+            for name, d in departments.items()
         }
-        self._agents = frozenset(
-            name for name, d in _mapping(site["departments"]).items() if _mapping(d).get("agent")
-        )
+        self._statable = {
+            name: contracts.statable_kinds(str(d["kind"]), _texts(d["states"]))
+            for name, d in departments.items()
+        }
+        self._agents = frozenset(n for n, d in departments.items() if d["kind"] == "agent")
         self.targets = tuple(_target(_mapping(t)) for t in _sequence(site["targets"]))
         self._by_number = {t.number: t for t in self.targets}
         self._numbers = {t.id: t.number for t in self.targets}
@@ -137,11 +141,14 @@ class Basis:
     def may_state(self, department: str, kind: str, subject_kind: str) -> bool:
         """Whether a department may submit a kind (of, or about, `subject_kind`).
 
-        Agents state what contracts leave to them and nothing else, and nobody else states that.
+        What is about a kind needs the permission for that kind; what the site allows nobody is
+        refused. An agent's statement may be withdrawn by an agent and by who may act on one.
         """
-        if department in self._agents:
-            return kind in self._agent_kinds
-        return kind not in self._agent_kinds and subject_kind not in self._agent_kinds
+        if subject_kind in self._agent_kinds and kind == WITHDRAWN:
+            return any(self.may_act_on(department, agent) for agent in self._agents)
+        if department in self._agents and kind != subject_kind:
+            return False
+        return not self._statable.get(department, frozenset()).isdisjoint((kind, subject_kind))
 
     def target_number(self, target: str) -> int:
         """Number of a target by its name, `NO_TARGET` when the site does not know it."""

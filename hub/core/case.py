@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from hub.core import keys, waiting
 from hub.core.life import CARRIES_ROW, Statement, When, standing_of
-from hub.core.moves import MoveVerdict, destination_of, verdict_on
+from hub.core.moves import MoveVerdict, verdict_on
 from hub.core.progress import Progress
 from hub.core.state import Heard, RecordFlag, RecordState, Status
 
@@ -127,16 +127,8 @@ def _keeps_identity(case: Case) -> bool:
     return s.other_key == s.record_key or case.view.get(keys.arrival(s.move_id)) == s.record_key
 
 
-def _moved_by_this(case: Case) -> bool:
-    stored = case.view.get(keys.verdict(case.s.move_id))
-    if stored is None:
-        return False
-    verdict = MoveVerdict.unpack(stored)
-    return (
-        verdict.has_left
-        and verdict.departed == case.s.record_key
-        and verdict.destination == destination_of(case.s.new_subject_key)
-    )
+def _has_left_for_it(case: Case) -> bool:
+    return case.view.get(keys.left_for(case.s.record_key)) == case.s.other_key
 
 
 def _arrived_elsewhere(case: Case) -> bool:
@@ -166,7 +158,7 @@ _CONDITIONS: Final[dict[When, Callable[[Case], bool]]] = {
     When.EXIT_BEFORE_ENTRY: _exits_before_entry,
     When.WAITS_ALREADY: lambda case: waiting.waits_already(case.old, case.s),
     When.SAME_IDENTITY: _keeps_identity,
-    When.MOVED_BY_THIS: _moved_by_this,
+    When.LEFT_FOR_IT: _has_left_for_it,
     When.ARRIVED_ELSEWHERE: _arrived_elsewhere,
     When.LEFT: _has_left,
     When.NOT_LEFT: _has_not_left,

@@ -7,7 +7,6 @@ is decided here too.
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.core import duties, keys, waiting
@@ -227,7 +226,7 @@ def _submission(context: Context, s: Submission, old: RecordState | None) -> Dec
         return _quarantine(context, s, old)
     if s.kind == kinds.DUTY_LIFTED:
         return _lifting(s, old)
-    if s.about_key and not _is_open_commitment(context, s):
+    if s.kind == kinds.PERFORMANCE_MISSING and not _is_open_commitment(context, s):
         closed = Reason("COMMITMENT_NOT_OPEN", "commitment_record", "error")
         return Decision(Outcome.QUARANTINED, reasons=(*s.reasons, closed))
     return _by_table(context, Case(context.view, s, old, context.basis))
@@ -343,7 +342,7 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
         if old.status is Status.LIVE and not old.flags & RecordFlag.UNSHOWN:
             withdraw = named & ~shown
             due = duties.of_next_version(s, old, shown, withdraw, now, basis)
-        elif is_restored or s.statement is Statement.RESTORATION and old.was_live:
+        elif is_restored or (s.statement is Statement.RESTORATION and old.was_live):
             due = duties.of_restoration(s, old, shown, now, basis)
         else:
             due = duties.of_first_version(s, old, shown, met, now, basis)
@@ -437,12 +436,13 @@ def _with_verdict(case: Case, decision: Decision, line: Line) -> Decision:
     destination = destination_of(s.new_subject_key)
     if not has_left or old is None:
         return _with_refusal(case.view, s, decision, destination)
-    verdict = MoveVerdict(LEFT, destination, s.record_key, duties.met_targets(old), old.department)
-    return decision._replace(move=Move(s.move_id, LEFT), facts=decision.facts + verdict.as_facts())
+    verdict = MoveVerdict(LEFT, destination, duties.met_targets(old), old.department)
+    facts = (*verdict.as_facts(), ("left_for", s.other_key.hex()))
+    return decision._replace(move=Move(s.move_id, LEFT), facts=decision.facts + facts)
 
 
 def _with_refusal(view: View, s: Submission, decision: Decision, destination: bytes) -> Decision:
-    verdict = MoveVerdict(REFUSED, destination, s.record_key, 0, "")
+    verdict = MoveVerdict(REFUSED, destination, 0, "")
     stored = view.get(keys.verdict(s.move_id))
     is_kept = stored is not None and MoveVerdict.unpack(stored).has_left
     return decision._replace(
@@ -646,19 +646,22 @@ def _name_targets(
 
 def _of_other(context: Context, cause: Prepared) -> tuple[Decision | None, bytes]:
     """The decision on a cause that is no submission, and the record it concerns."""
-    if isinstance(cause, OutcomeReport):
-        return _note_outcome(context, cause), cause.record_key
-    if isinstance(cause, TimerDue):
-        return _fire_timer(context, cause), cause.record_key
     if isinstance(cause, MoveNoted):
         return _note_move(context, cause), NO_KEY
-    if isinstance(cause, SweepStep):
-        return _sweep_step(context, cause), cause.record_key
-    if isinstance(cause, WalkVisit):
-        return _visit(context, cause), cause.record_key
-    if isinstance(cause, TwinAnswered):
-        return _lift_twin(context, cause), cause.record_key
-    return _of_partition(context, cause), NO_KEY
+    decision: Decision | None
+    if isinstance(cause, OutcomeReport):
+        decision = _note_outcome(context, cause)
+    elif isinstance(cause, TimerDue):
+        decision = _fire_timer(context, cause)
+    elif isinstance(cause, SweepStep):
+        decision = _sweep_step(context, cause)
+    elif isinstance(cause, WalkVisit):
+        decision = _visit(context, cause)
+    elif isinstance(cause, TwinAnswered):
+        decision = _lift_twin(context, cause)
+    else:
+        return _of_partition(context, cause), NO_KEY
+    return decision, cause.record_key
 
 
 def _of_partition(context: Context, cause: Prepared) -> Decision:
@@ -705,7 +708,7 @@ def _request_resend(basis: Basis, cause: ResendRequest) -> Decision:
 def _note_move(context: Context, cause: MoveNoted) -> Decision:
     """The old identity was left, or could not be: decide the arrival that waits for it."""
     comes = MoveVerdict(
-        LEFT if cause.has_left else REFUSED, destination_of(cause.cause.key), NO_KEY, cause.met,
+        LEFT if cause.has_left else REFUSED, destination_of(cause.cause.key), cause.met,
         cause.owner,
     )  # fmt: skip
     stored = context.view.get(keys.verdict(cause.move_id))

@@ -1,9 +1,9 @@
 """Duties: what is owed where, counted from which fact, until when, and how it ended.
 
 A duty is a clock of a record at one target. Disclosure: 7 working days from the decision
-(发改办财金〔2018〕424号). Withdrawal: 3 working days (行政处罚法 art. 48, art. 85). Publication of a
-penalty ends by itself (信用修复管理办法). The numbers come from the dated rulebook, the days from
-the calendar; nothing here knows either. A duty ends met, missed (then met late), or lifted.
+(发改办财金〔2018〕424号). Withdrawal: 3 working days (行政处罚法 art. 48, art. 85). Publication of
+a penalty ends by itself (信用修复管理办法). The numbers come from the dated rulebook, the days
+from the calendar; nothing here knows either. A duty ends met, missed (then met late), or lifted.
 """
 
 from __future__ import annotations

@@ -446,6 +446,7 @@ def clocks_of(record: LedgerRecord) -> list[ClockRow]:
             bool(clock.flags & ClockFlag.LATE),
         )
         for clock in record.state.clocks
+        if clock.kind is not ClockKind.WAIT and not clock.flags & ClockFlag.LIFTED
     ]
 
 

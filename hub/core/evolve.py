@@ -142,6 +142,8 @@ def _put_move(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> 
     if record.move is None:
         return
     verdict = MoveVerdict.from_facts(facts)
+    if "left_for" in facts:
+        changes[keys.left_for(record.record_key)] = bytes.fromhex(facts["left_for"])
     if verdict is not None:
         changes[keys.verdict(record.move.move_id)] = verdict.pack()
     else:

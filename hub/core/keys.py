@@ -10,6 +10,7 @@
 | `g` | record key | framed row of a record that is named for no target yet |
 | `n` | department | how many of its statements wait here |
 | `m` | move id | the verdict on a departure: `MoveVerdict` |
+| `k` | record key | of a record that left: the record key it left for |
 | `a` | move id | key of the record at which this move arrived, or waits to arrive |
 | `i` | twin key | key of the quarantined record that this identity under another key would answer |
 | `j` | record key | a quarantined record that was answered: sequence of the record that did |
@@ -95,6 +96,11 @@ def waiting_of(department: str) -> bytes:
 def verdict(move_id: bytes) -> bytes:
     """Where the verdict on a departure is."""
     return b"m" + move_id
+
+
+def left_for(record_key: bytes) -> bytes:
+    """Where it is noted for which record key a record left."""
+    return b"k" + record_key
 
 
 def arrival(move_id: bytes) -> bytes:

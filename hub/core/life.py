@@ -5,7 +5,8 @@ the reason and the effect. What an effect does to the state, the duties and the 
 `hub.core.decide`; `docs/life.md` is printed from this module.
 
 Sources: 行政处罚法 art. 48 (a penalty that was changed or revoked is taken down and the reason
-published), 发改办财金〔2018〕424号 (谁产生、谁负责), 信用修复管理办法 (a repaired record stays down).
+published), 发改办财金〔2018〕424号 (谁产生、谁负责), 信用修复管理办法 (what is repaired stays
+down).
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class When(Enum):
     EXIT_BEFORE_ENTRY = "the exit is dated before the entry"
     WAITS_ALREADY = "the same statement waits already"
     SAME_IDENTITY = "the new identity is the old one"
-    MOVED_BY_THIS = "it was this move by which the record left"
+    LEFT_FOR_IT = "it is this identity for which the record left"
     ARRIVED_ELSEWHERE = "this move has arrived at another record"
     LEFT = "the old identity has been left"
     NOT_LEFT = "the old identity could not be left"
@@ -203,7 +204,7 @@ _BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
         _S.MOVED: (
             _UNCHANGED,
             _NOT_YOURS,
-            Line(When.MOVED_BY_THIS, Outcome.DUPLICATE, "ALREADY_MOVED", Effect.NOTHING),
+            Line(When.LEFT_FOR_IT, Outcome.DUPLICATE, "ALREADY_MOVED", Effect.NOTHING),
             _HAS_MOVED,
         ),
     },

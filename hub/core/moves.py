@@ -4,7 +4,7 @@ The department sends both halves with one move id. The *departure* is decided wh
 its verdict goes to the partition of the new identity as a control message. The *arrival* waits
 there until the verdict is known. What is known of a move:
 
-| verdict known \\ comes | left | refused |
+| verdict known, then comes | left | refused |
 |---|---|---|
 | nothing | left | refused |
 | refused | left: the move was sent again, better | refused |
@@ -33,7 +33,7 @@ LEFT: Final = "o"
 REFUSED: Final = "x"
 WAITS: Final = "h"
 ARRIVED: Final = "r"
-_VERDICT: Final = struct.Struct(">c8s16sQ")
+_VERDICT: Final = struct.Struct(">c8sQ")
 
 
 class MoveVerdict(NamedTuple):
@@ -42,23 +42,21 @@ class MoveVerdict(NamedTuple):
     letter: str
     destination: bytes
     """First 8 bytes of the digest of the new identity's Kafka key: it can arrive nowhere else."""
-    departed: bytes
-    """Key of the record that left; zeros where only the message is known."""
     met: int
     """Bit per target whose disclosure the old identity had met."""
     owner: str
 
     def pack(self) -> bytes:
         """The stored bytes."""
-        fixed = _VERDICT.pack(self.letter.encode(), self.destination, self.departed, self.met)
+        fixed = _VERDICT.pack(self.letter.encode(), self.destination, self.met)
         return fixed + encode_text(self.owner)
 
     @classmethod
     def unpack(cls, stored: bytes) -> MoveVerdict:
         """Read what `pack` wrote."""
-        letter, destination, departed, met = _VERDICT.unpack_from(stored)
+        letter, destination, met = _VERDICT.unpack_from(stored)
         owner, _end = decode_text(stored, _VERDICT.size)
-        return cls(letter.decode(), destination, departed, met, owner)
+        return cls(letter.decode(), destination, met, owner)
 
     @property
     def has_left(self) -> bool:
@@ -69,7 +67,7 @@ class MoveVerdict(NamedTuple):
         """As a ledger record carries it."""
         return (
             ("verdict", self.letter), ("met", str(self.met)), ("owner", self.owner),
-            ("destination", self.destination.hex()), ("departed", self.departed.hex()),
+            ("destination", self.destination.hex()),
         )  # fmt: skip
 
     @classmethod
@@ -78,8 +76,8 @@ class MoveVerdict(NamedTuple):
         if "verdict" not in facts:
             return None
         return cls(
-            facts["verdict"], bytes.fromhex(facts["destination"]),
-            bytes.fromhex(facts["departed"]), int(facts["met"]), facts["owner"],
+            facts["verdict"], bytes.fromhex(facts["destination"]), int(facts["met"]),
+            facts["owner"],
         )  # fmt: skip
 
     def as_message(self, move_id: bytes) -> dict[str, str]:

@@ -16,6 +16,14 @@ from hub.core.decide import NO_SEQUENCE, decide
 from hub.core.evolve import evolve
 from hub.core.keys import GENESIS, Head, SweepCursor
 from hub.core.moves import MoveVerdict, message
+from hub.core.prepare import (
+    basis_id_of,
+    look_for_twins,
+    prepare_control,
+    prepare_outcome,
+    prepare_submission,
+    twin_key_of,
+)
 from hub.core.record import (
     DECIDED_AT,
     HASH_AT,
@@ -34,14 +42,6 @@ from hub.core.record import (
     record_hash,
 )
 from hub.core.state import NEVER, RecordFlag, RecordState, decode_state, flags_of
-from hub.core.prepare import (
-    basis_id_of,
-    look_for_twins,
-    prepare_control,
-    prepare_outcome,
-    prepare_submission,
-    twin_key_of,
-)
 from hub.domain import kinds
 from hub.domain.credit_code import normalise_credit_code
 from hub.domain.partitioning import partition_of
@@ -173,21 +173,20 @@ class PartitionCore:
     def more_keys(self, prepared: Prepared, view: View) -> tuple[bytes, ...]:
         """The keys that only the state could name; asked again until it names none."""
         if isinstance(prepared, TimerDue):
-            old = view.get(keys.record(prepared.record_key))
-            if old is None or not flags_of(old) & RecordFlag.WAITING:
+            record_key = prepared.record_key
+        elif isinstance(prepared, MoveNoted):
+            arrives_at = view.get(keys.arrival(prepared.move_id))
+            if arrives_at is None:
                 return ()
-            return self._keys_of_waiting(prepared.record_key, decode_state(old), view)
-        if isinstance(prepared, MoveNoted):
-            record_key = view.get(keys.arrival(prepared.move_id))
-            if record_key is None:
-                return ()
-            if keys.record(record_key) not in view:
-                return (keys.record(record_key),)
-            old = view.get(keys.record(record_key))
-            if old is None or not flags_of(old) & RecordFlag.WAITING:
-                return ()
-            return self._keys_of_waiting(record_key, decode_state(old), view)
-        return ()
+            record_key = arrives_at
+        else:
+            return ()
+        if keys.record(record_key) not in view:
+            return (keys.record(record_key),)
+        old = view.get(keys.record(record_key))
+        if old is None or not flags_of(old) & RecordFlag.WAITING:
+            return ()
+        return self._keys_of_waiting(record_key, decode_state(old), view)
 
     def _keys_of_waiting(
         self, record_key: bytes, old: RecordState, view: View

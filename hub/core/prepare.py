@@ -115,12 +115,18 @@ def prepare_submission(
         _read_value(s, now, basis)
     if s.record_key == NO_KEY:  # no identity can be read: the submission is its own record
         s.record_key = s.submission_key
+    _name_keys(s, basis)
+    return s
+
+
+def _name_keys(s: Submission, basis: Basis) -> None:
+    """The state that the decision reads."""
     s.keys = (keys.record(s.record_key), keys.receipt(s.submission_key))
     if s.has_errors:
         look_for_twins(s, basis)
         if s.kind == kinds.MOVED_OUT:
             s.keys += (keys.verdict(s.move_id),)
-        return s
+        return
     if s.progress is not None:
         s.keys += (keys.performance(s.record_key),)
     if s.statement is not Statement.ROW:
@@ -128,7 +134,6 @@ def prepare_submission(
         s.keys += more
     elif s.about_key:
         s.keys += (keys.record(s.about_key),)
-    return s
 
 
 def _more_keys(s: Submission, basis: Basis) -> tuple[bytes, ...]:
@@ -136,7 +141,7 @@ def _more_keys(s: Submission, basis: Basis) -> tuple[bytes, ...]:
     look_for_twins(s, basis)  # refused, it is remembered by its identity
     more: tuple[bytes, ...] = (keys.waiting_of(s.department), keys.unshown(s.record_key))
     if s.statement in MOVES:
-        more += (keys.verdict(s.move_id), keys.arrival(s.move_id))
+        more += (keys.verdict(s.move_id), keys.arrival(s.move_id), keys.left_for(s.record_key))
     return more
 
 
@@ -341,7 +346,7 @@ def _read_nested(s: Submission, row: Mapping[str, str | bytes], now: int, basis:
             s.statement = Statement.CORRECTION
     else:
         _read_redetermination(s, str(row["redetermined_on"]), now, basis)
-        if s.other_key != s.record_key and s.record_key != NO_KEY:
+        if s.record_key not in (s.other_key, NO_KEY):
             s.refuse("IDENTITY_CHANGED")
 
 

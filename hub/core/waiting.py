@@ -112,8 +112,8 @@ def pack_kept(department: str, cause: Cause) -> bytes:
     """A waiting statement with its sender, as stored until it is decided."""
     return b"".join(
         (
-            encode_text(department), encode_text(cause.topic), encode_long(cause.offset), encode_bytes(cause.key),
-            encode_headers(cause.headers), encode_bytes(cause.value),
+            encode_text(department), encode_text(cause.topic), encode_long(cause.offset),
+            encode_bytes(cause.key), encode_headers(cause.headers), encode_bytes(cause.value),
         )
     )  # fmt: skip
 

@@ -139,7 +139,8 @@ class WorkingCalendar:
         self.content = content
         #: Years whose notice is known; only days of other years are provisional.
         self.announced_years = frozenset(notice.year for notice in content.notices if notice.days)
-        self._moved = _moved_days(content.notices)
+        #: Every day a notice speaks of, as the last notice in force says.
+        self.moved = _moved_days(content.notices)
         self._statutory: dict[int, dict[date, str]] = {}
         self._due: dict[tuple[date, int], DueDay] = {}
 
@@ -163,7 +164,7 @@ class WorkingCalendar:
 
         A period that holds none of them ends under `later` on the same day, as sure as before.
         """
-        candidates = set(self._moved) | set(later._moved)
+        candidates = set(self.moved) | set(later.moved)
         for year in self.announced_years ^ later.announced_years:
             first = date(year, 1, 1)
             candidates |= {first + timedelta(days=n) for n in range(_LONGEST_YEAR)}
@@ -176,7 +177,7 @@ class WorkingCalendar:
 
     def is_working_day(self, on: date) -> bool:
         """Whether people work on this day; for an unannounced year by law's fixed days alone."""
-        moved = self._moved.get(on)
+        moved = self.moved.get(on)
         if moved is not None:
             return not moved.is_off_day
         if on.weekday() >= _SATURDAY:
@@ -185,7 +186,7 @@ class WorkingCalendar:
 
     def is_provisional(self, on: date) -> bool:
         """Whether no notice speaks for this day, so that it may still change."""
-        return on.year not in self.announced_years and on not in self._moved
+        return on.year not in self.announced_years and on not in self.moved
 
     def add_working_days(self, on: date, count: int) -> DueDay:
         """The last day of a period of `count` working days that begins the day after `on`.
@@ -248,7 +249,7 @@ class WorkingCalendar:
 
     def _why(self, on: date, *, is_counted: bool) -> tuple[str, str]:
         """Why a day counts or not, Chinese and English."""
-        moved = self._moved.get(on)
+        moved = self.moved.get(on)
         if moved is not None and is_counted:
             if on.weekday() < _SATURDAY:
                 return "工作日", "working day"

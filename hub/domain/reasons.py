@@ -107,6 +107,24 @@ _FIELDS: Final = (
         "Fill in {field} and resend",
     ),
     Reason(
+        "DOCUMENT_NUMBER_PLACEHOLDER",
+        "{field}填的是占位文字（如“无”“/”），以许可编号识别该记录，没有许可编号的以决定日期识别",
+        "{field} is a placeholder: the licence number identifies the record, or its decision date",
+        "有文书号的请报送更正；没有的无需处理，撤回、更正时在文书号处填许可编号，"
+        "或决定日期（例如2026-01-02）",
+        "Send a correction if there is a number; if not, a withdrawal or correction names the "
+        "licence number, or the day of decision such as 2026-01-02, in its place",
+        warning=True,
+    ),
+    Reason(
+        "DOCUMENT_NUMBER_MISSING",
+        "{field}未填写，或填的是占位文字（如“无”“/”），无法识别所指的记录",
+        "{field} is empty or a placeholder: it does not say which record is meant",
+        "填写原报送的文书号；原记录没有文书号的，填许可编号，没有许可编号的填决定日期，例如2026-01-02",
+        "Enter the number first submitted; where there was none its licence number, else its day "
+        "of decision, such as 2026-01-02",
+    ),
+    Reason(
         "FIELD_TOO_LONG",
         "{field}超过规定长度",
         "{field} is longer than the standard allows",
@@ -341,10 +359,13 @@ _AUTHORITIES: Final = (
     ),
     Reason(
         "KIND_NOT_YOURS",
-        "本部门不得报送此类记录：办件代理只作代理的陈述，其他部门不作",
-        "Your department may not submit this kind: agents make agents' statements and nothing else",
-        "部门请按本部门的记录种类报送；代理的设置（kind: agent）由平台核对",
-        "Submit the kinds of your department; the operators check who is an agent (kind: agent)",
+        "本站点未准许本部门报送此类记录，也不得更正或撤回此类记录",
+        "The site does not allow your department to state this kind, nor to correct or withdraw it",
+        "核对文件是否放错文件夹；确属本部门职责的，请平台运维在 site.yaml 本部门的 states 中加上该种类"
+        "并启用（hub basis adopt），然后重新报送；法院名单只准法院报送",
+        "See whether the file lies in the wrong folder; if the kind is yours, ask the operators to "
+        "add it to states of your department in site.yaml (hub basis adopt), then resend; "
+        "court lists come from courts only",
     ),
     Reason(
         "UNKNOWN_DEPARTMENT",

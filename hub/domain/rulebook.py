@@ -187,7 +187,7 @@ class Rulebook(BaseModel):
     def _is_consistent(self) -> Self:
         """Ids are unique, roles are defined, marks descend, and no two rules tie on one day."""
         for what, names in (
-            ("rule id", [rule.id for rule in self._rules()]),
+            ("rule id", [rule.id for rule in self.rules()]),
             ("role", [role.role for role in self.roles]),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})
@@ -204,14 +204,14 @@ class Rulebook(BaseModel):
         self._refuse_ties()
         return self
 
-    def _rules(self) -> tuple[_AnyRule, ...]:
+    def rules(self) -> tuple[_AnyRule, ...]:
         """Every dated rule."""
         return (*self.deadlines, *self.publication_periods, *self.withholding)
 
     def _refuse_ties(self) -> None:
         """Two rules for one case from one day on would make the choice a matter of order."""
         seen: dict[tuple[str, ...], str] = {}
-        for rule in self._rules():
+        for rule in self.rules():
             for case in _cases_of(rule):
                 if case in seen:
                     raise ValueError(f"rules {seen[case]} and {rule.id} both speak for {case}")
@@ -234,24 +234,10 @@ class Rulebook(BaseModel):
         What only the texts say (ids, sources, whether verified) and the marks of *due soon* change
         no answer.
         """
-        before, after = self._answers(), later._answers()
+        before, after = _answers(self), _answers(later)
         return frozenset(
             kind for kind in before.keys() | after.keys() if before.get(kind) != after.get(kind)
         )
-
-    def _answers(self) -> dict[str, list[str]]:
-        """Kind → all that rules say of it, in one spelling."""
-        stops = {role.role: role.stops_at for role in self.roles}
-        found: dict[str, list[str]] = {}
-        for rule in self._rules():
-            said = rule.model_dump(mode="json", exclude=set(_NO_ANSWER))
-            if isinstance(rule, DeadlineRule):
-                said["roles"] = sorted((role, stops[role]) for role in rule.roles)
-            for kind in rule.kinds:
-                found.setdefault(kind, []).append(
-                    type(rule).__name__ + json.dumps(said, sort_keys=True)
-                )
-        return {kind: sorted(said) for kind, said in found.items()}
 
     def stops_at(self, role: str) -> Stage:
         """The stage that stops the clocks of targets with this role; `KeyError` if undefined."""
@@ -372,3 +358,17 @@ def _cases_of(rule: _AnyRule) -> list[tuple[str, ...]]:
             return [("publication period", kind, since) for kind in rule.kinds]
         case WithholdingRule():
             return [("withholding", kind, since) for kind in rule.kinds]
+
+
+def _answers(rulebook: Rulebook) -> dict[str, list[str]]:
+    """Kind → all that the rules say of it, in one spelling."""
+    stops = {role.role: role.stops_at for role in rulebook.roles}
+    found: dict[str, list[str]] = {}
+    for rule in rulebook.rules():
+        said = rule.model_dump(mode="json", exclude=set(_NO_ANSWER))
+        if isinstance(rule, DeadlineRule):
+            said["roles"] = sorted((role, stops[role]) for role in rule.roles)
+        text = type(rule).__name__ + json.dumps(said, sort_keys=True)
+        for kind in rule.kinds:
+            found.setdefault(kind, []).append(text)
+    return {kind: sorted(texts) for kind, texts in found.items()}

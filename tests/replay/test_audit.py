@@ -224,6 +224,18 @@ def test_what_if_names_the_changed_year_of_the_calendar(hub: HubTestDriver) -> N
     )
 
 
+def test_what_if_tells_the_notices_of_one_year_apart(hub: HubTestDriver) -> None:
+    """2020 has two; the second is named by its own id, the first by its year."""
+    document = rows.basis()
+    for notice in document["calendar"]["notices"]:
+        if notice["year"] == 2020:
+            notice["papers"] = ["elsewhere"]
+    changes = [c for c in replay(hub, document).basis_changes if c.endswith("['elsewhere']")]
+    assert [c.partition(":")[0] for c in changes] == [
+        "calendar.notices[2020].papers", "calendar.notices[2020-2].papers"
+    ]  # fmt: skip
+
+
 def test_what_if_under_the_same_basis_finds_nothing(hub: HubTestDriver) -> None:
     """Up to the second adoption both are one; a rule nothing was decided by changes nothing."""
     document = rows.basis()

@@ -180,7 +180,7 @@ def test_an_announced_year_knows_no_statutory_days_but_the_notice_s() -> None:
 def test_the_holiday_of_2020_was_prolonged_with_a_saturday_that_was_to_be_worked(
     calendar: WorkingCalendar,
 ) -> None:
-    """国办发明电〔2020〕1号 of 2020-01-27: off until 2 February. Before it, 31 January was worked."""
+    """国办发明电〔2020〕1号 of 2020-01-27; before it 31 January and 1 February were worked."""
     content: Any = calendar.to_mapping()
     before = WorkingCalendar.from_mapping(
         {"version": "v", "notices": [n for n in content["notices"] if n["id"] != "2020-2"]}
