@@ -826,7 +826,7 @@ class Model:
             found += [waiting.ends_at for waiting in record.waiting]
             for duty in (*record.show.values(), *record.take_down.values()):
                 if duty.is_running and 0 not in duty.rang:
-                    marks = (0, *duty.marks)
+                    marks = (0, *self.rules.marks)
                     found += [mark_at(duty, m, self.rules) for m in marks if m not in duty.rang]
             if record.standing is LIVE and record.shown and record.facts is not None:
                 over = ends_at(record.facts, self.rules)
@@ -849,10 +849,10 @@ class Model:
         if not duty.is_running or 0 in duty.rang:
             return
         if duty.due.at <= self.now:
-            duty.rang |= {0, *duty.marks}
+            duty.rang |= {0, *self.rules.marks}
             self._event(record, number, clock, "overdue")
             return
-        for mark in duty.marks:
+        for mark in self.rules.marks:
             if mark not in duty.rang and mark_at(duty, mark, self.rules) <= self.now:
                 duty.rang.add(mark)
                 self._event(record, number, clock, f"due_soon_{mark}")
@@ -875,25 +875,27 @@ class Model:
 
     def adopt(self, rules: Rules) -> None:
         """Another basis is in force."""
-        before, self.rules = self.rules, rules
+        self.rules = rules
         self.basis += 1
         here = {target.number for target in rules.targets}
         for record in self.records.values():
             for duties in (record.show, record.take_down):
-                self._recount(record, duties, here, before)
+                self._recount(record, duties, here)
             if record.standing is LIVE and not record.is_unnamed:
                 self._reproject(record)
+            if record.standing in NEVER_SEEN:
+                for number in set(record.show):
+                    if self._kind_of(record) not in rules.target(number).kinds:
+                        self._lift(record, number)
         self._ring()
 
-    def _recount(
-        self, record: Record, duties: dict[int, Duty], here: set[int], before: Rules
-    ) -> None:
+    def _recount(self, record: Record, duties: dict[int, Duty], here: set[int]) -> None:
         for number, duty in duties.items():
             if number not in here or not duty.is_running:
                 continue
             kind = record.facts.kind if record.facts is not None else self._kind_of(record)
             due = self.rules.due(duty.clock, kind, self.rules.target(number), duty.counted_from)
-            if due is None or before.counts(kind) == self.rules.counts(kind):
+            if due is None or due == duty.due:
                 continue
             if redate(duty, duty.counted_from, due, self.now, self.rules):
                 clock = "W" if duties is record.take_down else "D"

@@ -41,8 +41,6 @@ class Duty:
     is_running: bool = True
     rang: set[int] = field(default_factory=set)
     """Marks already written: working days before, 0 for *overdue*."""
-    marks: list[int] = field(default_factory=list)
-    """Working days before, as the rulebook said when it was counted."""
 
 
 @dataclass
@@ -130,13 +128,12 @@ def start(
     due = rules.due(clock, kind, target, counted_from)
     duties.pop(target.number, None)
     if due is not None:
-        duties[target.number] = Duty(clock, counted_from, due, since, marks=rules.marks)
+        duties[target.number] = Duty(clock, counted_from, due, since)
 
 
 def redate(duty: Duty, counted_from: date, due: Due, now: int, rules: Rules) -> bool:
     """Give a duty another date; marks that lie ahead ring again. True where *overdue* is."""
     had_rung = 0 in duty.rang
-    duty.marks = rules.marks
     duty.counted_from, duty.due = counted_from, due
     ahead = {mark for mark in duty.rang if mark_at(duty, mark, rules) > now}
     duty.rang -= ahead

@@ -132,11 +132,6 @@ class Rules:
         """Working days before the due day at which *due soon* is written."""
         return list(self.book["due_soon_working_days"])
 
-    def counts(self, kind: str) -> object:
-        """All that decides when a duty of a kind is due."""
-        deadlines = [rule for rule in self.book["deadlines"] if kind in rule["kinds"]]
-        return (deadlines, self.document["calendar"]["notices"])
-
     # --- deadlines, publication, withholding ---
 
     def _in_force(self, part: str, kind: str, on: date) -> dict[str, Any] | None:
@@ -214,7 +209,7 @@ class Rules:
 
     def is_agent(self, department: str) -> bool:
         """Whether the department stands for the hub's own workers."""
-        return bool(self.departments[department].get("agent", False))
+        return bool(self.departments[department]["kind"] == "agent")
 
     def target(self, number: int) -> Target:
         """The target of a number."""

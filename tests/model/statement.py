@@ -104,6 +104,8 @@ class Reading:
     faults: list[str] = field(default_factory=list)
     facts: Facts | None = None
     content: bytes = b""
+    kind: str = ""
+    """The kind of row it is about."""
     exited_on: date | None = None
     move: str = ""
     other: Identity | None = None
@@ -155,7 +157,7 @@ class Reader:
         row = framed[1]
         checked = contract.check(row, day_of(now))
         reading = Reading(statement, self._verb(contract), faults=_errors(checked))
-        reading.content = checked.content
+        reading.content, reading.kind = checked.content, contract.kind
         reading.move = str(row.get("move_id", ""))
         if not re.fullmatch("[0-9a-f]{32}", reading.move):
             reading.move = ""
@@ -181,7 +183,7 @@ class Reader:
     ) -> None:  # fmt: skip
         verb, key = reading.verb, reading.statement.key
         if verb is Verb.UNREADABLE:
-            reading.facts = Facts(str(row["subject_kind"]), b"", None)
+            reading.kind = str(row["subject_kind"])
             reading.faults = [str(row["reason_code"]), *reading.faults]
             return
         if verb in {Verb.CORRECTION, Verb.ARRIVAL, Verb.RESTORATION}:
@@ -189,9 +191,11 @@ class Reader:
             return
         subject = contract.schema.subject
         if verb in {Verb.WITHDRAWAL, Verb.DEPARTURE}:
-            subject = self._subject(str(row["subject_kind"]))
+            reading.kind = str(row["subject_kind"])
+            subject = self._subject(reading.kind)
         elif verb is Verb.EXIT:
-            subject = self._subject(contract.schema.takes_down)
+            reading.kind = contract.schema.takes_down
+            subject = self._subject(reading.kind)
             reading.exited_on = checked.decided_on
         else:
             reading.facts = facts_of(contract, checked, now)
@@ -219,6 +223,7 @@ class Reader:
         contract, inner = framed
         found = contract.check(inner, day_of(now))
         reading.faults += _errors(found)
+        reading.kind = contract.kind
         reading.facts = facts_of(contract, found, now)
         own = identity_of(contract.schema.subject, found, reading.statement.key)
         reading.identity = own
@@ -233,12 +238,12 @@ class Reader:
     def _authorise(self, reading: Reading, rules: Rules) -> None:
         """What the sender may not say."""
         department = reading.statement.department
-        kind = reading.facts.kind if reading.facts is not None else reading.statement.kind
-        by_agent = bool(kind and self.contracts.by_kind[kind].schema.submitted_by == "agent")
-        if by_agent != rules.is_agent(department):
-            reading.faults.append("KIND_NOT_YOURS")
-        provided = rules.departments[department].get("kinds")
-        if provided is not None and kind in self.contracts.row_kinds and kind not in provided:
+        schema = self.contracts.by_kind[reading.kind].schema
+        if schema.submitted_by == "agent":
+            is_allowed = rules.is_agent(department)
+        else:
+            is_allowed = reading.kind in rules.departments[department]["states"]
+        if not is_allowed:
             reading.faults.append("KIND_NOT_YOURS")
         identity = reading.identity
         allowed = rules.departments[department]["authorities"]
