@@ -249,7 +249,8 @@ class Life:
 
     def _departure(self, step: Step, kind: str, reference: dict[str, str]) -> bytes:
         moving = {
-            "move_id": f"{step['move']:032x}", "new_credit_code": world.COMPANIES[step["to"]],
+            "move_id": world.move_id(step["move"], kind),
+            "new_credit_code": world.COMPANIES[step["to"]],
         }  # fmt: skip
         names = world.contracts().by_kind[MOVED_OUT].names
         if "new_document_number" in names:
@@ -278,7 +279,7 @@ class Life:
         if do == "restore":
             content["decided_by"] = "舟山市示例局"
         if do == "in":
-            content["move_id"] = f"{step['move']:032x}"
+            content["move_id"] = world.move_id(step["move"], kind)
             content["previous_credit_code"] = world.COMPANIES[step["from"]]
             content["previous_subject_name"] = world.NAMES[step["from"]]
             content["previous_document_number"] = world.document_number(kind, step["from_number"])

@@ -788,8 +788,6 @@ class Model:
             if stage in {"acknowledged", "published", "refused"}:
                 record.last_stage[number] = stage
         if not meets or duty is None or not duty.is_running or version < duty.since:
-            if meets and version == current:
-                record.disclosed.add(number)
             return
         if version == current:
             record.disclosed.add(number)

@@ -145,7 +145,7 @@ class Rules:
 
     def due(self, clock: str, kind: str, target: Target, counted_from: date) -> Due | None:
         """When a duty counted from a day is due at a target; None where no rule makes one."""
-        if counted_from < target.clock_from:
+        if clock == DISCLOSE and counted_from < target.clock_from:
             return None
         case = (clock, kind, target.role, counted_from)
         if case not in self._dues:

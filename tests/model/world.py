@@ -86,6 +86,11 @@ def document_number(kind: str, number: int, spelling: int = 0) -> str:
     return f"舟市监{sign}{opening}2026{closing}{number + 1}号"
 
 
+def move_id(number: int, kind: str) -> str:
+    """The id of a move of records of a kind; two kinds of one subject share it."""
+    return sha256(f"{number} {kind.partition('.')[0]}".encode()).hexdigest()[:32]
+
+
 def authority_of(kind: str, *, foreign: bool = False) -> str:
     """Whose decisions of a kind are."""
     if kind in {LISTED, DELISTED}:
