@@ -244,6 +244,9 @@ class Site(StrictModel):
     sealing_key_file: Path
     business_clock: Path | None = None
     """Accelerated or scripted business clock of a demo or test site; None is real time."""
+    clock_guard_days: Annotated[int, Field(ge=2, le=366)] = 10
+    """At a start, a clock further ahead of all the hub ever wrote waits for a person; longer than
+    any holiday, on which nothing may be written."""
     slots: tuple[tuple[int, ...], ...] = ()
     """Partitions of each registrar slot; empty is one slot for all. A change is handed over."""
     departments: tuple[Department, ...]

@@ -183,6 +183,11 @@ def workers(loaded: LoadedSite) -> Iterator[Symptom]:
                 f"something else answers on port {process.port} of {process.unit}",
                 "ss -ltnp 查看是谁", "ss -ltnp shows who",
             )  # fmt: skip
+        elif report.get("status") == "stopped":
+            yield Symptom(
+                "workers", Level.FAULT,
+                *(str(report.get(name, "")) for name in ("code", "zh", "en", "remedy_zh", "remedy_en")),
+            )  # fmt: skip
         elif report.get("status") != "ok":
             seconds = report.get("seconds_since_progress", "?")
             yield Symptom(

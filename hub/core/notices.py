@@ -173,6 +173,15 @@ def decode_notice(value: bytes) -> Notice | Mark:
     return Notice(partition, sequence, number, clocks=clocks, **known)
 
 
+def moment_of(value: bytes) -> int:
+    """The business time a notice or a mark was written at; 0 for bytes that are neither."""
+    try:
+        told = decode_notice(value)
+    except (ValueError, KeyError, TypeError):
+        return 0
+    return told.read_at if isinstance(told, Mark) else told.at
+
+
 def headers_of(notice: Notice | Mark, next_offset: int) -> tuple[tuple[str, bytes], ...]:
     """The headers it travels with; `hub_next` is where its writer reads the ledger on."""
     if isinstance(notice, Mark):

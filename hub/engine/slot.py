@@ -2,9 +2,10 @@
 
 1. lease, `init_transactions`: the predecessor is fenced, its open transaction ended;
 2. fold the own ledger partitions from the stored position to their end;
-3. seek every input to the last cause + 1, then run: consume, fetch, begin, decide, produce,
+3. once a process: wait until the clock is to be believed (`hub.engine.clock_guard`);
+4. seek every input to the last cause + 1, then run: consume, fetch, begin, decide, produce,
    flush, all reports good, commit, write the state;
-4. anything goes wrong: drop what is not committed, retire the producer, go to 1.
+5. anything goes wrong: drop what is not committed, retire the producer, go to 1.
 
 There is no consumer group: a position is the last cause in the ledger, so there is no second
 truth to reconcile. The slot is a generator of requests (sans I/O): it never touches Kafka, the
@@ -20,6 +21,7 @@ from hub.core import keys
 from hub.core.causes import MoveNoted, TimerDue
 from hub.core.evolve import evolve
 from hub.core.keys import Head
+from hub.core.notices import moment_of
 from hub.core.partition import BasisLibrary, BrokenChainError, PartitionCore
 from hub.core.prepare import (
     prepare_sweep,
@@ -32,6 +34,7 @@ from hub.core.record import Outcome, topic_id
 from hub.core.resend import Walk, found_in, is_place, record_in
 from hub.core.state import NEVER
 from hub.engine import requests as ask
+from hub.engine.clock_guard import DEFAULT_GUARD_MS, days_ahead
 from hub.errors import FencedError, IntegrityError
 from hub.ports import InputRecord, OutputRecord
 
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
     from hub.core.causes import Prepared
     from hub.core.record import LedgerRecord
+    from hub.ports import ClockEvidence
 
     Road = Generator[ask.Request, Any, None]
 
@@ -55,6 +59,8 @@ WALK_STEP = 2_000
 WALK_MARK = 50_000
 """Ledger records passed with nothing to say before a walk writes down how far it is."""
 LEDGER_LIMIT = 1024 * 1024 + 64 * 1024
+CLOCK_SECONDS = 5.0
+"""Between two looks at a clock that is not believed."""
 
 
 class SlotPlan(NamedTuple):
@@ -66,6 +72,8 @@ class SlotPlan(NamedTuple):
     """Every input, `control` first."""
     owner: str = keys.FIRST_OWNER
     """The slot's own name, as map changes in the ledger name it."""
+    clock_guard_ms: int = DEFAULT_GUARD_MS
+    """How far the clock may be ahead, at a start, of all that was ever written."""
 
 
 class _Walking:
@@ -106,6 +114,7 @@ class Slot:
         """Partitions whose ledger is to be walked through."""
         self._walking: _Walking | None = None
         self._reading_all = False
+        self._is_clock_believed = False
 
     def road(self) -> Road:
         """Start, recover, run; never ends by itself."""
@@ -115,6 +124,8 @@ class Slot:
                 yield from self._ask(ask.Initialise())
                 yield from self._ask(ask.Hook("after_init"))
                 yield from self._fold()
+                if not self._is_clock_believed:
+                    yield from self._await_clock()
                 yield from self._seek()
                 while True:
                     yield from self._cycle()
@@ -251,6 +262,40 @@ class Slot:
             if self._reading_all or place[0] == self.control
         }
         yield from self._ask(ask.Assign(wanted))
+
+    def _await_clock(self) -> Road:
+        """Wait until the clock is to be believed: once a process, afterwards `HasJumped` judges."""
+        while days := (yield from self._days_ahead()):
+            yield ask.Report("clock_unconfirmed", {"days": days})
+            yield ask.Wait(CLOCK_SECONDS)
+        self._is_clock_believed = True
+        yield ask.Report("clock_believed", {})
+
+    def _days_ahead(self) -> Generator[ask.Request, Any, float]:
+        """`notices` is looked at only where ledger and machine do not bear the clock out."""
+        evidence = cast("ClockEvidence", (yield from self._ask(ask.Evidence())))
+        decided_at = max((core.head.decided_at for core in self.cores.values()), default=0)
+        days = days_ahead(evidence, decided_at, self.plan.clock_guard_ms)
+        if not days or not evidence.is_business:
+            return days
+        try:
+            told_at = yield from self._told_at()
+        except _RestartError:  # a topic that is away bears nothing out, and must not hide why
+            return days
+        return days_ahead(evidence, max(decided_at, told_at), self.plan.clock_guard_ms)
+
+    def _told_at(self) -> Generator[ask.Request, Any, int]:
+        """The latest time in `notices`, where a mark is set each hour; 0 where there is none."""
+        notices = self.plan.prefix + "notices"
+        bounds = yield from self._ask(ask.Bounds([(notices, p) for p in self.plan.partitions]))
+        last = {place: end - 1 for place, (start, end) in bounds.items() if end > start}
+        if not last:
+            return 0
+        yield from self._ask(ask.FoldLedger(last))
+        latest = 0
+        while (batch := (yield from self._ask(ask.NextFold()))) is not None:
+            latest = max([latest, *(moment_of(record.value) for record in batch)])
+        return latest
 
     # --- run -------------------------------------------------------------------------------------
 

@@ -465,6 +465,7 @@ def test_a_performance_is_missing_only_while_the_ledger_has_the_commitment_unper
     elif ends == "withdrawn":
         withdraw_commitment(hub)
     hub.crash(lose_disk=True)
+    hub.clock_confirmed = hub.now
     found = find_missing(hub, made.record_key.hex())
     if ends == "never":
         assert (found.outcome, found.reasons) == (Outcome.ACCEPTED, ())

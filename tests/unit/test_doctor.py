@@ -194,6 +194,7 @@ def test_a_certificate_that_cannot_be_read_is_told_and_ends_nothing(
     [
         (200, {"worker": "courier.province", "status": "ok"}, "OK"),
         (503, {"worker": "courier.province", "status": "stalled"}, "WORKER_STALLED"),
+        (503, {"worker": "courier.province", "status": "stopped", "code": "WHY"}, "WHY"),
         (200, {"worker": "courier.city", "status": "ok"}, "WORKER_IS_ANOTHER"),
         (404, None, "WORKER_IS_ANOTHER"),
         (200, [1], "WORKER_IS_ANOTHER"),
