@@ -101,7 +101,8 @@ class Life:
             self.lines.append(Line(self.model.now, step))
             self.take(step, following)
         self.lines.append(Line(self.model.now, {"do": "wait", "hours": 24 * 730}))
-        self.settle()
+        if self.pending:
+            self.settle()
         self._wait(24 * 730 * HOUR_MS)
         self.lines.append(Line(self.model.now, {"do": "crash", "lose": True}))
         self._end()
@@ -121,7 +122,8 @@ class Life:
             if not (step.get("together") and self._is_neighbour(statement, following)):
                 self.settle()
             return
-        self.settle()
+        if self.pending:
+            self.settle()
         if do == "report":
             self._report(step)
         elif do == "wait":
