@@ -200,11 +200,10 @@ class Model:
         """The duties of a row that is not accepted (yet)."""
         today = day_of(self.now)
         readable = facts.decided_on is not None and facts.decided_on <= today
+        if not readable and any(duty.is_running for duty in record.show.values()):
+            return
         for target in self.rules.targets:
             if facts.kind not in target.kinds:
-                continue
-            old = record.show.get(target.number)
-            if not readable and old is not None and old.is_running:
                 continue
             counted_from = facts.decided_on if readable else today
             assert counted_from is not None
