@@ -142,8 +142,6 @@ def events_of(written: list[LedgerRecord]) -> list[tuple[bytes, int, str, str]]:
     for record in written:
         for event in record.events:
             what = event.event if event.event.startswith("due_soon_") else EVENTS.get(event.event)
-            if record.outcome.name == "OVERDUE_TAKEN_BACK" and what != "overdue":
-                what = "taken back"
             if what is not None:
                 found.append((record.record_key, event.target, str(event.clock), what))
     return found

@@ -642,7 +642,7 @@ class Model:
                 self._owe(record, target, DISCLOSE, facts.kind, facts.decided)
         else:
             self._name(record, clock, met)
-        self._lift_twins(identity, record)
+        self._lift_twins(identity, reading.statement.department)
         self.to_release.append(identity)
         return Answer("accepted")
 
@@ -738,7 +738,7 @@ class Model:
             self._no_longer(record, number)
         record.shown.clear()
 
-    def _lift_twins(self, identity: Identity, record: Record) -> None:
+    def _lift_twins(self, identity: Identity, sender: str) -> None:
         """The same decision under another key, faulty there, is nobody's lateness."""
         place = partition_of(identity.code.encode(), self.rules.partitions)
         for other, twin in self.records.items():
@@ -747,7 +747,7 @@ class Model:
                 and other[:4] == identity[:4]
                 and partition_of(other.code.encode(), self.rules.partitions) == place
                 and twin.standing is QUARANTINED
-                and twin.owner == record.owner
+                and twin.owner == sender
             ):
                 for number in set(twin.show):
                     self._lift(twin, number)
