@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +46,11 @@ def test_the_model_counts_working_days_one_by_one() -> None:
     rules = Rules(world.basis(0, 1))
     assert rules.working_day_after(date(2026, 11, 2), 7) == date(2026, 11, 11)
     assert rules.mark_day(date(2026, 11, 11), 3) == date(2026, 11, 6)
+
+
+@pytest.mark.parametrize("name", ["model", "record", "rules", "statement"])
+def test_the_model_shares_no_code_with_the_decider(name: str) -> None:
+    """Otherwise one mistake would be in both, and no difference would tell."""
+    text = Path(__file__).with_name(f"{name}.py").read_text(encoding="utf-8")
+    used = set(re.findall(r"^from (hub\.\w+|tests\.\w+)", text, re.MULTILINE))
+    assert used <= {"hub.contracts", "hub.domain", "tests.model"}
