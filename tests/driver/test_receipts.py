@@ -416,6 +416,22 @@ def test_an_unreadable_file_has_a_result_that_says_why(office: Office) -> None:
     assert (row["行号"], row["原因代码"]) == ("整张工作表", "FILE_BROKEN")
 
 
+def test_a_file_of_a_kind_the_department_may_not_state_says_who_can_allow_it(
+    office: Office,
+) -> None:
+    """A bureau's court listings: each row is refused by name, with what to do, shown nowhere."""
+    labels = {field.name: field.zh for field in CONTRACTS.by_kind[LISTED].schema.fields}
+    entry = {labels[name]: text for name, text in listing_row(court_code=AUTHORITY).items()}
+    office.submit("court-listings/a.csv", table(entry))
+    office.follow()
+    (row,) = office.result("court-listings/a.csv.result.csv")
+    assert (row["行号"], row["处理结果"]) == ("2", "未通过")
+    assert row["原因代码"] == "KIND_NOT_YOURS"
+    assert "未准许" in row["说明"]
+    assert "site.yaml" in row["处理办法"]
+    assert row["公示情况"] == ""
+
+
 def test_a_full_list_is_answered_as_a_whole(office: Office) -> None:
     """One line that says what became of the statement; no entry waits for an answer for ever."""
     labels = {field.name: field.zh for field in CONTRACTS.by_kind[LISTED].schema.fields}

@@ -122,13 +122,14 @@ targets: []
 """
     (site / "site.yaml").write_text(text, encoding="utf-8")
     options = (*LICENCES, "--site", str(site), "--department")
-    assert validate(tmp_path, table(LICENCE_ROW), *options, "market-supervision").exit_code == 0
+    withdrawn = {**LICENCE_ROW, "当前状态": "无效"}
+    both = table(LICENCE_ROW, withdrawn)
+    assert validate(tmp_path, both, *options, "market-supervision").exit_code == 0
     result = validate(tmp_path, table(LICENCE_ROW), *options, "health")
     assert lines(result)[0]["reasons"][0]["code"] == "FOREIGN_AUTHORITY"  # type: ignore[index]  # JSON
     mine = text.replace("states: [licence", "states: [penalty.imposed.v1]  # [licence", 1)
     (site / "site.yaml").write_text(mine, encoding="utf-8")
-    withdrawn = {**LICENCE_ROW, "当前状态": "无效"}
-    result = validate(tmp_path, table(LICENCE_ROW, withdrawn), *options, "market-supervision")
+    result = validate(tmp_path, both, *options, "market-supervision")
     for line in lines(result):
         assert line["outcome"] == "quarantined"
         assert [each["code"] for each in line["reasons"]] == ["KIND_NOT_YOURS"]  # type: ignore[attr-defined]  # JSON
