@@ -68,8 +68,8 @@ _REPEATED: Final = "REPEATED_SUBMISSION"
 _REUSED: Final = "SUBMISSION_NUMBER_REUSED"
 
 Report = Callable[[str, Mapping[str, float]], None]
-"""`step` (`records`), `receipts` (`department|outcome` -> how many), `numbers_reused` (department ->
-how many), `restarted`."""
+"""`step` (`records`), `restarted`, and how many: `receipts` by `department|outcome`,
+`numbers_reused` by department."""
 
 
 class Appender(Protocol):
