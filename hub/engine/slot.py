@@ -276,7 +276,7 @@ class Slot:
         evidence = cast("ClockEvidence", (yield from self._ask(ask.Evidence())))
         decided_at = max((core.head.decided_at for core in self.cores.values()), default=0)
         days = days_ahead(evidence, decided_at, self.plan.clock_guard_ms)
-        if not days or not evidence.is_business:
+        if not days:
             return days
         try:
             told_at = yield from self._told_at()
