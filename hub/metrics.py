@@ -172,6 +172,11 @@ class Metrics:
             "最近一次全表对账的差异行数：vanished 表中已无，missed 漏报",
             "rows the last daily comparison found: vanished from the table, missed by the hub",
         )  # fmt: skip
+        self.numbers_reused = self._counter(
+            "hub_numbers_reused_total", ("department",),
+            "流水号已用于另一内容而被拒的报送数，应恒为 0",
+            "submissions refused because their number was used for other content; must be 0",
+        )  # fmt: skip
         self.receipts = self._counter(
             "hub_receipts_total", ("department", "outcome"),
             "发给部门的回执数",

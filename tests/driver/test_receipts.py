@@ -14,7 +14,7 @@ from connectors.agent import Agent, Ports, Route
 from connectors.file import FileSource
 from connectors.layout import Folder
 from hub.adapters.receipt_book import Answer, ReceiptBook
-from hub.core.record import Outcome
+from hub.core.record import Outcome, Reason
 from hub.errors import IntegrityError
 from hub.ports import InputRecord, OutputRecord
 from hub.site import Department, Site, Target
@@ -449,6 +449,26 @@ def test_killed_anywhere_the_results_are_the_same_and_receipts_repeat_their_ids(
     assert sorted(map(str, told)) == [
         "accepted", "accepted", "outcome_noted", "outcome_noted", "quarantined",
     ]  # fmt: skip
+
+
+def test_a_used_number_with_other_content_is_counted_and_is_no_first_answer(
+    office: Office,
+) -> None:
+    """A connector that lost its place is told of by an alert; the first receipt stands."""
+    office.submit("licences/a.csv", table(ROW))
+    (record,) = [
+        each
+        for partition in range(2)
+        for each in office.driver.ledger(partition)
+        if each.outcome is Outcome.ACCEPTED
+    ]
+    files = SourceFiles({STREAM: office.folder / "results"})
+    teller = Teller(SITE, files, CONTRACTS)
+    assert not teller.tell(0, record).reuses_number
+    reason = Reason("SUBMISSION_NUMBER_REUSED", "", "error")
+    told = teller.tell(0, record._replace(outcome=Outcome.QUARANTINED, reasons=(reason,)))
+    assert told.reuses_number
+    assert [each.is_final for each in told.news if isinstance(each, Answer)] == [False]
 
 
 def test_copies_of_one_file_have_results_of_their_own(office: Office) -> None:
