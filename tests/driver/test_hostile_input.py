@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Message
 
 from hub.adapters.kafka import _to_input
-from hub.core.keys import MoveNote
+from hub.core.moves import MoveVerdict
 from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import ClockFlag, ClockKind
 from hub.domain.partitioning import partition_of
@@ -73,7 +73,7 @@ def moved_in(move_id: str = MOVE_ID, **changes: str) -> bytes:
 
 def note(hub: HubTestDriver, verdict: str) -> None:
     """The old identity's partition tells the new one what became of the move."""
-    content = {"met": "0", "move_id": MOVE_ID, "verdict": verdict}
+    content = {"met": "0", "move_id": MOVE_ID, "owner": DEPARTMENT, "verdict": verdict}
     hub.put(
         "control", partition_of(OTHER_COMPANY.encode(), 2), OTHER_COMPANY.encode(),
         json.dumps(content).encode(), (("ce_type", b"move.noted.v1"),),
@@ -91,10 +91,12 @@ def test_a_row_held_and_released_in_one_batch_is_shown(hub: HubTestDriver, *, ag
     written = hub.run()
     assert [r.publish_targets for r in written if r.outcome is Outcome.HELD_RELEASED] == [0b11]
     stored = hub.store[partition_of(OTHER_COMPANY.encode(), 2).to_bytes(2) + b"m" + b"\xab" * 16]
-    assert MoveNote.unpack(stored).verdict == "r"
+    assert MoveVerdict.unpack(stored).has_left
 
 
-def test_a_move_of_what_has_already_left_still_tells_its_verdict(hub: HubTestDriver) -> None:
+def test_a_departure_sent_again_for_the_same_identity_still_tells_its_verdict(
+    hub: HubTestDriver,
+) -> None:
     """The second departure is a duplicate; the row that waits for it is released all the same."""
     second = "cd" * 16
     hub.pipe(DEPARTMENT, LICENCE, COMPANY, framed(LICENCE, licence_row()))
@@ -104,6 +106,7 @@ def test_a_move_of_what_has_already_left_still_tells_its_verdict(hub: HubTestDri
     hub.run()
     hub.pipe(DEPARTMENT, "record.moved_out.v1", COMPANY, moved_out(second))
     written = hub.run()
+    assert [codes(r) for r in written if r.outcome is Outcome.DUPLICATE] == [{"ALREADY_MOVED"}]
     assert [r.outcome for r in written if r.publish_targets] == [Outcome.HELD_RELEASED]
 
 
@@ -149,11 +152,18 @@ def test_an_outcome_nobody_can_read_is_refused_by_name(
     assert codes(refused) == {"PAYLOAD_UNREADABLE"}
 
 
-@pytest.mark.parametrize("content", ["{", "[" * 100_000, '{"move_id": "abab", "verdict": "o"}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{", "[" * 100_000, '{"move_id": "abab", "verdict": "o", "met": "0", "owner": "x"}',
+        '{"move_id": "%s", "verdict": "o", "met": "0", "owner": "\\ud800"}' % MOVE_ID,
+        '{"move_id": "%s", "verdict": "o", "met": "-1", "owner": "x"}' % MOVE_ID,
+    ],
+)  # fmt: skip
 def test_a_note_of_a_move_nobody_can_read_is_refused_by_name(
     hub: HubTestDriver, content: str
 ) -> None:
-    """Broken, bottomless or with a move id of another length."""
+    """Broken, bottomless, a move id of another length, half a letter, no set of targets."""
     hub.put("control", 0, b"", content.encode(), (("ce_type", b"move.noted.v1"),))
     (refused,) = hub.run()
     assert codes(refused) == {"PAYLOAD_UNREADABLE"}
@@ -288,7 +298,7 @@ def test_the_deadline_of_a_target_that_was_removed_stays_as_it_was() -> None:
     row = licence_row(XK_JDRQ="2026-12-28", XK_YXQZ="2026-12-28")
     hub.pipe(DEPARTMENT, LICENCE, COMPANY, framed(LICENCE, row))
     hub.run()
-    fewer = with_notice(rows.basis()) | {"decider": "1"}  # later ones withdraw what it shows
+    fewer = with_notice(rows.basis())
     fewer["site"]["targets"].pop()
     hub.adopt(fewer)
     written = hub.advance(30 * DAY)
