@@ -341,6 +341,7 @@ def test_steps_that_waited_are_taken_one_after_the_other(
     waits = [commit(hub, PERFORMED, **row) for row in (NONE, PART, ALL)]
     assert [record.outcome for record in waits] == [Outcome.HELD] * 3
     hub.crash(lose_disk=True)
+    hub.run()
     if is_made:
         hub.pipe(DEPARTMENT, MADE, COMPANY, framed(MADE, commitment_row()))
         written = hub.run()

@@ -409,7 +409,7 @@ def test_a_walk_over_nothing_of_interest_writes_down_how_far_it_is(
     """Killed again and again, it would otherwise begin at the beginning for ever."""
     monkeypatch.setattr(slot, "WALK_STEP", 4)
     monkeypatch.setattr(slot, "WALK_MARK", 8)
-    for n in range(30):
+    for n in range(31):
         submit(hub, a_licence(XK_WSH=number(n)))
     ask_again(hub, "city", document="舟市监许〔2026〕900号")
     partition = partition_of(COMPANY.encode(), 2)
