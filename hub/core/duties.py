@@ -45,6 +45,7 @@ _RULES: Final[dict[ClockKind, Literal["disclose", "withdraw"]]] = {
 }
 _LEGAL: Final = frozenset({ClockKind.DISCLOSE, ClockKind.WITHDRAW})
 _DAY_MS: Final = 86_400_000
+_SKEW_MS: Final = 300_000
 
 
 class Due(NamedTuple):
@@ -433,12 +434,14 @@ def note_stage(old: RecordState, report: StageReport, now: int, basis: Basis) ->
 
 
 def _believed(report: StageReport, since: int, now: int) -> tuple[int, bool]:
-    """The platform's time, else the courier's, else now: whichever lies within the bounds."""
+    """The platform's time, else the courier's, else now: whichever lies within the bounds.
+
+    Second: whether the platform's clock is no further off than clocks of good machines are.
+    """
     if since <= report.platform_at <= now:
         return report.platform_at, True
-    if since <= report.at <= now:
-        return report.at, False
-    return now, False
+    is_near = since - _SKEW_MS <= report.platform_at <= now + _SKEW_MS
+    return (report.at if since <= report.at <= now else now), is_near
 
 
 def _is_news(reached: StageCode, report: StageReport) -> bool:
