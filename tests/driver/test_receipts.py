@@ -159,7 +159,8 @@ class Office:
         self.driver.run()
 
     def report(self, target: str, stage: str, code: str = "") -> None:
-        """Let a platform report a stage for every record on the ledger."""
+        """Let a platform report a stage for every record on the ledger, on 11-06 at 10:05."""
+        self.driver.advance(max(at("2026-11-06 11:00") - self.driver.now, 0))
         for partition in range(2):
             for record in self.driver.ledger(partition):
                 if record.publish_targets:
