@@ -328,6 +328,8 @@ class RowSubmitter:
             **old._asdict(),
             "new_credit_code": new.credit_code,
             "reason": reason,
+            "new_document_number": _if_changed(new.document_number, old.document_number),
+            "new_subject_name": _if_changed(new.subject_name, old.subject_name),
         }
         moved_in: dict[str, str | bytes] = {
             "move_id": move_id,
