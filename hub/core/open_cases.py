@@ -44,8 +44,9 @@ _CASES: Final = {
     "RESTORATION_OLDER_THAN_WITHDRAWAL": CaseKind.RESTORATION_SUPERSEDED,
     "SUBMISSION_NUMBER_REUSED": CaseKind.NUMBER_REUSED,
     "ALREADY_WITHDRAWN": CaseKind.ANSWERED,
-    "RECORD_MOVED": CaseKind.ANSWERED,
 }
+CODES: Final = frozenset(_CASES)
+"""Reason codes that open a case, or settle one."""
 _NEVER_ACCEPTABLE: Final = frozenset({"PERSON_NOT_ENABLED", "KIND_NOT_YOURS", "UNKNOWN_DEPARTMENT"})
 
 
