@@ -15,7 +15,8 @@ from hub.adapters.kafka_appender import KafkaAppender
 from hub.adapters.postgres import Heartbeat, Position, schema_of
 from hub.adapters.postgres_lookups import LookUps
 from hub.contracts import Contract
-from hub.core.court_lists import Comparison, FullList, Listing, compare, fact, fact_id
+from hub.core.court_lists import Comparison, FullList, Listing, compare, fact, matter
+from hub.core.fact_ids import FIELD, matter_in
 from hub.domain import kinds
 from hub.domain.partitioning import partition_of
 from hub.errors import ConfigurationError
@@ -114,26 +115,31 @@ class Reconciler:
         found = [(each.list, missing) for each in comparisons for missing in each.exits_missing]
         if not found:
             return 0
-        known = self._books.facts_raised(kinds.EXIT_MISSING) | self._submitted
-        fresh = [(full, each) for full, each in found if fact_id(each) not in known]
+        raised = {matter_in(each) for each in self._books.facts_raised(kinds.EXIT_MISSING)}
+        facts = [
+            fact(full, each, self._route.authority_code)
+            for full, each in found
+            if matter(each) not in raised
+        ]
+        fresh = [row for row in facts if row[FIELD] not in self._submitted]
         self._faults.reached("before_flush")
-        self._appender.append([self._submission(full, each) for full, each in fresh])
+        self._appender.append([self._submission(row) for row in fresh])
         self._faults.reached("after_commit")
-        self._submitted |= {fact_id(each) for _, each in fresh}
+        self._submitted |= {row[FIELD] for row in fresh}
         return len(fresh)
 
-    def _submission(self, full: FullList, listing: Listing) -> OutputRecord:
+    def _submission(self, row: Mapping[str, str]) -> OutputRecord:
         """One fact, alone in its stream, so that saying it again changes nothing."""
-        key = listing.credit_code.encode()
+        key = row["credit_code"].encode()
         return OutputRecord(
             self._route.topic,
             partition_of(key, self._route.partitions),
             key,
-            self._contract.encode(fact(full, listing, self._route.authority_code)),
+            self._contract.encode(row),
             (
                 ("ce_specversion", b"1.0"),
                 ("ce_type", kinds.EXIT_MISSING.encode()),
-                ("ce_source", f"{self._route.department}/court/{fact_id(listing)}".encode()),
+                ("ce_source", f"{self._route.department}/court/{row[FIELD]}".encode()),
                 ("ce_id", b"1"),
             ),
         )

@@ -72,11 +72,12 @@ def numbered(row: SnapshotRow, number: int, seconds: int) -> tuple[SnapshotRow, 
         key, 0, row.court_code, "court_enforcement", kinds.SNAPSHOT, "court", "live",
         is_conflicting=False, version=1, version_at=at, decided_on=None, live_sequence=number,
         arrived_at=at, accepted_at=at, document_number=str(number), document_key=str(number),
-        subject_name="", name_key="", authority_code=row.court_code,
+        subject_name="", name_key="", authority_code=row.court_code, waits_for="",
+        is_never_acceptable=False,
     )  # fmt: skip
     return row._replace(record_key=key, declared_at=at), record
 
 
 def batch(row: SnapshotRow, *records: RecordRow) -> Batch:
     """A batch that puts one list on record."""
-    return Batch((), records, (), (), (), (), {}, (), (), {}, {row.record_key: row}, ())
+    return Batch((), records, (), (), (), (), (), {}, (), (), (), {}, {row.record_key: row}, ())
