@@ -1,4 +1,4 @@
-"""The slot's rules one by one, on the model broker without faults: each names the line it guards."""
+"""The slot's rules one by one, on the model broker without faults; each names its line."""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -9,7 +12,7 @@ import pytest
 
 from hub.repository import ROOT
 from tools import mutants
-from tools.mutants import Checkout, DoesNotFitError, Mutant, Plants, plant, read_plants
+from tools.mutants import DoesNotFitError, Mutant, Plants, plant, read_plants
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +49,24 @@ def test_lets():
 def test_refuses():
     assert not Gate().lets(4)
 """
+_OTHER_TEST = """from hub.domain.gate import spare
+
+def test_spare():
+    assert spare(1) == 2
+"""
+_MUTANTS = """
+package: hub/domain
+first: {gate: [tests/contract/test_gate.py]}
+mutants:
+- {id: one-less, function: Gate.lets, find: count > LIMIT, replace: count >= LIMIT,
+   why: Nobody would pass at three.}
+- {id: nothing-is-spent, function: spare, find: LIMIT - count, replace: LIMIT, why: Endless.}
+- {id: zero-passes, function: Gate.lets, find: count > 0, replace: count >= 0,
+   why: Nothing would pass.}
+- {id: no-such-name, function: LIMIT, find: '3', replace: nothing, why: No start.}
+- {id: other-three, function: LIMIT, find: '3', replace: 1 + 2, why: None.,
+   equivalent: Both are three.}
+"""
 _CONFTEST = """from hypothesis import settings
 
 settings.register_profile("mutants")
@@ -57,12 +78,11 @@ def root(tmp_path: Path) -> Path:
     """A repository of one module and its tests."""
     folder = tmp_path / "repository"
     for name, text in {
-        ".gitignore": "__pycache__/\n",
-        "conftest.py": _CONFTEST,
+        "tests/conftest.py": _CONFTEST,
+        "tests/mutants/domain.yaml": _MUTANTS,
+        "tests/contract/test_gate.py": _TEST,
+        "tests/driver/test_more.py": _OTHER_TEST,
         "hub/domain/gate.py": _CODE,
-        "tests/test_gate.py": _TEST,
-        "tests/test_more.py": "from hub.domain.gate import spare\n\ndef test_spare():\n"
-        "    assert spare(1) == 2\n",
     }.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +97,7 @@ def mutant(function: str, find: str, replace: str, module: str = "") -> Mutant:
     )  # fmt: skip
 
 
-PLANTS = Plants(package="hub/domain", first={"gate": ("tests/test_gate.py",)}, mutants=())
+PLANTS = Plants(package="hub/domain", first={"gate": ("tests/contract/test_gate.py",)}, mutants=())
 
 
 # --- the faults themselves ---
@@ -120,7 +140,7 @@ def test_a_mutant_is_planted_in_its_function_alone(root: Path) -> None:
     """The same text elsewhere stays; blanks and line ends of the fragment do not matter."""
     planted = plant(mutant("Gate.lets", "if count > LIMIT:\n  return False", ""), PLANTS, root)
     assert planted.path == "hub/domain/gate.py"
-    assert planted.first == ("tests/test_gate.py",)
+    assert planted.first == ("tests/contract/test_gate.py",)
     expected = _CODE.replace("if count > LIMIT:\n            return False", "")
     assert planted.text == expected
 
@@ -171,21 +191,45 @@ def test_a_name_that_two_modules_have_needs_its_module(root: Path) -> None:
     assert planted.path == "hub/domain/other.py"
 
 
-@pytest.mark.parametrize(
-    ("fault", "noticed_by"),
-    [
-        (mutant("Gate.lets", "count > LIMIT", "count >= LIMIT"), "tests/test_gate.py::test_lets"),
-        (mutant("spare", "LIMIT - count", "LIMIT"), "tests/test_more.py::test_spare"),
-        (mutant("Gate.lets", "count > 0", "count >= 0"), ""),
-        (mutant("LIMIT", "3", "nothing"), "tests/test_gate.py"),
-    ],
-    ids=["caught first", "caught later", "survived", "not even imported"],
-)
-def test_what_becomes_of_a_mutant(
-    root: Path, tmp_path: Path, fault: Mutant, noticed_by: str
-) -> None:
-    """The test that noticed it is named; afterwards the copy is as it was."""
-    checkout = Checkout(root, tmp_path / "copy", fast=["tests"])
-    assert checkout.try_one(plant(fault, PLANTS, root)).noticed_by == noticed_by
-    assert (tmp_path / "copy/hub/domain/gate.py").read_text(encoding="utf-8") == _CODE
-    assert checkout.failure(["tests"]) == ""
+def test_each_mutant_is_run_and_what_became_of_it_said(root: Path) -> None:
+    """Caught by its first tests, by the others, by not being imported; survived; not run."""
+    done = run(root)
+    said = re.findall(r"^(caught|SURVIVED) +(\S+) .* s(?:  (\S+))?$", done.stdout, re.MULTILINE)
+    assert sorted(said) == [
+        ("SURVIVED", "zero-passes", ""),
+        ("caught", "no-such-name", "tests/contract/test_gate.py"),
+        ("caught", "nothing-is-spent", "tests/driver/test_more.py::test_spare"),
+        ("caught", "one-less", "tests/contract/test_gate.py::test_lets"),
+    ]
+    assert "Nobody would pass at three." not in done.stdout, "the harm of a caught one"
+    assert "Nothing would pass." in done.stdout
+    assert done.stdout.endswith("4 mutants: 3 caught, 1 survived, 1 equivalent not run\n")
+    assert done.returncode == 1
+    assert (root / "hub/domain/gate.py").read_text(encoding="utf-8") == _CODE
+
+
+def test_only_some_are_run_when_asked_so(root: Path) -> None:
+    """One by its name; drawn ones are the same for the same seed."""
+    done = run(root, "--only", "one-less")
+    assert done.returncode == 0
+    assert done.stdout.endswith("1 mutants: 1 caught, 0 survived, 0 equivalent not run\n")
+    listed = run(root, "--list").stdout
+    assert listed.count("hub/domain/gate.py") == 5
+    assert "equivalent: Both are three." in listed
+
+
+def test_tests_that_fail_without_a_mutant_prove_nothing(root: Path) -> None:
+    """Otherwise everything would be caught."""
+    path = root / "tests/contract/test_gate.py"
+    path.write_text(_TEST + "\n\ndef test_broken():\n    assert False\n", encoding="utf-8")
+    done = run(root, "--draw", "2", "--seed", "009")
+    assert done.returncode == 2
+    assert "tests/contract/test_gate.py::test_broken" in done.stderr
+
+
+def run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`./run mutants` on another repository."""
+    return subprocess.run(
+        [sys.executable, "-m", "tools.mutants", "--root", str(root), *arguments],
+        cwd=ROOT, capture_output=True, text=True, check=False, encoding="utf-8",
+    )  # fmt: skip
