@@ -50,7 +50,10 @@ def test_failures_sent_before_a_rest_do_not_prolong_it() -> None:
     gate = Gate(32)
     for _refused in range(32):
         gate.note(Retry("refused", is_whole_target=True), 1.0)
+    gate.note(Retry("refused", is_whole_target=True), 1.2)
     assert gate.state(1.3) == "trying"
+    gate.note(Retry("refused", is_whole_target=True), 1.3)
+    assert gate.state(1.9) == "trying", "the second rest is as long as after two refusals"
 
 
 def test_a_late_success_does_not_end_a_rest_the_platform_asked_for() -> None:
