@@ -77,7 +77,12 @@ def test_an_intent_of_what_the_ledger_says_is_done_is_not_taken_up() -> None:
 
 def test_a_finished_delivery_leaves_nothing_in_the_store() -> None:
     """Whether it was published at once, or handed over first."""
-    for verdicts in ([PUBLISHED], [Delivered(), PUBLISHED], [Retry("500"), PUBLISHED]):
+    answers: tuple[tuple[Verdict, ...], ...] = (
+        (PUBLISHED,),
+        (Delivered(), PUBLISHED),
+        (Retry("500"), PUBLISHED),
+    )
+    for verdicts in answers:
         book, store = CourierBook(BY_CALL), Store()
         event = opened(book, work(1), store)
         for verdict in verdicts:
