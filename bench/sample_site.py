@@ -45,7 +45,10 @@ def write_site(
         "sealing_key_file": "sealing.key",
         "business_clock": "business-clock.json",
         "departments": [
-            {"id": DEPARTMENT, "name_zh": "示例局", "authorities": [AUTHORITY]},
+            {
+                "id": DEPARTMENT, "name_zh": "示例局", "authorities": [AUTHORITY],
+                "states": _KINDS,
+            },
         ],
         "targets": [
             {

@@ -18,7 +18,7 @@ from hub.core.basis import DECIDER_VERSION, canonical_json, compile_basis
 from hub.domain import kinds
 from hub.errors import ConfigurationError
 from hub.ports import OutputRecord
-from hub.repository import SCHEMAS
+from hub.repository import contract_texts
 from hub.rights import RightsPlan, make_rights_plan, users_of, wanted_rights
 from hub.topics import (
     TOPICS_FOLDER,
@@ -38,11 +38,6 @@ if TYPE_CHECKING:
     from hub.site import LoadedSite
 
 
-def contract_texts() -> dict[str, str]:
-    """The texts of every `avro_schemas/*.avsc`, by kind."""
-    return {p.stem: p.read_text(encoding="utf-8") for p in sorted(SCHEMAS.glob("*.avsc"))}
-
-
 def load_repository_contracts() -> Contracts:
     """The contracts of this checkout, compiled."""
     return load_contracts(contract_texts())
@@ -60,8 +55,12 @@ def basis_document(loaded: LoadedSite) -> dict[str, object]:
             "site": site.site,
             "partitions": site.partitions,
             "departments": {
-                d.id: {"authorities": sorted(d.authorities), "may_act_on": sorted(d.may_act_on)}
-                | ({"agent": True} if d.kind == "agent" else {})
+                d.id: {
+                    "kind": d.kind,
+                    "authorities": sorted(d.authorities),
+                    "may_act_on": sorted(d.may_act_on),
+                    "states": sorted(set(d.states)),
+                }
                 for d in site.departments
             },
             "targets": [

@@ -26,7 +26,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from hub.errors import ConfigurationError
+from hub.errors import ConfigurationError, Problem
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # doubles the series and says nothing
 
@@ -137,6 +137,13 @@ class Metrics:
             "hub_clock_jump_total", ("direction",),
             "业务时钟跳变次数（back 回拨，forward 前跳）",
             "jumps of the business clock: back, forward",
+        )  # fmt: skip
+        self.clock_unconfirmed = self._gauge(
+            "hub_clock_unconfirmed", ("worker",),
+            "本机时钟比枢纽此前写下的时间晚得太多、等待人工确认（1 为是）："
+            "登记进程不作任何决定，通知进程不写整点标记",
+            "1 while the machine's clock is too far ahead of all the hub wrote before and waits for "
+            "a person: the registrar decides nothing, notices sets no hourly mark",
         )  # fmt: skip
 
     def _define_sources(self) -> None:
@@ -347,12 +354,14 @@ def document() -> str:
         "# 指标 Metrics",
         "",
         "各工作进程在 `/metrics` 提供以下指标，在 `/health` 提供健康状况（健康即有进展：",
-        f"{STALLED_SECONDS:.0f} 秒内有进展或已处理完为 200，否则为 503）。",
+        f"{STALLED_SECONDS:.0f} 秒内有进展或已处理完为 200，否则为 503）。有意停住、等人处理的为 503，",
+        "并写明代码、原因和处理办法；`/alive` 此时仍为 200，供监督程序判断是否需要重启。",
         "标签中从不出现统一社会信用代码、文书号或名称。",
         "",
         "Every worker serves these at `/metrics`, and its health at `/health` (health is progress:",
-        f"200 while it got on or was drained within {STALLED_SECONDS:.0f} s, else 503). No label",
-        "ever holds a credit code, a document number or a name. This page is made by",
+        f"200 while it got on or was drained within {STALLED_SECONDS:.0f} s, else 503). One that has",
+        "stopped on purpose and waits for a person is at 503 with code, reason and remedy; `/alive`, for",
+        "whatever starts a hanging worker again, is then at 200. No label ever holds a credit code, a document number or a name. This page is made by",
         "`python -m hub.metrics`; a test compares it.",
         "",
         "| 指标 metric | 类型 type | 标签 labels | 含义 meaning |",
@@ -381,32 +390,53 @@ class Health:
         self._seconds = seconds
         self._stamp = seconds()
         self._is_idle = False
+        self._stopped: tuple[str, Problem] | None = None
 
     def progress(self) -> None:
         """Work was done just now."""
-        self._stamp, self._is_idle = self._seconds(), False
+        self._stamp, self._is_idle, self._stopped = self._seconds(), False, None
 
     def idle(self) -> None:
         """The worker looked just now and there was nothing left to do."""
-        self._stamp, self._is_idle = self._seconds(), True
+        self._stamp, self._is_idle, self._stopped = self._seconds(), True, None
+
+    def stop(self, code: str, problem: Problem) -> None:
+        """The worker does nothing on purpose until a person acts; it has looked again just now."""
+        self._stamp, self._is_idle, self._stopped = self._seconds(), False, (code, problem)
 
     def seconds_since_progress(self) -> float:
         """How long ago it got on, or found nothing to do."""
         return self._seconds() - self._stamp
 
     @property
-    def is_healthy(self) -> bool:
-        """Whether it got on, or was drained, within the limit."""
+    def is_alive(self) -> bool:
+        """Whether it got on, was drained, or looked whether it may go on, within the limit."""
         return self.seconds_since_progress() <= self._limit
 
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it is alive and does its work."""
+        return self.is_alive and self._stopped is None
+
     def report(self) -> dict[str, str | float | bool]:
-        """What `/health` says: worker, status (ok, stalled), seconds since progress, idle."""
-        return {
+        """What `/health` says: worker, status (ok, stopped, stalled), seconds since progress, idle.
+
+        Where it has stopped also the code, why in both languages, and the remedy.
+        """
+        alive = "ok" if self._stopped is None else "stopped"
+        report: dict[str, str | float | bool] = {
             "worker": self.worker,
-            "status": "ok" if self.is_healthy else "stalled",
+            "status": alive if self.is_alive else "stalled",
             "seconds_since_progress": round(self.seconds_since_progress(), 3),
             "idle": self._is_idle,
         }
+        if self._stopped is not None:
+            code, problem = self._stopped
+            report |= {
+                "code": code, "zh": problem.zh, "en": problem.en,
+                "remedy_zh": problem.remedy_zh, "remedy_en": problem.remedy_en,
+            }  # fmt: skip
+        return report
 
 
 class MetricsServer:
@@ -440,7 +470,9 @@ class MetricsServer:
 def serve(
     port: int, health: Health, registry: CollectorRegistry, host: str = "127.0.0.1"
 ) -> MetricsServer:
-    """Serve `/metrics` and `/health`; port 0 takes a free one.
+    """Serve `/metrics`, `/health` and `/alive`; port 0 takes a free one.
+
+    `/alive` is for what starts a hanging worker again: one that waits for a person is alive.
 
     Raises `ConfigurationError` when the port is taken.
     """
@@ -449,12 +481,13 @@ def serve(
         def do_GET(self) -> None:
             if self.path == "/metrics":
                 self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(registry))
-            elif self.path == "/health":
-                status = HTTPStatus.OK if health.is_healthy else HTTPStatus.SERVICE_UNAVAILABLE
+            elif self.path in {"/health", "/alive"}:
+                is_well = health.is_healthy if self.path == "/health" else health.is_alive
+                status = HTTPStatus.OK if is_well else HTTPStatus.SERVICE_UNAVAILABLE
                 body = json.dumps(health.report()).encode()
                 self._answer(status, "application/json", body)
             else:
-                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"/metrics /health\n")
+                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"/metrics /health /alive\n")
 
         def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
             self.send_response(status)

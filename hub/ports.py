@@ -118,6 +118,28 @@ class DeadlineClock(BusinessClock, Protocol):
         """
 
 
+class ClockEvidence(NamedTuple):
+    """What a clock shows and what it is judged by; real milliseconds since the epoch."""
+
+    shown: int
+    """What the machine's clock shows now."""
+    written: int
+    """The latest time this machine wrote down, or a person confirmed; 0 for none."""
+    is_business: bool
+    """Whether business time is the machine's, so that times in topics count; not where it is
+    accelerated or scripted."""
+
+
+class ClockWitness(Protocol):
+    """Remembers on this machine what time it was, for the next start."""
+
+    def evidence(self) -> ClockEvidence:
+        """What the clock shows, and what is remembered."""
+
+    def note(self) -> None:
+        """The clock is believed now: remember what it shows. Cheap enough for every turn."""
+
+
 class EngineClock(Protocol):
     """The clock of time-outs: always real."""
 

@@ -7,14 +7,17 @@ Kinds of record live in code; instances live here.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from hub.contracts import Contracts, load_contracts
 from hub.errors import ConfigurationError
-from hub.typed_yaml import StrictModel, read_typed
+from hub.repository import contract_texts
+from hub.typed_yaml import StrictModel, fault, read_typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,14 +57,48 @@ class Department(StrictModel):
 
     id: Name
     name_zh: str
+    kind: Literal["office", "court", "agent"] = "office"
+    """An `agent` is the hub's own: it makes the statements that contracts leave to agents."""
+    states: tuple[str, ...] = ()
+    """Kinds of row this department may state, and correct, withdraw or move; no others. Counts and
+    reconciliations of its own work need no permission."""
     authorities: tuple[str, ...] = ()
     """Credit codes of the authorities this department submits for."""
     may_act_on: tuple[Name, ...] = ()
     """Departments whose records this one may correct, withdraw or move, besides its own."""
     files: tuple[FileSource, ...] = ()
-    kind: Literal["office", "agent"] = "office"
-    """An `agent` is the hub's own: it makes the statements that contracts leave to agents."""
     databases: tuple[DatabaseSource, ...] = ()
+
+    @field_validator("states")
+    @classmethod
+    def _may_be_stated_by_it(cls, states: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        kind, contracts = info.data.get("kind"), _contracts()
+        if states and kind == "agent":
+            raise fault(
+                "代理的部门不写 states",
+                "a department of kind: agent has no states",
+                remedy_zh="删去 states：代理陈述哪些种类由契约规定",
+                remedy_en="take states out: contracts say which kinds agents state",
+            )
+        for each in states:
+            if each not in contracts.grantable_kinds:
+                raise fault(
+                    f"没有可授权的记录种类 {each}",
+                    f"{each} is no kind of record that a site allows",
+                    remedy_zh=f"可写的种类：{'、'.join(contracts.grantable_kinds)}；"
+                    "更正、撤回、退出和全量名单随其所涉种类授权",
+                    remedy_en=f"kinds to choose from: {', '.join(contracts.grantable_kinds)}; "
+                    "corrections, withdrawals, exits and full lists go with their kind",
+                )
+            if kind == "office" and contracts.is_left_to_courts(each):
+                raise fault(
+                    f"{each} 只能由法院报送",
+                    f"{each} is stated by courts only",
+                    remedy_zh="该部门是法院的，写 kind: court；不是的，从 states 中删去该种类",
+                    remedy_en="write kind: court where the department is one; "
+                    "else take the kind out of states",
+                )
+        return states
 
     @property
     def sources(self) -> tuple[FileSource | DatabaseSource, ...]:
@@ -207,6 +244,9 @@ class Site(StrictModel):
     sealing_key_file: Path
     business_clock: Path | None = None
     """Accelerated or scripted business clock of a demo or test site; None is real time."""
+    clock_guard_days: Annotated[int, Field(ge=2, le=366)] = 10
+    """At a start, a clock further ahead of all the hub ever wrote waits for a person; longer than
+    any holiday, on which nothing may be written."""
     slots: tuple[tuple[int, ...], ...] = ()
     """Partitions of each registrar slot; empty is one slot for all. A change is handed over."""
     departments: tuple[Department, ...]
@@ -346,6 +386,12 @@ class LoadedSite(StrictModel):
                 content = yaml.safe_load(source.read_text(encoding="utf-8"))
                 named += [source.parent / path for path in _called_file(content)]
         return tuple(dict.fromkeys(named))
+
+
+@cache
+def _contracts() -> Contracts:
+    """The contracts of this checkout: they say which kinds there are, and which are courts'."""
+    return load_contracts(contract_texts())
 
 
 def _called_file(value: object) -> Iterator[Path]:

@@ -6,10 +6,11 @@ the line, what was expected and what to do.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 
 from hub.errors import ConfigurationError
 
@@ -19,12 +20,19 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 _Model = TypeVar("_Model", bound=BaseModel)
+_OWN_FAULT: Final = "own_fault"
 
 
 class StrictModel(BaseModel):
     """A configuration model: unknown keys are refused, values never change after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+def fault(zh: str, en: str, *, remedy_zh: str, remedy_en: str) -> PydanticCustomError:
+    """What a validator raises for a value with a remedy of its own; `read_typed` adds the place."""
+    words = {"zh": zh, "en": en, "remedy_zh": remedy_zh, "remedy_en": remedy_en}
+    return PydanticCustomError(_OWN_FAULT, "{zh} / {en}", words)
 
 
 def read_typed(path: Path, model: type[_Model]) -> _Model:
@@ -95,6 +103,8 @@ def _problem(error: ErrorDetails) -> tuple[str, str]:
         return f"未知的配置项：{where}", f"unknown key: {where}"
     if error["type"] == "missing":
         return f"缺少配置项：{where}", f"missing key: {where}"
+    if error["type"] == _OWN_FAULT:
+        return f"配置项 {where}：{error['ctx']['zh']}", f"{where}: {error['ctx']['en']}"
     return f"配置项 {where} 的值不对", f"{where}: {error['msg']}"
 
 
@@ -102,6 +112,8 @@ def _remedy(error: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
     if error["type"] == "extra_forbidden" and len(error["loc"]) == 1:
         allowed = ", ".join(sorted(model.model_fields))
         return f"检查拼写；可用的配置项：{allowed}", f"check the spelling; allowed keys: {allowed}"
+    if error["type"] == _OWN_FAULT:
+        return error["ctx"]["remedy_zh"], error["ctx"]["remedy_en"]
     return (
         "检查拼写与取值，按文档修正该行",
         "check spelling and value; mend that line as documented",

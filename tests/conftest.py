@@ -18,7 +18,8 @@ from hub.adapters.parts import Parts
 from hub.kafka_access import OPERATOR, KafkaAccess
 from hub.repository import ROOT
 from hub.settings import Settings, read_settings
-from tests.mariadb import DEBIAN_PACKAGE, MariaDb, is_installed
+from tests.mariadb import MariaDb
+from tests.programs import find_program
 
 # No timing decides a test: how fast a busy machine draws examples says nothing about the code.
 hypothesis_settings.register_profile(
@@ -46,6 +47,16 @@ def pytest_configure() -> None:
         root = Path(tempfile.gettempdir()) / name
         root.mkdir(exist_ok=True)
         os.environ["PYTEST_DEBUG_TEMPROOT"] = str(root)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test marked `programs` where one of them is not installed."""
+    for mark in item.iter_markers("programs"):
+        for name in mark.args:
+            try:
+                find_program(name)
+            except FileNotFoundError as missing:
+                pytest.skip(str(missing))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +115,7 @@ def postgres(
 
 @pytest.fixture(scope="session")
 def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb]:
-    """One real MariaDB server for the session; skipped where its package is not installed."""
-    if not is_installed():
-        pytest.skip(f"no MariaDB here: apt install {DEBIAN_PACKAGE}")
+    """One real MariaDB server for the session; its tests have the mark `NEEDS_MARIADB`."""
     with MariaDb(tmp_path_factory.mktemp("mariadb")) as server:
         yield server
 

@@ -10,25 +10,20 @@ from typing import Final, Self
 
 import psutil
 import pymysql
+import pytest
 
 from hub.adapters.server_process import LOOPBACK, ServerProcess, keep_ports, read_ports
 from hub.errors import UnavailableError
+from tests.programs import find_program
 
-DEBIAN_PACKAGE: Final = "mariadb-server"
+SERVER: Final = "mariadbd"
+INSTALLER: Final = "mariadb-install-db"
+NEEDS_MARIADB: Final = pytest.mark.programs(SERVER, INSTALLER)
+"""The mark of every test that uses the fixture `mariadb`."""
 USER: Final = "hub"
 PASSWORD: Final = "hub-test"
 DATABASE: Final = "hub"
 _START_SECONDS: Final = 60.0
-
-
-def find_program(name: str) -> str | None:
-    """Return a program of the package; Debian keeps the server where users' PATH may not look."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-
-
-def is_installed() -> bool:
-    """Whether the package is there."""
-    return find_program("mariadbd") is not None and find_program("mariadb-install-db") is not None
 
 
 class MariaDb:
@@ -59,7 +54,7 @@ class MariaDb:
         if not datadir.exists():
             made = subprocess.run(
                 [
-                    str(find_program("mariadb-install-db")), "--no-defaults",
+                    find_program(INSTALLER), "--no-defaults",
                     f"--datadir={datadir}", "--auth-root-authentication-method=normal",
                     "--skip-test-db", *as_root,
                 ],
@@ -77,7 +72,7 @@ class MariaDb:
         )
         self._process.start(
             [
-                str(find_program("mariadbd")), "--no-defaults", f"--datadir={datadir}",
+                find_program(SERVER), "--no-defaults", f"--datadir={datadir}",
                 f"--socket={self._folder}/s", f"--pid-file={self._folder}/mariadbd.pid",
                 f"--bind-address={LOOPBACK}", f"--port={read_ports(self._folder)['mariadb']}",
                 f"--init-file={init}", "--innodb-buffer-pool-size=32M",

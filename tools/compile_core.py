@@ -24,7 +24,8 @@ TARGET: Final = ROOT / "build" / "compiled"
 STAMP: Final = TARGET / ".stamp"
 MODULES: Final = (
     "hub/core/wire.py", "hub/core/record.py", "hub/core/state.py", "hub/core/evolve.py",
-    "hub/core/keys.py", "hub/core/touches.py", "hub/core/decide.py", "hub/core/clocks.py",
+    "hub/core/keys.py", "hub/core/causes.py", "hub/core/prepare.py", "hub/core/case.py",
+    "hub/core/decide.py", "hub/core/duties.py", "hub/core/moves.py", "hub/core/waiting.py",
     "hub/core/basis.py", "hub/core/partition.py", "hub/contracts/wire.py",
     "hub/contracts/check.py",
 )  # fmt: skip

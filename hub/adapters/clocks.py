@@ -7,17 +7,22 @@ import time
 from typing import TYPE_CHECKING
 
 from hub.errors import ConfigurationError
+from hub.ports import ClockEvidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hub.ports import DeadlineClock
     from hub.site import LoadedSite
 
 
 JUMP_SECONDS = 60.0
 """How far the wall clock may run ahead of the time since boot before deadlines are held."""
+
+
+def real_ms() -> int:
+    """What this machine's clock shows, milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
 
 
 class WallWatch:
@@ -29,7 +34,11 @@ class WallWatch:
         passed: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
     ) -> None:
         self._wall, self._passed = wall, passed
-        self._offset = wall() - passed()
+        self.begin()
+
+    def begin(self) -> None:
+        """Measure from what the wall clock shows now."""
+        self._offset = self._wall() - self._passed()
 
     def has_jumped(self) -> bool:
         """Whether the wall clock is more than `JUMP_SECONDS` ahead of where it should be."""
@@ -39,8 +48,8 @@ class WallWatch:
 class RealBusinessClock:
     """Business time is real time."""
 
-    def __init__(self) -> None:
-        self._watch = WallWatch()
+    def __init__(self, watch: WallWatch | None = None) -> None:
+        self._watch = watch or WallWatch()
 
     def has_jumped(self) -> bool:
         """Whether the machine's clock ran ahead."""
@@ -48,7 +57,12 @@ class RealBusinessClock:
 
     def now(self) -> int:
         """Milliseconds since the epoch."""
-        return time.time_ns() // 1_000_000
+        return real_ms()
+
+    def evidence(self) -> ClockEvidence:
+        """What the clock shows, from where the watch measures on; that it is business time."""
+        self._watch.begin()
+        return ClockEvidence(real_ms(), 0, is_business=True)
 
 
 class FileBusinessClock:
@@ -58,9 +72,9 @@ class FileBusinessClock:
     clock that stands still until the file is rewritten.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, watch: WallWatch | None = None) -> None:
         self._path = path
-        self._watch = WallWatch()
+        self._watch = watch or WallWatch()
         self._stamp = -1
         self._origin = (0, 0, 1.0)
 
@@ -85,7 +99,17 @@ class FileBusinessClock:
                 file=str(self._path),
             ) from error
         real, business, factor = self._origin
-        return business + int((time.time_ns() // 1_000_000 - real) * factor)
+        return business + int((real_ms() - real) * factor)
+
+    def evidence(self) -> ClockEvidence:
+        """Judge an accelerated clock by its origin: business time says nothing of the machine's.
+
+        A scripted one stands still, whatever the machine's clock shows, and is always believed.
+        """
+        self.now()
+        self._watch.begin()
+        real, _business, factor = self._origin
+        return ClockEvidence(real_ms() if factor else real, real, is_business=False)
 
     @property
     def factor(self) -> float:
@@ -97,7 +121,7 @@ class FileBusinessClock:
         return self._watch.has_jumped()
 
 
-def business_clock_of(loaded: LoadedSite) -> DeadlineClock:
+def business_clock_of(loaded: LoadedSite) -> RealBusinessClock | FileBusinessClock:
     """The business clock a site asks for."""
     file = loaded.site.business_clock
     return RealBusinessClock() if file is None else FileBusinessClock(loaded.path(file))
@@ -106,7 +130,7 @@ def business_clock_of(loaded: LoadedSite) -> DeadlineClock:
 def write_business_clock(path: Path, origin_business_ms: int, factor: float) -> None:
     """Start a business clock at a moment, running `factor` times as fast as real time."""
     content = {
-        "origin_real_ms": time.time_ns() // 1_000_000,
+        "origin_real_ms": real_ms(),
         "origin_business_ms": origin_business_ms,
         "factor": factor,
     }

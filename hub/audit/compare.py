@@ -16,7 +16,8 @@ _OF_THE_CHAIN = frozenset({"previous_hash", "basis", "cause"})
 _MOST_TEXT = 160
 _MOST_CHANGES = 40
 _NAMES = ("id", "year", "role", "date", "number", "name")
-"""What tells the elements of a list apart, the first that all of them have."""
+"""What tells the elements of a list apart: of each the first that it has. A year's second holiday
+notice has an `id`, the first may have its year alone."""
 
 
 def first_difference(
@@ -92,11 +93,12 @@ def _by_name(value: object) -> dict[str, object] | None:
     """A list of mappings by what names its elements; None when nothing does."""
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         return None
-    for name in _NAMES:
-        named = {str(item[name]): item for item in value if name in item}
-        if len(named) == len(value):
-            return named
-    return None
+    named: dict[str, object] = {}
+    for item in value:
+        name = next((name for name in _NAMES if item.get(name) not in (None, "")), None)
+        if name is not None:
+            named[str(item[name])] = item
+    return named if len(named) == len(value) else None
 
 
 def _said(value: object) -> str:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from hub.core import keys
 from hub.core.basis import canonical_json
 from hub.core.evolve import evolve
-from hub.core.keys import Head
 from hub.core.partition import PartitionCore
-from hub.core.record import Outcome, decode_record, record_hash
+from hub.core.prepare import prepare_visit
+from hub.core.record import Outcome
 from hub.core.resend import Walk, found_in, is_place, record_in
-from hub.core.touches import prepare_look
 from hub.domain import kinds
 from hub.ports import InputRecord
 
@@ -50,20 +49,20 @@ def foresee(
         return counts
     changes: dict[bytes, bytes | None] = {}
     evolve(decided[1], changes)
-    request_key, walk_key = before.to_bytes(8), keys.WALKS + before.to_bytes(8)
+    request_key, walk_key = before.to_bytes(8), keys.walk(before.to_bytes(8))
     walk = Walk.unpack(changes[walk_key] or b"")
     for stored in ledger():
         sequence = int.from_bytes(stored.value[:8])
         key = record_in(stored.value)
         if sequence >= before or key is None:
             continue
-        (known,) = state.read([b"r" + key])
+        (known,) = state.read([keys.record(key)])
         if known is None or not is_place(stored.value, known, walk):
             continue
-        look = prepare_look(
+        look = prepare_visit(
             request_key, sequence, key, found_in(stored.value, core.basis.contracts)
         )
-        said = core.step({b"r" + key: known, walk_key: changes[walk_key]}, look, now)
+        said = core.step({keys.record(key): known, walk_key: changes[walk_key]}, look, now)
         if said is not None:
             counts.update(_named(said[0]))
     return counts
@@ -78,17 +77,9 @@ def _named(record: LedgerRecord) -> list[tuple[str, str]]:
 def _fold(core: PartitionCore, ledger: Iterable[InputRecord], state: StateStore) -> None:
     """Bring an empty state to the end of the ledger."""
     changes: dict[bytes, bytes | None] = {}
-    raw = b""
     for count, stored in enumerate(ledger, 1):
-        raw = stored.value
-        evolve(raw, changes)
-        if raw[65:66] == b"B":
-            core.adopt_if_basis(decode_record(raw))
+        core.fold(stored.value, stored.offset + 1, changes)
         if not count % _WRITE_EVERY:
             state.write(changes)
             changes = {}
     state.write(changes)
-    if raw:
-        sequence = int.from_bytes(raw[:8])
-        decided_at = int.from_bytes(raw[40:48])
-        core.head = Head(sequence + 1, record_hash(raw), decided_at, sequence + 1)

@@ -14,26 +14,31 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from hub.audit.compare import basis_changes, first_difference
 from hub.audit.finding import Finding, Findings
 from hub.audit.verify import INPUT_CAUSES, UNREADABLE, adopted_id
-from hub.core.basis import DECIDERS, canonical_json
+from hub.core.basis import DECIDER_VERSION, canonical_json
 from hub.core.evolve import evolve
-from hub.core.keys import Head
 from hub.core.partition import BasisLibrary, PartitionCore
+from hub.core.prepare import (
+    TWIN_TOPIC,
+    prepare_sweep,
+    prepare_timer,
+    prepare_twin,
+    prepare_visit,
+    prepare_walked,
+)
 from hub.core.record import (
     CauseKind,
     LedgerRecord,
     Outcome,
     decode_record,
-    record_hash,
 )
 from hub.core.resend import WALK_TOPIC
-from hub.core.touches import prepare_look, prepare_sweep, prepare_timer, prepare_walked
 from hub.errors import ConfigurationError
 from hub.ports import InputRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from hub.core.touches import Prepared
+    from hub.core.causes import Prepared
     from hub.ports import StateStore
 
 
@@ -163,7 +168,7 @@ class PartitionReplay:
             detail = f"{recorded.basis.hex()} != {computed.hex() if computed else '?'}"
             return self._found("BASIS_ID_WRONG", recorded.sequence, detail=detail)
         document: Mapping[str, object] = json.loads(recorded.cause.value)["basis"]
-        self._is_foreign = document.get("decider") not in DECIDERS
+        self._is_foreign = document.get("decider") != DECIDER_VERSION
         self.adopted = document
         return None
 
@@ -188,6 +193,11 @@ class PartitionReplay:
                 cause.topic, self.core.partition, cause.offset, cause.key, cause.headers, value
             )
             return self.core.prepare(arrived, recorded.decided_at)
+        return self._prepare_own(recorded)
+
+    def _prepare_own(self, recorded: LedgerRecord) -> Prepared | None:
+        """What nobody sent: a timer, a sweep, a walk."""
+        cause = recorded.cause
         try:
             named = bytes.fromhex(cause.topic.partition(":")[2])
         except ValueError:
@@ -197,7 +207,9 @@ class PartitionReplay:
         if cause.topic.startswith(WALK_TOPIC):
             if recorded.outcome is Outcome.WALKED:
                 return prepare_walked(named, cause.offset)
-            return prepare_look(named, cause.offset, recorded.record_key, recorded.row)
+            return prepare_visit(named, cause.offset, recorded.record_key, recorded.row)
+        if cause.topic.startswith(TWIN_TOPIC):
+            return prepare_twin(named, cause.offset)
         walked = None if recorded.outcome is Outcome.SWEEP_ENDED else recorded.record_key
         if self._instead is not None and self.core.basis is not None:
             named = self.core.basis.id
@@ -231,7 +243,8 @@ class PartitionReplay:
 
     def _view(self, prepared: Prepared) -> dict[bytes, bytes | None]:
         view = self._read(prepared.keys)
-        view.update(self._read(self.core.look_again(prepared, view)))
+        while more := self.core.more_keys(prepared, view):
+            view.update(self._read(more))
         return view
 
     def _read(self, keys: tuple[bytes, ...]) -> dict[bytes, bytes | None]:
@@ -246,13 +259,16 @@ class PartitionReplay:
 
     def _accept(self, recorded: LedgerRecord, raw: bytes) -> None:
         """Take a record as it is recorded."""
-        self._change(raw)
-        self.core.head = Head(
-            recorded.sequence + 1, record_hash(raw), recorded.decided_at, recorded.sequence + 1
-        )
+        # an altered record was found before: its successor vouches for these bytes
+        self.core.head = self.core.head._replace(last_hash=recorded.previous_hash)
+        self.core.fold(raw, recorded.sequence + 1, self._overlay)
+        self._count_change()
 
     def _change(self, raw: bytes) -> None:
         evolve(raw, self._overlay)
+        self._count_change()
+
+    def _count_change(self) -> None:
         self._since_write += 1
         if self._since_write >= _WRITE_EVERY:
             self.flush()

@@ -16,9 +16,11 @@ from hub.audit.finding import WHOLE_SITE, Finding, Findings
 from hub.audit.history import Histories, History, Readable, read_partition
 from hub.audit.streams import Mark, StreamBook, StreamSummary, submission_of
 from hub.core.basis import canonical_json
+from hub.core.prepare import CUT_MARK, basis_id_of
 from hub.core.record import (
     NO_KEY,
     PRIMARY,
+    TOPIC_AT,
     ZERO_HASH,
     CauseKind,
     LedgerRecord,
@@ -28,7 +30,6 @@ from hub.core.record import (
     topic_id,
 )
 from hub.core.resend import WALK_TOPIC
-from hub.core.touches import CUT_MARK, basis_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,14 +39,31 @@ if TYPE_CHECKING:
 INPUT_CAUSES = frozenset({CauseKind.SUBMISSION, CauseKind.CONTROL, CauseKind.OUTCOME})
 _FITTING: Mapping[CauseKind, frozenset[str]] = {
     CauseKind.SUBMISSION: frozenset(PRIMARY),
-    CauseKind.CONTROL: frozenset("BmRGY!"),
-    CauseKind.OUTCOME: frozenset("P!"),
-    CauseKind.TIMER: frozenset("NVEL"),
-    CauseKind.SWEEP: frozenset("LZykz"),
-}
-"""Letters of the outcomes that each kind of cause may have; see `Outcome`."""
-_TOPIC_AT = slice(49, 57)
-"""Where `PREFIX` keeps the id of the cause's topic."""
+    CauseKind.CONTROL: frozenset(
+        {
+            Outcome.BASIS_ADOPTED, Outcome.MOVE_NOTED, Outcome.HELD_RELEASED, Outcome.HELD_ENDED,
+            Outcome.MAP_CHANGED, Outcome.RESEND_REQUESTED, Outcome.CONTROL_REFUSED,
+        }
+    ),
+    CauseKind.OUTCOME: frozenset({Outcome.OUTCOME_NOTED, Outcome.CONTROL_REFUSED}),
+    CauseKind.TIMER: frozenset(
+        {
+            Outcome.DUE_SOON, Outcome.OVERDUE, Outcome.OVERDUE_TAKEN_BACK, Outcome.EXPIRED,
+            Outcome.RECOUNTED, Outcome.HELD_RELEASED, Outcome.HELD_ENDED,
+        }
+    ),
+    CauseKind.SWEEP: frozenset(
+        {
+            Outcome.RECOUNTED, Outcome.OVERDUE_TAKEN_BACK, Outcome.SWEEP_ENDED,
+            Outcome.DUTY_LIFTED, Outcome.RESENT, Outcome.REPROJECTED, Outcome.WALKED,
+        }
+    ),
+}  # fmt: skip
+"""The outcomes that each kind of cause may have."""
+_REPEATS = frozenset({"REPEATED_SUBMISSION", "SUBMISSION_NUMBER_REUSED"})
+"""Reasons of an answer that leaves an earlier one to the same number in force."""
+_MAY_CHANGE = frozenset({Outcome.QUARANTINED, Outcome.HELD})
+"""After these the same submission may be decided once more."""
 UNREADABLE = (ValueError, IndexError, KeyError, struct.error)
 """What `decode_record` raises on bytes that are no ledger record."""
 
@@ -179,7 +197,7 @@ class _PartitionWalk:
             return
         self._check_chain(record)
         self._link(record.sequence, raw)
-        if topic_id(record.cause.topic) != raw[_TOPIC_AT]:
+        if topic_id(record.cause.topic) != raw[TOPIC_AT : TOPIC_AT + 8]:
             self._find("CAUSE_UNFIT", record.sequence, record.cause.topic)
         if record.outcome not in _FITTING[record.cause.kind]:
             detail = f"{record.cause.kind.name}: {record.outcome.name}"
@@ -310,14 +328,12 @@ class _PartitionWalk:
         book = self._verifier.book
         detail = f"{number[0]} {number[1]}"
         if record.submission_key == NO_KEY:
-            is_repeat = record.outcome is Outcome.DUPLICATE and any(
-                reason.code == "REPEATED_SUBMISSION" for reason in record.reasons
-            )
+            is_repeat = any(reason.code in _REPEATS for reason in record.reasons)
             if not is_repeat or book.seen(*number) < Mark.QUARANTINED:
                 self._find("REPEAT_WITHOUT_FIRST", record.sequence, detail)
             return
-        quarantined = record.outcome is Outcome.QUARANTINED
-        before = book.mark(*number, Mark.QUARANTINED if quarantined else Mark.ANSWERED)
+        may_change = record.outcome in _MAY_CHANGE
+        before = book.mark(*number, Mark.QUARANTINED if may_change else Mark.ANSWERED)
         if before is Mark.ANSWERED:
             self._find("TWO_PRIMARY_OUTCOMES", record.sequence, detail)
 

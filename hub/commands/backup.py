@@ -12,7 +12,7 @@ from hub.backup.manifest import Manifest, verify
 from hub.backup.restore import load_restored, restore_folders, restore_tables, restore_topics
 from hub.bootstrap import basis_document
 from hub.core.basis import canonical_json
-from hub.core.touches import basis_id_of
+from hub.core.prepare import basis_id_of
 from hub.kafka_access import OPERATOR
 from hub.settings import read_settings
 from hub.site import load_site

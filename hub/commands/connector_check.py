@@ -68,7 +68,7 @@ def _rows(connection: TableConnection, contracts: Contracts, parts: TableParts) 
     validator = RowValidator(
         contracts,
         datetime.now(UTC).astimezone(BEIJING).date(),
-        frozenset(connection.department.authorities),
+        (connection.department,),
     )
     status = 0
     found = parts.table.page_by_key(None)[:SAMPLE_ROWS]

@@ -17,7 +17,7 @@ from hub.adapters.parts import Parts
 from hub.adapters.postgres_lookups import open_look_ups
 from hub.bootstrap import basis_document, plan_site
 from hub.core.basis import DECIDER_VERSION, canonical_json
-from hub.core.touches import basis_id_of
+from hub.core.prepare import basis_id_of
 from hub.deployment import processes_of
 from hub.doctor import cluster, machine
 from hub.doctor.symptom import Level, Symptom, ok
@@ -72,6 +72,7 @@ def _examine(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
     yield from machine.disks(loaded, settings)
     yield from machine.secret_files(loaded, settings)
     yield from machine.drop_folders(loaded)
+    yield from machine.permissions(loaded)
     yield from machine.certificates(loaded, settings)
     access: KafkaAccess | None = None
     try:
@@ -181,6 +182,11 @@ def workers(loaded: LoadedSite) -> Iterator[Symptom]:
                 f"{process.unit} 的端口 {process.port} 上应答的不是它",
                 f"something else answers on port {process.port} of {process.unit}",
                 "ss -ltnp 查看是谁", "ss -ltnp shows who",
+            )  # fmt: skip
+        elif report.get("status") == "stopped":
+            yield Symptom(
+                "workers", Level.FAULT,
+                *(str(report.get(name, "")) for name in ("code", "zh", "en", "remedy_zh", "remedy_en")),
             )  # fmt: skip
         elif report.get("status") != "ok":
             seconds = report.get("seconds_since_progress", "?")

@@ -1,7 +1,7 @@
 """`hub validate`: what the hub would say to each row of a file, before a department connects."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from hashlib import sha256
 from pathlib import Path
@@ -16,10 +16,10 @@ from connectors.mapping import read_mapping
 from connectors.submission import RowSubmitter, Submission
 from hub.adapters.sealing import KEY_BYTES, Sealer
 from hub.bootstrap import load_repository_contracts
-from hub.contracts import Checked, Contracts, Fault, Finding
+from hub.contracts import Checked, Contracts, Fault, Finding, Row
 from hub.domain import kinds
 from hub.domain.reasons import message
-from hub.site import LoadedSite, load_site
+from hub.site import Department, LoadedSite, load_site
 
 _BEIJING: Final = timezone(timedelta(hours=8))
 _MOST_HEADERS, _LONGEST_HEADER = 8, 30
@@ -76,12 +76,20 @@ class RowValidator:
     """
 
     def __init__(
-        self, contracts: Contracts, received_on: date, authorities: frozenset[str] | None = None
+        self, contracts: Contracts, received_on: date, senders: Sequence[Department] | None = None
     ) -> None:
-        """Take the day the file would arrive, and the authorities that may be named (None: any)."""
+        """Take the day the file would arrive, and who may have sent it (None: anybody)."""
         self._contracts = contracts
         self._received_on = received_on
-        self._authorities = authorities
+        self._authorities: frozenset[str] | None = None
+        self._statable: frozenset[str] | None = None
+        if senders is not None:
+            self._authorities = frozenset(code for each in senders for code in each.authorities)
+            self._statable = frozenset(
+                kind
+                for each in senders
+                for kind in contracts.statable_kinds(each.kind, each.states)
+            )
         self._seen: dict[tuple[str, ...], bytes] = {}
 
     def answer(self, number: int, submission: Submission) -> Answer:
@@ -101,6 +109,8 @@ class RowValidator:
         findings += checked.findings
         if checked.authority_code and not self._may_name(checked.authority_code):
             findings += (Finding("FOREIGN_AUTHORITY", "", "error"),)
+        if self._statable is not None and self._about(subject, row) not in self._statable:
+            findings += (Finding("KIND_NOT_YOURS", "", "error"),)
         outcome = _GOOD.get(submission.kind, "accepted")
         if any(finding.severity == "error" for finding in findings):
             outcome = "quarantined"
@@ -116,6 +126,11 @@ class RowValidator:
 
     def _may_name(self, authority_code: str) -> bool:
         return self._authorities is None or authority_code in self._authorities
+
+    def _about(self, kind: str, row: Row) -> str:
+        """The kind of row that a row, a withdrawal or an exit is about."""
+        contract = self._contracts.by_kind[kind]
+        return kind if contract.is_row else contract.schema.takes_down or str(row["subject_kind"])
 
     def _compared(self, kind: str, checked: Checked) -> tuple[str, tuple[Finding, ...]]:
         """Return what the row is beside the earlier ones of the file."""
@@ -163,10 +178,10 @@ def answers(
     "--site",
     "site_folder",
     type=click.Path(path_type=Path),
-    help="站点目录：同时核对机关与映射 / also apply this site's authorities and mappings",
+    help="站点目录：同时核对机关、种类与映射 / also apply this site's rights and mappings",
 )
 @click.option(
-    "--department", default="", help="只按该部门的机关核对 / authorities of one department"
+    "--department", default="", help="只按该部门的机关与种类核对 / as this department's alone"
 )
 @click.option(
     "--mapping",
@@ -197,7 +212,7 @@ def command(
     validator = RowValidator(
         contracts,
         datetime.now(UTC).astimezone(_BEIJING).date(),
-        None if site is None else _authorities(site, department),
+        None if site is None else _senders(site, department),
     )
     submitter = RowSubmitter(
         department or "validate", "validate", contracts, Sealer(bytes(KEY_BYTES))
@@ -227,13 +242,8 @@ def remarks(layouts: Layouts, kind: str) -> Iterator[str]:
             )
 
 
-def _authorities(site: LoadedSite, department: str) -> frozenset[str]:
-    return frozenset(
-        code
-        for each in site.site.departments
-        if department in {"", each.id}
-        for code in each.authorities
-    )
+def _senders(site: LoadedSite, department: str) -> list[Department]:
+    return [each for each in site.site.departments if department in {"", each.id}]
 
 
 def _mappings(

@@ -23,8 +23,14 @@ from hub.contracts.values import (
     octets_digest,
     value_reader,
 )
+from hub.domain.as_typed import is_placeholder, unwrapped
 from hub.domain.code_lists import PROCEDURE_SIMPLE, SERIOUSNESS, read_code
-from hub.domain.document_number import normalise_document_number, normalise_subject_name
+from hub.domain.dates import read_date
+from hub.domain.document_number import (
+    document_key_of,
+    normalise_subject_name,
+    read_document_number,
+)
 from hub.domain.reasons import WARNINGS
 
 _UNLIMITED: Final = 2**31
@@ -45,7 +51,8 @@ class Checked(NamedTuple):
     """What `decide` needs to know of a row; texts are "" where absent or faulty.
 
     `credit_code` and `authority_code` are canonical and good; `document_key` and `name_key` are
-    normalised for comparing. `seriousness` is a code of `code_lists.SERIOUSNESS`. `content` is the
+    normalised for comparing; what stands in for a number that is a placeholder is in
+    `document_key_of`. `seriousness` is a code of `code_lists.SERIOUSNESS`. `content` is the
     SHA-256 over the canonical values in wire order. For corrections and moves in, the identity is
     the *previous* one as declared, "" where unchanged. `values` and `submitted` feed `canonical`.
     """
@@ -69,7 +76,7 @@ class Checked(NamedTuple):
     def canonical(self) -> dict[str, str]:
         """Canonical values by field name; document number and name stay as submitted."""
         return {
-            field.name: clean(raw) if field.identity in _NORMALISERS else value
+            field.name: unwrapped(clean(raw)) if field.identity in _NORMALISERS else value
             for field, value, raw in zip(
                 self.schema.fields, self.values, self.submitted, strict=False
             )
@@ -77,7 +84,7 @@ class Checked(NamedTuple):
 
 
 _NORMALISERS: Final[dict[Identity | None, Callable[[str], str]]] = {
-    Identity.DOCUMENT_NUMBER: normalise_document_number,
+    Identity.DOCUMENT_NUMBER: read_document_number,
     Identity.SUBJECT_NAME: normalise_subject_name,
 }
 
@@ -101,7 +108,7 @@ class Checker:
             if (reader := _quick_reader(field, careful)) is not None
         )
         free = [number for number, field in enumerate(schema.fields) if _is_free(field)]
-        self._texts = _getter(free)
+        self._texts = _getter(free) if free else _no_text
         self._limits = tuple(schema.fields[number].length or _UNLIMITED for number in free)
         self._shortest = min(self._limits, default=_UNLIMITED)
         self._required = _getter(
@@ -112,6 +119,10 @@ class Checker:
         self._roles = tuple(
             _index(schema, role)
             for role in (Role.DECIDED_ON, Role.EXPIRES_ON, Role.SERIOUSNESS, Role.PROCEDURE)
+        )
+        self._stand_ins = tuple(
+            _index(schema, role) if schema.is_row else -1
+            for role in (Role.LICENCE_NUMBER, Role.DECIDED_ON)
         )
 
     def check(self, row: Mapping[str, str | bytes], received_on: date) -> Checked:
@@ -140,6 +151,19 @@ class Checker:
             if is_broken(values, received):
                 self._report(rule.code, rule.field, findings, faulty)
         return self._checked(values, content, findings, faulty, submitted)
+
+    def document_key(self, row: Mapping[str, str | bytes]) -> str:
+        """What `check` gives as `document_key` for a row whose fields are without fault."""
+
+        def text(number: int) -> str:
+            value = row.get(self._schema.fields[number].name, "") if number >= 0 else ""
+            return value if isinstance(value, str) else ""
+
+        document = self._identity[1]
+        if document < 0 or not _is_free(self._schema.fields[document]):
+            return text(document)
+        licence, decided = map(text, self._stand_ins)
+        return document_key_of(clean(text(document)), clean(licence), read_date(decided).text)
 
     def _submitted(self, row: Mapping[str, str | bytes]) -> tuple[str, ...]:
         """The row's texts in wire order; octets by their digest, missing fields empty."""
@@ -218,15 +242,19 @@ class Checker:
         values.append("")
         authority, document, name, code = self._identity
         decided, expires, seriousness, procedure = self._roles
-        if not (values[document] and values[name]):
-            self._report_vanished((document, name), values, submitted, findings, faulty)
+        number = values[document]
+        if not (number and values[name]):
+            if not number:
+                number = self._stand_in(document, values, submitted, findings, faulty)
+            if not values[name]:
+                self._report_vanished(name, submitted, findings, faulty)
         decided_on, expires_on, level = values[decided], values[expires], values[seriousness]
         return Checked(
             tuple(findings),
             not faulty,
             values[code],
             values[authority],
-            values[document],
+            number,
             values[name],
             date.fromisoformat(decided_on) if decided_on else None,
             date.fromisoformat(expires_on) if expires_on else None,
@@ -239,18 +267,39 @@ class Checker:
             submitted,
         )
 
-    def _report_vanished(
+    def _stand_in(
         self,
-        keys: tuple[int, ...],
+        document: int,
         values: Sequence[str],
         submitted: Sequence[str],
         findings: list[Finding],
         faulty: set[int],
+    ) -> str:
+        """What stands in for a number of which nothing is left, and the reason that says so.
+
+        A reference has nothing that could: it must itself name what stands in.
+        """
+        if document < 0 or document in faulty:
+            return ""
+        if not is_placeholder(submitted[document]):
+            self._report_vanished(document, submitted, findings, faulty)
+            return ""
+        field = self._schema.fields[document]
+        licence, decided = self._stand_ins
+        if decided >= 0:
+            self._report("DOCUMENT_NUMBER_PLACEHOLDER", document, findings, faulty)
+        elif field.required is Required.ALWAYS:
+            self._report(field.reason_missing, document, findings, faulty)
+        else:
+            return ""
+        return document_key_of(submitted[document], values[licence], values[decided])
+
+    def _report_vanished(
+        self, key: int, submitted: Sequence[str], findings: list[Finding], faulty: set[int]
     ) -> None:
         """A name of invisible characters alone is printable, but nothing is left of it."""
-        for key in keys:
-            if key >= 0 and submitted[key] and not values[key] and clean(submitted[key]):
-                self._report("FIELD_REQUIRED", key, findings, faulty)
+        if key >= 0 and submitted[key] and clean(submitted[key]):
+            self._report("FIELD_REQUIRED", key, findings, faulty)
 
 
 def _is_free(field: Field) -> bool:
@@ -293,6 +342,11 @@ def _getter(numbers: Sequence[int]) -> Callable[[Sequence[str]], Sequence[str]]:
     if len(numbers) > 1:
         return itemgetter(*numbers)
     return lambda texts: [texts[number] for number in numbers]
+
+
+def _no_text(_: Sequence[str]) -> Sequence[str]:
+    """The free texts of a kind that has none: nothing to look at, and one to measure."""
+    return ("",)
 
 
 def _index(schema: Schema, part: Identity | Role) -> int:

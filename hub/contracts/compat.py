@@ -142,14 +142,20 @@ def _layout_faults(released: Schema, current: Schema) -> list[tuple[str, str]]:
         found.append(("SCHEMA_ID_FORGOTTEN", ""))
     if not set(current.rules) <= set(released.rules):
         found.append(("RULE_ADDED", ""))
-    if (released.subject, released.takes_down, released.follows, released.submitted_by) != (
-        current.subject,
-        current.takes_down,
-        current.follows,
-        current.submitted_by,
-    ):
+    if _relations(released) != _relations(current):
         found.append(("IDENTITY_CHANGED", ""))
     return found
+
+
+def _relations(schema: Schema) -> tuple[str, ...]:
+    """Whose word a kind is, and what it does to others."""
+    return (
+        schema.subject,
+        schema.takes_down,
+        schema.follows,
+        schema.submitted_by,
+        schema.stated_with,
+    )
 
 
 def _attribute_faults(released: Schema, current: Schema) -> list[tuple[str, str]]:

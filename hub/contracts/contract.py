@@ -1,6 +1,6 @@
 """A contract: one kind of record, compiled from its `.avsc` into codec and check."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -15,10 +15,6 @@ from hub.errors import ConfigurationError
 Row = Mapping[str, str | bytes]
 """Field name → text as submitted (bytes where the contract says so); absent is ""."""
 
-_ENVELOPES: Final = frozenset({"record", "row"})
-"""Subjects of kinds that speak about a row of another kind."""
-
-
 class Contract:
     """Codec and check of one kind; immutable after construction."""
 
@@ -28,8 +24,11 @@ class Contract:
         self.kind: Final = schema.kind
         self.schema_id: Final = schema.schema_id
         self.names: Final = schema.names
-        self.check: Final[Callable[[Row, date], Checked]] = Checker(schema, row_kinds).check
+        checker = Checker(schema, row_kinds)
+        self.check: Final[Callable[[Row, date], Checked]] = checker.check
         """`check(row, received_on)`: all findings, identity, dates and content digest of a row."""
+        self.document_key: Final[Callable[[Row], str]] = checker.document_key
+        """`document_key(row)`: `Checked.document_key` for those who do not judge the row."""
         self._header: Final = wire.frame_header(schema.schema_id)
         self.readers: Final[Mapping[bytes, Callable[[bytes], dict[str, str | bytes]]]] = {
             self._header: self.decode,
@@ -45,7 +44,7 @@ class Contract:
     @property
     def is_row(self) -> bool:
         """Whether the kind is a department's row (licence, penalty) and not a word about one."""
-        return self.schema.subject not in _ENVELOPES
+        return self.schema.is_row
 
     def encode(self, row: Row) -> bytes:
         """Frame a row in Confluent's wire format; absent fields are "", unknown names `KeyError`.
@@ -105,6 +104,43 @@ class Contracts:
         """Kinds of departments' rows: what a correction or withdrawal can be about."""
         return tuple(kind for kind, contract in self.by_kind.items() if contract.is_row)
 
+    @property
+    def grantable_kinds(self) -> tuple[str, ...]:
+        """Kinds a site may name under `states` of a department; the others need no permission."""
+        return tuple(
+            kind
+            for kind in self.row_kinds
+            if self._submitter(kind) in {"", "court"} and not self.by_kind[kind].schema.stated_with
+        )
+
+    def is_left_to_courts(self, kind: str) -> bool:
+        """Whether only a department of `kind: court` may state this kind of row."""
+        return self._submitter(kind) == "court"
+
+    def statable_kinds(self, department_kind: str, states: Collection[str]) -> frozenset[str]:
+        """Kinds that a department of a site may state, by its `kind` and `states` there.
+
+        An agent states what contracts leave to agents, whatever its `states` says; a court kind
+        in `states` of another department counts for nothing.
+        """
+        if department_kind == "agent":
+            return frozenset(k for k in self.by_kind if self._submitter(k) == "agent")
+        granted = {
+            kind
+            for kind in self.grantable_kinds
+            if kind in states and (department_kind == "court" or not self.is_left_to_courts(kind))
+        }
+        return frozenset(
+            kind
+            for kind, contract in self.by_kind.items()
+            if kind in granted
+            or contract.schema.stated_with in granted
+            or contract.schema.submitted_by == "any"
+        )
+
+    def _submitter(self, kind: str) -> str:
+        return self.by_kind[kind].schema.submitted_by
+
     def decode_framed(self, value: bytes) -> tuple[Contract, dict[str, str | bytes]] | Fault:
         """Read any framed payload: its contract and row, or why it cannot be read. Never raises."""
         found = self._by_header.get(value[: wire.HEADER_SIZE])
@@ -136,7 +172,7 @@ def load_contracts(texts: Mapping[str, str]) -> Contracts:
             if schema_id in owners:
                 raise _fault(schema.kind, f"hub_schema_id {schema_id}: also {owners[schema_id]}'s")
             owners[schema_id] = schema.kind
-    row_kinds = frozenset(each.kind for each in schemas if each.subject not in _ENVELOPES)
+    row_kinds = frozenset(each.kind for each in schemas if each.is_row)
     for schema in schemas:
         _check_references(schema, row_kinds)
     return Contracts(tuple(_compile(schema, row_kinds) for schema in schemas))
@@ -144,10 +180,14 @@ def load_contracts(texts: Mapping[str, str]) -> Contracts:
 
 def _check_references(schema: Schema, row_kinds: frozenset[str]) -> None:
     """What a kind says of another: that one is a kind of row, of the same subject if followed."""
-    for attribute, named in (("takes_down", schema.takes_down), ("follows", schema.follows)):
+    for attribute, named in (
+        ("takes_down", schema.takes_down),
+        ("follows", schema.follows),
+        ("stated_with", schema.stated_with),
+    ):
         if named and named not in row_kinds:
             raise _fault(schema.kind, f"{attribute}: {named} is no kind of row")
-    if schema.takes_down and schema.subject not in _ENVELOPES:
+    if schema.takes_down and schema.is_row:
         raise _fault(schema.kind, "takes_down: only a kind of subject `record` takes another down")
     if schema.follows and schema.follows.partition(".")[0] != schema.kind.partition(".")[0]:
         raise _fault(schema.kind, f"follows: {schema.follows} has another identity")

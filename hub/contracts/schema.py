@@ -16,6 +16,8 @@ from hub.domain.amounts import UNITS as AMOUNT_UNITS
 from hub.errors import ConfigurationError
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
+_ENVELOPES: Final = frozenset({"record", "row"})
+"""Subjects of kinds that speak about a row of another kind."""
 
 
 class Sharing(StrEnum):
@@ -71,6 +73,7 @@ class Role(StrEnum):
 
     SUBJECT_CATEGORY = "subject_category"
     TYPE = "type"
+    LICENCE_NUMBER = "licence_number"
     DECIDED_ON = "decided_on"
     FILED_ON = "filed_on"
     RECOGNISED_ON = "recognised_on"
@@ -141,7 +144,11 @@ class Schema:
     follows: str
     """The kind whose live record a row of this kind makes a new version of, undeclared."""
     submitted_by: str
-    """`agent`: only the site's agents state this, and they state nothing else; "": the others."""
+    """Who may state it: `agent`, the site's agents, who state nothing else; `court`, the courts
+    whose `states` names it; `any`, every department but agents, for it is about their own work;
+    "", the departments whose `states` names it, or the kind that it is about."""
+    stated_with: str
+    """The kind of row whose permission covers this one, too; empty where none does."""
     earlier: tuple[tuple[int, int], ...]
     """Schema ids this kind had before, with how many of today's fields, from the first, it had.
 
@@ -149,6 +156,11 @@ class Schema:
     ever added at the end (`compat.py`), a number says all that a reader needs."""
     fingerprint: bytes
     """SHA-256 of the whole file as canonical JSON: the Avro part and the attributes."""
+
+    @property
+    def is_row(self) -> bool:
+        """Whether the kind is a department's row (licence, penalty) and not a word about one."""
+        return self.subject not in _ENVELOPES
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -173,7 +185,7 @@ _SCHEMA_KEYS: Final = frozenset(
     {
         "type", "name", "namespace", "hub_schema_id", "kind", "subject", "title_zh",
         "legal_source", "identity", "cross_field_rules", "takes_down", "follows", "submitted_by",
-        "earlier", "doc", "fields",
+        "stated_with", "earlier", "doc", "fields",
     }
 )  # fmt: skip
 _FIELD_KEYS: Final = frozenset(
@@ -216,6 +228,7 @@ def parse_schema(kind: str, text: str) -> Schema | None:
         takes_down=reader.text(schema, "takes_down", ""),
         follows=reader.text(schema, "follows", ""),
         submitted_by=reader.text(schema, "submitted_by", ""),
+        stated_with=reader.text(schema, "stated_with", ""),
         earlier=tuple(reader.earlier(entry) for entry in reader.sequence(schema, "earlier")),
         fingerprint=fingerprint(schema),
     )
@@ -237,8 +250,10 @@ def _check_whole(reader: "_Reader", schema: Schema) -> None:
     playing = {field.name for field in schema.fields if field.identity is not None}
     if playing != set(schema.identity) and schema.identity:
         raise reader.fault("`identity` must list exactly the fields with an identity part")
-    if schema.submitted_by not in {"", "agent"}:
-        raise reader.fault("`submitted_by` must be agent, or left out")
+    if schema.submitted_by not in {"", "agent", "court", "any"}:
+        raise reader.fault("`submitted_by` must be agent, court or any, or left out")
+    if schema.submitted_by and schema.stated_with:
+        raise reader.fault("`stated_with` takes the place of `submitted_by`")
     if any(count >= len(names) for _, count in schema.earlier):
         raise reader.fault("`earlier` must name fewer fields than there are now")
     for field in schema.fields:

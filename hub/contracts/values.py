@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from hub.contracts.schema import Field, Hint, Required
 from hub.domain.amounts import UNITS, read_amount
+from hub.domain.as_typed import ABSENT, is_placeholder, unwrapped
 from hub.domain.code_lists import read_code
 from hub.domain.credit_code import (
     assess_credit_code,
@@ -63,8 +64,6 @@ class Memo(dict[str, "str | Flawed"]):
 
 # --- free text ---------------------------------------------------------------------------------
 
-ABSENT: Final = "\\N"
-"""Hive's null in text exports, seen in real tables; no document says it."""
 _EDGES: Final = (
     " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
     "\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
@@ -226,7 +225,6 @@ def _credit_code(text: str) -> str | Flawed:
     return Flawed(code, errors + warnings) if errors or warnings else code
 
 
-_NO_NUMBER: Final = frozenset({"无", "暂无", "空", "-", "--", "/", ABSENT, "NULL", "null"})
 _ORGANISATION_CODE_LENGTH: Final = 9
 _TAX_NUMBER_LENGTHS: Final = frozenset({15, 17, 18, 20})
 _REGISTRATION_NUMBER_LENGTHS: Final = frozenset({13, 15, 18})
@@ -249,8 +247,8 @@ def _is_doubtful(field: Field, number: str) -> bool:
 
 def _old_number(field: Field) -> Reader:
     def read(text: str) -> str | Flawed:
-        number = clean(text).translate(_FULL_WIDTH)
-        if number in _NO_NUMBER:
+        number = unwrapped(clean(text).translate(_FULL_WIDTH))
+        if is_placeholder(number):
             return ""
         if field.hint is Hint.ORGANISATION_CODE:
             number = number.replace("-", "")  # D2143569-X in old data

@@ -13,27 +13,24 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.contracts import Contracts, load_contracts
 from hub.contracts.schema import Role
+from hub.core.prepare import basis_id_of
 from hub.core.progress import Progress
 from hub.core.record import Reason
-from hub.core.state import NEVER, Clock, ClockFlag, ClockKind
-from hub.core.touches import basis_id_of
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.code_lists import OPENNESS, read_code
 from hub.domain.dates import due_at_ms
-from hub.domain.rulebook import Deadlines, Rulebook
+from hub.domain.kinds import WITHDRAWN
+from hub.domain.rulebook import Deadlines, PublicationEnd, Rulebook
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from hub.contracts import Checked
-    from hub.core.touches import Prepared
+    from hub.core.causes import Submission
+    from hub.core.state import Clock
 
-DECIDER_VERSION: Final = "2"
-"""Changed behaviour of `decide` is a new version; a replay names the version of each record."""
-DECIDERS: Final = frozenset({"1", "2"})
-"""The versions this code decides as, byte for byte. What 2 does beyond 1 (kinds that take another
-kind down or follow it, 公开类型) contracts ask for in words that version 1 did not know. A walk for
-targets that show other kinds than before is begun by a basis of version 2 only."""
+DECIDER_VERSION: Final = "1"
+"""Changed behaviour of `decide` is a new version once one has been released."""
 NO_TARGET: Final = 255
 _CACHE_LIMIT: Final = 50_000
 _SHANGHAI: Final = timedelta(hours=8)
@@ -44,7 +41,6 @@ _PERIOD_OVER: Final = (Reason("DISCLOSURE_PERIOD_OVER", "", "warning"),)
 _PERIOD_CAPPED: Final = (Reason("DATE_PUBLICATION_TOO_LONG", "CF_GSJZQ", "warning"),)
 _SHOWN_IN_PART: Final = (Reason("SHOWN_IN_PART_BY_DECLARATION", "openness", "warning"),)
 _NOT_SHOWN: Final = (Reason("NOT_SHOWN_BY_DECLARATION", "openness", "warning"),)
-_RULEBOOK_CLOCKS: Final = {ClockKind.DISCLOSE: "disclose", ClockKind.WITHDRAW: "withdraw"}
 
 
 def canonical_json(document: object) -> bytes:
@@ -79,13 +75,16 @@ class Basis:
         self.rulebook = Rulebook.from_mapping(document["rulebook"])
         self.calendar = WorkingCalendar.from_mapping(document["calendar"])
         self.deadlines = Deadlines(self.rulebook, self.calendar)
+        departments = {n: _mapping(d) for n, d in _mapping(site["departments"]).items()}
         self._departments = {
             name: (frozenset(_texts(d["authorities"])), frozenset(_texts(d["may_act_on"])))
-            for name, d in ((n, _mapping(d)) for n, d in _mapping(site["departments"]).items())
+            for name, d in departments.items()
         }
-        self._agents = frozenset(
-            name for name, d in _mapping(site["departments"]).items() if _mapping(d).get("agent")
-        )
+        self._statable = {
+            name: contracts.statable_kinds(str(d["kind"]), _texts(d["states"]))
+            for name, d in departments.items()
+        }
+        self._agents = frozenset(n for n, d in departments.items() if d["kind"] == "agent")
         self.targets = tuple(_target(_mapping(t)) for t in _sequence(site["targets"]))
         self._by_number = {t.number: t for t in self.targets}
         self._numbers = {t.id: t.number for t in self.targets}
@@ -111,7 +110,8 @@ class Basis:
             if schema.follows and any(f.role is Role.RECOGNISED_ON for f in schema.fields)
         }  # fmt: skip
         self._public = sum(1 << t.number for t in self.targets if t.is_public)
-        self._clocks: dict[tuple[str, int, int], tuple[Clock, ...]] = {}
+        self.clocks: dict[tuple[str, int, int], tuple[Clock, ...]] = {}
+        """Disclosure clocks by kind, decision date and targets; see `hub.core.duties`."""
         self._of_kind: dict[str, int] = {}
         self._day = (0, 0, date.min)
 
@@ -141,19 +141,27 @@ class Basis:
     def may_state(self, department: str, kind: str, subject_kind: str) -> bool:
         """Whether a department may submit a kind (of, or about, `subject_kind`).
 
-        Agents state what contracts leave to them and nothing else, and nobody else states that.
+        What is about a kind needs the permission for that kind; what the site allows nobody is
+        refused. An agent's statement may be withdrawn by an agent and by who may act on one.
         """
-        if department in self._agents:
-            return kind in self._agent_kinds
-        return kind not in self._agent_kinds and subject_kind not in self._agent_kinds
+        if subject_kind in self._agent_kinds and kind == WITHDRAWN:
+            return any(self.may_act_on(department, agent) for agent in self._agents)
+        if department in self._agents and kind != subject_kind:
+            return False
+        return not self._statable.get(department, frozenset()).isdisjoint((kind, subject_kind))
 
     def target_number(self, target: str) -> int:
         """Number of a target by its name, `NO_TARGET` when the site does not know it."""
         return self._numbers.get(target, NO_TARGET)
 
-    def target(self, number: int) -> BasisTarget:
-        """The target with this number; raises `KeyError`."""
-        return self._by_number[number]
+    def target_or_none(self, number: int) -> BasisTarget | None:
+        """The target with this number; None when the site does not have it."""
+        return self._by_number.get(number)
+
+    def counts_otherwise(self, adopted: Basis) -> bool:
+        """Whether deadlines may fall on other days under `adopted`."""
+        names = ("calendar", "rulebook")
+        return any(self.document[name] != adopted.document[name] for name in names)
 
     def stops_at_acknowledged(self, number: int) -> bool:
         """Whether this target's duty is met once the platform has taken the record over."""
@@ -181,13 +189,13 @@ class Basis:
             self._of_kind[kind] = sum(1 << t.number for t in self.targets if kind in t.kinds)
         return self._of_kind[kind]
 
-    def targets_for(self, prepared: Prepared, now: int) -> tuple[int, tuple[Reason, ...]]:
+    def targets_for(self, s: Submission, now: int) -> tuple[int, tuple[Reason, ...]]:
         """Bit per target that shall show a row, and why some shall not."""
-        kind = prepared.subject_kind
+        kind = s.subject_kind
         every = self._of_kind.get(kind)
         if every is None:
             every = self.targets_of_kind(kind)
-        checked = prepared.checked
+        checked = s.checked
         if checked is None:
             return every, ()
         declared: tuple[Reason, ...] = ()
@@ -198,13 +206,11 @@ class Basis:
         procedure = "01" if checked.simple_procedure else ""
         if self.rulebook.withheld_by(kind, checked.decided_on, procedure, checked.seriousness):
             return every & ~self._public, declared + _PUBLIC_WITHHELD
-        end = self.rulebook.publication_end(
-            kind, checked.decided_on, checked.seriousness, checked.expires_on
-        )
+        end = self.publication_end(s)
         if end is None:
             return every, declared
         if due_at_ms(end.on) <= now:
-            return every & ~self._public, declared + _PERIOD_OVER
+            return 0 if end.is_everywhere else every & ~self._public, declared + _PERIOD_OVER
         return every, declared + _PERIOD_CAPPED if end.is_capped else declared
 
     def _declared_open(self, every: int, openness: str) -> tuple[int, tuple[Reason, ...]]:
@@ -231,91 +237,20 @@ class Basis:
             self._day = (begin, begin + _DAY_MS, day)
         return day
 
-    def clocks_from_decision(self, kind: str, decided_on: int, targets: int) -> tuple[Clock, ...]:
-        """The disclosure clocks of a decision at these targets; cached by decision date."""
-        case = (kind, decided_on, targets)
-        found = self._clocks.get(case)
-        if found is None:
-            if len(self._clocks) >= _CACHE_LIMIT:
-                self._clocks.clear()
-            found = self._clocks[case] = tuple(
-                clock
-                for t in self.targets
-                if targets >> t.number & 1 and decided_on >= t.clock_from
-                for clock in self._clock(t, ClockKind.DISCLOSE, "disclose", kind, decided_on)
-            )
-        return found
+    def remember_clocks(self, case: tuple[str, int, int], found: tuple[Clock, ...]) -> None:
+        """Keep clocks for the next decision of this date; bounded."""
+        if len(self.clocks) >= _CACHE_LIMIT:
+            self.clocks.clear()
+        self.clocks[case] = found
 
-    def correction_clocks(self, kind: str, targets: int, now: int) -> tuple[Clock, ...]:
-        """The clocks of a new version whose disclosure duty the old one had met."""
-        start = self.day_of(now).toordinal()
-        return tuple(
-            clock._replace(flags=clock.flags | ClockFlag.CORRECTION)
-            for t in self.targets
-            if targets >> t.number & 1
-            for clock in self._clock(t, ClockKind.DISCLOSE, "correct", kind, start)
+    def publication_end(self, s: Submission) -> PublicationEnd | None:
+        """When publication of a row ends by itself; None where no rule ends it."""
+        checked = s.checked
+        if s.subject_kind not in self._ruled_kinds or checked is None or checked.decided_on is None:
+            return None
+        return self.rulebook.publication_end(
+            s.subject_kind, checked.decided_on, checked.seriousness, checked.expires_on
         )
-
-    def withdrawal_clocks(self, kind: str, targets: int, now: int) -> tuple[Clock, ...]:
-        """One withdrawal clock per target, counted from today."""
-        start = self.day_of(now).toordinal()
-        return tuple(
-            clock
-            for t in self.targets
-            if targets >> t.number & 1
-            for clock in self._clock(t, ClockKind.WITHDRAW, "withdraw", kind, start)
-        )
-
-    def expiry_clocks(self, prepared: Prepared, shown: int) -> tuple[Clock, ...]:
-        """When publication ends by itself at the public targets."""
-        ends_at = self._publication_ends_at(prepared)
-        if ends_at == NEVER:
-            return ()
-        return tuple(
-            Clock(t.number, ClockKind.EXPIRE, ClockFlag.NONE, ends_at, NEVER, NEVER,
-                  prepared.decided_on)
-            for t in self.targets
-            if shown >> t.number & 1 and t.is_public
-        )  # fmt: skip
-
-    def counted_again(self, clock: Clock, kind: str) -> Clock:
-        """The same clock counted under this basis; what was already said stays said."""
-        target = self._by_number.get(clock.target)
-        if target is None:  # no target of this basis any more: its deadline stays as it was
-            return clock
-        name = "correct" if clock.flags & ClockFlag.CORRECTION else _RULEBOOK_CLOCKS[clock.kind]
-        fresh = self._clock(target, clock.kind, name, kind, clock.counted_from)
-        if not fresh:
-            return clock
-        kept = clock.flags & ~ClockFlag.PROVISIONAL
-        return fresh[0]._replace(flags=kept | fresh[0].flags)
-
-    def _clock(
-        self, target: BasisTarget, clock: ClockKind, name: str, kind: str, start: int
-    ) -> tuple[Clock, ...]:
-        start_on = date.fromordinal(start)
-        due = self.deadlines.due(name, kind, target.role, start_on)  # type: ignore[arg-type]  # one of the rulebook's clock names
-        if due is None:
-            return ()
-        (_, soon_3), (_, soon_1) = self.deadlines.due_soon_marks(due.due_on)
-        flags = ClockFlag.PROVISIONAL if due.provisional else ClockFlag.NONE
-        return (
-            Clock(target.number, clock, flags, due.due_at_ms, due_at_ms(soon_3),
-                  due_at_ms(soon_1), start),
-        )  # fmt: skip
-
-    def _publication_ends_at(self, prepared: Prepared) -> int:
-        checked = prepared.checked
-        if (
-            prepared.subject_kind not in self._ruled_kinds
-            or checked is None
-            or checked.decided_on is None
-        ):
-            return NEVER
-        end = self.rulebook.publication_end(
-            prepared.subject_kind, checked.decided_on, checked.seriousness, checked.expires_on
-        )
-        return NEVER if end is None else due_at_ms(end.on)
 
 
 def compile_basis(document: Mapping[str, object]) -> Basis:

@@ -1,19 +1,48 @@
 """The decision: one cause and what is known of its record in, one ledger record out.
 
-Pure: no clock, no I/O, no chance. Every submission gets exactly one of the eight primary outcomes;
-what nobody sent (due soon, overdue, expired, recounted, released) is decided here too.
+Pure: no clock, no I/O, no chance. Every submission gets exactly one of the eight primary outcomes,
+by the table in `hub.core.life`; what nobody sent (due soon, overdue, expired, recounted, released)
+is decided here too.
 """
 
 from __future__ import annotations
 
-from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from hub.core import clocks
+from hub.core import duties, keys, waiting
 from hub.core.basis import NO_TARGET
-from hub.core.keys import MoveNote, Receipt, split_held
-from hub.core.progress import FACT, Progress
+from hub.core.case import Case, heard_of
+from hub.core.causes import (
+    BasisAdoption,
+    HandOver,
+    MoveNoted,
+    OutcomeReport,
+    ResendRequest,
+    Submission,
+    SweepEnd,
+    SweepStep,
+    TimerDue,
+    TwinAnswered,
+    UnreadableMessage,
+    WalkMark,
+    WalkVisit,
+)
+from hub.core.keys import Receipt
+from hub.core.life import CARRIES_ROW, TABLE, Effect, Line, Standing, Statement, standing_of
+from hub.core.moves import (
+    ARRIVED,
+    LEFT,
+    REFUSED,
+    WAITS,
+    MoveVerdict,
+    destination_of,
+    settled,
+)
+from hub.core.prepare import prepare_submission, read_again
+from hub.core.progress import FACT as PERFORMANCE
 from hub.core.record import (
+    HAS_CONSEQUENCES,
+    NO_DIGEST,
     NO_KEY,
     ClockEvent,
     LedgerRecord,
@@ -24,21 +53,43 @@ from hub.core.record import (
 from hub.core.resend import Walk, reproject
 from hub.core.state import (
     NEVER,
+    Clock,
     RecordFlag,
     RecordState,
     Status,
+    Waiting,
     decode_state,
     index_fields,
 )
-from hub.core.touches import Prepared, Verb, prepare_held
 from hub.domain import kinds
+from hub.domain.dates import due_at_ms
+from hub.domain.partitioning import partition_of
 
 if TYPE_CHECKING:
     from hub.core.basis import Basis
+    from hub.core.causes import Prepared
     from hub.core.keys import Head, View
 
-ZERO_CONTENT = bytes(32)
-NO_SEQUENCE = (1 << 64) - 1
+ZERO_CONTENT: Final = bytes(32)
+NO_SEQUENCE: Final = (1 << 64) - 1
+MOST_TWINS: Final = 8
+"""Quarantined records of one identity under other keys that are remembered."""
+TOOK_EFFECT: Final = frozenset(
+    {Outcome.ACCEPTED, Outcome.CORRECTED, Outcome.WITHDRAWN, Outcome.DUPLICATE}
+)
+_DAY_MS: Final = 86_400_000
+Facts = tuple[tuple[str, str], ...]
+
+
+class Context(NamedTuple):
+    """What every rule may use besides its cause."""
+
+    view: View
+    now: int
+    """Business time in milliseconds."""
+    basis: Basis
+    sequence: int
+    """Of the ledger record that is decided."""
 
 
 class Decision(NamedTuple):
@@ -53,53 +104,96 @@ class Decision(NamedTuple):
     move: Move | None = None
     events: tuple[ClockEvent, ...] = ()
     row: bytes = b""
-    facts: tuple[tuple[str, str], ...] = ()
+    facts: Facts = ()
     is_repeat: bool = False
+    """Whether an earlier answer to the same number stands."""
     version: int = 0
+    record_key: bytes = NO_KEY
+    """Of a cause that does not name its record itself."""
+    answers: Submission | None = None
+    """The statement that waited, where this is what became of it."""
+    submission_key: bytes = NO_KEY
+    """Of that statement."""
 
 
-def decide(
-    view: View, prepared: Prepared, head: Head, now: int, basis: Basis
-) -> LedgerRecord | None:
+def decide(view: View, cause: Prepared, head: Head, now: int, basis: Basis) -> LedgerRecord | None:
     """Decide one cause.
 
-    `view` holds the values of `prepared.keys`; `now` is business time in milliseconds; `head` is
-    the end of the chain. Returns None only for a timer or sweep step that has nothing to say.
+    `view` holds the values of `cause.keys`; `now` is business time in milliseconds; `head` is the
+    end of the chain. Returns None only for a timer or sweep step that has nothing to say.
     """
-    stored = view.get(b"r" + prepared.record_key)
-    old = decode_state(stored) if stored is not None else None
-    # an enum hashes in Python: the verb of nearly every cause is not looked up
-    rule = _submission if prepared.verb is Verb.SUBMISSION else _RULES[prepared.verb]
-    decision = rule(view, prepared, old, now, basis, head.sequence)
+    context = Context(view, now, basis, head.sequence)
+    if isinstance(cause, Submission):
+        old = _state_of(view, cause.record_key)
+        return _record_of_submission(cause, _submission(context, cause, old), old, context, head)
+    decision, record_key = _of_other(context, cause)
     if decision is None:
         return None
+    record_key = decision.record_key if record_key == NO_KEY else record_key
+    old = _state_of(view, record_key) if record_key != NO_KEY else None
+    return _record_of_other(cause, decision, record_key, old, context, head)
+
+
+def _state_of(view: View, record_key: bytes) -> RecordState | None:
+    stored = view.get(keys.record(record_key))
+    return decode_state(stored) if stored is not None else None
+
+
+def _record_of_submission(
+    s: Submission, decision: Decision, old: RecordState | None, context: Context, head: Head
+) -> LedgerRecord:
     state = decision.state
     if state is not None:
-        state = _with_index_fields(state)
-    cause = prepared.cause
-    if old is not None and not cause.key:  # a timer or sweep speaks of the record's own company
-        cause = cause._replace(key=old.subject_key)
+        state = _settled_state(state, context)
+    cause = s.cause
     digest = b""
-    if decision.outcome is Outcome.DUPLICATE or prepared.is_oversize:
-        digest = sha256(cause.value).digest()
+    if decision.outcome is Outcome.DUPLICATE or s.is_oversize:
+        digest = s.value_hash
         cause = cause._replace(value=b"")
     version = decision.version or (state.version if state is not None else 0)
     return LedgerRecord(
-        head.sequence, head.last_hash, now, cause, decision.outcome, decision.publish,
-        decision.withdraw, prepared.record_key,
-        prepared.adopts if decision.outcome is Outcome.BASIS_ADOPTED else basis.id,
-        version, decision.refers_to,
-        NO_KEY if decision.is_repeat else prepared.submission_key,
-        old.timer_at if old is not None else NEVER,
-        1 if old is not None and old.flags & RecordFlag.PROVISIONAL else 0,
-        state, decision.move, prepared.department, prepared.kind, digest, decision.facts,
+        head.sequence, head.last_hash, context.now, cause, decision.outcome, decision.publish,
+        decision.withdraw, s.record_key, context.basis.id, version, decision.refers_to,
+        NO_KEY if decision.is_repeat else s.submission_key,
+        old.timer_at if old is not None else NEVER, s.digest,
+        _marks(decision), state, decision.move, s.department, s.kind,
+        digest, decision.facts, decision.reasons, decision.events, decision.row,
+    )  # fmt: skip
+
+
+def _record_of_other(
+    prepared: Prepared, decision: Decision, record_key: bytes, old: RecordState | None,
+    context: Context, head: Head,
+) -> LedgerRecord:  # fmt: skip
+    state = decision.state
+    if state is not None:
+        state = _settled_state(state, context)
+    cause = prepared.cause
+    if old is not None and not cause.key:  # a timer or sweep concerns the record's own company
+        cause = cause._replace(key=old.subject_key)
+    basis_id = prepared.basis_id if isinstance(prepared, BasisAdoption) else context.basis.id
+    s = decision.answers
+    kind = getattr(prepared, "kind", "") if s is None else s.kind
+    version = decision.version or (state.version if state is not None else 0)
+    return LedgerRecord(
+        head.sequence, head.last_hash, context.now, cause, decision.outcome, decision.publish,
+        decision.withdraw, record_key, basis_id, version, decision.refers_to,
+        decision.submission_key, old.timer_at if old is not None else NEVER,
+        NO_DIGEST if s is None else s.digest, _marks(decision), state,
+        decision.move, "" if s is None else s.department, kind, b"", decision.facts,
         decision.reasons, decision.events, decision.row,
     )  # fmt: skip
 
 
-def _with_index_fields(state: RecordState) -> RecordState:
+def _marks(decision: Decision) -> int:
+    return HAS_CONSEQUENCES if decision.facts or decision.move is not None else 0
+
+
+def _settled_state(state: RecordState, context: Context) -> RecordState:
     """Fill in what the indexes are kept by: the next timer and the provisional mark."""
     timer_at, provisional = index_fields(state.clocks)
+    if state.flags & RecordFlag.WAITING and waiting.is_ready(state):
+        timer_at = context.now
     flags = state.flags & ~RecordFlag.PROVISIONAL | provisional
     if flags == state.flags and timer_at == state.timer_at:
         return state
@@ -109,535 +203,641 @@ def _with_index_fields(state: RecordState) -> RecordState:
 # --- submissions ---------------------------------------------------------------------------------
 
 
-def _submission(
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
-) -> Decision:
-    """A submission: a repeat gets its first receipt, a faulty one is quarantined, else its rule."""
-    stored = view.get(b"s" + prepared.submission_key)
+def _submission(context: Context, s: Submission, old: RecordState | None) -> Decision:
+    """A submission: a repeat gets its first receipt, a faulty one is quarantined, else the table.
+
+    A number that was used before for something else is no repeat: what it brings is kept and
+    refused by name, and the first receipt stands.
+    """
+    stored = context.view.get(keys.receipt(s.submission_key))
     if stored is not None:
         first = Receipt.unpack(stored)
-        if first.outcome != Outcome.QUARANTINED or first.basis == basis.id:
+        if first.digest != s.digest:
+            s.refuse("SUBMISSION_NUMBER_REUSED", "ce_id")
+            return _quarantine(context, s, old)._replace(is_repeat=True)
+        if not _is_decided_anew(first, old, context.basis):
             return Decision(
                 Outcome.DUPLICATE,
                 reasons=(Reason("REPEATED_SUBMISSION", "", "warning"),),
                 refers_to=first.sequence,
                 is_repeat=True,
             )
-    if prepared.has_errors:
-        return _quarantine(prepared, old, now, basis, sequence)
-    rule = _ROW_RULES.get(prepared.kind) or (_row if prepared.is_row else _withdrawal)
-    return rule(view, prepared, old, now, basis, sequence)
-
-
-def _quarantine(
-    prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int,
-    *reasons: Reason,
-) -> Decision:  # fmt: skip
-    """Keep it out of sight, but let the legal clock run: it is still an undisclosed decision."""
-    everything = prepared.reasons + reasons
-    if prepared.kind == kinds.MOVED_OUT and prepared.move_id != NO_KEY:
-        # the row that waits for this departure must learn that it will not come
-        return Decision(
-            Outcome.QUARANTINED, reasons=everything, move=Move(prepared.move_id, "x"),
-            facts=(("met", "0"),),
-        )  # fmt: skip
-    if not prepared.is_row or (old is not None and _is_beyond_quarantine(prepared, old, basis)):
-        return Decision(Outcome.QUARANTINED, reasons=everything)
-    running = clocks.quarantine_clocks(prepared, old, now, basis)
-    state = RecordState(
-        Status.QUARANTINED, RecordFlag.NONE, old.version if old else 0, ZERO_CONTENT, sequence,
-        prepared.decided_on, prepared.source_version, old.named if old else 0, 0, NEVER,
-        running, old.stages if old else (), _owner(prepared, old, basis), prepared.subject_kind,
-        prepared.cause.key,
-    )  # fmt: skip
-    return Decision(Outcome.QUARANTINED, state=state, reasons=everything)
-
-
-def _is_beyond_quarantine(prepared: Prepared, old: RecordState, basis: Basis) -> bool:
-    """Whether a faulty row leaves the record as it stands: it is in use, or not the sender's."""
-    if old.status in (Status.LIVE, Status.HELD, Status.MOVED):
-        return True
-    if _is_anothers(prepared, old, basis):
-        return True
-    return prepared.is_foreign and old.department != prepared.department
-
-
-def _is_anothers(prepared: Prepared, old: RecordState, basis: Basis) -> bool:
-    """Whether a record has an owner for whom the sender may not act.
-
-    The owner is who put it on record, also after it was taken down, or waits for its move. A row
-    that was only ever quarantined has none: a faulty row must not lock out whoever sends a good
-    one. Version 1 asked of live records alone.
-    """
-    has_owner = old.version > 0 or old.status is Status.HELD
-    return basis.decider != "1" and has_owner and _may_not_act(prepared, old, basis) is not None
-
-
-def _not_yours(prepared: Prepared) -> Decision:
-    reasons = (*prepared.reasons, Reason("NOT_YOUR_RECORD", "", "error"))
-    return Decision(Outcome.QUARANTINED, reasons=reasons)
-
-
-def _row(
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
-) -> Decision:
-    """A full row, not declared as a correction."""
-    if old is not None and old.status in (Status.LIVE, Status.HELD):
-        return _row_again(view, prepared, old, now, basis, sequence)
-    if old is not None and _is_anothers(prepared, old, basis):
-        return _not_yours(prepared)
-    if old is not None and old.status is not Status.QUARANTINED and _is_older(prepared, old):
-        return _superseded(old)  # a straggler must not show again what was taken down
-    decision = _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED)
-    if not basis.followed_by(prepared.subject_kind) or (old is not None and old.version):
-        return decision
-    alone = Reason("PERFORMED_WITHOUT_MADE", "", "warning")
-    return decision._replace(reasons=(*decision.reasons, alone))
-
-
-def _finding(
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
-) -> Decision:
-    """That a commitment was not performed: only while the ledger itself has it unperformed.
-
-    Whoever states it may have been told late; a company must not be called a promise-breaker for
-    that.
-    """
-    stored = view.get(b"r" + prepared.about_key)
-    promise = decode_state(stored) if stored is not None else None
-    if promise is None or promise.status is not Status.LIVE or promise.kind != kinds.MADE:
+    if s.has_errors:
+        return _quarantine(context, s, old)
+    if s.kind == kinds.DUTY_LIFTED:
+        return _lifting(s, old)
+    if s.kind == kinds.PERFORMANCE_MISSING and not _is_open_commitment(context, s):
         closed = Reason("COMMITMENT_NOT_OPEN", "commitment_record", "error")
-        return Decision(Outcome.QUARANTINED, reasons=(*prepared.reasons, closed))
-    return _row(view, prepared, old, now, basis, sequence)
+        return Decision(Outcome.QUARANTINED, reasons=(*s.reasons, closed))
+    return _by_table(context, Case(context.view, s, old, context.basis))
 
 
-def _row_again(
-    view: View, prepared: Prepared, old: RecordState, now: int, basis: Basis, sequence: int
-) -> Decision:
-    """A row whose record is live, or held.
+def _is_decided_anew(first: Receipt, old: RecordState | None, basis: Basis) -> bool:
+    """Whether a repeated submission may be answered otherwise than before.
 
-    A kind that follows another (a commitment performed) is the next version of what that one put
-    on record, and so is its own next step; what it has followed is stale when it comes again.
+    What was refused is, once the basis or the record has changed; what waited in vain is.
     """
-    if old.content == prepared.content:
-        return _answered_before(old, "SAME_AS_LIVE")
-    is_stale = basis.followed_by(old.kind) == prepared.subject_kind
-    step = _step(view, prepared, old)
-    if _is_older(prepared, old) or is_stale or step < 0:
-        return _superseded(old)
-    follows = basis.followed_by(prepared.subject_kind) == old.kind
-    if old.status is Status.LIVE and (follows or step > 0):
-        if _may_not_act(prepared, old, basis) is not None:
-            return _not_yours(prepared)
-        return _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED)
-    return Decision(
-        Outcome.CONFLICTING,
-        state=old._replace(flags=old.flags | RecordFlag.CONFLICT),
-        reasons=(*prepared.reasons, Reason("UNDECLARED_CHANGE", "", "error")),
-        refers_to=old.live_sequence,
-    )
+    if first.outcome == Outcome.HELD_ENDED:
+        return True
+    if first.outcome != Outcome.QUARANTINED:
+        return False
+    return first.basis != basis.id or (old is not None and old.changed > first.sequence)
 
 
-def _step(view: View, prepared: Prepared, old: RecordState) -> int:
-    """Whether a row is the next step of a performance on record (1), an earlier one (-1), or 0."""
-    stored = view.get(b"d" + prepared.record_key)
-    if prepared.progress is None or stored is None or not old.flags & RecordFlag.PERFORMANCE:
-        return 0
-    return prepared.progress.against(Progress.from_text(stored.decode()))
+def _is_open_commitment(context: Context, s: Submission) -> bool:
+    """Whether the ledger itself has the commitment unperformed that a finding names.
 
-
-def _answered_before(old: RecordState, code: str) -> Decision:
-    """What comes in is what the record already is: a duplicate of its live version."""
-    return Decision(
-        Outcome.DUPLICATE,
-        reasons=(Reason(code, "", "warning"),),
-        refers_to=old.live_sequence,
-        version=old.version,
-    )
-
-
-def _is_older(prepared: Prepared, old: RecordState) -> bool:
-    return 0 < prepared.source_version < old.source_version
-
-
-def _superseded(old: RecordState) -> Decision:
-    return Decision(
-        Outcome.SUPERSEDED,
-        reasons=(Reason("OLDER_THAN_LIVE", "", "warning"),),
-        refers_to=old.live_sequence,
-        version=old.version,
-    )
-
-
-def _publish(
-    prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int,
-    outcome: Outcome, met: int = 0,
-) -> Decision:  # fmt: skip
-    """Make the row the live version and name the targets that shall show it.
-
-    `met` has a bit per target whose disclosure duty an earlier identity had met: there the
-    correction clock runs instead.
+    Whoever states it may be behind; a company must not be called a promise-breaker for that.
     """
-    shown, withheld = basis.targets_for(prepared, now)
-    named_before = old.named if old is not None else 0
-    version = (old.version if old is not None else 0) + 1
-    withdraw = 0
-    if old is not None and old.status is Status.LIVE:
-        withdraw = named_before & ~shown
-        running = clocks.corrected_clocks(prepared, old, shown, now, basis)
-        running += clocks.withdrawal_clocks(prepared.subject_kind, old, withdraw, now, basis)
+    promise = _state_of(context.view, s.about_key)
+    return promise is not None and promise.status is Status.LIVE and promise.kind == kinds.MADE
+
+
+def _lifting(s: Submission, old: RecordState | None) -> Decision:
+    """A good row in another partition answers what is quarantined here."""
+    if old is None or old.status is not Status.QUARANTINED or not duties.owes_disclosure(old):
+        reason = Reason("DUTY_NOT_OPEN", "record", "error")
+        return Decision(Outcome.QUARANTINED, reasons=(*s.reasons, reason))
+    due = duties.lifted_all(old)
+    state = old._replace(clocks=due.clocks)
+    return Decision(Outcome.ACCEPTED, state, s.reasons, events=due.events)
+
+
+def _by_table(context: Context, case: Case) -> Decision:
+    """The first line whose condition holds."""
+    s = case.s
+    if s.statement is None:
+        raise AssertionError("a submission without errors states something")
+    for line in TABLE[case.standing, s.statement]:
+        if case.holds(line.when):
+            return _carry_out(context, case, line)
+    raise AssertionError("the last line of each entry holds always")
+
+
+def _carry_out(context: Context, case: Case, line: Line) -> Decision:
+    s, old = case.s, case.old
+    effect = line.effect
+    reasons = s.reasons
+    if line.reason:
+        reasons += (Reason(line.reason, "", line.severity),)
+    if effect is Effect.SHOW or effect is Effect.RESTORE:
+        decision = _show(context, case, line.outcome, is_restored=effect is Effect.RESTORE)
+    elif effect is Effect.TAKE_DOWN or effect is Effect.LEAVE:
+        decision = _take_down(context, s, old, effect)
+    elif effect is Effect.WAIT:
+        decision = _wait(context, case, reasons)
+    elif effect is Effect.REFUSE:
+        decision = _quarantine(context, s, old, Reason(line.reason, "", line.severity))
     else:
-        running = clocks.disclosure_clocks(prepared, old, shown, met, now, basis)
-    if old is not None:
-        running += clocks.unfinished_withdrawals(old, shown | withdraw)
-    timer_at, flags = index_fields(running)
-    facts: tuple[tuple[str, str], ...] = ()
-    if prepared.progress is not None:
-        flags |= RecordFlag.PERFORMANCE
-        facts = ((FACT, prepared.progress.as_text()),)
-    state = RecordState(
-        Status.LIVE, flags, version, prepared.content, sequence, prepared.decided_on,
-        prepared.source_version, named_before | shown, shown, timer_at, running,
-        clocks.named_stages(old, shown, withdraw, version), _owner(prepared, old, basis),
-        prepared.subject_kind, prepared.cause.key,
-    )  # fmt: skip
-    return Decision(
-        outcome,
-        state,
-        prepared.reasons + withheld if withheld else prepared.reasons,
-        shown,
-        withdraw,
-        old.live_sequence if old is not None else NO_SEQUENCE,
-        facts=facts,
-    )
+        decision = _answer(s, old, line, reasons, context)
+    if s.statement is Statement.DEPARTURE:
+        return _with_verdict(case, decision, line)
+    if s.kind == kinds.MOVED_IN and decision.move is None and decision.outcome in TOOK_EFFECT:
+        return decision._replace(move=Move(s.move_id, ARRIVED))
+    return decision
 
 
-def _owner(prepared: Prepared, old: RecordState | None, basis: Basis) -> str:
-    """Whose record it is from now on: who puts it on record, and whoever acts for them leaves it.
-
-    Version 1 gave it to the deputy, and its owner could do nothing with it any more.
-    """
-    if basis.decider == "1" or old is None or not old.version:
-        return prepared.department
-    return old.department
-
-
-def _correction(  # noqa: PLR0911 - one return per way a correction can end reads best
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
-) -> Decision:
-    """A declared correction that keeps the record's identity: the next version."""
-    del view
+def _answer(
+    s: Submission, old: RecordState | None, line: Line, reasons: tuple[Reason, ...],
+    context: Context,
+) -> Decision:  # fmt: skip
+    """An answer that leaves what is shown as it is."""
     if old is None:
-        return _quarantine(
-            prepared, old, now, basis, sequence, Reason("RECORD_NOT_FOUND", "", "error")
+        return Decision(line.outcome, reasons=reasons)
+    state = None
+    if line.effect is Effect.CONFIRM:
+        heard = heard_of(old, s)
+        ended_on = old.ended_on
+        if s.statement is Statement.EXIT:
+            ended_on = max(ended_on, s.decided_on)
+        if heard != old.heard or ended_on != old.ended_on:
+            state = old._replace(heard=heard, ended_on=ended_on)
+    elif line.effect is Effect.CONFLICT:
+        state = old._replace(flags=old.flags | RecordFlag.CONFLICT)
+    del context
+    is_same = line.outcome in (Outcome.DUPLICATE, Outcome.SUPERSEDED)
+    return Decision(
+        line.outcome, state, reasons, refers_to=old.live_sequence,
+        version=old.version if is_same else 0,
+    )  # fmt: skip
+
+
+# --- effects -------------------------------------------------------------------------------------
+
+
+def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool = False) -> Decision:
+    """Make the row the version in force and name the targets that shall show it.
+
+    While a statement waits that is about it, it names none.
+    """
+    s, old, basis, now = case.s, case.old, context.basis, context.now
+    shown, withheld = basis.targets_for(s, now)
+    verdict = case.verdict if s.statement is Statement.ARRIVAL else None
+    met = verdict.met if verdict is not None else 0
+    version, named, withdraw = 1, 0, 0
+    if old is None:
+        due = duties.of_first_version(s, None, shown, met, now, basis)
+    else:
+        version, named = old.version + 1, old.named
+        if old.status is Status.LIVE and not old.flags & RecordFlag.UNSHOWN:
+            withdraw = named & ~shown
+            due = duties.of_next_version(s, old, shown, withdraw, now, basis)
+        elif is_restored or (s.statement is Statement.RESTORATION and old.was_live):
+            due = duties.of_restoration(s, old, shown, now, basis)
+        else:
+            due = duties.of_first_version(s, old, shown, met, now, basis)
+    flags = RecordFlag.NONE
+    facts: Facts = ()
+    if s.progress is not None:
+        flags |= RecordFlag.PERFORMANCE
+        facts = ((PERFORMANCE, s.progress.as_text()),)
+    if old is not None and old.waiting:
+        flags |= RecordFlag.WAITING
+    if s.twin_key:
+        facts += _answered_twins(context.view, s)
+    timer_at, provisional = index_fields(due.clocks)
+    state = RecordState(
+        Status.LIVE, flags | provisional, version, s.content, context.sequence, s.decided_on,
+        context.sequence, now, 0, named | shown, shown, timer_at, due.clocks,
+        duties.named_stages(old, shown, withdraw, version), heard_of(old, s),
+        old.waiting if old is not None else (), _owner(s, old, verdict), s.subject_kind,
+        s.cause.key,
+    )  # fmt: skip
+    refers_to = old.live_sequence if old is not None else NO_SEQUENCE
+    if flags & RecordFlag.WAITING and old is not None and waiting.is_ready(state):
+        state = state._replace(
+            flags=state.flags | RecordFlag.UNSHOWN, named=named, publish=0, stages=old.stages
         )
-    refusal = _may_not_act(prepared, old, basis)
-    if refusal is not None:
-        return Decision(Outcome.QUARANTINED, reasons=(*prepared.reasons, refusal))
-    if old.status is Status.QUARANTINED:
-        return _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED)
-    if old.status is not Status.LIVE:
+        facts += (("unshown", "1"),)
         return Decision(
-            Outcome.QUARANTINED,
-            reasons=(*prepared.reasons, Reason("RECORD_WITHDRAWN", "", "error")),
-            refers_to=old.live_sequence,
+            outcome, state, s.reasons, 0, 0, refers_to, events=due.events, row=s.row, facts=facts
         )
-    if old.content == prepared.content:
-        return _answered_before(old, "SAME_AS_LIVE")
-    if _is_older(prepared, old):
-        return _superseded(old)
-    return _publish(prepared, old, now, basis, sequence, Outcome.CORRECTED)
+    return Decision(
+        outcome, state, s.reasons + withheld if withheld else s.reasons, shown, withdraw,
+        refers_to, events=due.events, facts=facts,
+    )  # fmt: skip
 
 
-def _may_not_act(prepared: Prepared, old: RecordState, basis: Basis) -> Reason | None:
-    """Who may correct, withdraw or move whose records: the site's authority table."""
-    if basis.may_act_on(prepared.department, old.department):
-        return None
-    return Reason("NOT_YOUR_RECORD", "", "error")
+def _owner(s: Submission, old: RecordState | None, verdict: MoveVerdict | None) -> str:
+    """Whose record it is from now on: who puts it on record; whoever acts for them leaves it."""
+    if verdict is not None and verdict.owner:
+        return verdict.owner
+    return s.department if old is None or not old.was_live else old.department
+
+
+def _answered_twins(view: View, s: Submission) -> Facts:
+    """The quarantined records of the same identity under other keys, which this row answers."""
+    stored = view.get(keys.twin(s.twin_key)) or b""
+    twins = [stored[at : at + 16] for at in range(0, len(stored), 16)]
+    answered = b"".join(twin for twin in twins if twin != s.record_key)
+    if not twins:
+        return ()
+    return (("twin", s.twin_key.hex()), ("twins", ""), ("answers", answered.hex()))
 
 
 def _take_down(
-    prepared: Prepared, old: RecordState | None, now: int, basis: Basis, status: Status
+    context: Context, s: Submission, old: RecordState | None, effect: Effect
 ) -> Decision:
     """Withdraw or move out: every target any version was named for must stop showing it."""
     if old is None:
-        return Decision(
-            Outcome.QUARANTINED,
-            reasons=(*prepared.reasons, Reason("RECORD_NOT_FOUND", "", "error")),
-        )
-    refusal = _may_not_act(prepared, old, basis)
-    if refusal is not None:
-        return Decision(Outcome.QUARANTINED, reasons=(*prepared.reasons, refusal))
-    if old.status in (Status.WITHDRAWN, Status.MOVED):
-        return _answered_before(old, "ALREADY_WITHDRAWN")
-    version = old.version + 1
+        raise AssertionError("nothing to take down: the table waits for it")
+    leaves = effect is Effect.LEAVE
+    due = duties.of_take_down(old, context.now, context.basis, keeps_met=leaves)
+    version = old.version + 1 if old.was_live else 0
+    ended_on = max(old.ended_on, s.decided_on) if s.statement is Statement.EXIT else old.ended_on
     state = old._replace(
-        status=status,
-        flags=RecordFlag.NONE,
+        status=Status.MOVED if leaves else Status.WITHDRAWN,
+        flags=RecordFlag.WAITING if old.waiting else RecordFlag.NONE,
         version=version,
-        source_version=max(old.source_version, prepared.source_version),
+        changed=context.sequence,
+        since=context.now,
+        ended_on=ended_on,
         publish=0,
-        clocks=clocks.withdrawal_clocks(old.kind, old, old.named, now, basis)
-        + (clocks.met_clocks(old) if status is Status.MOVED else ()),
-        stages=clocks.named_stages(old, 0, old.named, version),
+        clocks=due.clocks,
+        stages=duties.named_stages(old, 0, old.named, version),
+        heard=heard_of(old, s),
     )
     return Decision(
-        Outcome.WITHDRAWN,
-        state=state,
-        reasons=prepared.reasons,
-        withdraw=old.named,
-        refers_to=old.live_sequence,
-    )
-
-
-def _withdrawal(
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
-) -> Decision:
-    """A withdrawal by the department, or an exit from the court's list."""
-    del view, sequence
-    return _take_down(prepared, old, now, basis, Status.WITHDRAWN)
-
-
-def _moved_out(
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
-) -> Decision:
-    """A record leaves its identity; the partition of the new one is told the verdict."""
-    del view, sequence
-    decision = _take_down(prepared, old, now, basis, Status.MOVED)
-    left = decision.outcome is Outcome.WITHDRAWN
-    already = (
-        decision.outcome is Outcome.DUPLICATE and old is not None and old.status is Status.MOVED
-    )
-    met = clocks.met_targets(old) if old is not None and (left or already) else 0
-    return decision._replace(
-        move=Move(prepared.move_id, "o" if left or already else "x"), facts=(("met", str(met)),)
-    )
-
-
-def _moved_in(
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
-) -> Decision:
-    """A record arrives under its new identity; held until the old one has been left.
-
-    What is held already is held anew, for this move: the one it waited for may never come.
-    """
-    if old is not None and old.status is Status.LIVE:
-        return _row(view, prepared, old, now, basis, sequence)
-    if old is not None and _is_anothers(prepared, old, basis):
-        return _not_yours(prepared)
-    stored = view.get(b"m" + prepared.move_id)
-    note = MoveNote.unpack(stored) if stored is not None else None
-    if note is not None and note.verdict == "o":
-        return _publish(prepared, old, now, basis, sequence, Outcome.ACCEPTED, note.met)
-    if note is not None and note.verdict == "x":
-        return _quarantine(prepared, old, now, basis, sequence, Reason("MOVE_REFUSED", "", "error"))
-    state = RecordState(
-        Status.HELD, RecordFlag.NONE, old.version if old else 0, prepared.content, sequence,
-        prepared.decided_on, prepared.source_version, old.named if old else 0, 0, NEVER,
-        clocks.quarantine_clocks(prepared, old, now, basis), old.stages if old else (),
-        prepared.department, prepared.subject_kind, prepared.cause.key,
+        Outcome.WITHDRAWN, state, s.reasons, withdraw=old.named, refers_to=old.live_sequence,
+        events=due.events,
     )  # fmt: skip
-    return Decision(
-        Outcome.HELD,
-        state=state,
-        reasons=(*prepared.reasons, Reason("WAITING_FOR_MOVE", "", "warning")),
-        move=Move(prepared.move_id, "h"),
-        row=prepared.row,
+
+
+def _with_verdict(case: Case, decision: Decision, line: Line) -> Decision:
+    """What became of a departure, for the partition of the new identity.
+
+    Nothing where the identity stays, or while the departure waits. A departure that is refused
+    does not undo one of the same move that was not.
+    """
+    s, old = case.s, case.old
+    if line.reason == "IDENTITY_UNCHANGED" or decision.outcome is Outcome.HELD:
+        return decision
+    has_left = line.effect is Effect.LEAVE or line.reason == "ALREADY_MOVED"
+    destination = destination_of(s.new_subject_key)
+    if not has_left or old is None:
+        return _with_refusal(case.view, s, decision, destination)
+    verdict = MoveVerdict(LEFT, destination, duties.met_targets(old), old.department)
+    facts = (*verdict.as_facts(), ("left_for", s.other_key.hex()))
+    return decision._replace(move=Move(s.move_id, LEFT), facts=decision.facts + facts)
+
+
+def _with_refusal(view: View, s: Submission, decision: Decision, destination: bytes) -> Decision:
+    verdict = MoveVerdict(REFUSED, destination, 0, "")
+    stored = view.get(keys.verdict(s.move_id))
+    is_kept = stored is not None and MoveVerdict.unpack(stored).has_left
+    return decision._replace(
+        move=None if is_kept else Move(s.move_id, REFUSED),
+        facts=decision.facts + verdict.as_facts(),
     )
 
 
-# --- control -------------------------------------------------------------------------------------
-
-
-def _adopt_basis(
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
+def _quarantine(
+    context: Context, s: Submission, old: RecordState | None, *more: Reason
 ) -> Decision:
+    """Keep it out of sight, but let the legal clock run: it is still an undisclosed decision.
+
+    Where something else is on record, or the record is another's, that stands as it is.
+    """
+    decision = Decision(Outcome.QUARANTINED, reasons=s.reasons + more)
+    if s.kind == kinds.MOVED_OUT and s.move_id != NO_KEY:
+        # the row that waits for this departure must learn that it will not come
+        destination = destination_of(s.new_subject_key)
+        return _with_refusal(context.view, s, decision, destination)
+    standing = standing_of(old)
+    if not s.carries_row or standing not in _OPEN:
+        return decision
+    is_anothers = (
+        old is not None and standing is Standing.QUARANTINED and (old.department != s.department)
+    )
+    if s.is_foreign and is_anothers:
+        return decision
+    clocks = duties.of_quarantine(s, old, context.now, context.basis)
+    state = _kept_aside(context, s, old, clocks, Status.QUARANTINED)
+    facts: Facts = ()
+    if clocks and not s.is_foreign:
+        facts = _noted_twin(context, s)
+    return decision._replace(state=state, facts=facts)
+
+
+_OPEN: Final = frozenset({Standing.NONE, Standing.AWAITED, Standing.QUARANTINED})
+"""Standings in which a refused row is what the record has."""
+
+
+def _kept_aside(
+    context: Context, s: Submission, old: RecordState | None, clocks: tuple[Clock, ...],
+    status: Status,
+) -> RecordState:  # fmt: skip
+    """The state of a record of which nothing is in force."""
+    if old is None:
+        return RecordState(
+            status, RecordFlag.NONE, 0, ZERO_CONTENT, context.sequence, s.decided_on,
+            context.sequence, context.now, 0, 0, 0, NEVER, clocks, (), (), (), s.department,
+            s.subject_kind, s.cause.key,
+        )  # fmt: skip
+    has_owner = old.status is Status.QUARANTINED or not s.carries_row
+    return old._replace(
+        status=status,
+        live_sequence=context.sequence,
+        decided_on=s.decided_on if s.carries_row else old.decided_on,
+        changed=context.sequence,
+        clocks=clocks,
+        department=old.department if has_owner else s.department,
+        kind=s.subject_kind if s.carries_row else old.kind,
+    )
+
+
+def _noted_twin(context: Context, s: Submission) -> Facts:
+    """Remember the identity without its key: a good row under another key will answer it."""
+    if not s.twin_key:
+        return ()
+    stored = context.view.get(keys.twin(s.twin_key)) or b""
+    twins = [stored[at : at + 16] for at in range(0, len(stored), 16)]
+    if s.record_key in twins or len(twins) >= MOST_TWINS:
+        return ()
+    return (("twin", s.twin_key.hex()), ("twins", (stored + s.record_key).hex()))
+
+
+def _wait(context: Context, case: Case, reasons: tuple[Reason, ...]) -> Decision:
+    """Hold a statement until its record, or its move, is known; with a clock of its own."""
+    s, old, basis = case.s, case.old, context.basis
+    if s.statement is None:
+        raise AssertionError("only statements wait")
+    count = waiting.count_of(context.view, s.department)
+    held = basis.rulebook.held
+    before = old.waiting if old is not None else ()
+    if len(before) >= waiting.MOST_PER_RECORD or count >= held.most_per_department:
+        refusal = Reason("TOO_MANY_HELD", "", "error")
+        return _quarantine(context, s, old, refusal)
+    today = basis.day_of(context.now)
+    until = due_at_ms(today) + held.days * _DAY_MS
+    dated_on = s.decided_on if s.statement is Statement.EXIT else 0
+    entry = Waiting(
+        context.sequence, s.statement.value, s.submission_key, waiting.tag_of(s), until, dated_on
+    )
+    clocks = old.clocks if old is not None else ()
+    owes = s.statement in CARRIES_ROW and case.standing in _MAY_OWE
+    if owes:
+        clocks = duties.of_quarantine(s, old, context.now, basis)
+    if not any(c.due_at == until and c.kind == "H" for c in clocks):
+        clocks += (duties.wait(until, today.toordinal()),)
+    if old is None or old.status is Status.HELD:
+        state = _kept_aside(context, s, old, clocks, Status.HELD)
+    else:
+        state = old._replace(clocks=clocks, changed=context.sequence)
+    state = state._replace(flags=state.flags | RecordFlag.WAITING, waiting=(*before, entry))
+    return Decision(
+        Outcome.HELD, state, reasons,
+        move=Move(s.move_id, WAITS) if s.kind == kinds.MOVED_IN else None,
+        facts=((waiting.FACT, str(count + 1)),),
+    )  # fmt: skip
+
+
+_MAY_OWE: Final = _OPEN | {Standing.TAKEN_BACK}
+
+
+# --- what waited ---------------------------------------------------------------------------------
+
+
+def _read_waiting(context: Context, entry: Waiting, record_key: bytes) -> Submission:
+    """Read a waiting statement again: rules and calendars may have changed since."""
+    stored = context.view.get(keys.waiting(record_key, entry.sequence))
+    if stored is None:
+        raise AssertionError("a waiting statement is stored with its record")
+    department, cause = waiting.unpack_kept(stored)
+    partition = partition_of(cause.key, context.basis.partitions)
+    return prepare_submission(cause, partition, department, context.now, context.basis)
+
+
+def _release(
+    context: Context, old: RecordState, entry: Waiting, record_key: bytes,
+    verdict: MoveVerdict | None = None,
+) -> Decision:  # fmt: skip
+    """Decide what waited as if it arrived now."""
+    s = _read_waiting(context, entry, record_key)
+    rest = waiting.without(old, entry)
+    if s.has_errors:
+        decision = _quarantine(context, s, rest)
+    else:
+        decision = _by_table(context, Case(context.view, s, rest, context.basis, verdict))
+    took_effect = decision.outcome in TOOK_EFFECT
+    return _ended(
+        context, s, rest, entry, decision,
+        Outcome.HELD_RELEASED if took_effect else Outcome.HELD_ENDED,
+    )  # fmt: skip
+
+
+def _wait_is_over(
+    context: Context, old: RecordState, entry: Waiting, record_key: bytes
+) -> Decision:
+    """What a statement waited for did not come in time."""
+    s = _read_waiting(context, entry, record_key)
+    rest = waiting.without(old, entry)
+    is_alone = s.statement is Statement.PERFORMANCE and standing_of(rest) in _OPEN
+    if is_alone and not s.has_errors:
+        s.warn("PERFORMED_WITHOUT_MADE")
+        case = Case(context.view, s, rest, context.basis)
+        decision = _show(context, case, Outcome.ACCEPTED)
+        return _ended(context, s, rest, entry, decision, Outcome.HELD_RELEASED)
+    code = "MOVE_REFUSED" if s.statement is Statement.ARRIVAL else "WAITED_TOO_LONG"
+    decision = _quarantine(context, s, rest, Reason(code, "", "error"))
+    return _ended(context, s, rest, entry, decision, Outcome.HELD_ENDED)
+
+
+def _ended(
+    context: Context, s: Submission, rest: RecordState, entry: Waiting, decision: Decision,
+    outcome: Outcome,
+) -> Decision:  # fmt: skip
+    """A ledger record of its own for what became of a waiting statement."""
+    state = decision.state if decision.state is not None else rest
+    state = state._replace(changed=context.sequence)
+    publish, reasons = decision.publish, decision.reasons
+    row = s.row or s.cause.value
+    if state.flags & RecordFlag.UNSHOWN and not waiting.is_ready(state):
+        state, publish, row, why = _name_targets(context, state, s)
+        reasons += why
+    count = max(waiting.count_of(context.view, s.department) - 1, 0)
+    facts = ((waiting.FACT, str(count)), ("waited", str(entry.sequence)))
+    return decision._replace(
+        outcome=outcome, state=state, publish=publish, reasons=reasons, row=row,
+        refers_to=entry.sequence, facts=decision.facts + facts, answers=s,
+        submission_key=entry.submission_key,
+    )  # fmt: skip
+
+
+def _name_targets(
+    context: Context, state: RecordState, last: Submission
+) -> tuple[RecordState, int, bytes, tuple[Reason, ...]]:
+    """All that waited has been decided, and the record is in force: now its targets are named."""
+    framed = context.view.get(keys.unshown(last.record_key)) or b""
+    s = read_again(last.cause, framed, state.department, state.kind, context.now, context.basis)
+    shown, why = context.basis.targets_for(s, context.now)
+    named = state._replace(
+        flags=state.flags & ~RecordFlag.UNSHOWN,
+        named=state.named | shown,
+        publish=shown,
+        since=context.now,
+        stages=duties.named_stages(state, shown, 0, state.version),
+    )
+    return named, shown, framed, why
+
+
+# --- control, platforms' outcomes, timers, sweeps ------------------------------------------------
+
+
+def _of_other(context: Context, cause: Prepared) -> tuple[Decision | None, bytes]:
+    """The decision on a cause that is no submission, and the record it concerns."""
+    if isinstance(cause, MoveNoted):
+        return _note_move(context, cause), NO_KEY
+    decision: Decision | None
+    if isinstance(cause, OutcomeReport):
+        decision = _note_outcome(context, cause)
+    elif isinstance(cause, TimerDue):
+        decision = _fire_timer(context, cause)
+    elif isinstance(cause, SweepStep):
+        decision = _sweep_step(context, cause)
+    elif isinstance(cause, WalkVisit):
+        decision = _visit(context, cause)
+    elif isinstance(cause, TwinAnswered):
+        decision = _lift_twin(context, cause)
+    else:
+        return _of_partition(context, cause), NO_KEY
+    return decision, cause.record_key
+
+
+def _of_partition(context: Context, cause: Prepared) -> Decision:
+    """What concerns no single record."""
+    if isinstance(cause, BasisAdoption):
+        return _adopt_basis(context.basis, cause)
+    if isinstance(cause, ResendRequest):
+        return _request_resend(context.basis, cause)
+    if isinstance(cause, HandOver):
+        return Decision(Outcome.MAP_CHANGED, facts=(("owner", cause.owner),))
+    if isinstance(cause, SweepEnd):
+        return Decision(Outcome.SWEEP_ENDED, facts=(("ends_sweep", "1"),))
+    if isinstance(cause, WalkMark):
+        return Decision(Outcome.WALKED, facts=(("walked", "1"),))
+    if isinstance(cause, UnreadableMessage):
+        reasons = (Reason("PAYLOAD_UNREADABLE", "", "error"),)
+        return Decision(Outcome.CONTROL_REFUSED, reasons=reasons)
+    raise AssertionError("a cause without a rule")
+
+
+def _adopt_basis(basis: Basis, cause: BasisAdoption) -> Decision:
     """From here on this partition decides under another basis.
 
-    Where a target shows other kinds under it, a walk over the ledger brings the target in line.
+    Where a target shows other kinds under it, a walk over the ledger brings the target in line;
+    where deadlines may fall on other days, a sweep counts them again.
     """
-    del view, old, now, sequence
-    adopted = prepared.adopted
-    changed = 0
-    if adopted is not None and adopted.decider != "1":  # version 1 left records as they stood
-        changed = basis.changed_targets(adopted)
-    facts = Walk.in_line(changed).as_facts() if changed else ()
-    return Decision(Outcome.BASIS_ADOPTED, facts=facts)
+    changed = basis.changed_targets(cause.basis)
+    facts: Facts = Walk.in_line(changed).as_facts() if changed else ()
+    if basis.counts_otherwise(cause.basis):
+        facts += (("recount", "1"),)
+    return Decision(Outcome.BASIS_ADOPTED, facts=(*facts, ("basis", cause.basis_id.hex())))
 
 
-def _request_resend(
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
-) -> Decision:
-    """Somebody asks that a target be told again: a walk over the ledger up to here."""
-    del view, old, now, sequence
-    number = basis.target_number(prepared.verdict)
+def _request_resend(basis: Basis, cause: ResendRequest) -> Decision:
+    """Somebody asks that a target be sent its records again: a walk over the ledger up to here."""
+    number = basis.target_number(cause.target)
     if number == NO_TARGET:
         reasons = (Reason("TARGET_UNKNOWN", "target", "error"),)
         return Decision(Outcome.CONTROL_REFUSED, reasons=reasons)
-    walk = Walk.again(1 << number, prepared.days, prepared.document_key)
+    walk = Walk.again(1 << number, cause.days, cause.document_key)
     return Decision(Outcome.RESEND_REQUESTED, facts=walk.as_facts())
 
 
-def _change_map(
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
-) -> Decision:
-    """The last this slot writes here: from now on another owns the partition."""
-    del view, old, now, basis, sequence
-    return Decision(Outcome.MAP_CHANGED, facts=(("owner", prepared.verdict),))
+def _note_move(context: Context, cause: MoveNoted) -> Decision:
+    """The old identity was left, or could not be: decide the arrival that waits for it."""
+    comes = MoveVerdict(
+        LEFT if cause.has_left else REFUSED, destination_of(cause.cause.key), cause.met,
+        cause.owner,
+    )  # fmt: skip
+    stored = context.view.get(keys.verdict(cause.move_id))
+    known = MoveVerdict.unpack(stored) if stored is not None else None
+    verdict = settled(known, comes)
+    noted = Decision(
+        Outcome.MOVE_NOTED, move=Move(cause.move_id, verdict.letter), facts=verdict.as_facts()
+    )
+    record_key = context.view.get(keys.arrival(cause.move_id))
+    old = _state_of(context.view, record_key) if record_key is not None else None
+    if old is None or record_key is None:
+        return noted
+    entry = waiting.arrival_by(old, cause.move_id)
+    if entry is None:
+        return noted
+    decision = _release(context, old, entry, record_key, verdict)
+    return decision._replace(
+        record_key=record_key, move=noted.move, facts=decision.facts + noted.facts
+    )
 
 
-def _note_move(
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
-) -> Decision:
-    """The old identity was left, or could not be: release what was held for it."""
-    stored = view.get(b"m" + prepared.move_id)
-    note = MoveNote.unpack(stored) if stored is not None else None
-    facts = (("met", str(prepared.met)),)
-    if note is None or note.verdict != "h" or old is None or old.status is not Status.HELD:
-        is_news = note is None or (note.verdict == "x" and prepared.verdict == "o")
-        verdict = prepared.verdict if note is None or is_news else note.verdict
-        return Decision(Outcome.MOVE_NOTED, move=Move(prepared.move_id, verdict), facts=facts)
-    waits_for, framed = split_held(view.get(b"h" + prepared.record_key) or b"")
-    if prepared.verdict == "x" and waits_for != prepared.move_id:
-        return Decision(Outcome.MOVE_NOTED, move=Move(prepared.move_id, "x"), facts=facts)
-    released = Move(prepared.move_id, "r")
-    held = prepare_held(prepared, old, framed, now, basis)
-    if prepared.verdict == "x" or held.has_errors:
-        missing = () if held.has_errors else (Reason("MOVE_REFUSED", "", "error"),)
-        state = old._replace(status=Status.QUARANTINED, live_sequence=sequence)
-        released = Move(prepared.move_id, prepared.verdict)  # the row may come again, repaired
-        return Decision(
-            Outcome.HELD_RELEASED, state=state, reasons=held.reasons + missing, move=released,
-            refers_to=old.live_sequence, facts=facts,
-        )  # fmt: skip
-    decision = _publish(held, old, now, basis, sequence, Outcome.HELD_RELEASED, prepared.met)
-    return decision._replace(move=released, row=held.row, facts=decision.facts + facts)
-
-
-def _refuse_control(
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
-) -> Decision:
-    """A control or outcome message nobody can read: written down, nothing changed."""
-    del view, old, now, basis, sequence
-    return Decision(Outcome.CONTROL_REFUSED, reasons=prepared.reasons)
-
-
-# --- platforms' outcomes, timers, sweeps ---------------------------------------------------------
-
-
-def _note_outcome(
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
-) -> Decision:
+def _note_outcome(context: Context, cause: OutcomeReport) -> Decision:
     """A platform answered: note the stage, stop the clock it stops."""
-    del view, sequence
-    report = prepared.report
-    if report is None or old is None:
-        return Decision(
-            Outcome.OUTCOME_NOTED,
-            reasons=(*prepared.reasons, Reason("RECORD_NOT_FOUND", "", "warning")),
-        )
-    state, events = clocks.note_stage(old, report, now, basis)
-    reasons = prepared.reasons
+    old = _state_of(context.view, cause.record_key)
+    report = cause.report
+    if old is None:
+        reasons = (*cause.reasons, Reason("RECORD_NOT_FOUND", "", "warning"))
+        return Decision(Outcome.OUTCOME_NOTED, reasons=reasons)
+    noted = duties.note_stage(old, report, context.now, context.basis)
+    reasons = cause.reasons
     if report.code:
         reasons += (Reason("REFUSED_BY_TARGET", report.code[:64], "error"),)
+    if noted.state is not None and not noted.is_believed:
+        reasons += (Reason("PLATFORM_TIME_DISBELIEVED", "", "warning"),)
     return Decision(
-        Outcome.OUTCOME_NOTED, state=state, events=events, reasons=reasons,
+        Outcome.OUTCOME_NOTED, state=noted.state, events=noted.events, reasons=reasons,
         refers_to=old.live_sequence, version=report.version,
     )  # fmt: skip
 
 
-def _fire_timer(
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
-) -> Decision | None:
-    """A clock has something to say: due soon, overdue, publication expired."""
-    del view, prepared, sequence
-    if old is None or old.timer_at > now:
+def _fire_timer(context: Context, cause: TimerDue) -> Decision | None:
+    """A statement that waited is decided, or a clock has something to say."""
+    old = _state_of(context.view, cause.record_key)
+    if old is None or old.timer_at > context.now:
         return None
-    state, events, expired = clocks.fire(old, now, basis)
+    if old.waiting:
+        ready = waiting.next_to_decide(old)
+        if ready is not None:
+            return _release(context, old, ready, cause.record_key)
+        over = waiting.expired(old, context.now)
+        if over is not None:
+            return _wait_is_over(context, old, over, cause.record_key)
+    return _ring(context, old)
+
+
+def _ring(context: Context, old: RecordState) -> Decision:
+    """Due soon, overdue, publication expired."""
+    now, basis = context.now, context.basis
+    state, events, expired = duties.fire(old, now, basis)
     if expired:
         version = state.version + 1
+        due = duties.of_expired(state, expired, now, basis)
         state = state._replace(
             version=version,
+            since=now,
             publish=state.publish & ~expired,
-            clocks=state.clocks + clocks.withdrawal_clocks(old.kind, state, expired, now, basis),
-            stages=clocks.named_stages(state, 0, expired, version),
+            clocks=due.clocks,
+            stages=duties.named_stages(state, 0, expired, version),
         )
-        outcome = Outcome.EXPIRED
-    elif any(event.event == "overdue" for event in events):
-        outcome = Outcome.OVERDUE
-    elif events:
-        outcome = Outcome.DUE_SOON
-    else:
-        outcome = Outcome.RECOUNTED
+        events += due.events
     return Decision(
-        outcome, state=state, events=events, withdraw=expired, refers_to=old.live_sequence
-    )
-
-
-def _sweep_step(
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
-) -> Decision | None:
-    """Recount one record's provisional deadlines under the current calendar."""
-    del view, prepared, now, sequence
-    if old is None:
-        return None
-    state, events = clocks.recount(old, basis)
-    if state == old:
-        return None
-    return Decision(Outcome.RECOUNTED, state=state, events=events, refers_to=old.live_sequence)
-
-
-def _end_sweep(
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
-) -> Decision:
-    """The sweep has walked the whole index."""
-    del view, prepared, old, now, basis, sequence
-    return Decision(Outcome.SWEEP_ENDED)
-
-
-def _reproject(
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
-) -> Decision | None:
-    """A walk over the ledger looks at one record."""
-    del sequence
-    stored = view.get(prepared.walk_key)
-    if stored is None or old is None:
-        return None
-    said = reproject(prepared, Walk.unpack(stored), old, now, basis)
-    if said is None:
-        return None
-    return Decision(
-        said.outcome, said.state, said.reasons, said.publish, said.withdraw, old.live_sequence,
-        row=prepared.row, version=said.version,
+        _outcome_of(events, Outcome.EXPIRED if expired else None), state=state, events=events,
+        withdraw=expired, refers_to=old.live_sequence,
     )  # fmt: skip
 
 
-def _walked(
-    view: View, prepared: Prepared, old: RecordState | None, now: int, basis: Basis, sequence: int
-) -> Decision:
-    """A walk has come so far, or to its end."""
-    del view, prepared, old, now, basis, sequence
-    return Decision(Outcome.WALKED)
+def _outcome_of(events: tuple[ClockEvent, ...], expired: Outcome | None) -> Outcome:
+    """What a ledger record of clocks is called: the gravest of what they say."""
+    names = {event.event for event in events}
+    if expired is not None:
+        return expired
+    if "overdue" in names:
+        return Outcome.OVERDUE
+    if "overdue_taken_back" in names:
+        return Outcome.OVERDUE_TAKEN_BACK
+    if any(name.startswith("due_soon") for name in names):
+        return Outcome.DUE_SOON
+    return Outcome.RECOUNTED
 
 
-_ROW_RULES = {
-    kinds.CORRECTED: _correction,
-    kinds.MOVED_OUT: _moved_out,
-    kinds.MOVED_IN: _moved_in,
-    kinds.PERFORMANCE_MISSING: _finding,
-}
-"""What is said about a record; every other kind is a row, or takes the record it names down."""
-_RULES = {
-    Verb.SUBMISSION: _submission,
-    Verb.ADOPT_BASIS: _adopt_basis,
-    Verb.NOTE_MOVE: _note_move,
-    Verb.CHANGE_MAP: _change_map,
-    Verb.REFUSE: _refuse_control,
-    Verb.NOTE_OUTCOME: _note_outcome,
-    Verb.TIMER: _fire_timer,
-    Verb.SWEEP: _sweep_step,
-    Verb.END_SWEEP: _end_sweep,
-    Verb.REQUEST_RESEND: _request_resend,
-    Verb.REPROJECT: _reproject,
-    Verb.WALKED: _walked,
-}
+def _sweep_step(context: Context, cause: SweepStep) -> Decision | None:
+    """Count one record's running deadlines again under this basis."""
+    old = _state_of(context.view, cause.record_key)
+    if old is None:
+        return None
+    state, events = duties.recount(old, context.now, context.basis)
+    if not events:
+        return None
+    facts = (("swept", "1"),)
+    return Decision(
+        _outcome_of(events, None), state=state, events=events, refers_to=old.live_sequence,
+        facts=facts,
+    )  # fmt: skip
+
+
+def _lift_twin(context: Context, cause: TwinAnswered) -> Decision:
+    """A good row of the same identity was accepted under another key: this one owes nothing."""
+    old = _state_of(context.view, cause.record_key)
+    facts = (("lifted", "1"),)
+    if old is None or old.status is not Status.QUARANTINED:
+        return Decision(Outcome.DUTY_LIFTED, facts=facts)
+    due = duties.lifted_all(old)
+    return Decision(
+        Outcome.DUTY_LIFTED, old._replace(clocks=due.clocks), events=due.events,
+        refers_to=cause.cause.offset, facts=facts,
+    )  # fmt: skip
+
+
+def _visit(context: Context, cause: WalkVisit) -> Decision | None:
+    """A walk over the ledger looks at one record."""
+    stored = context.view.get(cause.walk_key)
+    old = _state_of(context.view, cause.record_key)
+    if stored is None or old is None or old.flags & RecordFlag.UNSHOWN:
+        return None
+    found = reproject(cause, Walk.unpack(stored), old, context.now, context.basis)
+    if found is None:
+        return None
+    return Decision(
+        found.outcome, found.state, found.reasons, found.publish, found.withdraw,
+        old.live_sequence, events=found.events, row=cause.row, version=found.version,
+        facts=(("walked", "1"),),
+    )  # fmt: skip

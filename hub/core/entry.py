@@ -36,6 +36,7 @@ _CLOCKS: Final = {
     ClockKind.DISCLOSE: "disclose",
     ClockKind.WITHDRAW: "withdraw",
     ClockKind.EXPIRE: "expire",
+    ClockKind.WAIT: "wait",
 }
 _NESTED: Final = frozenset({kinds.CORRECTED, kinds.MOVED_IN})
 _REFERENCES: Final = frozenset({kinds.WITHDRAWN, kinds.MOVED_OUT})
@@ -445,6 +446,7 @@ def clocks_of(record: LedgerRecord) -> list[ClockRow]:
             bool(clock.flags & ClockFlag.LATE),
         )
         for clock in record.state.clocks
+        if clock.kind is not ClockKind.WAIT and not clock.flags & ClockFlag.LIFTED
     ]
 
 

@@ -9,101 +9,142 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from hub.core import keys
-from hub.core.keys import MoveNote, SweepCursor
-from hub.core.progress import FACT
-from hub.core.record import NO_KEY, PREFIX, decode_record
+from hub.core.keys import SweepCursor
+from hub.core.moves import MoveVerdict
+from hub.core.progress import FACT as PERFORMANCE
+from hub.core.record import NO_KEY, Outcome, decode_record
 from hub.core.resend import WALK_TOPIC, Walk
-from hub.core.state import LIVE_OFFSET, NEVER, TIMER_OFFSET, RecordFlag, flags_of, state_end
+from hub.core.state import NEVER, TIMER_AT, RecordFlag, state_end
+from hub.core.waiting import FACT as WAITING
+from hub.core.waiting import pack_kept
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
     from hub.core.record import LedgerRecord
 
-_STATE_AT: Final = PREFIX.size + 1
-"""Where the packed state begins, behind the byte that says whether there is one."""
-_LIVE_AT: Final = _STATE_AT + LIVE_OFFSET
+    Changes = MutableMapping[bytes, bytes | None]
+
+_STATE_AT: Final = 160
+_TIMER_AT: Final = _STATE_AT + TIMER_AT
 _INPUT_CAUSES: Final = frozenset(b"SCO")
-_RARE_OUTCOMES: Final = frozenset(b"hRBLZmGYykz")
 _NEVER: Final = NEVER.to_bytes(8)
 
-# Fixed fields by offset, see `PREFIX`: the hottest reader of the ledger takes slices, and literal
-# ones, which need no object: sequence 0:8, cause_kind 48, cause_topic 49:57, cause_offset 57:65,
-# outcome 65:66, record_key 82:98, basis 98:114, submission_key 126:142, timer_was 142:150,
-# provisional_was 150. A test holds them against `PREFIX`.
+# The hottest reader of the ledger slices the fixed fields by literal offsets, which need no
+# object; their names and offsets are in `hub.core.record`, and a test holds these against them:
+# sequence 0:8, cause_kind 48, cause_topic 49:57, cause_offset 57:65, outcome 65:66,
+# record_key 82:98, basis 98:114, submission_key 126:142, timer_was 142:150, digest 150:158,
+# marks 158, whether there is a state 159, the state from 160.
 
 
-def evolve(raw: bytes, changes: MutableMapping[bytes, bytes | None]) -> None:
+def evolve(raw: bytes, changes: Changes) -> None:
     """Add to `changes` what one packed ledger record changes; None deletes a key."""
-    outcome = raw[65:66]
     if raw[48] in _INPUT_CAUSES:
         changes[b"q" + raw[49:57]] = raw[57:65]
     submission_key = raw[126:142]
     if submission_key != NO_KEY:
         # the bytes of a `Receipt`
-        changes[b"s" + submission_key] = raw[0:8] + outcome + raw[98:114]
-    if raw[_STATE_AT - 1]:
+        changes[b"s" + submission_key] = raw[0:8] + raw[65:66] + raw[98:114] + raw[150:158]
+    if raw[159]:
         _put_state(raw, changes)
-    if outcome[0] in _RARE_OUTCOMES:
-        _evolve_rare(raw, changes)
+    if raw[158]:
+        _put_consequences(decode_record(raw), changes)
 
 
-def _put_state(raw: bytes, changes: MutableMapping[bytes, bytes | None]) -> None:
+def _put_state(raw: bytes, changes: Changes) -> None:
     record_key = raw[82:98]
     changes[b"r" + record_key] = raw[_STATE_AT : state_end(raw, _STATE_AT)]
     timer_was = raw[142:150]
-    timer_at = raw[_STATE_AT + TIMER_OFFSET : _STATE_AT + TIMER_OFFSET + 8]
+    timer_at = raw[_TIMER_AT : _TIMER_AT + 8]
     if timer_at != timer_was:
         if timer_was != _NEVER:
             changes[b"t" + timer_was + record_key] = None
         if timer_at != _NEVER:
             changes[b"t" + timer_at + record_key] = b""
-    flags = flags_of(raw, _STATE_AT)
-    if flags & RecordFlag.PERFORMANCE and raw[0:8] == raw[_LIVE_AT : _LIVE_AT + 8]:
-        facts = dict(decode_record(raw).facts)
-        changes[b"d" + record_key] = facts[FACT].encode()
-    if flags & RecordFlag.PROVISIONAL:
-        changes[b"p" + record_key] = b""
-    elif raw[150]:
-        changes[b"p" + record_key] = None
 
 
-def _evolve_rare(raw: bytes, changes: MutableMapping[bytes, bytes | None]) -> None:
-    """Held rows, moves, a new basis, the progress of a sweep or walk."""
-    record = decode_record(raw)
-    match record.outcome:
-        case "h":
-            waits_for = record.move.move_id if record.move is not None else NO_KEY
-            changes[b"h" + record.record_key] = waits_for + record.row
-        case "R":
-            changes[b"h" + record.record_key] = None
-        case "B":
-            document = json.loads(record.cause.value)["basis"]
-            changes[b"B" + record.basis] = json.dumps(document, ensure_ascii=False).encode()
-            changes[keys.BASIS] = record.basis
-            changes[keys.SWEEP] = SweepCursor(record.basis, 0, NO_KEY).pack()
-        case "L" if record.cause.kind == "W":
-            cursor = SweepCursor(record.basis, record.cause.offset + 1, record.record_key)
-            changes[keys.SWEEP] = cursor.pack()
-        case "Z":
-            changes[keys.SWEEP] = None
-        case "G":
-            changes[keys.OWNER] = dict(record.facts)["owner"].encode()
-        case "y" | "k" | "z":
-            _walk_on(record, changes)
-    walk = Walk.from_facts(dict(record.facts)) if record.outcome in ("Y", "B") else None
+def _put_consequences(record: LedgerRecord, changes: Changes) -> None:
+    """What the facts of a ledger record say beyond its record and its receipt."""
+    facts = dict(record.facts)
+    if PERFORMANCE in facts:
+        changes[keys.performance(record.record_key)] = facts[PERFORMANCE].encode()
+    if record.outcome is Outcome.BASIS_ADOPTED:
+        _adopt(record, facts, changes)
+    elif record.outcome is Outcome.MAP_CHANGED:
+        changes[keys.OWNER] = facts["owner"].encode()
+    elif record.outcome is Outcome.RESEND_REQUESTED:
+        _begin_walk(record, facts, changes)
+    elif "swept" in facts:
+        cursor = SweepCursor(record.basis, record.cause.offset + 1, record.record_key)
+        changes[keys.SWEEP] = cursor.pack()
+    elif "ends_sweep" in facts:
+        changes[keys.SWEEP] = None
+    elif "walked" in facts:
+        _walk_on(record, changes)
+    elif "lifted" in facts:
+        changes[keys.answered(record.record_key)] = None
+    if WAITING in facts:
+        _put_waiting(record, facts, changes)
+    if "unshown" in facts:
+        changes[keys.unshown(record.record_key)] = record.row
+    if "twin" in facts:
+        _put_twins(record, facts, changes)
+    _put_move(record, facts, changes)
+
+
+def _adopt(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> None:
+    document = json.loads(record.cause.value)["basis"]
+    text = json.dumps(document, ensure_ascii=False)
+    changes[keys.document(record.basis)] = text.encode()
+    changes[keys.BASIS] = record.basis
+    if "recount" in facts:
+        changes[keys.SWEEP] = SweepCursor(record.basis, 0, NO_KEY).pack()
+    _begin_walk(record, facts, changes)
+
+
+def _begin_walk(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> None:
+    walk = Walk.from_facts(facts)
     if walk is not None:
-        changes[keys.WALKS + raw[0:8]] = walk.pack()
-    if record.move is not None:
-        met = int(dict(record.facts).get("met", "0"))
-        note = MoveNote(record.move.verdict, record.record_key, met)
-        changes[b"m" + record.move.move_id] = note.pack()
+        changes[keys.walk(record.sequence.to_bytes(8))] = walk.pack()
 
 
-def _walk_on(record: LedgerRecord, changes: MutableMapping[bytes, bytes | None]) -> None:
-    """A walk has looked at everything up to here; at its own request it ends."""
+def _walk_on(record: LedgerRecord, changes: Changes) -> None:
+    """A walk has visited everything up to here; at its own request it ends."""
     request = bytes.fromhex(record.cause.topic.removeprefix(WALK_TOPIC))
     if record.cause.offset < int.from_bytes(request):
         changes[keys.WALKED_TO + request] = (record.cause.offset + 1).to_bytes(8)
     else:
-        changes[keys.WALKS + request] = changes[keys.WALKED_TO + request] = None
+        changes[keys.walk(request)] = changes[keys.WALKED_TO + request] = None
+
+
+def _put_waiting(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> None:
+    """A statement waits from now on, or has been decided."""
+    changes[keys.waiting_of(record.department)] = int(facts[WAITING]).to_bytes(8)
+    if "waited" in facts:
+        changes[keys.waiting(record.record_key, int(facts["waited"]))] = None
+        state = record.state
+        if state is not None and not state.flags & RecordFlag.UNSHOWN:
+            changes[keys.unshown(record.record_key)] = None
+    else:
+        kept = pack_kept(record.department, record.cause)
+        changes[keys.waiting(record.record_key, record.sequence)] = kept
+
+
+def _put_twins(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> None:
+    """Quarantined records of one identity under other keys; those that were answered."""
+    changes[keys.twin(bytes.fromhex(facts["twin"]))] = bytes.fromhex(facts["twins"]) or None
+    answers = bytes.fromhex(facts.get("answers", ""))
+    for at in range(0, len(answers), 16):
+        changes[keys.answered(answers[at : at + 16])] = record.sequence.to_bytes(8)
+
+
+def _put_move(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> None:
+    if record.move is None:
+        return
+    verdict = MoveVerdict.from_facts(facts)
+    if "left_for" in facts:
+        changes[keys.left_for(record.record_key)] = bytes.fromhex(facts["left_for"])
+    if verdict is not None:
+        changes[keys.verdict(record.move.move_id)] = verdict.pack()
+    else:
+        changes[keys.arrival(record.move.move_id)] = record.record_key

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from hub.core.state import Clock
 
 STANDS: Final = PRIMARY | {
-    Outcome.HELD_RELEASED, Outcome.EXPIRED, Outcome.RECOUNTED, Outcome.REPROJECTED,
+    Outcome.HELD_RELEASED, Outcome.HELD_ENDED, Outcome.EXPIRED, Outcome.RECOUNTED,
+    Outcome.REPROJECTED, Outcome.DUTY_LIFTED, Outcome.OVERDUE_TAKEN_BACK,
 }  # fmt: skip
 """After these a record may stand otherwise than before; a platform's answer is told by its clock
 events alone."""
@@ -37,6 +38,7 @@ _CLOCKS: Final = {
     ClockKind.DISCLOSE: "disclose",
     ClockKind.WITHDRAW: "withdraw",
     ClockKind.EXPIRE: "expire",
+    ClockKind.WAIT: "wait",
 }
 _MADE_LIVE: Final = frozenset({Outcome.ACCEPTED, Outcome.CORRECTED, Outcome.HELD_RELEASED})
 """After these the row that the ledger record speaks of is the record's live version."""
@@ -171,6 +173,15 @@ def decode_notice(value: bytes) -> Notice | Mark:
     return Notice(partition, sequence, number, clocks=clocks, **known)
 
 
+def moment_of(value: bytes) -> int:
+    """The business time a notice or a mark was written at; 0 for bytes that are neither."""
+    try:
+        told = decode_notice(value)
+    except (ValueError, KeyError, TypeError):
+        return 0
+    return told.read_at if isinstance(told, Mark) else told.at
+
+
 def headers_of(notice: Notice | Mark, next_offset: int) -> tuple[tuple[str, bytes], ...]:
     """The headers it travels with; `hub_next` is where its writer reads the ledger on."""
     if isinstance(notice, Mark):
@@ -198,14 +209,14 @@ def _is_named(kind: str) -> bool:
 
 def _is_legal(clock: Clock) -> bool:
     """Whether somebody has a duty that still waits; that publication ends is nobody's duty."""
-    return clock.is_running and clock.kind is not ClockKind.EXPIRE
+    return clock.is_running and clock.kind in (ClockKind.DISCLOSE, ClockKind.WITHDRAW)
 
 
 def _running(clock: Clock, target: str) -> RunningClock:
     phase = ""
     if clock.flags & ClockFlag.OVERDUE_WRITTEN:
         phase = "overdue"
-    elif clock.flags & (ClockFlag.SOON_3_WRITTEN | ClockFlag.SOON_1_WRITTEN):
+    elif clock.said:
         phase = "due_soon"
     return RunningClock(target, _CLOCKS[clock.kind], clock.due_at, phase)
 

@@ -9,30 +9,39 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from hub.core import keys
+from hub.core import keys, waiting
 from hub.core.basis import Basis, canonical_json, compile_basis
+from hub.core.causes import BasisAdoption, MoveNoted, Submission, TimerDue
 from hub.core.decide import NO_SEQUENCE, decide
-from hub.core.keys import GENESIS, Head, MoveNote, SweepCursor
+from hub.core.evolve import evolve
+from hub.core.keys import GENESIS, Head, SweepCursor
+from hub.core.moves import MoveVerdict, message
+from hub.core.prepare import (
+    basis_id_of,
+    look_for_twins,
+    prepare_control,
+    prepare_outcome,
+    prepare_submission,
+    twin_key_of,
+)
 from hub.core.record import (
+    DECIDED_AT,
+    HASH_AT,
+    MARKS_AT,
+    NO_DIGEST,
     NO_KEY,
+    OUTCOME_AT,
+    SEQUENCE_AT,
     Cause,
     CauseKind,
     LedgerRecord,
     Outcome,
     Reason,
+    decode_record,
     encode_record,
     record_hash,
 )
-from hub.core.state import NEVER
-from hub.core.touches import (
-    Prepared,
-    Verb,
-    basis_id_of,
-    follow_move,
-    prepare_control,
-    prepare_outcome,
-    prepare_submission,
-)
+from hub.core.state import NEVER, RecordFlag, RecordState, decode_state, flags_of
 from hub.domain import kinds
 from hub.domain.credit_code import normalise_credit_code
 from hub.domain.partitioning import partition_of
@@ -40,11 +49,21 @@ from hub.errors import HubError
 from hub.ports import InputRecord, OutputRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, MutableMapping
 
+    from hub.core.causes import Prepared
     from hub.core.keys import View
 
 _MAP_HEADER = kinds.MAP_CHANGED.encode()
+_BASIS_ADOPTED = ord(Outcome.BASIS_ADOPTED.value)
+
+
+class BrokenChainError(Exception):
+    """A ledger record does not continue the chain; `sequence` is the one that was expected."""
+
+    def __init__(self, sequence: int) -> None:
+        super().__init__(sequence)
+        self.sequence = sequence
 
 
 class BasisLibrary:
@@ -69,16 +88,43 @@ class PartitionCore:
         self.partition = partition
         self.head: Head = GENESIS
         self.basis: Basis | None = None
+        self.has_twins = False
+        """Whether a quarantined record may wait to be answered: never false where one does."""
         self._control = prefix + "control"
         self._submissions = prefix + "submissions."
         self._outcomes = prefix + "outcomes."
         self._library = library
 
-    def restore(self, head: bytes | None, basis_document: bytes | None) -> None:
-        """Take up where a stored state left off; values as the store holds them."""
+    def restore(self, head: bytes | None, basis_document: bytes | None, *, has_twins: bool) -> None:
+        """Take up where a stored state left off; values as the store holds them.
+
+        `has_twins`: whether any quarantined record waits to be answered by a twin.
+        """
         self.head = Head.unpack(head) if head is not None else GENESIS
+        self.has_twins = has_twins
         if basis_document is not None:
             self.basis = self._library.adopt(json.loads(basis_document))
+
+    def fold(
+        self, raw: bytes, next_offset: int, changes: MutableMapping[bytes, bytes | None]
+    ) -> None:
+        """Take one ledger record into the state: after a commit, at a restart, in an audit.
+
+        Raises `BrokenChainError` where it does not continue the chain.
+        """
+        head = self.head
+        if (
+            int.from_bytes(raw[SEQUENCE_AT : SEQUENCE_AT + 8]) != head.sequence
+            or raw[HASH_AT : HASH_AT + 32] != head.last_hash
+        ):
+            raise BrokenChainError(head.sequence)
+        evolve(raw, changes)
+        decided_at = int.from_bytes(raw[DECIDED_AT : DECIDED_AT + 8])
+        self.head = Head(head.sequence + 1, record_hash(raw), decided_at, next_offset)
+        if raw[OUTCOME_AT] == _BASIS_ADOPTED:
+            self.adopt_if_basis(decode_record(raw))
+        if raw[MARKS_AT]:
+            self.has_twins = True
 
     def adopt_if_basis(self, record: LedgerRecord) -> None:
         """Follow a basis adoption met in the ledger."""
@@ -106,57 +152,81 @@ class PartitionCore:
             cause = Cause(
                 CauseKind.SUBMISSION, topic, record.offset, record.key, record.headers, record.value
             )
-            return prepare_submission(
-                cause, self.partition, topic[len(self._submissions) :], now, self._basis()
+            basis = self._basis()
+            s = prepare_submission(
+                cause, self.partition, topic[len(self._submissions) :], now, basis
             )
+            if self.has_twins:
+                look_for_twins(s, basis)
+            return s
         if topic == self._control:
             cause = Cause(
                 CauseKind.CONTROL, topic, record.offset, record.key, record.headers, record.value
             )
-            adopted = self._basis_carried(record)
-            prepared = prepare_control(cause, None if adopted is None else adopted.id)
-            prepared.adopted = adopted
-            return prepared
+            return prepare_control(cause, self._basis_carried(record))
         cause = Cause(
             CauseKind.OUTCOME, topic, record.offset, record.key, record.headers, record.value
         )
         target = self._basis().target_number(topic[len(self._outcomes) :])
         return prepare_outcome(cause, target)
 
-    def look_again(self, prepared: Prepared, view: View) -> tuple[bytes, ...]:
-        """The second `touches`: keys that only the first view could name, mostly none."""
-        if prepared.verb is not Verb.NOTE_MOVE:
+    def more_keys(self, prepared: Prepared, view: View) -> tuple[bytes, ...]:
+        """The keys that only the state could name; asked again until it names none."""
+        if isinstance(prepared, TimerDue):
+            record_key = prepared.record_key
+        elif isinstance(prepared, MoveNoted):
+            arrives_at = view.get(keys.arrival(prepared.move_id))
+            if arrives_at is None:
+                return ()
+            record_key = arrives_at
+        else:
             return ()
-        stored = view.get(b"m" + prepared.move_id)
-        if stored is None:
+        if keys.record(record_key) not in view:
+            return (keys.record(record_key),)
+        old = view.get(keys.record(record_key))
+        if old is None or not flags_of(old) & RecordFlag.WAITING:
             return ()
-        note = MoveNote.unpack(stored)
-        if note.verdict != "h":
-            return ()
-        before = len(prepared.keys)
-        follow_move(prepared, note.record_key)
-        return prepared.keys[before:]
+        return self._keys_of_waiting(record_key, decode_state(old), view)
+
+    def _keys_of_waiting(
+        self, record_key: bytes, old: RecordState, view: View
+    ) -> tuple[bytes, ...]:
+        """What the decision on a waiting statement reads: the statement, then what it touches."""
+        wanted: list[bytes] = [keys.unshown(record_key), keys.performance(record_key)]
+        for entry in old.waiting:
+            key = keys.waiting(record_key, entry.sequence)
+            wanted.append(key)
+            stored = view.get(key)
+            if stored is None:
+                continue
+            department, cause = waiting.unpack_kept(stored)
+            s = prepare_submission(
+                cause, self.partition, department, self.head.decided_at, self._basis()
+            )
+            wanted += s.keys
+            wanted.append(keys.waiting_of(department))
+        return tuple(key for key in dict.fromkeys(wanted) if key not in view)
 
     def step(self, view: View, prepared: Prepared, now: int) -> tuple[LedgerRecord, bytes] | None:
         """Decide, chain, pack. None when a timer or sweep step has nothing to say."""
         basis = self.basis
-        if prepared.verb is Verb.NOTE_MOVE:
-            # What is held may have become known, or have been released, within this very batch.
-            prepared.record_key = NO_KEY
-            self.look_again(prepared, view)
         record: LedgerRecord | None
-        if basis is not None:
-            record = decide(view, prepared, self.head, now, basis)
-        elif prepared.verb is Verb.ADOPT_BASIS:
-            basis = self._library.adopt(json.loads(prepared.cause.value)["basis"])
-            record = decide(view, prepared, self.head, now, basis)
-        else:
+        if basis is None and isinstance(prepared, BasisAdoption):
+            basis = prepared.basis
+        if basis is None:
             record = _refuse_before_basis(prepared, self.head, now)
+        else:
+            if self.has_twins and isinstance(prepared, Submission) and not prepared.twin_key:
+                # what was quarantined within this very batch was not known when it was read
+                prepared.twin_key = twin_key_of(prepared, basis)
+            record = decide(view, prepared, self.head, now, basis)
         if record is None:
             return None
         raw = encode_record(record)
         self.head = Head(self.head.sequence + 1, record_hash(raw), now, self.head.next_offset)
         self.adopt_if_basis(record)
+        if record.marks and not self.has_twins:
+            self.has_twins = any(name == "twin" for name, _value in record.facts)
         return record, raw
 
     def outputs(self, record: LedgerRecord, value: bytes) -> list[OutputRecord]:
@@ -164,17 +234,13 @@ class PartitionCore:
 
         `value` is the cause's, which the record itself does not repeat when it is a duplicate.
         """
-        if record.move is None or record.kind != kinds.MOVED_OUT:
+        verdict = MoveVerdict.from_facts(dict(record.facts))
+        if verdict is None or record.kind != kinds.MOVED_OUT:
             return []
-        decoded = self._basis().contracts.decode_framed(value)
+        decoded = self._basis().contracts.decode_framed(record.row or value)
         if not isinstance(decoded, tuple):
             return []
         key = normalise_credit_code(str(decoded[1]["new_credit_code"])).encode()
-        content = {
-            "met": dict(record.facts)["met"],
-            "move_id": record.move.move_id.hex(),
-            "verdict": record.move.verdict,
-        }
         headers = (
             ("ce_specversion", b"1.0"),
             ("ce_type", kinds.MOVE_NOTED.encode()),
@@ -182,7 +248,8 @@ class PartitionCore:
             ("ce_id", b"%d-%d" % (self.partition, record.sequence)),
         )
         partition = partition_of(key, self._basis().partitions)
-        return [OutputRecord(self._control, partition, key, canonical_json(content), headers)]
+        move_id = bytes.fromhex(str(decoded[1]["move_id"]))
+        return [OutputRecord(self._control, partition, key, message(verdict, move_id), headers)]
 
     def sweep_under_way(self, view: View) -> SweepCursor | None:
         """The sweep that must go on, if any."""
@@ -207,9 +274,9 @@ class PartitionCore:
 
 def _refuse_before_basis(prepared: Prepared, head: Head, now: int) -> LedgerRecord:
     """A control message in front of the first basis: written down, so that reading goes on."""
-    reasons = prepared.reasons or (Reason("PAYLOAD_UNREADABLE", "", "error"),)
+    reasons = (Reason("PAYLOAD_UNREADABLE", "", "error"),)
     return LedgerRecord(
         head.sequence, head.last_hash, now, prepared.cause, Outcome.CONTROL_REFUSED, 0, 0, NO_KEY,
-        NO_KEY, 0, NO_SEQUENCE, NO_KEY, NEVER, 0, None, None, "", prepared.kind, b"", (), reasons,
-        (), b"",
+        NO_KEY, 0, NO_SEQUENCE, NO_KEY, NEVER, NO_DIGEST, 0, None, None, "",
+        getattr(prepared, "kind", ""), b"", (), reasons, (), b"",
     )  # fmt: skip

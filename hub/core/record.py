@@ -26,8 +26,27 @@ from hub.core.wire import (
 
 # sequence, previous_hash, decided_at, cause_kind, cause_topic, cause_offset, outcome,
 # publish_targets, withdraw_targets, record_key, basis, version, refers_to, submission_key,
-# timer_was, provisional_was
-PREFIX: Final = struct.Struct(">Q32sQc8sQcQQ16s16sIQ16sQB")
+# timer_was, digest, marks
+PREFIX: Final = struct.Struct(">Q32sQc8sQcQQ16s16sIQ16sQ8sB")
+SEQUENCE_AT: Final = 0
+HASH_AT: Final = 8
+DECIDED_AT: Final = 40
+CAUSE_KIND_AT: Final = 48
+TOPIC_AT: Final = 49
+CAUSE_OFFSET_AT: Final = 57
+OUTCOME_AT: Final = 65
+RECORD_KEY_AT: Final = 82
+BASIS_AT: Final = 98
+VERSION_AT: Final = 114
+SUBMISSION_KEY_AT: Final = 126
+TIMER_WAS_AT: Final = 142
+DIGEST_AT: Final = 150
+MARKS_AT: Final = 158
+STATE_AT: Final = PREFIX.size + 1
+"""Offsets of fields in a packed ledger record; a test holds them against `PREFIX`."""
+HAS_CONSEQUENCES: Final = 1
+"""Mark: facts of the record change more of the state than its record and receipt."""
+NO_DIGEST: Final = bytes(8)
 ZERO_HASH: Final = bytes(32)
 NO_KEY: Final = bytes(16)
 
@@ -59,6 +78,13 @@ class Outcome(StrEnum):
     OVERDUE = "V"
     EXPIRED = "E"
     HELD_RELEASED = "R"
+    """A statement that waited took effect."""
+    HELD_ENDED = "u"
+    """A statement that waited was refused, or waited too long."""
+    DUTY_LIFTED = "l"
+    """What a quarantined row owed is owed no more: a good row answered it."""
+    OVERDUE_TAKEN_BACK = "v"
+    """A recount moved a due date that was written as missed behind today."""
     RECOUNTED = "L"
     SWEEP_ENDED = "Z"
     MOVE_NOTED = "m"
@@ -116,7 +142,7 @@ class Move(NamedTuple):
 
     move_id: bytes
     verdict: str
-    """`o` moved out, `x` move refused, `h` held until the move is known, `r` released."""
+    """`o` the old identity was left, `x` it could not be, `h` waits to arrive, `r` arrived."""
 
 
 class LedgerRecord(NamedTuple):
@@ -135,7 +161,9 @@ class LedgerRecord(NamedTuple):
     refers_to: int
     submission_key: bytes
     timer_was: int
-    provisional_was: int
+    digest: bytes
+    """First 8 bytes of the SHA-256 of what was submitted."""
+    marks: int
     state: RecordState | None
     move: Move | None
     department: str
@@ -199,7 +227,8 @@ def encode_record(record: LedgerRecord) -> bytes:
             record.refers_to,
             record.submission_key,
             record.timer_was,
-            record.provisional_was,
+            record.digest,
+            record.marks,
         ),
         b"\x00" if record.state is None else b"\x02" + encode_state(record.state),
         tail_of(record),
@@ -255,7 +284,7 @@ def decode_record(source: bytes) -> LedgerRecord:
     """
     (
         sequence, previous, decided_at, cause_kind, _topic_id, offset, outcome, publish, withdraw,
-        record_key, basis, version, refers_to, submission_key, timer_was, provisional_was,
+        record_key, basis, version, refers_to, submission_key, timer_was, digest, marks,
     ) = PREFIX.unpack_from(source)  # fmt: skip
     at = PREFIX.size
     state = None
@@ -274,7 +303,7 @@ def decode_record(source: bytes) -> LedgerRecord:
     kind, at = decode_text(source, at)
     topic, at = decode_text(source, at)
     key, at = decode_bytes(source, at)
-    headers, at = _decode_headers(source, at)
+    headers, at = decode_headers(source, at)
     value, at = decode_bytes(source, at)
     value_digest, at = decode_bytes(source, at)
     facts, at = _decode_facts(source, at)
@@ -287,12 +316,13 @@ def decode_record(source: bytes) -> LedgerRecord:
     cause = Cause(CauseKind(cause_kind.decode()), topic, offset, key, headers, value)
     return LedgerRecord(
         sequence, previous, decided_at, cause, Outcome(outcome.decode()), publish, withdraw,
-        record_key, basis, version, refers_to, submission_key, timer_was, provisional_was, state,
+        record_key, basis, version, refers_to, submission_key, timer_was, digest, marks, state,
         move, department, kind, value_digest, facts, reasons, events, row,
     )  # fmt: skip
 
 
-def _decode_headers(source: bytes, at: int) -> tuple[tuple[tuple[str, bytes], ...], int]:
+def decode_headers(source: bytes, at: int) -> tuple[tuple[tuple[str, bytes], ...], int]:
+    """Unpack what `encode_headers` wrote; with the position behind it."""
     count, at = decode_long(source, at)
     headers = []
     for _ in range(count):

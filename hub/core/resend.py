@@ -13,18 +13,37 @@ import struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.contracts import Fault
-from hub.core import clocks
-from hub.core.record import NO_KEY, PREFIX, Outcome, Reason, decode_record
-from hub.core.state import ClockKind, RecordState, Status
-from hub.core.touches import read_again
+from hub.core import duties
+from hub.core.prepare import read_again
+from hub.core.record import (
+    NO_KEY,
+    OUTCOME_AT,
+    RECORD_KEY_AT,
+    SEQUENCE_AT,
+    STATE_AT,
+    VERSION_AT,
+    ClockEvent,
+    Outcome,
+    Reason,
+    decode_record,
+)
+from hub.core.state import (
+    DECIDED_ON_AT,
+    LIVE_AT,
+    STATUS_AT,
+    ClockKind,
+    RecordState,
+    Status,
+)
+from hub.core.state import VERSION_AT as STATE_VERSION_AT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hub.contracts import Contracts
     from hub.core.basis import Basis
+    from hub.core.causes import Submission, WalkVisit
     from hub.core.record import LedgerRecord
-    from hub.core.touches import Prepared
 
 WALK_TOPIC: Final = "walk:"
 """A step's cause: this and the sequence of the request, sixteen hexadecimal digits."""
@@ -32,6 +51,7 @@ ALL_DAYS: Final = (0, (1 << 32) - 1)
 _WALK: Final = struct.Struct(">QBII")
 _GONE: Final = frozenset({Status.WITHDRAWN, Status.MOVED})
 _GONE_LETTERS: Final = frozenset(b"WM")
+_TAKES_DOWN: Final = frozenset({ord(Outcome.WITHDRAWN.value), ord(Outcome.HELD_RELEASED.value)})
 _UNSEEN: Final = frozenset({Status.QUARANTINED, Status.HELD})
 
 
@@ -102,6 +122,7 @@ class Reprojected(NamedTuple):
     publish: int = 0
     withdraw: int = 0
     reasons: tuple[Reason, ...] = ()
+    events: tuple[ClockEvent, ...] = ()
 
 
 # --- where a record is looked at ---
@@ -109,8 +130,8 @@ class Reprojected(NamedTuple):
 
 def record_in(raw: bytes) -> bytes | None:
     """The key of the record a packed ledger record changed; None when it changed none."""
-    key = raw[82:98]
-    return key if raw[PREFIX.size] and key != NO_KEY else None
+    key = raw[RECORD_KEY_AT : RECORD_KEY_AT + 16]
+    return key if raw[STATE_AT - 1] and key != NO_KEY else None
 
 
 def is_place(raw: bytes, state: bytes, walk: Walk) -> bool:
@@ -119,11 +140,15 @@ def is_place(raw: bytes, state: bytes, walk: Walk) -> bool:
     Each record has one place: where its version came from, or where it was taken down. What is
     decided after the request lies behind the walk, and was named as today's basis says already.
     """
-    if not walk.decided_from <= int.from_bytes(state[46:50]) <= walk.decided_to:
+    decided_on = int.from_bytes(state[DECIDED_ON_AT : DECIDED_ON_AT + 4])
+    if not walk.decided_from <= decided_on <= walk.decided_to:
         return False
-    if state[0] in _GONE_LETTERS:
-        return raw[65:66] == b"w" and raw[114:118] == state[2:6]
-    return raw[0:8] == state[38:46]
+    if state[STATUS_AT] in _GONE_LETTERS:
+        return (
+            raw[OUTCOME_AT] in _TAKES_DOWN
+            and raw[VERSION_AT : VERSION_AT + 4] == state[STATE_VERSION_AT : STATE_VERSION_AT + 4]
+        )
+    return raw[SEQUENCE_AT : SEQUENCE_AT + 8] == state[LIVE_AT : LIVE_AT + 8]
 
 
 def found_in(raw: bytes, contracts: Contracts) -> bytes:
@@ -131,6 +156,8 @@ def found_in(raw: bytes, contracts: Contracts) -> bytes:
     record = decode_record(raw)
     if record.outcome is Outcome.WITHDRAWN:
         return record.cause.value
+    if record.outcome is Outcome.HELD_RELEASED and record.row:
+        return record.row
     if record.state is None or record.state.status is not Status.LIVE:
         return b""
     return row_of(record, contracts)
@@ -151,7 +178,7 @@ def row_of(record: LedgerRecord, contracts: Contracts) -> bytes:
 
 
 def reproject(
-    prepared: Prepared, walk: Walk, old: RecordState, now: int, basis: Basis
+    visit: WalkVisit, walk: Walk, old: RecordState, now: int, basis: Basis
 ) -> Reprojected | None:
     """Bring the walk's targets in line with what they shall show now; None: nothing to say.
 
@@ -161,7 +188,12 @@ def reproject(
     """
     if not walk.decided_from <= old.decided_on <= walk.decided_to:
         return None
-    again = read_again(prepared, old, now, basis)
+    again = read_again(visit.cause, visit.row, old.department, old.kind, now, basis)
+    again.decided_on = old.decided_on
+    if again.checked is not None and again.row and again.content != old.content:
+        is_row = again.checked.schema.subject not in ("record", "row")
+        if is_row:
+            again.warn("CONTENT_READS_OTHERWISE", "row")
     number = again.checked.document_key if again.checked is not None else ""
     if walk.document_key and walk.document_key != number:
         return None
@@ -180,25 +212,25 @@ def reproject(
 
 
 def _changed(
-    again: Prepared, old: RecordState, publish: int, withdraw: int, now: int, basis: Basis
+    again: Submission, old: RecordState, publish: int, withdraw: int, now: int, basis: Basis
 ) -> Reprojected:
     """Named for the first time, anew, or for withdrawal.
 
     What a target was named for before must be older there: then it is another version.
     """
     version = old.version + 1 if withdraw | publish & old.named else old.version
-    kept = tuple(c for c in old.clocks if not (publish | withdraw) >> c.target & 1)
+    fresh = duties.from_decision(basis, old.kind, old.decided_on, publish)
+    fresh += duties.expiry(basis, again, publish)
+    due = duties.of_narrowed(old, publish, withdraw, fresh, now, basis)
     state = old._replace(
         version=version,
+        since=now if version != old.version else old.since,
         named=old.named | publish,
         publish=(old.publish | publish) & ~withdraw,
-        clocks=kept
-        + basis.clocks_from_decision(old.kind, old.decided_on, publish)
-        + basis.expiry_clocks(again, publish)
-        + clocks.withdrawal_clocks(old.kind, old, withdraw, now, basis),
-        stages=clocks.named_stages(old, publish, withdraw, version),
+        clocks=due.clocks,
+        stages=duties.named_stages(old, publish, withdraw, version),
     )
-    return Reprojected(Outcome.REPROJECTED, state, version, publish, withdraw)
+    return Reprojected(Outcome.REPROJECTED, state, version, publish, withdraw, events=due.events)
 
 
 def _named_again(

@@ -21,17 +21,24 @@ from hub.core.wire import (
     encode_name,
 )
 
-# status, flags, version, content, live_sequence, decided_on, source_version, named, publish,
-# timer_at
-_HEADER: Final = struct.Struct(">cBI32sQIQQQQ")
-TIMER_OFFSET: Final = _HEADER.size - 8
-"""Where `timer_at` stands in a packed state."""
-LIVE_OFFSET: Final = 38
-"""Where `live_sequence` does."""
-_CLOCK: Final = struct.Struct(">BcBQQQI")
+# status, flags, version, content, live_sequence, decided_on, changed, since, ended_on, named,
+# publish, timer_at
+_HEADER: Final = struct.Struct(">cBI32sQIQQIQQQ")
+STATUS_AT: Final = 0
+FLAGS_AT: Final = 1
+VERSION_AT: Final = 2
+LIVE_AT: Final = 38
+DECIDED_ON_AT: Final = 46
+TIMER_AT: Final = _HEADER.size - 8
+"""Offsets of fields in a packed state; a test holds them against `_HEADER`."""
+_CLOCK: Final = struct.Struct(">BcBBQQI")
 _STAGE: Final = struct.Struct(">BIccQQ")
+_HEARD: Final = struct.Struct(">8sQ")
+_WAITING: Final = struct.Struct(">Qc16s16sQI")
 NEVER: Final = (1 << 64) - 1
 """A time that does not come: no timer is set."""
+NO_TARGET: Final = 255
+"""Number of no target: of the clock of a statement that waits."""
 
 
 class Status(StrEnum):
@@ -54,6 +61,10 @@ class RecordFlag:
     """Another content was submitted without being declared a correction."""
     PERFORMANCE: Final = 4
     """How far a commitment has been performed is known: see `hub.core.progress`."""
+    WAITING: Final = 8
+    """At least one statement waits for this record: see `hub.core.waiting`."""
+    UNSHOWN: Final = 16
+    """Accepted, but named for no target until the statements that waited have been decided."""
 
 
 class ClockKind(StrEnum):
@@ -62,6 +73,9 @@ class ClockKind(StrEnum):
     DISCLOSE = "D"
     WITHDRAW = "W"
     EXPIRE = "E"
+    """Publication ends by itself: nobody's duty."""
+    WAIT = "H"
+    """A statement stops waiting for its record: nobody's duty, at no target."""
 
 
 class ClockFlag:
@@ -75,8 +89,8 @@ class ClockFlag:
     LATE: Final = 8
     """Stopped after it was due."""
     OVERDUE_WRITTEN: Final = 16
-    SOON_3_WRITTEN: Final = 32
-    SOON_1_WRITTEN: Final = 64
+    LIFTED: Final = 32
+    """Ended without being met: what was owed is owed no more."""
     CORRECTION: Final = 128
     """Counted by the rule for corrections, not by the one for first disclosures."""
 
@@ -100,9 +114,11 @@ class Clock(NamedTuple):
     kind: ClockKind
     flags: int
     """Bits of `ClockFlag`."""
+    said: int
+    """Marks before the due date that were written or passed over."""
     due_at: int
-    soon_3_at: int
-    soon_1_at: int
+    next_at: int
+    """When the next mark comes; `due_at` after the last of them."""
     counted_from: int
     """Proleptic ordinal of the day the clock counts from (day one is the next day)."""
 
@@ -115,13 +131,7 @@ class Clock(NamedTuple):
         """The next moment something must be written about this clock, or `NEVER`."""
         if self.flags & (ClockFlag.STOPPED | ClockFlag.OVERDUE_WRITTEN):
             return NEVER
-        if self.kind is ClockKind.EXPIRE:
-            return self.due_at
-        if not self.flags & ClockFlag.SOON_3_WRITTEN:
-            return self.soon_3_at
-        if not self.flags & ClockFlag.SOON_1_WRITTEN:
-            return self.soon_1_at
-        return self.due_at
+        return self.next_at
 
 
 class Stage(NamedTuple):
@@ -134,6 +144,30 @@ class Stage(NamedTuple):
     stage: StageCode
     at: int
     platform_at: int
+
+
+class Heard(NamedTuple):
+    """The greatest version that took effect of what one source sent about a record."""
+
+    source: bytes
+    """First 8 bytes of the digest of department and stream."""
+    version: int
+
+
+class Waiting(NamedTuple):
+    """A statement that waits for what it speaks of; its bytes are stored under its sequence."""
+
+    sequence: int
+    """Ledger sequence of the record that holds it."""
+    statement: str
+    """Letter of `hub.core.life.Statement`."""
+    submission_key: bytes
+    tag: bytes
+    """What makes it one and the same: the id of its move, else 16 bytes of its content's digest."""
+    until: int
+    """Business milliseconds."""
+    dated_on: int
+    """Proleptic ordinal of an exit's date; 0 for all others."""
 
 
 class RecordState(NamedTuple):
@@ -149,7 +183,12 @@ class RecordState(NamedTuple):
     """Ledger sequence of the record that made the current version."""
     decided_on: int
     """Decision date as a proleptic ordinal, 0 when unreadable."""
-    source_version: int
+    changed: int
+    """Ledger sequence of the last statement that changed status, version, owner or what waits."""
+    since: int
+    """Business time at which the current version was decided."""
+    ended_on: int
+    """Proleptic ordinal of the date of the exit that took an entry down; 0 for none."""
     named: int
     """Bit per target that any version was ever named for."""
     publish: int
@@ -157,10 +196,19 @@ class RecordState(NamedTuple):
     timer_at: int
     clocks: tuple[Clock, ...]
     stages: tuple[Stage, ...]
+    heard: tuple[Heard, ...]
+    """The memory of order, the source last heard first."""
+    waiting: tuple[Waiting, ...]
+    """Oldest first."""
     department: str
     kind: str
     subject_key: bytes
     """Kafka key of the record: its credit code, or `?` and the department."""
+
+    @property
+    def was_live(self) -> bool:
+        """Whether the record was ever in force."""
+        return self.version > 0
 
     def has_provisional_clock(self) -> bool:
         """Whether a running clock must be recounted once a missing holiday notice is loaded."""
@@ -201,7 +249,7 @@ def _pack_clocks(clocks: tuple[Clock, ...]) -> bytes:
     if not clocks:
         return b"\x00"
     packed = [
-        _CLOCK.pack(c.target, c.kind.encode(), c.flags, c.due_at, c.soon_3_at, c.soon_1_at,
+        _CLOCK.pack(c.target, c.kind.encode(), c.flags, c.said, c.due_at, c.next_at,
                     c.counted_from)
         for c in clocks
     ]  # fmt: skip
@@ -224,17 +272,33 @@ def _pack_stages(stages: tuple[Stage, ...]) -> bytes:
     return known[1]
 
 
+def _pack_heard(heard: tuple[Heard, ...]) -> bytes:
+    packed = [_HEARD.pack(h.source, h.version) for h in heard]
+    return encode_long(len(heard)) + b"".join(packed) + b"\x00"
+
+
+def _pack_waiting(waiting: tuple[Waiting, ...]) -> bytes:
+    packed = [
+        _WAITING.pack(w.sequence, w.statement.encode(), w.submission_key, w.tag, w.until,
+                      w.dated_on)
+        for w in waiting
+    ]  # fmt: skip
+    return encode_long(len(waiting)) + b"".join(packed) + b"\x00"
+
+
 def encode_state(state: RecordState) -> bytes:
     """Pack a record's state: the bytes in the ledger and in the store."""
     return b"".join(
         (
             _HEADER.pack(
                 state.status.encode(), state.flags, state.version, state.content,
-                state.live_sequence, state.decided_on, state.source_version, state.named,
-                state.publish, state.timer_at,
+                state.live_sequence, state.decided_on, state.changed, state.since,
+                state.ended_on, state.named, state.publish, state.timer_at,
             ),
             _summary(state.clocks)[1],
             _pack_stages(state.stages),
+            _pack_heard(state.heard) if state.heard else b"\x00",
+            _pack_waiting(state.waiting) if state.waiting else b"\x00",
             encode_name(state.department),
             encode_name(state.kind),
             encode_bytes(state.subject_key),
@@ -246,6 +310,8 @@ def state_end(source: bytes, at: int) -> int:
     """The position behind a packed state that begins at `at`, without unpacking it."""
     at = _array_end(source, at + _HEADER.size, _CLOCK.size)
     at = _array_end(source, at, _STAGE.size)
+    at = _array_end(source, at, _HEARD.size)
+    at = _array_end(source, at, _WAITING.size)
     for _text in range(3):
         length, at = _count(source, at)
         at += length
@@ -269,7 +335,7 @@ _TWO_BYTES: Final = 128
 
 def flags_of(source: bytes, at: int = 0) -> int:
     """Read the flags out of a packed state without unpacking the rest."""
-    return source[at + 1]
+    return source[at + FLAGS_AT]
 
 
 _STATUS: Final = {status.encode(): status for status in Status}
@@ -283,8 +349,8 @@ def _unpack_clocks(block: bytes) -> tuple[Clock, ...]:
     count, at = _count(block, 0)
     clocks = []
     for start in range(at, at + count * _CLOCK.size, _CLOCK.size):
-        target, kind, marks, due, soon_3, soon_1, day = _CLOCK.unpack_from(block, start)
-        clocks.append(Clock(target, _CLOCK_KINDS[kind], marks, due, soon_3, soon_1, day))
+        target, kind, marks, said, due, next_at, day = _CLOCK.unpack_from(block, start)
+        clocks.append(Clock(target, _CLOCK_KINDS[kind], marks, said, due, next_at, day))
     return tuple(clocks)
 
 
@@ -300,11 +366,30 @@ def _unpack_stages(block: bytes) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
+@lru_cache(maxsize=_MEMORY)
+def _unpack_heard(block: bytes) -> tuple[Heard, ...]:
+    """The memory of order of a packed array."""
+    count, at = _count(block, 0)
+    starts = range(at, at + count * _HEARD.size, _HEARD.size)
+    return tuple(Heard(*_HEARD.unpack_from(block, start)) for start in starts)
+
+
+def _unpack_waiting(block: bytes) -> tuple[Waiting, ...]:
+    """The waiting statements of a packed array."""
+    count, at = _count(block, 0)
+    waiting = []
+    for start in range(at, at + count * _WAITING.size, _WAITING.size):
+        sequence, statement, key, tag, until, dated_on = _WAITING.unpack_from(block, start)
+        waiting.append(Waiting(sequence, statement.decode(), key, tag, until, dated_on))
+    return tuple(waiting)
+
+
 def decode_state(source: bytes, at: int = 0) -> RecordState:
     """Unpack a record's state. Raises `KeyError` or `struct.error` on bytes that are none."""
-    status, flags, version, content, live, decided_on, source_version, named, publish, timer = (
-        _HEADER.unpack_from(source, at)
-    )
+    (
+        status, flags, version, content, live, decided_on, changed, since, ended_on, named, publish,
+        timer,
+    ) = _HEADER.unpack_from(source, at)  # fmt: skip
     at += _HEADER.size
     end = _array_end(source, at, _CLOCK.size)
     clocks = _unpack_clocks(source[at:end])
@@ -312,10 +397,16 @@ def decode_state(source: bytes, at: int = 0) -> RecordState:
     end = _array_end(source, at, _STAGE.size)
     stages = _unpack_stages(source[at:end])
     at = end
+    end = _array_end(source, at, _HEARD.size)
+    heard = _unpack_heard(source[at:end])
+    at = end
+    end = _array_end(source, at, _WAITING.size)
+    waiting = _unpack_waiting(source[at:end]) if end > at + 1 else ()
+    at = end
     department, at = decode_text(source, at)
     kind_name, at = decode_text(source, at)
     subject_key, at = decode_bytes(source, at)
     return RecordState(
-        _STATUS[status], flags, version, content, live, decided_on, source_version, named,
-        publish, timer, clocks, stages, department, kind_name, subject_key,
+        _STATUS[status], flags, version, content, live, decided_on, changed, since, ended_on,
+        named, publish, timer, clocks, stages, heard, waiting, department, kind_name, subject_key,
     )  # fmt: skip

@@ -70,6 +70,22 @@ def disks(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
         )  # fmt: skip
 
 
+def permissions(loaded: LoadedSite) -> Iterator[Symptom]:
+    """Departments that send and may state nothing: every row of theirs would be refused."""
+    senders = [each for each in loaded.site.departments if each.sources and each.kind != "agent"]
+    for department in senders:
+        if not department.states:
+            yield Symptom(
+                "states", Level.WARNING, "NOTHING_ALLOWED",
+                f"部门 {department.id} 有来源，但不得报送任何种类",
+                f"department {department.id} has sources and may state no kind",
+                "在 site.yaml 中该部门的 states 写明可报送的种类，再 hub basis adopt",
+                "name its kinds under states in site.yaml, then hub basis adopt",
+            )  # fmt: skip
+    allowed = sum(bool(each.states) for each in senders)
+    yield ok("states", f"{allowed} 个部门有报送许可", f"{allowed} departments may state something")
+
+
 def secret_files(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
     """Every secret of site and database sources, Kafka's and PostgreSQL's: there, closed to others.
 

@@ -5,6 +5,9 @@ Counting (民法典 Art 201): the day of the decision does not count, day one is
 weekend day becomes a working day (调休) and counts. Notices of one year also move days at the end
 of the year before (2018-12-29 in the notice for 2019), so all notices are merged before look-up;
 a December day of an announced year can still move, and the sweep that follows a notice finds it.
+A later notice may replace days of an earlier one for the same year (on 2020-01-27 the holiday was
+prolonged, with a Saturday that was to be worked): it names the one it replaces, and its days stand
+in the place of the same days there; the other days of the earlier one stay.
 
 A year without a notice gets weekends and the days that law fixes (全国年节及纪念日放假办法, as
 revised 2024-11-10), everything marked *provisional*: the lunar festivals are known for 2027 to 2035
@@ -12,15 +15,17 @@ from the table below; outside it only the fixed dates are used. Days given in li
 not guessed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
-from typing import Final, NamedTuple
+from itertools import groupby
+from typing import Final, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 _ONE_DAY: Final = timedelta(days=1)
 _SATURDAY: Final = 5
 _CACHE_LIMIT: Final = 20_000
+_LONGEST_YEAR: Final = 366
 _PRESENT_LAW_FROM: Final = 2025
 
 #: 春节 (first lunar day), 清明, 端午, 中秋 as month and day; computed with two independent lunar
@@ -49,26 +54,64 @@ class NoticeDay(BaseModel):
 
 
 class Notice(BaseModel):
-    """One year's notice, in the shape of a file of NateScarlet/holiday-cn.
+    """One notice, in the shape of a file of NateScarlet/holiday-cn with a few keys more.
 
-    `papers` are the addresses of the State Council's texts; further keys (`$schema`) are ignored.
+    `papers` are the addresses of the State Council's texts, `source` their title or number. Keys
+    that begin with `$` (`$schema`) are ignored. A notice is known by its `id`, or else its year.
+    One that `replaces` another (its id) is of the same year and announced on a later day.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     year: int
+    id: str = ""
     papers: tuple[str, ...] = ()
+    source: str = ""
+    announced_on: date | None = None
+    replaces: str = ""
     days: tuple[NoticeDay, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_schema_keys(cls, mapping: object) -> object:
+        """What the file says of its own form is no part of the notice."""
+        if not isinstance(mapping, Mapping):
+            return mapping
+        return {key: value for key, value in mapping.items() if not str(key).startswith("$")}
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        """A replacement says when, by what text and which days; no day is named twice."""
+        if self.replaces and not (self.days and self.announced_on and (self.source or self.papers)):
+            raise ValueError(f"notice {self.name}: a replacement needs announced_on, source, days")
+        dates = [day.date for day in self.days]
+        twice = next((on for on in dates if dates.count(on) > 1), None)
+        if twice is not None:
+            raise ValueError(f"notice {self.name} names {twice} twice")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What a replacement calls this notice."""
+        return self.id or str(self.year)
 
 
 class CalendarNotices(BaseModel):
-    """What a calendar is made of: a version for people and notices, at most one per year."""
+    """What a calendar is made of: a version for people and notices, one or a chain per year."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str = Field(min_length=1)
     source: str = ""
     notices: tuple[Notice, ...]
+
+    @field_validator("notices")
+    @classmethod
+    def _agree(cls, notices: tuple[Notice, ...]) -> tuple[Notice, ...]:
+        """By year, each behind the one it replaces; what leaves open which day holds is refused."""
+        ordered = _in_order(notices)
+        _moved_days(ordered)
+        return ordered
 
 
 class DueDay(NamedTuple):
@@ -93,15 +136,11 @@ class WorkingCalendar:
     """Working days of a set of notices; immutable, answers are cached (bounded)."""
 
     def __init__(self, content: CalendarNotices) -> None:
-        notices = sorted(content.notices, key=lambda notice: notice.year)
-        years = [notice.year for notice in notices]
-        if len(set(years)) != len(years):
-            twice = next(year for year in years if years.count(year) > 1)
-            raise ValueError(f"two notices for {twice}; merge their days into one")
-        self.content = content.model_copy(update={"notices": tuple(notices)})
+        self.content = content
         #: Years whose notice is known; only days of other years are provisional.
-        self.announced_years = frozenset(notice.year for notice in notices if notice.days)
-        self._moved = {day.date: day for notice in notices for day in notice.days}
+        self.announced_years = frozenset(notice.year for notice in content.notices if notice.days)
+        #: Every day a notice speaks of, as the last notice in force says.
+        self.moved = _moved_days(content.notices)
         self._statutory: dict[int, dict[date, str]] = {}
         self._due: dict[tuple[date, int], DueDay] = {}
 
@@ -120,16 +159,25 @@ class WorkingCalendar:
         mapping: dict[str, object] = self.content.model_dump(mode="json", by_alias=True)
         return mapping
 
-    def with_notice(self, notice: Notice, version: str) -> "WorkingCalendar":
-        """This calendar with a new (or, for its year, the replaced) notice."""
-        others = tuple(known for known in self.content.notices if known.year != notice.year)
-        return WorkingCalendar(
-            self.content.model_copy(update={"version": version, "notices": (*others, notice)})
+    def changed_days(self, later: "WorkingCalendar") -> frozenset[date]:
+        """The days of which `later` says something else: worked or not, provisional or not.
+
+        A period that holds none of them ends under `later` on the same day, as sure as before.
+        """
+        candidates = set(self.moved) | set(later.moved)
+        for year in self.announced_years ^ later.announced_years:
+            first = date(year, 1, 1)
+            candidates |= {first + timedelta(days=n) for n in range(_LONGEST_YEAR)}
+        return frozenset(
+            on
+            for on in candidates
+            if self.is_working_day(on) != later.is_working_day(on)
+            or self.is_provisional(on) != later.is_provisional(on)
         )
 
     def is_working_day(self, on: date) -> bool:
         """Whether people work on this day; for an unannounced year by law's fixed days alone."""
-        moved = self._moved.get(on)
+        moved = self.moved.get(on)
         if moved is not None:
             return not moved.is_off_day
         if on.weekday() >= _SATURDAY:
@@ -138,7 +186,7 @@ class WorkingCalendar:
 
     def is_provisional(self, on: date) -> bool:
         """Whether no notice speaks for this day, so that it may still change."""
-        return on.year not in self.announced_years and on not in self._moved
+        return on.year not in self.announced_years and on not in self.moved
 
     def add_working_days(self, on: date, count: int) -> DueDay:
         """The last day of a period of `count` working days that begins the day after `on`.
@@ -201,7 +249,7 @@ class WorkingCalendar:
 
     def _why(self, on: date, *, is_counted: bool) -> tuple[str, str]:
         """Why a day counts or not, Chinese and English."""
-        moved = self._moved.get(on)
+        moved = self.moved.get(on)
         if moved is not None and is_counted:
             if on.weekday() < _SATURDAY:
                 return "工作日", "working day"
@@ -243,3 +291,63 @@ def statutory_days(year: int) -> dict[date, str]:
         # 中秋 may fall on 国庆 (2028, 2031): the day carries both names
         days[mid_autumn] = "国庆节、中秋节" if mid_autumn in days else "中秋节"
     return days
+
+
+def _in_order(notices: Iterable[Notice]) -> tuple[Notice, ...]:
+    """Notices by year, each behind the one it replaces.
+
+    Raises `ValueError` where it is open which notice of a year holds.
+    """
+    ordered: list[Notice] = []
+    by_year = groupby(sorted(notices, key=lambda one: one.year), key=lambda one: one.year)
+    for year, group in by_year:
+        of_year = list(group)
+        first = [notice for notice in of_year if not notice.replaces]
+        if len(first) > 1:
+            raise ValueError(f"two notices for {year}: the later one says which it `replaces`")
+        if not first:
+            raise ValueError(f"no first notice for {year}: each of them replaces another")
+        ordered += _chain(first[0], [notice for notice in of_year if notice.replaces])
+    names = [notice.name for notice in ordered]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"two notices are called {twice}")
+    return tuple(ordered)
+
+
+def _chain(first: Notice, replacements: list[Notice]) -> list[Notice]:
+    """A year's notices from the first to the last, each announced after the one it replaces."""
+    chain = [first]
+    left = list(replacements)
+    while left:
+        known = chain[-1]
+        following = [notice for notice in left if notice.replaces == known.name]
+        if not following:
+            names = ", ".join(f"{notice.name} ({notice.replaces})" for notice in left)
+            raise ValueError(f"notices of {known.year} replace what is not there: {names}")
+        if len(following) > 1:
+            raise ValueError(f"two notices replace {known.name}")
+        notice = following[0]
+        if known.announced_on and notice.announced_on and notice.announced_on <= known.announced_on:
+            raise ValueError(f"notice {notice.name} was not announced after {known.name}")
+        left.remove(notice)
+        chain.append(notice)
+    return chain
+
+
+def _moved_days(notices: Iterable[Notice]) -> dict[date, NoticeDay]:
+    """Every day that notices in force speak of; raises `ValueError` where two years disagree."""
+    moved: dict[date, NoticeDay] = {}
+    spoken_by: dict[date, int] = {}
+    for notice in notices:
+        for day in notice.days:
+            known = moved.get(day.date)
+            if (
+                known is not None
+                and spoken_by[day.date] != notice.year
+                and known.is_off_day != day.is_off_day
+            ):
+                years = f"{spoken_by[day.date]} and {notice.year}"
+                raise ValueError(f"the notices of {years} disagree about {day.date}")
+            moved[day.date], spoken_by[day.date] = day, notice.year
+    return moved

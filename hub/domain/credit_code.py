@@ -15,6 +15,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from hub.domain.as_typed import unwrapped
 from hub.domain.region_codes import PROVINCES, REGION_CODES
 from hub.domain.remembering import remembered
 
@@ -85,10 +86,13 @@ class CreditCodeAssessment(NamedTuple):
 
 
 def normalise_credit_code(text: str) -> str:
-    """Half width, upper case, no blanks or invisible characters; idempotent; "" stays ""."""
+    """Half width, upper case, no blanks or invisible characters; idempotent; "" stays "".
+
+    What a spreadsheet writes around a code (`="91…"`, `'91…`) is no part of it.
+    """
     if not text.isascii():
         text = text.translate(_FOLD)
-    return "".join(text.upper().split())
+    return unwrapped("".join(text.upper().split()))
 
 
 def check_credit_code(text: str) -> CodeFault | None:

@@ -16,11 +16,14 @@ import re
 from datetime import date, timedelta
 from typing import Final, NamedTuple
 
+from hub.domain.as_typed import is_placeholder
 from hub.domain.remembering import remembered
 
 #: The agreed value for 长期 in a valid-to column.
 LONG_TERM: Final = date(2099, 12, 31)
 
+LAST_MOMENT: Final = 253_370_736_000_000
+"""The year 9999 in Shanghai, milliseconds: what followers must write as a date lies before it."""
 _FIRST_YEAR: Final = 1900
 _LAST_YEAR: Final = 2199
 HOUR_MS: Final = 3_600_000
@@ -45,10 +48,6 @@ _LONGEST: Final = 40
 _EMPTY_DATES: Final = frozenset(
     "1899-12-31 1899-12-30 1900-01-00 1900-01-01 1970-01-01 0001-01-01 0000-00-00".split()  # noqa: SIM905 - a table reads better
 )
-#: `\N` is Hive's null in text exports; 暂无 and dashes are people's.
-_PLACEHOLDERS: Final = frozenset(
-    "\\N NULL NONE NAN NAT N/A NA 暂无 无 空 未知 不详 - -- — —— / \\ 0".split()  # noqa: SIM905 - as above
-) | {"— —"}
 _LONG_TERM_WORDS: Final = frozenset(
     ("长期", "长期有效", "永久", "永久有效", "无固定期限", "9999-12-31")
 )
@@ -81,7 +80,7 @@ def read_date(text: str) -> DateReading:
         return _UNREADABLE
     if not text.isascii():
         text = text.translate(_HALF_WIDTH)
-    if text.upper() in _PLACEHOLDERS:
+    if is_placeholder(text):
         return _SENTINEL
     return _reading_of(text)
 

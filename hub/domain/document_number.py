@@ -10,6 +10,7 @@ import re
 from typing import Final
 from unicodedata import normalize
 
+from hub.domain.as_typed import is_placeholder, unwrapped
 from hub.domain.remembering import remembered
 
 #: Opening and closing forms seen in real document numbers, and their full- or half-width twins.
@@ -47,14 +48,41 @@ _NAME_TABLE: Final[dict[int, str | None]] = {
 
 #: Texts of these characters alone are their own normal form (no mark can combine with them).
 _PLAIN_NUMBER: Final = re.compile(r"[0-9A-Za-z〔〕\u4e00-\u9fff./-]*")
+#: A plain number with a digit in it: no placeholder has any but noughts.
+_PLAIN_AND_COUNTED: Final = re.compile(
+    r"[0A-Za-z〔〕\u4e00-\u9fff./-]*[1-9][0-9A-Za-z〔〕\u4e00-\u9fff./-]*"
+)
 _PLAIN_NAME: Final = re.compile(r"[0-9A-Za-z()·\u4e00-\u9fff.&-]*")
 
 
 def normalise_document_number(text: str) -> str:
-    """The number for comparing: brackets as 〔〕, half width, no blanks; idempotent."""
+    """The number for comparing: brackets as 〔〕, half width, no blanks; idempotent.
+
+    What a spreadsheet writes around it (`="…"`, a leading apostrophe) is no part of it.
+    """
     if _PLAIN_NUMBER.fullmatch(text):
         return text
-    return normalize("NFC", text.translate(_NUMBER_TABLE))
+    return unwrapped(normalize("NFC", text.translate(_NUMBER_TABLE)))
+
+
+def read_document_number(text: str) -> str:
+    """The number for comparing, or "" where a placeholder (无, /, ***) stands in its place."""
+    if _PLAIN_AND_COUNTED.fullmatch(text):
+        return text
+    number = normalise_document_number(text)
+    return "" if is_placeholder(number) else number
+
+
+def document_key_of(document_number: str, licence_number: str, decided_on: str) -> str:
+    """What stands for the document number in a record's identity.
+
+    Where the number is a placeholder, the licence number (许可编号) stands in for it; with neither,
+    the day of decision (`2026-01-02`). "" where the number is absent, or nothing can stand in.
+    """
+    number = read_document_number(document_number)
+    if number or not is_placeholder(document_number):
+        return number
+    return read_document_number(licence_number) or decided_on
 
 
 @remembered(50_000)
@@ -65,4 +93,4 @@ def normalise_subject_name(text: str) -> str:
     """
     if _PLAIN_NAME.fullmatch(text):
         return text
-    return normalize("NFC", text.translate(_NAME_TABLE))
+    return unwrapped(normalize("NFC", text.translate(_NAME_TABLE)))

@@ -17,6 +17,7 @@ PERFORMED: Final = "commitment.performed.v1"
 OUTPUT_COUNT: Final = "output_count.declared.v1"
 CORRECTED: Final = "record.corrected.v1"
 WITHDRAWN: Final = "record.withdrawn.v1"
+RESTORED: Final = "record.restored.v1"
 
 # What their connectors add.
 MOVED_OUT: Final = "record.moved_out.v1"
@@ -28,6 +29,8 @@ RECONCILED: Final = "source.reconciled.v1"
 EXIT_MISSING: Final = "court_enforcement.exit_missing.v1"
 PERFORMANCE_MISSING: Final = "commitment.performance_missing.v1"
 REMINDER: Final = "reminder.issued.v1"
+DUTY_LIFTED: Final = "duty.lifted.v1"
+"""A good row answers the duties of a faulty one in another partition."""
 
 # The control topic.
 BASIS_ADOPTED: Final = "basis.adopted.v1"

@@ -107,6 +107,24 @@ _FIELDS: Final = (
         "Fill in {field} and resend",
     ),
     Reason(
+        "DOCUMENT_NUMBER_PLACEHOLDER",
+        "{field}填的是占位文字（如“无”“/”），以许可编号识别该记录，没有许可编号的以决定日期识别",
+        "{field} is a placeholder: the licence number identifies the record, or its decision date",
+        "有文书号的请报送更正；没有的无需处理，撤回、更正时在文书号处填许可编号，"
+        "或决定日期（例如2026-01-02）",
+        "Send a correction if there is a number; if not, a withdrawal or correction names the "
+        "licence number, or the day of decision such as 2026-01-02, in its place",
+        warning=True,
+    ),
+    Reason(
+        "DOCUMENT_NUMBER_MISSING",
+        "{field}未填写，或填的是占位文字（如“无”“/”），无法识别所指的记录",
+        "{field} is empty or a placeholder: it does not say which record is meant",
+        "填写原报送的文书号；原记录没有文书号的，填许可编号，没有许可编号的填决定日期，例如2026-01-02",
+        "Enter the number first submitted; where there was none its licence number, else its day "
+        "of decision, such as 2026-01-02",
+    ),
+    Reason(
         "FIELD_TOO_LONG",
         "{field}超过规定长度",
         "{field} is longer than the standard allows",
@@ -341,10 +359,13 @@ _AUTHORITIES: Final = (
     ),
     Reason(
         "KIND_NOT_YOURS",
-        "本部门不得报送此类记录：办件代理只作代理的陈述，其他部门不作",
-        "Your department may not submit this kind: agents make agents' statements and nothing else",
-        "部门请按本部门的记录种类报送；代理的设置（kind: agent）由平台核对",
-        "Submit the kinds of your department; the operators check who is an agent (kind: agent)",
+        "本站点未准许本部门报送此类记录，也不得更正或撤回此类记录",
+        "The site does not allow your department to state this kind, nor to correct or withdraw it",
+        "核对文件是否放错文件夹；确属本部门职责的，请平台运维在 site.yaml 本部门的 states 中加上该种类"
+        "并启用（hub basis adopt），然后重新报送；法院名单只准法院报送",
+        "See whether the file lies in the wrong folder; if the kind is yours, ask the operators to "
+        "add it to states of your department in site.yaml (hub basis adopt), then resend; "
+        "court lists come from courts only",
     ),
     Reason(
         "UNKNOWN_DEPARTMENT",
@@ -365,17 +386,19 @@ _RECORDS: Final = (
     ),
     Reason(
         "RECORD_WITHDRAWN",
-        "该记录已经撤回",
-        "The record has already been withdrawn",
-        "无需再次处理；如需重新公示，请重新报送完整记录",
-        "Nothing to do; submit the whole record again to publish it anew",
+        "该记录已经撤回，不能更正或转移",
+        "The record was withdrawn and can be neither corrected nor moved",
+        "无需再次处理；确需重新公示的，请放入“restorations”（恢复公示）文件夹，写明原因和决定机关",
+        "Nothing to do; to show it again send a restoration with a reason and who decided it",
     ),
     Reason(
         "UNDECLARED_CHANGE",
         "同一文书号和相对人已有记录，内容不同，但未按更正报送",
         "The document and subject are on record with other content; no correction was declared",
-        "确需修改的，请放入“corrections”（更正）文件夹并填写原因；否则请核对是否重号",
-        "Send it as a correction with a reason, or check for a reused document number",
+        "确需修改的，请放入“corrections”（更正）文件夹并填写原因；一份决定书有多个事项的，"
+        "请在文书号后加事项序号（例如“-2”）分别报送；否则请核对是否重号",
+        "Send it as a correction with a reason; for several items of one decision put the item's "
+        "number behind the document number (such as -2); or check for a reused number",
     ),
     Reason(
         "ALREADY_WITHDRAWN",
@@ -491,6 +514,151 @@ _RECORDS: Final = (
         "Give the reason and resend",
     ),
     Reason(
+        "RESTORATION_WITHOUT_REASON",
+        "恢复公示没有填写原因",
+        "The restoration gives no reason",
+        "填写恢复原因和决定机关后重新报送",
+        "Give the reason and who decided it, and resend",
+    ),
+    Reason(
+        "SAME_AS_WITHDRAWN",
+        "与已撤回的记录内容相同，未重新公示",
+        "Equal to the record that was withdrawn; not shown again",
+        "无需处理；确需重新公示的，请放入“restorations”（恢复公示）文件夹，写明原因和决定机关",
+        "Nothing to do; to show it again send a restoration with a reason and who decided it",
+        warning=True,
+    ),
+    Reason(
+        "CHANGED_AFTER_WITHDRAWAL",
+        "该记录已撤回，本次内容不同，未重新公示",
+        "The record was withdrawn and this row has other content; not shown again",
+        "确需按新内容公示的，请放入“restorations”（恢复公示）文件夹，写明原因和决定机关；否则请核对是否重号",
+        "To show the new content send a restoration with a reason and who decided it, or check for "
+        "a reused document number",
+    ),
+    Reason(
+        "SAME_AS_MOVED",
+        "该记录已转移到新的代码、文书号或名称，本次报送的是原来的内容",
+        "The record has moved to another code, number or name; this row is the old one",
+        "无需处理；请在来源系统中改用新的代码、文书号或名称",
+        "Nothing to do; use the new code, number or name in the source system",
+        warning=True,
+    ),
+    Reason(
+        "CHANGED_AFTER_MOVE",
+        "该记录已转移到新的代码、文书号或名称，本次以原标识报送了不同的内容",
+        "The record has moved to another code, number or name; this row has other content under "
+        "the old one",
+        "请以新的代码、文书号或名称报送更正；确为另一项决定的，请核对是否重号",
+        "Send a correction under the new identity; for another decision check for a reused number",
+    ),
+    Reason(
+        "RECORD_MOVED",
+        "该记录已转移到新的代码、文书号或名称",
+        "The record has moved to another code, number or name",
+        "请以新的代码、文书号或名称重新报送",
+        "Send it again naming the new code, number or name",
+    ),
+    Reason(
+        "WAITING_FOR_RECORD",
+        "没有找到所指的记录，先行等待；记录到达后自动生效，等待期满未到达的另行告知",
+        "The record it names was not found: it waits and takes effect when the record comes, and "
+        "you will hear when the wait is over",
+        "请核对文书号、相对人名称、统一社会信用代码和机关代码；结果文件列有相近记录的，请对照后重新报送",
+        "Compare number, name, credit code and authority with the nearest records named in the "
+        "result file, if any, and send it again when one is misspelt",
+        warning=True,
+    ),
+    Reason(
+        "SAME_AS_HELD",
+        "相同的报送已在等待所指的记录，未重复登记",
+        "An equal statement is waiting for the record already; not registered twice",
+        "无需处理；请核对所指记录的文书号、名称和代码",
+        "Nothing to do; compare number, name and code of the record it names",
+        warning=True,
+    ),
+    Reason(
+        "WITHDRAWAL_OLDER_THAN_LIVE",
+        "现有记录的来源版本比本次撤回（或转移）更新，本次未生效，记录仍在公示",
+        "The record's version is newer than this withdrawal or move: it did not take effect and "
+        "the record is still shown",
+        "确需撤下的，请以更新的来源版本，或不带来源版本，重新报送撤回",
+        "To take it down all the same send it again with a newer version, or without one",
+    ),
+    Reason(
+        "EXIT_BEFORE_LISTING",
+        "退出日期早于列入日期，本次退出未生效，记录仍在公示",
+        "The exit is dated before the listing: it did not take effect and the entry is still shown",
+        "核对退出日期，或是否为此前一次列入的退出；确需撤下的，更正日期后重新报送",
+        "Check the day of exit, and whether it ends an earlier listing; correct it and resend",
+    ),
+    Reason(
+        "ALREADY_MOVED",
+        "该记录此前已按同一更正转移",
+        "The record had left by the same correction before",
+        "无需处理",
+        "Nothing to do",
+        warning=True,
+    ),
+    Reason(
+        "IDENTITY_UNCHANGED",
+        "更正前后的代码、文书号和名称相同，无需转移，已按更正处理",
+        "Code, number and name are the same before and after: nothing moves, it is a correction",
+        "无需处理",
+        "Nothing to do",
+        warning=True,
+    ),
+    Reason(
+        "MOVE_TAKEN",
+        "这次转移已由另一条记录接收",
+        "The move has arrived at another record",
+        "核对更正中的新代码、文书号和名称；已接收的记录有误的，请对该记录报送更正",
+        "Compare the new code, number and name; correct the record where it arrived if it is wrong",
+    ),
+    Reason(
+        "RECORD_NOT_WITHDRAWN",
+        "该记录没有撤回，内容不同，不能按恢复公示处理",
+        "The record is not withdrawn and has other content: there is nothing to restore",
+        "内容需修改的，请放入“corrections”（更正）文件夹并填写原因",
+        "To change what is shown send a correction with a reason",
+    ),
+    Reason(
+        "RESTORATION_OLDER_THAN_WITHDRAWAL",
+        "撤回的来源版本比本次恢复更新，本次未生效",
+        "The withdrawal has a newer version than this restoration: it did not take effect",
+        "确需恢复的，请以更新的来源版本，或不带来源版本，重新报送恢复公示",
+        "To restore it all the same send it again with a newer version, or without one",
+    ),
+    Reason(
+        "TOO_MANY_HELD",
+        "等待所指记录的报送过多，本条未受理",
+        "Too many statements wait for records that were not found; this one was not accepted",
+        "先核对并报送所指的记录（或改正已在等待的报送），再重新报送本条",
+        "Send the records they name, or correct what waits, and then send this one again",
+    ),
+    Reason(
+        "WAITED_TOO_LONG",
+        "等待期满，所指的记录没有到达，本条未生效",
+        "The wait is over and the record it names did not come: it did not take effect",
+        "核对文书号、相对人名称、统一社会信用代码和机关代码，改正后重新报送",
+        "Compare number, name, credit code and authority, correct and send it again",
+    ),
+    Reason(
+        "DUTY_NOT_OPEN",
+        "所指的记录没有未了的期限，无需解除",
+        "The record it names owes nothing: there is no duty to lift",
+        "无需处理：以台账中的记录为准",
+        "Nothing to do: the record in the ledger stands",
+    ),
+    Reason(
+        "PLATFORM_TIME_DISBELIEVED",
+        "平台回报的时间早于送达或晚于当前，已改用本系统记录的时间",
+        "The platform's time lies before the delivery or after now: the hub's own time was used",
+        "请平台核对其时钟；无需重新报送",
+        "Ask the platform to check its clock; nothing to resend",
+        warning=True,
+    ),
+    Reason(
         "IDENTITY_CHANGED",
         "更正改变了统一社会信用代码、文书号或相对人名称，但没有写明原来的值",
         "The correction changes code, document number or name without naming the old one",
@@ -548,6 +716,23 @@ _FORMS: Final = (
         "The payload is truncated or cannot be decoded",
         "由接入方重新编码后再次报送",
         "For the sender's engineers: encode and send it again",
+    ),
+    Reason(
+        "SUBMISSION_NUMBER_REUSED",
+        "报送序号已用于另一条内容，本条未受理（第一条的结果不变）",
+        "The submission's number was used for other content; this one was not accepted and the "
+        "first answer stands",
+        "由接入方核查：前置机游标可能被重置，或客户端被还原；停用该来源，换用新的来源名称后重新报送",
+        "For the sender's engineers: a cursor was reset or a client restored; stop this source and "
+        "send again under a new source name",
+    ),
+    Reason(
+        "SOURCE_VERSION_IN_FUTURE",
+        "来源版本（更新时间）晚于到达时间一天以上，未用于判断先后",
+        "The source's version is a time more than a day after arrival: not used to order versions",
+        "核对来源系统的时钟和更新时间列；本条按到达先后处理",
+        "Check the source's clock and its column of updates; this one is ordered by its arrival",
+        warning=True,
     ),
     Reason(
         "HEADER_MISSING",

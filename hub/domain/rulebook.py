@@ -1,4 +1,4 @@
-"""Dated rules with their legal source: deadlines, what stops them, how long a penalty is shown.
+"""Dated rules with their legal source: deadlines, what stops them, how long a record is shown.
 
 A rulebook is data (YAML under `deploy/rulebooks/`), parsed elsewhere and given here as a mapping.
 The rule that applies is chosen by date: of the rules that fit, the one with the latest
@@ -7,9 +7,9 @@ judged today as it was then.
 """
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple, Self, TypeVar
+from typing import Annotated, Final, Literal, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -22,6 +22,9 @@ Stage = Literal["acknowledged", "published"]
 
 _CACHE_LIMIT: Final = 50_000
 _MONTHS: Final = 12
+_Mark = Annotated[int, Field(ge=1, le=250)]
+_NO_ANSWER: Final = frozenset({"id", "kinds", "source", "is_verified"})
+"""What a rule says of itself; the rest decides what comes out."""
 _SERIOUSNESS_CODES: Final = frozenset(code.code for code in SERIOUSNESS.codes)
 
 
@@ -83,10 +86,13 @@ class Period(BaseModel):
 class PublicationRule(_Rule):
     """Periods by class of seriousness (codes of `code_lists.SERIOUSNESS`), for some kinds.
 
-    `unclassified` is for records whose competent department gave no class.
+    `unclassified` is for records whose competent department gave no class. `ends_at` says where a
+    record ends with its period: at public targets, or everywhere (a ban from procurement is no ban
+    any more, and the procurement system must not act on it either).
     """
 
     kinds: tuple[str, ...] = Field(min_length=1)
+    ends_at: Literal["public", "everywhere"] = "public"
     classes: dict[str, Period]
     unclassified: Period
 
@@ -111,18 +117,42 @@ class WithholdingRule(_Rule):
     seriousness: tuple[str, ...] = ()
 
 
+class HeldRule(BaseModel):
+    """How a statement waits that came before the record it is about; a rule of the hub's own.
+
+    A withdrawal before its penalty, an exit before its listing: each waits `days` calendar days for
+    the record, and no department has more than `most_per_department` of them waiting.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    days: int = Field(default=30, ge=1, le=366)
+    most_per_department: int = Field(default=1000, ge=1, le=1_000_000)
+    source: str = Field(
+        default="本平台自定，无法定期限 / the hub's own, no law says it", min_length=1
+    )
+    is_verified: bool = False
+
+    def ends_on(self, arrived_on: date) -> date:
+        """The last day (until 24:00) on which a statement of this day still waits."""
+        return arrived_on + timedelta(days=self.days)
+
+
 _Dated = TypeVar("_Dated", PublicationRule, WithholdingRule)
+_AnyRule = DeadlineRule | PublicationRule | WithholdingRule
 
 
 class PublicationEnd(NamedTuple):
     """The day after which a record is no longer shown, and the rule that says so.
 
-    `is_capped`: the submitted end was later than the rule allows.
+    `is_capped`: the submitted end was later than the rule allows. `is_everywhere`: it ends at every
+    target, not at public ones alone.
     """
 
     on: date
     rule_id: str
     is_capped: bool
+    is_everywhere: bool
 
 
 class Deadline(NamedTuple):
@@ -140,12 +170,13 @@ class Rulebook(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str = Field(min_length=1)
-    #: Working days before a due date at which *due soon* is written, longest first.
-    due_soon_working_days: tuple[int, ...] = (3, 1)
+    #: Working days before a due date at which *due soon* is written: distinct, longest first.
+    due_soon_working_days: tuple[_Mark, ...] = Field(default=(3, 1), min_length=1, max_length=5)
     roles: tuple[Role, ...] = Field(min_length=1)
     deadlines: tuple[DeadlineRule, ...] = Field(min_length=1)
     publication_periods: tuple[PublicationRule, ...] = ()
     withholding: tuple[WithholdingRule, ...] = ()
+    held: HeldRule = HeldRule()
 
     @classmethod
     def from_mapping(cls, mapping: object) -> Self:
@@ -155,9 +186,8 @@ class Rulebook(BaseModel):
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         """Ids are unique, roles are defined, marks descend, and no two rules tie on one day."""
-        rules = (*self.deadlines, *self.publication_periods, *self.withholding)
         for what, names in (
-            ("rule id", [rule.id for rule in rules]),
+            ("rule id", [rule.id for rule in self.rules()]),
             ("role", [role.role for role in self.roles]),
         ):
             twice = sorted({name for name in names if names.count(name) > 1})
@@ -169,21 +199,23 @@ class Rulebook(BaseModel):
             if unknown:
                 raise ValueError(f"rule {rule.id}: undefined roles {', '.join(unknown)}")
         marks = self.due_soon_working_days
-        if list(marks) != sorted(set(marks), reverse=True) or any(mark < 1 for mark in marks):
-            raise ValueError("due_soon_working_days: distinct, 1 or more, longest first")
+        if list(marks) != sorted(set(marks), reverse=True):
+            raise ValueError("due_soon_working_days: distinct, longest first")
         self._refuse_ties()
         return self
 
+    def rules(self) -> tuple[_AnyRule, ...]:
+        """Every dated rule."""
+        return (*self.deadlines, *self.publication_periods, *self.withholding)
+
     def _refuse_ties(self) -> None:
-        """Two deadlines for one case from one day on would make the choice a matter of order."""
-        seen: dict[tuple[str, str, str, date], str] = {}
-        for rule in self.deadlines:
-            for kind in rule.kinds:
-                for role in rule.roles:
-                    case = (rule.clock, kind, role, rule.effective_from)
-                    if case in seen:
-                        raise ValueError(f"rules {seen[case]} and {rule.id} both speak for {case}")
-                    seen[case] = rule.id
+        """Two rules for one case from one day on would make the choice a matter of order."""
+        seen: dict[tuple[str, ...], str] = {}
+        for rule in self.rules():
+            for case in _cases_of(rule):
+                if case in seen:
+                    raise ValueError(f"rules {seen[case]} and {rule.id} both speak for {case}")
+                seen[case] = rule.id
 
     def to_mapping(self) -> dict[str, object]:
         """The rulebook as JSON values."""
@@ -194,6 +226,17 @@ class Rulebook(BaseModel):
         """JSON with sorted keys and no blanks, to be hashed as part of the basis."""
         return json.dumps(
             self.to_mapping(), ensure_ascii=False, sort_keys=True, separators=(",", ":")
+        )
+
+    def changed_kinds(self, later: "Rulebook") -> frozenset[str]:
+        """The kinds for which some due date, period or withholding may differ under `later`.
+
+        What only the texts say (ids, sources, whether verified) and the marks of *due soon* change
+        no answer.
+        """
+        before, after = _answers(self), _answers(later)
+        return frozenset(
+            kind for kind in before.keys() | after.keys() if before.get(kind) != after.get(kind)
         )
 
     def stops_at(self, role: str) -> Stage:
@@ -228,9 +271,11 @@ class Rulebook(BaseModel):
             return None
         period = rule.classes.get(seriousness, rule.unclassified)
         latest_on = add_months(decided_on, period.max_months)
+        everywhere = rule.ends_at == "everywhere"
         if stated_on is not None and stated_on <= latest_on:
-            return PublicationEnd(stated_on, rule.id, is_capped=False)
-        return PublicationEnd(latest_on, rule.id, is_capped=stated_on is not None)
+            return PublicationEnd(stated_on, rule.id, is_capped=False, is_everywhere=everywhere)
+        is_capped = stated_on is not None
+        return PublicationEnd(latest_on, rule.id, is_capped=is_capped, is_everywhere=everywhere)
 
     def withheld_by(self, kind: str, decided_on: date, procedure: str, seriousness: str) -> str:
         """The id of the rule that keeps a record from public targets, "" when none does."""
@@ -301,3 +346,29 @@ def _in_force(rules: tuple[_Dated, ...], kind: str, on: date) -> _Dated | None:
     """Of the rules for a kind, the latest in force on a day."""
     fitting = [rule for rule in rules if kind in rule.kinds and rule.effective_from <= on]
     return max(fitting, key=lambda rule: rule.effective_from, default=None)
+
+
+def _cases_of(rule: _AnyRule) -> list[tuple[str, ...]]:
+    """The questions a rule answers from its first day on."""
+    since = rule.effective_from.isoformat()
+    match rule:
+        case DeadlineRule():
+            return [(rule.clock, kind, role, since) for kind in rule.kinds for role in rule.roles]
+        case PublicationRule():
+            return [("publication period", kind, since) for kind in rule.kinds]
+        case WithholdingRule():
+            return [("withholding", kind, since) for kind in rule.kinds]
+
+
+def _answers(rulebook: Rulebook) -> dict[str, list[str]]:
+    """Kind → all that the rules say of it, in one spelling."""
+    stops = {role.role: role.stops_at for role in rulebook.roles}
+    found: dict[str, list[str]] = {}
+    for rule in rulebook.rules():
+        said = rule.model_dump(mode="json", exclude=set(_NO_ANSWER))
+        if isinstance(rule, DeadlineRule):
+            said["roles"] = sorted((role, stops[role]) for role in rule.roles)
+        text = type(rule).__name__ + json.dumps(said, sort_keys=True)
+        for kind in rule.kinds:
+            found.setdefault(kind, []).append(text)
+    return {kind: sorted(texts) for kind, texts in found.items()}

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
 
     from hub.ports import (
+        ClockEvidence,
+        ClockWitness,
         DeadlineClock,
         EngineClock,
         FaultHooks,
@@ -37,8 +39,13 @@ class Driver:
         faults: FaultHooks,
         report: Callable[[str, Mapping[str, float]], None],
         warn: Callable[[str], object] = lambda _why: None,
+        witness: ClockWitness | None = None,
     ) -> None:
-        """`warn` is told, in words for people, why everything is started again."""
+        """`warn` is told, in words for people, why everything is started again.
+
+        `witness` is needed by a slot that decides: it judges the clock at its start.
+        """
+        self._witness = witness
         self._lease = lease
         self._transactions = transactions
         self._inputs = inputs
@@ -76,7 +83,9 @@ class Driver:
             case ask.Now():
                 return self._business_clock.now()
             case ask.HasJumped():
-                return self._business_clock.has_jumped()
+                return self._has_jumped()
+            case ask.Evidence():
+                return self._evidence()
             case ask.Commit():
                 written = self._transactions.commit()
                 took = self._engine_clock.seconds() - self._transaction_since
@@ -120,6 +129,18 @@ class Driver:
                 self._inputs.assign(positions)
             case ask.Wait(seconds):
                 self._engine_clock.sleep(seconds)
+
+    def _has_jumped(self) -> bool:
+        """A slot asks this only once it has believed the clock."""
+        has_jumped = self._business_clock.has_jumped()
+        if self._witness is not None and not has_jumped:
+            self._witness.note()
+        return has_jumped
+
+    def _evidence(self) -> ClockEvidence:
+        if self._witness is None:
+            raise AssertionError("a slot that judges the clock needs a witness")
+        return self._witness.evidence()
 
     def _say_restored(self) -> None:
         """The first read of inputs ends a start: the state is that of the ledger."""

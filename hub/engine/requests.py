@@ -88,6 +88,10 @@ class HasJumped(NamedTuple):
     """Reply: true while the machine's clock has run ahead of the time that really passed."""
 
 
+class Evidence(NamedTuple):
+    """Reply: `ClockEvidence`, what the clock is judged by at a start besides the topics."""
+
+
 class Begin(NamedTuple):
     """Open a transaction. Reply: None."""
 
@@ -123,5 +127,5 @@ class Wait(NamedTuple):
 
 Request = (
     Initialise | Retire | ReadState | Scan | WriteState | Bounds | FoldLedger | NextFold | Assign
-    | Consume | Now | HasJumped | Begin | Produce | Commit | Hook | Report | Wait
+    | Consume | Now | HasJumped | Evidence | Begin | Produce | Commit | Hook | Report | Wait
 )  # fmt: skip

@@ -2,9 +2,10 @@
 
 1. lease, `init_transactions`: the predecessor is fenced, its open transaction ended;
 2. fold the own ledger partitions from the stored position to their end;
-3. seek every input to the last cause + 1, then run: consume, fetch, begin, decide, produce,
+3. once a process: wait until the clock is to be believed (`hub.engine.clock_guard`);
+4. seek every input to the last cause + 1, then run: consume, fetch, begin, decide, produce,
    flush, all reports good, commit, write the state;
-4. anything goes wrong: drop what is not committed, retire the producer, go to 1.
+5. anything goes wrong: drop what is not committed, retire the producer, go to 1.
 
 There is no consumer group: a position is the last cause in the ledger, so there is no second
 truth to reconcile. The slot is a generator of requests (sans I/O): it never touches Kafka, the
@@ -17,27 +18,32 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from hub.core import keys
+from hub.core.causes import MoveNoted, TimerDue
 from hub.core.evolve import evolve
 from hub.core.keys import Head
-from hub.core.partition import BasisLibrary, PartitionCore
-from hub.core.record import (
-    Outcome,
-    decode_record,
-    record_hash,
-    topic_id,
+from hub.core.notices import moment_of
+from hub.core.partition import BasisLibrary, BrokenChainError, PartitionCore
+from hub.core.prepare import (
+    prepare_sweep,
+    prepare_timer,
+    prepare_twin,
+    prepare_visit,
+    prepare_walked,
 )
+from hub.core.record import Outcome, topic_id
 from hub.core.resend import Walk, found_in, is_place, record_in
 from hub.core.state import NEVER
-from hub.core.touches import Verb, prepare_look, prepare_sweep, prepare_timer, prepare_walked
 from hub.engine import requests as ask
+from hub.engine.clock_guard import DEFAULT_GUARD_MS, days_ahead
 from hub.errors import FencedError, IntegrityError
 from hub.ports import InputRecord, OutputRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
+    from hub.core.causes import Prepared
     from hub.core.record import LedgerRecord
-    from hub.core.touches import Prepared
+    from hub.ports import ClockEvidence
 
     Road = Generator[ask.Request, Any, None]
 
@@ -53,6 +59,8 @@ WALK_STEP = 2_000
 WALK_MARK = 50_000
 """Ledger records passed with nothing to say before a walk writes down how far it is."""
 LEDGER_LIMIT = 1024 * 1024 + 64 * 1024
+CLOCK_SECONDS = 5.0
+"""Between two looks at a clock that is not believed."""
 
 
 class SlotPlan(NamedTuple):
@@ -64,6 +72,8 @@ class SlotPlan(NamedTuple):
     """Every input, `control` first."""
     owner: str = keys.FIRST_OWNER
     """The slot's own name, as map changes in the ledger name it."""
+    clock_guard_ms: int = DEFAULT_GUARD_MS
+    """How far the clock may be ahead, at a start, of all that was ever written."""
 
 
 class _Walking:
@@ -98,10 +108,13 @@ class Slot:
         self._sweeping: set[int] = set()
         self._walked: dict[int, bytes] = {}
         """How far a sweep has looked since its cursor was last written down."""
+        self._answered: set[int] = set()
+        """Partitions in which quarantined records may have been answered."""
         self._to_walk: set[int] = set()
         """Partitions whose ledger is to be walked through."""
         self._walking: _Walking | None = None
         self._reading_all = False
+        self._is_clock_believed = False
 
     def road(self) -> Road:
         """Start, recover, run; never ends by itself."""
@@ -111,6 +124,8 @@ class Slot:
                 yield from self._ask(ask.Initialise())
                 yield from self._ask(ask.Hook("after_init"))
                 yield from self._fold()
+                if not self._is_clock_believed:
+                    yield from self._await_clock()
                 yield from self._seek()
                 while True:
                     yield from self._cycle()
@@ -169,8 +184,18 @@ class Slot:
         head, basis_id = yield from self._read(core.partition, [keys.HEAD, keys.BASIS])
         document = None
         if basis_id is not None:
-            (document,) = yield from self._read(core.partition, [b"B" + basis_id])
-        core.restore(head, document)
+            (document,) = yield from self._read(core.partition, [keys.document(basis_id)])
+        twins = yield from self._scan(core.partition, keys.TWINS, keys.ANSWERED, 1)
+        core.restore(head, document, has_twins=bool(twins))
+
+    def _scan(
+        self, partition: int, start: bytes, stop: bytes, limit: int
+    ) -> Generator[ask.Request, Any, list[tuple[bytes, bytes]]]:
+        """Entries of one partition, their keys without its prefix."""
+        reply = yield from self._ask(
+            ask.Scan(prefixed(partition, start), prefixed(partition, stop), limit)
+        )
+        return [(key[2:], value) for key, value in cast("list[tuple[bytes, bytes]]", reply)]
 
     def _read(
         self, partition: int, wanted: list[bytes]
@@ -194,19 +219,15 @@ class Slot:
     def _fold_one(self, record: InputRecord, changes: dict[bytes, bytes | None]) -> None:
         """One ledger record back into the state; the chain must be whole."""
         core = self.cores[record.partition]
-        sequence = int.from_bytes(record.value[:8])
-        if sequence != core.head.sequence or record.value[8:40] != core.head.last_hash:
-            raise IntegrityError(
-                f"台账分区 {record.partition} 在序号 {core.head.sequence} 处断链\n"
-                f"ledger[{record.partition}]: chain broken at sequence {core.head.sequence}"
-            )
         delta: dict[bytes, bytes | None] = {}
-        evolve(record.value, delta)
+        try:
+            core.fold(record.value, record.offset + 1, delta)
+        except BrokenChainError as broken:
+            raise IntegrityError(
+                f"台账分区 {record.partition} 在序号 {broken.sequence} 处断链\n"
+                f"ledger[{record.partition}]: chain broken at sequence {broken.sequence}"
+            ) from broken
         changes.update((prefixed(record.partition, k), v) for k, v in delta.items())
-        decided_at = int.from_bytes(record.value[40:48])
-        core.head = Head(sequence + 1, record_hash(record.value), decided_at, record.offset + 1)
-        if record.value[65:66] == b"B":
-            core.adopt_if_basis(decode_record(record.value))
 
     def _seek(self) -> Road:
         """Every input to its last cause + 1; only `control` until a basis has been adopted."""
@@ -215,8 +236,9 @@ class Slot:
         self._positions = {}
         self._walking = None
         self._to_walk = set(self.plan.partitions)
+        self._answered = set(self.plan.partitions)
         for partition in self.plan.partitions:
-            wanted = [b"q" + topic_id(topic) for topic in self.plan.input_topics]
+            wanted = [keys.position(topic_id(topic)) for topic in self.plan.input_topics]
             stored = yield from self._read(partition, wanted)
             for topic, offset in zip(self.plan.input_topics, stored, strict=True):
                 start, end = bounds[topic, partition]
@@ -241,6 +263,40 @@ class Slot:
         }
         yield from self._ask(ask.Assign(wanted))
 
+    def _await_clock(self) -> Road:
+        """Wait until the clock is to be believed: once a process, afterwards `HasJumped` judges."""
+        while days := (yield from self._days_ahead()):
+            yield ask.Report("clock_unconfirmed", {"days": days})
+            yield ask.Wait(CLOCK_SECONDS)
+        self._is_clock_believed = True
+        yield ask.Report("clock_believed", {})
+
+    def _days_ahead(self) -> Generator[ask.Request, Any, float]:
+        """`notices` is looked at only where ledger and machine do not bear the clock out."""
+        evidence = cast("ClockEvidence", (yield from self._ask(ask.Evidence())))
+        decided_at = max((core.head.decided_at for core in self.cores.values()), default=0)
+        days = days_ahead(evidence, decided_at, self.plan.clock_guard_ms)
+        if not days or not evidence.is_business:
+            return days
+        try:
+            told_at = yield from self._told_at()
+        except _RestartError:  # a topic that is away bears nothing out, and must not hide why
+            return days
+        return days_ahead(evidence, max(decided_at, told_at), self.plan.clock_guard_ms)
+
+    def _told_at(self) -> Generator[ask.Request, Any, int]:
+        """The latest time in `notices`, where a mark is set each hour; 0 where there is none."""
+        notices = self.plan.prefix + "notices"
+        bounds = yield from self._ask(ask.Bounds([(notices, p) for p in self.plan.partitions]))
+        last = {place: end - 1 for place, (start, end) in bounds.items() if end > start}
+        if not last:
+            return 0
+        yield from self._ask(ask.FoldLedger(last))
+        latest = 0
+        while (batch := (yield from self._ask(ask.NextFold()))) is not None:
+            latest = max([latest, *(moment_of(record.value) for record in batch)])
+        return latest
+
     # --- run -------------------------------------------------------------------------------------
 
     def _cycle(self) -> Road:
@@ -263,6 +319,8 @@ class Slot:
         due = yield from self._due(wall)
         if due:
             yield from self._transact(due, wall)
+        if self._answered and self._reading_all:
+            yield from self._lift_twins(wall)
         if self._sweeping:
             yield from self._sweep(wall)
         if self._to_walk and self._reading_all:
@@ -303,23 +361,35 @@ class Slot:
             now = core.now(wall)
             if self._next_timer[partition] > now or core.basis is None:
                 continue
-            found = yield from self._ask(
-                ask.Scan(prefixed(partition, b"t"), prefixed(partition, b"u"), TIMERS_PER_BATCH)
-            )
+            found = yield from self._scan(partition, keys.TIMERS, keys.TIMERS_END, TIMERS_PER_BATCH)
             self._next_timer[partition] = NEVER
             for key, _empty in found:
-                due_at = int.from_bytes(key[3:11])
+                due_at, record_key = keys.timer_in(key)
                 if due_at > now:
                     self._next_timer[partition] = due_at
                     break
-                due.append((partition, prepare_timer(key[11:27], due_at)))
+                due.append((partition, prepare_timer(record_key, due_at)))
             else:
                 if len(found) == TIMERS_PER_BATCH:
                     self._next_timer[partition] = 0
         return due
 
+    def _lift_twins(self, wall: int) -> Road:
+        """Quarantined records that a good row has answered owe nothing any more."""
+        for partition in sorted(self._answered):
+            stop = keys.after(keys.ANSWERED)
+            found = yield from self._scan(partition, keys.ANSWERED, stop, SWEEP_STEP)
+            if len(found) < SWEEP_STEP:
+                self._answered.discard(partition)
+            steps = [
+                (partition, prepare_twin(key[1:], int.from_bytes(value))) for key, value in found
+            ]
+            steps.sort(key=lambda step: step[1].cause.offset)
+            if steps:
+                yield from self._transact(steps, wall)
+
     def _sweep(self, wall: int) -> Road:
-        """Walk the next stretch of the provisional deadlines."""
+        """Visit the next stretch of the records: their deadlines are counted again."""
         for partition in sorted(self._sweeping):
             (stored,) = yield from self._read(partition, [keys.SWEEP])
             if stored is None:
@@ -327,20 +397,18 @@ class Slot:
                 continue
             cursor = keys.SweepCursor.unpack(stored)
             last_key = max(cursor.last_key, self._walked.get(partition, cursor.last_key))
-            start = prefixed(partition, b"p" + last_key)
-            found = yield from self._ask(
-                ask.Scan(start + b"\x00", prefixed(partition, b"q"), SWEEP_STEP)
-            )
+            start = keys.record(last_key) + b"\x00"
+            found = yield from self._scan(partition, start, keys.after(keys.RECORDS), SWEEP_STEP)
             steps = [
-                (partition, prepare_sweep(cursor.basis, cursor.ordinal + n, key[3:19]))
-                for n, (key, _empty) in enumerate(found)
+                (partition, prepare_sweep(cursor.basis, cursor.ordinal + n, key[1:]))
+                for n, (key, _state) in enumerate(found)
             ]
             if len(found) < SWEEP_STEP:
                 last = cursor.ordinal + len(found)
                 steps.append((partition, prepare_sweep(cursor.basis, last, None)))
                 self._sweeping.discard(partition)
             else:  # a stretch with nothing to say leaves no cursor in the ledger
-                self._walked[partition] = found[-1][0][3:19]
+                self._walked[partition] = found[-1][0][1:]
             yield from self._transact(steps, wall)
 
     def _walk(self, wall: int) -> Road:
@@ -380,12 +448,11 @@ class Slot:
     def _begin_walk(self) -> Road:
         """The oldest request of a partition first; an offset is never below its sequence."""
         partition = min(self._to_walk)
-        start, stop = prefixed(partition, keys.WALKS), prefixed(partition, keys.WALKED_TO)
-        found = yield from self._ask(ask.Scan(start, stop, 1))
+        found = yield from self._scan(partition, keys.WALKS, keys.WALKED_TO, 1)
         if not found:
             self._to_walk.discard(partition)
             return
-        request = found[0][0][3:11]
+        request = found[0][0][1:]
         (stored,) = yield from self._read(partition, [keys.WALKED_TO + request])
         following = 0 if stored is None else int.from_bytes(stored)
         walk = Walk.unpack(found[0][1])
@@ -397,20 +464,24 @@ class Slot:
     ) -> Generator[ask.Request, Any, list[tuple[int, Prepared]]]:
         """Of the ledger records seen, those in which their record is to be looked at."""
         named = [(n, raw, key) for n, raw in seen if (key := record_in(raw)) is not None]
-        states = yield from self._read(walking.partition, [b"r" + key for _n, _raw, key in named])
+        states = yield from self._read(
+            walking.partition, [keys.record(key) for _n, _raw, key in named]
+        )
         basis = self.cores[walking.partition].basis
         if basis is None:
             raise AssertionError("a walk before a basis was adopted")
         return [
             (
                 walking.partition,
-                prepare_look(walking.request, n, key, found_in(raw, basis.contracts)),
+                prepare_visit(walking.request, n, key, found_in(raw, basis.contracts)),
             )
             for (n, raw, key), state in zip(named, states, strict=True)
             if state is not None and is_place(raw, state, walking.walk)
         ]
 
-    def _transact(self, causes: list[InputRecord] | list[tuple[int, Prepared]], wall: int) -> Road:
+    def _transact(
+        self, causes: Sequence[InputRecord] | Sequence[tuple[int, Prepared]], wall: int
+    ) -> Road:
         """Decide a batch and commit it; only then does the state change."""
         now = {partition: core.now(wall) for partition, core in self.cores.items()}
         views = {partition: Overlay() for partition in self.cores}
@@ -451,7 +522,7 @@ class Slot:
         if step is None:
             return
         record, raw = step
-        if record.move is not None:
+        if record.marks:
             # before the record: were the transaction torn between the two, the verdict would be
             # told twice, which is harmless, and not never
             outputs.extend(core.outputs(record, prepared.cause.value))
@@ -467,22 +538,27 @@ class Slot:
         if record.outcome is Outcome.BASIS_ADOPTED:
             self._sweeping.add(partition)
             self._walked.pop(partition, None)
+        if record.marks and any(name == "answers" for name, _value in record.facts):
+            self._answered.add(partition)
         if record.outcome in (Outcome.BASIS_ADOPTED, Outcome.RESEND_REQUESTED):
             self._to_walk.add(partition)
 
     def _fetch(self, views: dict[int, Overlay], work: list[tuple[int, Prepared]]) -> Road:
-        """All that the work touches, in one read; a second one where a move is followed."""
+        """All that the work touches, in one read; more where what waits is named by the state."""
         wanted: dict[int, list[bytes]] = {partition: [] for partition in self.cores}
         for partition, prepared in work:
             wanted[partition] += prepared.keys
         yield from self._fill(views, wanted)
-        second: dict[int, list[bytes]] = {}
-        for partition, prepared in work:
-            if prepared.verb is Verb.NOTE_MOVE:
-                more = self.cores[partition].look_again(prepared, views[partition])
-                second.setdefault(partition, []).extend(more)
-        if second:
-            yield from self._fill(views, second)
+        asking = [each for each in work if isinstance(each[1], TimerDue | MoveNoted)]
+        while asking:
+            more: dict[int, list[bytes]] = {}
+            for each in asking:
+                named = self.cores[each[0]].more_keys(each[1], views[each[0]])
+                if named:
+                    more.setdefault(each[0], []).extend(named)
+            if not more:
+                return
+            yield from self._fill(views, more)
 
     def _fill(self, views: dict[int, Overlay], wanted: dict[int, list[bytes]]) -> Road:
         places = []
@@ -537,6 +613,10 @@ class Overlay:
         """The value of a key, None where there is none (or it was not fetched)."""
         changes = self.changes
         return changes[key] if key in changes else self.fetched.get(key)
+
+    def __contains__(self, key: object) -> bool:
+        """Whether the key was fetched, or has been changed since."""
+        return key in self.changes or key in self.fetched
 
 
 def prefixed(partition: int, key: bytes) -> bytes:

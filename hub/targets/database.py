@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Final, Literal, NamedTuple
 
-from hub.core.touches import LAST_MOMENT
+from hub.domain.dates import LAST_MOMENT
 from hub.targets.delivery import (
     FINAL_STAGE,
     Accepted,

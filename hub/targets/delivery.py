@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from hub.core.touches import LAST_MOMENT
+from hub.domain.dates import LAST_MOMENT
 
 Action = Literal["publish", "withdraw"]
 

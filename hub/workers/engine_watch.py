@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hub.engine.drive import RETIREMENTS
+from hub.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hub.metrics import Metrics
+
+CLOCK_UNCONFIRMED: Final = "CLOCK_UNCONFIRMED"
 
 
 def begin_engine(metrics: Metrics, worker: str) -> None:
@@ -34,3 +37,15 @@ def count_engine(metrics: Metrics, worker: str, event: str, numbers: Mapping[str
                 metrics.producer_retired.labels(worker, reason).inc(number)
         case "slot_restarted":
             metrics.restarts.labels(worker).inc()
+
+
+def clock_problem(days: float) -> Problem:
+    """Why a worker waits whose machine's clock is so many days ahead of all that was written."""
+    return Problem(
+        f"枢纽已停住：本机时钟比枢纽此前写下的任何时间都晚 {days:.0f} 天，在核实之前不作任何决定",
+        f"the hub is stopped because this machine's clock is {days:.0f} days ahead of anything the "
+        "hub wrote before: nothing is decided until a person has looked",
+        remedy_zh="对照可靠的时间来源校准本机时钟；时间无误则执行 hub clock confirm",
+        remedy_en="hold the clock to a source you trust and mend it; when it is right, "
+        "run hub clock confirm",
+    )

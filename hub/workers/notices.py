@@ -5,27 +5,42 @@ notice it wrote: every notice says where the ledger is read on from, so notice a
 part. Killed in between, it sends the same notices again under the same ids.
 
 Each hour it says to what moment all was told, a mark in each partition: an agent that acts on what
-it was not told (nobody performed) must know that it was told everything.
+it was not told (nobody performed) must know that it was told everything. While the
+machine's clock is too far ahead of all that was written before, no mark is set until a person has
+confirmed it: agents would take every duty for missed, and the mark would vouch for that clock.
 """
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, closing
 from typing import Final, Protocol
 
+from hub.adapters.clock_witness import FolderWitness
 from hub.adapters.clocks import business_clock_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs, Waiting
 from hub.adapters.kafka_appender import KafkaAppender
 from hub.contracts import Contracts
-from hub.core.notices import NEXT, Mark, encode_mark, encode_notice, headers_of, notices_of
+from hub.core.notices import (
+    NEXT,
+    Mark,
+    encode_mark,
+    encode_notice,
+    headers_of,
+    moment_of,
+    notices_of,
+)
 from hub.core.record import decode_record
 from hub.domain.dates import HOUR_MS
+from hub.engine.clock_guard import DAY_MS, days_ahead
 from hub.errors import IntegrityError, UnavailableError
-from hub.ports import DeadlineClock, FaultHooks, InputRecord, OutputRecord
+from hub.metrics import Health, Metrics
+from hub.ports import ClockWitness, DeadlineClock, FaultHooks, InputRecord, OutputRecord
 from hub.post import Post
 from hub.site import Site
+from hub.workers.engine_watch import CLOCK_UNCONFIRMED, clock_problem
 from hub.workers.lives import FollowerWatch, live
 from hub.workers.receipts import Appender, LedgerReader, Report
 
@@ -35,8 +50,13 @@ _PATIENCE_SECONDS: Final = 300.0
 """An open transaction of a lost registrar hides the end for one minute at most."""
 _MARK_SECONDS: Final = 0.25
 """Between marks at the least, however fast business time runs."""
+_CLOCK_SECONDS: Final = 5.0
+"""Between two looks at a clock that is not believed."""
 _COMPRESSION: Final = "gzip"
 """Of what compresses well, the one that aiokafka, under Faust, reads without another library."""
+
+
+_log = logging.getLogger("hub.notices")
 
 
 class NoticeReader(LedgerReader, Protocol):
@@ -59,10 +79,15 @@ class NoticesFollower:
         inputs: NoticeReader,
         appender: Appender,
         clock: DeadlineClock,
+        witness: ClockWitness,
         faults: FaultHooks,
         report: Report,
     ) -> None:
-        self._clock = clock
+        self._clock, self._witness = clock, witness
+        self._guard_ms = site.clock_guard_days * DAY_MS
+        self._written_at = 0
+        """The latest business time read in `notices` or in the ledger."""
+        self._is_clock_believed = False
         self._next: dict[tuple[str, int], int] = {}
         """Where each partition of the ledger is read on from."""
         self._hour = -1
@@ -105,6 +130,7 @@ class NoticesFollower:
             for batch in self._inputs.read_to_end(last):
                 for record in batch:
                     known[record.partition] = int(dict(record.headers)[NEXT])
+                    self._written_at = max(self._written_at, moment_of(record.value))
         return known
 
     def step(self) -> int:
@@ -133,12 +159,24 @@ class NoticesFollower:
         """Once an hour of business time: take note of the moment and of the ledger's ends."""
         if self._unmarked or self._clock.has_jumped() or time.monotonic() < self._earliest:
             return
+        if not self._believes_clock():
+            self._earliest = time.monotonic() + _CLOCK_SECONDS
+            return
+        self._witness.note()
         moment = self._clock.now()
         if moment // HOUR_MS != self._hour:
             self._earliest = time.monotonic() + _MARK_SECONDS
             self._hour, self._moment = moment // HOUR_MS, moment
             bounds = self._inputs.bounds(self._next)
             self._unmarked = {place: end for place, (_, end) in bounds.items()}
+
+    def _believes_clock(self) -> bool:
+        """Judged at the start; afterwards `has_jumped` judges."""
+        if not self._is_clock_believed:
+            days = days_ahead(self._witness.evidence(), self._written_at, self._guard_ms)
+            self._is_clock_believed = not days
+            self._report("clock_unconfirmed" if days else "clock_believed", {"days": days})
+        return self._is_clock_believed
 
     def _mark(self, *, is_idle: bool) -> None:
         """Say it of each partition that has been read, and told, to the end it had.
@@ -178,6 +216,7 @@ class NoticesFollower:
     def _told(self, source: InputRecord, counts: Counter[str]) -> list[OutputRecord]:
         """The notices of one ledger record; only the last lets the position pass the record."""
         record = decode_record(source.value)
+        self._written_at = max(self._written_at, record.decided_at)
         notices = notices_of(source.partition, record, self._contracts, self._targets)
         counts.update(notice.event for notice in notices)
         last = len(notices) - 1
@@ -196,10 +235,24 @@ class NoticesFollower:
 class NoticesWatch(FollowerWatch):
     """Turns what the follower reports into metrics and health."""
 
+    def __init__(self, metrics: Metrics, health: Health) -> None:
+        super().__init__(metrics, health)
+        self._is_waiting = metrics.clock_unconfirmed.labels(health.worker)
+        self._is_told = False
+
     def _count(self, event: str, numbers: Mapping[str, float]) -> None:
-        if event == "notices":
-            for name, number in numbers.items():
-                self._metrics.notices.labels(name).inc(number)
+        match event:
+            case "notices":
+                for name, number in numbers.items():
+                    self._metrics.notices.labels(name).inc(number)
+            case "clock_believed":
+                self._is_waiting.set(0)
+            case "clock_unconfirmed":
+                self._is_waiting.set(1)
+                if not self._is_told:
+                    self._is_told = True
+                    problem = clock_problem(numbers["days"])
+                    _log.error(str(problem), extra={"problem": CLOCK_UNCONFIRMED})
 
 
 def run_notices(post: Post, report: Report) -> None:
@@ -218,12 +271,14 @@ def run_notices(post: Post, report: Report) -> None:
             )
             open_parts.enter_context(closing(inputs))
             appender = open_parts.enter_context(closing(KafkaAppender(post.access, _COMPRESSION)))
+            clock = business_clock_of(post.loaded)
             follower = NoticesFollower(
                 site,
                 post.contracts,
                 inputs,
                 appender,
-                business_clock_of(post.loaded),
+                clock,
+                FolderWitness(post.folder, clock),
                 EnvironmentFaults(),
                 report,
             )

@@ -6,15 +6,22 @@ import gc
 import logging
 from typing import TYPE_CHECKING
 
+from hub.adapters.clock_witness import FolderWitness
 from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs, KafkaTransactions, Waiting
 from hub.adapters.lease import FolderLease
 from hub.adapters.rocksdb import RocksStore
 from hub.core.record import PRIMARY, Outcome
+from hub.engine.clock_guard import DAY_MS
 from hub.engine.drive import Driver
 from hub.engine.slot import Slot, SlotPlan
-from hub.workers.engine_watch import begin_engine, count_engine
+from hub.workers.engine_watch import (
+    CLOCK_UNCONFIRMED,
+    begin_engine,
+    clock_problem,
+    count_engine,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +40,8 @@ class RegistrarWatch:
 
     def __init__(self, metrics: Metrics, health: Health) -> None:
         self._metrics, self._health = metrics, health
+        self._is_waiting = metrics.clock_unconfirmed.labels(health.worker)
+        self._is_told = False
         begin_engine(metrics, health.worker)
         for direction in ("back", "forward"):
             metrics.clock_jump.labels(direction)
@@ -56,11 +65,25 @@ class RegistrarWatch:
                 _log.error(
                     "the machine's clock ran ahead: business time stands still until it is right"
                 )
+            case "clock_unconfirmed":
+                self._wait(numbers["days"])
+            case "clock_believed":
+                self._is_waiting.set(0)
+                self._health.progress()
             case "slot_restarted":
                 count_engine(metrics, self._health.worker, event, numbers)
                 _log.warning("slot restarted", extra={"count": int(numbers["failures"])})
             case _:
                 count_engine(metrics, self._health.worker, event, numbers)
+
+    def _wait(self, days: float) -> None:
+        """Say why nothing is decided: in the log once, in health and metrics until it is over."""
+        problem = clock_problem(days)
+        self._is_waiting.set(1)
+        self._health.stop(CLOCK_UNCONFIRMED, problem)
+        if not self._is_told:
+            self._is_told = True
+            _log.error(str(problem), extra={"problem": CLOCK_UNCONFIRMED})
 
     def _count(self, numbers: Mapping[str, float]) -> None:
         for names, number in numbers.items():
@@ -87,7 +110,11 @@ def run_registrar(
     lease = FolderLease(post.folder)
     lease.take()
     owner = f"registrar.{slot}"
-    plan = SlotPlan(site.prefix, site.partitions_of_slot(slot), site.input_topics, owner)
+    plan = SlotPlan(
+        site.prefix, site.partitions_of_slot(slot), site.input_topics, owner,
+        site.clock_guard_days * DAY_MS,
+    )  # fmt: skip
+    clock = business_clock_of(post.loaded)
     inputs = KafkaInputs(post.access, f"{site.prefix}{owner}", Waiting(report))
     store = RocksStore(post.folder / "rocksdb")
     transactions = KafkaTransactions(post.access, f"{site.prefix}{owner}")
@@ -96,11 +123,12 @@ def run_registrar(
         transactions=transactions,
         inputs=inputs,
         store=store,
-        business_clock=business_clock_of(post.loaded),
+        business_clock=clock,
         engine_clock=SystemEngineClock(),
         faults=EnvironmentFaults(),
         report=report,
         warn=lambda why: _log.warning("starting again", extra={"reason": why}),
+        witness=FolderWitness(post.folder, clock),
     )
     try:
         driver.run(Slot(plan).road(), post.should_stop)

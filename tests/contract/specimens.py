@@ -35,9 +35,11 @@ KINDS = (
     "record.withdrawn.v1",
     "record.moved_out.v1",
     "record.moved_in.v1",
+    "record.restored.v1",
     DELISTED,
     "row.unreadable.v1",
     *STATEMENTS,
+    "duty.lifted.v1",
 )
 RECEIVED_ON = date(2026, 11, 20)
 

@@ -161,11 +161,57 @@ def test_a_field_added_at_the_end_makes_no_other_content() -> None:
     assert later.check(row | {"BZ2": "x"}, RECEIVED_ON).content != licence().content
 
 
+@given(st.sampled_from(["无", "空", "/", "——", "***", "N/A", " 暂无 ", "0"]))
+def test_without_a_number_the_licence_number_and_then_the_day_identify(written: str) -> None:
+    """Spelling of the placeholder is neither identity nor content; a word says what stands in."""
+    first = licence(XK_WSH=written, XK_XKBH="SC（1）")
+    assert first.ok
+    assert codes(first) == [("DOCUMENT_NUMBER_PLACEHOLDER", "XK_WSH")]
+    assert first.document_key == "SC〔1〕"
+    assert first.content == licence(XK_WSH="不详", XK_XKBH="SC（1）").content
+    assert licence(XK_WSH=written, XK_XKBH=written).document_key == "2026-11-09"
+    assert penalty(CF_WSH=written, CF_JDRQ="2026/11/2").document_key == "2026-11-02"
+
+
+def test_without_a_number_and_a_day_there_is_no_identity() -> None:
+    """A faulty day names no record; what is empty has its own reason."""
+    assert licence(XK_WSH="无", XK_JDRQ="昨天").document_key == ""
+    assert codes(licence(XK_WSH="", XK_XKBH="SC1")) == [("FIELD_REQUIRED", "XK_WSH")]
+    assert licence(XK_WSH="", XK_XKBH="SC1").document_key == ""
+
+
+def test_a_name_is_required_whatever_is_written_around_nothing() -> None:
+    """A formula around an empty text is no name, and no number: the day identifies."""
+    found = licence(XK_XDR_MC='=""', XK_WSH="'")
+    assert codes(found) == [
+        ("DOCUMENT_NUMBER_PLACEHOLDER", "XK_WSH"),
+        ("FIELD_REQUIRED", "XK_XDR_MC"),
+    ]
+
+
+@pytest.mark.parametrize("kind", [LICENCE, PENALTY, "record.withdrawn.v1", "reminder.issued.v1"])
+@given(st.data())
+def test_the_number_of_the_identity_can_be_had_without_a_check(
+    kind: str, data: st.DataObject
+) -> None:
+    """Connectors and look-ups name a record as the registrar does."""
+    contract = CONTRACTS.by_kind[kind]
+    keys = [f for f in contract.schema.fields if f.identity == "document_number"]
+    keys += [f for f in contract.schema.fields if f.role in {"licence_number", "decided_on"}]
+    numbers = st.sampled_from(["无", "", " 2026-11-09", "SC（1）", "\\N", "0", '="A1"', "\u200b"])
+    row = texts_of(kind) | {field.name: data.draw(numbers) for field in keys}
+    checked = contract.check(row, RECEIVED_ON)
+    named = contract.document_key(row)
+    if all(finding.field != keys[0].name or finding.severity != "error" for finding in checked[0]):
+        assert named == checked.document_key
+
+
 def test_what_is_shown_stays_as_submitted() -> None:
     """The department's own spelling of number and name is published; only blanks around go."""
     checked = licence(XK_WSH=" 云市监许【2026】第 1024 号")
     assert checked.document_key == "云市监许〔2026〕第1024号"
     assert checked.canonical["XK_WSH"] == "云市监许【2026】第 1024 号"
+    assert licence(XK_WSH='="云市监许【2026】1号"').canonical["XK_WSH"] == "云市监许【2026】1号"
 
 
 def test_a_penalty_says_what_the_rulebook_asks() -> None:

@@ -138,9 +138,20 @@ def test_ids_of_older_releases_are_not_forgotten() -> None:
     assert [fault.code for fault in found] == ["SCHEMA_ID_FORGOTTEN"]
 
 
-def test_a_kind_keeps_its_subject() -> None:
-    """The subject is part of every record's key."""
-    found = incompatibilities(_schema(_document(A)), _schema(_document(A, subject="other")))
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subject": "other"},
+        {"submitted_by": "court"},
+        {"stated_with": "other.kind.v1"},
+        {"takes_down": "other.kind.v1"},
+        {"follows": "other.kind.v1"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_kind_keeps_its_subject_and_who_states_it(change: Document) -> None:
+    """The subject is part of every record's key; sites have been allowed the kind as it was."""
+    found = incompatibilities(_schema(_document(A)), _schema(_document(A, **change)))
     assert [fault.code for fault in found] == ["IDENTITY_CHANGED"]
 
 

@@ -25,7 +25,7 @@ from tests.contract.specimens import (
     schema_texts,
 )
 
-SCHEMA_IDS = (101, 102, 103, 104, 105, 201, 202, 203, 204, 205, 301, *range(401, 407))
+SCHEMA_IDS = (101, 102, 103, 104, 105, 201, 202, 203, 204, 206, 205, 301, *range(401, 408))
 #: 发改办财金〔2018〕424号, 法人行政许可 and 法人行政处罚: suffix, length, required. R required, O
 #: optional, C conditional.
 LICENCE_COLUMNS = """
@@ -112,6 +112,9 @@ def _broken(change: dict[str, Any], field: int | None = None) -> dict[str, str]:
         ({"hub_schema_id": "101"}, None, "`hub_schema_id` must be a number"),
         ({"cross_field_rules": ["no_such_rule"]}, None, "no_such_rule"),
         ({"identity": ["BZ"]}, None, "`identity` must list exactly"),
+        ({"submitted_by": "courts"}, None, "`submitted_by` must be agent, court or any"),
+        ({"stated_with": "record.withdrawn.v1"}, None, "record.withdrawn.v1 is no kind of row"),
+        ({"stated_with": PENALTY, "submitted_by": "any"}, None, "takes the place"),
         ({"erlier": []}, None, "unknown attribute erlier"),
         ({"earlier": [{"hub_schema_id": 99, "fields": 26}]}, None, "fewer fields"),
         ({"earlier": [{"hub_schema_id": 102, "fields": 2}]}, None, "hub_schema_id 102"),

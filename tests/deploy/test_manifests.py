@@ -152,8 +152,15 @@ def test_a_container_runs_its_process(process: Process) -> None:
         assert parameters["site_folder"] == Path("/etc/hub/site")
         assert parameters["metrics_port"] == 9100
     assert container["ports"] == [{"name": "metrics", "containerPort": 9100}]
-    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-        assert container[probe]["httpGet"] == {"path": "/health", "port": "metrics"}
+    asked = {
+        probe: container[f"{probe}Probe"]["httpGet"]
+        for probe in ("startup", "readiness", "liveness")
+    }
+    assert {probe: get["port"] for probe, get in asked.items()} == dict.fromkeys(asked, "metrics")
+    # a worker that waits for a person is not ready, and starting it again would not help
+    assert {probe: get["path"] for probe, get in asked.items()} == {
+        "startup": "/alive", "readiness": "/health", "liveness": "/alive",
+    }  # fmt: skip
     assert ":9100/health" in (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
 
 

@@ -97,10 +97,9 @@ def test_units_named_by_a_unit_exist(name: str) -> None:
                 assert unit(other).settings, other
 
 
+@pytest.mark.programs("systemd-analyze")
 def test_systemd_finds_nothing_to_complain_about(tmp_path: Path) -> None:
     """`systemd-analyze verify`; the programs they start are put where this machine has one."""
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is missing: apt-get install systemd")
     folder = Path(shutil.copytree(county() / "systemd", tmp_path / "units"))
     missing = (PYTHON, "/opt/hub/deploy/kafka/start.sh", "/usr/bin/logger")
     for file in [path for path in folder.rglob("*") if path.is_file()]:

@@ -14,11 +14,15 @@ from hub.core.keys import FIRST_OWNER
 from hub.core.record import LedgerRecord, decode_record
 from hub.domain.partitioning import partition_of
 from hub.engine import requests as ask
+from hub.engine.clock_guard import DEFAULT_GUARD_MS
 from hub.engine.slot import Slot, SlotPlan
-from hub.ports import InputRecord, OutputRecord
+from hub.ports import ClockEvidence, InputRecord, OutputRecord
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
+
+_AT_REST = ("idle", "clock_unconfirmed")
+"""Reports of a slot that has nothing to do, or may do nothing."""
 
 
 class MemoryLog:
@@ -49,11 +53,20 @@ class HubTestDriver:
         self.targets = tuple(t["id"] for t in site["targets"])
         self.now = now
         self.clock_jumped = False
+        self.clock_seen = 0
+        """What the machine's disk remembers of the time."""
+        self.clock_confirmed = 0
+        self.is_clock_scripted = False
+        self.clock_guard_ms = DEFAULT_GUARD_MS
+        self.refusals: list[type[ask.Request]] = []
+        """What fails next: the first request of each of these kinds."""
         self.owner = FIRST_OWNER
         self.log = MemoryLog()
         self.store: dict[bytes, bytes] = {}
         self.restarts: list[str] = []
         self.hooks: list[str] = []
+        self.last_report = ""
+        """Why the last run ended: there was nothing left to do, or nothing might be done."""
         self._sequences: dict[str, int] = defaultdict(int)
         self._reply: object = None
         self._start()
@@ -112,7 +125,8 @@ class HubTestDriver:
         while idle < 3:
             request = self._road.send(self._reply)
             self._reply = self._carry_out(request)
-            if isinstance(request, ask.Report) and request.event == "idle":
+            if isinstance(request, ask.Report) and request.event in _AT_REST:
+                self.last_report = request.event
                 idle += 1
             elif isinstance(request, ask.Commit):
                 idle = 0
@@ -127,6 +141,7 @@ class HubTestDriver:
         self._road.close()
         if lose_disk:
             self.store.clear()
+            self.clock_seen = 0
         self._start()
 
     def ledger(self, partition: int | None = None) -> list[LedgerRecord]:
@@ -144,7 +159,8 @@ class HubTestDriver:
             *(self.prefix + f"submissions.{d}" for d in self.departments),
             *(self.prefix + f"outcomes.{t}" for t in self.targets),
         )
-        plan = SlotPlan(self.prefix, tuple(range(self.partitions)), topics, self.owner)
+        partitions = tuple(range(self.partitions))
+        plan = SlotPlan(self.prefix, partitions, topics, self.owner, self.clock_guard_ms)
         self.slot = Slot(plan)
         self._road: Generator[ask.Request, Any, None] = self.slot.road()
         self._reply = None
@@ -155,6 +171,9 @@ class HubTestDriver:
     def _carry_out(  # noqa: C901, PLR0911, PLR0912 - one arm per request
         self, request: ask.Request
     ) -> object:
+        if type(request) in self.refusals:
+            self.refusals.remove(type(request))
+            return ask.Failed("no answer")
         match request:
             case ask.ReadState(keys):
                 return [self.store.get(key) for key in keys]
@@ -181,7 +200,12 @@ class HubTestDriver:
             case ask.Now():
                 return self.now
             case ask.HasJumped():
+                if not self.clock_jumped:
+                    self.clock_seen = max(self.clock_seen, self.now)
                 return self.clock_jumped
+            case ask.Evidence():
+                written = max(self.clock_seen, self.clock_confirmed)
+                return ClockEvidence(self.now, written, is_business=not self.is_clock_scripted)
             case ask.Begin():
                 self._open = []
             case ask.Produce(records):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from hub.bootstrap import contract_texts, load_repository_contracts
+from hub.bootstrap import load_repository_contracts
 from hub.core.basis import DECIDER_VERSION
-from hub.repository import DEPLOY
+from hub.repository import DEPLOY, contract_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 AUTHORITY = "11330900MA0000015E"
 OTHER_AUTHORITY = "12330900MA0000015B"
@@ -32,6 +35,14 @@ AGENTS_CODE = "12330900MA0009001Y"
 CONTRACTS = load_repository_contracts()
 
 
+def sender_of(kind: str) -> tuple[str, str]:
+    """A department that may state this kind of statement, and its authority."""
+    schema = CONTRACTS.by_kind[kind].schema
+    if schema.submitted_by == "agent":
+        return AGENTS, AGENTS_CODE
+    return (COURT, COURT_CODE) if schema.stated_with == LISTED else (DEPARTMENT, AUTHORITY)
+
+
 def at(text: str) -> int:
     """Business milliseconds of a Shanghai time such as `2026-11-02 09:00`."""
     moment = datetime.strptime(text, "%Y-%m-%d %H:%M").replace(tzinfo=UTC) - timedelta(hours=8)
@@ -43,6 +54,20 @@ def _parts() -> tuple[str, str]:
     rulebook = yaml.safe_load((DEPLOY / "rulebooks/national-2026.yaml").read_text("utf-8"))
     calendar = (DEPLOY / "calendars/cn-2007-2026.json").read_text("utf-8")
     return json.dumps(rulebook, default=str), calendar
+
+
+def department(
+    authorities: list[str],
+    may_act_on: Sequence[str] = (),
+    *,
+    kind: str = "office",
+    states: Sequence[str] = (LICENCE, PENALTY, MADE, PERFORMED),
+) -> dict[str, Any]:
+    """A department as a basis has it; an office states what offices usually do."""
+    return {
+        "kind": kind, "authorities": authorities, "may_act_on": list(may_act_on),
+        "states": sorted(states),
+    }  # fmt: skip
 
 
 def basis(partitions: int = 2) -> dict[str, Any]:
@@ -58,10 +83,10 @@ def basis(partitions: int = 2) -> dict[str, Any]:
             "site": "test",
             "partitions": partitions,
             "departments": {
-                DEPARTMENT: {"authorities": [AUTHORITY], "may_act_on": []},
-                OTHER_DEPARTMENT: {"authorities": [OTHER_AUTHORITY, AUTHORITY], "may_act_on": []},
-                COURT: {"authorities": [COURT_CODE], "may_act_on": []},
-                AGENTS: {"authorities": [AGENTS_CODE], "may_act_on": [], "agent": True},
+                DEPARTMENT: department([AUTHORITY]),
+                OTHER_DEPARTMENT: department([OTHER_AUTHORITY, AUTHORITY]),
+                COURT: department([COURT_CODE], kind="court", states=[LISTED]),
+                AGENTS: department([AGENTS_CODE], kind="agent", states=[]),
             },
             "targets": [
                 {

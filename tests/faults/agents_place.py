@@ -51,8 +51,10 @@ sealing_key_file: key
 business_clock: business-clock.json
 departments:
   - {{id: market, name_zh: 市场监管局, authorities: [{authority}],
+     states: [licence.granted.v1],
      files: [{{name: files, inbox: inbox, results: results/market}}]}}
   - {{id: housing, name_zh: 住建局, authorities: [{other}],
+     states: [commitment.made.v1, commitment.performed.v1],
      files: [{{name: files, inbox: inbox2, results: results/housing}}]}}
   - {{id: centre, name_zh: 信用中心}}
   - {{id: cases, name_zh: 办件代理, kind: agent, authorities: [{centre}]}}

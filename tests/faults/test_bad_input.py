@@ -43,7 +43,8 @@ partitions: 2
 rulebook: {deploy}/rulebooks/national-2026.yaml
 calendar: {deploy}/calendars/cn-2007-2026.json
 sealing_key_file: key
-departments: [{{id: market, name_zh: 市场监管局, authorities: [{authority}]}}]
+departments:
+  - {{id: market, name_zh: 市场监管局, authorities: [{authority}], states: [licence.granted.v1]}}
 targets: []
 """
 

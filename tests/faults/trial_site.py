@@ -22,16 +22,22 @@ sealing_key_file: key
 business_clock: business-clock.json
 departments:
   - {{id: market, name_zh: 市场监管局, authorities: [{authority}],
+     states: [licence.granted.v1],
      files: [{{name: files, inbox: inbox/market, results: results/market}}]}}
   - {{id: inspection, name_zh: 执法队, authorities: [{authority}],
+     states: [penalty.imposed.v1],
      files: [{{name: files, inbox: inbox/cases, results: results/cases, mapping: cases.yaml}}]}}
   - {{id: housing, name_zh: 住建局, authorities: [{other}],
+     states: [licence.granted.v1],
      files: [{{name: files, inbox: inbox/housing, results: results/housing}}]}}
   - {{id: court, name_zh: 法院, authorities: [{court}],
+     kind: court, states: [court_enforcement.listed.v1],
      files: [{{name: files, inbox: inbox/court, results: results/court}}]}}
   - {{id: service, name_zh: 政务服务中心, authorities: [{service}],
+     states: [commitment.made.v1, commitment.performed.v1],
      files: [{{name: files, inbox: inbox/service, results: results/service}}]}}
   - {{id: registry, name_zh: 审批局, authorities: [{registry}],
+     states: [licence.granted.v1],
      databases: [{{name: licences, file: licences.yaml}}]}}
   - {{id: cases, name_zh: 信用中心, kind: agent, authorities: [{agents}]}}
 cases:

@@ -107,12 +107,11 @@ def test_the_age_of_the_oldest_input_is_the_brokers(kafka: KafkaPart, prefix: st
     assert told[-1] == 0
 
 
+@pytest.mark.programs("prometheus")
 def test_every_series_of_an_alert_is_scraped_from_a_running_hub(
     kafka: KafkaPart, postgres: PostgresPart, tmp_path: Path
 ) -> None:
     """An alert over a series that no worker serves would be silent for ever."""
-    if shutil.which("prometheus") is None:
-        pytest.skip("prometheus is missing: apt-get install prometheus")
     hub = WholeHub(tmp_path, kafka.access, postgres.dsn, f"alerts{os.getpid()}.")
     hub.metrics_ports = {worker: _free_port() for worker in COMMANDS}
     try:

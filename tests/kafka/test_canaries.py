@@ -38,6 +38,7 @@ sealing_key_file: key
 business_clock: business-clock.json
 departments:
   - {{id: market, name_zh: 市场监管局, authorities: [11330900MA0000015E],
+     states: [licence.granted.v1],
      files: [{{name: files, inbox: inbox, results: results}}]}}
 targets:
   - {{id: province, name_zh: 省平台, number: 0, kind: http, role: report, public: false,

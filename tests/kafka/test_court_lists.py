@@ -57,8 +57,10 @@ sealing_key_file: key
 business_clock: business-clock.json
 departments:
   - {{id: court, name_zh: 示例法院, authorities: [{court}],
+     kind: court, states: [court_enforcement.listed.v1],
      files: [{{name: files, inbox: inbox/court, results: results/court}}]}}
   - {{id: market, name_zh: 示例局, authorities: [{bureau}],
+     states: [licence.granted.v1, penalty.imposed.v1, commitment.made.v1, commitment.performed.v1],
      files: [{{name: files, inbox: inbox/market, results: results/market}}]}}
   - {{id: cases, name_zh: 信用中心, kind: agent, authorities: [{agents}]}}
 cases: {{department: cases}}

@@ -37,6 +37,7 @@ departments:
   - id: market-supervision
     name_zh: 市场监管局
     authorities: [11330900MA0000015E]
+    states: [licence.granted.v1]
     databases: [{{name: licences, file: licences.yaml}}]
 targets: []
 """

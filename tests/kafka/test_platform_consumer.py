@@ -43,7 +43,8 @@ rulebook: {deploy}/rulebooks/national-2026.yaml
 calendar: {deploy}/calendars/cn-2007-2026.json
 sealing_key_file: key
 departments:
-  - {{id: market, name_zh: 市场监管局, authorities: [{authority}]}}
+  - {{id: market, name_zh: 市场监管局, authorities: [{authority}],
+     states: [licence.granted.v1]}}
 targets:
   - {{id: city, name_zh: 市网站, number: 1, kind: kafka, role: display, public: true,
      clearance: [public], kinds: [licence.granted.v1], timeout_seconds: 1.0, concurrency: 64}}

@@ -77,7 +77,9 @@ def place(tmp_path: Path, kafka: KafkaPart, prefix: str) -> ConnectorPlace:
     text = text.replace("rulebook.yaml", str(DEPLOY / "rulebooks/national-2026.yaml"))
     text = text.replace("calendar.json", str(DEPLOY / "calendars/cn-2007-2026.json"))
     text = text.replace(
-        "name_zh: 市场监管局", "name_zh: 市场监管局\n    authorities: [11330900MA0000015E]"
+        "name_zh: 市场监管局",
+        "name_zh: 市场监管局\n    authorities: [11330900MA0000015E]\n"
+        "    states: [licence.granted.v1]",
     )
     site.write_text(text, encoding="utf-8")
     environment = {"KAFKA_BOOTSTRAP": kafka.bootstrap}

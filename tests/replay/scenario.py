@@ -20,7 +20,6 @@ from tests.driver.rows import (
     AGENTS,
     AGENTS_CODE,
     AUTHORITY,
-    CONTRACTS,
     COURT,
     DELISTED,
     DEPARTMENT,
@@ -37,6 +36,7 @@ from tests.driver.rows import (
     licence_row,
     listing_row,
     penalty_row,
+    sender_of,
 )
 from tests.unit.domain.plain_checks import credit_check_character, organisation_check_character
 
@@ -297,8 +297,7 @@ def _lists_and_commitments(hub: HubTestDriver) -> None:
             say(DELISTED, exit_row(**debtor, exited_on="2026-12-02"), DEPARTMENT)
     for kind in STATEMENTS:
         row = {name: str(text) for name, text in row_of(kind, "accepted-minimal").items()}
-        is_agents = CONTRACTS.by_kind[kind].schema.submitted_by == "agent"
-        code, sender = (AGENTS_CODE, AGENTS) if is_agents else (AUTHORITY, DEPARTMENT)
+        sender, code = sender_of(kind)
         for _ in range(2):
             say(kind, row | {"authority_code": code}, sender)
     hub.run()

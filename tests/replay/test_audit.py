@@ -22,7 +22,7 @@ from hub.core.record import (
     decode_record,
     encode_record,
 )
-from hub.core.touches import basis_id_of
+from hub.core.prepare import basis_id_of
 from hub.domain.partitioning import partition_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
@@ -222,6 +222,18 @@ def test_what_if_names_the_changed_year_of_the_calendar(hub: HubTestDriver) -> N
     assert any(
         c.startswith("calendar.notices[2026].days[2026-12-08]") for c in report.basis_changes
     )
+
+
+def test_what_if_tells_the_notices_of_one_year_apart(hub: HubTestDriver) -> None:
+    """2020 has two; the second is named by its own id, the first by its year."""
+    document = rows.basis()
+    for notice in document["calendar"]["notices"]:
+        if notice["year"] == 2020:
+            notice["papers"] = ["elsewhere"]
+    changes = [c for c in replay(hub, document).basis_changes if c.endswith("['elsewhere']")]
+    assert [c.partition(":")[0] for c in changes] == [
+        "calendar.notices[2020].papers", "calendar.notices[2020-2].papers"
+    ]  # fmt: skip
 
 
 def test_what_if_under_the_same_basis_finds_nothing(hub: HubTestDriver) -> None:

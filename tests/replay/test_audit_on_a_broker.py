@@ -30,9 +30,11 @@ rulebook: rulebook.yaml
 calendar: calendar.json
 sealing_key_file: key
 departments:
-  - {{id: market-supervision, name_zh: 市场监管局}}
-  - {{id: housing-construction, name_zh: 住建局}}
-  - {{id: court, name_zh: 法院}}
+  - {{id: market-supervision, name_zh: 市场监管局,
+     states: [licence.granted.v1, penalty.imposed.v1]}}
+  - {{id: housing-construction, name_zh: 住建局,
+     states: [licence.granted.v1, penalty.imposed.v1]}}
+  - {{id: court, name_zh: 法院, kind: court, states: [court_enforcement.listed.v1]}}
   - {{id: cases, name_zh: 办件代理, kind: agent}}
 targets:
   - {{id: province, name_zh: 省平台, number: 0, kind: http, role: report, public: false,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hub.engine import requests as ask
 from hub.engine.slot import Slot, SlotPlan
-from hub.ports import InputRecord, OutputRecord
+from hub.ports import ClockEvidence, InputRecord, OutputRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -179,6 +179,7 @@ class Disk:
 
     def __init__(self) -> None:
         self.values: dict[bytes, bytes] = {}
+        self.clock_seen = 0
         self._earlier: list[dict[bytes, bytes]] = []
 
     def write(self, changes: Mapping[bytes, bytes | None]) -> None:
@@ -200,6 +201,7 @@ class Disk:
         """The disk of another machine that has the same state."""
         other = Disk()
         other.values = dict(self.values)
+        other.clock_seen = self.clock_seen
         return other
 
 
@@ -282,7 +284,10 @@ class Process:
             case ask.Report(event, _numbers):
                 self.idle = self.idle + 1 if event == "idle" else 0
             case ask.HasJumped():
+                self.disk.clock_seen = max(self.disk.clock_seen, self.world.now)
                 return False
+            case ask.Evidence():
+                return ClockEvidence(self.world.now, self.disk.clock_seen, is_business=True)
         return None
 
     def _live(self) -> Session:

@@ -208,18 +208,24 @@ def check_ledger(world: World) -> None:
     ledger = [record for records in ledgers.values() for record in records]
     departures = sum(r.move is not None and r.kind == "record.moved_out.v1" for r in ledger)
     notes = [
-        note
+        (partition, note.value)
         for partition in PARTITIONS
         for note in world.broker.visible((TOPICS[0], partition), 0, -1)
         if ("ce_type", b"move.noted.v1") in note.headers
     ]
-    assert len(notes) == departures
+    assert len(set(notes)) == departures
+    if (
+        "late end" not in world.happened
+    ):  # one that tears a transaction lets a verdict be sent twice
+        assert len(notes) == departures
     ended = [
         (p, r.cause.topic) for p, rs in ledgers.items() for r in rs if r.outcome is Outcome.WALKED
     ]
     assert len(ended) == len(set(ended)) == 2 * len(PARTITIONS)
     again = [(r.cause.topic, p, r.record_key) for p, rs in ledgers.items() for r in told(rs)]
-    assert len(again) == len(set(again)) > 0
+    assert len(again) == len(set(again))
+    if again:  # nothing is, where both requests were decided before the first row
+        world.happened["told again"] += len(again)
     assert not [key for key in world.main.disk.values if key[2:3] in (b"e", b"f")]
     fresh = Process(world, Disk())
     for _ in range(3000):
@@ -258,7 +264,7 @@ def test_whatever_fails_every_input_is_decided_once_and_alike(first: int) -> Non
         except (AssertionError, IntegrityError) as error:
             raise AssertionError(f"seed {seed}") from error
     assert happened.keys() >= {
-        "crash", "zombie", "produce cut", "late end", "commit lost", "commit unanswered",
+        "told again", "crash", "zombie", "produce cut", "late end", "commit lost", "commit unanswered",
         "commit late", "commit twice", "failed WriteState", "failed Initialise", "failed Consume",
     }  # fmt: skip
 

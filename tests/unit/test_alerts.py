@@ -1,7 +1,6 @@
 """The alert rules: sound, each with a firing and a silent case, a paragraph, and real metrics."""
 
 import re
-import shutil
 import subprocess
 from typing import Any
 
@@ -10,6 +9,7 @@ import yaml
 
 from hub.metrics import Metrics
 from hub.repository import DEPLOY, ROOT
+from tests.programs import find_program
 
 FOLDER = DEPLOY / "prometheus"
 RULES = [
@@ -27,11 +27,10 @@ _PLAIN = re.compile(r"\b(hub_[a-z0-9_]+)")
 
 
 def promtool(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run promtool, or skip where it is not installed."""
-    program = shutil.which("promtool")
-    if program is None:
-        pytest.skip("promtool is missing: apt-get install prometheus")
-    return subprocess.run([program, *words], capture_output=True, text=True, check=False)
+    """Run promtool."""
+    return subprocess.run(
+        [find_program("promtool"), *words], capture_output=True, text=True, check=False
+    )
 
 
 def metrics_in_alerts() -> set[str]:
@@ -39,6 +38,7 @@ def metrics_in_alerts() -> set[str]:
     return {name for rule in RULES for name in _PLAIN.findall(rule["expr"])}
 
 
+@pytest.mark.programs("promtool")
 def test_the_rules_are_sound() -> None:
     """Promtool reads them, and the configuration that loads them."""
     for words in (
@@ -49,6 +49,7 @@ def test_the_rules_are_sound() -> None:
         assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.programs("promtool")
 def test_every_case_ends_as_written() -> None:
     """Promtool plays every firing and every silent case."""
     result = promtool("test", "rules", str(FOLDER / "alerts_test.yaml"))

@@ -99,6 +99,30 @@ def test_passwords_of_database_sources_and_kafka_are_looked_at(site: LoadedSite)
     assert any(one.code == "SECRET_MISSING" and "operator" in one.en for one in found)
 
 
+def test_a_department_that_sends_and_may_state_nothing_is_told_of(tmp_path: Path) -> None:
+    """Every row of it would be quarantined; agents, and who sends nothing, need no permission."""
+    allowed = "- {id: a, name_zh: 甲, files: [{name: f, inbox: i, results: r}], states: [%s]}"
+    text = SITE.format(deploy=DEPLOY).replace(
+        "departments: []",
+        "\n  ".join(
+            (
+                "departments:",
+                allowed % "licence.granted.v1",
+                "- {id: b, name_zh: 乙, databases: [{name: t, file: t.yaml}]}",
+                "- {id: c, name_zh: 丙}",
+                "- {id: d, name_zh: 丁, kind: agent, files: [{name: f, inbox: i, results: r}]}",
+            )
+        ),
+    )
+    (tmp_path / "site.yaml").write_text(text, encoding="utf-8")
+    found = list(machine.permissions(load_site(tmp_path)))
+    assert [(one.code, one.level) for one in found] == [
+        ("NOTHING_ALLOWED", Level.WARNING), ("OK", Level.OK),
+    ]  # fmt: skip
+    assert "department b " in found[0].en
+    assert found[1].en.startswith("1 ")
+
+
 DROP = """\
 targets:
   - {id: nation, name_zh: 国家, number: 1, kind: file, role: report, public: false,
@@ -170,6 +194,7 @@ def test_a_certificate_that_cannot_be_read_is_told_and_ends_nothing(
     [
         (200, {"worker": "courier.province", "status": "ok"}, "OK"),
         (503, {"worker": "courier.province", "status": "stalled"}, "WORKER_STALLED"),
+        (503, {"worker": "courier.province", "status": "stopped", "code": "WHY"}, "WHY"),
         (200, {"worker": "courier.city", "status": "ok"}, "WORKER_IS_ANOTHER"),
         (404, None, "WORKER_IS_ANOTHER"),
         (200, [1], "WORKER_IS_ANOTHER"),

@@ -114,6 +114,54 @@ def test_health_is_progress() -> None:
         assert json.loads(read(server.port, "/health")[1])["idle"] is False
 
 
+def test_a_worker_that_waits_for_a_person_says_why_and_is_alive() -> None:
+    """Not well, and starting it again would not help; one that hangs meanwhile is not alive."""
+    now = 0.0
+    health = Health("registrar.0", 10, lambda: now)
+    watch = RegistrarWatch(Metrics(), health)
+    with serve(0, health, Metrics().registry) as server:
+        now = 9.0
+        watch.report("clock_unconfirmed", {"days": 3650.4})
+        now = 19.0
+        status, body = read(server.port, "/health")
+        told = json.loads(body)
+        assert status == HTTPStatus.SERVICE_UNAVAILABLE
+        assert (told["status"], told["code"]) == ("stopped", "CLOCK_UNCONFIRMED")
+        assert "3650 天" in told["zh"]
+        assert "the hub is stopped because this machine's clock is 3650 days" in told["en"]
+        assert "hub clock confirm" in told["remedy_zh"]
+        assert "hub clock confirm" in told["remedy_en"]
+        assert read(server.port, "/alive")[0] == HTTPStatus.OK
+        now = 19.1
+        assert json.loads(read(server.port, "/health")[1])["status"] == "stalled"
+        assert read(server.port, "/alive")[0] == HTTPStatus.SERVICE_UNAVAILABLE
+        watch.report("clock_believed", {})
+        status, body = read(server.port, "/health")
+        assert (status, json.loads(body)["status"]) == (HTTPStatus.OK, "ok")
+        assert "code" not in json.loads(body)
+
+
+@pytest.mark.parametrize(
+    ("worker", "make"), [("registrar.0", RegistrarWatch), ("notices", NoticesWatch)]
+)
+def test_a_clock_that_waits_for_a_person_is_a_metric_and_one_line_of_the_log(
+    worker: str, make: type[RegistrarWatch | NoticesWatch], caplog: pytest.LogCaptureFixture
+) -> None:
+    """There from the start, 1 while it waits; not a line at every look."""
+    metrics = Metrics()
+    watch = make(metrics, Health(worker))
+    values = [metrics.registry.get_sample_value("hub_clock_unconfirmed", {"worker": worker})]
+    for event in ("clock_unconfirmed", "clock_unconfirmed", "clock_believed"):
+        watch.report(event, {"days": 11.0})
+        values.append(
+            metrics.registry.get_sample_value("hub_clock_unconfirmed", {"worker": worker})
+        )
+    assert values == [0, 1, 1, 0]
+    (line,) = caplog.records
+    assert line.__dict__["problem"] == "CLOCK_UNCONFIRMED"
+    assert "hub clock confirm" in line.message
+
+
 def test_a_worker_that_hangs_says_so_where_prometheus_looks() -> None:
     """`up` stays 1 while a worker hangs: the port is answered by a thread of its own."""
     now = 0.0

@@ -1,6 +1,14 @@
 """The watch that tells a clock set wrongly from time that really passed."""
 
-from hub.adapters.clocks import JUMP_SECONDS, WallWatch
+from pathlib import Path
+
+from hub.adapters.clocks import (
+    JUMP_SECONDS,
+    FileBusinessClock,
+    RealBusinessClock,
+    WallWatch,
+    write_business_clock,
+)
 
 
 class Hands:
@@ -28,3 +36,19 @@ def test_a_wall_clock_set_ahead_is_a_jump_until_it_is_right_again() -> None:
     assert watch.has_jumped()
     hands.wall -= JUMP_SECONDS
     assert not watch.has_jumped()
+
+
+def test_a_clock_set_right_while_the_hub_waited_hides_no_later_jump(tmp_path: Path) -> None:
+    """The watch measures on from what was judged, not from what the process began with."""
+    path = tmp_path / "business-clock.json"
+    write_business_clock(path, 0, 1)
+    for kind in ("real", "file"):
+        hands = Hands()
+        watch = WallWatch(lambda hands=hands: hands.wall, lambda hands=hands: hands.passed)
+        clock = RealBusinessClock(watch) if kind == "real" else FileBusinessClock(path, watch)
+        hands.wall = 500_000.0
+        clock.evidence()
+        hands.wall += JUMP_SECONDS
+        assert not clock.has_jumped()
+        hands.wall += 1
+        assert clock.has_jumped(), kind

@@ -41,6 +41,7 @@ from hub.targets.delivery import (
 )
 from tests.conftest import PostgresPart
 from tests.driver.rows import COMPANY
+from tests.mariadb import NEEDS_MARIADB
 from tests.platforms import nation
 from tests.platforms.platform_book import Clock
 from tests.platforms.wire import Wire
@@ -48,7 +49,7 @@ from tests.platforms.wire import Wire
 TIMEOUT = 6.0
 LICENCE = "licence.granted.v1"
 LANGUAGE = DatabaseLanguage({"1001": "SUBJECT_UNKNOWN"})
-DIALECTS = ("postgres", "mariadb")
+DIALECTS = ("postgres", pytest.param("mariadb", marks=NEEDS_MARIADB))
 
 
 class Place:

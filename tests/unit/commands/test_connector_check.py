@@ -22,6 +22,7 @@ departments:
   - id: market
     name_zh: 市场监管局
     authorities: [11330900MA0000015E]
+    states: [licence.granted.v1]
     databases: [{name: licences, file: sources/licences.yaml}]
 targets: []
 """

@@ -95,7 +95,9 @@ def test_corrections_and_withdrawals_can_be_checked_too(tmp_path: Path) -> None:
     assert [line["outcome"] for line in lines(result)] == ["quarantined", "corrected"]
 
 
-def test_a_site_says_which_authorities_may_be_named(tmp_path: Path) -> None:
+def test_a_site_says_which_authorities_may_be_named_and_which_kinds_be_stated(
+    tmp_path: Path,
+) -> None:
     """Only with --site; a typo in the site names file and line."""
     site = tmp_path / "site"
     site.mkdir()
@@ -111,9 +113,11 @@ departments:
   - id: market-supervision
     name_zh: 市场监管局
     authorities: [11330900MA0000015E]
+    states: [licence.granted.v1]
   - id: health
     name_zh: 卫健委
     authorities: [12330900MA0000015B]
+    states: [licence.granted.v1]
 targets: []
 """
     (site / "site.yaml").write_text(text, encoding="utf-8")
@@ -121,6 +125,13 @@ targets: []
     assert validate(tmp_path, table(LICENCE_ROW), *options, "market-supervision").exit_code == 0
     result = validate(tmp_path, table(LICENCE_ROW), *options, "health")
     assert lines(result)[0]["reasons"][0]["code"] == "FOREIGN_AUTHORITY"  # type: ignore[index]  # JSON
+    mine = text.replace("states: [licence", "states: [penalty.imposed.v1]  # [licence", 1)
+    (site / "site.yaml").write_text(mine, encoding="utf-8")
+    withdrawn = {**LICENCE_ROW, "当前状态": "无效"}
+    result = validate(tmp_path, table(LICENCE_ROW, withdrawn), *options, "market-supervision")
+    for line in lines(result):
+        assert line["outcome"] == "quarantined"
+        assert [each["code"] for each in line["reasons"]] == ["KIND_NOT_YOURS"]  # type: ignore[attr-defined]  # JSON
     (site / "site.yaml").write_text(text.replace("prefix", "prefixx"), encoding="utf-8")
     wrong = validate(tmp_path, table(LICENCE_ROW), *options, "health")
     assert wrong.exit_code == 2

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PostgresPart
-from tests.mariadb import MariaDb
+from tests.mariadb import NEEDS_MARIADB, MariaDb
 from tests.unit.connectors.databases import Server, TablePlace
 
 
-@pytest.fixture(params=["postgresql", "mariadb"])
+@pytest.fixture(params=["postgresql", pytest.param("mariadb", marks=NEEDS_MARIADB)])
 def server(request: pytest.FixtureRequest) -> Server:
     """Each dialect in turn."""
     if request.param == "postgresql":

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from connectors.submission import Submission
 from hub.errors import SourceError
 from tests.conftest import PostgresPart
+from tests.mariadb import NEEDS_MARIADB
 from tests.unit.connectors.databases import (
     Server,
     TablePlace,
@@ -107,6 +108,7 @@ def test_killed_at_any_hook_no_number_carries_two_rows(
     _kill_again_and_again(place, hook, torn)
 
 
+@NEEDS_MARIADB
 @pytest.mark.parametrize("server", ["mariadb"], indirect=True)
 def test_the_second_dialect_stands_the_worst_of_them(place: TablePlace) -> None:
     """Killed before the commit, half of the cursor entries on the broker."""

@@ -1,13 +1,14 @@
 """Working days: the notices of twenty years, and what is said before a notice."""
 
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hub.domain.calendar import Notice, WorkingCalendar, statutory_days
+from hub.domain.calendar import WorkingCalendar, statutory_days
 
 announced = st.dates(date(2007, 1, 1), date(2026, 10, 31))
 any_day = st.dates(date(2005, 1, 1), date(2040, 12, 31))
@@ -18,13 +19,32 @@ def day(text: str) -> date:
     return date.fromisoformat(text)
 
 
-def notice_for_2027(**moved: bool) -> Notice:
+def notice_for_2027(**moved: bool) -> dict[str, Any]:
     """An invented notice for 2027; keys such as d0104 are days off (True) or worked (False)."""
     days = [
         {"name": "元旦", "date": f"2027-{key[1:3]}-{key[3:]}", "isOffDay": is_off}
         for key, is_off in moved.items()
     ]
-    return Notice.model_validate({"year": 2027, "papers": ["test"], "days": days})
+    return {"year": 2027, "papers": ["test"], "days": days}
+
+
+def replacing(replaces: str, announced_on: str, **moved: bool) -> dict[str, Any]:
+    """A later notice for 2027 that replaces days of another; known by the day it was announced."""
+    rest = {"id": announced_on, "announced_on": announced_on, "replaces": replaces}
+    return notice_for_2027(**moved) | rest
+
+
+def made_of(*notices: dict[str, Any]) -> WorkingCalendar:
+    """A calendar of these notices alone."""
+    return WorkingCalendar.from_mapping({"version": "v", "notices": list(notices)})
+
+
+def with_notices(calendar: WorkingCalendar, *notices: dict[str, Any]) -> WorkingCalendar:
+    """The calendar with these notices added."""
+    content: Any = calendar.to_mapping()
+    return WorkingCalendar.from_mapping(
+        {"version": "longer", "notices": [*content["notices"], *notices]}
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,15 +121,6 @@ def test_a_day_that_the_next_year_s_notice_moves_is_no_guess() -> None:
     assert alone.is_provisional(day("2026-12-27"))
 
 
-def test_a_new_notice_leaves_those_of_all_other_years(calendar: WorkingCalendar) -> None:
-    """A correction of an old year's notice must not take the later ones away."""
-    before = [notice for notice in calendar.content.notices if notice.year != 2020]
-    corrected = calendar.with_notice(Notice(year=2020), "corrected")
-    after = [notice for notice in corrected.content.notices if notice.year != 2020]
-    assert after == before
-    assert len(corrected.content.notices) == len(calendar.content.notices)
-
-
 def test_a_period_over_new_year_2019_counts_the_moved_saturday(calendar: WorkingCalendar) -> None:
     """Decided on Thursday: Friday, the worked Saturday, then 2 January."""
     assert calendar.add_working_days(day("2018-12-27"), 3) == (day("2019-01-02"), False)
@@ -165,35 +176,157 @@ def test_an_unannounced_year_has_statutory_days_off_and_is_provisional(
 
 def test_a_notice_makes_deadlines_certain_and_may_move_them(calendar: WorkingCalendar) -> None:
     """The sweep after a notice finds another day, no longer provisional."""
-    later = calendar.with_notice(notice_for_2027(d0101=True, d0104=True), "cn-2007-2027")
-    assert later.version == "cn-2007-2027"
+    later = with_notices(calendar, notice_for_2027(d0101=True, d0104=True))
+    assert later.version == "longer"
     assert later.add_working_days(day("2026-12-23"), 7) == (day("2027-01-05"), False)
     assert calendar.add_working_days(day("2026-12-23"), 7) == (day("2027-01-04"), True)
-    again = later.with_notice(notice_for_2027(d0101=True), "cn-2007-2027.2")
-    assert again.add_working_days(day("2026-12-23"), 7) == (day("2027-01-04"), False)
 
 
 def test_an_empty_file_of_a_year_is_not_a_notice(calendar: WorkingCalendar) -> None:
     """The data set publishes 2027 without days before the State Council has spoken."""
-    empty = Notice.model_validate({"$schema": "x", "year": 2027, "papers": [], "days": []})
-    assert calendar.with_notice(empty, "v").is_provisional(day("2027-01-04"))
+    empty = {"$schema": "x", "$id": "y", "year": 2027, "papers": [], "days": []}
+    assert with_notices(calendar, empty).is_provisional(day("2027-01-04"))
 
 
 def test_an_announced_year_knows_no_statutory_days_but_the_notice_s() -> None:
     """Law's fixed days serve until the notice comes; then the notice alone speaks."""
-    one = WorkingCalendar.from_mapping({"version": "v", "notices": []})
-    announced_year = one.with_notice(notice_for_2027(d0101=True), "w")
-    assert not one.is_working_day(day("2027-10-01"))
-    assert announced_year.is_working_day(day("2027-10-01"))
+    assert not made_of().is_working_day(day("2027-10-01"))
+    assert made_of(notice_for_2027(d0101=True)).is_working_day(day("2027-10-01"))
 
 
-def test_two_notices_for_one_year_are_refused() -> None:
-    """Which of them holds would be a matter of order."""
-    notice = {"year": 2027, "papers": [], "days": []}
-    with pytest.raises(ValueError, match="two notices for 2027"):
-        WorkingCalendar.from_mapping({"version": "v", "notices": [notice, notice]})
+# --- a notice that replaces days of another ---
+
+
+def test_the_holiday_of_2020_was_prolonged_with_a_saturday_that_was_to_be_worked(
+    calendar: WorkingCalendar,
+) -> None:
+    """国办发明电〔2020〕1号 of 2020-01-27; before it 31 January and 1 February were worked."""
+    content: Any = calendar.to_mapping()
+    before = WorkingCalendar.from_mapping(
+        {"version": "v", "notices": [n for n in content["notices"] if n["id"] != "2020-2"]}
+    )
+    assert before.add_working_days(day("2020-01-21"), 7).on == day("2020-02-05")
+    assert calendar.add_working_days(day("2020-01-21"), 7) == (day("2020-02-07"), False)
+    moved = {day("2020-01-31"), day("2020-02-01")}
+    assert before.changed_days(calendar) == calendar.changed_days(before) == moved
+    assert [before.is_working_day(on) for on in sorted(moved)] == [True, True]
+
+
+def test_a_replacement_changes_the_days_it_names_and_no_other() -> None:
+    """The earlier notice's other days stand, and the last of a chain speaks."""
+    first = notice_for_2027(d0101=True, d0104=True, d0109=False)
+    second = replacing("2027", "2027-01-02", d0104=False, d0109=True)
+    third = replacing("2027-01-02", "2027-01-03", d0109=False)
+    answers = {
+        n: [made_of(*given).is_working_day(day(f"2027-01-{on}")) for on in ("01", "04", "09")]
+        for n, given in enumerate([(first,), (second, first), (third, first, second)], 1)
+    }
+    assert answers == {
+        1: [False, False, True],
+        2: [False, True, False],
+        3: [False, True, True],
+    }
+
+
+@pytest.mark.parametrize(
+    ("notices", "problem"),
+    [
+        ([notice_for_2027(), notice_for_2027()], "two notices for 2027: the later one says"),
+        ([notice_for_2027(), notice_for_2027() | {"id": "x"}], "two notices for 2027"),
+        ([replacing("2027", "2027-01-02", d0104=True)], "no first notice for 2027"),
+        (
+            [notice_for_2027(), replacing("2026", "2027-01-02", d0104=True)],
+            r"replace what is not there: 2027-01-02 \(2026\)",
+        ),
+        (
+            [
+                notice_for_2027(),
+                replacing("2027", "2027-01-02", d0104=True),
+                replacing("2027", "2027-01-03", d0104=True),
+            ],
+            "two notices replace 2027",
+        ),
+        (
+            [
+                notice_for_2027() | {"announced_on": "2027-01-02"},
+                replacing("2027", "2027-01-02", d0104=True),
+            ],
+            "was not announced after 2027",
+        ),
+        ([notice_for_2027(), replacing("2027", "2027-01-02")], "needs announced_on, source, days"),
+        (
+            [notice_for_2027(), replacing("2027", "2027-01-02", d0104=True) | {"papers": []}],
+            "needs announced_on, source, days",
+        ),
+        (
+            [
+                notice_for_2027(),
+                replacing("2027", "2027-01-02", d0104=True) | {"announced_on": None},
+            ],
+            "needs announced_on, source, days",
+        ),
+        (
+            [notice_for_2027(d0104=True), notice_for_2027(d0104=False) | {"year": 2028}],
+            "2027 and 2028 disagree about 2027-01-04",
+        ),
+        (
+            [notice_for_2027() | {"id": "x"}, notice_for_2027() | {"id": "x", "year": 2028}],
+            "two notices are called x",
+        ),
+        (
+            [{"year": 2027, "days": [{"name": "x", "date": "2027-01-04", "isOffDay": True}] * 2}],
+            "notice 2027 names 2027-01-04 twice",
+        ),
+        ([notice_for_2027() | {"replace": "2027"}], "Extra inputs"),
+    ],
+)
+def test_what_leaves_open_which_day_holds_is_refused(
+    notices: list[dict[str, Any]], problem: str
+) -> None:
+    """An order in a file is no answer; a replacement says what it replaces, when and by what."""
+    with pytest.raises(ValidationError, match=problem):
+        made_of(*notices)
+
+
+def test_a_calendar_has_no_keys_of_its_own_invention() -> None:
+    """A slip of the pen in a key is refused."""
     with pytest.raises(ValidationError, match="notes"):
         WorkingCalendar.from_mapping({"version": "v", "notices": [], "notes": ""})
+
+
+_days_of_2027 = st.dates(date(2027, 1, 1), date(2027, 12, 31))
+_moves = st.dictionaries(_days_of_2027, st.booleans(), max_size=8)
+
+
+def _moving(moves: dict[date, bool], **more: object) -> dict[str, Any]:
+    days = [{"name": "x", "date": on.isoformat(), "isOffDay": off} for on, off in moves.items()]
+    return {"year": 2027, "papers": ["test"], "days": days, **more}
+
+
+@given(_moves.filter(bool), _moves.filter(bool), st.dates(date(2026, 12, 1), date(2027, 12, 1)))
+def test_a_period_without_a_changed_day_ends_where_it_did(
+    calendar: WorkingCalendar, first: dict[date, bool], second: dict[date, bool], on: date
+) -> None:
+    """Of any replacement: the answer of a day is the last notice's, and nothing else moves."""
+    before = with_notices(calendar, _moving(first))
+    later = _moving(second, id="later", announced_on="2027-01-01", replaces="2027")
+    after = with_notices(calendar, _moving(first), later)
+    assert all(after.is_working_day(one) is not off for one, off in (first | second).items())
+    changed = before.changed_days(after)
+    assert changed <= second.keys()
+    due, moved = before.add_working_days(on, 7), after.add_working_days(on, 7)
+    if not any(on < one <= due.on for one in changed):
+        assert moved == due
+
+
+@given(_moves.filter(bool), st.dates(date(2026, 12, 1), date(2028, 1, 31)))
+def test_a_first_notice_changes_every_day_it_makes_certain(
+    calendar: WorkingCalendar, moves: dict[date, bool], on: date
+) -> None:
+    """What was provisional in its year is so no longer; the years around it stay as they were."""
+    after = with_notices(calendar, _moving(moves))
+    changed = calendar.changed_days(after)
+    assert (on in changed) == (on.year == 2027)
 
 
 def test_a_calendar_survives_being_written_down(calendar: WorkingCalendar) -> None:

@@ -7,14 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.domain.document_number import normalise_document_number, normalise_subject_name
+from hub.domain.as_typed import is_placeholder, unwrapped
+from hub.domain.credit_code import normalise_credit_code
+from hub.domain.document_number import (
+    document_key_of,
+    normalise_document_number,
+    normalise_subject_name,
+    read_document_number,
+)
 
 #: Any code point, and the signs the rules speak of more often than chance would draw them.
 spellings = st.text(
     st.one_of(
         st.characters(),
         st.sampled_from(
-            "【】〔〕[]﹝﹞（）()［］ \u3000\u200b\ufeff－—·•ＡｂＺ０９第号字\u0301\u0338=e"
+            "【】〔〕[]﹝﹞（）()［］ \u3000\u200b\ufeff－—·•ＡｂＺ０９第号字\u0301\u0338=e'\"’“"
         ),
     ),
     max_size=30,
@@ -83,9 +90,67 @@ def test_a_name_is_compared_without_width_and_blanks(written: str, name: str) ->
 @given(spellings)
 def test_normalising_twice_changes_nothing(text: str) -> None:
     """Identity must not depend on how often a number was normalised."""
-    for normalise in (normalise_document_number, normalise_subject_name):
+    for normalise in (
+        normalise_document_number,
+        normalise_subject_name,
+        normalise_credit_code,
+        read_document_number,
+    ):
         once = normalise(text)
         assert normalise(once) == once
+
+
+@pytest.mark.parametrize("written", ['="{}"', "'{}", "＝“{}”", "’{}", "'='='{}", '=" {} "'])
+@given(st.text(alphabet="甲市监罚字第号〔〕2026-9ABX", min_size=1, max_size=20))
+def test_what_a_spreadsheet_writes_around_a_value_is_no_part_of_it(written: str, text: str) -> None:
+    """A number, name or code kept a text by a formula or an apostrophe is the same one."""
+    around = written.format(text)
+    for normalise in (normalise_document_number, normalise_subject_name, normalise_credit_code):
+        expected = normalise(text) if written != "'='='{}" else normalise(f"='='{text}")
+        assert normalise(around) == expected
+
+
+def test_a_long_run_of_marks_is_taken_off_in_one_pass() -> None:
+    """A cell made to be slow (a megabyte of marks) is read in a moment."""
+    assert unwrapped("'" * 500_000 + '="' * 250_000 + "9" + '"' * 250_000) == "9"
+
+
+PLACEHOLDERS = (
+    '无 （无） 空 暂无 不详 无文号 NULL null N/A n/a ｎａ \\N 0 000 ０ — —— - -- / \\ *** 、 \'无 ="0" ='
+).split()
+
+
+@pytest.mark.parametrize("text", PLACEHOLDERS)
+@given(around=st.sampled_from(["", " ", "\u3000", "\t"]))
+def test_what_stands_for_no_number_is_none(text: str, around: str) -> None:
+    """Forms that refuse an empty cell are filled; all of that would be one number."""
+    assert is_placeholder(f"{around}{text}{around}")
+    assert read_document_number(f"{around}{text}{around}") == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "\u200b", "无锡市监罚〔2026〕1号", "市监许〔二〇二六〕一号", "A", "0号", "1", "①"],
+)
+def test_a_number_is_no_placeholder(text: str) -> None:
+    """An absent value is not one either: it has a reason of its own."""
+    assert not is_placeholder(text)
+
+
+@given(spellings)
+def test_a_number_that_is_none_of_the_placeholders_is_left_alone(text: str) -> None:
+    """The quick way and the careful way agree, and nothing but a placeholder vanishes."""
+    number = normalise_document_number(text)
+    assert read_document_number(text) == ("" if is_placeholder(number) else number)
+
+
+def test_the_licence_number_stands_in_and_then_the_day() -> None:
+    """Two licences of one company without document numbers are two records."""
+    assert document_key_of("市监许【2026】1号", "SC１", "2026-11-09") == "市监许〔2026〕1号"
+    assert document_key_of("无", "SC１", "2026-11-09") == "SC1"
+    assert document_key_of("无", "/", "2026-11-09") == "2026-11-09"
+    assert document_key_of("无", "", "") == ""
+    assert document_key_of("", "SC1", "2026-11-09") == ""
 
 
 @given(spellings)

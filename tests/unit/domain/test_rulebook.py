@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hub.domain.calendar import WorkingCalendar
-from hub.domain.rulebook import Clock, Deadlines, Rulebook, add_months
+from hub.domain.rulebook import Clock, Deadlines, PublicationEnd, Rulebook, add_months
 
 LICENCE = "licence.granted.v1"
 PENALTY = "penalty.imposed.v1"
@@ -112,19 +112,131 @@ def test_publication_ends_at_the_maximum_of_its_class(
     rulebook: Rulebook, decided: date, seriousness: str, ends: date, rule_id: str
 ) -> None:
     """Order 36 from 2026-04-01, order 58 and notice 527 before; a short month ends early."""
-    assert rulebook.publication_end(PENALTY, decided, seriousness) == (ends, rule_id, False)
+    end = rulebook.publication_end(PENALTY, decided, seriousness)
+    assert end == PublicationEnd(ends, rule_id, is_capped=False, is_everywhere=False)
 
 
 def test_a_stated_end_counts_when_the_rule_allows_it(rulebook: Rulebook) -> None:
     """An earlier 公示截止期 is kept, 2099-12-31 is cut to the limit, licences have no limit."""
     decided = date(2026, 5, 6)
     stated = rulebook.publication_end(PENALTY, decided, "ORDINARY", date(2026, 12, 1))
-    assert stated == (date(2026, 12, 1), "periods-order-36", False)
+    assert stated is not None
+    assert stated[:3] == (date(2026, 12, 1), "periods-order-36", False)
     endless = rulebook.publication_end(PENALTY, decided, "ORDINARY", date(2099, 12, 31))
-    assert endless == (date(2027, 5, 6), "periods-order-36", True)
+    assert endless is not None
+    assert endless[:3] == (date(2027, 5, 6), "periods-order-36", True)
     last = rulebook.publication_end(PENALTY, decided, "ORDINARY", date(2027, 5, 6))
-    assert last == (date(2027, 5, 6), "periods-order-36", False)
+    assert last is not None
+    assert last[:3] == (date(2027, 5, 6), "periods-order-36", False)
     assert rulebook.publication_end(LICENCE, decided, "", date(2099, 12, 31)) is None
+
+
+@pytest.mark.parametrize("stated", [None, date(2026, 12, 1), date(2099, 12, 31)])
+def test_a_rule_says_whether_its_period_ends_at_public_targets_or_everywhere(
+    rulebook: Rulebook, stated: date | None
+) -> None:
+    """A ban from procurement lapses at the procurement system too, however its end was found."""
+    mapping = copy.deepcopy(rulebook.to_mapping())
+    mapping["publication_periods"][-1]["ends_at"] = "everywhere"  # type: ignore[index]  # JSON values
+    end = Rulebook.from_mapping(mapping).publication_end(PENALTY, date(2026, 5, 6), "", stated)
+    assert end is not None
+    assert end.is_everywhere
+    earlier = Rulebook.from_mapping(mapping).publication_end(PENALTY, date(2026, 3, 6), "", stated)
+    assert earlier is not None
+    assert not earlier.is_everywhere
+
+
+def test_statements_without_their_record_wait_thirty_days_unless_a_site_says_otherwise(
+    rulebook: Rulebook,
+) -> None:
+    """The hub's own rule, and marked as such; an older rulebook gets the same."""
+    mapping = copy.deepcopy(rulebook.to_mapping())
+    for held in (rulebook.held, Rulebook.from_mapping(without(mapping, "held")).held):
+        assert (held.days, held.most_per_department, held.is_verified) == (30, 1000, False)
+        assert held.source
+        assert held.ends_on(date(2026, 1, 31)) == date(2026, 3, 2)
+    mapping["held"] = {"days": 5, "most_per_department": 20, "source": "本市规定"}
+    assert Rulebook.from_mapping(mapping).held.ends_on(date(2026, 11, 2)) == date(2026, 11, 7)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"days": 0}, "held.days"),
+        ({"days": 367}, "held.days"),
+        ({"most_per_department": 0}, "held.most_per_department"),
+        ({"source": ""}, "held.source"),
+        ({"day": 5}, "held.day"),
+    ],
+)
+def test_a_wrong_rule_for_waiting_statements_is_refused(
+    rulebook: Rulebook, change: dict[str, object], problem: str
+) -> None:
+    """Nothing waits for no time at all or for ever."""
+    mapping = rulebook.to_mapping() | {"held": change}
+    with pytest.raises(ValidationError, match=problem):
+        Rulebook.from_mapping(mapping)
+
+
+@pytest.mark.parametrize("marks", [[1], [5, 3, 1], [10, 5, 3, 2, 1]])
+def test_any_number_of_marks_is_given_earliest_day_first(
+    rulebook: Rulebook, calendar: WorkingCalendar, marks: list[int]
+) -> None:
+    """Each with the working days that are left, on a day when people work."""
+    mapping = rulebook.to_mapping() | {"due_soon_working_days": marks}
+    found = Deadlines(Rulebook.from_mapping(mapping), calendar).due_soon_marks(date(2026, 10, 12))
+    assert [left for left, _on in found] == marks
+    days = [on for _left, on in found]
+    assert days == sorted(set(days))
+    for left, on in found:
+        assert calendar.add_working_days(on, left).on == date(2026, 10, 12)
+
+
+@pytest.mark.parametrize("marks", [[], [3, 3], [1, 3], [3, 0], [6, 5, 4, 3, 2, 1], [251]])
+def test_marks_that_cannot_be_meant_are_refused(rulebook: Rulebook, marks: list[int]) -> None:
+    """None at all, one twice, in another order, on the due date itself, or too many."""
+    mapping = rulebook.to_mapping() | {"due_soon_working_days": marks}
+    with pytest.raises(ValidationError, match="due_soon_working_days"):
+        Rulebook.from_mapping(mapping)
+
+
+@pytest.mark.parametrize("where", ["publication_periods", "withholding"])
+def test_two_rules_of_one_day_for_one_kind_are_refused(rulebook: Rulebook, where: str) -> None:
+    """Which of them speaks would be a matter of order; for another kind or day they do not tie."""
+    mapping: Any = copy.deepcopy(rulebook.to_mapping())
+    rule = mapping[where][-1]
+    tie = rule | {"id": "another", "kinds": [LICENCE, PENALTY]}
+    mapping[where].append(tie)
+    with pytest.raises(ValidationError, match=f"{rule['id']} and another both speak for"):
+        Rulebook.from_mapping(mapping)
+    for change in ({"effective_from": "2026-04-02"}, {"kinds": [LICENCE]}):
+        mapping[where][-1] = tie | change
+        assert Rulebook.from_mapping(mapping).rules()
+
+
+def test_the_kinds_that_another_rulebook_answers_differently_are_named(rulebook: Rulebook) -> None:
+    """What only texts or reminders say is no other answer; a role's stage is one for its kinds."""
+    listed = "court_enforcement.listed.v1"
+
+    def changed(edit: Any) -> frozenset[str]:  # noqa: ANN401 - a change to JSON values
+        mapping: Any = copy.deepcopy(rulebook.to_mapping())
+        edit(mapping)
+        later = Rulebook.from_mapping(mapping)
+        assert rulebook.changed_kinds(later) == later.changed_kinds(rulebook)
+        return rulebook.changed_kinds(later)
+
+    def texts_alone(mapping: Any) -> None:  # noqa: ANN401 - as above
+        mapping["version"] = "another"
+        mapping["due_soon_working_days"] = [5]
+        mapping["deadlines"].reverse()
+        mapping["deadlines"][0] |= {"id": "renamed", "source": "x", "is_verified": True}
+
+    assert changed(texts_alone) == set()
+    assert changed(lambda m: m["deadlines"][0].update(working_days=8)) == {LICENCE, PENALTY}
+    assert changed(lambda m: m["publication_periods"][0].update(ends_at="everywhere")) == {PENALTY}
+    assert changed(lambda m: m["withholding"][0].update(seriousness=[])) == {PENALTY}
+    assert changed(lambda m: m["deadlines"][0].update(kinds=[LICENCE, listed])) == {PENALTY, listed}
+    assert listed in changed(lambda m: m["roles"][1].update(stops_at="acknowledged"))
 
 
 @pytest.mark.parametrize(
@@ -154,6 +266,11 @@ def test_a_rulebook_survives_being_written_down(rulebook: Rulebook) -> None:
     assert Rulebook.from_mapping(changed).to_canonical_json() != rulebook.to_canonical_json()
 
 
+def without(mapping: dict[str, object], key: str) -> dict[str, object]:
+    """The mapping without one key."""
+    return {name: value for name, value in mapping.items() if name != key}
+
+
 def wrong(mapping: dict[str, Any], what: str) -> dict[str, Any]:
     """The rulebook with one mistake in it."""
     first = mapping["deadlines"][0]
@@ -167,7 +284,7 @@ def wrong(mapping: dict[str, Any], what: str) -> dict[str, Any]:
             first["roles"] = ["display", "internal"]
         case "longest first":
             mapping["due_soon_working_days"] = [1, 3]
-        case "1 or more":
+        case "due_soon_working_days.1":
             mapping["due_soon_working_days"] = [3, 0]
         case "both speak for":
             mapping["deadlines"][1]["effective_from"] = first["effective_from"]
@@ -191,7 +308,7 @@ def wrong(mapping: dict[str, Any], what: str) -> dict[str, Any]:
         "role used twice",
         "undefined roles",
         "longest first",
-        "1 or more",
+        "due_soon_working_days.1",
         "both speak for",
         "unknown classes",
         "min_months 40 > max_months 36",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
+import pytest
+
 from hub.engine import requests as ask
 from hub.engine.drive import Driver
 from hub.errors import UnavailableError
@@ -47,3 +49,28 @@ def test_why_everything_is_started_again_is_said_in_full() -> None:
     store.write.side_effect = UnavailableError("磁盘已满 / the disk is full")
     driver_of(store=store, warn=heard.append).run(road(), lambda: True)
     assert heard == ["磁盘已满 / the disk is full"]
+
+
+def test_the_time_is_remembered_only_while_the_clock_is_believed() -> None:
+    """What was noted while it had jumped would vouch for it at the next start."""
+
+    def road() -> Generator[ask.Request, Any, None]:
+        yield ask.Evidence()
+        for _ in range(3):
+            yield ask.HasJumped()
+        yield ask.Wait(0)
+
+    clock, witness = Mock(), Mock()
+    clock.has_jumped.side_effect = [True, False, True]
+    driver_of(business_clock=clock, witness=witness).run(road(), lambda: True)
+    assert [call[0] for call in witness.method_calls] == ["evidence", "note"]
+
+
+def test_a_slot_that_judges_the_clock_is_not_run_without_a_witness() -> None:
+    """It would decide under any clock."""
+
+    def road() -> Generator[ask.Request, Any, None]:
+        yield ask.Evidence()
+
+    with pytest.raises(AssertionError, match="witness"):
+        driver_of().run(road(), lambda: True)

@@ -1,0 +1,165 @@
+"""One statement about one record: what the conditions of the table ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hub.core import keys, waiting
+from hub.core.life import CARRIES_ROW, Statement, When, standing_of
+from hub.core.moves import MoveVerdict, verdict_on
+from hub.core.progress import Progress
+from hub.core.state import Heard, RecordFlag, RecordState, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hub.core.basis import Basis
+    from hub.core.causes import Submission
+    from hub.core.keys import View
+
+SOURCES_KEPT: Final = 4
+"""Sources of a record whose order is remembered."""
+_CARRIES_ROW: Final = frozenset(statement.value for statement in CARRIES_ROW)
+
+
+class Case:
+    """A statement, the record it is about, and what is known beside it."""
+
+    def __init__(
+        self, view: View, s: Submission, old: RecordState | None, basis: Basis,
+        verdict: MoveVerdict | None = None,
+    ) -> None:  # fmt: skip
+        """`verdict`: on the departure, where it has just come; else the view knows it."""
+        self.view = view
+        self.s = s
+        self.old = old
+        self.standing = standing_of(old)
+        self.basis = basis
+        self._verdict = verdict
+
+    def holds(self, when: When) -> bool:
+        """Whether a condition of the table holds."""
+        if when is When.ALWAYS:
+            return True
+        return _CONDITIONS[when](self)
+
+    @property
+    def verdict(self) -> MoveVerdict | None:
+        """What is known of the departure to this arrival."""
+        return self._verdict or verdict_on(self.view, self.s.move_id, self.s.cause.key)
+
+
+def is_older(s: Submission, old: RecordState | None) -> bool:
+    """Whether a greater version of the same source has taken effect."""
+    if not s.source_version or old is None:
+        return False
+    return any(h.source == s.source and h.version > s.source_version for h in old.heard)
+
+
+def heard_of(old: RecordState | None, s: Submission) -> tuple[Heard, ...]:
+    """The memory of order once a statement has taken effect; it never falls."""
+    before = old.heard if old is not None else ()
+    if not s.source_version:
+        return before
+    known = max((h.version for h in before if h.source == s.source), default=0)
+    rest = tuple(h for h in before if h.source != s.source)
+    return (Heard(s.source, max(known, s.source_version)), *rest)[:SOURCES_KEPT]
+
+
+def _is_not_yours(case: Case) -> bool:
+    """Whether the record has an owner for whom the sender may not act.
+
+    Who sent a row that was only ever quarantined, or a take-down that waits, owns nothing that
+    another's arriving row could take from them.
+    """
+    old, s = case.old, case.s
+    if old is None or case.basis.may_act_on(s.department, old.department):
+        return False
+    if s.statement is not Statement.ARRIVAL or old.was_live:
+        return True
+    return old.status is Status.HELD and any(w.statement in _CARRIES_ROW for w in old.waiting)
+
+
+def _has_same_content(case: Case) -> bool:
+    return case.old is not None and case.old.content == case.s.content
+
+
+def _is_stale(case: Case) -> bool:
+    return case.old is not None and (case.basis.followed_by(case.old.kind) == case.s.subject_kind)
+
+
+def _step(case: Case) -> int:
+    """Whether a row is the next step of a performance on record (1), an earlier one (-1), or 0."""
+    old, s = case.old, case.s
+    if old is None or s.progress is None or not old.flags & RecordFlag.PERFORMANCE:
+        return 0
+    stored = case.view.get(keys.performance(s.record_key))
+    return 0 if stored is None else s.progress.against(Progress.from_text(stored.decode()))
+
+
+def _is_next_step(case: Case) -> bool:
+    follows = case.old is not None and (
+        case.basis.followed_by(case.s.subject_kind) == case.old.kind
+    )
+    return follows or _step(case) > 0
+
+
+def _is_listed_later(case: Case) -> bool:
+    return case.old is not None and 0 < case.old.ended_on < case.s.decided_on
+
+
+def _is_valid_again(case: Case) -> bool:
+    s = case.s
+    return (
+        s.is_stated_valid
+        and case.old is not None
+        and any(h.source == s.source and h.version < s.source_version for h in case.old.heard)
+    )
+
+
+def _exits_before_entry(case: Case) -> bool:
+    old, s = case.old, case.s
+    return s.statement is Statement.EXIT and old is not None and s.decided_on < old.decided_on
+
+
+def _keeps_identity(case: Case) -> bool:
+    s = case.s
+    return s.other_key == s.record_key or case.view.get(keys.arrival(s.move_id)) == s.record_key
+
+
+def _has_left_for_it(case: Case) -> bool:
+    return case.view.get(keys.left_for(case.s.record_key)) == case.s.other_key
+
+
+def _arrived_elsewhere(case: Case) -> bool:
+    return case.view.get(keys.arrival(case.s.move_id)) not in (None, case.s.record_key)
+
+
+def _has_left(case: Case) -> bool:
+    verdict = case.verdict
+    return verdict is not None and verdict.has_left
+
+
+def _has_not_left(case: Case) -> bool:
+    verdict = case.verdict
+    return verdict is not None and not verdict.has_left
+
+
+_CONDITIONS: Final[dict[When, Callable[[Case], bool]]] = {
+    When.NOT_YOURS: _is_not_yours,
+    When.OLDER: lambda case: is_older(case.s, case.old),
+    When.SAME_CONTENT: _has_same_content,
+    When.STALE: _is_stale,
+    When.NEXT_STEP: _is_next_step,
+    When.ANOTHERS_STEP: lambda case: _is_next_step(case) and _is_not_yours(case),
+    When.EARLIER_STEP: lambda case: _step(case) < 0,
+    When.LISTED_LATER: _is_listed_later,
+    When.VALID_AGAIN: _is_valid_again,
+    When.EXIT_BEFORE_ENTRY: _exits_before_entry,
+    When.WAITS_ALREADY: lambda case: waiting.waits_already(case.old, case.s),
+    When.SAME_IDENTITY: _keeps_identity,
+    When.LEFT_FOR_IT: _has_left_for_it,
+    When.ARRIVED_ELSEWHERE: _arrived_elsewhere,
+    When.LEFT: _has_left,
+    When.NOT_LEFT: _has_not_left,
+}

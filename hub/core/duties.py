@@ -1,0 +1,616 @@
+"""Duties: what is owed where, counted from which fact, until when, and how it ended.
+
+A duty is a clock of a record at one target. Disclosure: 7 working days from the decision
+(发改办财金〔2018〕424号). Withdrawal: 3 working days (行政处罚法 art. 48, art. 85). Publication of
+a penalty ends by itself (信用修复管理办法). The numbers come from the dated rulebook, the days
+from the calendar; nothing here knows either. A duty ends met, missed (then met late), or lifted.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from hub.core.record import ClockEvent
+from hub.core.state import (
+    NO_TARGET,
+    Clock,
+    ClockFlag,
+    ClockKind,
+    RecordState,
+    Stage,
+    StageCode,
+    Status,
+)
+from hub.domain.dates import due_at_ms
+
+if TYPE_CHECKING:
+    from hub.core.basis import Basis, BasisTarget
+    from hub.core.causes import StageReport, Submission
+
+    Clocks = tuple[Clock, ...]
+    Events = tuple[ClockEvent, ...]
+
+_RANK: Final = {
+    StageCode.SENT: 1,
+    StageCode.ACKNOWLEDGED: 2,
+    StageCode.REFUSED: 3,  # a platform may take a record in and refuse it later
+    StageCode.PUBLISHED: 4,
+    StageCode.WITHDRAWN: 4,
+}
+_RULES: Final[dict[ClockKind, Literal["disclose", "withdraw"]]] = {
+    ClockKind.DISCLOSE: "disclose",
+    ClockKind.WITHDRAW: "withdraw",
+}
+_LEGAL: Final = frozenset({ClockKind.DISCLOSE, ClockKind.WITHDRAW})
+_DAY_MS: Final = 86_400_000
+_SKEW_MS: Final = 300_000
+
+
+class Due(NamedTuple):
+    """The clocks of a record after a decision, and what is said of those that ended."""
+
+    clocks: Clocks
+    events: Events = ()
+
+
+def targets_in(bits: int) -> list[int]:
+    """The target numbers whose bit is set, ascending."""
+    return [n for n in range(bits.bit_length()) if bits >> n & 1]
+
+
+# --- what is owed --------------------------------------------------------------------------------
+
+
+def from_decision(basis: Basis, kind: str, decided_on: int, targets: int) -> Clocks:
+    """Disclosure of a decision at these targets; kept by decision date."""
+    case = (kind, decided_on, targets)
+    found = basis.clocks.get(case)
+    if found is None:
+        found = tuple(
+            clock
+            for t in basis.targets
+            if targets >> t.number & 1 and decided_on >= t.clock_from
+            for clock in _clock(basis, t, ClockKind.DISCLOSE, kind, decided_on)
+        )
+        basis.remember_clocks(case, found)
+    return found
+
+
+def correction(basis: Basis, kind: str, targets: int, day: int) -> Clocks:
+    """The new content at these targets, counted from a day (proleptic ordinal)."""
+    return tuple(
+        clock
+        for t in basis.targets
+        if targets >> t.number & 1
+        for clock in _clock(basis, t, ClockKind.DISCLOSE, kind, day, is_correction=True)
+    )
+
+
+def withdrawal(basis: Basis, kind: str, old: RecordState, targets: int, now: int) -> Clocks:
+    """One per target that must stop showing the record, counted from today.
+
+    Where a withdrawal is owed already, its deadline stays: naming it again postpones nothing.
+    """
+    owed = {c.target: c for c in unfinished_withdrawals(old, 0)}
+    day = basis.day_of(now).toordinal()
+    return tuple(
+        owed.get(t.number, clock)
+        for t in basis.targets
+        if targets >> t.number & 1
+        for clock in _clock(basis, t, ClockKind.WITHDRAW, kind, day)
+    )
+
+
+def expiry(basis: Basis, s: Submission, shown: int) -> Clocks:
+    """When publication ends by itself, where the rule says that it ends."""
+    end = basis.publication_end(s)
+    if end is None:
+        return ()
+    at = due_at_ms(end.on)
+    return tuple(
+        Clock(t.number, ClockKind.EXPIRE, ClockFlag.NONE, 0, at, at, s.decided_on)
+        for t in basis.targets
+        if shown >> t.number & 1 and (t.is_public or end.is_everywhere)
+    )
+
+
+def wait(until: int, day: int) -> Clock:
+    """How long a statement waits; `day` is that of its arrival."""
+    return Clock(NO_TARGET, ClockKind.WAIT, ClockFlag.NONE, 0, until, until, day)
+
+
+def _clock(
+    basis: Basis, target: BasisTarget, clock: ClockKind, kind: str, start: int,
+    *, is_correction: bool = False,
+) -> Clocks:  # fmt: skip
+    rule: Literal["disclose", "correct", "withdraw"] = "correct" if is_correction else _RULES[clock]
+    due = basis.deadlines.due(rule, kind, target.role, date.fromordinal(start))
+    if due is None:
+        return ()
+    flags = ClockFlag.PROVISIONAL if due.provisional else ClockFlag.NONE
+    if is_correction:
+        flags |= ClockFlag.CORRECTION
+    marks = _marks(basis, due.due_at_ms)
+    first = marks[0][1] if marks else due.due_at_ms
+    return (Clock(target.number, clock, flags, 0, due.due_at_ms, first, start),)
+
+
+def _marks(basis: Basis, due_at: int) -> tuple[tuple[int, int], ...]:
+    """(working days left, the moment to say so), earliest first."""
+    due_on = basis.day_of(due_at - 1)
+    return tuple((n, due_at_ms(on)) for n, on in basis.deadlines.due_soon_marks(due_on))
+
+
+# --- after a decision ----------------------------------------------------------------------------
+
+
+def of_first_version(
+    s: Submission, old: RecordState | None, shown: int, met: int, now: int, basis: Basis
+) -> Due:
+    """A row that was not in force: counted from its decision date.
+
+    `met` has a bit per target whose disclosure an earlier identity had met: there the time of a
+    correction runs instead. What was already said about the same due date stays said.
+    """
+    kind = s.subject_kind
+    decided_on = s.decided_on or basis.day_of(now).toordinal()
+    running = from_decision(basis, kind, decided_on, shown & ~met)
+    if not s.decided_on:
+        running = _estimated(running, old)
+    if met:
+        running += correction(basis, kind, shown & met, basis.day_of(now).toordinal())
+    if old is not None:
+        running = _said_before(running, old)
+    ends = expiry(basis, s, shown)
+    if ends:
+        running += ends
+    if old is None:
+        return Due(running)
+    return _beside_what_is_left(running, old, shown)
+
+
+def of_next_version(
+    s: Submission, old: RecordState, shown: int, withdraw: int, now: int, basis: Basis
+) -> Due:
+    """A new version of what is in force.
+
+    Unmet disclosure goes on; where it was met, the correction has its own time; a target that is
+    named for the first time, or where disclosure was lifted, counts from the decision, or from the
+    day on which the authority decided anew.
+    """
+    kind = s.subject_kind
+    known = {c.target: c for c in old.clocks if c.kind is ClockKind.DISCLOSE}
+    kept = tuple(known[n] for n in targets_in(shown) if n in known and known[n].is_running)
+    fresh = shown & ~_bits(kept)
+    lifted = _bits(tuple(c for c in known.values() if c.flags & ClockFlag.LIFTED))
+    first = fresh & (~old.named | lifted)
+    decided_on = s.redetermined_on or s.decided_on or basis.day_of(now).toordinal()
+    running = (
+        kept
+        + from_decision(basis, kind, decided_on, first)
+        + correction(basis, kind, fresh & ~first, basis.day_of(now).toordinal())
+        + expiry(basis, s, shown)
+        + withdrawal(basis, kind, old, withdraw, now)
+    )
+    ended, events = _lift(old, withdraw)
+    settled = shown | withdraw
+    earlier = tuple(c for c in known.values() if not settled >> c.target & 1)
+    after = _beside_what_is_left(running + ended + earlier, old, settled)
+    return Due(after.clocks, events)
+
+
+def of_restoration(s: Submission, old: RecordState, shown: int, now: int, basis: Basis) -> Due:
+    """What was taken down is shown again: every target has the time of a correction from today."""
+    day = basis.day_of(now).toordinal()
+    running = correction(basis, s.subject_kind, shown, day) + expiry(basis, s, shown)
+    return _beside_what_is_left(running, old, shown)
+
+
+def of_take_down(old: RecordState, now: int, basis: Basis, *, keeps_met: bool) -> Due:
+    """Nothing is owed any more but the withdrawal at every target ever named.
+
+    A record that leaves for another identity keeps what it met, so that the move can be told again.
+    """
+    _ended, events = _lift(old, -1)
+    clocks = withdrawal(basis, old.kind, old, old.named, now) + waits(old)
+    return Due(clocks + met_clocks(old) if keeps_met else clocks, events)
+
+
+def of_narrowed(
+    old: RecordState, publish: int, withdraw: int, fresh: Clocks, now: int, basis: Basis
+) -> Due:
+    """Some targets show the record from now on (with `fresh` clocks), some no longer."""
+    touched = publish | withdraw
+    ended, events = _lift(old, withdraw)
+    kept = tuple(c for c in old.clocks if c.target == NO_TARGET or not touched >> c.target & 1)
+    return Due(kept + ended + fresh + withdrawal(basis, old.kind, old, withdraw, now), events)
+
+
+def of_expired(old: RecordState, targets: int, now: int, basis: Basis) -> Due:
+    """Publication has ended at these targets: they take the record down."""
+    ended, events = _lift(old, targets)
+    kept = tuple(
+        c
+        for c in old.clocks
+        if c.kind is not ClockKind.DISCLOSE or c.target == NO_TARGET or not targets >> c.target & 1
+    )
+    return Due(kept + ended + withdrawal(basis, old.kind, old, targets, now), events)
+
+
+def of_quarantine(s: Submission, old: RecordState | None, now: int, basis: Basis) -> Clocks:
+    """A row nobody may see is still an undisclosed decision: its clocks run all the same.
+
+    Without a readable decision date they start at the first arrival and are marked estimated. What
+    can never be accepted owes nothing.
+    """
+    kept = old.clocks if old is not None else ()
+    if s.is_hopeless:
+        return kept
+    left = tuple(c for c in kept if c.kind is not ClockKind.DISCLOSE)
+    owes_already = len(left) < len(kept)
+    if owes_already and not s.decided_on:
+        return kept
+    every = basis.targets_of_kind(s.subject_kind)
+    if s.decided_on:
+        fresh = from_decision(basis, s.subject_kind, s.decided_on, every)
+    else:
+        arrived = basis.day_of(now).toordinal()
+        fresh = _estimated(from_decision(basis, s.subject_kind, arrived, every), None)
+    if old is not None:
+        fresh = _said_before(fresh, old)
+    left = tuple(c for c in left if c.kind is not ClockKind.EXPIRE)
+    return fresh + left if left else fresh
+
+
+def lifted_all(old: RecordState) -> Due:
+    """Every running disclosure is lifted: another row answered it."""
+    ended, events = _lift(old, -1)
+    kept = tuple(c for c in old.clocks if c.kind is not ClockKind.DISCLOSE or not c.is_running)
+    return Due(kept + ended, events)
+
+
+def owes_disclosure(old: RecordState) -> bool:
+    """Whether a disclosure of the record still runs."""
+    return any(c.kind is ClockKind.DISCLOSE and c.is_running for c in old.clocks)
+
+
+def waits(old: RecordState | None) -> Clocks:
+    """The clocks of statements that wait."""
+    if old is None or not old.waiting:
+        return ()
+    return tuple(c for c in old.clocks if c.kind is ClockKind.WAIT)
+
+
+def unfinished_withdrawals(old: RecordState | None, besides: int) -> Clocks:
+    """Withdrawals still owed at targets other than `besides`: nothing that arrives ends them."""
+    if old is None:
+        return ()
+    return tuple(
+        c
+        for c in old.clocks
+        if c.kind is ClockKind.WITHDRAW and c.is_running and not besides >> c.target & 1
+    )
+
+
+def met_targets(old: RecordState) -> int:
+    """Bit per target whose first disclosure has been met."""
+    return _bits(met_clocks(old))
+
+
+def met_clocks(old: RecordState) -> Clocks:
+    """The clocks of first disclosures that were met, stopped.
+
+    A correction clock that still runs says so too: it was begun because the first was met.
+    """
+    return tuple(
+        clock._replace(flags=clock.flags | ClockFlag.STOPPED)
+        for clock in old.clocks
+        if clock.kind is ClockKind.DISCLOSE
+        and not clock.flags & ClockFlag.LIFTED
+        and (not clock.is_running or clock.flags & ClockFlag.CORRECTION)
+    )
+
+
+def _bits(clocks: Clocks) -> int:
+    bits = 0
+    for clock in clocks:
+        bits |= 1 << clock.target
+    return bits
+
+
+def _estimated(clocks: Clocks, old: RecordState | None) -> Clocks:
+    """Marked as counted from arrival; what was estimated at the first arrival stays."""
+    if old is not None:
+        known = {c.target: c for c in old.clocks if c.flags & ClockFlag.ESTIMATED and c.is_running}
+        clocks = tuple(known.get(c.target, c) for c in clocks)
+    return tuple(c._replace(flags=c.flags | ClockFlag.ESTIMATED) for c in clocks)
+
+
+def _said_before(clocks: Clocks, old: RecordState) -> Clocks:
+    """What was said about the same due date of the same target stays said."""
+    if not old.clocks:
+        return clocks
+    said = {(c.target, c.kind, c.due_at): c for c in old.clocks}
+    kept = []
+    for clock in clocks:
+        before = said.get((clock.target, clock.kind, clock.due_at))
+        if before is not None:
+            written = before.flags & ClockFlag.OVERDUE_WRITTEN
+            clock = clock._replace(  # noqa: PLW2901 - the same clock, further on
+                flags=clock.flags | written, said=before.said, next_at=before.next_at
+            )
+        kept.append(clock)
+    return tuple(kept)
+
+
+def _beside_what_is_left(running: Clocks, old: RecordState, settled: int) -> Due:
+    """With the withdrawals owed at other targets, and the statements that wait."""
+    left = unfinished_withdrawals(old, settled) + waits(old)
+    return Due(running + left if left else running)
+
+
+def _lift(old: RecordState, targets: int) -> tuple[Clocks, Events]:
+    """The running disclosures at these targets, ended without being met."""
+    ended = tuple(
+        c._replace(flags=c.flags | ClockFlag.STOPPED | ClockFlag.LIFTED)
+        for c in old.clocks
+        if c.kind is ClockKind.DISCLOSE and c.is_running and targets >> c.target & 1
+    )
+    met = tuple(
+        c
+        for c in old.clocks
+        if c.kind is ClockKind.DISCLOSE and not c.is_running and targets >> c.target & 1
+    )
+    return ended + met, tuple(ClockEvent(c.target, c.kind, "lifted") for c in ended)
+
+
+# --- what targets are named for ------------------------------------------------------------------
+
+
+def named_stages(
+    old: RecordState | None, publish: int, withdraw: int, version: int
+) -> tuple[Stage, ...]:
+    """What each target is now expected to do; targets not named keep what they reported."""
+    if old is None and not withdraw and version == 1:
+        return _first_stages(publish)
+    kept = tuple(
+        s
+        for s in (old.stages if old is not None else ())
+        if not (publish | withdraw) >> s.target & 1
+    )
+    fresh = [Stage(n, version, "P", StageCode.NAMED, 0, 0) for n in targets_in(publish)]
+    fresh += [Stage(n, version, "W", StageCode.NAMED, 0, 0) for n in targets_in(withdraw)]
+    return kept + tuple(fresh)
+
+
+@lru_cache(maxsize=1024)
+def _first_stages(publish: int) -> tuple[Stage, ...]:
+    """The stages of a record's first version: the same for every new record of these targets."""
+    return tuple(Stage(n, 1, "P", StageCode.NAMED, 0, 0) for n in targets_in(publish))
+
+
+# --- what platforms report -----------------------------------------------------------------------
+
+
+class Noted(NamedTuple):
+    """What a report changes: None for a state means nothing new."""
+
+    state: RecordState | None
+    events: Events = ()
+    is_believed: bool = True
+    """Whether the platform's time could be believed."""
+
+
+def note_stage(old: RecordState, report: StageReport, now: int, basis: Basis) -> Noted:
+    """Put a platform's report into the record.
+
+    On time is judged by the platform's own time, as far as it can be believed: not before the
+    version was named, nor after now. Overdue may be followed by *in time, learned late*.
+    """
+    expected = next((s for s in old.stages if s.target == report.target), None)
+    if (
+        expected is not None
+        and expected.action == report.action == "P"
+        and report.version < expected.version
+    ):
+        return _note_earlier(old, report, now, basis)
+    if (
+        expected is None
+        or (expected.version, expected.action) != (report.version, report.action)
+        or not _is_news(expected.stage, report)
+    ):
+        return Noted(None)
+    at, is_believed = _believed(report, old.since, now)
+    reached = Stage(report.target, report.version, report.action, report.stage, report.at, at)
+    stages = tuple(reached if s is expected else s for s in old.stages)
+    events: list[ClockEvent] = []
+    if reached.stage is StageCode.REFUSED:
+        clocks = tuple(_reopen(clock, reached, events) for clock in old.clocks)
+    else:
+        clocks = tuple(_stop(clock, reached, old, basis, events) for clock in old.clocks)
+    return Noted(old._replace(stages=stages, clocks=clocks), tuple(events), is_believed)
+
+
+def _believed(report: StageReport, since: int, now: int) -> tuple[int, bool]:
+    """The platform's time, else the courier's, else now: whichever lies within the bounds.
+
+    Second: whether the platform's clock is no further off than clocks of good machines are.
+    """
+    if since <= report.platform_at <= now:
+        return report.platform_at, True
+    is_near = since - _SKEW_MS <= report.platform_at <= now + _SKEW_MS
+    return (report.at if since <= report.at <= now else now), is_near
+
+
+def _is_news(reached: StageCode, report: StageReport) -> bool:
+    """Whether a report goes beyond what is known.
+
+    What was sent once more may end better than before; a platform that will not take twice what it
+    has taken does not undo that it took it.
+    """
+    if report.is_again and report.stage is StageCode.REFUSED:
+        return reached in (StageCode.NAMED, StageCode.SENT)
+    if report.is_again and reached is StageCode.REFUSED:
+        return True
+    return _RANK.get(reached, 0) < _RANK[report.stage]
+
+
+def _note_earlier(old: RecordState, report: StageReport, now: int, basis: Basis) -> Noted:
+    """An earlier version met the duty of disclosure, and that is learned after the correction.
+
+    The inherited clock stops by the platform's time; what is left is the correction's own clock,
+    counted from the day on which the correction was accepted.
+    """
+    decided_on = max(old.decided_on, 1)
+    begins = due_at_ms(date.fromordinal(decided_on)) - _DAY_MS
+    at, is_believed = _believed(report, begins, now)
+    reached = Stage(report.target, report.version, report.action, report.stage, report.at, at)
+    corrected_on = basis.day_of(old.since).toordinal()
+    events: list[ClockEvent] = []
+    clocks: list[Clock] = []
+    for clock in old.clocks:
+        is_inherited = not clock.flags & ClockFlag.CORRECTION
+        stopped = _stop(clock, reached, old, basis, events) if is_inherited else clock
+        if stopped is clock:
+            clocks.append(clock)
+        else:  # a target has one clock of disclosure: the correction's takes its place
+            clocks += correction(basis, old.kind, 1 << report.target, corrected_on)
+    if not events:
+        return Noted(None)
+    return Noted(old._replace(clocks=tuple(clocks)), tuple(events), is_believed)
+
+
+def _reopen(clock: Clock, reached: Stage, events: list[ClockEvent]) -> Clock:
+    """A platform that acknowledged and then refused has not taken the record over: time runs on."""
+    if (
+        clock.target != reached.target
+        or clock.is_running
+        or clock.kind is not ClockKind.DISCLOSE
+        or clock.flags & ClockFlag.LIFTED
+        or reached.action != "P"
+    ):
+        return clock
+    event = "reopened_late" if clock.flags & ClockFlag.LATE else "reopened"
+    events.append(ClockEvent(clock.target, clock.kind, event))
+    return clock._replace(flags=clock.flags & ~(ClockFlag.STOPPED | ClockFlag.LATE))
+
+
+def _stop(
+    clock: Clock, reached: Stage, old: RecordState, basis: Basis, events: list[ClockEvent]
+) -> Clock:
+    """Stop the clock when the stage is the one it waits for; the end of the day is late."""
+    if clock.target != reached.target or not clock.is_running:
+        return clock
+    if clock.kind is ClockKind.DISCLOSE and old.status in (Status.QUARANTINED, Status.HELD):
+        return clock
+    if clock.kind is ClockKind.DISCLOSE and reached.action == "P":
+        done = reached.stage is StageCode.PUBLISHED or (
+            reached.stage is StageCode.ACKNOWLEDGED and basis.stops_at_acknowledged(clock.target)
+        )
+    else:
+        done = clock.kind is ClockKind.WITHDRAW and reached.stage is StageCode.WITHDRAWN
+    if not done:
+        return clock
+    late = reached.platform_at >= clock.due_at
+    event = "stopped_late" if late else "stopped_in_time"
+    if not late and clock.flags & ClockFlag.OVERDUE_WRITTEN:
+        event = "in_time_learned_late"
+    events.append(ClockEvent(clock.target, clock.kind, event))
+    return clock._replace(
+        flags=clock.flags | ClockFlag.STOPPED | (ClockFlag.LATE if late else ClockFlag.NONE)
+    )
+
+
+# --- what time brings ----------------------------------------------------------------------------
+
+
+def fire(old: RecordState, now: int, basis: Basis) -> tuple[RecordState, Events, int]:
+    """Say what the clocks have to say at `now`; third: targets whose publication has ended.
+
+    A due date is counted again before anything is said about it.
+    """
+    recounted, changes = recount(old, now, basis)
+    events: list[ClockEvent] = list(changes)
+    expired = 0
+    clocks = []
+    for clock in recounted.clocks:
+        rung = clock
+        if clock.kind is ClockKind.EXPIRE:
+            if clock.is_running and clock.due_at <= now:
+                rung = clock._replace(flags=clock.flags | ClockFlag.STOPPED)
+                events.append(ClockEvent(clock.target, clock.kind, "expired"))
+                expired |= 1 << clock.target
+        elif clock.kind is not ClockKind.WAIT:
+            rung = _ring(clock, now, basis, events)
+        clocks.append(rung)
+    return recounted._replace(clocks=tuple(clocks)), tuple(events), expired & old.publish
+
+
+def _ring(clock: Clock, now: int, basis: Basis, events: list[ClockEvent]) -> Clock:
+    """Take a legal clock past the marks that have come.
+
+    What is overdue is not "due soon" any more: a row that arrives late says it once.
+    """
+    if clock.next_mark() > now:
+        return clock
+    if clock.due_at <= now:
+        events.append(ClockEvent(clock.target, clock.kind, "overdue"))
+        flags = clock.flags | ClockFlag.OVERDUE_WRITTEN
+        return clock._replace(flags=flags, next_at=clock.due_at)
+    marks = _marks(basis, clock.due_at)
+    said = clock.said
+    while said < len(marks) and marks[said][1] <= now:
+        events.append(ClockEvent(clock.target, clock.kind, f"due_soon_{marks[said][0]}"))
+        said += 1
+    return clock._replace(said=said, next_at=_next(marks, said, clock.due_at))
+
+
+def _next(marks: tuple[tuple[int, int], ...], said: int, due_at: int) -> int:
+    return marks[said][1] if said < len(marks) else due_at
+
+
+def recount(old: RecordState, now: int, basis: Basis) -> tuple[RecordState, Events]:
+    """Count the running deadlines again under this basis.
+
+    Marks that now lie ahead will be said again; an *overdue* whose date now lies ahead is taken
+    back.
+    """
+    events: list[ClockEvent] = []
+    clocks = []
+    for clock in old.clocks:
+        fresh = clock
+        if clock.kind in _LEGAL and clock.is_running:
+            fresh = _counted_again(clock, old.kind, now, basis, events)
+        clocks.append(fresh)
+    if not events:
+        return old, ()
+    return old._replace(clocks=tuple(clocks)), tuple(events)
+
+
+def _counted_again(
+    clock: Clock, kind: str, now: int, basis: Basis, events: list[ClockEvent]
+) -> Clock:
+    """The same clock counted under this basis; what was said stays said where it has passed."""
+    target = basis.target_or_none(clock.target)
+    if target is None:  # no target of this basis any more: its deadline stays as it was
+        return clock
+    is_correction = bool(clock.flags & ClockFlag.CORRECTION)
+    found = _clock(basis, target, clock.kind, kind, clock.counted_from, is_correction=is_correction)
+    if not found:
+        return clock
+    flags = clock.flags & ~ClockFlag.PROVISIONAL | found[0].flags
+    if found[0].due_at == clock.due_at:
+        if flags == clock.flags:
+            return clock
+        events.append(ClockEvent(clock.target, clock.kind, "due_date_confirmed"))
+        return clock._replace(flags=flags)
+    due_at = found[0].due_at
+    events.append(ClockEvent(clock.target, clock.kind, "due_date_moved"))
+    if flags & ClockFlag.OVERDUE_WRITTEN and due_at > now:
+        flags &= ~ClockFlag.OVERDUE_WRITTEN
+        events.append(ClockEvent(clock.target, clock.kind, "overdue_taken_back"))
+    marks = _marks(basis, due_at)
+    said = min(clock.said, sum(1 for _n, at in marks if at <= now))
+    return clock._replace(flags=flags, said=said, due_at=due_at, next_at=_next(marks, said, due_at))

@@ -1,0 +1,263 @@
+"""The life of a record: what is decided for each statement about each standing of a record.
+
+One table. Its lines are tried from the top; the first whose condition holds decides the outcome,
+the reason and the effect. What an effect does to the state, the duties and the targets is in
+`hub.core.decide`; `docs/life.md` is printed from this module.
+
+Sources: 行政处罚法 art. 48 (a penalty that was changed or revoked is taken down and the reason
+published), 发改办财金〔2018〕424号 (谁产生、谁负责), 信用修复管理办法 (what is repaired stays
+down).
+"""
+
+from __future__ import annotations
+
+from enum import Enum, StrEnum
+from typing import Final, NamedTuple
+
+from hub.core.record import Outcome
+from hub.core.state import RecordState, Status
+
+
+class Standing(Enum):
+    """Where a record stands, seen from what may be stated about it."""
+
+    NONE = "nothing is on record"
+    AWAITED = "only statements wait for it"
+    QUARANTINED = "only faulty rows so far"
+    LIVE = "in force"
+    WITHDRAWN = "was in force, taken down"
+    TAKEN_BACK = "was never in force, taken back"
+    MOVED = "left for another identity"
+
+
+class Statement(StrEnum):
+    """What a submission states about a record; one letter, as stored."""
+
+    ROW = "r"
+    PERFORMANCE = "p"
+    """A row of a kind that follows another: a commitment performed."""
+    CORRECTION = "c"
+    WITHDRAWAL = "w"
+    EXIT = "e"
+    """A dated withdrawal: an entry leaves the court's list."""
+    DEPARTURE = "o"
+    """First half of a move: the record leaves this identity."""
+    ARRIVAL = "i"
+    """Second half of a move: the record takes this identity."""
+    RESTORATION = "b"
+    """What was taken down is shown again, by a decision of its own."""
+
+
+class When(Enum):
+    """Conditions of the table; `hub.core.case.Case` evaluates them."""
+
+    ALWAYS = "otherwise"
+    NOT_YOURS = "the sender is not the owner and may not act for them"
+    OLDER = "older than what took effect, by the source's own version"
+    SAME_CONTENT = "same content as the version in force (or last in force)"
+    STALE = "the kind in force follows this one"
+    NEXT_STEP = "the next step of a performance, or the kind that follows the one in force"
+    ANOTHERS_STEP = "the next step, but the sender may not act for the owner"
+    EARLIER_STEP = "an earlier step of the performance on record"
+    LISTED_LATER = "an entry dated after the exit that took it down"
+    VALID_AGAIN = "the source's status says valid, under a newer version of the same source"
+    EXIT_BEFORE_ENTRY = "the exit is dated before the entry"
+    WAITS_ALREADY = "the same statement waits already"
+    SAME_IDENTITY = "the new identity is the old one"
+    LEFT_FOR_IT = "it is this identity for which the record left"
+    ARRIVED_ELSEWHERE = "this move has arrived at another record"
+    LEFT = "the old identity has been left"
+    NOT_LEFT = "the old identity could not be left"
+
+
+class Effect(Enum):
+    """What a line does beyond its answer."""
+
+    NOTHING = "nothing changes"
+    CONFIRM = "the order memory is raised"
+    SHOW = "the row becomes the next version; its targets show it"
+    RESTORE = "as show; every target has the time of a correction from today"
+    TAKE_DOWN = "every target that any version was named for takes it down"
+    LEAVE = "as take down; the new identity may be taken"
+    WAIT = "the statement waits for its record or its move"
+    REFUSE = "the row is kept out of sight; its duties run where nothing else is on record"
+    CONFLICT = "the record is marked as in conflict"
+
+
+class Line(NamedTuple):
+    """One line of the table."""
+
+    when: When
+    outcome: Outcome
+    reason: str
+    """Code of `hub.domain.reasons`, or empty."""
+    effect: Effect
+    severity: str = "warning"
+
+
+_S = Standing
+_T = Statement
+_ACCEPT: Final = Line(When.ALWAYS, Outcome.ACCEPTED, "", Effect.SHOW)
+_SAME: Final = Line(When.SAME_CONTENT, Outcome.DUPLICATE, "SAME_AS_LIVE", Effect.CONFIRM)
+_OLDER: Final = Line(When.OLDER, Outcome.SUPERSEDED, "OLDER_THAN_LIVE", Effect.NOTHING)
+_WAIT: Final = Line(When.ALWAYS, Outcome.HELD, "WAITING_FOR_RECORD", Effect.WAIT)
+_WAITS: Final = Line(When.WAITS_ALREADY, Outcome.DUPLICATE, "SAME_AS_HELD", Effect.NOTHING)
+
+
+def _refused(when: When, reason: str, effect: Effect = Effect.NOTHING) -> Line:
+    return Line(when, Outcome.QUARANTINED, reason, effect, "error")
+
+
+def _superseded(when: When, reason: str) -> Line:
+    """An older take-down or restoration: an open case, so it is an error and never silence."""
+    return Line(when, Outcome.SUPERSEDED, reason, Effect.NOTHING, "error")
+
+
+def _conflict(reason: str) -> Line:
+    return Line(When.ALWAYS, Outcome.CONFLICTING, reason, Effect.CONFLICT, "error")
+
+
+_NOT_YOURS: Final = _refused(When.NOT_YOURS, "NOT_YOUR_RECORD")
+_OLDER_TAKE_DOWN: Final = _superseded(When.OLDER, "WITHDRAWAL_OLDER_THAN_LIVE")
+_EARLY_EXIT: Final = _superseded(When.EXIT_BEFORE_ENTRY, "EXIT_BEFORE_LISTING")
+_TAKE_DOWN: Final = Line(When.ALWAYS, Outcome.WITHDRAWN, "", Effect.TAKE_DOWN)
+_LEAVE: Final = Line(When.ALWAYS, Outcome.WITHDRAWN, "", Effect.LEAVE)
+_UNCHANGED: Final = Line(
+    When.SAME_IDENTITY, Outcome.DUPLICATE, "IDENTITY_UNCHANGED", Effect.NOTHING
+)
+_CORRECTS: Final = Line(When.ALWAYS, Outcome.CORRECTED, "", Effect.SHOW)
+_HAS_MOVED: Final = _refused(When.ALWAYS, "RECORD_MOVED")
+_ARRIVES: Final = (
+    _refused(When.ARRIVED_ELSEWHERE, "MOVE_TAKEN"),
+    _NOT_YOURS,
+    _OLDER,
+    Line(When.LEFT, Outcome.ACCEPTED, "", Effect.SHOW),
+    _refused(When.NOT_LEFT, "MOVE_REFUSED", Effect.REFUSE),
+    _WAITS,
+    Line(When.ALWAYS, Outcome.HELD, "WAITING_FOR_MOVE", Effect.WAIT),
+)
+_ROWS: Final[dict[Standing, tuple[Line, ...]]] = {
+    _S.NONE: (_ACCEPT,),
+    _S.AWAITED: (_ACCEPT,),
+    _S.QUARANTINED: (_ACCEPT,),
+    _S.TAKEN_BACK: (_OLDER, _ACCEPT),
+    _S.LIVE: (
+        _SAME,
+        _OLDER,
+        Line(When.STALE, Outcome.SUPERSEDED, "OLDER_THAN_LIVE", Effect.NOTHING),
+        Line(When.EARLIER_STEP, Outcome.SUPERSEDED, "OLDER_THAN_LIVE", Effect.NOTHING),
+        _refused(When.ANOTHERS_STEP, "NOT_YOUR_RECORD"),
+        Line(When.NEXT_STEP, Outcome.ACCEPTED, "", Effect.SHOW),
+        _conflict("UNDECLARED_CHANGE"),
+    ),
+    _S.WITHDRAWN: (
+        _NOT_YOURS,
+        _OLDER,
+        Line(When.LISTED_LATER, Outcome.ACCEPTED, "", Effect.SHOW),
+        Line(When.VALID_AGAIN, Outcome.ACCEPTED, "", Effect.RESTORE),
+        Line(When.SAME_CONTENT, Outcome.DUPLICATE, "SAME_AS_WITHDRAWN", Effect.NOTHING),
+        _conflict("CHANGED_AFTER_WITHDRAWAL"),
+    ),
+    _S.MOVED: (
+        _NOT_YOURS,
+        _OLDER,
+        Line(When.SAME_CONTENT, Outcome.DUPLICATE, "SAME_AS_MOVED", Effect.NOTHING),
+        _conflict("CHANGED_AFTER_MOVE"),
+    ),
+}
+_TAKE_DOWNS: Final[dict[Standing, tuple[Line, ...]]] = {
+    _S.NONE: (_WAIT,),
+    _S.AWAITED: (_WAITS, _WAIT),
+    _S.QUARANTINED: (_NOT_YOURS, _EARLY_EXIT, _TAKE_DOWN),
+    _S.LIVE: (_NOT_YOURS, _OLDER_TAKE_DOWN, _EARLY_EXIT, _TAKE_DOWN),
+    _S.WITHDRAWN: (
+        _NOT_YOURS,
+        Line(When.ALWAYS, Outcome.DUPLICATE, "ALREADY_WITHDRAWN", Effect.CONFIRM),
+    ),
+    _S.TAKEN_BACK: (
+        _NOT_YOURS,
+        Line(When.ALWAYS, Outcome.DUPLICATE, "ALREADY_WITHDRAWN", Effect.CONFIRM),
+    ),
+    _S.MOVED: (_NOT_YOURS, _OLDER_TAKE_DOWN, _HAS_MOVED),
+}
+_BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
+    _T.ROW: _ROWS,
+    _T.PERFORMANCE: {**_ROWS, _S.NONE: (_WAIT,), _S.AWAITED: (_WAITS, _WAIT)},
+    _T.CORRECTION: {
+        _S.NONE: (_WAIT,),
+        _S.AWAITED: (_WAITS, _WAIT),
+        _S.QUARANTINED: (_ACCEPT,),
+        _S.TAKEN_BACK: (_OLDER, _ACCEPT),
+        _S.LIVE: (_NOT_YOURS, _SAME, _OLDER, _CORRECTS),
+        _S.WITHDRAWN: (_NOT_YOURS, _OLDER, _refused(When.ALWAYS, "RECORD_WITHDRAWN")),
+        _S.MOVED: (_NOT_YOURS, _OLDER, _HAS_MOVED),
+    },
+    _T.WITHDRAWAL: _TAKE_DOWNS,
+    _T.EXIT: _TAKE_DOWNS,
+    _T.DEPARTURE: {
+        _S.NONE: (_UNCHANGED, _WAIT),
+        _S.AWAITED: (_UNCHANGED, _WAITS, _WAIT),
+        _S.QUARANTINED: (_UNCHANGED, _NOT_YOURS, _LEAVE),
+        _S.TAKEN_BACK: (_UNCHANGED, _NOT_YOURS, _LEAVE),
+        _S.LIVE: (_UNCHANGED, _NOT_YOURS, _OLDER_TAKE_DOWN, _LEAVE),
+        _S.WITHDRAWN: (_UNCHANGED, _NOT_YOURS, _refused(When.ALWAYS, "RECORD_WITHDRAWN")),
+        _S.MOVED: (
+            _UNCHANGED,
+            _NOT_YOURS,
+            Line(When.LEFT_FOR_IT, Outcome.DUPLICATE, "ALREADY_MOVED", Effect.NOTHING),
+            _HAS_MOVED,
+        ),
+    },
+    _T.ARRIVAL: {
+        _S.NONE: _ARRIVES,
+        _S.AWAITED: _ARRIVES,
+        _S.QUARANTINED: _ARRIVES,
+        _S.TAKEN_BACK: _ARRIVES,
+        _S.WITHDRAWN: _ARRIVES,
+        _S.MOVED: _ARRIVES,
+        _S.LIVE: (
+            _refused(When.ARRIVED_ELSEWHERE, "MOVE_TAKEN"),
+            _SAME,
+            _OLDER,
+            _conflict("UNDECLARED_CHANGE"),
+        ),
+    },
+    _T.RESTORATION: {
+        _S.NONE: (_WAIT,),
+        _S.AWAITED: (_WAITS, _WAIT),
+        _S.QUARANTINED: (_ACCEPT,),
+        _S.TAKEN_BACK: (_OLDER, _ACCEPT),
+        _S.LIVE: (_NOT_YOURS, _SAME, _refused(When.ALWAYS, "RECORD_NOT_WITHDRAWN")),
+        _S.WITHDRAWN: (
+            _NOT_YOURS,
+            _superseded(When.OLDER, "RESTORATION_OLDER_THAN_WITHDRAWAL"),
+            Line(When.ALWAYS, Outcome.ACCEPTED, "", Effect.RESTORE),
+        ),
+        _S.MOVED: (_NOT_YOURS, _HAS_MOVED),
+    },
+}
+TABLE: Final[dict[tuple[Standing, Statement], tuple[Line, ...]]] = {
+    (standing, statement): lines
+    for statement, by_standing in _BY_STATEMENT.items()
+    for standing, lines in by_standing.items()
+}
+"""Every statement about every standing."""
+
+CARRIES_ROW: Final = frozenset({_T.ROW, _T.PERFORMANCE, _T.CORRECTION, _T.ARRIVAL, _T.RESTORATION})
+"""Statements that carry a full row."""
+MOVES: Final = frozenset({_T.DEPARTURE, _T.ARRIVAL})
+
+
+def standing_of(old: RecordState | None) -> Standing:
+    """Where a record stands."""
+    if old is None:
+        return Standing.NONE
+    if old.status is Status.LIVE:
+        return Standing.LIVE
+    if old.status is Status.QUARANTINED:
+        return Standing.QUARANTINED
+    if old.status is Status.HELD:
+        return Standing.AWAITED if old.waiting else Standing.NONE
+    if old.status is Status.MOVED:
+        return Standing.MOVED
+    return Standing.WITHDRAWN if old.was_live else Standing.TAKEN_BACK

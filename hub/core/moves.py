@@ -1,0 +1,114 @@
+"""Moves: a record leaves one identity and arrives at another, in two halves that may come apart.
+
+The department sends both halves with one move id. The *departure* is decided where the record is;
+its verdict goes to the partition of the new identity as a control message. The *arrival* waits
+there until the verdict is known. What is known of a move:
+
+| verdict known, then comes | left | refused |
+|---|---|---|
+| nothing | left | refused |
+| refused | left: the move was sent again, better | refused |
+| left | left | left: a departure happens once |
+
+A verdict carries the targets whose disclosure the old identity had met, and the record's owner: who
+moves a record for its owner does not come to own it.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from hub.core import keys
+from hub.core.wire import decode_text, encode_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from hub.core.keys import View
+
+LEFT: Final = "o"
+REFUSED: Final = "x"
+WAITS: Final = "h"
+ARRIVED: Final = "r"
+_VERDICT: Final = struct.Struct(">c8sQ")
+
+
+class MoveVerdict(NamedTuple):
+    """What became of a departure."""
+
+    letter: str
+    destination: bytes
+    """First 8 bytes of the digest of the new identity's Kafka key: it can arrive nowhere else."""
+    met: int
+    """Bit per target whose disclosure the old identity had met."""
+    owner: str
+
+    def pack(self) -> bytes:
+        """The stored bytes."""
+        fixed = _VERDICT.pack(self.letter.encode(), self.destination, self.met)
+        return fixed + encode_text(self.owner)
+
+    @classmethod
+    def unpack(cls, stored: bytes) -> MoveVerdict:
+        """Read what `pack` wrote."""
+        letter, destination, met = _VERDICT.unpack_from(stored)
+        owner, _end = decode_text(stored, _VERDICT.size)
+        return cls(letter.decode(), destination, met, owner)
+
+    @property
+    def has_left(self) -> bool:
+        """Whether the old identity was left."""
+        return self.letter == LEFT
+
+    def as_facts(self) -> tuple[tuple[str, str], ...]:
+        """As a ledger record carries it."""
+        return (
+            ("verdict", self.letter), ("met", str(self.met)), ("owner", self.owner),
+            ("destination", self.destination.hex()),
+        )  # fmt: skip
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, str]) -> MoveVerdict | None:
+        """Read what `as_facts` wrote; None where a ledger record makes no verdict known."""
+        if "verdict" not in facts:
+            return None
+        return cls(
+            facts["verdict"], bytes.fromhex(facts["destination"]), int(facts["met"]),
+            facts["owner"],
+        )  # fmt: skip
+
+    def as_message(self, move_id: bytes) -> dict[str, str]:
+        """As the control message to the new identity's partition."""
+        return {
+            "met": str(self.met), "move_id": move_id.hex(), "owner": self.owner,
+            "verdict": self.letter,
+        }  # fmt: skip
+
+
+def destination_of(subject_key: bytes) -> bytes:
+    """What a verdict names of the key at which the record may arrive."""
+    return sha256(subject_key).digest()[:8]
+
+
+def verdict_on(view: View, move_id: bytes, subject_key: bytes) -> MoveVerdict | None:
+    """What is known of a departure, for who would arrive under this key."""
+    stored = view.get(keys.verdict(move_id))
+    if stored is None:
+        return None
+    verdict = MoveVerdict.unpack(stored)
+    return verdict if verdict.destination == destination_of(subject_key) else None
+
+
+def settled(known: MoveVerdict | None, comes: MoveVerdict) -> MoveVerdict:
+    """The verdict that holds: see the table above."""
+    return known if known is not None and known.has_left and not comes.has_left else comes
+
+
+def message(verdict: MoveVerdict, move_id: bytes) -> bytes:
+    """The control message's value: JSON with sorted keys."""
+    return json.dumps(
+        verdict.as_message(move_id), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode()

@@ -1,0 +1,616 @@
+"""Read a cause once, check it, and name the state that must be fetched for its decision.
+
+Everything that can be known without state is worked out here, so that the engine can fetch the
+keys of a whole batch in one read and `decide` finds them in its view.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from hub.contracts import Fault
+from hub.core import keys
+from hub.core.causes import (
+    BasisAdoption,
+    HandOver,
+    MoveNoted,
+    OutcomeReport,
+    ResendRequest,
+    StageReport,
+    Submission,
+    SweepEnd,
+    SweepStep,
+    TimerDue,
+    TwinAnswered,
+    UnreadableMessage,
+    WalkMark,
+    WalkVisit,
+)
+from hub.core.keys import submission_key_of
+from hub.core.life import MOVES, Statement
+from hub.core.record import NO_KEY, Cause, CauseKind, Reason
+from hub.core.state import StageCode
+from hub.domain import kinds
+from hub.domain.credit_code import normalise_credit_code
+from hub.domain.dates import LAST_MOMENT, read_date
+from hub.domain.document_number import normalise_document_number, normalise_subject_name
+from hub.domain.identity import record_key_of
+from hub.domain.partitioning import partition_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hub.contracts import Checked
+    from hub.core.basis import Basis
+
+MAX_DECODED_BYTES = 1024 * 1024
+"""Limit of a submission once decompressed: a compressed batch slips past the broker's limit."""
+_OWNER = re.compile(r"registrar\.[0-9]{1,4}")
+_NESTED: Final = {
+    kinds.CORRECTED: Statement.CORRECTION,
+    kinds.MOVED_IN: Statement.ARRIVAL,
+    kinds.RESTORED: Statement.RESTORATION,
+}
+"""Kinds that carry a full row of another kind."""
+MAX_ENVELOPE_BYTES = 8 * 1024
+"""Limit of key and headers together: the broker's limit does not hold for a compressed batch."""
+CUT_MARK = "hub_cut"
+"""Header of a cause in the ledger whose key and headers were cut to fit."""
+_MOST_HEADERS = 32
+_CUT_BYTES = 256
+_OWN_HEADERS = frozenset(
+    {"ce_specversion", "ce_type", "ce_source", "ce_id", "ce_time", "hub_position",
+     "hub_source_version"}
+)  # fmt: skip
+_MOST_DIGITS = 19
+_MOST_CODE = 64
+_CODE = re.compile(r"[A-Z][A-Z_]*")
+_MOST_DOCUMENT = 200
+_LAST_DAY = (1 << 32) - 1
+
+
+@lru_cache(maxsize=1024)
+def _text_of(header: bytes) -> str:
+    """A kind's name, short and ASCII whatever was sent: it is stored with the record."""
+    return header.decode("ascii", "replace").replace("\ufffd", "?")[:60]
+
+
+# --- submissions ---------------------------------------------------------------------------------
+
+
+def prepare_submission(
+    cause: Cause, partition: int, department: str, now: int, basis: Basis
+) -> Submission:
+    """Read and check one submission; never raises on bad input, every fault is a reason."""
+    headers = dict(cause.headers)
+    is_cut = _is_over_envelope(cause, headers)
+    if is_cut:
+        cause = _cut_envelope(cause)
+        headers = dict(cause.headers)
+    s = Submission(cause, department, _text_of(headers.get("ce_type", b"")))
+    s.value_hash = sha256(cause.value).digest()
+    s.digest = s.value_hash[:8]
+    stream, sequence = headers.get("ce_source"), headers.get("ce_id")
+    if stream and sequence:
+        s.submission_key = submission_key_of(department, stream, sequence)
+    else:
+        s.submission_key = submission_key_of(
+            department, cause.topic.encode(), b"%d/%d" % (partition, cause.offset)
+        )
+        s.refuse("HEADER_MISSING", "ce_source" if not stream else "ce_id")
+    version = headers.get("hub_source_version")
+    if version is not None:
+        _read_version(s, version, stream or b"", now)
+        s.is_stated_valid = headers.get("hub_stated_status") == b"valid"
+    if s.kind != kinds.DUTY_LIFTED and partition_of(cause.key, basis.partitions) != partition:
+        s.refuse("WRONG_PARTITION")  # a lifting goes to where the refused row is
+    if is_cut:
+        s.refuse_as_oversize()
+    else:
+        _read_value(s, now, basis)
+    if s.record_key == NO_KEY:  # no identity can be read: the submission is its own record
+        s.record_key = s.submission_key
+    _name_keys(s, basis)
+    return s
+
+
+def _name_keys(s: Submission, basis: Basis) -> None:
+    """The state that the decision reads."""
+    s.keys = (keys.record(s.record_key), keys.receipt(s.submission_key))
+    if s.has_errors:
+        look_for_twins(s, basis)
+        if s.kind == kinds.MOVED_OUT:
+            s.keys += (keys.verdict(s.move_id),)
+        return
+    if s.progress is not None:
+        s.keys += (keys.performance(s.record_key),)
+    if s.statement is not Statement.ROW:
+        more = _more_keys(s, basis)
+        s.keys += more
+    elif s.about_key:
+        s.keys += (keys.record(s.about_key),)
+
+
+def _more_keys(s: Submission, basis: Basis) -> tuple[bytes, ...]:
+    """What statements other than plain rows read besides their record and receipt."""
+    look_for_twins(s, basis)  # refused, it is remembered by its identity
+    more: tuple[bytes, ...] = (keys.waiting_of(s.department), keys.unshown(s.record_key))
+    if s.statement in MOVES:
+        more += (keys.verdict(s.move_id), keys.arrival(s.move_id), keys.left_for(s.record_key))
+    return more
+
+
+def _read_version(s: Submission, version: bytes, stream: bytes, now: int) -> None:
+    """The source's own order; a version that reads as a moment to come is no order."""
+    if not version.isdigit() or len(version) > _MOST_DIGITS:
+        return
+    number = min(int(version), (1 << 63) - 1)
+    moment = _moment_of(number)
+    if moment is not None and moment > now + _DAY_MS:
+        s.warn("SOURCE_VERSION_IN_FUTURE", "hub_source_version")
+        return
+    s.source = source_of(s.department, stream)
+    s.source_version = number
+
+
+@lru_cache(maxsize=10_000)
+def source_of(department: str, stream: bytes) -> bytes:
+    """Whose versions are compared with each other: 8 bytes for a department's stream."""
+    return sha256(department.encode() + b"\x1f" + stream).digest()[:8]
+
+
+_DAY_MS: Final = 86_400_000
+_SHANGHAI_MS: Final = 8 * 3_600_000
+_UNITS: Final = {10: (1000, 1), 13: (1, 1), 16: (1, 1000), 19: (1, 1_000_000)}
+"""Digits of a count of seconds, milliseconds, microseconds or nanoseconds: factor, divisor."""
+_WRITTEN: Final = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}
+_FIRST_YEAR: Final = 1990
+_LAST_YEAR: Final = 2200
+
+
+def _moment_of(version: int) -> int | None:
+    """The moment a version reads as, in milliseconds; None for a plain count."""
+    text = str(version)
+    unit = _UNITS.get(len(text))
+    if unit is not None:
+        moment = version * unit[0] // unit[1]
+        year = 1970 + moment // 31_556_952_000
+        return moment if _FIRST_YEAR <= year <= _LAST_YEAR else None
+    form = _WRITTEN.get(len(text))
+    if form is None or not _FIRST_YEAR <= int(text[:4]) <= _LAST_YEAR:
+        return None
+    try:
+        at = datetime.strptime(text, form).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return int(at.timestamp() * 1000) - _SHANGHAI_MS
+
+
+def _is_over_envelope(cause: Cause, headers: Mapping[str, bytes]) -> bool:
+    if len(cause.headers) > _MOST_HEADERS or CUT_MARK in headers:
+        return True
+    # of every header, also where several have one name: the ledger carries them all
+    size = sum(len(name) + len(value) for name, value in cause.headers)
+    return len(cause.key) + size > MAX_ENVELOPE_BYTES
+
+
+def _cut_envelope(cause: Cause) -> Cause:
+    """Keep of an outsized key and headers what names the submission, marked as cut."""
+    kept = tuple(
+        (name, value[:_CUT_BYTES])
+        for name, value in dict(cause.headers).items()
+        if name in _OWN_HEADERS
+    )
+    return cause._replace(key=cause.key[:_CUT_BYTES], headers=(*kept, (CUT_MARK, b"1")))
+
+
+def _read_value(s: Submission, now: int, basis: Basis) -> None:
+    value = s.cause.value
+    if len(value) > MAX_DECODED_BYTES:
+        s.refuse_as_oversize()
+        return
+    decoded = basis.contracts.decode_framed(value)
+    if isinstance(decoded, Fault):
+        s.carries_row = True
+        s.refuse(decoded.code)
+        return
+    contract, row = decoded
+    if contract.kind != s.kind:
+        s.carries_row = True
+        s.refuse("UNKNOWN_KIND", "ce_type")
+        return
+    if s.kind in basis.row_kinds:
+        s.statement = Statement.PERFORMANCE if basis.followed_by(s.kind) else Statement.ROW
+        s.row = value
+        _check_row(s, contract.check(row, basis.day_of(now)), now, basis)
+        if s.kind == kinds.PERFORMANCE_MISSING:
+            s.about_key = _key_in(row, "commitment_record")
+    elif s.kind == kinds.UNREADABLE:
+        _read_unreadable(s, row, basis)
+    elif s.kind == kinds.DUTY_LIFTED:
+        _read_lifting(s, contract.check(row, basis.day_of(now)), row, basis)
+    elif s.kind in _NESTED:
+        _read_nested(s, row, now, basis)
+    else:
+        _read_reference(s, contract.check(row, basis.day_of(now)), row, basis)
+
+
+def _check_row(s: Submission, checked: Checked, now: int, basis: Basis) -> None:
+    s.carries_row = True
+    s.checked = checked
+    if checked.findings:
+        s.reasons += tuple(Reason(*finding) for finding in checked.findings)
+        if not checked.ok:
+            s.has_errors = True
+    s.content = checked.content
+    if checked.decided_on is not None and checked.decided_on <= basis.day_of(now):
+        s.decided_on = checked.decided_on.toordinal()
+    s.progress = basis.progress_of(checked)
+    _identify(s, checked, basis)
+
+
+def _identify(s: Submission, checked: Checked, basis: Basis) -> None:
+    """Key, authority and identity of what the row or reference is about."""
+    key = s.cause.key
+    if checked.credit_code and key != checked.credit_code.encode():
+        s.refuse("KEY_MISMATCH")
+    authorities = basis.authorities_of(s.department)
+    if authorities is None:
+        s.is_foreign = s.is_hopeless = True
+        s.refuse("UNKNOWN_DEPARTMENT")
+    elif checked.authority_code and checked.authority_code not in authorities:
+        s.is_foreign = True
+        s.refuse("FOREIGN_AUTHORITY")
+    if not basis.may_state(s.department, s.kind, s.subject_kind):
+        s.is_foreign = s.is_hopeless = True
+        s.refuse("KIND_NOT_YOURS", "ce_type")
+    if checked.document_key and checked.name_key:
+        s.record_key = record_key_of(
+            basis.subject_of(s.subject_kind), checked.authority_code, checked.document_key,
+            checked.name_key, key,
+        )  # fmt: skip
+
+
+def twin_key_of(s: Submission, basis: Basis) -> bytes:
+    """The identity of a row without its credit code; empty where it has none that can be read."""
+    checked = s.checked
+    if checked is None or not (checked.document_key and checked.name_key):
+        return b""
+    authority = f"{s.department}\x1f{checked.authority_code}"
+    subject = basis.subject_of(s.subject_kind)
+    return record_key_of(subject, authority, checked.document_key, checked.name_key, b"")
+
+
+def look_for_twins(s: Submission, basis: Basis) -> None:
+    """Name the state by which a row finds, or is found by, its twins under other keys."""
+    if s.carries_row and not s.twin_key:
+        s.twin_key = twin_key_of(s, basis)
+        if s.twin_key:
+            s.keys += (keys.twin(s.twin_key),)
+
+
+def _key_elsewhere(
+    s: Submission, checked: Checked, basis: Basis, number: str, name: str, code: str
+) -> bytes:
+    """The record key of this identity with other parts; what is empty is as here."""
+    key = normalise_credit_code(code).encode() if code.strip() else s.cause.key
+    return record_key_of(
+        basis.subject_of(s.subject_kind),
+        checked.authority_code,
+        normalise_document_number(number) if number.strip() else checked.document_key,
+        normalise_subject_name(name) if name.strip() else checked.name_key,
+        key,
+    )
+
+
+def _read_nested(s: Submission, row: Mapping[str, str | bytes], now: int, basis: Basis) -> None:
+    """A correction, an arriving record or a restored one: a full row of its kind inside."""
+    inner = row["row"]
+    framed = inner if isinstance(inner, bytes) else inner.encode()
+    if len(framed) + len(s.cause.value) > MAX_DECODED_BYTES:
+        s.refuse_as_oversize()  # while it waits it is in the ledger twice
+        return
+    decoded = basis.contracts.decode_framed(framed)
+    s.carries_row = True
+    if isinstance(decoded, Fault):
+        s.refuse(decoded.code, "row")
+        return
+    contract, inner_row = decoded
+    s.subject_kind = contract.kind
+    if contract.kind not in basis.row_kinds or contract.kind != row["subject_kind"]:
+        s.refuse("UNKNOWN_KIND", "subject_kind")
+        return
+    if not str(row["reason"]).strip():
+        code = "RESTORATION" if s.kind == kinds.RESTORED else "CORRECTION"
+        s.refuse(f"{code}_WITHOUT_REASON", "reason")
+    checked = contract.check(inner_row, basis.day_of(now))
+    _check_row(s, checked, now, basis)
+    s.row = framed
+    s.statement = _NESTED[s.kind]
+    if s.kind == kinds.RESTORED:
+        if not str(row["decided_by"]).strip():
+            s.refuse("FIELD_REQUIRED", "decided_by")
+        return
+    s.other_key = _key_elsewhere(
+        s, checked, basis, str(row["previous_document_number"]),
+        str(row["previous_subject_name"]), str(row["previous_credit_code"]),
+    )  # fmt: skip
+    if s.kind == kinds.MOVED_IN:
+        _read_move_id(s, row)
+        if s.other_key == s.record_key:
+            s.statement = Statement.CORRECTION
+    else:
+        _read_redetermination(s, str(row["redetermined_on"]), now, basis)
+        if s.record_key not in (s.other_key, NO_KEY):
+            s.refuse("IDENTITY_CHANGED")
+
+
+def _read_redetermination(s: Submission, text: str, now: int, basis: Basis) -> None:
+    """The day on which the authority decided anew, where the correction names one."""
+    if not text.strip():
+        return
+    on = read_date(text).on
+    if on is None or on > basis.day_of(now):
+        s.refuse("DATE_IN_FUTURE" if on is not None else "DATE_UNREADABLE", "redetermined_on")
+    else:
+        s.redetermined_on = on.toordinal()
+
+
+def _read_reference(
+    s: Submission, checked: Checked, row: Mapping[str, str | bytes], basis: Basis
+) -> None:
+    """A withdrawal, an exit or a departure: names a record without repeating it."""
+    s.subject_kind = checked.schema.takes_down or str(row["subject_kind"])
+    findings = checked.findings
+    if s.cause.key.startswith(b"?"):
+        # the record waits under its department because its code was bad: that is why it leaves
+        findings = tuple(f for f in findings if not f.code.startswith("CREDIT_CODE_"))
+    s.reasons += tuple(Reason(*finding) for finding in findings)
+    if any(finding.severity == "error" for finding in findings):
+        s.has_errors = True
+    _identify(s, checked, basis)
+    s.statement = Statement.WITHDRAWAL
+    if checked.schema.takes_down:
+        s.statement = Statement.EXIT
+        if checked.decided_on is not None:
+            s.decided_on = checked.decided_on.toordinal()
+    elif s.kind == kinds.MOVED_OUT:
+        s.statement = Statement.DEPARTURE
+        _read_move_id(s, row)
+        new_code = str(row["new_credit_code"])
+        s.new_subject_key = normalise_credit_code(new_code).encode()
+        s.other_key = _key_elsewhere(
+            s, checked, basis, str(row["new_document_number"]), str(row["new_subject_name"]),
+            new_code,
+        )  # fmt: skip
+
+
+def _read_move_id(s: Submission, row: Mapping[str, str | bytes]) -> None:
+    move_id = _key_in(row, "move_id")
+    if move_id:
+        s.move_id = move_id
+    else:
+        s.refuse("FIELD_REQUIRED", "move_id")
+
+
+def _key_in(row: Mapping[str, str | bytes], field: str) -> bytes:
+    """The key a field holds in hexadecimal; empty where it holds none."""
+    try:
+        return _key_of(str(row[field]))
+    except ValueError:
+        return b""
+
+
+def _read_unreadable(s: Submission, row: Mapping[str, str | bytes], basis: Basis) -> None:
+    """A row the connector could not read, or a natural person's: sealed, counted, quarantined."""
+    s.carries_row = True
+    subject_kind = str(row["subject_kind"])
+    if subject_kind in basis.row_kinds:
+        s.subject_kind = subject_kind
+        s.is_hopeless = not basis.may_state(s.department, subject_kind, subject_kind)
+    if row["cause"] == "person":
+        s.is_hopeless = True
+        s.refuse("PERSON_NOT_ENABLED")
+    else:
+        code = str(row["reason_code"])[:_MOST_CODE]
+        # codes go into receipts and look-ups: no place for a sender's own words
+        s.refuse(code if _CODE.fullmatch(code) else "ROW_UNREADABLE")
+
+
+def _read_lifting(
+    s: Submission, checked: Checked, row: Mapping[str, str | bytes], basis: Basis
+) -> None:
+    """An agent found a good row for what is quarantined in another partition."""
+    s.reasons += tuple(Reason(*finding) for finding in checked.findings)
+    s.has_errors = not checked.ok
+    s.record_key = _key_in(row, "record") or NO_KEY
+    if not basis.may_state(s.department, s.kind, s.kind):
+        s.is_foreign = True
+        s.refuse("KIND_NOT_YOURS", "ce_type")
+
+
+# --- control and outcomes ------------------------------------------------------------------------
+
+
+def prepare_control(
+    cause: Cause, adopted: Basis | None
+) -> BasisAdoption | MoveNoted | HandOver | ResendRequest | UnreadableMessage:
+    """Read a message of the control topic. `adopted` is the basis it carries, if any."""
+    kind = _text_of(dict(cause.headers).get("ce_type", b""))
+    if kind == kinds.BASIS_ADOPTED and adopted is not None:
+        return BasisAdoption(cause, kind, adopted.id, adopted)
+    reader = _CONTROL.get(kind)
+    if reader is not None:
+        try:
+            return reader(cause, kind)
+        except _UNREADABLE:
+            pass
+    return UnreadableMessage(cause, kind)
+
+
+def _read_move_noted(cause: Cause, kind: str) -> MoveNoted:
+    content = json.loads(cause.value)
+    move_id = _key_of(content["move_id"])
+    owner = str(content["owner"])
+    owner.encode()  # JSON can say half a letter
+    return MoveNoted(
+        cause, kind, move_id, content["verdict"] == "o", _unsigned(content["met"], 64),
+        owner[:_MOST_CODE], (keys.verdict(move_id), keys.arrival(move_id)),
+    )  # fmt: skip
+
+
+def _read_hand_over(cause: Cause, kind: str) -> HandOver:
+    owner = str(json.loads(cause.value)["owner"])
+    if not _OWNER.fullmatch(owner):
+        raise ValueError(owner)
+    return HandOver(cause, kind, owner)
+
+
+def _read_resend(cause: Cause, kind: str) -> ResendRequest:
+    content = json.loads(cause.value)
+    begin, end = content["decided_from"], content["decided_to"]
+    days = (
+        date.fromisoformat(begin).toordinal() if begin else 0,
+        date.fromisoformat(end).toordinal() if end else _LAST_DAY,
+    )
+    document_key = normalise_document_number(str(content["document"]))
+    document_key.encode()  # JSON can say half a letter
+    if len(document_key) > _MOST_DOCUMENT:
+        raise ValueError(document_key)
+    return ResendRequest(cause, kind, str(content["target"]), days, document_key)
+
+
+_CONTROL: Final[dict[str, Callable[[Cause, str], MoveNoted | HandOver | ResendRequest]]] = {
+    kinds.MOVE_NOTED: _read_move_noted,
+    kinds.MAP_CHANGED: _read_hand_over,
+    kinds.RESEND_REQUESTED: _read_resend,
+}
+_UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
+"""What reading JSON that somebody else wrote may raise."""
+
+
+def _key_of(text: str) -> bytes:
+    key = bytes.fromhex(text)
+    if len(key) != len(NO_KEY):
+        message = "not sixteen bytes"
+        raise ValueError(message)
+    return key
+
+
+def _unsigned(value: str | int, bits: int) -> int:
+    number = int(value)
+    if not 0 <= number < 1 << bits:
+        message = "number out of range"
+        raise ValueError(message)
+    return number
+
+
+def _moment(value: str | int) -> int:
+    moment = _unsigned(value, 64)
+    if moment >= LAST_MOMENT:
+        message = "a moment behind the calendar's end"
+        raise ValueError(message)
+    return moment
+
+
+_STAGES = {
+    "sent": StageCode.SENT,
+    "acknowledged": StageCode.ACKNOWLEDGED,
+    "published": StageCode.PUBLISHED,
+    "refused": StageCode.REFUSED,
+    "withdrawn": StageCode.WITHDRAWN,
+}
+
+
+def prepare_outcome(cause: Cause, target: int) -> OutcomeReport | UnreadableMessage:
+    """Read what a courier reports of its target."""
+    try:
+        content = json.loads(cause.value)
+        record_key = _key_of(content["record"])
+        report = StageReport(
+            target,
+            _unsigned(content["version"], 32),
+            "P" if content["action"] == "publish" else "W",
+            _STAGES[content["stage"]],
+            _moment(content["at"]),
+            _moment(content["platform_at"] or content["at"]),
+            str(content["code"]).encode("utf-8", "replace").decode(),  # JSON can say half a letter
+            bool(content.get("again")),
+        )
+    except _UNREADABLE:
+        return UnreadableMessage(cause, kinds.OUTCOME_REPORTED)
+    return OutcomeReport(
+        cause, kinds.OUTCOME_REPORTED, record_key, report, (), (keys.record(record_key),)
+    )
+
+
+# --- what nobody sent ----------------------------------------------------------------------------
+
+
+def prepare_timer(record_key: bytes, due_at: int) -> TimerDue:
+    """A timer of one record came due."""
+    cause = Cause(CauseKind.TIMER, "timer:" + record_key.hex(), due_at, b"", (), b"")
+    return TimerDue(cause, record_key, (keys.record(record_key),))
+
+
+def prepare_sweep(basis: bytes, ordinal: int, record_key: bytes | None) -> SweepStep | SweepEnd:
+    """One step of a sweep over all deadlines, or its end (`record_key` None)."""
+    cause = Cause(CauseKind.SWEEP, "sweep:" + basis.hex(), ordinal, b"", (), b"")
+    if record_key is None:
+        return SweepEnd(cause)
+    return SweepStep(cause, record_key, (keys.record(record_key),))
+
+
+def prepare_twin(record_key: bytes, sequence: int) -> TwinAnswered:
+    """The ledger record `sequence` accepted a good row of the same identity."""
+    cause = Cause(CauseKind.SWEEP, TWIN_TOPIC + record_key.hex(), sequence, b"", (), b"")
+    return TwinAnswered(cause, record_key, (keys.record(record_key), keys.answered(record_key)))
+
+
+TWIN_TOPIC: Final = "twin:"
+"""A twin's cause: this and its record key."""
+
+
+def prepare_visit(walk: bytes, sequence: int, record_key: bytes, framed: bytes) -> WalkVisit:
+    """A walk visits one record in its place in the ledger, and finds `framed` there.
+
+    `walk` is the sequence of its request, 8 bytes.
+    """
+    cause = Cause(CauseKind.SWEEP, "walk:" + walk.hex(), sequence, b"", (), b"")
+    walk_key = keys.walk(walk)
+    return WalkVisit(cause, record_key, framed, walk_key, (keys.record(record_key), walk_key))
+
+
+def prepare_walked(walk: bytes, sequence: int) -> WalkMark:
+    """A walk has visited everything up to this sequence; at its own request it ends."""
+    return WalkMark(Cause(CauseKind.SWEEP, "walk:" + walk.hex(), sequence, b"", (), b""))
+
+
+def read_again(
+    cause: Cause, framed: bytes, department: str, kind: str, now: int, basis: Basis
+) -> Submission:
+    """Read a row once more that was judged when it came, and is not judged again."""
+    again = Submission(cause, department, kind)
+    if not framed:
+        return again
+    decoded = basis.contracts.decode_framed(framed)
+    if isinstance(decoded, Fault):
+        again.refuse(decoded.code, "row")
+        return again
+    contract, row = decoded
+    again.row = framed
+    again.checked = contract.check(row, basis.day_of(now))
+    again.content = again.checked.content
+    if contract.is_row:
+        again.subject_kind = contract.kind
+    return again
+
+
+def basis_id_of(canonical: bytes) -> bytes:
+    """The id of a basis: first 16 bytes of SHA-256 over its canonical JSON."""
+    return sha256(canonical).digest()[:16]

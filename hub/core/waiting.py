@@ -1,0 +1,129 @@
+"""Statements that wait: what came before the record, or before the move, that it is about.
+
+A statement waits under its record with a clock of its own. When a row is on record, what waited is
+decided as if it arrived now, the oldest first, each in a ledger record of its own; until then the
+row names no target, so that nothing is shown that was already taken down.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from hub.core import keys
+from hub.core.life import Standing, Statement, standing_of
+from hub.core.record import Cause, CauseKind, decode_headers, encode_headers
+from hub.core.state import RecordFlag, RecordState, Status, Waiting
+from hub.core.wire import (
+    decode_bytes,
+    decode_long,
+    decode_text,
+    encode_bytes,
+    encode_long,
+    encode_text,
+)
+
+if TYPE_CHECKING:
+    from hub.core.causes import Submission
+    from hub.core.keys import View
+
+MOST_PER_RECORD: Final = 8
+"""Statements that wait for one record at most."""
+FACT: Final = "waiting"
+"""Name of the fact that says how many of a department's statements wait now."""
+_ON_RECORD: Final = frozenset(
+    {
+        Standing.QUARANTINED, Standing.LIVE, Standing.WITHDRAWN, Standing.TAKEN_BACK,
+        Standing.MOVED,
+    }
+)  # fmt: skip
+
+
+def tag_of(s: Submission) -> bytes:
+    """What makes a waiting statement one and the same: its move, else who stated what."""
+    if s.statement is Statement.ARRIVAL:
+        return s.move_id
+    return keys.submission_key_of(s.department, b"", s.cause.value)
+
+
+def waits_already(old: RecordState | None, s: Submission) -> bool:
+    """Whether the same statement waits for this record."""
+    if old is None or s.statement is None:
+        return False
+    letter, tag = s.statement.value, tag_of(s)
+    return any(w.statement == letter and w.tag == tag for w in old.waiting)
+
+
+def count_of(view: View, department: str) -> int:
+    """How many statements of a department wait in this partition."""
+    stored = view.get(keys.waiting_of(department))
+    return int.from_bytes(stored) if stored is not None else 0
+
+
+def next_to_decide(state: RecordState) -> Waiting | None:
+    """The oldest statement that is about what is on record; None when none is.
+
+    An arrival waits for its move, whatever is on record. An exit dated before the entry is about
+    another entry, and goes on waiting.
+    """
+    if not state.waiting or standing_of(state) not in _ON_RECORD:
+        return None
+    for waiting in state.waiting:
+        if waiting.statement == Statement.ARRIVAL:
+            continue
+        if waiting.dated_on and state.decided_on and waiting.dated_on < state.decided_on:
+            continue
+        return waiting
+    return None
+
+
+def arrival_by(state: RecordState, move_id: bytes) -> Waiting | None:
+    """The arrival that waits for this move."""
+    for waiting in state.waiting:
+        if waiting.statement == Statement.ARRIVAL and waiting.tag == move_id:
+            return waiting
+    return None
+
+
+def expired(state: RecordState, now: int) -> Waiting | None:
+    """The oldest statement that has waited long enough."""
+    return next((w for w in state.waiting if w.until <= now), None)
+
+
+def without(state: RecordState, gone: Waiting) -> RecordState:
+    """The state without a statement and without its clock."""
+    rest = tuple(w for w in state.waiting if w is not gone)
+    until = {w.until for w in rest}
+    clocks = tuple(c for c in state.clocks if c.kind != "H" or c.due_at in until)
+    flags = state.flags if rest else state.flags & ~RecordFlag.WAITING
+    return state._replace(waiting=rest, clocks=clocks, flags=flags)
+
+
+def is_ready(state: RecordState) -> bool:
+    """Whether something that waited must be decided at once."""
+    return next_to_decide(state) is not None
+
+
+def is_nothing(state: RecordState) -> bool:
+    """Whether a record exists only because statements waited for it, and none does any more."""
+    return state.status is Status.HELD and not state.waiting
+
+
+def pack_kept(department: str, cause: Cause) -> bytes:
+    """A waiting statement with its sender, as stored until it is decided."""
+    return b"".join(
+        (
+            encode_text(department), encode_text(cause.topic), encode_long(cause.offset),
+            encode_bytes(cause.key), encode_headers(cause.headers), encode_bytes(cause.value),
+        )
+    )  # fmt: skip
+
+
+def unpack_kept(stored: bytes) -> tuple[str, Cause]:
+    """Read what `pack_kept` wrote."""
+    department, at = decode_text(stored, 0)
+    topic, at = decode_text(stored, at)
+    offset, at = decode_long(stored, at)
+    key, at = decode_bytes(stored, at)
+    headers, at = decode_headers(stored, at)
+    value, _end = decode_bytes(stored, at)
+    return department, Cause(CauseKind.SUBMISSION, topic, offset, key, headers, value)
