@@ -71,10 +71,15 @@ _NOTICED: Final = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 _NO_TESTS: Final = 5
 """pytest's exit status when it found nothing to run."""
 _CANNOT_START: Final = 3
+"""That of pytest for a fault of its own, and of ours before it has begun."""
 
 
 class DoesNotFitError(ValueError):
     """A mutant's function or fragment is not there, is there twice, or changes nothing."""
+
+
+class CannotStartError(RuntimeError):
+    """pytest itself does not run; its output says why."""
 
 
 class Mutant(StrictModel):
@@ -197,8 +202,10 @@ class Crew:
             return trial, ""
         if code < 0:
             return trial, f"({signal.Signals(-code).name})"
+        if code == _CANNOT_START:
+            raise CannotStartError(text)
         noticed = _NOTICED.search(text)
-        return trial, noticed[1] if noticed else f"(no test starts) {text[-500:]}"
+        return trial, noticed[1] if noticed else "(no test starts)"
 
 
 def _run_tests(trial: Trial, root: Path) -> int:
@@ -350,7 +357,11 @@ def main(arguments: list[str] | None = None) -> int:
     equivalent = len(every) - len(chosen)
     if options.draw is not None:
         chosen = Random(options.seed).sample(chosen, min(options.draw, len(chosen)))  # noqa: S311
-    return _run(chosen, equivalent, Crew(options.root, options.jobs, goes_on=not options.first))
+    try:
+        return _run(chosen, equivalent, Crew(options.root, options.jobs, goes_on=not options.first))
+    except CannotStartError as error:
+        print(error, file=sys.stderr)
+        return 2
 
 
 def _run(chosen: list[Planted], equivalent: int, crew: Crew) -> int:
