@@ -50,7 +50,7 @@ PLACE: Final = "tests/mutants"
 
 FAST: Final = (
     "tests/unit/domain", "tests/unit/engine", "tests/unit/core", "tests/unit/test_courier_gate.py",
-    "tests/contract", "tests/driver", "tests/simulator",
+    "tests/contract", "tests/law", "tests/driver", "tests/simulator",
 )  # fmt: skip
 """What is asked about every mutant: about two minutes, and no broker."""
 TOO_SLOW: Final = (
@@ -224,7 +224,7 @@ def _run_tests(trial: Trial, root: Path) -> int:
         pytest.main(
             [
                 "-x", "-q", "-p", "no:cacheprovider", "--tb=no", "--hypothesis-profile=mutants",
-                "-m", "not kafka and not faults and not reference",
+                "-m", "not kafka and not faults and not reference and not lives",
                 "-W", "ignore::pytest.PytestAssertRewriteWarning",  # what was imported once
                 *(f"--deselect={one}" for one in (*TOO_SLOW, *trial.without)), *trial.tests,
             ]

@@ -264,8 +264,9 @@ def test_whatever_fails_every_input_is_decided_once_and_alike(first: int) -> Non
         except (AssertionError, IntegrityError) as error:
             raise AssertionError(f"seed {seed}") from error
     assert happened.keys() >= {
-        "told again", "crash", "zombie", "produce cut", "late end", "commit lost", "commit unanswered",
-        "commit late", "commit twice", "failed WriteState", "failed Initialise", "failed Consume",
+        "told again", "crash", "zombie", "produce cut", "late end", "commit lost",
+        "commit unanswered", "commit late", "commit twice", "failed WriteState",
+        "failed Initialise", "failed Consume",
     }  # fmt: skip
 
 

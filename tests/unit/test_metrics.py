@@ -15,6 +15,8 @@ from prometheus_client.metrics import MetricWrapperBase
 from hub.errors import ConfigurationError
 from hub.metrics import OTHER, Health, Metrics, document, serve
 from hub.repository import ROOT
+from hub.workers.notices import NoticesWatch
+from hub.workers.registrar import RegistrarWatch
 
 IDENTIFIERS = ("code", "number", "name", "record", "document", "subject", "key", "sequence")
 

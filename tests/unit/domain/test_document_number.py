@@ -115,9 +115,10 @@ def test_a_long_run_of_marks_is_taken_off_in_one_pass() -> None:
     assert unwrapped("'" * 500_000 + '="' * 250_000 + "9" + '"' * 250_000) == "9"
 
 
-PLACEHOLDERS = (
-    '无 （无） 空 暂无 不详 无文号 NULL null N/A n/a ｎａ \\N 0 000 ０ — —— - -- / \\ *** 、 \'无 ="0" ='
-).split()
+PLACEHOLDERS = [
+    *("无", "（无）", "空", "暂无", "不详", "无文号", "NULL", "null", "N/A", "n/a", "ｎａ", "\\N"),
+    *("0", "000", "０", "—", "——", "-", "--", "/", "\\", "***", "、", "'无", '="0"', "="),
+]
 
 
 @pytest.mark.parametrize("text", PLACEHOLDERS)
