@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 UNANSWERED: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 """What means that the server is away, full or ending; anything else is a fault of ours."""
-VERSION: Final = 5
+VERSION: Final = 6
 """Version of the tables; another one found in the database is dropped and made from zero."""
 
 _TABLES: Final[LiteralString] = """
@@ -72,6 +72,8 @@ CREATE TABLE records (
   document_number text NOT NULL, document_key text NOT NULL, subject_name text NOT NULL,
   name_key text NOT NULL, authority_code text NOT NULL);
 CREATE INDEX records_document ON records (document_key, name_key) WHERE document_key <> '';
+CREATE INDEX records_refused ON records (record_key)
+  WHERE status = 'quarantined' AND version = 0 AND document_key <> '';
 CREATE INDEX records_ledger_key ON records (ledger_key);
 CREATE INDEX records_decided ON records (decided_on);
 CREATE TABLE snapshots (

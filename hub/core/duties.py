@@ -267,7 +267,7 @@ def of_quarantine(s: Submission, old: RecordState | None, now: int, basis: Basis
 def lifted_all(old: RecordState) -> Due:
     """Every running disclosure is lifted: another row answered it."""
     ended, events = _lift(old, -1)
-    kept = tuple(c for c in old.clocks if c.kind is not ClockKind.DISCLOSE or not c.is_running)
+    kept = tuple(c for c in old.clocks if c.kind is not ClockKind.DISCLOSE)
     return Due(kept + ended, events)
 
 
