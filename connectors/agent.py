@@ -311,11 +311,7 @@ class Agent:
                     ("ce_id", b"%d" % number),
                     ("ce_time", now),
                     ("hub_position", each.position.encode()),
-                    *(
-                        (("hub_source_version", each.source_version.encode()),)
-                        if each.source_version
-                        else ()
-                    ),
+                    *_version_headers(each),
                 ),
             )
             for number, each in enumerate(submissions, start=self._sequence + 1)
@@ -366,6 +362,16 @@ def _number(entry: Mapping[str, object], key: str) -> int:
     if not isinstance(value, int):
         raise SourceError(f"游标记录损坏 / a cursor entry is damaged: {key}")
     return value
+
+
+def _version_headers(submission: Submission) -> tuple[tuple[str, bytes], ...]:
+    """The source's order and, with it alone, its status: else nothing says which is newer."""
+    if not submission.source_version:
+        return ()
+    version = ("hub_source_version", submission.source_version.encode())
+    if not submission.stated_status:
+        return (version,)
+    return version, ("hub_stated_status", submission.stated_status.encode())
 
 
 def _rfc3339(milliseconds: int) -> str:

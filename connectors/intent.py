@@ -52,6 +52,7 @@ class Intent(NamedTuple):
                 base64.b64encode(each.value).decode(),
                 each.position,
                 each.source_version,
+                each.stated_status,
             ]
             for each in self.submissions
         ]
@@ -81,8 +82,8 @@ def read_intent(cursors: CursorTexts) -> Intent | None:
         count = int(str(named["rows"]))
         rows = {row: Known(content, order) for row, content, order in lines[:count]}
         submissions = tuple(
-            Submission(kind, base64.b64decode(key), base64.b64decode(value), position, version)
-            for kind, key, value, position, version in lines[count:]
+            Submission(kind, base64.b64decode(key), base64.b64decode(value), *texts)
+            for kind, key, value, *texts in lines[count:]
         )
         high = None if named["high"] is None else as_stored(as_read(named["high"]))
         compared = str(named.get("compared", ""))

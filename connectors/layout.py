@@ -46,6 +46,8 @@ class Folder(StrEnum):
     PENALTIES = "penalties"
     CORRECTIONS = "corrections"
     WITHDRAWALS = "withdrawals"
+    RESTORATIONS = "restorations"
+    """Rows of records that were withdrawn and are to be shown again."""
     COURT_LISTINGS = "court-listings"
     COURT_EXITS = "court-exits"
     COURT_SNAPSHOTS = "court-snapshots"
@@ -65,6 +67,7 @@ KINDS_IN: Final[dict[Folder, tuple[str, ...]]] = {
         kinds.OUTPUT_COUNT,
     ),
     Folder.WITHDRAWALS: (kinds.WITHDRAWN,),
+    Folder.RESTORATIONS: (kinds.LICENCE, kinds.PENALTY, kinds.LISTED, kinds.PERFORMED),
     Folder.COURT_LISTINGS: (kinds.LISTED,),
     Folder.COURT_EXITS: (kinds.DELISTED,),
     Folder.COURT_SNAPSHOTS: (kinds.LISTED,),
@@ -72,10 +75,15 @@ KINDS_IN: Final[dict[Folder, tuple[str, ...]]] = {
     Folder.OUTPUT_COUNTS: (kinds.OUTPUT_COUNT,),
 }
 """What tables of a folder are read as, its own kind first."""
+ENVELOPE_OF: Final = {
+    Folder.CORRECTIONS: kinds.CORRECTED,
+    Folder.RESTORATIONS: kinds.RESTORED,
+}
+"""Folders whose tables have the columns of this kind beside those of the row."""
 FOLDER_OF: Final[dict[str, Folder]] = {
     **{kind: folder for folder, (kind, *_) in reversed(KINDS_IN.items())},
     kinds.MADE: Folder.COMMITMENTS,
-    kinds.CORRECTED: Folder.CORRECTIONS,
+    **{envelope: folder for folder, envelope in ENVELOPE_OF.items()},
 }
 """Where a department puts a table of this kind."""
 
@@ -215,8 +223,9 @@ class Layouts:
         self.folder = folder
         schemas = {kind: contract.schema for kind, contract in contracts.by_kind.items()}
         here = KINDS_IN[folder]
-        self._kind = "" if folder is Folder.CORRECTIONS else here[0]
-        beside = (schemas[kinds.CORRECTED],) if folder is Folder.CORRECTIONS else ()
+        envelope = ENVELOPE_OF.get(folder)
+        self._kind = here[0] if envelope is None else ""
+        beside = () if envelope is None else (schemas[envelope],)
         self._layouts: tuple[Layout, ...] = (
             *(MappedLayout(mapping) for mapping in mappings if mapping.kind in here),
             *(NationalLayout(kind, (schemas[kind], *beside)) for kind in here),
@@ -225,7 +234,7 @@ class Layouts:
 
     @property
     def kind(self) -> str:
-        """The kind the folder is for; empty where the header tells (corrections)."""
+        """The kind the folder is for; empty where the header tells (corrections, restorations)."""
         return self._kind
 
     def is_header(self) -> HeaderTest:
@@ -244,8 +253,9 @@ class Layouts:
 
 
 def field_names(contracts: Contracts) -> dict[str, frozenset[str]]:
-    """Return the fields a mapping file may fill, by kind, with those of a correction."""
-    beside = set(contracts.by_kind[kinds.CORRECTED].names) - {"row", "subject_kind"}
+    """Return the fields a mapping file may fill, by kind, with those of their envelopes."""
+    beside = {name for kind in ENVELOPE_OF.values() for name in contracts.by_kind[kind].names}
+    beside -= {"row", "subject_kind"}
     correctable = {*KINDS_IN[Folder.CORRECTIONS], kinds.MADE}
     return {
         kind: frozenset((*contracts.by_kind[kind].names, *(beside if kind in correctable else ())))

@@ -9,6 +9,7 @@ fields:
   XK_XDR_SHXYM: {from: licenceNumber, first: 18}
   XK_ZT: {from: status, codes: {正常: "1", 撤销: "2"}}
   CF_XDR_LB: {always: 法人及非法人组织}
+  source_version: updates                                 # a whole number that counts up
 person_ids: [身份证号]                                      # a row with one of these is a person's
 ```
 
@@ -29,7 +30,10 @@ _BEIJING: Final = timezone(timedelta(hours=8))
 _DIGITS_OF_SECONDS: Final = range(9, 12)
 _MOST_DIGITS: Final = 18
 SOURCE_VERSION: Final = "source_version"
-"""A pseudo field: the source's own update order, sent as the header `hub_source_version`."""
+"""A pseudo field: the source's own update order, sent as the header `hub_source_version`.
+
+With it, a row whose status column says valid comes back after it was withdrawn.
+"""
 
 
 class DateStyle(StrEnum):

@@ -21,9 +21,11 @@ from hub.contracts import Contracts
 from hub.contracts.schema import Identity, Role, Schema
 from hub.contracts.values import clean
 from hub.domain import kinds
+from hub.domain.as_typed import is_placeholder
 from hub.domain.code_lists import (
     CURRENT_STATUS,
     STATUS_NOT_VALID,
+    STATUS_VALID,
     read_code,
 )
 from hub.domain.credit_code import (
@@ -37,12 +39,15 @@ from hub.domain.credit_code import (
 )
 from hub.domain.dates import read_month
 from hub.domain.document_number import normalise_document_number, normalise_subject_name
-from hub.domain.identity import record_key_of
+from hub.domain.identity import key_without_code, record_key_of
 
 WITHDRAWALS: Final = frozenset({kinds.WITHDRAWN, kinds.DELISTED})
 """Kinds that take a record down."""
 SEAL_LIMIT: Final = 512 * 1024
 """Bytes sealed into a submission (1 MiB at most); beyond, a digest stands and the file is kept."""
+
+VALID: Final = "valid"
+"""`Submission.stated_status`, and the value of the header `hub_stated_status`."""
 
 _NOT_VALID_REASON: Final = "报送状态为无效"
 _KIND_LABELS: Final = {
@@ -78,7 +83,8 @@ class Submission(NamedTuple):
     """One message of `submissions.<department>` before it has its number in the stream.
 
     `position` is `<file fingerprint, 16 hex>:<sheet index>:<row number>`; row 0 is the whole sheet
-    or file. `source_version` is the source's own order of updates, or empty.
+    or file. `source_version` is the source's own order of updates, or empty. `stated_status` is
+    `valid` where a status column of the source says so of a row.
     """
 
     kind: str
@@ -86,6 +92,7 @@ class Submission(NamedTuple):
     value: bytes
     position: str
     source_version: str = ""
+    stated_status: str = ""
 
 
 class Declared(Enum):
@@ -95,9 +102,20 @@ class Declared(Enum):
     """
 
     ROW = "row"
+    VALID = "valid"
+    """A row which a status column says is valid: so it is again where it was withdrawn before."""
+    RESTORATION = "restoration"
+    """The record the row describes was withdrawn, and is to be shown again."""
     CORRECTION = "correction"
     WITHDRAWAL = "withdrawal"
     """The row withdraws the record it describes."""
+
+
+_DECLARED_IN: Final = {
+    Folder.CORRECTIONS: Declared.CORRECTION,
+    Folder.RESTORATIONS: Declared.RESTORATION,
+}
+"""What a file's folder says of its rows; elsewhere they are rows."""
 
 
 class _Identity(NamedTuple):
@@ -129,7 +147,7 @@ class RowSubmitter:
         sealer: TextSealer,
     ) -> None:
         """Take the department, its stream (`market-supervision/files`), contracts and sealer."""
-        self._unkeyed = f"?{department}".encode()
+        self._department = department
         self._stream = stream
         self._contracts = contracts.by_kind
         self._sealer = sealer
@@ -167,7 +185,7 @@ class RowSubmitter:
         if row.fault:
             return self.unreadable_row(row, layouts.kind, fingerprint)
         layout = layouts.layout_of(row.headers)
-        declared = Declared.CORRECTION if layouts.folder is Folder.CORRECTIONS else Declared.ROW
+        declared = _DECLARED_IN.get(layouts.folder, Declared.ROW)
         reading = layout.read(row.headers, row.cells)
         return self.declared(row, layout.kind, reading, declared, fingerprint, sequence)
 
@@ -199,14 +217,18 @@ class RowSubmitter:
         if kind == kinds.WITHDRAWN:
             fields["subject_kind"] = self._kind_named(fields)
             made: tuple[Submission, ...] = (
-                self._one(kinds.WITHDRAWN, fields, identity.credit_code, position),
+                self._one(kinds.WITHDRAWN, fields, fields["subject_kind"], identity, position),
             )
-        elif declared is Declared.WITHDRAWAL or _is_withdrawn(fields):
+        elif declared is Declared.WITHDRAWAL or _status(fields) == STATUS_NOT_VALID:
             made = (self._withdrawal(kind, identity, fields, position),)
         elif declared is Declared.CORRECTION:
             made = self._correction(kind, fields, identity, position, sequence)
+        elif declared is Declared.RESTORATION:
+            made = (self._restoration(kind, fields, identity, position),)
         else:
-            made = (self._one(kind, fields, identity.credit_code, position),)
+            one = self._one(kind, fields, kind, identity, position)
+            is_valid = declared is Declared.VALID or _status(fields) == STATUS_VALID
+            made = (one._replace(stated_status=VALID) if is_valid else one,)
         return tuple(each._replace(source_version=version) for each in made) if version else made
 
     def unreadable_row(self, row: SourceRow, kind: str, fingerprint: str) -> tuple[Submission, ...]:
@@ -235,7 +257,7 @@ class RowSubmitter:
         identity = self._identity(kinds.LISTED, fields)
         if self._is_person(kinds.LISTED, fields, identity):
             return None, ""
-        number = normalise_document_number(clean(identity.document_number))
+        number = self._contracts[kinds.LISTED].document_key(fields)
         name = normalise_subject_name(clean(identity.subject_name))
         authority = assess_credit_code(identity.authority_code)
         debtor = assess_credit_code(identity.credit_code)
@@ -275,12 +297,26 @@ class RowSubmitter:
         return _PERSON in category or _names_person(identity.credit_code)
 
     def _identity(self, kind: str, fields: Mapping[str, str]) -> _Identity:
-        return _Identity(*(fields.get(name, "") for name in self._identity_fields[kind]))
+        """The identity as written; in place of a number that is none, what stands in for it."""
+        found = _Identity(*(fields.get(name, "") for name in self._identity_fields[kind]))
+        if not is_placeholder(found.document_number):
+            return found
+        key = self._contracts[kind].document_key(fields)
+        return found._replace(document_number=key or found.document_number)
 
-    def _key(self, credit_code: str) -> bytes:
-        """Return the canonical credit code, or the department's own key where there is none."""
-        assessed = assess_credit_code(credit_code)
-        return self._unkeyed if assessed.errors else assessed.code.encode()
+    def _key(self, subject_kind: str, identity: _Identity) -> bytes:
+        """Return the canonical credit code, or a key that all which names the record will have."""
+        assessed = assess_credit_code(identity.credit_code)
+        if not assessed.errors:
+            return assessed.code.encode()
+        return key_without_code(
+            self._department,
+            subject_kind.partition(".")[0],
+            normalise_credit_code(identity.authority_code),
+            normalise_document_number(clean(identity.document_number)),
+            normalise_subject_name(clean(identity.subject_name)),
+            assessed.code,
+        )
 
     def _row(self, kind: str, fields: Mapping[str, str]) -> bytes:
         """Encode a full row with its sealed fields sealed; what is no field of it is left out."""
@@ -291,9 +327,15 @@ class RowSubmitter:
         return contract.encode(row)
 
     def _one(
-        self, kind: str, fields: Mapping[str, str], credit_code: str, position: str
+        self,
+        kind: str,
+        fields: Mapping[str, str],
+        subject_kind: str,
+        identity: _Identity,
+        position: str,
     ) -> Submission:
-        return Submission(kind, self._key(credit_code), self._row(kind, fields), position)
+        key = self._key(subject_kind, identity)
+        return Submission(kind, key, self._row(kind, fields), position)
 
     def _withdrawal(
         self, kind: str, identity: _Identity, fields: Mapping[str, str], position: str
@@ -304,7 +346,20 @@ class RowSubmitter:
             **identity._asdict(),
             "reason": fields.get("reason", "").strip() or _NOT_VALID_REASON,
         }
-        return self._one(kinds.WITHDRAWN, withdrawal, identity.credit_code, position)
+        return self._one(kinds.WITHDRAWN, withdrawal, kind, identity, position)
+
+    def _restoration(
+        self, kind: str, fields: Mapping[str, str], identity: _Identity, position: str
+    ) -> Submission:
+        """A row that was withdrawn, to be shown again: why, and by whose decision."""
+        restored: dict[str, str | bytes] = {
+            "subject_kind": kind,
+            "row": self._row(kind, fields),
+            "reason": fields.get("reason", ""),
+            "decided_by": fields.get("decided_by", ""),
+        }
+        value = self._contracts[kinds.RESTORED].encode(restored)
+        return Submission(kinds.RESTORED, self._key(kind, identity), value, position)
 
     def _correction(
         self, kind: str, fields: Mapping[str, str], new: _Identity, position: str, sequence: int
@@ -315,12 +370,17 @@ class RowSubmitter:
         if _names_person(old.credit_code):
             # The first row was sealed as a person's: nothing of it is on record, so there is
             # nothing to move, and the person's number must not travel in the clear.
-            return (Submission(kind, self._key(new.credit_code), row, position),)
+            return (Submission(kind, self._key(kind, new), row, position),)
         reason = fields.get("reason", "")
         if old == new:
-            corrected: dict[str, str | bytes] = {"subject_kind": kind, "row": row, "reason": reason}
+            corrected: dict[str, str | bytes] = {
+                "subject_kind": kind,
+                "row": row,
+                "reason": reason,
+                "redetermined_on": fields.get("redetermined_on", ""),
+            }
             value = self._contracts[kinds.CORRECTED].encode(corrected)
-            return (Submission(kinds.CORRECTED, self._key(new.credit_code), value, position),)
+            return (Submission(kinds.CORRECTED, self._key(kind, new), value, position),)
         move_id = sha256(f"{self._stream}|{sequence}".encode()).hexdigest()[:32]
         moved_out = {
             "move_id": move_id,
@@ -328,6 +388,8 @@ class RowSubmitter:
             **old._asdict(),
             "new_credit_code": new.credit_code,
             "reason": reason,
+            "new_document_number": _if_changed(new.document_number, old.document_number),
+            "new_subject_name": _if_changed(new.subject_name, old.subject_name),
         }
         moved_in: dict[str, str | bytes] = {
             "move_id": move_id,
@@ -340,10 +402,8 @@ class RowSubmitter:
         }
         out, into = self._contracts[kinds.MOVED_OUT], self._contracts[kinds.MOVED_IN]
         return (
-            Submission(
-                kinds.MOVED_OUT, self._key(old.credit_code), out.encode(moved_out), position
-            ),
-            Submission(kinds.MOVED_IN, self._key(new.credit_code), into.encode(moved_in), position),
+            Submission(kinds.MOVED_OUT, self._key(kind, old), out.encode(moved_out), position),
+            Submission(kinds.MOVED_IN, self._key(kind, new), into.encode(moved_in), position),
         )
 
     def _unreadable(
@@ -364,7 +424,8 @@ class RowSubmitter:
             "sealed": self._sealer.seal_bytes(kinds.UNREADABLE, plain),
         }
         value = self._contracts[kinds.UNREADABLE].encode(fields)
-        return Submission(kinds.UNREADABLE, self._unkeyed, value, position)
+        key = key_without_code(self._department, position, fingerprint)
+        return Submission(kinds.UNREADABLE, key, value, position)
 
 
 def _playing(schema: Schema, part: Identity) -> str:
@@ -418,17 +479,20 @@ def _is_of_old(code: str) -> bool:
     )
 
 
-def _is_withdrawn(fields: Mapping[str, str]) -> bool:
+def _status(fields: Mapping[str, str]) -> str:
+    """The code of 当前状态; empty where the row has none."""
     status = fields.get("XK_ZT", "")
-    return bool(status) and read_code(CURRENT_STATUS.name, status).code == STATUS_NOT_VALID
+    return read_code(CURRENT_STATUS.name, status).code if status else ""
 
 
 def _previous(fields: Mapping[str, str], new: _Identity) -> _Identity:
     """Return the identity the correction names as the old one; equal to `new` when unchanged.
 
-    Another spelling of the same number or name is no change of identity.
+    Another spelling of the same number or name is no change of identity, and a placeholder names
+    none: a record without a number is named by what stands in for it.
     """
     number = fields.get("previous_document_number", "")
+    number = "" if is_placeholder(number) else number
     name = fields.get("previous_subject_name", "")
     code = fields.get("previous_credit_code", "")
     same_number = normalise_document_number(number) == normalise_document_number(

@@ -166,7 +166,7 @@ class TableRows:
                 return Declared.WITHDRAWAL, cells.get(withdrawn.reason, "").strip()
         if corrected is not None and cells.get(corrected.reason, "").strip():
             return Declared.CORRECTION, cells[corrected.reason].strip()
-        return Declared.ROW, ""
+        return Declared.ROW if withdrawn is None else Declared.VALID, ""
 
 
 def _odd(value: object) -> str:

@@ -142,8 +142,8 @@ class Metrics:
             "hub_clock_unconfirmed", ("worker",),
             "本机时钟比枢纽此前写下的时间晚得太多、等待人工确认（1 为是）："
             "登记进程不作任何决定，通知进程不写整点标记",
-            "1 while the machine's clock is too far ahead of all the hub wrote before and waits for "
-            "a person: the registrar decides nothing, notices sets no hourly mark",
+            "1 while the machine's clock is too far ahead of all that was written before and waits "
+            "for a person: the registrar decides nothing, notices sets no hourly mark",
         )  # fmt: skip
 
     def _define_sources(self) -> None:
@@ -171,6 +171,11 @@ class Metrics:
             "hub_source_rows_differing", ("department", "source", "difference"),
             "最近一次全表对账的差异行数：vanished 表中已无，missed 漏报",
             "rows the last daily comparison found: vanished from the table, missed by the hub",
+        )  # fmt: skip
+        self.numbers_reused = self._counter(
+            "hub_numbers_reused_total", ("department",),
+            "流水号已用于另一内容而被拒的报送数，应恒为 0",
+            "submissions refused because their number was used for other content; must be 0",
         )  # fmt: skip
         self.receipts = self._counter(
             "hub_receipts_total", ("department", "outcome"),
@@ -354,15 +359,17 @@ def document() -> str:
         "# 指标 Metrics",
         "",
         "各工作进程在 `/metrics` 提供以下指标，在 `/health` 提供健康状况（健康即有进展：",
-        f"{STALLED_SECONDS:.0f} 秒内有进展或已处理完为 200，否则为 503）。有意停住、等人处理的为 503，",
-        "并写明代码、原因和处理办法；`/alive` 此时仍为 200，供监督程序判断是否需要重启。",
+        f"{STALLED_SECONDS:.0f} 秒内有进展或已处理完为 200，否则为 503）。",
+        "有意停住、等人处理的为 503，并写明代码、原因和处理办法；`/alive` 此时仍为 200，",
+        "供监督程序判断是否需要重启。",
         "标签中从不出现统一社会信用代码、文书号或名称。",
         "",
         "Every worker serves these at `/metrics`, and its health at `/health` (health is progress:",
-        f"200 while it got on or was drained within {STALLED_SECONDS:.0f} s, else 503). One that has",
-        "stopped on purpose and waits for a person is at 503 with code, reason and remedy; `/alive`, for",
-        "whatever starts a hanging worker again, is then at 200. No label ever holds a credit code, a document number or a name. This page is made by",
-        "`python -m hub.metrics`; a test compares it.",
+        f"200 while it got on or was drained within {STALLED_SECONDS:.0f} s, else 503). One that",
+        "has stopped on purpose and waits for a person is at 503 with code, reason and remedy;",
+        "`/alive`, for whatever starts a hanging worker again, is then at 200. No label ever holds",
+        "a credit code, a document number or a name. This page is made by `python -m hub.metrics`;",
+        "a test compares it.",
         "",
         "| 指标 metric | 类型 type | 标签 labels | 含义 meaning |",
         "|---|---|---|---|",

@@ -31,8 +31,9 @@ AGENT_WORKERS = ("cases", "reconciler")
 class FileSource(StrictModel):
     """A folder a department drops files into.
 
-    Its sub-folders are `licences`, `penalties`, `corrections`, `withdrawals`, `court-listings`,
-    `court-exits`, `court-snapshots`, `commitments` and `output-counts`; what is not there is empty.
+    Its sub-folders are `licences`, `penalties`, `corrections`, `withdrawals`, `restorations`,
+    `court-listings`, `court-exits`, `court-snapshots`, `commitments` and `output-counts`; what is
+    not there is empty.
     """
 
     name: Name

@@ -229,7 +229,7 @@ def corrected_bad_code(book: Book, quirk: str, count: int) -> None:
 def corrected_unknown(book: Book, quirk: str, count: int) -> None:
     """A correction of a document nobody has sent."""
     for found in book.unused(quirk, count, _anything, early=True):
-        row = _correct(book, found, quirk, "quarantined", "RECORD_NOT_FOUND")
+        row = _correct(book, found, quirk, "held", "WAITING_FOR_RECORD")
         row.set("WSH", "屿补〔2025〕" + row.get("WSH")[-5:])
 
 
@@ -286,7 +286,7 @@ def withdrawn_by_status(book: Book, quirk: str, count: int) -> None:
 def withdrawn_unknown(book: Book, quirk: str, count: int) -> None:
     """A withdrawal of a document nobody has sent."""
     for found in book.unused(quirk, count, _anything, early=True):
-        row = _withdraw(book, found, quirk, "quarantined", "RECORD_NOT_FOUND", days=2)
+        row = _withdraw(book, found, quirk, "held", "WAITING_FOR_RECORD", days=2)
         row.extra[WITHDRAWAL["document_number"]] = "屿补〔2025〕" + found[1].get("WSH")[-5:]
 
 
@@ -298,11 +298,11 @@ def withdrawn_twice(book: Book, quirk: str, count: int) -> None:
 
 
 def withdrawn_then_sent(book: Book, quirk: str, count: int) -> None:
-    """Withdrawn, and later sent again because the withdrawal was wrong."""
+    """Withdrawn, and later sent again without saying that it is restored."""
     for file, row in book.unused(quirk, count, _without_finding, early=True):
         _withdraw(book, (file, row), "withdrawn", "withdrawn", days=1)
         again = row.copy()
-        again.expect(quirk, "accepted")
+        again.expect(quirk, "duplicate", "SAME_AS_WITHDRAWN")
         book.later_file(file, 4).rows.append(again)
 
 

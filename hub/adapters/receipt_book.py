@@ -17,7 +17,7 @@ CREATE TABLE IF NOT EXISTS positions (partition INTEGER PRIMARY KEY, next INTEGE
 CREATE TABLE IF NOT EXISTS answers (
   stream TEXT NOT NULL, sequence INTEGER NOT NULL, source TEXT NOT NULL, sheet INTEGER NOT NULL,
   row INTEGER NOT NULL, record BLOB NOT NULL, outcome TEXT NOT NULL, reasons TEXT NOT NULL,
-  PRIMARY KEY (stream, sequence)) WITHOUT ROWID;
+  PRIMARY KEY (stream, sequence, source, sheet, row)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS answers_of_source ON answers (source, sheet, row, sequence);
 CREATE INDEX IF NOT EXISTS answers_of_record ON answers (record, source);
 CREATE TABLE IF NOT EXISTS records (
@@ -45,7 +45,7 @@ class Answer(NamedTuple):
     """What the ledger says to one submission.
 
     `source` is the file it came from ("" when unknown), `record` the ledger's record key.
-    `is_final` is False for a repetition, which never replaces the first answer.
+    `is_final` is False for a number that came again: the first answer of that place stands.
     """
 
     stream: str

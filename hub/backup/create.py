@@ -37,8 +37,9 @@ BASIS_FOLDER: Final = "basis"
 """Where rulebook and calendar lie in the packed site folder when they came from outside it."""
 _SQLITE: Final = b"SQLite format 3\x00"
 _REBUILT: Final = frozenset({"rocksdb", "lease", "files.sqlite", "clock-seen"})
-"""Never copied: folds of the ledger, locks, what time a machine's clock showed, and the book of a drop folder. An old one of these
-would give out numbers again that were used since; a new one learns them from the folder."""
+"""Never copied: folds of the ledger, locks, what time a machine remembers, and the book of a drop
+folder. An old one of these would give out numbers again that were used since; a new one learns them
+from the folder."""
 _HOMELESS: Final = frozenset({"connector", "projector"})
 """Processes without a state folder of their own: a connector has one for each source, the
 projector's position is in its tables."""

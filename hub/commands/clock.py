@@ -22,7 +22,9 @@ def command() -> None:
 
 @command.command("confirm")
 @click.option("--by", required=True, help="确认人 / who confirms")
-@click.option("--reason", required=True, help="依据，例如对照了什么 / why, e.g. what it was held to")
+@click.option(
+    "--reason", required=True, help="依据，例如对照了什么 / why, e.g. what it was held to"
+)
 @click.option("--yes", is_flag=True, help="不再询问 / do not ask")
 @click.option(
     "--site", "site_folder", type=click.Path(path_type=Path), required=True,

@@ -184,10 +184,8 @@ def workers(loaded: LoadedSite) -> Iterator[Symptom]:
                 "ss -ltnp 查看是谁", "ss -ltnp shows who",
             )  # fmt: skip
         elif report.get("status") == "stopped":
-            yield Symptom(
-                "workers", Level.FAULT,
-                *(str(report.get(name, "")) for name in ("code", "zh", "en", "remedy_zh", "remedy_en")),
-            )  # fmt: skip
+            told = ("code", "zh", "en", "remedy_zh", "remedy_en")
+            yield Symptom("workers", Level.FAULT, *(str(report.get(name, "")) for name in told))
         elif report.get("status") != "ok":
             seconds = report.get("seconds_since_progress", "?")
             yield Symptom(

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import click
 
 from connectors.files_of_rows import read_rows
-from connectors.layout import FOLDER_OF, Layouts, field_names
+from connectors.layout import ENVELOPE_OF, FOLDER_OF, Layouts, field_names
 from connectors.mapping import Mapping as SourceMapping
 from connectors.mapping import read_mapping
 from connectors.submission import RowSubmitter, Submission
@@ -102,8 +102,8 @@ class RowValidator:
         subject, checked = kind, self._contracts.by_kind[kind].check(row, self._received_on)
         inner = row.get("row")
         if isinstance(inner, bytes):
-            if not row["reason"]:
-                findings += (Finding("CORRECTION_WITHOUT_REASON", "reason", "error"),)
+            # What a record was called before may be wrong: that is why it is corrected.
+            findings += tuple(f for f in checked.findings if not f.field.startswith("previous_"))
             subject, inner_row = self._decoded(inner)
             checked = self._contracts.by_kind[subject].check(inner_row, self._received_on)
         findings += checked.findings
@@ -228,7 +228,10 @@ def command(
 def remarks(layouts: Layouts, kind: str) -> Iterator[str]:
     """Yield what no row shows: a table of another kind than asked for, columns nobody reads."""
     for headers, layout in layouts.met():
-        if kind != kinds.CORRECTED and layout.kind.partition(".")[0] != kind.partition(".")[0]:
+        if (
+            kind not in ENVELOPE_OF.values()
+            and layout.kind.partition(".")[0] != kind.partition(".")[0]
+        ):
             yield (
                 f"注意：按表头识别为 {layout.kind}，不是 {kind}\n"
                 f"note: by its header this is a table of {layout.kind}, not {kind}"

@@ -99,7 +99,7 @@ WHYS: Final = {
 
 
 def code_of(ledger_key: str) -> str:
-    """A credit code for people; a record without a valid one is filed under `?department`."""
+    """A credit code for people; without a valid one a record's key is `?department/digest`."""
     return "（无有效代码）" if ledger_key.startswith("?") else ledger_key
 
 

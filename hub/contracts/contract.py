@@ -15,6 +15,7 @@ from hub.errors import ConfigurationError
 Row = Mapping[str, str | bytes]
 """Field name → text as submitted (bytes where the contract says so); absent is ""."""
 
+
 class Contract:
     """Codec and check of one kind; immutable after construction."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hub.core import keys, waiting
-from hub.core.life import CARRIES_ROW, Statement, When, standing_of
+from hub.core.life import Statement, When, standing_of
 from hub.core.moves import MoveVerdict, verdict_on
 from hub.core.progress import Progress
 from hub.core.state import Heard, RecordFlag, RecordState, Status
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 SOURCES_KEPT: Final = 4
 """Sources of a record whose order is remembered."""
-_CARRIES_ROW: Final = frozenset(statement.value for statement in CARRIES_ROW)
 
 
 class Case:
@@ -77,7 +76,7 @@ def _is_not_yours(case: Case) -> bool:
         return False
     if s.statement is not Statement.ARRIVAL or old.was_live:
         return True
-    return old.status is Status.HELD and any(w.statement in _CARRIES_ROW for w in old.waiting)
+    return old.status is Status.HELD and waiting.holds_row(old)
 
 
 def _has_same_content(case: Case) -> bool:
@@ -157,6 +156,7 @@ _CONDITIONS: Final[dict[When, Callable[[Case], bool]]] = {
     When.VALID_AGAIN: _is_valid_again,
     When.EXIT_BEFORE_ENTRY: _exits_before_entry,
     When.WAITS_ALREADY: lambda case: waiting.waits_already(case.old, case.s),
+    When.ANOTHER_WAITS: lambda case: waiting.move_waits(case.old, case.s),
     When.SAME_IDENTITY: _keeps_identity,
     When.LEFT_FOR_IT: _has_left_for_it,
     When.ARRIVED_ELSEWHERE: _arrived_elsewhere,

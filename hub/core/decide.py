@@ -56,6 +56,7 @@ from hub.core.state import (
     Clock,
     RecordFlag,
     RecordState,
+    Revision,
     Status,
     Waiting,
     decode_state,
@@ -72,6 +73,8 @@ if TYPE_CHECKING:
 
 ZERO_CONTENT: Final = bytes(32)
 NO_SEQUENCE: Final = (1 << 64) - 1
+MOST_REVISIONS: Final = 8
+"""Versions of which the day of acceptance is remembered."""
 MOST_TWINS: Final = 8
 """Quarantined records of one identity under other keys that are remembered."""
 TOOK_EFFECT: Final = frozenset(
@@ -258,7 +261,7 @@ def _lifting(s: Submission, old: RecordState | None) -> Decision:
     if old is None or old.status is not Status.QUARANTINED or not duties.owes_disclosure(old):
         reason = Reason("DUTY_NOT_OPEN", "record", "error")
         return Decision(Outcome.QUARANTINED, reasons=(*s.reasons, reason))
-    due = duties.lifted_all(old)
+    due = duties.lifted_at(old, -1)
     state = old._replace(clocks=due.clocks)
     return Decision(Outcome.ACCEPTED, state, s.reasons, events=due.events)
 
@@ -339,7 +342,7 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
         due = duties.of_first_version(s, None, shown, met, now, basis)
     else:
         version, named = old.version + 1, old.named
-        if old.status is Status.LIVE and not old.flags & RecordFlag.UNSHOWN:
+        if old.status is Status.LIVE:
             withdraw = named & ~shown
             due = duties.of_next_version(s, old, shown, withdraw, now, basis)
         elif is_restored or (s.statement is Statement.RESTORATION and old.was_live):
@@ -360,7 +363,8 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
         Status.LIVE, flags | provisional, version, s.content, context.sequence, s.decided_on,
         context.sequence, now, 0, named | shown, shown, timer_at, due.clocks,
         duties.named_stages(old, shown, withdraw, version), heard_of(old, s),
-        old.waiting if old is not None else (), _owner(s, old, verdict), s.subject_kind,
+        _revisions(old, version, context), old.waiting if old is not None else (),
+        _owner(s, old, verdict), s.subject_kind,
         s.cause.key,
     )  # fmt: skip
     refers_to = old.live_sequence if old is not None else NO_SEQUENCE
@@ -376,6 +380,14 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
         outcome, state, s.reasons + withheld if withheld else s.reasons, shown, withdraw,
         refers_to, events=due.events, facts=facts,
     )  # fmt: skip
+
+
+def _revisions(old: RecordState | None, version: int, context: Context) -> tuple[Revision, ...]:
+    """On which days the versions after the first were accepted; the latest are kept."""
+    if old is None or old.status is not Status.LIVE:
+        return ()
+    today = Revision(version, context.basis.day_of(context.now).toordinal())
+    return (*old.revised, today)[-MOST_REVISIONS:]
 
 
 def _owner(s: Submission, old: RecordState | None, verdict: MoveVerdict | None) -> str:
@@ -430,24 +442,28 @@ def _with_verdict(case: Case, decision: Decision, line: Line) -> Decision:
     does not undo one of the same move that was not.
     """
     s, old = case.s, case.old
-    if line.reason == "IDENTITY_UNCHANGED" or decision.outcome is Outcome.HELD:
+    if decision.outcome is Outcome.HELD or line.reason in _NO_VERDICT:
         return decision
     has_left = line.effect is Effect.LEAVE or line.reason == "ALREADY_MOVED"
-    destination = destination_of(s.new_subject_key)
     if not has_left or old is None:
-        return _with_refusal(case.view, s, decision, destination)
+        return _with_refusal(case.view, s, decision)
+    destination = destination_of(s.new_subject_key)
     verdict = MoveVerdict(LEFT, destination, duties.met_targets(old), old.department)
-    facts = (*verdict.as_facts(), ("left_for", s.other_key.hex()))
+    facts = (*verdict.named(s.move_id, s.new_subject_key), ("left_for", s.other_key.hex()))
     return decision._replace(move=Move(s.move_id, LEFT), facts=decision.facts + facts)
 
 
-def _with_refusal(view: View, s: Submission, decision: Decision, destination: bytes) -> Decision:
-    verdict = MoveVerdict(REFUSED, destination, 0, "")
+_NO_VERDICT: Final = frozenset({"IDENTITY_UNCHANGED", "SAME_AS_HELD"})
+"""Answers to a departure after which nothing is known about the move."""
+
+
+def _with_refusal(view: View, s: Submission, decision: Decision) -> Decision:
+    verdict = MoveVerdict(REFUSED, destination_of(s.new_subject_key), 0, "")
     stored = view.get(keys.verdict(s.move_id))
     is_kept = stored is not None and MoveVerdict.unpack(stored).has_left
     return decision._replace(
         move=None if is_kept else Move(s.move_id, REFUSED),
-        facts=decision.facts + verdict.as_facts(),
+        facts=decision.facts + verdict.named(s.move_id, s.new_subject_key),
     )
 
 
@@ -461,16 +477,12 @@ def _quarantine(
     decision = Decision(Outcome.QUARANTINED, reasons=s.reasons + more)
     if s.kind == kinds.MOVED_OUT and s.move_id != NO_KEY:
         # the row that waits for this departure must learn that it will not come
-        destination = destination_of(s.new_subject_key)
-        return _with_refusal(context.view, s, decision, destination)
+        return _with_refusal(context.view, s, decision)
     standing = standing_of(old)
     if not s.carries_row or standing not in _OPEN:
         return decision
-    is_anothers = (
-        old is not None and standing is Standing.QUARANTINED and (old.department != s.department)
-    )
-    if s.is_foreign and is_anothers:
-        return decision
+    if old is not None and (s.is_foreign or s.is_hopeless):
+        return decision  # what can never be accepted changes nothing of what is there
     clocks = duties.of_quarantine(s, old, context.now, context.basis)
     state = _kept_aside(context, s, old, clocks, Status.QUARANTINED)
     facts: Facts = ()
@@ -491,17 +503,19 @@ def _kept_aside(
     if old is None:
         return RecordState(
             status, RecordFlag.NONE, 0, ZERO_CONTENT, context.sequence, s.decided_on,
-            context.sequence, context.now, 0, 0, 0, NEVER, clocks, (), (), (), s.department,
+            context.sequence, context.now, 0, 0, 0, NEVER, clocks, (), (), (), (), s.department,
             s.subject_kind, s.cause.key,
         )  # fmt: skip
-    has_owner = old.status is Status.QUARANTINED or not s.carries_row
+    is_reserved = old.status is Status.QUARANTINED or waiting.holds_row(old)
+    department = old.department if is_reserved or not s.carries_row else s.department
+    is_news = status is not old.status or department != old.department
     return old._replace(
         status=status,
         live_sequence=context.sequence,
         decided_on=s.decided_on if s.carries_row else old.decided_on,
-        changed=context.sequence,
+        changed=context.sequence if is_news else old.changed,
         clocks=clocks,
-        department=old.department if has_owner else s.department,
+        department=department,
         kind=s.subject_kind if s.carries_row else old.kind,
     )
 
@@ -527,13 +541,15 @@ def _wait(context: Context, case: Case, reasons: tuple[Reason, ...]) -> Decision
     before = old.waiting if old is not None else ()
     if len(before) >= waiting.MOST_PER_RECORD or count >= held.most_per_department:
         refusal = Reason("TOO_MANY_HELD", "", "error")
-        return _quarantine(context, s, old, refusal)
+        refused = Decision(Outcome.QUARANTINED, reasons=(*s.reasons, refusal))
+        return refused if s.kind != kinds.MOVED_OUT else _with_refusal(context.view, s, refused)
     today = basis.day_of(context.now)
     until = due_at_ms(today) + held.days * _DAY_MS
     dated_on = s.decided_on if s.statement is Statement.EXIT else 0
     entry = Waiting(
-        context.sequence, s.statement.value, s.submission_key, waiting.tag_of(s), until, dated_on
-    )
+        context.sequence, s.statement.value, s.submission_key, waiting.tag_of(s), s.digest, until,
+        dated_on,
+    )  # fmt: skip
     clocks = old.clocks if old is not None else ()
     owes = s.statement in CARRIES_ROW and case.standing in _MAY_OWE
     if owes:
@@ -544,7 +560,9 @@ def _wait(context: Context, case: Case, reasons: tuple[Reason, ...]) -> Decision
         state = _kept_aside(context, s, old, clocks, Status.HELD)
     else:
         state = old._replace(clocks=clocks, changed=context.sequence)
-    state = state._replace(flags=state.flags | RecordFlag.WAITING, waiting=(*before, entry))
+    state = state._replace(
+        flags=state.flags | RecordFlag.WAITING, waiting=(*before, entry), changed=context.sequence
+    )
     return Decision(
         Outcome.HELD, state, reasons,
         move=Move(s.move_id, WAITS) if s.kind == kinds.MOVED_IN else None,
@@ -820,7 +838,7 @@ def _lift_twin(context: Context, cause: TwinAnswered) -> Decision:
     facts = (("lifted", "1"),)
     if old is None or old.status is not Status.QUARANTINED:
         return Decision(Outcome.DUTY_LIFTED, facts=facts)
-    due = duties.lifted_all(old)
+    due = duties.lifted_at(old, -1)
     return Decision(
         Outcome.DUTY_LIFTED, old._replace(clocks=due.clocks), events=due.events,
         refers_to=cause.cause.offset, facts=facts,

@@ -78,10 +78,10 @@ def from_decision(basis: Basis, kind: str, decided_on: int, targets: int) -> Clo
     return found
 
 
-def correction(basis: Basis, kind: str, targets: int, day: int) -> Clocks:
-    """The new content at these targets, counted from a day (proleptic ordinal)."""
+def correction(basis: Basis, kind: str, targets: int, day: int, version: int) -> Clocks:
+    """The new content of a version at these targets, counted from a day (proleptic ordinal)."""
     return tuple(
-        clock
+        clock._replace(began_with=version)
         for t in basis.targets
         if targets >> t.number & 1
         for clock in _clock(basis, t, ClockKind.DISCLOSE, kind, day, is_correction=True)
@@ -155,20 +155,20 @@ def of_first_version(
     correction runs instead. What was already said about the same due date stays said.
     """
     kind = s.subject_kind
+    version = old.version + 1 if old is not None else 1
     decided_on = s.decided_on or basis.day_of(now).toordinal()
-    running = from_decision(basis, kind, decided_on, shown & ~met)
+    running = _begun(from_decision(basis, kind, decided_on, shown & ~met), version)
     if not s.decided_on:
         running = _estimated(running, old)
     if met:
-        running += correction(basis, kind, shown & met, basis.day_of(now).toordinal())
-    if old is not None:
-        running = _said_before(running, old)
+        running += correction(basis, kind, shown & met, basis.day_of(now).toordinal(), version)
     ends = expiry(basis, s, shown)
-    if ends:
-        running += ends
     if old is None:
-        return Due(running)
-    return _beside_what_is_left(running, old, shown)
+        return Due(running + ends if ends else running)
+    running, events = _said_before(running, old, now, basis)
+    _ended, lifted = _lift(old, ~shown)
+    after = _beside_what_is_left(running + ends, old, shown)
+    return Due(after.clocks, events + lifted)
 
 
 def of_next_version(
@@ -180,31 +180,41 @@ def of_next_version(
     named for the first time, or where disclosure was lifted, counts from the decision, or from the
     day on which the authority decided anew.
     """
-    kind = s.subject_kind
+    kind, version, today = s.subject_kind, old.version + 1, basis.day_of(now).toordinal()
     known = {c.target: c for c in old.clocks if c.kind is ClockKind.DISCLOSE}
-    kept = tuple(known[n] for n in targets_in(shown) if n in known and known[n].is_running)
+    kept = tuple(
+        known[n] for n in targets_in(shown & old.named) if n in known and known[n].is_running
+    )
     fresh = shown & ~_bits(kept)
     lifted = _bits(tuple(c for c in known.values() if c.flags & ClockFlag.LIFTED))
     first = fresh & (~old.named | lifted)
-    decided_on = s.redetermined_on or s.decided_on or basis.day_of(now).toordinal()
+    decided_on = s.redetermined_on or s.decided_on or today
+    begun = _begun(from_decision(basis, kind, decided_on, first), version)
+    begun, said = _said_before(begun, old, now, basis)
     running = (
         kept
-        + from_decision(basis, kind, decided_on, first)
-        + correction(basis, kind, fresh & ~first, basis.day_of(now).toordinal())
+        + begun
+        + correction(basis, kind, fresh & ~first, today, version)
         + expiry(basis, s, shown)
         + withdrawal(basis, kind, old, withdraw, now)
     )
-    ended, events = _lift(old, withdraw)
-    settled = shown | withdraw
-    earlier = tuple(c for c in known.values() if not settled >> c.target & 1)
-    after = _beside_what_is_left(running + ended + earlier, old, settled)
-    return Due(after.clocks, events)
+    ended, events = _lift(old, ~shown)
+    after = _beside_what_is_left(running + ended, old, shown | withdraw)
+    return Due(after.clocks, said + events)
+
+
+def _begun(clocks: Clocks, version: int) -> Clocks:
+    """Clocks that begin with a later version than the first."""
+    if version == 1:
+        return clocks
+    return tuple(c._replace(began_with=version) for c in clocks)
 
 
 def of_restoration(s: Submission, old: RecordState, shown: int, now: int, basis: Basis) -> Due:
     """What was taken down is shown again: every target has the time of a correction from today."""
     day = basis.day_of(now).toordinal()
-    running = correction(basis, s.subject_kind, shown, day) + expiry(basis, s, shown)
+    running = correction(basis, s.subject_kind, shown, day, old.version + 1)
+    running += expiry(basis, s, shown)
     return _beside_what_is_left(running, old, shown)
 
 
@@ -259,16 +269,20 @@ def of_quarantine(s: Submission, old: RecordState | None, now: int, basis: Basis
         arrived = basis.day_of(now).toordinal()
         fresh = _estimated(from_decision(basis, s.subject_kind, arrived, every), None)
     if old is not None:
-        fresh = _said_before(fresh, old)
+        fresh, _events = _said_before(fresh, old, now, basis)
     left = tuple(c for c in left if c.kind is not ClockKind.EXPIRE)
     return fresh + left if left else fresh
 
 
-def lifted_all(old: RecordState) -> Due:
-    """Every running disclosure is lifted: another row answered it."""
-    ended, events = _lift(old, -1)
-    kept = tuple(c for c in old.clocks if c.kind is not ClockKind.DISCLOSE)
-    return Due(kept + ended, events)
+def lifted_at(old: RecordState, targets: int) -> Due:
+    """The running disclosures at these targets are lifted (-1: at all of them)."""
+    _ended, events = _lift(old, targets)
+    kept = tuple(
+        c
+        for c in old.clocks
+        if c.kind is not ClockKind.DISCLOSE or not c.is_running or not targets >> c.target & 1
+    )
+    return Due(kept, events)
 
 
 def owes_disclosure(old: RecordState) -> bool:
@@ -328,21 +342,40 @@ def _estimated(clocks: Clocks, old: RecordState | None) -> Clocks:
     return tuple(c._replace(flags=c.flags | ClockFlag.ESTIMATED) for c in clocks)
 
 
-def _said_before(clocks: Clocks, old: RecordState) -> Clocks:
-    """What was said about the same due date of the same target stays said."""
-    if not old.clocks:
-        return clocks
-    said = {(c.target, c.kind, c.due_at): c for c in old.clocks}
+def _said_before(clocks: Clocks, old: RecordState, now: int, basis: Basis) -> tuple[Clocks, Events]:
+    """The same duty under another date: what was said of it stays said where it has passed.
+
+    An *overdue* whose new date lies ahead is taken back; marks that lie ahead are said again.
+    """
+    said = {c.target: c for c in old.clocks if c.kind is ClockKind.DISCLOSE and c.is_running}
+    if not said:
+        return clocks, ()
+    events: list[ClockEvent] = []
     kept = []
     for clock in clocks:
-        before = said.get((clock.target, clock.kind, clock.due_at))
-        if before is not None:
-            written = before.flags & ClockFlag.OVERDUE_WRITTEN
-            clock = clock._replace(  # noqa: PLW2901 - the same clock, further on
-                flags=clock.flags | written, said=before.said, next_at=before.next_at
-            )
+        before = said.get(clock.target)
+        if before is not None and clock.kind is ClockKind.DISCLOSE:
+            clock = _goes_on(clock, before, now, basis, events)  # noqa: PLW2901 - the same duty
         kept.append(clock)
-    return tuple(kept)
+    return tuple(kept), tuple(events)
+
+
+def _goes_on(
+    clock: Clock, before: Clock, now: int, basis: Basis, events: list[ClockEvent]
+) -> Clock:
+    """A clock with what was said of its duty before."""
+    marks = _marks(basis, clock.due_at)
+    said = min(before.said, sum(1 for _n, at in marks if at <= now))
+    flags = clock.flags
+    if before.flags & ClockFlag.OVERDUE_WRITTEN:
+        if clock.due_at <= now:
+            flags |= ClockFlag.OVERDUE_WRITTEN
+        else:
+            events.append(ClockEvent(clock.target, clock.kind, "overdue_taken_back"))
+    return clock._replace(
+        flags=flags, said=said, next_at=_next(marks, said, clock.due_at),
+        began_with=min(clock.began_with, before.began_with),
+    )  # fmt: skip
 
 
 def _beside_what_is_left(running: Clocks, old: RecordState, settled: int) -> Due:
@@ -419,7 +452,7 @@ def note_stage(old: RecordState, report: StageReport, now: int, basis: Basis) ->
     if (
         expected is None
         or (expected.version, expected.action) != (report.version, report.action)
-        or not _is_news(expected.stage, report)
+        or not _is_news(expected, report)
     ):
         return Noted(None)
     at, is_believed = _believed(report, old.since, now)
@@ -444,42 +477,51 @@ def _believed(report: StageReport, since: int, now: int) -> tuple[int, bool]:
     return (report.at if since <= report.at <= now else now), is_near
 
 
-def _is_news(reached: StageCode, report: StageReport) -> bool:
+def _is_news(reached: Stage, report: StageReport) -> bool:
     """Whether a report goes beyond what is known.
 
-    What was sent once more may end better than before; a platform that will not take twice what it
-    has taken does not undo that it took it.
+    A platform that refused may think better of it: its later word counts. What was sent once more
+    may end better than before; a platform that will not take twice what it has taken does not undo
+    that it took it.
     """
     if report.is_again and report.stage is StageCode.REFUSED:
-        return reached in (StageCode.NAMED, StageCode.SENT)
-    if report.is_again and reached is StageCode.REFUSED:
-        return True
-    return _RANK.get(reached, 0) < _RANK[report.stage]
+        return reached.stage in (StageCode.NAMED, StageCode.SENT)
+    if reached.stage is StageCode.REFUSED and report.stage is not StageCode.REFUSED:
+        return report.is_again or (report.stage is not StageCode.SENT and report.at >= reached.at)
+    return _RANK.get(reached.stage, 0) < _RANK[report.stage]
 
 
 def _note_earlier(old: RecordState, report: StageReport, now: int, basis: Basis) -> Noted:
     """An earlier version met the duty of disclosure, and that is learned after the correction.
 
-    The inherited clock stops by the platform's time; what is left is the correction's own clock,
-    counted from the day on which the correction was accepted.
+    The clock that began with that version or before stops by the platform's time; what is left is
+    the correction's own clock, counted from the day on which the next version was accepted.
     """
     decided_on = max(old.decided_on, 1)
     begins = due_at_ms(date.fromordinal(decided_on)) - _DAY_MS
     at, is_believed = _believed(report, begins, now)
     reached = Stage(report.target, report.version, report.action, report.stage, report.at, at)
-    corrected_on = basis.day_of(old.since).toordinal()
     events: list[ClockEvent] = []
     clocks: list[Clock] = []
     for clock in old.clocks:
-        is_inherited = not clock.flags & ClockFlag.CORRECTION
-        stopped = _stop(clock, reached, old, basis, events) if is_inherited else clock
+        has_begun = clock.began_with <= report.version
+        stopped = _stop(clock, reached, old, basis, events) if has_begun else clock
         if stopped is clock:
             clocks.append(clock)
         else:  # a target has one clock of disclosure: the correction's takes its place
-            clocks += correction(basis, old.kind, 1 << report.target, corrected_on)
+            day, version = _followed_on(old, report.version, basis)
+            clocks += correction(basis, old.kind, 1 << report.target, day, version)
     if not events:
         return Noted(None)
     return Noted(old._replace(clocks=tuple(clocks)), tuple(events), is_believed)
+
+
+def _followed_on(old: RecordState, version: int, basis: Basis) -> tuple[int, int]:
+    """The day on which the next version was accepted, and that version."""
+    for revision in old.revised:
+        if revision.version > version:
+            return revision.accepted_on, revision.version
+    return basis.day_of(old.since).toordinal(), old.version
 
 
 def _reopen(clock: Clock, reached: Stage, events: list[ClockEvent]) -> Clock:
@@ -606,11 +648,7 @@ def _counted_again(
             return clock
         events.append(ClockEvent(clock.target, clock.kind, "due_date_confirmed"))
         return clock._replace(flags=flags)
-    due_at = found[0].due_at
     events.append(ClockEvent(clock.target, clock.kind, "due_date_moved"))
-    if flags & ClockFlag.OVERDUE_WRITTEN and due_at > now:
-        flags &= ~ClockFlag.OVERDUE_WRITTEN
-        events.append(ClockEvent(clock.target, clock.kind, "overdue_taken_back"))
-    marks = _marks(basis, due_at)
-    said = min(clock.said, sum(1 for _n, at in marks if at <= now))
-    return clock._replace(flags=flags, said=said, due_at=due_at, next_at=_next(marks, said, due_at))
+    flags &= ~ClockFlag.OVERDUE_WRITTEN
+    moved = found[0]._replace(flags=flags, began_with=clock.began_with)
+    return _goes_on(moved, clock, now, basis, events)

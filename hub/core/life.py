@@ -63,6 +63,7 @@ class When(Enum):
     VALID_AGAIN = "the source's status says valid, under a newer version of the same source"
     EXIT_BEFORE_ENTRY = "the exit is dated before the entry"
     WAITS_ALREADY = "the same statement waits already"
+    ANOTHER_WAITS = "another row waits for the same move"
     SAME_IDENTITY = "the new identity is the old one"
     LEFT_FOR_IT = "it is this identity for which the record left"
     ARRIVED_ELSEWHERE = "this move has arrived at another record"
@@ -134,6 +135,7 @@ _ARRIVES: Final = (
     Line(When.LEFT, Outcome.ACCEPTED, "", Effect.SHOW),
     _refused(When.NOT_LEFT, "MOVE_REFUSED", Effect.REFUSE),
     _WAITS,
+    Line(When.ANOTHER_WAITS, Outcome.CONFLICTING, "UNDECLARED_CHANGE", Effect.CONFLICT, "error"),
     Line(When.ALWAYS, Outcome.HELD, "WAITING_FOR_MOVE", Effect.WAIT),
 )
 _ROWS: Final[dict[Standing, tuple[Line, ...]]] = {

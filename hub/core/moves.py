@@ -80,6 +80,10 @@ class MoveVerdict(NamedTuple):
             facts["owner"],
         )  # fmt: skip
 
+    def named(self, move_id: bytes, subject_key: bytes) -> tuple[tuple[str, str], ...]:
+        """As facts of a departure: with where the verdict is sent."""
+        return (*self.as_facts(), ("move_id", move_id.hex()), ("sent_to", subject_key.decode()))
+
     def as_message(self, move_id: bytes) -> dict[str, str]:
         """As the control message to the new identity's partition."""
         return {

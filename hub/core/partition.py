@@ -43,7 +43,6 @@ from hub.core.record import (
 )
 from hub.core.state import NEVER, RecordFlag, RecordState, decode_state, flags_of
 from hub.domain import kinds
-from hub.domain.credit_code import normalise_credit_code
 from hub.domain.partitioning import partition_of
 from hub.errors import HubError
 from hub.ports import InputRecord, OutputRecord
@@ -229,18 +228,13 @@ class PartitionCore:
             self.has_twins = any(name == "twin" for name, _value in record.facts)
         return record, raw
 
-    def outputs(self, record: LedgerRecord, value: bytes) -> list[OutputRecord]:
-        """What a ledger record sends besides itself: the verdict on a departure, to the new key.
-
-        `value` is the cause's, which the record itself does not repeat when it is a duplicate.
-        """
-        verdict = MoveVerdict.from_facts(dict(record.facts))
-        if verdict is None or record.kind != kinds.MOVED_OUT:
+    def outputs(self, record: LedgerRecord) -> list[OutputRecord]:
+        """What a ledger record sends besides itself: the verdict on a departure, to the new key."""
+        facts = dict(record.facts)
+        verdict = MoveVerdict.from_facts(facts)
+        if verdict is None or "sent_to" not in facts:
             return []
-        decoded = self._basis().contracts.decode_framed(record.row or value)
-        if not isinstance(decoded, tuple):
-            return []
-        key = normalise_credit_code(str(decoded[1]["new_credit_code"])).encode()
+        key = facts["sent_to"].encode()
         headers = (
             ("ce_specversion", b"1.0"),
             ("ce_type", kinds.MOVE_NOTED.encode()),
@@ -248,7 +242,7 @@ class PartitionCore:
             ("ce_id", b"%d-%d" % (self.partition, record.sequence)),
         )
         partition = partition_of(key, self._basis().partitions)
-        move_id = bytes.fromhex(str(decoded[1]["move_id"]))
+        move_id = bytes.fromhex(facts["move_id"])
         return [OutputRecord(self._control, partition, key, message(verdict, move_id), headers)]
 
     def sweep_under_way(self, view: View) -> SweepCursor | None:

@@ -259,6 +259,7 @@ def _check_row(s: Submission, checked: Checked, now: int, basis: Basis) -> None:
         s.reasons += tuple(Reason(*finding) for finding in checked.findings)
         if not checked.ok:
             s.has_errors = True
+            s.is_hopeless = any(f.code == "PERSON_NOT_ENABLED" for f in checked.findings)
     s.content = checked.content
     if checked.decided_on is not None and checked.decided_on <= basis.day_of(now):
         s.decided_on = checked.decided_on.toordinal()

@@ -31,7 +31,6 @@ from hub.core.state import (
     DECIDED_ON_AT,
     LIVE_AT,
     STATUS_AT,
-    ClockKind,
     RecordState,
     Status,
 )
@@ -247,9 +246,7 @@ def _without_clocks(old: RecordState, gone: int) -> Reprojected | None:
     """A row nobody may see owes nothing at a target that does not show its kind any more."""
     if old.status not in _UNSEEN:
         return None
-    left = tuple(
-        c for c in old.clocks if c.kind is not ClockKind.DISCLOSE or not gone >> c.target & 1
-    )
-    if len(left) == len(old.clocks):
+    due = duties.lifted_at(old, gone)
+    if not due.events:
         return None
-    return Reprojected(Outcome.REPROJECTED, old._replace(clocks=left))
+    return Reprojected(Outcome.REPROJECTED, old._replace(clocks=due.clocks), events=due.events)

@@ -31,12 +31,14 @@ LIVE_AT: Final = 38
 DECIDED_ON_AT: Final = 46
 TIMER_AT: Final = _HEADER.size - 8
 """Offsets of fields in a packed state; a test holds them against `_HEADER`."""
-_CLOCK: Final = struct.Struct(">BcBBQQI")
+_CLOCK: Final = struct.Struct(">BcBBQQIH")
 _STAGE: Final = struct.Struct(">BIccQQ")
 _HEARD: Final = struct.Struct(">8sQ")
-_WAITING: Final = struct.Struct(">Qc16s16sQI")
+_WAITING: Final = struct.Struct(">Qc16s16s8sQI")
+_REVISION: Final = struct.Struct(">II")
 NEVER: Final = (1 << 64) - 1
 """A time that does not come: no timer is set."""
+_MOST_VERSIONS: Final = 65_535
 NO_TARGET: Final = 255
 """Number of no target: of the clock of a statement that waits."""
 
@@ -121,6 +123,8 @@ class Clock(NamedTuple):
     """When the next mark comes; `due_at` after the last of them."""
     counted_from: int
     """Proleptic ordinal of the day the clock counts from (day one is the next day)."""
+    began_with: int = 1
+    """Version of the record with which the duty began, 65,535 at most."""
 
     @property
     def is_running(self) -> bool:
@@ -164,10 +168,19 @@ class Waiting(NamedTuple):
     submission_key: bytes
     tag: bytes
     """What makes it one and the same: the id of its move, else 16 bytes of its content's digest."""
+    digest: bytes
+    """First 8 bytes of the SHA-256 of what was submitted."""
     until: int
     """Business milliseconds."""
     dated_on: int
     """Proleptic ordinal of an exit's date; 0 for all others."""
+
+
+class Revision(NamedTuple):
+    """On which day (proleptic ordinal) a version after the first was accepted."""
+
+    version: int
+    accepted_on: int
 
 
 class RecordState(NamedTuple):
@@ -198,6 +211,8 @@ class RecordState(NamedTuple):
     stages: tuple[Stage, ...]
     heard: tuple[Heard, ...]
     """The memory of order, the source last heard first."""
+    revised: tuple[Revision, ...]
+    """Of a record in force, oldest first; the first version has none."""
     waiting: tuple[Waiting, ...]
     """Oldest first."""
     department: str
@@ -250,7 +265,7 @@ def _pack_clocks(clocks: tuple[Clock, ...]) -> bytes:
         return b"\x00"
     packed = [
         _CLOCK.pack(c.target, c.kind.encode(), c.flags, c.said, c.due_at, c.next_at,
-                    c.counted_from)
+                    c.counted_from, min(c.began_with, _MOST_VERSIONS))
         for c in clocks
     ]  # fmt: skip
     return encode_long(len(clocks)) + b"".join(packed) + b"\x00"
@@ -277,10 +292,15 @@ def _pack_heard(heard: tuple[Heard, ...]) -> bytes:
     return encode_long(len(heard)) + b"".join(packed) + b"\x00"
 
 
+def _pack_revised(revised: tuple[Revision, ...]) -> bytes:
+    packed = [_REVISION.pack(*revision) for revision in revised]
+    return encode_long(len(revised)) + b"".join(packed) + b"\x00"
+
+
 def _pack_waiting(waiting: tuple[Waiting, ...]) -> bytes:
     packed = [
-        _WAITING.pack(w.sequence, w.statement.encode(), w.submission_key, w.tag, w.until,
-                      w.dated_on)
+        _WAITING.pack(w.sequence, w.statement.encode(), w.submission_key, w.tag, w.digest,
+                      w.until, w.dated_on)
         for w in waiting
     ]  # fmt: skip
     return encode_long(len(waiting)) + b"".join(packed) + b"\x00"
@@ -298,6 +318,7 @@ def encode_state(state: RecordState) -> bytes:
             _summary(state.clocks)[1],
             _pack_stages(state.stages),
             _pack_heard(state.heard) if state.heard else b"\x00",
+            _pack_revised(state.revised) if state.revised else b"\x00",
             _pack_waiting(state.waiting) if state.waiting else b"\x00",
             encode_name(state.department),
             encode_name(state.kind),
@@ -311,6 +332,7 @@ def state_end(source: bytes, at: int) -> int:
     at = _array_end(source, at + _HEADER.size, _CLOCK.size)
     at = _array_end(source, at, _STAGE.size)
     at = _array_end(source, at, _HEARD.size)
+    at = _array_end(source, at, _REVISION.size)
     at = _array_end(source, at, _WAITING.size)
     for _text in range(3):
         length, at = _count(source, at)
@@ -349,8 +371,8 @@ def _unpack_clocks(block: bytes) -> tuple[Clock, ...]:
     count, at = _count(block, 0)
     clocks = []
     for start in range(at, at + count * _CLOCK.size, _CLOCK.size):
-        target, kind, marks, said, due, next_at, day = _CLOCK.unpack_from(block, start)
-        clocks.append(Clock(target, _CLOCK_KINDS[kind], marks, said, due, next_at, day))
+        target, kind, marks, said, due, next_at, day, began = _CLOCK.unpack_from(block, start)
+        clocks.append(Clock(target, _CLOCK_KINDS[kind], marks, said, due, next_at, day, began))
     return tuple(clocks)
 
 
@@ -374,13 +396,20 @@ def _unpack_heard(block: bytes) -> tuple[Heard, ...]:
     return tuple(Heard(*_HEARD.unpack_from(block, start)) for start in starts)
 
 
+def _unpack_revised(block: bytes) -> tuple[Revision, ...]:
+    """The days of acceptance of a packed array."""
+    count, at = _count(block, 0)
+    starts = range(at, at + count * _REVISION.size, _REVISION.size)
+    return tuple(Revision(*_REVISION.unpack_from(block, start)) for start in starts)
+
+
 def _unpack_waiting(block: bytes) -> tuple[Waiting, ...]:
     """The waiting statements of a packed array."""
     count, at = _count(block, 0)
     waiting = []
     for start in range(at, at + count * _WAITING.size, _WAITING.size):
-        sequence, statement, key, tag, until, dated_on = _WAITING.unpack_from(block, start)
-        waiting.append(Waiting(sequence, statement.decode(), key, tag, until, dated_on))
+        sequence, letter, key, tag, digest, until, dated_on = _WAITING.unpack_from(block, start)
+        waiting.append(Waiting(sequence, letter.decode(), key, tag, digest, until, dated_on))
     return tuple(waiting)
 
 
@@ -400,6 +429,9 @@ def decode_state(source: bytes, at: int = 0) -> RecordState:
     end = _array_end(source, at, _HEARD.size)
     heard = _unpack_heard(source[at:end])
     at = end
+    end = _array_end(source, at, _REVISION.size)
+    revised = _unpack_revised(source[at:end]) if end > at + 1 else ()
+    at = end
     end = _array_end(source, at, _WAITING.size)
     waiting = _unpack_waiting(source[at:end]) if end > at + 1 else ()
     at = end
@@ -408,5 +440,6 @@ def decode_state(source: bytes, at: int = 0) -> RecordState:
     subject_key, at = decode_bytes(source, at)
     return RecordState(
         _STATUS[status], flags, version, content, live, decided_on, changed, since, ended_on,
-        named, publish, timer, clocks, stages, heard, waiting, department, kind_name, subject_key,
+        named, publish, timer, clocks, stages, heard, revised, waiting, department, kind_name,
+        subject_key,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hub.core import keys
-from hub.core.life import Standing, Statement, standing_of
+from hub.core.life import CARRIES_ROW, Standing, Statement, standing_of
 from hub.core.record import Cause, CauseKind, decode_headers, encode_headers
 from hub.core.state import RecordFlag, RecordState, Status, Waiting
 from hub.core.wire import (
@@ -30,6 +30,7 @@ MOST_PER_RECORD: Final = 8
 """Statements that wait for one record at most."""
 FACT: Final = "waiting"
 """Name of the fact that says how many of a department's statements wait now."""
+_ROWS: Final = frozenset(statement.value for statement in CARRIES_ROW)
 _ON_RECORD: Final = frozenset(
     {
         Standing.QUARANTINED, Standing.LIVE, Standing.WITHDRAWN, Standing.TAKEN_BACK,
@@ -50,7 +51,12 @@ def waits_already(old: RecordState | None, s: Submission) -> bool:
     if old is None or s.statement is None:
         return False
     letter, tag = s.statement.value, tag_of(s)
-    return any(w.statement == letter and w.tag == tag for w in old.waiting)
+    return any(w.statement == letter and w.tag == tag and w.digest == s.digest for w in old.waiting)
+
+
+def move_waits(old: RecordState | None, s: Submission) -> bool:
+    """Whether another row waits for the same move."""
+    return old is not None and arrival_by(old, s.move_id) is not None
 
 
 def count_of(view: View, department: str) -> int:
@@ -96,6 +102,11 @@ def without(state: RecordState, gone: Waiting) -> RecordState:
     clocks = tuple(c for c in state.clocks if c.kind != "H" or c.due_at in until)
     flags = state.flags if rest else state.flags & ~RecordFlag.WAITING
     return state._replace(waiting=rest, clocks=clocks, flags=flags)
+
+
+def holds_row(state: RecordState) -> bool:
+    """Whether what waits has a row in it: the record is reserved for who sent the first."""
+    return any(waiting.statement in _ROWS for waiting in state.waiting)
 
 
 def is_ready(state: RecordState) -> bool:

@@ -18,8 +18,23 @@ _SHORTEST: Final = 3
 
 _SIGNS: Final = re.compile(r"[\W_]+")
 _WORDS: Final = frozenset(
-    "无 空 暂无 没有 未知 不详 不明 未编号 无号 无文号 无文书号 无编号 无证号 无字号 暂无文号 暂无编号 "
-    "NULL NONE NIL NAN NAT NA".split()
+    (
+        *(
+            "无",
+            "空",
+            "暂无",
+            "没有",
+            "未知",
+            "不详",
+            "不明",
+            "未编号",
+            "无号",
+            "无编号",
+            "暂无编号",
+        ),
+        *("无文号", "无文书号", "暂无文号", "无证号", "无字号"),
+        *("NULL", "NONE", "NIL", "NAN", "NAT", "NA"),
+    )
 )
 _HALF_WIDTH: Final = {0xFEE0 + byte: chr(byte) for byte in range(0x21, 0x7F)}
 

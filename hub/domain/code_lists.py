@@ -132,6 +132,8 @@ CURRENT_STATUS: Final = CodeList(
     writes_label=False,
     reason="STATUS_INVALID",
 )
+#: 当前状态 "valid".
+STATUS_VALID: Final = "1"
 #: 当前状态 "not valid": the record is to be withdrawn.
 STATUS_NOT_VALID: Final = "2"
 

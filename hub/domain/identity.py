@@ -1,6 +1,10 @@
 """What makes a record one and the same, wherever it is spoken of."""
 
 from hashlib import sha256
+from typing import Final
+
+_DIGITS: Final = 16
+"""Of a digest that stands for a credit code; 64 bits spread one department's rows and no more."""
 
 
 def record_key_of(
@@ -14,3 +18,13 @@ def record_key_of(
     """
     text = f"{subject}\x1f{authority_code}\x1f{document_key}\x1f{name_key}\x1f"
     return sha256(text.encode() + credit_code).digest()[:16]
+
+
+def key_without_code(department: str, *parts: str) -> bytes:
+    """Kafka key of what has no valid credit code: `?<department>/<16 hex>`, a digest of the parts.
+
+    A row's parts are subject, authority, document key, name and code, normalised where possible, so
+    that what names it finds it, and one department's faulty rows are not all in one partition.
+    """
+    digest = sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    return f"?{department}/{digest[:_DIGITS]}".encode()

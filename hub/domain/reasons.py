@@ -361,8 +361,8 @@ _AUTHORITIES: Final = (
         "KIND_NOT_YOURS",
         "本站点未准许本部门报送此类记录，也不得更正或撤回此类记录",
         "The site does not allow your department to state this kind, nor to correct or withdraw it",
-        "核对文件是否放错文件夹；确属本部门职责的，请平台运维在 site.yaml 本部门的 states 中加上该种类"
-        "并启用（hub basis adopt），然后重新报送；法院名单只准法院报送",
+        "核对文件是否放错文件夹；确属本部门职责的，请平台运维在 site.yaml 本部门的 states 中"
+        "加上该种类并启用（hub basis adopt），然后重新报送；法院名单只准法院报送",
         "See whether the file lies in the wrong folder; if the kind is yours, ask the operators to "
         "add it to states of your department in site.yaml (hub basis adopt), then resend; "
         "court lists come from courts only",

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from hub.core import keys
+from hub.core import keys, waiting
 from hub.core.causes import MoveNoted, TimerDue
 from hub.core.evolve import evolve
 from hub.core.keys import Head
@@ -32,7 +32,7 @@ from hub.core.prepare import (
 )
 from hub.core.record import Outcome, topic_id
 from hub.core.resend import Walk, found_in, is_place, record_in
-from hub.core.state import NEVER
+from hub.core.state import NEVER, RecordFlag
 from hub.engine import requests as ask
 from hub.engine.clock_guard import DEFAULT_GUARD_MS, days_ahead
 from hub.errors import FencedError, IntegrityError
@@ -276,7 +276,7 @@ class Slot:
         evidence = cast("ClockEvidence", (yield from self._ask(ask.Evidence())))
         decided_at = max((core.head.decided_at for core in self.cores.values()), default=0)
         days = days_ahead(evidence, decided_at, self.plan.clock_guard_ms)
-        if not days or not evidence.is_business:
+        if not days:
             return days
         try:
             told_at = yield from self._told_at()
@@ -500,7 +500,16 @@ class Slot:
                 outputs: list[OutputRecord] = []
                 for partition, prepared in work:
                     view = views[partition]
-                    self._decide(partition, prepared, now[partition], view, outputs, counts)
+                    record = self._decide(
+                        partition, prepared, now[partition], view, outputs, counts
+                    )
+                    while record is not None and _has_ready(record, now[partition]):
+                        # what waited for this is decided before what arrived after it
+                        ready = prepare_timer(record.record_key, now[partition])
+                        yield from self._fetch(views, [(partition, ready)])
+                        record = self._decide(
+                            partition, ready, now[partition], view, outputs, counts
+                        )
                 if outputs:
                     yield from self._produce(outputs, is_first=not is_open)
                     is_open = True
@@ -516,20 +525,21 @@ class Slot:
     def _decide(
         self, partition: int, prepared: Prepared, now: int, view: Overlay,
         outputs: list[OutputRecord], counts: Counter[tuple[str, str, str]],
-    ) -> None:  # fmt: skip
+    ) -> LedgerRecord | None:  # fmt: skip
         core = self.cores[partition]
         step = core.step(view, prepared, now)
         if step is None:
-            return
+            return None
         record, raw = step
         if record.marks:
             # before the record: were the transaction torn between the two, the verdict would be
             # told twice, which is harmless, and not never
-            outputs.extend(core.outputs(record, prepared.cause.value))
+            outputs.extend(core.outputs(record))
         outputs.append(OutputRecord(self.ledger, partition, record.cause.key, raw, ()))
         evolve(raw, view.changes)
         self._watch(partition, record)
         counts[record.outcome.value, record.department, record.kind] += 1
+        return record
 
     def _watch(self, partition: int, record: LedgerRecord) -> None:
         """Keep the in-memory marks by which timers and sweeps are noticed."""
@@ -598,6 +608,14 @@ class Slot:
                 changes[head + key] = value
             changes[head + keys.HEAD] = core.head.pack()
         yield from self._ask(ask.WriteState(changes))
+
+
+def _has_ready(record: LedgerRecord, now: int) -> bool:
+    """Whether something that waited for this record must be decided at once."""
+    state = record.state
+    if state is None or not state.flags & RecordFlag.WAITING:
+        return False
+    return state.timer_at <= now and waiting.is_ready(state)
 
 
 class Overlay:

@@ -64,8 +64,12 @@ _POSITION_PARTS: Final = 3
 _LONGEST_NUMBER: Final = 18
 """Digits of a number that fits 64 bits; headers of foreign producers may hold anything."""
 
+_REPEATED: Final = "REPEATED_SUBMISSION"
+_REUSED: Final = "SUBMISSION_NUMBER_REUSED"
+
 Report = Callable[[str, Mapping[str, float]], None]
-"""`step` (`records`), `receipts` (`department|outcome` -> how many), `restarted`."""
+"""`step` (`records`), `restarted`, and how many: `receipts` by `department|outcome`,
+`numbers_reused` by department."""
 
 
 class Appender(Protocol):
@@ -99,6 +103,8 @@ class Told(NamedTuple):
     """Department and outcome of the receipt."""
     reminder: OutputRecord | None = None
     """A reminder's own message, to the department it is for."""
+    reuses_number: bool = False
+    """Whether a number came with other content: a connector has lost its place."""
 
 
 class Teller:
@@ -133,7 +139,8 @@ class Teller:
         if is_primary or (record.outcome in _TOLD_LATER and record.state is not None):
             receipt = self._receipt(department, partition, record)
             counted_as = department, _OUTCOME_NAMES[record.outcome]
-            return Told(receipt, tuple(news), counted_as, message)
+            reused = is_primary and any(r.code == _REUSED for r in record.reasons)
+            return Told(receipt, tuple(news), counted_as, message, reused)
         return Told(None, tuple(news), reminder=message)
 
     def _reminder_of(self, record: LedgerRecord) -> Reminder | None:
@@ -187,7 +194,7 @@ class Teller:
         sequence = int(number)
         mark, sheet, row = _position(headers.get("hub_position", b""))
         file = self._files.find(stream, mark, sequence) if mark else None
-        is_repeat = any(reason.code == "REPEATED_SUBMISSION" for reason in record.reasons)
+        is_repeat = any(reason.code in {_REPEATED, _REUSED} for reason in record.reasons)
         return Answer(
             stream, sequence, file.source if file else "", sheet, row, record.record_key,
             _OUTCOME_NAMES[record.outcome], _reasons(record), not is_repeat,
@@ -370,6 +377,7 @@ class ReceiptsFollower:
     def _follow(self, records: Sequence[InputRecord]) -> None:
         receipts: list[OutputRecord] = []
         counts: Counter[str] = Counter()
+        reused: Counter[str] = Counter()
         news: list[News] = []
         positions: dict[int, int] = {}
         for record in records:
@@ -377,6 +385,7 @@ class ReceiptsFollower:
             if told.receipt is not None:
                 receipts.append(told.receipt)
                 counts["|".join(told.counted_as)] += 1
+                reused[told.counted_as[0]] += told.reuses_number
             if told.reminder is not None:
                 receipts.append(told.reminder)
                 counts[f"{told.reminder.topic.rpartition('.')[2]}|reminded"] += 1
@@ -388,6 +397,7 @@ class ReceiptsFollower:
         self._book.apply(news, positions)
         self._faults.reached("after_commit")
         self._report("receipts", counts)
+        self._report("numbers_reused", +reused)
 
 
 class ReceiptsWatch(FollowerWatch):
@@ -397,6 +407,9 @@ class ReceiptsWatch(FollowerWatch):
         if event == "receipts":
             for names, number in numbers.items():
                 self._metrics.receipts.labels(*names.split("|")).inc(number)
+        elif event == "numbers_reused":
+            for department, number in numbers.items():
+                self._metrics.numbers_reused.labels(department).inc(number)
 
 
 def run_receipts(post: Post, report: Report) -> None:

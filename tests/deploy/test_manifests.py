@@ -153,7 +153,8 @@ def test_a_container_runs_its_process(process: Process) -> None:
         assert parameters["metrics_port"] == 9100
     assert container["ports"] == [{"name": "metrics", "containerPort": 9100}]
     asked = {
-        probe: container[f"{probe}Probe"]["httpGet"] for probe in ("startup", "readiness", "liveness")
+        probe: container[f"{probe}Probe"]["httpGet"]
+        for probe in ("startup", "readiness", "liveness")
     }
     assert {probe: get["port"] for probe, get in asked.items()} == dict.fromkeys(asked, "metrics")
     # a worker that waits for a person is not ready, and starting it again would not help

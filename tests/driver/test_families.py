@@ -42,6 +42,7 @@ from tests.driver.rows import (
 )
 
 BOTH, PROVINCE, CITY = 0b11, 0b01, 0b10
+DAY = 86_400_000
 DONE = {"performance_status": "全部履行"}
 
 
@@ -128,17 +129,24 @@ def test_a_listing_after_an_exit_is_a_new_version(hub: HubTestDriver) -> None:
     say(hub, LISTED, listing_row())
     say(hub, DELISTED, exit_row())
     hub.crash(lose_disk=True)
-    again = say(hub, LISTED, listing_row())
+    same_day = say(hub, LISTED, listing_row(listed_on="2026-11-02"))
+    assert codes(same_day) == {"CHANGED_AFTER_WITHDRAWAL"}
+    hub.advance(DAY)
+    again = say(hub, LISTED, listing_row(listed_on="2026-11-03"))
     assert again.outcome is Outcome.ACCEPTED
     assert again.version == 3
     assert again.publish_targets == BOTH
 
 
 def test_an_exit_of_what_is_not_there_is_answered_so(hub: HubTestDriver) -> None:
-    """Not found before the entry; already gone when it is said twice."""
-    assert codes(say(hub, DELISTED, exit_row())) == {"RECORD_NOT_FOUND"}
-    say(hub, LISTED, listing_row())
-    say(hub, DELISTED, exit_row())
+    """It waits for the entry, and takes it down; already gone when it is said twice."""
+    waits = say(hub, DELISTED, exit_row())
+    assert (waits.outcome, codes(waits)) == (Outcome.HELD, {"WAITING_FOR_RECORD"})
+    hub.pipe(COURT, LISTED, COMPANY, framed(LISTED, listing_row()))
+    entry, released = hub.run()
+    assert (entry.outcome, entry.publish_targets) == (Outcome.ACCEPTED, 0)
+    assert released.outcome is Outcome.HELD_RELEASED
+    assert (released.publish_targets, released.withdraw_targets) == (0, 0)
     again = say(hub, DELISTED, exit_row(reason="期满"))
     assert again.outcome is Outcome.DUPLICATE
     assert codes(again) == {"ALREADY_WITHDRAWN"}
@@ -248,20 +256,24 @@ def test_performance_is_the_next_version_of_the_commitment(hub: HubTestDriver) -
     assert {c.due_at for c in performed.state.clocks} == {at("2026-11-06 00:00")}
 
 
-def test_a_performance_without_its_commitment_is_accepted_with_a_warning(
+def test_a_performance_without_its_commitment_is_accepted_with_a_warning_in_the_end(
     hub: HubTestDriver,
 ) -> None:
-    """The whole row stands for itself; that the promise was never reported is said."""
-    record = commit(hub, PERFORMED, **DONE)
-    assert record.outcome is Outcome.ACCEPTED
+    """It waits for the promise; when none comes, the whole row stands for itself."""
+    waits = commit(hub, PERFORMED, **DONE)
+    assert (waits.outcome, codes(waits)) == (Outcome.HELD, {"WAITING_FOR_RECORD"})
+    assert waits.publish_targets == 0
+    assert [r for r in hub.advance(29 * DAY) if r.publish_targets] == []
+    (record,) = [r for r in hub.advance(2 * DAY) if r.outcome is Outcome.HELD_RELEASED]
     assert codes(record) == {"PERFORMED_WITHOUT_MADE"}
     assert record.publish_targets == BOTH
 
 
-def test_a_performance_after_a_faulty_commitment_is_as_one_without(hub: HubTestDriver) -> None:
-    """What waits in quarantine was never on record."""
+def test_a_performance_after_a_faulty_commitment_stands_for_itself(hub: HubTestDriver) -> None:
+    """The promise has come, if badly: there is nothing to wait for."""
     assert commit(hub, commitment_matter="").outcome is Outcome.QUARANTINED
-    assert codes(commit(hub, PERFORMED, **DONE)) == {"PERFORMED_WITHOUT_MADE"}
+    record = commit(hub, PERFORMED, **DONE)
+    assert (record.outcome, record.version, record.publish_targets) == (Outcome.ACCEPTED, 1, BOTH)
 
 
 def test_a_commitment_that_comes_after_its_performance_is_stale(hub: HubTestDriver) -> None:
@@ -299,18 +311,14 @@ PART = {**NONE, "performance_status": "部分履行", "performance_recognised_on
 ALL = {"performance_status": "全部履行", "performance_recognised_on": "2026-11-02"}
 
 
-@pytest.mark.parametrize("made", [True, False])
-def test_performance_goes_forward_step_by_step_without_a_correction(
-    hub: HubTestDriver, *, made: bool
-) -> None:
+def test_performance_goes_forward_step_by_step_without_a_correction(hub: HubTestDriver) -> None:
     """Nothing, a part, all: each recognised later is the next version, also after a restart."""
-    if made:
-        commit(hub)
+    commit(hub)
     first = commit(hub, PERFORMED, **NONE)
     hub.crash(lose_disk=True)
     steps = [first, commit(hub, PERFORMED, **PART), commit(hub, PERFORMED, **ALL)]
     assert [step.outcome for step in steps] == [Outcome.ACCEPTED] * 3
-    assert [step.version for step in steps] == [v + made for v in (1, 2, 3)]
+    assert [step.version for step in steps] == [2, 3, 4]
     assert {step.record_key for step in steps} == {first.record_key}
     assert all(step.publish_targets == BOTH for step in steps)
     assert steps[1].refers_to == first.sequence
@@ -319,9 +327,32 @@ def test_performance_goes_forward_step_by_step_without_a_correction(
 
 def test_steps_that_come_in_one_batch_are_steps_all_the_same(hub: HubTestDriver) -> None:
     """A table of a quarter's performances is read in one transaction."""
+    commit(hub)
     for row in (NONE, PART, ALL):
         hub.pipe(DEPARTMENT, PERFORMED, COMPANY, framed(PERFORMED, commitment_row(**row)))
-    assert [record.version for record in hub.run()] == [1, 2, 3]
+    assert [record.version for record in hub.run()] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("is_made", [True, False])
+def test_steps_that_waited_are_taken_one_after_the_other(
+    hub: HubTestDriver, *, is_made: bool
+) -> None:
+    """The promise comes late, or never; what was performed is shown once, as it stands last."""
+    waits = [commit(hub, PERFORMED, **row) for row in (NONE, PART, ALL)]
+    assert [record.outcome for record in waits] == [Outcome.HELD] * 3
+    hub.crash(lose_disk=True)
+    hub.run()
+    if is_made:
+        hub.pipe(DEPARTMENT, MADE, COMPANY, framed(MADE, commitment_row()))
+        written = hub.run()
+        assert (written[0].outcome, written[0].publish_targets) == (Outcome.ACCEPTED, 0)
+    else:
+        written = hub.advance(31 * DAY)
+    steps = [r for r in written if r.outcome is Outcome.HELD_RELEASED]
+    assert [step.version for step in steps] == [v + is_made for v in (1, 2, 3)]
+    assert [step.publish_targets for step in steps] == [0, 0, BOTH]
+    assert [step.refers_to for step in steps] == [record.sequence for record in waits]
+    assert steps[-1].row == framed(PERFORMED, commitment_row(**ALL))
 
 
 @pytest.mark.parametrize(
@@ -415,12 +446,13 @@ def test_a_natural_persons_commitment_is_not_enabled(hub: HubTestDriver) -> None
     assert "PERSON_NOT_ENABLED" in codes(commit(hub, promisor_category="自然人"))
 
 
-def test_a_withdrawn_commitment_may_still_be_performed(hub: HubTestDriver) -> None:
-    """The full row makes it anew, without a warning: the promise was on record."""
+def test_a_performance_does_not_bring_back_a_withdrawn_commitment(hub: HubTestDriver) -> None:
+    """What was taken down comes back by a restoration only."""
     commit(hub)
     assert withdraw_commitment(hub).outcome is Outcome.WITHDRAWN
     record = commit(hub, PERFORMED, **DONE)
-    assert (record.outcome, record.version, record.reasons) == (Outcome.ACCEPTED, 3, ())
+    assert (record.outcome, codes(record)) == (Outcome.CONFLICTING, {"CHANGED_AFTER_WITHDRAWAL"})
+    assert record.publish_targets == 0
 
 
 # --- statements ----------------------------------------------------------------------------------
@@ -516,7 +548,9 @@ def test_a_count_that_arrived_by_a_move_is_its_departments(hub: HubTestDriver) -
     hub.now = at("2026-11-20 09:00")
     hub.pipe(DEPARTMENT, "record.moved_in.v1", COMPANY, framed("record.moved_in.v1", arriving))
     hub.run()
-    noted = json.dumps({"move_id": move_id, "verdict": "o", "met": 0}).encode()
+    noted = json.dumps(
+        {"move_id": move_id, "verdict": "o", "met": 0, "owner": DEPARTMENT}
+    ).encode()
     partition = partition_of(COMPANY.encode(), hub.partitions)
     hub.put("control", partition, COMPANY.encode(), noted, (("ce_type", b"move.noted.v1"),))
     (released,) = hub.run()

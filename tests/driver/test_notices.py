@@ -86,9 +86,12 @@ def test_a_withdrawn_record_is_told_with_the_clocks_of_its_withdrawal(told: Told
     }  # fmt: skip
     told.hub.pipe(DEPARTMENT, "record.withdrawn.v1", COMPANY,
                   framed("record.withdrawn.v1", withdrawal))  # fmt: skip
-    (notice,) = told.of(*told.hub.run())
+    notice, *lifted = told.of(*told.hub.run())
     assert (notice.event, notice.status) == ("withdrawn", "withdrawn")
     assert {c.clock for c in notice.clocks} == {"withdraw"}
+    assert [(n.event, n.clock, n.target) for n in lifted] == [
+        ("lifted", "disclose", "province"), ("lifted", "disclose", "city"),
+    ]  # fmt: skip
 
 
 def test_a_repetition_is_not_told(told: Told) -> None:

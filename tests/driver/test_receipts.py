@@ -14,7 +14,7 @@ from connectors.agent import Agent, Ports, Route
 from connectors.file import FileSource
 from connectors.layout import Folder
 from hub.adapters.receipt_book import Answer, ReceiptBook
-from hub.core.record import Outcome
+from hub.core.record import Outcome, Reason
 from hub.errors import IntegrityError
 from hub.ports import InputRecord, OutputRecord
 from hub.site import Department, Site, Target
@@ -159,7 +159,8 @@ class Office:
         self.driver.run()
 
     def report(self, target: str, stage: str, code: str = "") -> None:
-        """Let a platform report a stage for every record on the ledger."""
+        """Let a platform report a stage for every record on the ledger, on 11-06 at 10:05."""
+        self.driver.advance(max(at("2026-11-06 11:00") - self.driver.now, 0))
         for partition in range(2):
             for record in self.driver.ledger(partition):
                 if record.publish_targets:
@@ -416,6 +417,22 @@ def test_an_unreadable_file_has_a_result_that_says_why(office: Office) -> None:
     assert (row["行号"], row["原因代码"]) == ("整张工作表", "FILE_BROKEN")
 
 
+def test_a_file_of_a_kind_the_department_may_not_state_says_who_can_allow_it(
+    office: Office,
+) -> None:
+    """A bureau's court listings: each row is refused by name, with what to do, shown nowhere."""
+    labels = {field.name: field.zh for field in CONTRACTS.by_kind[LISTED].schema.fields}
+    entry = {labels[name]: text for name, text in listing_row(court_code=AUTHORITY).items()}
+    office.submit("court-listings/a.csv", table(entry))
+    office.follow()
+    (row,) = office.result("court-listings/a.csv.result.csv")
+    assert (row["行号"], row["处理结果"]) == ("2", "未通过")
+    assert row["原因代码"] == "KIND_NOT_YOURS"
+    assert "未准许" in row["说明"]
+    assert "site.yaml" in row["处理办法"]
+    assert row["公示情况"] == ""
+
+
 def test_a_full_list_is_answered_as_a_whole(office: Office) -> None:
     """One line that says what became of the statement; no entry waits for an answer for ever."""
     labels = {field.name: field.zh for field in CONTRACTS.by_kind[LISTED].schema.fields}
@@ -449,6 +466,26 @@ def test_killed_anywhere_the_results_are_the_same_and_receipts_repeat_their_ids(
     assert sorted(map(str, told)) == [
         "accepted", "accepted", "outcome_noted", "outcome_noted", "quarantined",
     ]  # fmt: skip
+
+
+def test_a_used_number_with_other_content_is_counted_and_is_no_first_answer(
+    office: Office,
+) -> None:
+    """A connector that lost its place is told of by an alert; the first receipt stands."""
+    office.submit("licences/a.csv", table(ROW))
+    (record,) = [
+        each
+        for partition in range(2)
+        for each in office.driver.ledger(partition)
+        if each.outcome is Outcome.ACCEPTED
+    ]
+    files = SourceFiles({STREAM: office.folder / "results"})
+    teller = Teller(SITE, files, CONTRACTS)
+    assert not teller.tell(0, record).reuses_number
+    reason = Reason("SUBMISSION_NUMBER_REUSED", "", "error")
+    told = teller.tell(0, record._replace(outcome=Outcome.QUARANTINED, reasons=(reason,)))
+    assert told.reuses_number
+    assert [each.is_final for each in told.news if isinstance(each, Answer)] == [False]
 
 
 def test_copies_of_one_file_have_results_of_their_own(office: Office) -> None:

@@ -70,10 +70,21 @@ def test_another_spelling_of_one_number_is_a_duplicate(hub: HubTestDriver) -> No
 def test_a_repeated_submission_gets_its_first_receipt(hub: HubTestDriver) -> None:
     """The same (stream, sequence) is answered with the first outcome's sequence."""
     first = submit(hub, licence_row(), sequence=7)
-    again = submit(hub, licence_row(XK_NR="别的内容"), sequence=7)
+    again = submit(hub, licence_row(), sequence=7)
     assert again.outcome is Outcome.DUPLICATE
     assert again.refers_to == first.sequence
     assert codes(again) == {"REPEATED_SUBMISSION"}
+
+
+def test_a_number_used_again_for_something_else_is_refused_by_name(hub: HubTestDriver) -> None:
+    """A cursor that was reset swallows no decision; the first receipt stands."""
+    first = submit(hub, licence_row(), sequence=7)
+    other = submit(hub, licence_row(XK_WSH="舟市监许〔2026〕2号"), sequence=7)
+    assert (other.outcome, codes(other)) == (Outcome.QUARANTINED, {"SUBMISSION_NUMBER_REUSED"})
+    assert other.state is not None
+    assert {c.kind for c in other.state.clocks} == {"D"}
+    again = submit(hub, licence_row(), sequence=7)
+    assert (again.outcome, again.refers_to) == (Outcome.DUPLICATE, first.sequence)
 
 
 def test_an_undeclared_change_is_kept_and_raised_never_shown(hub: HubTestDriver) -> None:
@@ -149,17 +160,18 @@ def test_a_withdrawal_names_every_target_any_version_was_named_for(hub: HubTestD
 
 
 def test_withdrawing_what_was_never_there_is_told_to_the_clerk(hub: HubTestDriver) -> None:
-    """A withdrawal that finds nothing is quarantined, not silently fine."""
-    assert codes(withdraw(hub)) == {"RECORD_NOT_FOUND"}
+    """A withdrawal that finds nothing waits, and its sender is answered at once."""
+    waits = withdraw(hub)
+    assert (waits.outcome, codes(waits)) == (Outcome.HELD, {"WAITING_FOR_RECORD"})
 
 
-def test_withdrawn_content_that_comes_again_is_decided_anew(hub: HubTestDriver) -> None:
-    """A licence may be granted again after it was withdrawn: a new version."""
+def test_withdrawn_content_that_comes_again_stays_down(hub: HubTestDriver) -> None:
+    """The next full export must not show again what a bureau took down: that is a restoration's."""
     submit(hub, licence_row())
-    withdraw(hub)
+    gone = withdraw(hub)
     again = submit(hub, licence_row())
-    assert again.outcome is Outcome.ACCEPTED
-    assert again.version == 3
+    assert (again.outcome, codes(again)) == (Outcome.DUPLICATE, {"SAME_AS_WITHDRAWN"})
+    assert (again.version, again.publish_targets, again.state) == (gone.version, 0, None)
 
 
 def move(hub: HubTestDriver, *, in_first: bool = False) -> list[LedgerRecord]:
@@ -209,12 +221,14 @@ def test_a_move_withdraws_the_old_identity_and_publishes_the_new(
         assert released.row != b""
 
 
-def test_a_refused_move_releases_the_held_row_into_quarantine(hub: HubTestDriver) -> None:
-    """Nothing is known under the old code: the arriving row is not shown."""
-    written = move(hub, in_first=True)
-    assert [r.publish_targets for r in written if r.publish_targets] == []
-    (released,) = [r for r in written if r.outcome is Outcome.HELD_RELEASED]
-    assert codes(released) == {"MOVE_REFUSED"}
+def test_a_move_of_nothing_ends_in_quarantine(hub: HubTestDriver) -> None:
+    """Nothing is known under the old code, and nothing comes: the arriving row is not shown."""
+    assert [r.outcome for r in move(hub, in_first=True)] == [Outcome.HELD, Outcome.HELD]
+    ended = [r for r in hub.advance(40 * DAY) if r.outcome is Outcome.HELD_ENDED]
+    assert [codes(r) for r in ended] == [{"WAITED_TOO_LONG"}, {"MOVE_REFUSED"}] or [
+        codes(r) for r in ended
+    ] == [{"MOVE_REFUSED"}, {"WAITED_TOO_LONG"}]
+    assert [r.publish_targets for r in hub.ledger() if r.publish_targets] == []
 
 
 def test_a_quarantined_row_still_runs_against_its_deadline(hub: HubTestDriver) -> None:
@@ -252,7 +266,8 @@ def report(
     }  # fmt: skip
     place = partition_of(COMPANY.encode(), hub.partitions)
     hub.put(f"outcomes.{target}", place, COMPANY.encode(), json.dumps(content).encode())
-    (noted,) = hub.run()
+    noted = hub.run()[0]
+    assert noted.outcome is Outcome.OUTCOME_NOTED
     return noted
 
 
@@ -291,7 +306,9 @@ def test_a_duty_met_by_an_earlier_version_is_met_though_learned_after_the_correc
     assert noted.state is not None
     assert [s.version for s in noted.state.stages if s.target == 1] == [2]
     running = [c for c in noted.state.clocks if c.target == 1 and c.is_running]
-    assert [c.due_at > hub.now for c in running] == [True]
+    assert [c.due_at for c in running] == [at("2026-11-07 00:00")]  # from the correction, 11-03
+    (overdue,) = [r for r in hub.ledger() if r.sequence > noted.sequence and r.events]
+    assert [(e.target, e.event) for e in overdue.events] == [(1, "overdue")]
 
 
 def test_a_platform_that_acknowledges_and_then_refuses_has_not_met_the_duty(
@@ -364,7 +381,11 @@ def test_bad_input_is_quarantined_by_name_and_its_neighbours_pass(hub: HubTestDr
     hub.put(f"submissions.{DEPARTMENT}", partition_of(COMPANY.encode(), 2), COMPANY.encode(), b"")
     hub.pipe(DEPARTMENT, LICENCE, COMPANY, framed(LICENCE, good))
     written = hub.run()
-    assert sorted(r.outcome.name for r in written) == ["ACCEPTED"] + ["QUARANTINED"] * 7
+    lifted = [r for r in written if r.outcome is Outcome.DUTY_LIFTED]
+    assert len(lifted) == 1  # the row under a wrong key in this partition was answered
+    assert sorted(r.outcome.name for r in written if r not in lifted) == ["ACCEPTED"] + [
+        "QUARANTINED"
+    ] * 7
     assert set.union(*(codes(r) for r in written)) >= {
         "PAYLOAD_UNREADABLE", "KEY_MISMATCH", "WRONG_PARTITION", "UNKNOWN_KIND",
         "RECORD_TOO_LARGE", "HEADER_MISSING",

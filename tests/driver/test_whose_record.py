@@ -109,14 +109,12 @@ def test_another_s_live_record_sent_again_stays_another_s(hub: HubTestDriver) ->
     assert codes(say(hub, OTHER_DEPARTMENT, kind, content())) == {"NOT_YOUR_RECORD"}
 
 
-def old_decider(document: dict[str, Any]) -> dict[str, Any]:
-    """The same site under decider 1."""
-    return {**document, "decider": "1"}
-
-
 @pytest.mark.parametrize("deed", ["withdraws", "moves"])
 def test_what_its_owner_took_down_stays_the_owner_s(hub: HubTestDriver, deed: str) -> None:
-    """A stranger neither publishes it anew nor takes it over with a faulty row; the owner may."""
+    """A stranger neither publishes it anew nor takes it over with a faulty row.
+
+    Nor does its owner bring it back by sending the old row once more: that is told, and he knows.
+    """
     kind, content = DEEDS[deed]
     assert say(hub, DEPARTMENT, kind, content()).outcome is Outcome.WITHDRAWN
     for row in (licence_row(), licence_row(XK_NR="")):
@@ -125,16 +123,28 @@ def test_what_its_owner_took_down_stays_the_owner_s(hub: HubTestDriver, deed: st
         assert refused.publish_targets == 0
     assert codes(say(hub, OTHER_DEPARTMENT, LICENCE, licence_row())) == {"NOT_YOUR_RECORD"}
     again = say(hub, DEPARTMENT, LICENCE, licence_row())
-    assert (again.outcome, again.version) == (Outcome.ACCEPTED, 3)
+    assert (again.outcome, again.version, again.state) == (Outcome.DUPLICATE, 2, None)
+    assert codes(again) == {"SAME_AS_WITHDRAWN" if deed == "withdraws" else "SAME_AS_MOVED"}
 
 
 def test_what_its_owner_spoilt_after_taking_it_down_stays_the_owner_s(hub: HubTestDriver) -> None:
-    """Withdrawn, then sent anew with a fault: it waits in quarantine for its owner alone."""
+    """Withdrawn, then sent anew with a fault: it stays withdrawn, and its owner's."""
     kind, content = DEEDS["withdraws"]
     say(hub, DEPARTMENT, kind, content())
-    assert say(hub, DEPARTMENT, LICENCE, licence_row(XK_NR="")).outcome is Outcome.QUARANTINED
+    spoilt = say(hub, DEPARTMENT, LICENCE, licence_row(XK_NR=""))
+    assert (spoilt.outcome, spoilt.state) == (Outcome.QUARANTINED, None)
     assert codes(say(hub, OTHER_DEPARTMENT, LICENCE, licence_row())) == {"NOT_YOUR_RECORD"}
-    assert say(hub, DEPARTMENT, LICENCE, licence_row()).outcome is Outcome.ACCEPTED
+    restored = say(hub, DEPARTMENT, *restoration())
+    assert (restored.outcome, restored.version) == (Outcome.ACCEPTED, 3)
+
+
+def restoration() -> tuple[str, dict[str, Any]]:
+    """The licence is shown again, by a decision of its own."""
+    content = {
+        "subject_kind": LICENCE, "row": framed(LICENCE, licence_row()), "reason": "撤回有误",
+        "decided_by": "舟山市示例局",
+    }  # fmt: skip
+    return "record.restored.v1", content
 
 
 def test_a_faulty_row_reserves_nothing() -> None:
@@ -187,20 +197,7 @@ def test_a_deputy_s_correction_leaves_the_record_to_its_owner() -> None:
     assert corrected.state.department == DEPARTMENT
     kind, content = DEEDS["withdraws"]
     assert say(hub, DEPARTMENT, kind, content()).outcome is Outcome.WITHDRAWN
-    for row, outcome in ((licence_row(XK_NR=""), "q"), (licence_row(), "a")):
-        shown = say(hub, OTHER_DEPARTMENT, LICENCE, row)
-        assert shown.outcome == outcome
-        assert shown.state is not None
-        assert shown.state.department == DEPARTMENT
-
-
-def test_decider_1_asks_of_live_records_alone() -> None:
-    """Ledgers of version 1 replay as they were written."""
-    hub = HubTestDriver(old_decider(rows.basis()), now=at("2026-11-02 09:00"))
-    say(hub, DEPARTMENT, LICENCE, licence_row())
-    kind, content = DEEDS["withdraws"]
-    say(hub, DEPARTMENT, kind, content())
-    again = say(hub, OTHER_DEPARTMENT, LICENCE, licence_row())
-    assert again.outcome is Outcome.ACCEPTED
-    assert again.state is not None
-    assert again.state.department == OTHER_DEPARTMENT
+    shown = say(hub, OTHER_DEPARTMENT, *restoration())
+    assert (shown.outcome, shown.publish_targets) == (Outcome.ACCEPTED, 0b11)
+    assert shown.state is not None
+    assert shown.state.department == DEPARTMENT

@@ -214,7 +214,9 @@ def check_ledger(world: World) -> None:
         if ("ce_type", b"move.noted.v1") in note.headers
     ]
     assert len(set(notes)) == departures
-    if "late end" not in world.happened:  # one that tears a transaction lets a verdict be sent twice
+    if (
+        "late end" not in world.happened
+    ):  # one that tears a transaction lets a verdict be sent twice
         assert len(notes) == departures
     ended = [
         (p, r.cause.topic) for p, rs in ledgers.items() for r in rs if r.outcome is Outcome.WALKED
@@ -262,8 +264,9 @@ def test_whatever_fails_every_input_is_decided_once_and_alike(first: int) -> Non
         except (AssertionError, IntegrityError) as error:
             raise AssertionError(f"seed {seed}") from error
     assert happened.keys() >= {
-        "told again", "crash", "zombie", "produce cut", "late end", "commit lost", "commit unanswered",
-        "commit late", "commit twice", "failed WriteState", "failed Initialise", "failed Consume",
+        "told again", "crash", "zombie", "produce cut", "late end", "commit lost",
+        "commit unanswered", "commit late", "commit twice", "failed WriteState",
+        "failed Initialise", "failed Consume",
     }  # fmt: skip
 
 

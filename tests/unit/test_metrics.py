@@ -15,6 +15,8 @@ from prometheus_client.metrics import MetricWrapperBase
 from hub.errors import ConfigurationError
 from hub.metrics import OTHER, Health, Metrics, document, serve
 from hub.repository import ROOT
+from hub.workers.notices import NoticesWatch
+from hub.workers.registrar import RegistrarWatch
 
 IDENTIFIERS = ("code", "number", "name", "record", "document", "subject", "key", "sequence")
 
@@ -141,7 +143,9 @@ def test_a_worker_that_waits_for_a_person_says_why_and_is_alive() -> None:
         assert "code" not in json.loads(body)
 
 
-@pytest.mark.parametrize(("worker", "make"), [("registrar.0", RegistrarWatch), ("notices", NoticesWatch)])
+@pytest.mark.parametrize(
+    ("worker", "make"), [("registrar.0", RegistrarWatch), ("notices", NoticesWatch)]
+)
 def test_a_clock_that_waits_for_a_person_is_a_metric_and_one_line_of_the_log(
     worker: str, make: type[RegistrarWatch | NoticesWatch], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -48,3 +48,19 @@ def test_what_is_no_damage_is_no_reason_to_throw_it_away(tmp_path: Path) -> None
         raise sqlite3.OperationalError
     with closing(ReceiptBook(path)) as book:
         assert book.positions() == {0: 2_000}
+
+
+def test_a_number_that_is_used_again_takes_no_answer_away(tmp_path: Path) -> None:
+    """The first file's row keeps its answer, the other file's row gets its own."""
+    record = bytes(16)
+    with closing(ReceiptBook(tmp_path / "receipts.sqlite")) as book:
+        book.apply(
+            [
+                Answer("market/files", 1, "a", 0, 2, record, "accepted", ()),
+                Answer("market/files", 1, "b", 0, 2, record, "quarantined", (), is_final=False),
+                Answer("market/files", 1, "a", 0, 2, record, "duplicate", (), is_final=False),
+            ],
+            {},
+        )
+        assert [each.outcome for each in book.rows_of("a")] == ["accepted"]
+        assert [each.outcome for each in book.rows_of("b")] == ["quarantined"]

@@ -36,6 +36,12 @@ def test_only_the_registrar_writes_the_ledger() -> None:
     }
 
 
+def test_a_registrar_may_look_at_the_notices_and_write_none() -> None:
+    """They say what time it was, where its machine's clock is in doubt."""
+    assert "demo.worker.registrar.0" in readers("demo.notices")
+    assert writers("demo.notices") == {"demo.worker.notices"}
+
+
 def test_a_department_writes_its_own_topic_and_reads_its_own_receipts() -> None:
     """The topic is the department's identity: nobody else may write there."""
     assert writers("demo.submissions.market") == {

@@ -108,11 +108,12 @@ def test_a_confirmation_is_found_by_every_worker_of_the_machine_and_told_once(
     assert "李工" in (place.site / CONFIRMATIONS).read_text(encoding="utf-8")
 
 
-def test_the_latest_of_all_counts(place: Place) -> None:
-    """An old confirmation takes nothing away from what was seen since."""
+def test_the_latest_of_all_counts(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """An old confirmation takes nothing away from what was seen since, and is no news."""
     confirm(place.site, Confirmation(999_999, "李工", "对照授时"))
     place.witness().note()
     assert place.witness().evidence().written == 1_000_000
+    assert caplog.records == []
 
 
 @pytest.mark.parametrize("torn", ['{"confirmed_ms": 9', "{}", "[1]", '{"confirmed_ms": "x"}', "7"])

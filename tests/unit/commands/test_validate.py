@@ -122,13 +122,14 @@ targets: []
 """
     (site / "site.yaml").write_text(text, encoding="utf-8")
     options = (*LICENCES, "--site", str(site), "--department")
-    assert validate(tmp_path, table(LICENCE_ROW), *options, "market-supervision").exit_code == 0
+    withdrawn = {**LICENCE_ROW, "当前状态": "无效"}
+    both = table(LICENCE_ROW, withdrawn)
+    assert validate(tmp_path, both, *options, "market-supervision").exit_code == 0
     result = validate(tmp_path, table(LICENCE_ROW), *options, "health")
     assert lines(result)[0]["reasons"][0]["code"] == "FOREIGN_AUTHORITY"  # type: ignore[index]  # JSON
     mine = text.replace("states: [licence", "states: [penalty.imposed.v1]  # [licence", 1)
     (site / "site.yaml").write_text(mine, encoding="utf-8")
-    withdrawn = {**LICENCE_ROW, "当前状态": "无效"}
-    result = validate(tmp_path, table(LICENCE_ROW, withdrawn), *options, "market-supervision")
+    result = validate(tmp_path, both, *options, "market-supervision")
     for line in lines(result):
         assert line["outcome"] == "quarantined"
         assert [each["code"] for each in line["reasons"]] == ["KIND_NOT_YOURS"]  # type: ignore[attr-defined]  # JSON
@@ -143,3 +144,27 @@ def test_people_get_chinese_lines_and_a_total(tmp_path: Path) -> None:
     result = validate(tmp_path, table(LICENCE_ROW, {**LICENCE_ROW, CODE: ""}), *LICENCES[:2])
     assert "第2行  可受理" in result.stdout
     assert "共 2 行" in result.stdout
+
+
+def test_a_restoration_says_why_and_who_decided(tmp_path: Path) -> None:
+    """The row is judged as in its own folder, the two columns beside it as well."""
+    options = ("--kind", "record.restored.v1", "--json")
+    whole = {**LICENCE_ROW, "恢复原因": "复议维持", "决定机关": "某市人民政府"}
+    result = validate(tmp_path, table(whole), *options)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert lines(result) == [{"row": 2, "outcome": "accepted", "reasons": []}]
+    (line,) = lines(validate(tmp_path, table({**whole, "恢复原因": "", "决定机关": ""}), *options))
+    assert line["outcome"] == "quarantined"
+    told = {(each["code"], each["field"]) for each in line["reasons"]}  # type: ignore[attr-defined]  # JSON
+    assert told == {("RESTORATION_WITHOUT_REASON", "reason"), ("FIELD_REQUIRED", "decided_by")}
+
+
+def test_a_correction_is_judged_whole_but_for_what_was_wrong_before(tmp_path: Path) -> None:
+    """A bad previous code is why it is corrected; a day of redetermination to come is a fault."""
+    options = ("--kind", "record.corrected.v1", "--json")
+    row = {**LICENCE_ROW, "原因": "录错", "原统一社会信用代码": "123"}
+    (line,) = lines(validate(tmp_path, table(row), *options))
+    assert line == {"row": 2, "outcome": "corrected", "reasons": []}
+    late = {**LICENCE_ROW, "原因": "录错", "重新认定日期": "2199-01-01"}
+    (line,) = lines(validate(tmp_path, table(late), *options))
+    assert [each["code"] for each in line["reasons"]] == ["DATE_IN_FUTURE"]  # type: ignore[attr-defined]  # JSON

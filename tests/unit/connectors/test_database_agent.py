@@ -165,6 +165,7 @@ def test_a_row_says_itself_what_it_is(place: TablePlace) -> None:
     assert kinds == [
         "licence.granted.v1", "licence.granted.v1", "record.corrected.v1", "record.withdrawn.v1",
     ]  # fmt: skip
+    assert not [r for r in place.submissions if "hub_stated_status" in dict(r.headers)]
     withdrawn = max(place.submissions, key=number_of)
     said = fields_of(Submission(kinds[-1], b"", withdrawn.value, ""))
     assert said["reason"] == "撤销许可"

@@ -30,6 +30,16 @@ def test_each_event_is_submitted_once_with_its_number_as_version(place: TablePla
     assert versions == ["1", "2", "5", "6", "9"]
 
 
+def test_an_event_that_is_not_withdrawn_says_that_its_row_is_valid(place: TablePlace) -> None:
+    """After 撤销 the row is shown again by its next event; a withdrawal states no status."""
+    place.put(1, None)
+    place.put(2, None, status="revoked")
+    place.put(3, None, status="valid")
+    place.drain()
+    events = [dict(each.headers) for each in sorted(place.submissions, key=number_of)]
+    assert [each.get("hub_stated_status") for each in events] == [b"valid", None, b"valid"]
+
+
 def test_a_number_committed_late_is_found(place: TablePlace) -> None:
     """The sequence gave it out before its neighbour, its transaction ended after."""
     with place.server.transaction() as slow:

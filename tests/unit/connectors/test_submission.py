@@ -1,6 +1,7 @@
 """Rows become submissions: as written, sealed where they must be, and never fewer than the rows."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,9 @@ from tests.unit.connectors.made import (
     table,
 )
 
-UNKEYED = b"?market-supervision"
+UNKEYED = re.compile(rb"\?market-supervision/[0-9a-f]{16}")
+CODE = "行政相对人代码_1(统一社会信用代码)"
+BAD_CODE = "91330900MA0000444X"
 
 
 def one(row: dict[str, str], folder: Folder = Folder.LICENCES) -> Submission:
@@ -50,10 +53,129 @@ def test_columns_are_found_by_code_or_name_in_any_order() -> None:
     assert one(row) == one(LICENCE_ROW)
 
 
-def test_a_row_without_a_valid_code_is_keyed_by_its_department() -> None:
+def test_a_row_without_a_valid_code_is_keyed_by_its_department_and_identity() -> None:
     """It is submitted all the same; the registrar says what is wrong."""
-    made = one({**LICENCE_ROW, "行政相对人代码_1(统一社会信用代码)": "330900000000015"})
-    assert (made.kind, made.key) == ("licence.granted.v1", UNKEYED)
+    made = one({**LICENCE_ROW, CODE: "330900000000015"})
+    assert made.kind == "licence.granted.v1"
+    assert UNKEYED.fullmatch(made.key)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {CODE: ""},
+        {CODE: "91330900MA00004440"},
+        {"行政许可决定文书号": "舟市监许〔2026〕2号"},
+        {"行政相对人名称": "舟山青禾粮油有限公司"},
+        {"许可机关统一社会信用代码": "11330900MA0000090B"},
+    ],
+)
+def test_every_part_of_an_identity_without_a_code_is_in_its_key(change: dict[str, str]) -> None:
+    """One department's faulty rows are spread, and two records never share a key."""
+    row = {**LICENCE_ROW, CODE: BAD_CODE}
+    assert one({**row, **change}).key != one(row).key
+
+
+def test_whatever_names_a_record_without_a_code_finds_it() -> None:
+    """Another spelling, a withdrawal, a correction, a pair to the right code: one key."""
+    key = one({**LICENCE_ROW, CODE: BAD_CODE}).key
+    spelt = {
+        CODE: f" '{BAD_CODE.lower()}",
+        "行政许可决定文书号": "舟市监许（2026）１号",
+        "行政相对人名称": '="舟山青禾食品有限公司"',
+    }
+    assert one({**LICENCE_ROW, **spelt}).key == key
+    assert one({**LICENCE_ROW, **spelt, "当前状态": "2"}).key == key
+    assert one({**LICENCE_ROW, **spelt, "原因": "错字"}, Folder.CORRECTIONS).key == key
+    restored = {**LICENCE_ROW, **spelt, "恢复原因": "复议维持", "决定机关": "某局"}
+    assert one(restored, Folder.RESTORATIONS).key == key
+    form = {
+        "文书号": "舟市监许〔2026〕1号",
+        "相对人名称": "舟山青禾食品有限公司",
+        "统一社会信用代码": BAD_CODE,
+        "种类": "行政许可",
+        "机关代码": "11330900MA0000015E",
+        "原因": "代码有误",
+    }
+    assert one(form, Folder.WITHDRAWALS).key == key
+    pair = table({**LICENCE_ROW, "原因": "录错", "原统一社会信用代码": BAD_CODE.lower()})
+    out, into = submitted(pair, layouts(Folder.CORRECTIONS))
+    assert (out.key, into.key) == (key, b"91330900MA00000156")
+
+
+@pytest.mark.parametrize(
+    ("number", "licence_number", "stands_in"),
+    [
+        ("无", "JY1330901", "JY1330901"),
+        ("——", "/", "2026-01-30"),
+        ("'无", "暂无", "2026-01-30"),
+    ],
+)
+def test_a_record_without_a_number_is_named_by_what_stands_in(
+    number: str, licence_number: str, stands_in: str
+) -> None:
+    """References carry a number alone, so it must be the licence's or the day of decision."""
+    row = {**LICENCE_ROW, "行政许可决定文书号": number, "许可编号": licence_number}
+    assert fields_of(one(row))["XK_WSH"] == number
+    gone = one({**row, "当前状态": "2"})
+    assert fields_of(gone)["document_number"] == stands_in
+    moved = {**row, "原因": "录错", "原统一社会信用代码": BAD_CODE}
+    out, into = submitted(table(moved), layouts(Folder.CORRECTIONS))
+    assert fields_of(out)["document_number"] == stands_in
+    assert not {"previous_document_number", "new_document_number"} & {
+        *fields_of(out),
+        *fields_of(into),
+    }
+    assert one({**row, CODE: BAD_CODE}).key == out.key
+
+
+@pytest.mark.parametrize(
+    "previous",
+    [
+        {"原文书号": "舟市监许（2026）1号"},
+        {"原文书号": "'舟市监许【2026】 1号"},
+        {"原文书号": "无"},
+        {"原相对人名称": " 舟山青禾食品有限公司"},
+        {"原统一社会信用代码": "９１330900ma00000156"},
+        {"原统一社会信用代码": '="91330900MA00000156"', "原相对人名称": "舟山青禾食品有限公司"},
+    ],
+)
+def test_a_pair_of_equal_identities_is_a_correction(previous: dict[str, str]) -> None:
+    """Brackets, width, case, a formula around it: nothing moves."""
+    made = one({**LICENCE_ROW, "原因": "录入错误", **previous}, Folder.CORRECTIONS)
+    assert made.kind == "record.corrected.v1"
+    assert not [name for name in fields_of(made) if name.startswith("previous_")]
+
+
+def test_a_name_with_other_brackets_is_the_same_name() -> None:
+    """Half- and full-width brackets mix in real tables of companies."""
+    row = {**LICENCE_ROW, "行政相对人名称": "舟山青禾(集团)有限公司", "原因": "错字"}
+    made = one({**row, "原相对人名称": "舟山青禾（集团）有限公司"}, Folder.CORRECTIONS)
+    assert made.kind == "record.corrected.v1"
+
+
+def test_a_correction_says_when_it_was_determined_anew() -> None:
+    """A target named for the first time counts from that day."""
+    row = {**LICENCE_ROW, "原因": "重新认定", "重新认定日期": "2026/3/1"}
+    assert fields_of(one(row, Folder.CORRECTIONS))["redetermined_on"] == "2026/3/1"
+
+
+def test_a_restoration_carries_the_row_the_reason_and_who_decided() -> None:
+    """The folder declares it; without a reason the registrar answers, not the connector."""
+    row = {**LICENCE_ROW, "恢复原因": "复议决定维持", "决定机关": "舟山市人民政府"}
+    made = one(row, Folder.RESTORATIONS)
+    fields = fields_of(made)
+    assert (made.kind, made.key) == ("record.restored.v1", b"91330900MA00000156")
+    assert fields["subject_kind"] == "licence.granted.v1"
+    assert (fields["reason"], fields["decided_by"]) == ("复议决定维持", "舟山市人民政府")
+    assert decoded("licence.granted.v1", bytes(fields["row"]))["XK_ZT"] == "1"  # type: ignore[arg-type]  # bytes by the contract
+    assert "reason" not in fields_of(one(LICENCE_ROW, Folder.RESTORATIONS))
+
+
+@pytest.mark.parametrize(("status", "stated"), [("1", "valid"), ("有效", "valid"), ("", "")])
+def test_a_status_of_valid_is_stated_beside_the_row(status: str, stated: str) -> None:
+    """With a version of its source it is how a row comes back after 无效."""
+    assert one({**LICENCE_ROW, "当前状态": status}).stated_status == stated
 
 
 def test_a_penalty_table_in_the_wrong_folder_is_read_as_what_it_is() -> None:
@@ -91,7 +213,7 @@ def test_a_natural_persons_row_is_sealed_as_a_whole(change: dict[str, str]) -> N
         row["行政相对人类别"] = "自然人"  # not a valid number: only the category tells
     made = one(row)
     fields = fields_of(made)
-    assert made.key == UNKEYED
+    assert UNKEYED.fullmatch(made.key)
     assert fields["cause"] == "person"
     assert fields["reason_code"] == "PERSON_NOT_ENABLED"
     assert fields["subject_kind"] == "licence.granted.v1"
@@ -155,7 +277,6 @@ def test_a_correction_in_place_carries_the_full_row() -> None:
     ("column", "old", "field", "old_key"),
     [
         ("原统一社会信用代码", "91330900MA00004450", "credit_code", b"91330900MA00004450"),
-        ("原统一社会信用代码", "91330900MA0000444X", "credit_code", UNKEYED),
         ("原文书号", "舟市监许〔2026〕7号", "document_number", b"91330900MA00000156"),
         ("原相对人名称", "舟山青禾粮油有限公司", "subject_name", b"91330900MA00000156"),
     ],
@@ -174,6 +295,12 @@ def test_a_changed_identity_moves_the_record(
         f"previous_{field}"
     ]
     assert fields_of(out)["new_credit_code"] == "91330900MA00000156"
+    assert {name for name in fields_of(out) if name.startswith("new_")} == {
+        "new_credit_code",
+        f"new_{field}",
+    }
+    new = {"document_number": "舟市监许〔2026〕1号", "subject_name": "舟山青禾食品有限公司"}
+    assert fields_of(out)[f"new_{field}"] == new.get(field, "91330900MA00000156")
     assert fields_of(out)["move_id"] == fields_of(into)["move_id"]
     (again, _) = submitted(content, layouts(Folder.CORRECTIONS), first=42)
     assert fields_of(again)["move_id"] != fields_of(out)["move_id"]
@@ -194,7 +321,12 @@ def test_an_unreadable_row_is_sealed_with_its_cells() -> None:
     row = SourceRow(0, 7, ("文书号",), ("\udce4坏",), "BYTES_NOT_TEXT")
     (made,) = SUBMITTER.submissions(row, layouts(Folder.PENALTIES), FINGERPRINT, 1)
     fields = fields_of(made)
-    assert (made.kind, made.key) == ("row.unreadable.v1", UNKEYED)
+    assert made.kind == "row.unreadable.v1"
+    assert UNKEYED.fullmatch(made.key)
+    (below,) = SUBMITTER.submissions(
+        row._replace(row_number=8), layouts(Folder.PENALTIES), FINGERPRINT, 1
+    )
+    assert below.key != made.key
     assert fields["reason_code"] == "BYTES_NOT_TEXT"
     assert fields["subject_kind"] == "penalty.imposed.v1"
     sealed = fields["sealed"]

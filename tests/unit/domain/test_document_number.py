@@ -115,9 +115,10 @@ def test_a_long_run_of_marks_is_taken_off_in_one_pass() -> None:
     assert unwrapped("'" * 500_000 + '="' * 250_000 + "9" + '"' * 250_000) == "9"
 
 
-PLACEHOLDERS = (
-    "无 （无） 空 暂无 不详 无文号 NULL null N/A n/a ｎａ \\N 0 000 ０ — —— - -- / \\ *** 、 '无 =\"0\" ="
-).split()
+PLACEHOLDERS = [
+    *("无", "（无）", "空", "暂无", "不详", "无文号", "NULL", "null", "N/A", "n/a", "ｎａ", "\\N"),
+    *("0", "000", "０", "—", "——", "-", "--", "/", "\\", "***", "、", "'无", '="0"', "="),
+]
 
 
 @pytest.mark.parametrize("text", PLACEHOLDERS)
@@ -129,7 +130,8 @@ def test_what_stands_for_no_number_is_none(text: str, around: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "\u200b", "无锡市监罚〔2026〕1号", "市监许〔二〇二六〕一号", "A", "0号", "1", "①"]
+    "text",
+    ["", " ", "\u200b", "无锡市监罚〔2026〕1号", "市监许〔二〇二六〕一号", "A", "0号", "1", "①"],
 )
 def test_a_number_is_no_placeholder(text: str) -> None:
     """An absent value is not one either: it has a reason of its own."""

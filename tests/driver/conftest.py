@@ -1,0 +1,15 @@
+"""What all driver stories share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.driver.life import Life
+
+
+@pytest.fixture
+def life() -> Iterator[Life]:
+    """A hub on the morning of Monday 2026-11-02; at the end its ledger gives its state again."""
+    one = Life()
+    yield one
+    one.crash()

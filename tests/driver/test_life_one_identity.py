@@ -1,0 +1,265 @@
+"""L1. A decision is live under one identity at a time, and none is lost on the way to another."""
+
+from __future__ import annotations
+
+import pytest
+
+from hub.core.record import Outcome
+from hub.core.state import ClockKind, Status
+from tests.driver.life import DAY, FAR, FIRST, NEAR, SECOND, THIRD, Life, answer, licence
+from tests.driver.rows import COMPANY, DEPARTMENT, OTHER_DEPARTMENT
+
+HERE = {(COMPANY, "食品经营")}
+PLACES = pytest.mark.parametrize("to", [NEAR, FAR], ids=["same-partition", "other-partition"])
+ORDERS = pytest.mark.parametrize("order", ["departure-first", "arrival-first"])
+
+
+def there(to: str) -> set[tuple[str, str]]:
+    """The licence is shown under the new code alone."""
+    return {(to, "食品经营")}
+
+
+@PLACES
+@ORDERS
+def test_a_move_ends_at_the_new_identity_whatever_half_comes_first(
+    life: Life, to: str, order: str
+) -> None:
+    """And whatever is lost between the two halves."""
+    assert life.row() == "accepted"
+    if order == "departure-first":
+        assert life.leaves(to) == "withdrawn"
+        assert life.record.withdraw_targets == 0b11
+        assert life.shown() == set()
+        life.crash()
+        assert life.arrives(to) == "accepted"
+    else:
+        assert life.arrives(to) == "held WAITING_FOR_MOVE"
+        assert life.shown() == HERE
+        life.crash()
+        assert life.leaves(to) == "withdrawn"
+        (released,) = [r for r in life.rest if r.outcome is Outcome.HELD_RELEASED]
+        assert (released.reasons, released.publish_targets) == ((), 0b11)
+    assert life.shown() == there(to)
+
+
+@ORDERS
+def test_a_move_to_a_second_identity_does_not_make_two(life: Life, order: str) -> None:
+    """The second correction still names the first code: a departure is made once."""
+    life.row()
+    life.leaves(NEAR)
+    assert life.arrives(NEAR) == "accepted"
+    life.crash()
+    if order == "departure-first":
+        assert life.leaves(FAR, SECOND) == "quarantined RECORD_MOVED"
+        assert life.arrives(FAR, SECOND) == "quarantined MOVE_REFUSED"
+    else:
+        assert life.arrives(FAR, SECOND) == "held WAITING_FOR_MOVE"
+        assert life.leaves(FAR, SECOND) == "quarantined RECORD_MOVED"
+        assert [answer(r) for r in life.rest] == ["held_ended MOVE_REFUSED"]
+    assert life.shown() == there(NEAR)
+
+
+@ORDERS
+def test_a_pair_whose_identities_are_equal_is_a_correction(life: Life, order: str) -> None:
+    """Brackets of another width make no other number: nothing leaves, nothing is taken down."""
+    number = {"new_document_number": "舟市监许(2026)1号"}
+    spelled = {"previous_document_number": "舟市监许（2026）1号"}
+    life.row()
+    if order == "departure-first":
+        assert life.leaves(COMPANY, new=number) == "duplicate IDENTITY_UNCHANGED"
+        life.crash()
+        assert life.arrives(COMPANY, content="食品销售", previous=spelled) == "corrected"
+    else:
+        assert life.arrives(COMPANY, content="食品销售", previous=spelled) == "corrected"
+        life.crash()
+        assert life.leaves(COMPANY, new=number) == "duplicate IDENTITY_UNCHANGED"
+    assert life.record.withdraw_targets == 0
+    assert life.shown() == {(COMPANY, "食品销售")}
+
+
+def test_a_pair_that_says_nothing_new_changes_nothing(life: Life) -> None:
+    """Neither half: the record stays what it is, under the version that it has."""
+    life.row()
+    assert life.arrives(COMPANY) == "duplicate SAME_AS_LIVE"
+    assert life.leaves(COMPANY) == "duplicate IDENTITY_UNCHANGED"
+    assert (life.state().version, life.shown()) == (1, HERE)
+
+
+@PLACES
+def test_a_move_whose_departure_never_comes_leaves_the_old_identity_shown(
+    life: Life, to: str
+) -> None:
+    """The arrival has waited in vain; it is refused, and its duties go on."""
+    life.row()
+    assert life.arrives(to) == "held WAITING_FOR_MOVE"
+    arrival = life.record
+    life.wait(31)
+    (ended,) = [r for r in life.rest if r.outcome is Outcome.HELD_ENDED]
+    assert (answer(ended), ended.record_key) == ("held_ended MOVE_REFUSED", arrival.record_key)
+    life.record = arrival
+    assert (life.status, set(life.dues())) == (Status.QUARANTINED, {"province", "city"})
+    assert life.shown() == HERE
+
+
+@PLACES
+def test_the_plain_row_under_the_right_code_is_shown_while_its_move_waits(
+    life: Life, to: str
+) -> None:
+    """Nobody need wait for a departure to say what is right; a correction of it is one, too."""
+    assert life.arrives(to) == "held WAITING_FOR_MOVE"
+    assert life.row(key=to) == "accepted"
+    assert life.shown() == there(to)
+    life.crash()
+    assert life.corrected("食品销售", key=to) == "corrected"
+    life.wait(31)
+    assert life.shown() == {(to, "食品销售")}
+
+
+def test_the_plain_row_and_then_the_move_are_one_record(life: Life) -> None:
+    """The departure comes after all: the arrival finds its own content and changes nothing."""
+    life.row()
+    life.arrives(NEAR)
+    life.row(key=NEAR)
+    assert life.leaves(NEAR) == "withdrawn"
+    assert [answer(r) for r in life.rest] == ["held_released SAME_AS_LIVE"]
+    assert life.shown() == there(NEAR)
+
+
+@PLACES
+@ORDERS
+def test_a_refused_move_may_be_sent_again_better(life: Life, to: str, order: str) -> None:
+    """The record was not there yet: refused for want of it, the same move is made when it is."""
+    life.row(by=OTHER_DEPARTMENT)
+    assert life.leaves(to) == "quarantined NOT_YOUR_RECORD"
+    assert life.arrives(to) == "quarantined MOVE_REFUSED"
+    assert life.shown() == HERE
+    life.crash()
+    if order == "departure-first":
+        assert life.leaves(to, by=OTHER_DEPARTMENT) == "withdrawn"
+        assert life.arrives(to, by=OTHER_DEPARTMENT) == "accepted"
+    else:
+        assert life.arrives(to, by=OTHER_DEPARTMENT) == "quarantined MOVE_REFUSED"
+        assert life.leaves(to, by=OTHER_DEPARTMENT) == "withdrawn"
+        assert life.arrives(to, by=OTHER_DEPARTMENT) == "accepted"
+    assert life.shown() == there(to)
+
+
+def test_a_refusal_after_a_departure_takes_nothing_back(life: Life) -> None:
+    """Sent once more by somebody else, it is refused; the record has left all the same."""
+    life.row()
+    assert life.leaves(FAR) == "withdrawn"
+    assert life.leaves(FAR, by=OTHER_DEPARTMENT) == "quarantined NOT_YOUR_RECORD"
+    assert life.arrives(FAR) == "accepted"
+    assert life.shown() == there(FAR)
+
+
+def test_a_departure_sent_again_is_answered_as_made(life: Life) -> None:
+    """By its own move or another to the same identity: the arrival gets in once."""
+    life.row()
+    life.leaves(FAR)
+    assert life.leaves(FAR) == "duplicate ALREADY_MOVED"
+    assert life.arrives(FAR) == "accepted"
+    life.crash()
+    assert life.leaves(FAR, SECOND) == "duplicate ALREADY_MOVED"
+    assert life.arrives(FAR, SECOND) == "duplicate SAME_AS_LIVE"
+    assert life.shown() == there(FAR)
+
+
+def test_one_move_arrives_at_one_record(life: Life) -> None:
+    """The same move id at a third identity is refused, also where it lies elsewhere."""
+    life.row()
+    life.leaves(NEAR)
+    assert life.arrives(NEAR) == "accepted"
+    third = licence("食品经营", NEAR) | {"XK_WSH": "舟市监许〔2026〕9号"}
+    assert life.arrives(NEAR, changes=third) == "quarantined MOVE_TAKEN"
+    assert life.arrives(FAR) == "held WAITING_FOR_MOVE"
+    assert life.shown() == there(NEAR)
+
+
+def test_a_record_may_move_on_and_home_again(life: Life) -> None:
+    """A to B, B to C, C to A: each time one identity, and the versions only grow."""
+    life.row()
+    versions = []
+    for source, to, move in ((COMPANY, NEAR, FIRST), (NEAR, FAR, SECOND), (FAR, COMPANY, THIRD)):
+        assert life.leaves(to, move, key=source) == "withdrawn"
+        assert life.arrives(to, move, key=source) == "accepted"
+        versions.append(life.record.version)
+        assert life.shown() == there(to)
+        life.crash()
+    assert versions == [1, 1, 3]
+
+
+@pytest.mark.parametrize("taken", ["withdrawn", "moved"])
+def test_what_has_left_or_is_down_is_not_moved(life: Life, taken: str) -> None:
+    """The departure is refused, and with it the arrival: nothing comes back by the side door."""
+    life.row()
+    if taken == "withdrawn":
+        life.withdrawn()
+        assert life.leaves(FAR) == "quarantined RECORD_WITHDRAWN"
+    else:
+        life.leaves(NEAR, SECOND)
+        assert life.leaves(FAR) == "quarantined RECORD_MOVED"
+    assert life.arrives(FAR) == "quarantined MOVE_REFUSED"
+    assert life.shown() == set()
+
+
+def test_what_was_quarantined_leaves_for_its_right_code(life: Life) -> None:
+    """A row with a fault, moved and mended in one: its duty is answered at the new identity."""
+    assert life.fault() == "quarantined FIELD_REQUIRED"
+    faulty = life.record
+    life.crash()
+    assert life.leaves(FAR) == "withdrawn"
+    assert life.record.withdraw_targets == 0
+    assert [e.event for e in life.record.events] == ["lifted", "lifted"]
+    assert life.arrives(FAR) == "accepted"
+    assert life.dues() == {"province": "11-12", "city": "11-12"}
+    life.record = faulty
+    assert (life.status, life.dues()) == (Status.MOVED, {})
+    assert life.shown() == there(FAR)
+
+
+def test_a_duty_that_was_met_is_met_at_the_new_identity(life: Life) -> None:
+    """Shown in time, then moved: a correction's three working days, not a decision's seven."""
+    life.row()
+    life.met(life.record)
+    life.hub.advance(14 * DAY)
+    life.leaves(FAR)
+    assert life.dues(ClockKind.WITHDRAW) == {"province": "11-20", "city": "11-20"}
+    assert life.arrives(FAR) == "accepted"
+    assert life.dues() == {"province": "11-20", "city": "11-20"}
+
+
+def test_an_older_departure_moves_nothing(life: Life) -> None:
+    """Superseded, an open case, and the arrival is refused; told again as newer it goes."""
+    life.row(version=10)
+    assert life.leaves(FAR, version=5) == "superseded WITHDRAWAL_OLDER_THAN_LIVE"
+    assert life.record.reasons[0].severity == "error"
+    assert life.arrives(FAR) == "quarantined MOVE_REFUSED"
+    life.crash()
+    assert life.leaves(FAR, version=11) == "withdrawn"
+    assert life.arrives(FAR) == "accepted"
+    assert life.shown() == there(FAR)
+
+
+def test_a_departure_waits_for_its_record(life: Life) -> None:
+    """Both halves come before the row itself: at the end it is shown under the new code alone."""
+    assert life.leaves(FAR) == "held WAITING_FOR_RECORD"
+    assert life.arrives(FAR) == "held WAITING_FOR_MOVE"
+    life.crash()
+    assert life.row() == "accepted"
+    assert life.record.publish_targets == 0
+    assert [answer(r) for r in life.rest if r.outcome is not Outcome.MOVE_NOTED] == [
+        "held_released", "held_released",
+    ]  # fmt: skip
+    assert life.shown() == there(FAR)
+
+
+def test_a_departure_of_nothing_ends_the_arrival_too(life: Life) -> None:
+    """At the end of its wait it is refused, and so is what waited for it."""
+    life.leaves(FAR)
+    life.arrives(FAR)
+    ended = [each for each in life.wait(32) if each.startswith("held_ended")]
+    assert sorted(ended) == ["held_ended MOVE_REFUSED", "held_ended WAITED_TOO_LONG"]
+    assert life.shown() == set()
+    life.row(by=DEPARTMENT)
+    assert life.shown() == HERE

@@ -1,0 +1,194 @@
+"""Hourly marks under a false clock: none, or agents would take every duty for missed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from hub.core.notices import NEXT, Mark, decode_notice
+from hub.engine.clock_guard import DAY_MS
+from hub.ports import ClockEvidence, InputRecord, OutputRecord
+from hub.repository import DEPLOY
+from hub.site import Site, load_site
+from hub.workers import notices
+from hub.workers.notices import NoticesFollower
+from tests.driver import rows
+from tests.driver.hub_test_driver import HubTestDriver
+from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, at, framed, licence_row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+START = at("2026-11-02 09:00")
+PREFIX = "county."
+
+
+class Machine:
+    """The follower on a machine whose clock a test sets; the log is the hub's."""
+
+    def __init__(self) -> None:
+        self.hub = HubTestDriver(rows.basis(2), prefix=PREFIX, now=START)
+        county = load_site(DEPLOY / "sites/county").site
+        self.site = Site(**{**dict(county), "partitions": 2, "clock_guard_days": 10})
+        self.shown, self.seen = START, 0
+        self.jumped = False
+        self.reports: list[str] = []
+        self._positions: dict[tuple[str, int], int] = {}
+        self.start()
+
+    def start(self) -> None:
+        """Start a new process."""
+        self.follower = NoticesFollower(
+            self.site, rows.CONTRACTS, self, self, self, self, self, self.report
+        )
+        self.follower.start()
+
+    def steps(self) -> None:
+        """Work until nothing is left."""
+        for _ in range(4):
+            self.follower.step()
+
+    def marks(self) -> list[int]:
+        """The moments of all marks of the first partition."""
+        told = [decode_notice(r.value) for r in self.hub.log.logs[f"{PREFIX}notices", 0]]
+        return [one.read_at for one in told if isinstance(one, Mark)]
+
+    # --- the follower's ports ---
+
+    def report(self, event: str, _numbers: Mapping[str, float]) -> None:
+        """Keep what is said of the clock."""
+        if event.startswith("clock"):
+            self.reports.append(event)
+
+    def reached(self, hook: str) -> None:
+        """No fault."""
+
+    def now(self) -> int:
+        """Business time."""
+        return self.shown
+
+    def has_jumped(self) -> bool:
+        """Whether the clock ran ahead within the run."""
+        return self.jumped
+
+    def evidence(self) -> ClockEvidence:
+        """What the machine remembers."""
+        return ClockEvidence(self.shown, self.seen, is_business=True)
+
+    def note(self) -> None:
+        """Remember."""
+        self.seen = self.shown
+
+    def append(self, records: Sequence[OutputRecord]) -> None:
+        """Write to the log."""
+        for record in records:
+            self.hub.log.append(record)
+
+    def assign(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """Read from here."""
+        self._positions = dict(positions)
+
+    def bounds(self, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], tuple[int, int]]:
+        """Begin and end."""
+        return {place: (0, len(self.hub.log.logs[place])) for place in places}
+
+    def ends_reached(self) -> Mapping[tuple[str, int], int]:
+        """Nothing is behind."""
+        return defaultdict(int)
+
+    def consume(self, _limit: int, _timeout_seconds: float) -> list[InputRecord]:
+        """Everything new."""
+        found = []
+        for place, position in self._positions.items():
+            found += self.hub.log.logs[place][position:]
+            self._positions[place] = len(self.hub.log.logs[place])
+        return found
+
+    def read_to_end(self, positions: Mapping[tuple[str, int], int]) -> Iterator[list[InputRecord]]:
+        """Everything from here."""
+        for place, position in positions.items():
+            yield self.hub.log.logs[place][position:]
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """One that has set its first marks."""
+    monkeypatch.setattr(notices, "_MARK_SECONDS", 0.0)
+    monkeypatch.setattr(notices, "_CLOCK_SECONDS", 0.0)
+    made = Machine()
+    made.steps()
+    assert made.marks() == [START]
+    return made
+
+
+def test_ten_years_ahead_no_mark_is_set_until_the_clock_is_right_again(machine: Machine) -> None:
+    """What is in the ledger is told all the same."""
+    machine.seen = 0  # another disk: the marks themselves say what time it was
+    machine.shown = START + 3650 * DAY_MS
+    machine.start()
+    machine.steps()
+    assert machine.marks() == [START]
+    assert machine.seen == 0
+    assert set(machine.reports[1:]) == {"clock_unconfirmed"}
+    row = licence_row()
+    machine.hub.pipe(DEPARTMENT, LICENCE, COMPANY, framed(LICENCE, row))
+    machine.hub.run()
+    machine.steps()
+    told = [
+        dict(r.headers)["ce_type"]
+        for p in (0, 1)
+        for r in machine.hub.log.logs[f"{PREFIX}notices", p]
+    ]
+    assert b"notice.given.v1" in told
+    machine.shown = START + DAY_MS
+    machine.steps()
+    assert machine.marks() == [START, START + DAY_MS]
+
+
+@pytest.mark.parametrize(("days", "is_marked"), [(10, True), (11, False)])
+def test_a_holiday_passes_and_more_waits(machine: Machine, *, days: int, is_marked: bool) -> None:
+    """The site's limit is the registrar's."""
+    machine.shown = START + days * DAY_MS
+    machine.start()
+    machine.steps()
+    assert (len(machine.marks()) == 2) is is_marked
+
+
+def test_what_the_registrar_decided_since_says_what_time_it_is(machine: Machine) -> None:
+    """The follower alone was off for a month."""
+    machine.shown = START + 30 * DAY_MS
+    machine.start()
+    machine.steps()
+    assert len(machine.marks()) == 1
+    machine.hub.advance(30 * DAY_MS)
+    machine.hub.pipe(DEPARTMENT, LICENCE, COMPANY, framed(LICENCE, licence_row()))
+    machine.hub.run()
+    machine.steps()
+    assert machine.marks()[-1] == machine.shown
+
+
+def test_a_person_confirms_and_what_is_believed_is_remembered(machine: Machine) -> None:
+    """Judged once: afterwards the watch on jumps judges, whatever time passes."""
+    machine.shown = START + 30 * DAY_MS
+    machine.start()
+    machine.steps()
+    machine.seen = machine.shown
+    machine.steps()
+    machine.shown += 30 * DAY_MS
+    machine.steps()
+    assert machine.marks() == [START, START + 30 * DAY_MS, START + 60 * DAY_MS]
+    assert machine.seen == machine.shown
+    assert machine.reports.count("clock_believed") == 2
+
+
+def test_a_position_is_read_from_whatever_was_written_last(machine: Machine) -> None:
+    """Bytes that are no notice say no time, and do not stop it."""
+    place = (f"{PREFIX}notices", 1)
+    position = dict(machine.hub.log.logs[place][-1].headers)[NEXT]
+    machine.append([OutputRecord(*place, b"", b"[1]", ((NEXT, position),))])
+    machine.shown = START + DAY_MS
+    machine.start()
+    machine.steps()
+    assert machine.marks() == [START, START + DAY_MS]

@@ -1,0 +1,931 @@
+"""The laws of a record's life, written down the slow and obvious way.
+
+`submit` decides a statement, `report` hears a platform, `settle` lets verdicts of moves arrive,
+`advance` lets time pass, `adopt` puts another basis in force. A crash changes nothing. What happens
+that nobody sent is collected in `events`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from hub.contracts import Contracts
+from hub.domain.partitioning import partition_of
+from tests.model.record import (
+    MOST_WAITING,
+    NEVER_SEEN,
+    Duty,
+    Event,
+    Record,
+    Standing,
+    Waiting,
+    ends_at,
+    is_shown_at,
+    mark_at,
+    redate,
+    start,
+)
+from tests.model.rules import CORRECT, DISCLOSE, WITHDRAW, Rules, Target, day_of, end_of
+from tests.model.statement import (
+    CARRY_A_ROW,
+    Facts,
+    Identity,
+    Reader,
+    Reading,
+    Statement,
+    Verb,
+    version_that_counts,
+)
+
+NONE, AWAITED, QUARANTINED = Standing.NONE, Standing.AWAITED, Standing.QUARANTINED
+LIVE, GONE, TAKEN_BACK = Standing.LIVE, Standing.WITHDRAWN, Standing.TAKEN_BACK
+MOVED = Standing.MOVED
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a submission is answered: the outcome and the reason that decided it ("" for none)."""
+
+    outcome: str
+    reason: str = ""
+    faults: tuple[str, ...] = ()
+
+
+def quarantined(reason: str) -> Answer:
+    """Refused by name."""
+    return Answer("quarantined", reason)
+
+
+def superseded(reason: str = "OLDER_THAN_LIVE") -> Answer:
+    """Older than what stands."""
+    return Answer("superseded", reason)
+
+
+def duplicate(reason: str) -> Answer:
+    """Already so."""
+    return Answer("duplicate", reason)
+
+
+HELD = Answer("held", "WAITING_FOR_RECORD")
+NOT_YOURS = quarantined("NOT_YOUR_RECORD")
+
+
+@dataclass
+class Move:
+    """What a partition knows of a move."""
+
+    verdict: str = ""
+    """"" unknown, `left` or `refused`."""
+    owner: str = ""
+    met: frozenset[int] = frozenset()
+    arrived: Identity | None = None
+
+
+@dataclass
+class Receipt:
+    """What is remembered of a submission's number."""
+
+    content: tuple[str, str, bytes]
+    answer: Answer
+    identity: Identity | None
+    basis: int
+    state: object
+    ended_without_effect: bool = False
+
+
+@dataclass
+class Verdict:
+    """A verdict on its way to the partition of the new key."""
+
+    partition: int
+    move: str
+    verdict: str
+    owner: str
+    met: frozenset[int]
+
+
+@dataclass
+class Model:
+    """A hub, as the laws say."""
+
+    contracts: Contracts
+    rules: Rules
+    now: int
+    records: dict[Identity, Record] = field(default_factory=dict)
+    moves: dict[tuple[int, str], Move] = field(default_factory=dict)
+    receipts: dict[tuple[str, str, int], Receipt] = field(default_factory=dict)
+    verdicts: list[Verdict] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    released: list[tuple[Identity, Answer]] = field(default_factory=list)
+    arrived: list[tuple[Identity, Identity]] = field(default_factory=list)
+    """(previous, new) identity of arrivals that were accepted."""
+    to_release: list[Identity] = field(default_factory=list)
+    """Records that came, so that what waits for them is to be decided."""
+    basis: int = 0
+    keys: dict[str, Identity] = field(default_factory=dict)
+    """Record key in hexadecimal digits → identity, of commitments."""
+
+    def __post_init__(self) -> None:
+        self.reader = Reader(self.contracts)
+
+    # --- submissions -----------------------------------------------------------------------------
+
+    def submit(self, statement: Statement) -> Answer:
+        """Decide a submission."""
+        reading = self.reader.read(statement, self.rules, self.now)
+        number = (statement.department, statement.stream, statement.number)
+        content = (statement.kind, statement.key, statement.value)
+        known = self.receipts.get(number)
+        if known is not None:
+            if known.content != content:
+                reading.faults.insert(0, "SUBMISSION_NUMBER_REUSED")
+                answer = self._faulty(reading)
+                self._release_all()
+                self._ring()
+                return answer
+            if not self._may_be_decided_anew(known):
+                return duplicate("REPEATED_SUBMISSION")
+        answer = self._faulty(reading) if reading.faults else self._decide(reading)
+        self.receipts[number] = Receipt(
+            content, answer, reading.identity, self.basis, self._seen(reading.identity)
+        )
+        self._release_all()
+        self._ring()
+        return answer
+
+    def _may_be_decided_anew(self, receipt: Receipt) -> bool:
+        """Whether a repeated submission might be answered otherwise now."""
+        refused = receipt.answer.outcome == "quarantined"
+        if not (refused or (receipt.answer.outcome == "held" and receipt.ended_without_effect)):
+            return False
+        return receipt.basis != self.basis or receipt.state != self._seen(receipt.identity)
+
+    def _seen(self, identity: Identity | None) -> object:
+        """Of a record, what makes a repeated submission worth deciding."""
+        record = self.records.get(identity) if identity is not None else None
+        if record is None:
+            return None
+        waiting = [(w.reading.statement.source, w.reading.statement.number) for w in record.waiting]
+        return (record.standing, record.version, record.owner, waiting)
+
+    def _faulty(self, reading: Reading) -> Answer:
+        """Quarantine what cannot be right."""
+        answer = Answer("quarantined", reading.faults[0], tuple(reading.faults))
+        if reading.verb is Verb.DEPARTURE and reading.move and reading.other is not None:
+            self._verdict(reading, "refused")
+        identity = reading.identity
+        if identity is None or reading.verb not in CARRY_A_ROW:
+            return answer
+        record = self._record(identity)
+        sender = reading.statement.department
+        is_mine = record.standing is AWAITED or self._is_yours(record, sender)
+        if record.standing in NEVER_SEEN and is_mine:
+            record.owner = record.owner or sender
+            self._spoil(record, reading)
+        return answer
+
+    def _spoil(self, record: Record, reading: Reading) -> None:
+        """A row that cannot be accepted stands here: it is late all the same."""
+        record.standing = QUARANTINED
+        assert reading.facts is not None
+        record.decided_on = reading.facts.decided_on or record.decided_on
+        assert reading.identity is not None
+        self.to_release.append(reading.identity)
+        if not reading.never_accepted:
+            self._run_unshown(record, reading.facts)
+
+    def _run_unshown(self, record: Record, facts: Facts) -> None:
+        """The duties of a row that is not accepted (yet)."""
+        today = day_of(self.now)
+        readable = facts.decided_on is not None and facts.decided_on <= today
+        if not readable and any(duty.is_running for duty in record.show.values()):
+            return
+        for target in self.rules.targets:
+            if facts.kind not in target.kinds:
+                continue
+            counted_from = facts.decided_on if readable else today
+            assert counted_from is not None
+            self._owe(record, target, DISCLOSE, facts.kind, counted_from)
+            if target.number in record.show:
+                record.show[target.number].is_estimated = not readable
+
+    def _owe(
+        self, record: Record, target: Target, clock: str, kind: str, counted_from: date
+    ) -> None:
+        """Start a duty to show; one that runs to the same day goes on, marks and all."""
+        old = record.show.get(target.number)
+        due = self.rules.due(clock, kind, target, counted_from)
+        if old is not None and old.is_running and due is not None:
+            old.clock, old.is_estimated = clock, False
+            old.since = record.version
+            redate(old, counted_from, due, self.now, self.rules)
+        else:
+            start(record.show, target, clock, kind, counted_from, self.rules, record.version)
+
+    def _record(self, identity: Identity) -> Record:
+        return self.records.setdefault(identity, Record())
+
+    def _is_yours(self, record: Record, sender: str) -> bool:
+        return not record.owner or self.rules.may_act(sender, record.owner)
+
+    def _decide(self, reading: Reading) -> Answer:
+        """The table."""
+        identity = reading.identity
+        assert identity is not None
+        decide: dict[Verb, Callable[[Reading, Record], Answer]] = {
+            Verb.ROW: self._row, Verb.PERFORMANCE: self._performance,
+            Verb.CORRECTION: self._correction, Verb.WITHDRAWAL: self._withdrawal,
+            Verb.EXIT: self._withdrawal, Verb.DEPARTURE: self._departure,
+            Verb.ARRIVAL: self._arrival, Verb.RESTORATION: self._restoration,
+            Verb.FINDING: self._finding,
+        }  # fmt: skip
+        return decide[reading.verb](reading, self._record(identity))
+
+    def _older(self, reading: Reading, record: Record) -> bool:
+        statement = reading.statement
+        version = version_that_counts(statement.source_version, self.now)
+        return record.is_older(statement.source, version)
+
+    def _took_effect(self, reading: Reading, record: Record) -> None:
+        statement = reading.statement
+        version = version_that_counts(statement.source_version, self.now)
+        record.remember(statement.source, version)
+
+    def _yours(self, reading: Reading, record: Record) -> bool:
+        return self._is_yours(record, reading.statement.department)
+
+    # --- ROW, PERFORMANCE, FINDING ---------------------------------------------------------------
+
+    def _row(self, reading: Reading, record: Record) -> Answer:
+        facts = reading.facts
+        assert facts is not None
+        if record.standing in NEVER_SEEN:
+            return self._accept(reading, record)
+        if record.standing is TAKEN_BACK:
+            return superseded() if self._older(reading, record) else self._accept(reading, record)
+        if record.standing is LIVE:
+            assert record.facts is not None
+            return self._row_on_live(reading, record, facts, record.facts)
+        if not self._yours(reading, record):
+            return NOT_YOURS
+        if self._older(reading, record):
+            return superseded()
+        is_same = self._is_same(reading, record)
+        if record.standing is MOVED:
+            if is_same:
+                return duplicate("SAME_AS_MOVED")
+            return Answer("conflicting", "CHANGED_AFTER_MOVE")
+        if record.exited_on and facts.decided_on and facts.decided_on > record.exited_on:
+            return self._accept(reading, record)
+        if reading.statement.says_valid and self._is_newer(reading, record):
+            return self._accept(reading, record, clock=CORRECT)
+        if is_same:
+            return duplicate("SAME_AS_WITHDRAWN")
+        return Answer("conflicting", "CHANGED_AFTER_WITHDRAWAL")
+
+    def _is_same(self, reading: Reading, record: Record) -> bool:
+        """Whether a row says what stands, or last stood, here."""
+        assert reading.facts is not None
+        return record.facts is not None and record.facts.content == reading.facts.content
+
+    def _is_newer(self, reading: Reading, record: Record) -> bool:
+        """Whether its source gives it a version beyond the one remembered of it."""
+        version = version_that_counts(reading.statement.source_version, self.now)
+        remembered = record.memory.get(reading.statement.source)
+        return version is not None and remembered is not None and version > remembered
+
+    def _row_on_live(self, reading: Reading, record: Record, facts: Facts, live: Facts) -> Answer:
+        if facts.content == live.content:
+            self._took_effect(reading, record)
+            return duplicate("SAME_AS_LIVE")
+        if self._older(reading, record):
+            return superseded()
+        follows = self.contracts.by_kind[live.kind].schema.follows
+        if follows == facts.kind:
+            return superseded()
+        is_step = reading.verb is Verb.PERFORMANCE
+        if is_step and facts.kind == live.kind and facts.recognised_on and live.recognised_on:
+            if facts.recognised_on < live.recognised_on and facts.step < live.step:
+                return superseded()
+            if facts.recognised_on <= live.recognised_on:
+                return Answer("conflicting", "UNDECLARED_CHANGE")
+        if is_step and (
+            facts.kind != live.kind or (facts.recognised_on and facts.step > live.step)
+        ):
+            if not self._yours(reading, record):
+                return NOT_YOURS
+            self._correct(reading, record)
+            return Answer("accepted")
+        return Answer("conflicting", "UNDECLARED_CHANGE")
+
+    def _performance(self, reading: Reading, record: Record) -> Answer:
+        if record.standing in {NONE, AWAITED}:
+            return self._hold(reading, record)
+        return self._row(reading, record)
+
+    def _finding(self, reading: Reading, record: Record) -> Answer:
+        about = self.keys.get(reading.about)
+        commitment = self.records.get(about) if about is not None else None
+        if commitment is None or commitment.standing is not LIVE or commitment.facts is None:
+            return quarantined("COMMITMENT_NOT_OPEN")
+        if commitment.facts.kind != "commitment.made.v1":
+            return quarantined("COMMITMENT_NOT_OPEN")
+        return self._row(reading, record)
+
+    # --- CORRECTION, RESTORATION -----------------------------------------------------------------
+
+    def _correction(self, reading: Reading, record: Record) -> Answer:
+        standing = record.standing
+        assert reading.facts is not None
+        if reading.verb is Verb.CORRECTION and reading.other != reading.identity:
+            reading.faults.append("IDENTITY_CHANGED")
+            return self._faulty(reading)
+        if standing in {NONE, AWAITED}:
+            return self._hold_row(reading, record)
+        if standing is QUARANTINED:
+            return self._accept(reading, record)
+        if standing is TAKEN_BACK:
+            return superseded() if self._older(reading, record) else self._accept(reading, record)
+        if not self._yours(reading, record):
+            return NOT_YOURS
+        if standing is LIVE and self._is_same(reading, record):
+            self._took_effect(reading, record)
+            return duplicate("SAME_AS_LIVE")
+        if self._older(reading, record):
+            return superseded()
+        if standing is LIVE:
+            self._correct(reading, record)
+            return Answer("corrected")
+        return quarantined("RECORD_WITHDRAWN" if standing is GONE else "RECORD_MOVED")
+
+    def _restoration(self, reading: Reading, record: Record) -> Answer:
+        standing = record.standing
+        if standing in {NONE, AWAITED}:
+            return self._hold_row(reading, record)
+        if standing is QUARANTINED:
+            return self._accept(reading, record)
+        if standing is TAKEN_BACK:
+            return superseded() if self._older(reading, record) else self._accept(reading, record)
+        if not self._yours(reading, record):
+            return NOT_YOURS
+        if standing is LIVE:
+            if self._is_same(reading, record):
+                self._took_effect(reading, record)
+                return duplicate("SAME_AS_LIVE")
+            return quarantined("RECORD_NOT_WITHDRAWN")
+        if standing is MOVED:
+            return quarantined("RECORD_MOVED")
+        if self._older(reading, record):
+            return superseded("RESTORATION_OLDER_THAN_WITHDRAWAL")
+        return self._accept(reading, record, clock=CORRECT)
+
+    # --- WITHDRAWAL, EXIT ------------------------------------------------------------------------
+
+    def _withdrawal(self, reading: Reading, record: Record) -> Answer:
+        standing = record.standing
+        if standing in {NONE, AWAITED}:
+            return self._hold(reading, record)
+        if not self._yours(reading, record):
+            return NOT_YOURS
+        if standing in {GONE, TAKEN_BACK}:
+            self._took_effect(reading, record)
+            record.exited_on = reading.exited_on or record.exited_on
+            return duplicate("ALREADY_WITHDRAWN")
+        if standing is not QUARANTINED and self._older(reading, record):
+            return superseded("WITHDRAWAL_OLDER_THAN_LIVE")
+        if standing is MOVED:
+            return quarantined("RECORD_MOVED")
+        if self._is_before(reading, record):
+            return superseded("EXIT_BEFORE_LISTING")
+        self._take_down(record, GONE if standing is LIVE else TAKEN_BACK)
+        record.exited_on = reading.exited_on
+        self._took_effect(reading, record)
+        return Answer("withdrawn")
+
+    def _is_before(self, reading: Reading, record: Record) -> bool:
+        """Whether an exit is dated before the entry that stands here."""
+        exited, listed = reading.exited_on, record.decided_on
+        return exited is not None and listed is not None and exited < listed
+
+    def _is_equal(self, reading: Reading, waiting: Waiting) -> bool:
+        other = waiting.reading
+        return (other.statement.department, other.statement.kind, other.content) == (
+            reading.statement.department, reading.statement.kind, reading.content,
+        )  # fmt: skip
+
+    # --- moves -----------------------------------------------------------------------------------
+
+    def _departure(self, reading: Reading, record: Record) -> Answer:
+        identity, other = reading.identity, reading.other
+        assert identity is not None
+        assert other is not None
+        here = self._move(partition_of(identity.code.encode(), self.rules.partitions), reading.move)
+        if identity in {other, here.arrived}:
+            return duplicate("IDENTITY_UNCHANGED")
+        standing = record.standing
+        if standing in {NONE, AWAITED}:
+            return self._hold(reading, record)
+        if not self._yours(reading, record):
+            self._verdict(reading, "refused")
+            return NOT_YOURS
+        if standing is MOVED and record.left_by == reading.move:
+            self._verdict(reading, "left", record)
+            return duplicate("ALREADY_MOVED")
+        if standing in {GONE, MOVED}:
+            self._verdict(reading, "refused")
+            return quarantined("RECORD_WITHDRAWN" if standing is GONE else "RECORD_MOVED")
+        if standing is LIVE and self._older(reading, record):
+            self._verdict(reading, "refused")
+            return superseded("WITHDRAWAL_OLDER_THAN_LIVE")
+        corrections = {n for n, duty in record.show.items() if duty.clock == CORRECT}
+        record.left_with = frozenset(record.disclosed | corrections)
+        self._take_down(record, MOVED)
+        record.left_by = reading.move
+        self._took_effect(reading, record)
+        self._verdict(reading, "left", record)
+        return Answer("withdrawn")
+
+    def _verdict(self, reading: Reading, verdict: str, record: Record | None = None) -> None:
+        assert reading.other is not None
+        place = partition_of(reading.other.code.encode(), self.rules.partitions)
+        met = record.left_with if record is not None else frozenset()
+        owner = record.owner if record is not None else ""
+        self.verdicts.append(Verdict(place, reading.move, verdict, owner, met))
+
+    def _move(self, partition: int, move: str) -> Move:
+        return self.moves.setdefault((partition, move), Move())
+
+    def settle(self) -> None:
+        """Let the verdicts of departures arrive."""
+        while self.verdicts:
+            came = self.verdicts.pop(0)
+            move = self._move(came.partition, came.move)
+            if move.verdict == "left" and came.verdict == "refused":
+                continue
+            move.verdict, move.owner, move.met = came.verdict, came.owner, came.met
+            for identity, record in list(self.records.items()):
+                here = partition_of(identity.code.encode(), self.rules.partitions)
+                for waiting in list(record.waiting) if here == came.partition else ():
+                    reading = waiting.reading
+                    if reading.verb is Verb.ARRIVAL and reading.move == came.move:
+                        self._let_go(record, identity, waiting)
+            self._release_all()
+        self._ring()
+
+    def _arrival(self, reading: Reading, record: Record) -> Answer:
+        identity = reading.identity
+        assert identity is not None
+        move = self._move(partition_of(identity.code.encode(), self.rules.partitions), reading.move)
+        if reading.other == identity:
+            move.arrived = identity
+            return self._correction(reading, record)
+        if move.arrived is not None and move.arrived != identity:
+            return quarantined("MOVE_TAKEN")
+        if record.standing is LIVE:
+            return self._arrival_on_live(reading, record)
+        if self._is_anothers(reading, record):
+            return NOT_YOURS
+        if self._older(reading, record):
+            return superseded()
+        if move.verdict == "left":
+            record.disclosed = set(move.met)
+            answer = self._accept(reading, record, owner=move.owner, met=move.met)
+            move.arrived = identity
+            assert reading.other is not None
+            self.arrived.append((reading.other, identity))
+            return answer
+        if move.verdict == "refused":
+            if record.standing in NEVER_SEEN:
+                record.owner = record.owner or reading.statement.department
+                self._spoil(record, reading)
+            return quarantined("MOVE_REFUSED")
+        answer = self._hold(reading, record)
+        if answer is not HELD:
+            return answer
+        assert reading.facts is not None
+        if record.standing in NEVER_SEEN:
+            self._run_unshown(record, reading.facts)
+        move.arrived = identity
+        return Answer("held", "WAITING_FOR_MOVE")
+
+    def _arrival_on_live(self, reading: Reading, record: Record) -> Answer:
+        if self._is_same(reading, record):
+            self._took_effect(reading, record)
+            return duplicate("SAME_AS_LIVE")
+        if self._older(reading, record):
+            return superseded()
+        return Answer("conflicting", "UNDECLARED_CHANGE")
+
+    def _is_anothers(self, reading: Reading, record: Record) -> bool:
+        """Whether the record was live for another department, or another was the first to wait."""
+        sender = reading.statement.department
+        if record.was_live and not self._is_yours(record, sender):
+            return True
+        return record.standing is AWAITED and not self._is_yours(record, sender)
+
+    # --- waiting ---------------------------------------------------------------------------------
+
+    def _hold(self, reading: Reading, record: Record) -> Answer:
+        statement = reading.statement
+        if any(self._is_equal(reading, waiting) for waiting in record.waiting):
+            return duplicate("SAME_AS_HELD")
+        held_here = sum(
+            w.reading.statement.department == statement.department
+            for identity, other in self.records.items()
+            if partition_of(identity.code.encode(), self.rules.partitions) == statement.partition
+            for w in other.waiting
+        )
+        if len(record.waiting) >= MOST_WAITING or held_here >= self.rules.most_held:
+            reading.faults.append("TOO_MANY_HELD")
+            return self._faulty(reading)
+        last = day_of(self.now) + timedelta(days=self.rules.days_held)
+        record.waiting.append(Waiting(reading, self.now, end_of(last)))
+        if record.standing is NONE:
+            record.standing, record.owner = AWAITED, ""
+        if record.standing is AWAITED and reading.verb in CARRY_A_ROW:
+            record.owner = record.owner or statement.department
+        return HELD
+
+    def _hold_row(self, reading: Reading, record: Record) -> Answer:
+        """A row that waits inside a statement is late all the same."""
+        answer = self._hold(reading, record)
+        if answer is HELD:
+            assert reading.facts is not None
+            self._run_unshown(record, reading.facts)
+        return answer
+
+    def _release_all(self) -> None:
+        while self.to_release:
+            identity = self.to_release.pop(0)
+            self._release(self.records[identity], identity)
+
+    def _release(self, record: Record, identity: Identity) -> None:
+        """The record came: what waits for it is decided, oldest first."""
+        for waiting in list(record.waiting):
+            if waiting in record.waiting and self._speaks_of(waiting, record):
+                self._let_go(record, identity, waiting)
+        if record.standing is LIVE and record.is_unnamed:
+            record.is_unnamed = False
+            self._name(record, DISCLOSE)
+
+    def _speaks_of(self, waiting: Waiting, record: Record) -> bool:
+        """Whether a waiting statement is about the row that stands here."""
+        reading = waiting.reading
+        if reading.verb is Verb.ARRIVAL and reading.other != reading.identity:
+            return False  # it waits for its departure
+        return not self._is_before(reading, record)
+
+    def _let_go(self, record: Record, identity: Identity, waiting: Waiting) -> None:
+        """Decide a waiting statement as if it arrived now."""
+        record.waiting.remove(waiting)
+        if record.standing is AWAITED and not record.waiting:
+            record.standing = NONE
+        answer = self._decide(waiting.reading)
+        self.released.append((identity, answer))
+        self._end_receipt(waiting, has_effect=answer.outcome != "quarantined")
+
+    def _end_receipt(self, waiting: Waiting, *, has_effect: bool) -> None:
+        statement = waiting.reading.statement
+        number = (statement.department, statement.stream, statement.number)
+        self.receipts[number].ended_without_effect = not has_effect
+
+    def _wait_ends(self, record: Record, identity: Identity, waiting: Waiting) -> None:
+        """It waited too long."""
+        record.waiting.remove(waiting)
+        reading = waiting.reading
+        verb = reading.verb
+        if record.standing is AWAITED and not record.waiting:
+            record.standing = NONE
+        has_effect = False
+        is_moving = verb is Verb.ARRIVAL and reading.other != reading.identity
+        reason = "MOVE_REFUSED" if is_moving else "WAITED_TOO_LONG"
+        if verb is Verb.PERFORMANCE:
+            self._row(reading, record)
+            has_effect, reason = True, "PERFORMED_WITHOUT_MADE"
+        elif verb in {Verb.ARRIVAL, Verb.CORRECTION, Verb.RESTORATION}:
+            if record.standing in NEVER_SEEN:
+                record.standing = QUARANTINED
+                record.owner = record.owner or reading.statement.department
+                assert reading.facts is not None
+                record.decided_on = reading.facts.decided_on
+                self.to_release.append(identity)
+        elif verb is Verb.DEPARTURE:
+            self._verdict(reading, "refused")
+        self.released.append((identity, Answer("held_ended", reason)))
+        self._end_receipt(waiting, has_effect=has_effect)
+        self._release_all()
+
+    # --- effects ---------------------------------------------------------------------------------
+
+    def _accept(
+        self, reading: Reading, record: Record, *, clock: str = DISCLOSE, owner: str = "",
+        met: frozenset[int] = frozenset(),
+    ) -> Answer:  # fmt: skip
+        """A row comes on record, for the first time or again."""
+        identity, facts = reading.identity, reading.facts
+        assert identity is not None
+        assert facts is not None
+        if not record.was_live:
+            record.owner = reading.statement.department
+        record.owner = owner or record.owner
+        record.standing = LIVE
+        record.version += 1
+        record.facts, record.decided_on = facts, facts.decided_on
+        record.accepted_on[record.version] = day_of(self.now)
+        record.exited_on = None
+        self._took_effect(reading, record)
+        if any(self._speaks_of(waiting, record) for waiting in record.waiting):
+            record.is_unnamed = True
+            for target in self._targets(facts):
+                self._owe(record, target, DISCLOSE, facts.kind, facts.decided)
+        else:
+            self._name(record, clock, met)
+        self._lift_twins(identity, reading.statement.department)
+        self.to_release.append(identity)
+        return Answer("accepted")
+
+    def _correct(self, reading: Reading, record: Record) -> None:
+        """A live record gets its next version."""
+        assert reading.facts is not None
+        record.version += 1
+        record.facts, record.decided_on = reading.facts, reading.facts.decided_on
+        record.accepted_on[record.version] = day_of(self.now)
+        self._took_effect(reading, record)
+        if record.is_unnamed and any(self._speaks_of(w, record) for w in record.waiting):
+            record.redetermined_on = reading.redetermined_on
+            return
+        record.is_unnamed = False
+        self._name(record, "", redetermined_on=reading.redetermined_on)
+
+    def _targets(self, facts: Facts) -> list[Target]:
+        return [t for t in self.rules.targets if is_shown_at(t, facts, self.rules, self.now)]
+
+    def _name(
+        self, record: Record, clock: str, met: frozenset[int] = frozenset(),
+        redetermined_on: date | None = None,
+    ) -> None:  # fmt: skip
+        """Name the version for its targets; `clock` is "" for a version that follows another."""
+        facts = record.facts
+        assert facts is not None
+        showing = self._targets(facts)
+        for number in record.shown - {target.number for target in showing}:
+            self._no_longer(record, number)
+        for target in showing:
+            number = target.number
+            is_new = number not in record.named
+            self._show(record, number)
+            if clock == CORRECT or number in met:
+                record.show.pop(number, None)
+                self._owe(record, target, CORRECT, facts.kind, day_of(self.now))
+            elif clock == DISCLOSE:
+                self._owe(record, target, DISCLOSE, facts.kind, facts.decided)
+            else:
+                self._goes_on(record, target, redetermined_on, is_new=is_new)
+        for number in set(record.show) - record.shown:
+            self._lift(record, number)
+
+    def _goes_on(
+        self, record: Record, target: Target, redetermined_on: date | None, *, is_new: bool
+    ) -> None:
+        """The duty of a corrected version at a target."""
+        facts = record.facts
+        assert facts is not None
+        duty = record.show.get(target.number)
+        if is_new:
+            counted_from = redetermined_on or facts.decided
+            self._owe(record, target, DISCLOSE, facts.kind, counted_from)
+        elif duty is None or not duty.is_running:
+            self._owe(record, target, CORRECT, facts.kind, day_of(self.now))
+
+    def _show(self, record: Record, number: int) -> None:
+        record.shown.add(number)
+        record.named.add(number)
+        record.named_at[number, record.version] = self.now
+        record.take_down.pop(number, None)
+        record.last_stage.pop(number, None)
+
+    def _no_longer(self, record: Record, number: int) -> None:
+        """A target is to stop showing the record."""
+        record.shown.discard(number)
+        record.down_at[number, record.version] = self.now
+        self._lift(record, number)
+        duty = record.take_down.get(number)
+        if duty is None or not duty.is_running:
+            assert record.facts is not None
+            start(
+                record.take_down, self.rules.target(number), WITHDRAW, record.facts.kind,
+                day_of(self.now), self.rules, record.version,
+            )  # fmt: skip
+
+    def _lift(self, record: Record, number: int) -> None:
+        duty = record.show.pop(number, None)
+        if duty is not None and duty.is_running:
+            self._event(record, number, "D", "lifted")
+
+    def _take_down(self, record: Record, standing: Standing) -> None:
+        """Off every target it was ever named for."""
+        record.standing = standing
+        record.is_unnamed = False
+        for number in set(record.show):
+            self._lift(record, number)
+        if not record.was_live:
+            return
+        record.version += 1
+        here = {target.number for target in self.rules.targets}
+        for number in record.named & here:
+            self._no_longer(record, number)
+        record.shown.clear()
+
+    def _lift_twins(self, identity: Identity, sender: str) -> None:
+        """The same decision under another key, faulty there, is nobody's lateness."""
+        place = partition_of(identity.code.encode(), self.rules.partitions)
+        for other, twin in self.records.items():
+            if (
+                other != identity
+                and other[:4] == identity[:4]
+                and partition_of(other.code.encode(), self.rules.partitions) == place
+                and twin.standing is QUARANTINED
+                and twin.owner == sender
+            ):
+                for number in set(twin.show):
+                    self._lift(twin, number)
+
+    # --- platforms -------------------------------------------------------------------------------
+
+    def report(
+        self, identity: Identity, number: int, *, version: int, action: str, stage: str,
+        platform_at: int | None, at: int,
+    ) -> None:  # fmt: skip
+        """A platform's answer arrives."""
+        record = self.records[identity]
+        named = record.named_at if action == "publish" else record.down_at
+        if (number, version) not in named:
+            return
+        since = named[number, version]
+        happened = next(
+            (t for t in (platform_at, at) if t is not None and since <= t <= self.now), self.now
+        )
+        if action == "withdraw":
+            duty = record.take_down.get(number)
+            if stage == "withdrawn" and duty and duty.is_running and version >= duty.since:
+                self._meet(record, number, "W", duty, happened)
+        elif record.standing is LIVE and number in record.shown:
+            self._shown(record, number, version, stage, happened)
+
+    def _shown(self, record: Record, number: int, version: int, stage: str, at: int) -> None:
+        target = self.rules.target(number)
+        meets = stage == "published" or stage == self.rules.stops_at(target)
+        duty = record.show.get(number)
+        current = record.current(number)
+        if version == current:
+            was_acknowledged = record.last_stage.get(number) == "acknowledged"
+            if stage == "refused" and was_acknowledged and duty and not duty.is_running:
+                duty.is_running = True
+                self._event(record, number, "D", "reopened")
+            if stage in {"acknowledged", "published", "refused"}:
+                record.last_stage[number] = stage
+        if not meets or duty is None or not duty.is_running or version < duty.since:
+            return
+        if version == current:
+            record.disclosed.add(number)
+            self._meet(record, number, "D", duty, at)
+        elif at < duty.due.at:
+            record.disclosed.add(number)
+            self._meet(record, number, "D", duty, at)
+            follower = min(v for v in record.accepted_on if v > version)
+            assert record.facts is not None
+            counted_from = record.accepted_on[follower]
+            start(
+                record.show, target, CORRECT, record.facts.kind, counted_from, self.rules, follower
+            )
+
+    def _meet(self, record: Record, number: int, clock: str, duty: Duty, at: int) -> None:
+        duty.is_running = False
+        self._event(record, number, clock, "in time" if at < duty.due.at else "late")
+
+    # --- time ------------------------------------------------------------------------------------
+
+    def advance(self, to: int) -> None:
+        """Let time pass, to a moment."""
+        self.now = max(self.now, to)
+        self._ring()
+        self.settle()
+
+    def next_timer(self) -> int | None:
+        """The next moment at which something happens by itself."""
+        return min((at for at in self._timers() if at > self.now), default=None)
+
+    def _timers(self) -> list[int]:
+        found: list[int] = []
+        for record in self.records.values():
+            found += [waiting.ends_at for waiting in record.waiting]
+            for duty in (*record.show.values(), *record.take_down.values()):
+                if duty.is_running and 0 not in duty.rang:
+                    marks = (0, *self.rules.marks)
+                    found += [mark_at(duty, m, self.rules) for m in marks if m not in duty.rang]
+            if record.standing is LIVE and record.shown and record.facts is not None:
+                over = ends_at(record.facts, self.rules)
+                if over is not None:
+                    found.append(over[0])
+        return found
+
+    def _ring(self) -> None:
+        """Everything whose time has come happens."""
+        for identity, record in list(self.records.items()):
+            for waiting in list(record.waiting):
+                if waiting in record.waiting and waiting.ends_at <= self.now:
+                    self._wait_ends(record, identity, waiting)
+            self._expire(record)
+            for clock, duties in (("D", record.show), ("W", record.take_down)):
+                for number, duty in duties.items():
+                    self._ring_duty(record, number, clock, duty)
+
+    def _ring_duty(self, record: Record, number: int, clock: str, duty: Duty) -> None:
+        if not duty.is_running or 0 in duty.rang:
+            return
+        if duty.due.at <= self.now:
+            duty.rang |= {0, *self.rules.marks}
+            self._event(record, number, clock, "overdue")
+            return
+        for mark in self.rules.marks:
+            if mark not in duty.rang and mark_at(duty, mark, self.rules) <= self.now:
+                duty.rang.add(mark)
+                self._event(record, number, clock, f"due_soon_{mark}")
+
+    def _expire(self, record: Record) -> None:
+        if record.standing is not LIVE or not record.shown or record.facts is None:
+            return
+        over = ends_at(record.facts, self.rules)
+        if over is None or over[0] > self.now:
+            return
+        showing = {target.number for target in self._targets(record.facts)}
+        gone = {n for n in record.shown - showing if self.rules.target(n).is_public or over[1]}
+        if gone:
+            record.version += 1
+        for number in gone:
+            self._event(record, number, "E", "expired")
+            self._no_longer(record, number)
+
+    # --- another basis ---------------------------------------------------------------------------
+
+    def adopt(self, rules: Rules) -> None:
+        """Another basis is in force."""
+        self.rules = rules
+        self.basis += 1
+        here = {target.number for target in rules.targets}
+        for record in self.records.values():
+            for duties in (record.show, record.take_down):
+                self._recount(record, duties, here)
+            if record.standing is LIVE and not record.is_unnamed:
+                self._reproject(record)
+            if record.standing in NEVER_SEEN:
+                for number in set(record.show):
+                    if self._kind_of(record) not in rules.target(number).kinds:
+                        self._lift(record, number)
+        self._ring()
+
+    def _recount(self, record: Record, duties: dict[int, Duty], here: set[int]) -> None:
+        for number, duty in duties.items():
+            if number not in here or not duty.is_running:
+                continue
+            kind = record.facts.kind if record.facts is not None else self._kind_of(record)
+            due = self.rules.due(duty.clock, kind, self.rules.target(number), duty.counted_from)
+            if due is None or due == duty.due:
+                continue
+            if redate(duty, duty.counted_from, due, self.now, self.rules):
+                clock = "W" if duties is record.take_down else "D"
+                self._event(record, number, clock, "taken back")
+
+    def _kind_of(self, record: Record) -> str:
+        """The kind of a record that never was live."""
+        identity = next(i for i, other in self.records.items() if other is record)
+        return {
+            "licence": "licence.granted.v1", "penalty": "penalty.imposed.v1",
+            "court_enforcement": "court_enforcement.listed.v1", "commitment": "commitment.made.v1",
+        }[identity.subject]  # fmt: skip
+
+    def _reproject(self, record: Record) -> None:
+        facts = record.facts
+        assert facts is not None
+        wanted = {target.number for target in self._targets(facts)}
+        if wanted == record.shown:
+            return
+        removed, added = record.shown - wanted, wanted - record.shown
+        if removed or added & record.named:
+            record.version += 1
+            record.accepted_on[record.version] = day_of(self.now)
+        for number in removed:
+            self._no_longer(record, number)
+        for number in added:
+            self._show(record, number)
+            target = self.rules.target(number)
+            if number in record.disclosed:
+                self._owe(record, target, CORRECT, facts.kind, day_of(self.now))
+            else:
+                self._owe(record, target, DISCLOSE, facts.kind, facts.decided)
+
+    def _event(self, record: Record, number: int, clock: str, what: str) -> None:
+        identity = next(i for i, other in self.records.items() if other is record)
+        self.events.append(Event(identity, number, clock, what))

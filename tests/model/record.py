@@ -1,0 +1,171 @@
+"""A record as the model keeps it, and its duties."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from tests.model.rules import Due, Rules, Target, end_of
+from tests.model.statement import Facts, Identity, Reading
+
+MOST_WAITING = 8
+SOURCES_KEPT = 4
+
+
+class Standing(StrEnum):
+    """Where a record is in its life."""
+
+    NONE = "none"
+    AWAITED = "awaited"
+    QUARANTINED = "quarantined"
+    LIVE = "live"
+    WITHDRAWN = "withdrawn"
+    TAKEN_BACK = "taken back"
+    MOVED = "moved"
+
+
+NEVER_SEEN = {Standing.NONE, Standing.AWAITED, Standing.QUARANTINED}
+
+
+@dataclass
+class Duty:
+    """What is owed at a target: to show (`is_take_down` false) or to stop showing a record."""
+
+    clock: str
+    counted_from: date
+    due: Due
+    since: int
+    """The version whose decision started it."""
+    is_estimated: bool = False
+    is_running: bool = True
+    rang: set[int] = field(default_factory=set)
+    """Marks already written: working days before, 0 for *overdue*."""
+
+
+@dataclass
+class Waiting:
+    """A statement that came before what it speaks of."""
+
+    reading: Reading
+    arrived_at: int
+    ends_at: int
+
+
+@dataclass
+class Record:
+    """One identity."""
+
+    standing: Standing = Standing.NONE
+    version: int = 0
+    owner: str = ""
+    facts: Facts | None = None
+    decided_on: date | None = None
+    """Of the row that stands here, good or faulty."""
+    memory: dict[str, int] = field(default_factory=dict)
+    """Source → its greatest version, the source last heard at the end."""
+    waiting: list[Waiting] = field(default_factory=list)
+    shown: set[int] = field(default_factory=set)
+    named: set[int] = field(default_factory=set)
+    is_unnamed: bool = False
+    """Live, but named for no target until what waits for it is decided."""
+    disclosed: set[int] = field(default_factory=set)
+    """Targets that have shown it in this identity, or in the one it came from."""
+    show: dict[int, Duty] = field(default_factory=dict)
+    take_down: dict[int, Duty] = field(default_factory=dict)
+    named_at: dict[tuple[int, int], int] = field(default_factory=dict)
+    """(target, version) → when it was named to be shown."""
+    down_at: dict[tuple[int, int], int] = field(default_factory=dict)
+    """(target, version) → when it was named to be taken down."""
+    accepted_on: dict[int, date] = field(default_factory=dict)
+    """Version → the day it was accepted."""
+    last_stage: dict[int, str] = field(default_factory=dict)
+    exited_on: date | None = None
+    redetermined_on: date | None = None
+    left_by: str = ""
+    left_with: frozenset[int] = frozenset()
+    """Targets at which it left as disclosed: they owe a correction at the new identity."""
+
+    @property
+    def was_live(self) -> bool:
+        """Whether it ever was on show, or should have been."""
+        return self.version > 0
+
+    def is_older(self, source: str, version: int | None) -> bool:
+        """Whether a statement of a source is older than what the record remembers of it."""
+        return version is not None and self.memory.get(source, -1) > version
+
+    def remember(self, source: str, version: int | None) -> None:
+        """A statement took effect."""
+        if version is None:
+            return
+        greatest = max(version, self.memory.pop(source, version))
+        self.memory[source] = greatest
+        while len(self.memory) > SOURCES_KEPT:
+            self.memory.pop(next(iter(self.memory)))
+
+    def current(self, target: int) -> int:
+        """The newest version a target was named for."""
+        return max((v for t, v in self.named_at if t == target), default=0)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something nobody sent that must be in the ledger."""
+
+    record: Identity
+    target: int
+    clock: str
+    """D to show, W to take down, E the end of publication, - for none."""
+    what: str
+
+
+def start(
+    duties: dict[int, Duty], target: Target, clock: str, kind: str, counted_from: date,
+    rules: Rules, since: int,
+) -> None:  # fmt: skip
+    """Start a duty at a target, in place of what was there; none where no rule makes one."""
+    due = rules.due(clock, kind, target, counted_from)
+    duties.pop(target.number, None)
+    if due is not None:
+        duties[target.number] = Duty(clock, counted_from, due, since)
+
+
+def redate(duty: Duty, counted_from: date, due: Due, now: int, rules: Rules) -> bool:
+    """Give a duty another date; marks that lie ahead ring again. True where *overdue* is."""
+    had_rung = 0 in duty.rang
+    duty.counted_from, duty.due = counted_from, due
+    ahead = {mark for mark in duty.rang if mark_at(duty, mark, rules) > now}
+    duty.rang -= ahead
+    return had_rung and 0 in ahead
+
+
+def mark_at(duty: Duty, mark: int, rules: Rules) -> int:
+    """When a mark of a duty is written."""
+    if mark == 0:
+        return duty.due.at
+    return end_of(rules.mark_day(duty.due.on, mark))
+
+
+def is_shown_at(target: Target, facts: Facts, rules: Rules, now: int) -> bool:
+    """Whether a target shows what a row says."""
+    if facts.kind not in target.kinds or facts.openness == "不可公开":
+        return False
+    over = ends_at(facts, rules)
+    if over is not None and over[0] <= now and (target.is_public or over[1]):
+        return False
+    if not target.is_public:
+        return True
+    if facts.openness == "特定范围内公开":
+        return False
+    return not rules.is_withheld(
+        facts.kind, facts.decided, facts.seriousness, is_simple=facts.is_simple
+    )
+
+
+def ends_at(facts: Facts, rules: Rules) -> tuple[int, bool] | None:
+    """When publication is over by itself, and whether it is so everywhere."""
+    if facts.decided_on is None:
+        return None
+    last = rules.last_day(facts.kind, facts.decided_on, facts.seriousness, facts.ends_on)
+    return None if last is None else (Due(last[0]).at, last[1])

@@ -1,0 +1,282 @@
+"""What is submitted, and what can be read in it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from hub.contracts import Checked, Contract, Contracts, Fault
+from hub.contracts.schema import Role
+from hub.domain.document_number import normalise_document_number, normalise_subject_name
+from tests.model.rules import DAY_MS, Rules, day_of
+
+CORRECTED, WITHDRAWN = "record.corrected.v1", "record.withdrawn.v1"
+MOVED_OUT, MOVED_IN = "record.moved_out.v1", "record.moved_in.v1"
+RESTORED, UNREADABLE = "record.restored.v1", "row.unreadable.v1"
+FINDING = "commitment.performance_missing.v1"
+STEPS = {"全部未履行": 0, "部分履行": 1, "全部履行": 2}
+"""Stages of a performance, in the order in which they follow each other."""
+NEVER_ACCEPTED = {"PERSON_NOT_ENABLED", "KIND_NOT_YOURS", "UNKNOWN_DEPARTMENT"}
+
+
+class Verb(StrEnum):
+    """The statements of the table."""
+
+    ROW = "row"
+    PERFORMANCE = "performance"
+    CORRECTION = "correction"
+    WITHDRAWAL = "withdrawal"
+    EXIT = "exit"
+    DEPARTURE = "departure"
+    ARRIVAL = "arrival"
+    RESTORATION = "restoration"
+    FINDING = "finding"
+    UNREADABLE = "unreadable"
+    GARBAGE = "garbage"
+
+
+CARRY_A_ROW = {
+    Verb.ROW, Verb.PERFORMANCE, Verb.CORRECTION, Verb.ARRIVAL, Verb.RESTORATION, Verb.FINDING,
+}  # fmt: skip
+
+
+class Identity(NamedTuple):
+    """What makes a record one and the same. `code` is the key it is filed under."""
+
+    subject: str
+    authority: str
+    document: str
+    name: str
+    code: str
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One submission; `number` counts within (department, stream)."""
+
+    department: str
+    stream: str
+    number: int
+    kind: str
+    key: str
+    value: bytes
+    partition: int
+    source_version: int | None = None
+    says_valid: bool = False
+
+    @property
+    def source(self) -> str:
+        """Whose numbers the source's versions are."""
+        return f"{self.department}/{self.stream}"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a row says that decides anything."""
+
+    kind: str
+    content: bytes
+    decided_on: date | None
+    ends_on: date | None = None
+    seriousness: str = ""
+    is_simple: bool = False
+    openness: str = ""
+    step: int = -1
+    recognised_on: date | None = None
+
+    @property
+    def decided(self) -> date:
+        """The decision date of a row that has one: every good one that anybody shows."""
+        assert self.decided_on is not None
+        return self.decided_on
+
+
+@dataclass
+class Reading:
+    """A statement that was read under the rules of a day."""
+
+    statement: Statement
+    verb: Verb
+    identity: Identity | None = None
+    faults: list[str] = field(default_factory=list)
+    facts: Facts | None = None
+    content: bytes = b""
+    kind: str = ""
+    """The kind of row it is about."""
+    exited_on: date | None = None
+    move: str = ""
+    other: Identity | None = None
+    """The previous identity of an arrival, the new one of a departure."""
+    redetermined_on: date | None = None
+    about: str = ""
+
+    @property
+    def never_accepted(self) -> bool:
+        """Whether nothing could make this row acceptable."""
+        return bool(NEVER_ACCEPTED & set(self.faults))
+
+
+def version_that_counts(version: int | None, now: int) -> int | None:
+    """The source's version, unless it reads as a moment after tomorrow."""
+    if version is None:
+        return None
+    moment = _moment(str(version))
+    return None if moment is not None and moment > now + DAY_MS else version
+
+
+def _moment(digits: str) -> int | None:
+    """The milliseconds a version means when it reads as a moment of 1990 to 2200."""
+    scale = {10: 1000.0, 13: 1.0, 16: 1e-3, 19: 1e-6}.get(len(digits))
+    if scale is not None:
+        at = int(int(digits) * scale)
+        return at if 1990 <= day_of(at).year <= 2200 else None
+    if len(digits) not in {8, 14}:
+        return None
+    try:
+        written = datetime.strptime(f"{digits:0<14} +0800", "%Y%m%d%H%M%S %z")
+    except ValueError:
+        return None
+    return int(written.timestamp() * 1000) if 1990 <= written.year <= 2200 else None
+
+
+class Reader:
+    """Reads statements by the contracts."""
+
+    def __init__(self, contracts: Contracts) -> None:
+        self.contracts = contracts
+
+    def read(self, statement: Statement, rules: Rules, now: int) -> Reading:
+        """A statement as the table sees it."""
+        contract = self.contracts.by_kind[statement.kind]
+        framed = self.contracts.decode_framed(statement.value)
+        if isinstance(framed, Fault):
+            return Reading(statement, Verb.GARBAGE, faults=[framed.code])
+        row = framed[1]
+        checked = contract.check(row, day_of(now))
+        reading = Reading(statement, self._verb(contract), faults=_errors(checked))
+        reading.content, reading.kind = checked.content, contract.kind
+        reading.move = str(row.get("move_id", ""))
+        if not re.fullmatch("[0-9a-f]{32}", reading.move):
+            reading.move = ""
+        self._identify(reading, contract, checked, row, now)
+        self._authorise(reading, rules)
+        return reading
+
+    def _verb(self, contract: Contract) -> Verb:
+        named = {
+            CORRECTED: Verb.CORRECTION, WITHDRAWN: Verb.WITHDRAWAL, MOVED_OUT: Verb.DEPARTURE,
+            MOVED_IN: Verb.ARRIVAL, RESTORED: Verb.RESTORATION, UNREADABLE: Verb.UNREADABLE,
+            FINDING: Verb.FINDING,
+        }  # fmt: skip
+        if contract.kind in named:
+            return named[contract.kind]
+        if contract.schema.takes_down:
+            return Verb.EXIT
+        return Verb.PERFORMANCE if contract.schema.follows else Verb.ROW
+
+    def _identify(
+        self, reading: Reading, contract: Contract, checked: Checked,
+        row: dict[str, str | bytes], now: int,
+    ) -> None:  # fmt: skip
+        verb, key = reading.verb, reading.statement.key
+        if verb is Verb.UNREADABLE:
+            reading.kind = str(row["subject_kind"])
+            reading.faults = [str(row["reason_code"]), *reading.faults]
+            return
+        if verb in {Verb.CORRECTION, Verb.ARRIVAL, Verb.RESTORATION}:
+            self._read_inside(reading, checked, row, now)
+            return
+        subject = contract.schema.subject
+        if verb in {Verb.WITHDRAWAL, Verb.DEPARTURE}:
+            reading.kind = str(row["subject_kind"])
+            subject = self._subject(reading.kind)
+        elif verb is Verb.EXIT:
+            reading.kind = contract.schema.takes_down
+            subject = self._subject(reading.kind)
+            reading.exited_on = checked.decided_on
+        else:
+            reading.facts = facts_of(contract, checked, now)
+        reading.identity = identity_of(subject, checked, key)
+        if verb is Verb.DEPARTURE:
+            old = reading.identity
+            document = normalise_document_number(str(row.get("new_document_number", "")))
+            name = normalise_subject_name(str(row.get("new_subject_name", "")))
+            reading.other = old._replace(
+                document=document or old.document,
+                name=name or old.name,
+                code=str(row["new_credit_code"]),
+            )
+        if verb is Verb.FINDING:
+            reading.about = str(row["commitment_record"])
+
+    def _read_inside(
+        self, reading: Reading, checked: Checked, row: dict[str, str | bytes], now: int
+    ) -> None:
+        """The row inside a correction, an arrival or a restoration."""
+        value = row["row"]
+        assert isinstance(value, bytes)
+        framed = self.contracts.decode_framed(value)
+        assert not isinstance(framed, Fault)
+        contract, inner = framed
+        found = contract.check(inner, day_of(now))
+        reading.faults += _errors(found)
+        reading.kind = contract.kind
+        reading.facts = facts_of(contract, found, now)
+        own = identity_of(contract.schema.subject, found, reading.statement.key)
+        reading.identity = own
+        reading.other = own._replace(
+            document=checked.document_key or own.document,
+            name=checked.name_key or own.name,
+            code=checked.credit_code or own.code,
+        )
+        said = str(row.get("redetermined_on", ""))
+        reading.redetermined_on = date.fromisoformat(said) if said else None
+
+    def _authorise(self, reading: Reading, rules: Rules) -> None:
+        """What the sender may not say."""
+        department = reading.statement.department
+        schema = self.contracts.by_kind[reading.kind].schema
+        if schema.submitted_by == "agent":
+            is_allowed = rules.is_agent(department)
+        else:
+            is_allowed = reading.kind in rules.departments[department]["states"]
+        if not is_allowed:
+            reading.faults.append("KIND_NOT_YOURS")
+        identity = reading.identity
+        allowed = rules.departments[department]["authorities"]
+        if identity is not None and identity.authority and identity.authority not in allowed:
+            reading.faults.append("FOREIGN_AUTHORITY")
+
+    def _subject(self, kind: str) -> str:
+        return self.contracts.by_kind[kind].schema.subject
+
+
+def _errors(checked: Checked) -> list[str]:
+    return [finding.code for finding in checked.findings if finding.severity == "error"]
+
+
+def identity_of(subject: str, checked: Checked, key: str) -> Identity:
+    """The record that a checked row or reference is about, filed under a key."""
+    return Identity(subject, checked.authority_code, checked.document_key, checked.name_key, key)
+
+
+def facts_of(contract: Contract, checked: Checked, now: int) -> Facts:
+    """What a checked row says that decides anything; a decision of tomorrow has no date."""
+    on = checked.decided_on
+    on = on if on is not None and on <= day_of(now) else None
+    schema = contract.schema
+
+    def value(role: Role) -> str:
+        found = [n for n, field in enumerate(schema.fields) if field.role is role]
+        return str(checked.values[found[0]]) if found else ""
+
+    recognised = value(Role.RECOGNISED_ON)
+    return Facts(
+        contract.kind, checked.content, on, checked.expires_on,
+        checked.seriousness, checked.simple_procedure, value(Role.OPENNESS),
+        STEPS.get(value(Role.PERFORMANCE), -1),
+        date.fromisoformat(recognised) if recognised else None,
+    )  # fmt: skip
