@@ -28,7 +28,6 @@ from tests.driver.rows import (
     framed,
     penalty_row,
 )
-from tests.replay.scenario import company
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,18 +108,6 @@ def test_without_a_lifting_the_refused_row_rings(hub: HubTestDriver) -> None:
     """The good row in another partition ends nothing by itself."""
     twin, _ = refused(hub), good(hub)
     assert "overdue" in rung(hub, twin)
-
-
-def test_what_is_lifted_already_is_not_lifted_twice_by_a_good_row_beside_it(
-    hub: HubTestDriver,
-) -> None:
-    """A record keeps one clock for each target."""
-    twin = refused(hub)
-    lift(hub, twin, good(hub))
-    other = next(c for c in map(company, range(50)) if partition_of(c.encode(), 2) == AWAY)
-    hub.pipe(DEPARTMENT, PENALTY, other, framed(PENALTY, penalty_row(CF_XDR_SHXYM=other)))
-    states = [r.state for r in hub.run() if r.record_key == twin.record_key and r.state]
-    assert [len(state.clocks) for state in states] == [2]
 
 
 def test_a_row_in_a_wrong_partition_is_a_record_of_its_own(hub: HubTestDriver) -> None:

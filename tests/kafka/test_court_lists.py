@@ -245,7 +245,7 @@ def in_partition(wanted: int, first: int) -> str:
 
 def test_a_good_row_ends_the_duties_of_a_refused_one_in_another_partition(court: Court) -> None:
     """Within a minute; it is never due nor overdue, as its neighbour in the partition is."""
-    decided = texts_of(PENALTY) | {"CF_CFJGDM": BUREAU}
+    decided = texts_of(PENALTY) | {"CF_CFJGDM": BUREAU, "CF_JDRQ": "2026-11-19"}
     for worker in WORKERS:
         court.start(worker)
     court.drop("market/penalties/a.csv", PENALTY, decided | {"CF_XDR_SHXYM": company(1)[:-1] + "?"})
