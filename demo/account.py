@@ -11,10 +11,11 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from hub.adapters.kafka import KafkaInputs
-from hub.contracts import Contracts, Fault
+from hub.contracts import Contracts
 from hub.core.entry import Reader, RecordRow, follow, stated_row
 from hub.core.monthly import Line, MonthBook, ReportedTarget
 from hub.core.record import PRIMARY, CauseKind, LedgerRecord, Outcome, decode_record
+from hub.core.resend import row_of
 from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, StageCode, Status
 from hub.core.whose_time import Moments, Party, fault_of, passage_of
 from hub.domain import kinds
@@ -218,19 +219,9 @@ class Account:
         ):  # fmt: skip
             for target in range(bits.bit_length()):
                 if bits >> target & 1:
-                    row = self._row_of(record) if action == "publish" else b""
+                    row = row_of(record, self._contracts) if action == "publish" else b""
                     owed = self.deliveries[target].setdefault(record.record_key, [])
                     owed.append(Delivery(record.version, action, state.kind, row))
-
-    def _row_of(self, record: LedgerRecord) -> bytes:
-        """Find the row a publication shows: the record's own, its cause's, or inside its cause."""
-        if record.row:
-            return record.row
-        decoded = self._contracts.decode_framed(record.cause.value)
-        if isinstance(decoded, Fault) or decoded[0].is_row:
-            return record.cause.value
-        inner = decoded[1]["row"]
-        return inner if isinstance(inner, bytes) else inner.encode()
 
     def _note_reports(self, partition: int, record: LedgerRecord) -> None:
         if record.outcome is not Outcome.OUTCOME_NOTED:
@@ -265,9 +256,9 @@ class Account:
         passage = passage_of(
             Moments(
                 _CLOCK_NAMES[clock.kind], _day(clock), bool(clock.flags & ClockFlag.ESTIMATED),
-                row.decided_on, row.status, row.arrived_at, row.accepted_at, row.version_at,
-                min(reached.values(), default=None), reached.get(row.version), done_at,
-                stage or "named",
+                row.decided_on, row.status, row.waits_for, row.arrived_at, row.accepted_at,
+                row.version_at, min(reached.values(), default=None), reached.get(row.version),
+                done_at, stage or "named",
             )
         )  # fmt: skip
         return fault_of(passage, clock.due_at, now).party
@@ -321,7 +312,7 @@ class Account:
             if key in settled:
                 continue
             for clock in state.clocks:
-                if clock.is_running and clock.kind is not ClockKind.EXPIRE:
+                if clock.is_running and clock.kind in _CLOCK_NAMES:
                     yield key, clock
 
     def _accepted_elsewhere(self) -> set[bytes]:

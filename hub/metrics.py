@@ -316,6 +316,14 @@ class Metrics:
             "同一文书出现在两个统一社会信用代码下的数目",
             "documents found under two credit codes",
         )  # fmt: skip
+        self.open_cases = self._gauge(
+            "hub_open_cases", ("kind", "department"),
+            "待人处理的事项：等待所指记录的报送（waiting）、被拒的恢复（return_refused）、"
+            "晚到未生效的撤下（take_down_superseded）与恢复（restoration_superseded）、"
+            "重用的报送序号（number_reused）",
+            "what waits for a person: statements that wait for their record (waiting), returns "
+            "that were refused, take-downs and restorations that came too late, reused numbers",
+        )  # fmt: skip
 
     # --- counting ---
 

@@ -6,8 +6,9 @@ is in another partition, or was there first, only the look-ups know.
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import NamedTuple
+
+from hub.core.fact_ids import FIELD, matter_of, with_id
 
 
 class AnsweredTwin(NamedTuple):
@@ -24,9 +25,9 @@ class AnsweredTwin(NamedTuple):
 
 
 def lifting_id(twin: AnsweredTwin) -> str:
-    """Name of the one fact that this refused row is answered by this record; hex of 16 octets."""
-    names = twin.record_key.hex(), str(twin.live_sequence), twin.answered_by.hex()
-    return sha256("\x1f".join(("duty_lifted", *names)).encode()).hexdigest()[:32]
+    """Name of the one fact that this refused row is answered by this record."""
+    matter = matter_of("duty_lifted", twin.record_key.hex(), str(twin.live_sequence))
+    return with_id(matter, lifting(twin))[FIELD]
 
 
 def lifting(twin: AnsweredTwin) -> dict[str, str]:

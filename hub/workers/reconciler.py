@@ -18,7 +18,8 @@ from hub.adapters.kafka_appender import KafkaAppender
 from hub.adapters.postgres import Heartbeat, Position, schema_of
 from hub.adapters.postgres_lookups import LookUps
 from hub.contracts import Contract
-from hub.core.court_lists import Comparison, FullList, Listing, compare, fact, fact_id
+from hub.core.court_lists import Comparison, FullList, Listing, compare, fact, matter
+from hub.core.fact_ids import FIELD, matter_in
 from hub.core.twins import AnsweredTwin, lifting, lifting_id
 from hub.domain import kinds
 from hub.domain.partitioning import partition_of
@@ -132,10 +133,15 @@ class Reconciler:
         found = [(each.list, missing) for each in comparisons for missing in each.exits_missing]
         if not found:
             return 0
-        known = self._books.facts_raised(kinds.EXIT_MISSING) | self._submitted
-        fresh = [(full, each) for full, each in found if fact_id(each) not in known]
-        self._append([self._exit_missing(full, each) for full, each in fresh])
-        self._submitted |= {fact_id(each) for _, each in fresh}
+        raised = {matter_in(each) for each in self._books.facts_raised(kinds.EXIT_MISSING)}
+        facts = [
+            fact(full, each, self._route.authority_code)
+            for full, each in found
+            if matter(each) not in raised
+        ]
+        fresh = [row for row in facts if row[FIELD] not in self._submitted]
+        self._append([self._exit_missing(row) for row in fresh])
+        self._submitted |= {row[FIELD] for row in fresh}
         return len(fresh)
 
     def _lift_twins(self) -> int:
@@ -152,19 +158,15 @@ class Reconciler:
         self._appender.append(submissions)
         self._faults.reached("after_commit")
 
-    def _exit_missing(self, full: FullList, listing: Listing) -> OutputRecord:
-        key = listing.credit_code.encode()
-        return self._submission(
-            kinds.EXIT_MISSING, partition_of(key, self._route.partitions), key,
-            f"court/{fact_id(listing)}", fact(full, listing, self._route.authority_code),
-        )  # fmt: skip
+    def _exit_missing(self, row: Mapping[str, str]) -> OutputRecord:
+        key = row["credit_code"].encode()
+        partition = partition_of(key, self._route.partitions)
+        return self._submission(kinds.EXIT_MISSING, partition, key, f"court/{row[FIELD]}", row)
 
     def _duty_lifted(self, twin: AnsweredTwin) -> OutputRecord:
         """It goes to where the duties are, which is not always where the key belongs."""
-        return self._submission(
-            kinds.DUTY_LIFTED, twin.partition, twin.ledger_key.encode(),
-            f"twins/{lifting_id(twin)}", lifting(twin),
-        )  # fmt: skip
+        key, name = twin.ledger_key.encode(), f"twins/{lifting_id(twin)}"
+        return self._submission(kinds.DUTY_LIFTED, twin.partition, key, name, lifting(twin))
 
     def _submission(
         self, kind: str, partition: int, key: bytes, name: str, row: Mapping[str, str]

@@ -192,8 +192,12 @@ class Life:
         return [answer(record) for record in self.rest]
 
     def crash(self) -> None:
-        """The machine loses its disk; all that was known is read out of the ledger again."""
+        """The machine loses its disk; all that was known is read out of the ledger again.
+
+        Its clock is confirmed: how long nothing was written is not what these stories are about.
+        """
         hub = self.hub
+        hub.clock_confirmed = hub.now
         before, library = dict(hub.store), hub.slot.library
         hub.crash(lose_disk=True)
         hub.slot.library = library

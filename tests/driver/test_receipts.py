@@ -244,6 +244,7 @@ def test_a_published_record_says_where_and_when(office: Office) -> None:
     """The result file is written again when a platform reports; a refusal names the code."""
     office.submit("licences/a.csv", table(ROW))
     office.follow()
+    office.driver.advance(at("2026-11-06 12:00") - office.driver.now)
     office.report("city", "published")
     office.report("province", "refused", "E42")
     office.follow()

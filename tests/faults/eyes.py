@@ -119,7 +119,7 @@ class Eyes:
             for state in self.states.values()
             for clock in state.clocks
             if clock.is_running
-            and clock.kind is not ClockKind.EXPIRE
+            and clock.kind in (ClockKind.DISCLOSE, ClockKind.WITHDRAW)
             and (clock.said or clock.flags & ClockFlag.OVERDUE_WRITTEN)
         }
 

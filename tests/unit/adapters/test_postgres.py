@@ -75,14 +75,15 @@ def numbered(row: SnapshotRow, number: int, seconds: int) -> tuple[SnapshotRow, 
         key, 0, row.court_code, "court_enforcement", kinds.SNAPSHOT, "court", "live",
         is_conflicting=False, version=1, version_at=at, decided_on=None, live_sequence=number,
         arrived_at=at, accepted_at=at, document_number=str(number), document_key=str(number),
-        subject_name="", name_key="", authority_code=row.court_code,
+        subject_name="", name_key="", authority_code=row.court_code, waits_for="",
+        is_never_acceptable=False,
     )  # fmt: skip
     return row._replace(record_key=key, declared_at=at), record
 
 
 def batch(row: SnapshotRow, *records: RecordRow) -> Batch:
     """A batch that puts one list on record."""
-    return Batch((), records, (), (), (), (), {}, (), (), {}, {row.record_key: row}, ())
+    return Batch((), records, (), (), (), (), (), {}, (), (), (), {}, {row.record_key: row}, ())
 
 
 # --- refused rows that are answered --------------------------------------------------------------
@@ -93,6 +94,7 @@ TWIN = RecordRow(
     is_conflicting=False, version=0, version_at=1_000, decided_on=None, live_sequence=7,
     arrived_at=1_000, accepted_at=None, document_number="罚1号", document_key="罚1号",
     subject_name="甲公司", name_key="甲公司", authority_code="11330900MA0000015E",
+    waits_for="", is_never_acceptable=False,
 )  # fmt: skip
 LIVE = TWIN._replace(
     record_key=GOOD,
@@ -114,7 +116,7 @@ def answered(
     """The refused rows that are found answered when this is all there is."""
     with Tables(postgres.dsn, "twins.") as tables:
         tables.reset()
-        tables.write(Batch((), records, clocks, (), (), (), {}, (), (), {}, {}, ()))
+        tables.write(Batch((), records, clocks, (), (), (), (), {}, (), (), (), {}, {}, ()))
         with LookUps(postgres.dsn, tables.schema) as books:
             return books.answered_twins()
 
