@@ -708,7 +708,7 @@ def _adopt_basis(basis: Basis, cause: BasisAdoption) -> Decision:
     facts: Facts = Walk.in_line(changed).as_facts() if changed else ()
     if basis.counts_otherwise(cause.basis):
         facts += (("recount", "1"),)
-    return Decision(Outcome.BASIS_ADOPTED, facts=(*facts, ("basis", cause.basis_id.hex())))
+    return Decision(Outcome.BASIS_ADOPTED, facts=(*facts, ("adopted", "1")))
 
 
 def _request_resend(basis: Basis, cause: ResendRequest) -> Decision:
