@@ -1,4 +1,4 @@
-"""What waits for a person: listed from the first day, and gone when a later statement answers it."""
+"""What waits for a person: listed from the first day, gone when a later statement answers it."""
 
 from __future__ import annotations
 
@@ -104,7 +104,11 @@ def test_what_waits_is_listed_from_the_first_day_with_what_it_may_have_meant(
     withdraw(hub, licence_row(XK_WSH=number(71)))
     desk = ask()
     (case,) = desk.listed()
-    assert (case["case"], case["department"], case["waits_for"]) == ("waiting", DEPARTMENT, "record")
+    assert (case["case"], case["department"], case["waits_for"]) == (
+        "waiting",
+        DEPARTMENT,
+        "record",
+    )
     assert case["waits_until"] is not None
     assert case["reason"]["code"] == "WAITING_FOR_RECORD"
     assert [near["document_number"] for near in case["near"]] == [number(17)]
