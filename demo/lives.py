@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from demo.account import Account
-from demo.checks import Answers, Check, Place, expectations
-from demo.foreseen import early_exits
+from demo.checks import Answers, Check, expectations
+from demo.foreseen import Place, early_exits
 from demo.notice import DAY_OFF, due_on
 from demo.play import Course, Schedule
 from demo.stage import Stage
@@ -49,8 +49,8 @@ def exit_before_entry(
         wrong += _shown_somewhere(stage, account, {a.record for a in entered})
         wrong += _results(stage, {one.exit: "withdrawn", one.entry: "accepted"}, patience)
     return Check(
-        "退出先于列入：先等待，列入到达即生效，各平台从未公示 an exit before its entry waits, takes "
-        "effect as the entry comes, is shown nowhere",
+        "退出先于列入：先等待，列入到达即生效，各平台从未公示 an exit before its entry waits, "
+        "takes effect as the entry comes, is shown nowhere",
         "、".join(numbers) or "所演日内没有 none in these days", tuple(wrong),
     )  # fmt: skip
 
