@@ -15,8 +15,10 @@ from demo.databases import CaseSystem
 from demo.dates import DAY_MS, day_number, day_start_ms, say_day
 from demo.foreign_write import Attempt, try_foreign_writes
 from demo.foreseen import foresee
+from demo.notice import ADOPTED_AT, DAY_OFF, adopt_notice
 from demo.stage import Stage
 from hub.commands.words import width
+from hub.core.record import Outcome
 from hub.domain import kinds
 from hub.errors import UnavailableError
 
@@ -193,6 +195,8 @@ class Course:
     kills: list[Kill] = field(default_factory=list)
     restarted: list[str] = field(default_factory=list)
     foreign_writes: list[Attempt] = field(default_factory=list)
+    notice_at: int = 0
+    """When the replaced holiday notice was adopted; 0 when the play ended before."""
 
 
 class Play:
@@ -222,12 +226,17 @@ class Play:
         factor = (schedule.ends_at - schedule.opens_at) / (seconds * 1000)
         self._tell(header([target.id for target in stage.loaded.site.targets]))
         stage.set_clock(schedule.opens_at, factor)
-        is_slow = False
+        speed = factor
         while (now := stage.now()) < schedule.ends_at:
             self._turn(now)
-            if is_slow != (self._is_behind(is_slow=is_slow) or self._is_reminder_owed(now)):
-                is_slow = not is_slow
-                stage.set_clock(stage.now(), factor / _SLOWER if is_slow else factor)
+            if now >= ADOPTED_AT and not self._course.notice_at:
+                self._adopt_notice(now)
+                speed = 0.0
+            is_late = self._is_behind(is_slow=speed != factor) or self._is_reminder_owed(now)
+            wanted = factor / _SLOWER if is_late else factor
+            if speed != wanted:
+                speed = wanted
+                stage.set_clock(stage.now(), speed)
         self._course.seconds = time.monotonic() - began
         stage.set_clock(stage.now(), factor / _SLOWER)
         self._drain(_QUIET_SECONDS)
@@ -248,6 +257,26 @@ class Play:
                     f"登记进程 {_READY_SECONDS:.0f} 秒内未就绪 / the registrar was not ready\n"
                     f"日志 log: {self._stage.folder / 'processes'}"
                 )
+
+    def _adopt_notice(self, now: int) -> None:
+        """The clock stands until every deadline has been counted again under the notice."""
+        stage, account = self._stage, self._account
+        stage.set_clock(now, 0)
+        self._course.notice_at = now
+        adopt_notice(stage)
+        deadline = time.monotonic() + _READY_SECONDS
+        while account.written[Outcome.SWEEP_ENDED] < stage.loaded.site.partitions:
+            self._turn(now)
+            if time.monotonic() > deadline:
+                raise UnavailableError(
+                    f"改期的放假通知采用后 {_READY_SECONDS:.0f} 秒内期限未重算 / the deadlines "
+                    f"were not counted again\n日志 log: {stage.folder / 'processes'}"
+                )
+        self._tell(
+            f"  ☂ {say_day(now)}  采用改期的放假通知，{DAY_OFF} 放假 a replaced holiday notice is "
+            f"adopted：重算期限 deadlines moved {account.events['due_date_moved']}，"
+            f"撤销逾期 overdue taken back {len(account.taken_back)}"
+        )
 
     def _is_behind(self, *, is_slow: bool) -> bool:
         """Whether more is under way than this machine does in a moment."""
