@@ -83,6 +83,8 @@ CREATE TABLE cases (
   sequence bigint NOT NULL, since bigint NOT NULL, times bigint NOT NULL,
   PRIMARY KEY (record_key, case_kind, live_sequence));
 CREATE INDEX records_document ON records (document_key, name_key) WHERE document_key <> '';
+CREATE INDEX records_refused ON records (record_key)
+  WHERE status = 'quarantined' AND version = 0 AND document_key <> '';
 CREATE INDEX records_ledger_key ON records (ledger_key);
 CREATE INDEX records_decided ON records (decided_on);
 CREATE TABLE snapshots (

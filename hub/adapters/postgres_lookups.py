@@ -31,6 +31,7 @@ from hub.core.entry import (
     StageRow,
 )
 from hub.core.open_cases import OPEN, CaseKind
+from hub.core.twins import AnsweredTwin
 from hub.core.whose_time import Moments, Party, Passage, fault_of, passage_of
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.dates import day_of_ms
@@ -151,8 +152,8 @@ class DueRow(NamedTuple):
         return passage_of(
             Moments(
                 self.clock, self.counted_from, self.is_estimated, self.decided_on, self.status,
-                self.waits_for, self.arrived_at, self.accepted_at, self.version_at, self.first_reached_at,
-                self.version_reached_at, self.done_at, self.stage or "named",
+                self.waits_for, self.arrived_at, self.accepted_at, self.version_at,
+                self.first_reached_at, self.version_reached_at, self.done_at, self.stage or "named",
             )
         )  # fmt: skip
 
@@ -248,6 +249,21 @@ LEFT JOIN LATERAL (
     AND g.action = CASE c.clock WHEN 'withdraw' THEN 'withdraw' ELSE 'publish' END) f ON true
 WHERE c.due_at <= %s
 ORDER BY c.due_at, r.ledger_key, r.document_number, c.target
+"""
+# Driven by the refused rows that owe something: what is live is looked up for those alone.
+_TWINS: LiteralString = """
+SELECT r.record_key, r.partition, r.ledger_key, r.live_sequence, l.record_key AS answered_by
+FROM records r
+JOIN LATERAL (
+  SELECT g.record_key FROM records g
+  WHERE g.document_key = r.document_key AND g.name_key = r.name_key AND g.subject = r.subject
+    AND g.authority_code = r.authority_code AND g.department = r.department
+    AND g.status = 'live' AND g.document_key <> '' AND g.record_key <> r.record_key
+  ORDER BY g.accepted_at, g.record_key LIMIT 1) l ON true
+WHERE r.status = 'quarantined' AND r.version = 0 AND r.document_key <> '' AND EXISTS (
+  SELECT FROM clocks c
+  WHERE c.record_key = r.record_key AND c.clock = 'disclose' AND NOT c.is_stopped)
+ORDER BY r.partition, r.live_sequence
 """
 _TARGETS: LiteralString = """
 SELECT target, count(*) AS named, count(reached) AS sent,
@@ -576,6 +592,10 @@ class LookUps:
             (kind,),
         )
         return {row.document_number for row in rows}
+
+    def answered_twins(self) -> list[AnsweredTwin]:
+        """Refused rows that still owe a disclosure of what is live under another key."""
+        return self.fetch(AnsweredTwin, _TWINS)
 
     def tallies(self) -> list[TallyRow]:
         """Outcomes of submissions by department and kind."""

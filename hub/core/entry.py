@@ -21,7 +21,7 @@ from hub.core.state import ClockFlag, ClockKind, RecordFlag, Status
 from hub.core.waiting import is_nothing
 from hub.domain import kinds
 from hub.domain.credit_code import normalise_credit_code
-from hub.domain.document_number import normalise_document_number, normalise_subject_name
+from hub.domain.document_number import normalise_subject_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -395,7 +395,7 @@ class Reader:
         return Named(
             tidy(kind),
             tidy(number.strip()),
-            tidy(normalise_document_number(number)),
+            tidy(contract.document_key(row)),
             tidy(name.strip()),
             tidy(normalise_subject_name(name)),
             tidy(normalise_credit_code(text(Identity.AUTHORITY_CODE))),

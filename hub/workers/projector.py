@@ -279,7 +279,7 @@ def run_projector(
             _log.warning("%s", error)
             failures = failures + 1 if time.monotonic() - began < _LONG_LIFE_SECONDS else 0
             metrics.restarts.labels(WORKER).inc()
-            time.sleep(min(0.1 * 2**failures, _LONGEST_WAIT_SECONDS))
+            time.sleep(min(0.1 * 2 ** min(failures, 10), _LONGEST_WAIT_SECONDS))
 
 
 class _Follower:
