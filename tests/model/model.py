@@ -502,6 +502,10 @@ class Model:
                 record.owner = record.owner or reading.statement.department
                 self._spoil(record, reading)
             return quarantined("MOVE_REFUSED")
+        return self._arrival_waits(reading, record, move)
+
+    def _arrival_waits(self, reading: Reading, record: Record, move: Move) -> Answer:
+        """Nothing is known of the departure yet."""
         if any(self._is_of_move(waiting, reading.move) for waiting in record.waiting):
             if any(self._is_equal(reading, waiting) for waiting in record.waiting):
                 return duplicate("SAME_AS_HELD")
@@ -512,7 +516,7 @@ class Model:
         assert reading.facts is not None
         if record.standing in NEVER_SEEN:
             self._run_unshown(record, reading.facts)
-        move.arrived = identity
+        move.arrived = reading.identity
         return Answer("held", "WAITING_FOR_MOVE")
 
     def _is_of_move(self, waiting: Waiting, move: str) -> bool:
