@@ -49,24 +49,32 @@ def hub() -> HubTestDriver:
     return HubTestDriver(rows.basis(), now=START)
 
 
-def withdraw(hub: HubTestDriver, row: dict[str, str], **more: Any) -> LedgerRecord:  # noqa: ANN401 - what `pipe` takes
+def withdraw(
+    hub: HubTestDriver, row: dict[str, str], source_version: int | None = None
+) -> LedgerRecord:
     """Take a licence down."""
     reference = {
         "subject_kind": LICENCE, "document_number": row["XK_WSH"],
         "subject_name": row["XK_XDR_MC"], "credit_code": COMPANY, "authority_code": AUTHORITY,
         "reason": "撤销",
     }  # fmt: skip
-    hub.pipe(DEPARTMENT, WITHDRAWN, COMPANY, framed(WITHDRAWN, reference), **more)
+    hub.pipe(
+        DEPARTMENT, WITHDRAWN, COMPANY, framed(WITHDRAWN, reference), source_version=source_version
+    )
     return hub.run()[-1]
 
 
-def restore(hub: HubTestDriver, row: dict[str, str], **more: Any) -> LedgerRecord:  # noqa: ANN401 - what `pipe` takes
+def restore(
+    hub: HubTestDriver, row: dict[str, str], source_version: int | None = None
+) -> LedgerRecord:
     """Show a licence again."""
     statement = {
         "subject_kind": LICENCE, "row": framed(LICENCE, row), "reason": "复议撤销原决定",
         "decided_by": "舟山市示例局",
     }  # fmt: skip
-    hub.pipe(DEPARTMENT, RESTORED, COMPANY, framed(RESTORED, statement), **more)
+    hub.pipe(
+        DEPARTMENT, RESTORED, COMPANY, framed(RESTORED, statement), source_version=source_version
+    )
     return hub.run()[-1]
 
 
