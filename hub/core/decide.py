@@ -343,7 +343,7 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
     else:
         version, named = old.version + 1, old.named
         if old.status is Status.LIVE:
-            withdraw = named & ~shown
+            withdraw = old.publish & ~shown
             due = duties.of_next_version(s, old, shown, withdraw, now, basis)
         elif is_restored or (s.statement is Statement.RESTORATION and old.was_live):
             due = duties.of_restoration(s, old, shown, now, basis)
@@ -481,14 +481,14 @@ def _quarantine(
     standing = standing_of(old)
     if not s.carries_row or standing not in _OPEN:
         return decision
-    if old is not None and (s.is_foreign or s.is_hopeless):
+    if standing is not Standing.NONE and (s.is_foreign or s.is_hopeless):
         return decision  # what can never be accepted changes nothing of what is there
-    clocks = duties.of_quarantine(s, old, context.now, context.basis)
-    state = _kept_aside(context, s, old, clocks, Status.QUARANTINED)
+    due = duties.of_quarantine(s, old, context.now, context.basis)
+    state = _kept_aside(context, s, old, due.clocks, Status.QUARANTINED)
     facts: Facts = ()
-    if clocks and not s.is_foreign:
+    if due.clocks and not s.is_foreign:
         facts = _noted_twin(context, s)
-    return decision._replace(state=state, facts=facts)
+    return decision._replace(state=state, facts=facts, events=due.events)
 
 
 _OPEN: Final = frozenset({Standing.NONE, Standing.AWAITED, Standing.QUARANTINED})
@@ -550,10 +550,9 @@ def _wait(context: Context, case: Case, reasons: tuple[Reason, ...]) -> Decision
         context.sequence, s.statement.value, s.submission_key, waiting.tag_of(s), s.digest, until,
         dated_on,
     )  # fmt: skip
-    clocks = old.clocks if old is not None else ()
-    owes = s.statement in CARRIES_ROW and case.standing in _MAY_OWE
-    if owes:
-        clocks = duties.of_quarantine(s, old, context.now, basis)
+    clocks, events = duties.Due(old.clocks if old is not None else ())
+    if s.statement in CARRIES_ROW and case.standing in _OPEN:
+        clocks, events = duties.of_quarantine(s, old, context.now, basis)
     if not any(c.due_at == until and c.kind == "H" for c in clocks):
         clocks += (duties.wait(until, today.toordinal()),)
     if old is None or old.status is Status.HELD:
@@ -566,11 +565,8 @@ def _wait(context: Context, case: Case, reasons: tuple[Reason, ...]) -> Decision
     return Decision(
         Outcome.HELD, state, reasons,
         move=Move(s.move_id, WAITS) if s.kind == kinds.MOVED_IN else None,
-        facts=((waiting.FACT, str(count + 1)),),
+        events=events, facts=((waiting.FACT, str(count + 1)),),
     )  # fmt: skip
-
-
-_MAY_OWE: Final = _OPEN | {Standing.TAKEN_BACK}
 
 
 # --- what waited ---------------------------------------------------------------------------------
@@ -618,6 +614,8 @@ def _wait_is_over(
         return _ended(context, s, rest, entry, decision, Outcome.HELD_RELEASED)
     code = "MOVE_REFUSED" if s.statement is Statement.ARRIVAL else "WAITED_TOO_LONG"
     decision = _quarantine(context, s, rest, Reason(code, "", "error"))
+    if decision.state is not None:  # its duties run since it came
+        decision = decision._replace(state=decision.state._replace(clocks=rest.clocks), events=())
     return _ended(context, s, rest, entry, decision, Outcome.HELD_ENDED)
 
 
@@ -710,7 +708,7 @@ def _adopt_basis(basis: Basis, cause: BasisAdoption) -> Decision:
     facts: Facts = Walk.in_line(changed).as_facts() if changed else ()
     if basis.counts_otherwise(cause.basis):
         facts += (("recount", "1"),)
-    return Decision(Outcome.BASIS_ADOPTED, facts=(*facts, ("basis", cause.basis_id.hex())))
+    return Decision(Outcome.BASIS_ADOPTED, facts=(*facts, ("adopted", "1")))
 
 
 def _request_resend(basis: Basis, cause: ResendRequest) -> Decision:
@@ -737,8 +735,8 @@ def _note_move(context: Context, cause: MoveNoted) -> Decision:
     )
     record_key = context.view.get(keys.arrival(cause.move_id))
     old = _state_of(context.view, record_key) if record_key is not None else None
-    if old is None or record_key is None:
-        return noted
+    if old is None or record_key is None or destination_of(old.subject_key) != verdict.destination:
+        return noted  # the record left for another company than the one where a row waits
     entry = waiting.arrival_by(old, cause.move_id)
     if entry is None:
         return noted
@@ -791,6 +789,7 @@ def _ring(context: Context, old: RecordState) -> Decision:
         due = duties.of_expired(state, expired, now, basis)
         state = state._replace(
             version=version,
+            changed=context.sequence,
             since=now,
             publish=state.publish & ~expired,
             clocks=due.clocks,

@@ -94,9 +94,9 @@ def withdrawal(basis: Basis, kind: str, old: RecordState, targets: int, now: int
     Where a withdrawal is owed already, its deadline stays: naming it again postpones nothing.
     """
     owed = {c.target: c for c in unfinished_withdrawals(old, 0)}
-    day = basis.day_of(now).toordinal()
+    day, version = basis.day_of(now).toordinal(), old.version + 1
     return tuple(
-        owed.get(t.number, clock)
+        owed.get(t.number, clock._replace(began_with=version))
         for t in basis.targets
         if targets >> t.number & 1
         for clock in _clock(basis, t, ClockKind.WITHDRAW, kind, day)
@@ -182,25 +182,40 @@ def of_next_version(
     """
     kind, version, today = s.subject_kind, old.version + 1, basis.day_of(now).toordinal()
     known = {c.target: c for c in old.clocks if c.kind is ClockKind.DISCLOSE}
-    kept = tuple(
-        known[n] for n in targets_in(shown & old.named) if n in known and known[n].is_running
-    )
-    fresh = shown & ~_bits(kept)
-    lifted = _bits(tuple(c for c in known.values() if c.flags & ClockFlag.LIFTED))
-    first = fresh & (~old.named | lifted)
+    kept = tuple(known[n] for n in targets_in(shown) if n in known and known[n].is_running)
     decided_on = s.redetermined_on or s.decided_on or today
-    begun = _begun(from_decision(basis, kind, decided_on, first), version)
-    begun, said = _said_before(begun, old, now, basis)
     running = (
         kept
-        + begun
-        + correction(basis, kind, fresh & ~first, today, version)
+        + of_naming(old, kind, shown & ~_bits(kept), decided_on, version, now, basis)
         + expiry(basis, s, shown)
         + withdrawal(basis, kind, old, withdraw, now)
     )
     ended, events = _lift(old, ~shown)
     after = _beside_what_is_left(running + ended, old, shown | withdraw)
-    return Due(after.clocks, said + events)
+    return Due(after.clocks, events)
+
+
+def of_naming(
+    old: RecordState, kind: str, fresh: int, decided_on: int, version: int, now: int, basis: Basis
+) -> Clocks:
+    """What is owed at targets of a record in force where no disclosure runs.
+
+    The first disclosure where a target is named for the first time, or where it was lifted before
+    it was met; else the time of a correction.
+    """
+    lifted = _bits(
+        tuple(
+            c
+            for c in old.clocks
+            if c.kind is ClockKind.DISCLOSE
+            and c.flags & (ClockFlag.LIFTED | ClockFlag.CORRECTION) == ClockFlag.LIFTED
+        )
+    )
+    first = fresh & (~old.named | lifted)
+    today = basis.day_of(now).toordinal()
+    return _begun(from_decision(basis, kind, decided_on, first), version) + correction(
+        basis, kind, fresh & ~first, today, version
+    )
 
 
 def _begun(clocks: Clocks, version: int) -> Clocks:
@@ -249,7 +264,7 @@ def of_expired(old: RecordState, targets: int, now: int, basis: Basis) -> Due:
     return Due(kept + ended + withdrawal(basis, old.kind, old, targets, now), events)
 
 
-def of_quarantine(s: Submission, old: RecordState | None, now: int, basis: Basis) -> Clocks:
+def of_quarantine(s: Submission, old: RecordState | None, now: int, basis: Basis) -> Due:
     """A row nobody may see is still an undisclosed decision: its clocks run all the same.
 
     Without a readable decision date they start at the first arrival and are marked estimated. What
@@ -257,21 +272,22 @@ def of_quarantine(s: Submission, old: RecordState | None, now: int, basis: Basis
     """
     kept = old.clocks if old is not None else ()
     if s.is_hopeless:
-        return kept
+        return Due(kept)
     left = tuple(c for c in kept if c.kind is not ClockKind.DISCLOSE)
     owes_already = len(left) < len(kept)
     if owes_already and not s.decided_on:
-        return kept
+        return Due(kept)
     every = basis.targets_of_kind(s.subject_kind)
     if s.decided_on:
         fresh = from_decision(basis, s.subject_kind, s.decided_on, every)
     else:
         arrived = basis.day_of(now).toordinal()
         fresh = _estimated(from_decision(basis, s.subject_kind, arrived, every), None)
+    events: Events = ()
     if old is not None:
-        fresh, _events = _said_before(fresh, old, now, basis)
+        fresh, events = _said_before(fresh, old, now, basis)
     left = tuple(c for c in left if c.kind is not ClockKind.EXPIRE)
-    return fresh + left if left else fresh
+    return Due(fresh + left if left else fresh, events)
 
 
 def lifted_at(old: RecordState, targets: int) -> Due:
@@ -450,6 +466,12 @@ def note_stage(old: RecordState, report: StageReport, now: int, basis: Basis) ->
     ):
         return _note_earlier(old, report, now, basis)
     if (
+        expected is not None
+        and expected.action == report.action == "W"
+        and report.version < expected.version
+    ):
+        return _note_earlier_withdrawal(old, report, now, basis)
+    if (
         expected is None
         or (expected.version, expected.action) != (report.version, report.action)
         or not _is_news(expected, report)
@@ -460,7 +482,7 @@ def note_stage(old: RecordState, report: StageReport, now: int, basis: Basis) ->
     stages = tuple(reached if s is expected else s for s in old.stages)
     events: list[ClockEvent] = []
     if reached.stage is StageCode.REFUSED:
-        clocks = tuple(_reopen(clock, reached, events) for clock in old.clocks)
+        clocks = tuple(_reopen(clock, reached, old, now, basis, events) for clock in old.clocks)
     else:
         clocks = tuple(_stop(clock, reached, old, basis, events) for clock in old.clocks)
     return Noted(old._replace(stages=stages, clocks=clocks), tuple(events), is_believed)
@@ -497,9 +519,7 @@ def _note_earlier(old: RecordState, report: StageReport, now: int, basis: Basis)
     The clock that began with that version or before stops by the platform's time; what is left is
     the correction's own clock, counted from the day on which the next version was accepted.
     """
-    decided_on = max(old.decided_on, 1)
-    begins = due_at_ms(date.fromordinal(decided_on)) - _DAY_MS
-    at, is_believed = _believed(report, begins, now)
+    at, is_believed = _believed(report, _begins(old), now)
     reached = Stage(report.target, report.version, report.action, report.stage, report.at, at)
     events: list[ClockEvent] = []
     clocks: list[Clock] = []
@@ -516,6 +536,32 @@ def _note_earlier(old: RecordState, report: StageReport, now: int, basis: Basis)
     return Noted(old._replace(clocks=tuple(clocks)), tuple(events), is_believed)
 
 
+def _note_earlier_withdrawal(
+    old: RecordState, report: StageReport, now: int, basis: Basis
+) -> Noted:
+    """An earlier take-down, after which nothing was shown there, is answered.
+
+    What has been named for take-down once more is named for it still; but it was done in time.
+    """
+    at, is_believed = _believed(report, _begins(old), now)
+    reached = Stage(report.target, report.version, report.action, report.stage, report.at, at)
+    events: list[ClockEvent] = []
+    clocks = tuple(
+        _stop(clock, reached, old, basis, events)
+        if clock.kind is ClockKind.WITHDRAW and clock.began_with <= report.version
+        else clock
+        for clock in old.clocks
+    )
+    if not events:
+        return Noted(None)
+    return Noted(old._replace(clocks=clocks), tuple(events), is_believed)
+
+
+def _begins(old: RecordState) -> int:
+    """The first moment at which anybody can have shown, or taken down, an earlier version."""
+    return due_at_ms(date.fromordinal(max(old.decided_on, 1))) - _DAY_MS
+
+
 def _followed_on(old: RecordState, version: int, basis: Basis) -> tuple[int, int]:
     """The day on which the next version was accepted, and that version."""
     for revision in old.revised:
@@ -524,8 +570,14 @@ def _followed_on(old: RecordState, version: int, basis: Basis) -> tuple[int, int
     return basis.day_of(old.since).toordinal(), old.version
 
 
-def _reopen(clock: Clock, reached: Stage, events: list[ClockEvent]) -> Clock:
-    """A platform that acknowledged and then refused has not taken the record over: time runs on."""
+def _reopen(
+    clock: Clock, reached: Stage, old: RecordState, now: int, basis: Basis,
+    events: list[ClockEvent],
+) -> Clock:  # fmt: skip
+    """A platform that acknowledged and then refused has not taken the record over: time runs on.
+
+    Deadlines that were counted again meanwhile are counted again here.
+    """
     if (
         clock.target != reached.target
         or clock.is_running
@@ -536,7 +588,8 @@ def _reopen(clock: Clock, reached: Stage, events: list[ClockEvent]) -> Clock:
         return clock
     event = "reopened_late" if clock.flags & ClockFlag.LATE else "reopened"
     events.append(ClockEvent(clock.target, clock.kind, event))
-    return clock._replace(flags=clock.flags & ~(ClockFlag.STOPPED | ClockFlag.LATE))
+    running = clock._replace(flags=clock.flags & ~(ClockFlag.STOPPED | ClockFlag.LATE))
+    return _counted_again(running, old.kind, now, basis, events)
 
 
 def _stop(
@@ -597,11 +650,11 @@ def _ring(clock: Clock, now: int, basis: Basis, events: list[ClockEvent]) -> Clo
     """
     if clock.next_mark() > now:
         return clock
+    marks = _marks(basis, clock.due_at)
     if clock.due_at <= now:
         events.append(ClockEvent(clock.target, clock.kind, "overdue"))
         flags = clock.flags | ClockFlag.OVERDUE_WRITTEN
-        return clock._replace(flags=flags, next_at=clock.due_at)
-    marks = _marks(basis, clock.due_at)
+        return clock._replace(flags=flags, said=len(marks), next_at=clock.due_at)
     said = clock.said
     while said < len(marks) and marks[said][1] <= now:
         events.append(ClockEvent(clock.target, clock.kind, f"due_soon_{marks[said][0]}"))
@@ -636,8 +689,8 @@ def _counted_again(
 ) -> Clock:
     """The same clock counted under this basis; what was said stays said where it has passed."""
     target = basis.target_or_none(clock.target)
-    if target is None:  # no target of this basis any more: its deadline stays as it was
-        return clock
+    if target is None or (clock.kind is ClockKind.DISCLOSE and kind not in target.kinds):
+        return clock  # it shows this no more: nothing is said before a walk has lifted the duty
     is_correction = bool(clock.flags & ClockFlag.CORRECTION)
     found = _clock(basis, target, clock.kind, kind, clock.counted_from, is_correction=is_correction)
     if not found:

@@ -218,7 +218,7 @@ def _changed(
     What a target was named for before must be older there: then it is another version.
     """
     version = old.version + 1 if withdraw | publish & old.named else old.version
-    fresh = duties.from_decision(basis, old.kind, old.decided_on, publish)
+    fresh = duties.of_naming(old, old.kind, publish, old.decided_on, version, now, basis)
     fresh += duties.expiry(basis, again, publish)
     due = duties.of_narrowed(old, publish, withdraw, fresh, now, basis)
     state = old._replace(

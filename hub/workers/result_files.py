@@ -184,13 +184,13 @@ def words_of(answer: RowAnswer) -> str:
     return next(told, OUTCOMES_ZH.get(answer.outcome, answer.outcome))
 
 
-def _is_for_the_clerk(row: Sequence[str]) -> bool:
+def is_for_the_clerk(row: Sequence[str]) -> bool:
     """Whether somebody must look at this row of a result: without effect, or refused there."""
     outcome, codes, shown = row[1], row[2], row[len(COLUMNS) - 1]
     return (outcome in _TO_DO or _REFUSED in codes) and MOVED_ZH not in shown
 
 
-_LOOK: Final = Look(_WIDTHS, _is_for_the_clerk)
+_LOOK: Final = Look(_WIDTHS, is_for_the_clerk)
 
 
 class _ClerkRow(NamedTuple):

@@ -78,6 +78,8 @@ class Move:
 
     verdict: str = ""
     """"" unknown, `left` or `refused`."""
+    code: str = ""
+    """The key at which the record may arrive."""
     owner: str = ""
     met: frozenset[int] = frozenset()
     arrived: Identity | None = None
@@ -97,9 +99,9 @@ class Receipt:
 
 @dataclass
 class Verdict:
-    """A verdict on its way to the partition of the new key."""
+    """A verdict on its way to the new key, where alone the record may arrive."""
 
-    partition: int
+    code: str
     move: str
     verdict: str
     owner: str
@@ -143,7 +145,6 @@ class Model:
                 reading.faults.insert(0, "SUBMISSION_NUMBER_REUSED")
                 answer = self._faulty(reading)
                 self._release_all()
-                self._ring()
                 return answer
             if not self._may_be_decided_anew(known):
                 return duplicate("REPEATED_SUBMISSION")
@@ -152,7 +153,6 @@ class Model:
             content, answer, reading.identity, self.basis, self._seen(reading.identity)
         )
         self._release_all()
-        self._ring()
         return answer
 
     def _may_be_decided_anew(self, receipt: Receipt) -> bool:
@@ -179,10 +179,8 @@ class Model:
         if identity is None or reading.verb not in CARRY_A_ROW:
             return answer
         record = self._record(identity)
-        sender = reading.statement.department
-        is_mine = record.standing is AWAITED or self._is_yours(record, sender)
-        if record.standing in NEVER_SEEN and is_mine:
-            record.owner = record.owner or sender
+        if record.standing is NONE or (record.standing in NEVER_SEEN and reading.may_be_mended):
+            record.owner = record.owner or reading.statement.department
             self._spoil(record, reading)
         return answer
 
@@ -219,10 +217,11 @@ class Model:
         due = self.rules.due(clock, kind, target, counted_from)
         if old is not None and old.is_running and due is not None:
             old.clock, old.is_estimated = clock, False
-            old.since = record.version
-            redate(old, counted_from, due, self.now, self.rules)
+            if redate(old, counted_from, due, self.now, self.rules):
+                self._event(record, target.number, "D", "taken back")
         else:
             start(record.show, target, clock, kind, counted_from, self.rules, record.version)
+        record.lifted.discard(target.number)
 
     def _record(self, identity: Identity) -> Record:
         return self.records.setdefault(identity, Record())
@@ -391,7 +390,8 @@ class Model:
             return NOT_YOURS
         if standing in {GONE, TAKEN_BACK}:
             self._took_effect(reading, record)
-            record.exited_on = reading.exited_on or record.exited_on
+            dates = [on for on in (record.exited_on, reading.exited_on) if on is not None]
+            record.exited_on = max(dates, default=None)
             return duplicate("ALREADY_WITHDRAWN")
         if standing is not QUARANTINED and self._older(reading, record):
             return superseded("WITHDRAWAL_OLDER_THAN_LIVE")
@@ -449,10 +449,9 @@ class Model:
 
     def _verdict(self, reading: Reading, verdict: str, record: Record | None = None) -> None:
         assert reading.other is not None
-        place = partition_of(reading.other.code.encode(), self.rules.partitions)
         met = record.left_with if record is not None else frozenset()
         owner = record.owner if record is not None else ""
-        self.verdicts.append(Verdict(place, reading.move, verdict, owner, met))
+        self.verdicts.append(Verdict(reading.other.code, reading.move, verdict, owner, met))
 
     def _move(self, partition: int, move: str) -> Move:
         return self.moves.setdefault((partition, move), Move())
@@ -461,13 +460,14 @@ class Model:
         """Let the verdicts of departures arrive."""
         while self.verdicts:
             came = self.verdicts.pop(0)
-            move = self._move(came.partition, came.move)
+            place = partition_of(came.code.encode(), self.rules.partitions)
+            move = self._move(place, came.move)
             if move.verdict == "left" and came.verdict == "refused":
                 continue
             move.verdict, move.owner, move.met = came.verdict, came.owner, came.met
+            move.code = came.code
             for identity, record in list(self.records.items()):
-                here = partition_of(identity.code.encode(), self.rules.partitions)
-                for waiting in list(record.waiting) if here == came.partition else ():
+                for waiting in list(record.waiting) if identity.code == came.code else ():
                     reading = waiting.reading
                     if reading.verb is Verb.ARRIVAL and reading.move == came.move:
                         self._let_go(record, identity, waiting)
@@ -489,26 +489,38 @@ class Model:
             return NOT_YOURS
         if self._older(reading, record):
             return superseded()
-        if move.verdict == "left":
+        verdict = move.verdict if move.code == identity.code else ""
+        if verdict == "left":
             record.disclosed = set(move.met)
             answer = self._accept(reading, record, owner=move.owner, met=move.met)
             move.arrived = identity
             assert reading.other is not None
             self.arrived.append((reading.other, identity))
             return answer
-        if move.verdict == "refused":
+        if verdict == "refused":
             if record.standing in NEVER_SEEN:
                 record.owner = record.owner or reading.statement.department
                 self._spoil(record, reading)
             return quarantined("MOVE_REFUSED")
+        return self._arrival_waits(reading, record, move)
+
+    def _arrival_waits(self, reading: Reading, record: Record, move: Move) -> Answer:
+        """Nothing is known of the departure yet."""
+        if any(self._is_of_move(waiting, reading.move) for waiting in record.waiting):
+            if any(self._is_equal(reading, waiting) for waiting in record.waiting):
+                return duplicate("SAME_AS_HELD")
+            return Answer("conflicting", "UNDECLARED_CHANGE")
         answer = self._hold(reading, record)
         if answer is not HELD:
             return answer
         assert reading.facts is not None
         if record.standing in NEVER_SEEN:
             self._run_unshown(record, reading.facts)
-        move.arrived = identity
+        move.arrived = reading.identity
         return Answer("held", "WAITING_FOR_MOVE")
+
+    def _is_of_move(self, waiting: Waiting, move: str) -> bool:
+        return waiting.reading.verb is Verb.ARRIVAL and waiting.reading.move == move
 
     def _arrival_on_live(self, reading: Reading, record: Record) -> Answer:
         if self._is_same(reading, record):
@@ -538,8 +550,9 @@ class Model:
             for w in other.waiting
         )
         if len(record.waiting) >= MOST_WAITING or held_here >= self.rules.most_held:
-            reading.faults.append("TOO_MANY_HELD")
-            return self._faulty(reading)
+            if reading.verb is Verb.DEPARTURE:
+                self._verdict(reading, "refused")
+            return quarantined("TOO_MANY_HELD")
         last = day_of(self.now) + timedelta(days=self.rules.days_held)
         record.waiting.append(Waiting(reading, self.now, end_of(last)))
         if record.standing is NONE:
@@ -568,7 +581,7 @@ class Model:
                 self._let_go(record, identity, waiting)
         if record.standing is LIVE and record.is_unnamed:
             record.is_unnamed = False
-            self._name(record, DISCLOSE)
+            self._name(record)
 
     def _speaks_of(self, waiting: Waiting, record: Record) -> bool:
         """Whether a waiting statement is about the row that stands here."""
@@ -636,12 +649,10 @@ class Model:
         record.accepted_on[record.version] = day_of(self.now)
         record.exited_on = None
         self._took_effect(reading, record)
-        if any(self._speaks_of(waiting, record) for waiting in record.waiting):
-            record.is_unnamed = True
-            for target in self._targets(facts):
-                self._owe(record, target, DISCLOSE, facts.kind, facts.decided)
-        else:
-            self._name(record, clock, met)
+        self._owe_for(record, clock, met)
+        record.is_unnamed = any(self._speaks_of(waiting, record) for waiting in record.waiting)
+        if not record.is_unnamed:
+            self._name(record)
         self._lift_twins(identity, reading.statement.department)
         self.to_release.append(identity)
         return Answer("accepted")
@@ -653,50 +664,65 @@ class Model:
         record.facts, record.decided_on = reading.facts, reading.facts.decided_on
         record.accepted_on[record.version] = day_of(self.now)
         self._took_effect(reading, record)
+        assert reading.identity is not None
+        self._lift_twins(reading.identity, reading.statement.department)
+        self._owe_for(record, "", redetermined_on=reading.redetermined_on)
         if record.is_unnamed and any(self._speaks_of(w, record) for w in record.waiting):
-            record.redetermined_on = reading.redetermined_on
             return
         record.is_unnamed = False
-        self._name(record, "", redetermined_on=reading.redetermined_on)
+        self._name(record)
 
     def _targets(self, facts: Facts) -> list[Target]:
         return [t for t in self.rules.targets if is_shown_at(t, facts, self.rules, self.now)]
 
-    def _name(
+    def _name(self, record: Record) -> None:
+        """Name the newest version for its targets."""
+        assert record.facts is not None
+        showing = {target.number for target in self._targets(record.facts)}
+        for number in record.shown - showing:
+            self._no_longer(record, number)
+        for number in showing:
+            self._show(record, number)
+
+    def _owe_for(
         self, record: Record, clock: str, met: frozenset[int] = frozenset(),
         redetermined_on: date | None = None,
     ) -> None:  # fmt: skip
-        """Name the version for its targets; `clock` is "" for a version that follows another."""
+        """The duties of a new version; `clock` is "" where it follows another."""
         facts = record.facts
         assert facts is not None
         showing = self._targets(facts)
-        for number in record.shown - {target.number for target in showing}:
-            self._no_longer(record, number)
+        for number in set(record.show) - {target.number for target in showing}:
+            self._lift(record, number)
         for target in showing:
             number = target.number
-            is_new = number not in record.named
-            self._show(record, number)
             if clock == CORRECT or number in met:
-                record.show.pop(number, None)
                 self._owe(record, target, CORRECT, facts.kind, day_of(self.now))
             elif clock == DISCLOSE:
                 self._owe(record, target, DISCLOSE, facts.kind, facts.decided)
             else:
-                self._goes_on(record, target, redetermined_on, is_new=is_new)
-        for number in set(record.show) - record.shown:
-            self._lift(record, number)
+                self._goes_on(record, target, redetermined_on)
 
-    def _goes_on(
-        self, record: Record, target: Target, redetermined_on: date | None, *, is_new: bool
-    ) -> None:
+    def _goes_on(self, record: Record, target: Target, redetermined_on: date | None) -> None:
         """The duty of a corrected version at a target."""
         facts = record.facts
         assert facts is not None
         duty = record.show.get(target.number)
-        if is_new:
+        if duty is not None and duty.is_running:
+            return
+        is_new = target.number not in record.named
+        self._owe_first_or_anew(record, target, is_new=is_new, redetermined_on=redetermined_on)
+
+    def _owe_first_or_anew(
+        self, record: Record, target: Target, *, is_new: bool, redetermined_on: date | None = None
+    ) -> None:
+        """A first disclosure where none was met and none could be, else a correction."""
+        facts = record.facts
+        assert facts is not None
+        if is_new or target.number in record.lifted:
             counted_from = redetermined_on or facts.decided
             self._owe(record, target, DISCLOSE, facts.kind, counted_from)
-        elif duty is None or not duty.is_running:
+        else:
             self._owe(record, target, CORRECT, facts.kind, day_of(self.now))
 
     def _show(self, record: Record, number: int) -> None:
@@ -704,7 +730,6 @@ class Model:
         record.named.add(number)
         record.named_at[number, record.version] = self.now
         record.take_down.pop(number, None)
-        record.last_stage.pop(number, None)
 
     def _no_longer(self, record: Record, number: int) -> None:
         """A target is to stop showing the record."""
@@ -722,6 +747,8 @@ class Model:
     def _lift(self, record: Record, number: int) -> None:
         duty = record.show.pop(number, None)
         if duty is not None and duty.is_running:
+            if duty.clock == DISCLOSE:
+                record.lifted.add(number)
             self._event(record, number, "D", "lifted")
 
     def _take_down(self, record: Record, standing: Standing) -> None:
@@ -730,6 +757,7 @@ class Model:
         record.is_unnamed = False
         for number in set(record.show):
             self._lift(record, number)
+        record.lifted.clear()
         if not record.was_live:
             return
         record.version += 1
@@ -767,6 +795,8 @@ class Model:
         happened = next(
             (t for t in (platform_at, at) if t is not None and since <= t <= self.now), self.now
         )
+        if not self._is_news(record, (action, number, version), stage, at):
+            return
         if action == "withdraw":
             duty = record.take_down.get(number)
             if stage == "withdrawn" and duty and duty.is_running and version >= duty.since:
@@ -774,24 +804,39 @@ class Model:
         elif record.standing is LIVE and number in record.shown:
             self._shown(record, number, version, stage, happened)
 
+    def _is_news(
+        self, record: Record, of: tuple[str, int, int], stage: str, reported_at: int
+    ) -> bool:
+        """Whether a platform's word counts: not before its refusal, no refusal of what it did."""
+        last, refused_at = record.last_said.get(of, ("", 0))
+        if last in {"published", "withdrawn"} or (last == "refused" and reported_at < refused_at):
+            return False
+        if stage != "sent":
+            record.last_said[of] = stage, reported_at
+        if stage == "refused" and last == "acknowledged":
+            self._reopen(record, *of)
+        return True
+
+    def _reopen(self, record: Record, action: str, number: int, version: int) -> None:
+        """A platform refuses what it had taken in."""
+        duty = record.show.get(number)
+        is_current = action == "publish" and version == record.current(number)
+        if is_current and number in record.shown and duty is not None and not duty.is_running:
+            duty.is_running = True
+            self._event(record, number, "D", "reopened")
+            self._recount(record, record.show, {number})
+
     def _shown(self, record: Record, number: int, version: int, stage: str, at: int) -> None:
         target = self.rules.target(number)
         meets = stage == "published" or stage == self.rules.stops_at(target)
         duty = record.show.get(number)
         current = record.current(number)
-        if version == current:
-            was_acknowledged = record.last_stage.get(number) == "acknowledged"
-            if stage == "refused" and was_acknowledged and duty and not duty.is_running:
-                duty.is_running = True
-                self._event(record, number, "D", "reopened")
-            if stage in {"acknowledged", "published", "refused"}:
-                record.last_stage[number] = stage
         if not meets or duty is None or not duty.is_running or version < duty.since:
             return
         if version == current:
             record.disclosed.add(number)
             self._meet(record, number, "D", duty, at)
-        elif at < duty.due.at:
+        else:
             record.disclosed.add(number)
             self._meet(record, number, "D", duty, at)
             follower = min(v for v in record.accepted_on if v > version)
@@ -918,13 +963,11 @@ class Model:
             record.accepted_on[record.version] = day_of(self.now)
         for number in removed:
             self._no_longer(record, number)
+        new = added - record.named
         for number in added:
             self._show(record, number)
             target = self.rules.target(number)
-            if number in record.disclosed:
-                self._owe(record, target, CORRECT, facts.kind, day_of(self.now))
-            else:
-                self._owe(record, target, DISCLOSE, facts.kind, facts.decided)
+            self._owe_first_or_anew(record, target, is_new=number in new)
 
     def _event(self, record: Record, number: int, clock: str, what: str) -> None:
         identity = next(i for i, other in self.records.items() if other is record)

@@ -79,9 +79,11 @@ class Record:
     """(target, version) → when it was named to be taken down."""
     accepted_on: dict[int, date] = field(default_factory=dict)
     """Version → the day it was accepted."""
-    last_stage: dict[int, str] = field(default_factory=dict)
+    last_said: dict[tuple[str, int, int], tuple[str, int]] = field(default_factory=dict)
+    """(action, target, version) → what the platform said last, and when that was reported."""
     exited_on: date | None = None
-    redetermined_on: date | None = None
+    lifted: set[int] = field(default_factory=set)
+    """Targets at which it was on record and the disclosure was lifted before it was met."""
     left_by: str = ""
     left_with: frozenset[int] = frozenset()
     """Targets at which it left as disclosed: they owe a correction at the new identity."""

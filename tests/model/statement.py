@@ -118,6 +118,11 @@ class Reading:
         """Whether nothing could make this row acceptable."""
         return bool(NEVER_ACCEPTED & set(self.faults))
 
+    @property
+    def may_be_mended(self) -> bool:
+        """Whether the sender may say this, and could say it so that it is accepted."""
+        return not self.never_accepted and "FOREIGN_AUTHORITY" not in self.faults
+
 
 def version_that_counts(version: int | None, now: int) -> int | None:
     """The source's version, unless it reads as a moment after tomorrow."""

@@ -241,11 +241,6 @@ def _no_penalties(document: dict[str, Any]) -> None:
     document["site"]["targets"][1]["kinds"] = [kind for kind in kinds if kind != PENALTY]
 
 
-def _public(document: dict[str, Any]) -> None:
-    """The province shows everything to the public."""
-    document["site"]["targets"][0]["public"] = True
-
-
 def _deputy(document: dict[str, Any]) -> None:
     """The other department may act for the first."""
     document["site"]["departments"][OTHER_DEPARTMENT]["may_act_on"] = [DEPARTMENT]
@@ -265,13 +260,6 @@ def _shorter(document: dict[str, Any]) -> None:
     document["rulebook"]["version"] += "-shorter"
 
 
-def _minor_shown(document: dict[str, Any]) -> None:
-    """轻微 is shown like any other."""
-    for rule in document["rulebook"]["withholding"]:
-        rule["seriousness"] = []
-    document["rulebook"]["version"] += "-minor"
-
-
 def _little_waiting(document: dict[str, Any]) -> None:
     """Statements wait five days, three a department."""
     if "held" in document["rulebook"]:
@@ -280,13 +268,13 @@ def _little_waiting(document: dict[str, Any]) -> None:
 
 
 CHANGES = (
-    (), (_other_holidays,), (_next_year,), (_no_penalties,), (_public,), (_deputy,), (_archive,),
-    (_shorter,), (_minor_shown,), (_little_waiting,), (_deputy, _little_waiting),
+    (), (_other_holidays,), (_next_year,), (_no_penalties,), (_deputy,), (_archive,),
+    (_shorter,), (_little_waiting,), (_deputy, _little_waiting),
     (_other_holidays, _next_year, _archive), (_no_penalties, _shorter),
 )  # fmt: skip
 BASIS_ZH = (
-    "原样", "2026年放假安排重发", "载入2027年放假安排", "市平台不再展示处罚", "省平台向社会公开",
-    "住建局可代市监局", "档案平台开始展示", "期限改为五个工作日", "轻微处罚也公示",
+    "原样", "2026年放假安排重发", "载入2027年放假安排", "市平台不再展示处罚",
+    "住建局可代市监局", "档案平台开始展示", "期限改为五个工作日",
     "等待五天、每部门三条", "可代行且等待五天", "放假重发且档案平台展示",
     "市平台无处罚且期限五天",
 )  # fmt: skip
