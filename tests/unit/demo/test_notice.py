@@ -157,7 +157,7 @@ def test_the_clock_stands_until_every_partition_has_counted_again(
     account = AccountOfNotice(sweeps=2)
     play, made = play_with(tmp_path, account, monkeypatch, told)
     play._factor, play._pace = 64.0, 1
-    play._adopt_notice(ADOPTED_AT)
+    play._adopt_notice()
     assert made.clock == [0, 8.0]
     assert account.written[Outcome.SWEEP_ENDED] == 2
     (line,) = (each for each in told if "☂" in each)
@@ -171,4 +171,4 @@ def test_a_partition_that_does_not_count_again_ends_the_play(
     """One of two: the demo says so instead of standing for ever."""
     play, _ = play_with(tmp_path, AccountOfNotice(sweeps=1), monkeypatch, [])
     with pytest.raises(UnavailableError, match="not counted again"):
-        play._adopt_notice(ADOPTED_AT)
+        play._adopt_notice()
