@@ -735,8 +735,8 @@ def _note_move(context: Context, cause: MoveNoted) -> Decision:
     )
     record_key = context.view.get(keys.arrival(cause.move_id))
     old = _state_of(context.view, record_key) if record_key is not None else None
-    if old is None or record_key is None:
-        return noted
+    if old is None or record_key is None or destination_of(old.subject_key) != verdict.destination:
+        return noted  # the record left for another company than the one where a row waits
     entry = waiting.arrival_by(old, cause.move_id)
     if entry is None:
         return noted

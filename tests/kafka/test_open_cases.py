@@ -49,7 +49,7 @@ def hub() -> HubTestDriver:
     return HubTestDriver(rows.basis(), now=START)
 
 
-def withdraw(hub: HubTestDriver, row: dict[str, str], **more: int) -> LedgerRecord:
+def withdraw(hub: HubTestDriver, row: dict[str, str], **more: Any) -> LedgerRecord:  # noqa: ANN401 - what `pipe` takes
     """Take a licence down."""
     reference = {
         "subject_kind": LICENCE, "document_number": row["XK_WSH"],
@@ -60,7 +60,7 @@ def withdraw(hub: HubTestDriver, row: dict[str, str], **more: int) -> LedgerReco
     return hub.run()[-1]
 
 
-def restore(hub: HubTestDriver, row: dict[str, str], **more: int) -> LedgerRecord:
+def restore(hub: HubTestDriver, row: dict[str, str], **more: Any) -> LedgerRecord:  # noqa: ANN401 - what `pipe` takes
     """Show a licence again."""
     statement = {
         "subject_kind": LICENCE, "row": framed(LICENCE, row), "reason": "复议撤销原决定",
