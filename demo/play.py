@@ -238,7 +238,7 @@ class Play:
         while (now := stage.now()) < schedule.ends_at:
             self._turn(now)
             if now >= ADOPTED_AT and not self._course.notice_at:
-                self._adopt_notice(now)
+                self._adopt_notice()
             self._keep_pace(at_least=int(self._is_reminder_owed(now)))
         self._course.seconds = time.monotonic() - began
         self._drain(_QUIET_SECONDS)
@@ -261,11 +261,11 @@ class Play:
                     f"日志 log: {self._stage.folder / 'processes'}"
                 )
 
-    def _adopt_notice(self, now: int) -> None:
+    def _adopt_notice(self) -> None:
         """The clock stands until every deadline has been counted again under the notice."""
         stage, account = self._stage, self._account
+        self._course.notice_at = now = stage.now()
         stage.set_clock(now, 0)
-        self._course.notice_at = now
         adopt_notice(stage)
         deadline = time.monotonic() + _READY_SECONDS
         while account.written[Outcome.SWEEP_ENDED] < stage.loaded.site.partitions:

@@ -112,6 +112,10 @@ class StageOfNotice:
         assert now == ADOPTED_AT
         self.clock.append(factor)
 
+    def now(self) -> int:
+        """The moment of the adoption, for as long as the clock stands."""
+        return ADOPTED_AT
+
     def supervise(self) -> list[str]:
         """Nothing ends."""
         return []
@@ -152,8 +156,9 @@ def test_the_clock_stands_until_every_partition_has_counted_again(
     told: list[str] = []
     account = AccountOfNotice(sweeps=2)
     play, made = play_with(tmp_path, account, monkeypatch, told)
-    play._adopt_notice(ADOPTED_AT)
-    assert made.clock == [0]
+    play._factor, play._pace = 64.0, 1
+    play._adopt_notice()
+    assert made.clock == [0, 8.0]
     assert account.written[Outcome.SWEEP_ENDED] == 2
     (line,) = (each for each in told if "☂" in each)
     assert "deadlines moved 3" in line
@@ -166,4 +171,4 @@ def test_a_partition_that_does_not_count_again_ends_the_play(
     """One of two: the demo says so instead of standing for ever."""
     play, _ = play_with(tmp_path, AccountOfNotice(sweeps=1), monkeypatch, [])
     with pytest.raises(UnavailableError, match="not counted again"):
-        play._adopt_notice(ADOPTED_AT)
+        play._adopt_notice()
