@@ -368,7 +368,8 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
         s.cause.key,
     )  # fmt: skip
     refers_to = old.live_sequence if old is not None else NO_SEQUENCE
-    if flags & RecordFlag.WAITING and old is not None and waiting.is_ready(state):
+    is_shown = old is not None and old.status is Status.LIVE and old.publish
+    if flags & RecordFlag.WAITING and old is not None and not is_shown and waiting.is_ready(state):
         state = state._replace(
             flags=state.flags | RecordFlag.UNSHOWN, named=named, publish=0, stages=old.stages
         )
