@@ -708,7 +708,7 @@ def _adopt_basis(basis: Basis, cause: BasisAdoption) -> Decision:
     facts: Facts = Walk.in_line(changed).as_facts() if changed else ()
     if basis.counts_otherwise(cause.basis):
         facts += (("recount", "1"),)
-    return Decision(Outcome.BASIS_ADOPTED, facts=(*facts, ("basis", cause.basis_id.hex())))
+    return Decision(Outcome.BASIS_ADOPTED, facts=(*facts, ("adopted", "1")))
 
 
 def _request_resend(basis: Basis, cause: ResendRequest) -> Decision:
@@ -735,8 +735,8 @@ def _note_move(context: Context, cause: MoveNoted) -> Decision:
     )
     record_key = context.view.get(keys.arrival(cause.move_id))
     old = _state_of(context.view, record_key) if record_key is not None else None
-    if old is None or record_key is None:
-        return noted
+    if old is None or record_key is None or destination_of(old.subject_key) != verdict.destination:
+        return noted  # the record left for another company than the one where a row waits
     entry = waiting.arrival_by(old, cause.move_id)
     if entry is None:
         return noted

@@ -482,7 +482,7 @@ def note_stage(old: RecordState, report: StageReport, now: int, basis: Basis) ->
     stages = tuple(reached if s is expected else s for s in old.stages)
     events: list[ClockEvent] = []
     if reached.stage is StageCode.REFUSED:
-        clocks = tuple(_reopen(clock, reached, events) for clock in old.clocks)
+        clocks = tuple(_reopen(clock, reached, old, now, basis, events) for clock in old.clocks)
     else:
         clocks = tuple(_stop(clock, reached, old, basis, events) for clock in old.clocks)
     return Noted(old._replace(stages=stages, clocks=clocks), tuple(events), is_believed)
@@ -570,8 +570,14 @@ def _followed_on(old: RecordState, version: int, basis: Basis) -> tuple[int, int
     return basis.day_of(old.since).toordinal(), old.version
 
 
-def _reopen(clock: Clock, reached: Stage, events: list[ClockEvent]) -> Clock:
-    """A platform that acknowledged and then refused has not taken the record over: time runs on."""
+def _reopen(
+    clock: Clock, reached: Stage, old: RecordState, now: int, basis: Basis,
+    events: list[ClockEvent],
+) -> Clock:  # fmt: skip
+    """A platform that acknowledged and then refused has not taken the record over: time runs on.
+
+    Deadlines that were counted again meanwhile are counted again here.
+    """
     if (
         clock.target != reached.target
         or clock.is_running
@@ -582,7 +588,8 @@ def _reopen(clock: Clock, reached: Stage, events: list[ClockEvent]) -> Clock:
         return clock
     event = "reopened_late" if clock.flags & ClockFlag.LATE else "reopened"
     events.append(ClockEvent(clock.target, clock.kind, event))
-    return clock._replace(flags=clock.flags & ~(ClockFlag.STOPPED | ClockFlag.LATE))
+    running = clock._replace(flags=clock.flags & ~(ClockFlag.STOPPED | ClockFlag.LATE))
+    return _counted_again(running, old.kind, now, basis, events)
 
 
 def _stop(
@@ -682,8 +689,8 @@ def _counted_again(
 ) -> Clock:
     """The same clock counted under this basis; what was said stays said where it has passed."""
     target = basis.target_or_none(clock.target)
-    if target is None:  # no target of this basis any more: its deadline stays as it was
-        return clock
+    if target is None or (clock.kind is ClockKind.DISCLOSE and kind not in target.kinds):
+        return clock  # it shows this no more: nothing is said before a walk has lifted the duty
     is_correction = bool(clock.flags & ClockFlag.CORRECTION)
     found = _clock(basis, target, clock.kind, kind, clock.counted_from, is_correction=is_correction)
     if not found:

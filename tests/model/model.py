@@ -78,6 +78,8 @@ class Move:
 
     verdict: str = ""
     """"" unknown, `left` or `refused`."""
+    code: str = ""
+    """The key at which the record may arrive."""
     owner: str = ""
     met: frozenset[int] = frozenset()
     arrived: Identity | None = None
@@ -97,9 +99,9 @@ class Receipt:
 
 @dataclass
 class Verdict:
-    """A verdict on its way to the partition of the new key."""
+    """A verdict on its way to the new key, where alone the record may arrive."""
 
-    partition: int
+    code: str
     move: str
     verdict: str
     owner: str
@@ -143,7 +145,6 @@ class Model:
                 reading.faults.insert(0, "SUBMISSION_NUMBER_REUSED")
                 answer = self._faulty(reading)
                 self._release_all()
-                self._ring()
                 return answer
             if not self._may_be_decided_anew(known):
                 return duplicate("REPEATED_SUBMISSION")
@@ -152,7 +153,6 @@ class Model:
             content, answer, reading.identity, self.basis, self._seen(reading.identity)
         )
         self._release_all()
-        self._ring()
         return answer
 
     def _may_be_decided_anew(self, receipt: Receipt) -> bool:
@@ -449,10 +449,9 @@ class Model:
 
     def _verdict(self, reading: Reading, verdict: str, record: Record | None = None) -> None:
         assert reading.other is not None
-        place = partition_of(reading.other.code.encode(), self.rules.partitions)
         met = record.left_with if record is not None else frozenset()
         owner = record.owner if record is not None else ""
-        self.verdicts.append(Verdict(place, reading.move, verdict, owner, met))
+        self.verdicts.append(Verdict(reading.other.code, reading.move, verdict, owner, met))
 
     def _move(self, partition: int, move: str) -> Move:
         return self.moves.setdefault((partition, move), Move())
@@ -461,13 +460,14 @@ class Model:
         """Let the verdicts of departures arrive."""
         while self.verdicts:
             came = self.verdicts.pop(0)
-            move = self._move(came.partition, came.move)
+            place = partition_of(came.code.encode(), self.rules.partitions)
+            move = self._move(place, came.move)
             if move.verdict == "left" and came.verdict == "refused":
                 continue
             move.verdict, move.owner, move.met = came.verdict, came.owner, came.met
+            move.code = came.code
             for identity, record in list(self.records.items()):
-                here = partition_of(identity.code.encode(), self.rules.partitions)
-                for waiting in list(record.waiting) if here == came.partition else ():
+                for waiting in list(record.waiting) if identity.code == came.code else ():
                     reading = waiting.reading
                     if reading.verb is Verb.ARRIVAL and reading.move == came.move:
                         self._let_go(record, identity, waiting)
@@ -489,18 +489,23 @@ class Model:
             return NOT_YOURS
         if self._older(reading, record):
             return superseded()
-        if move.verdict == "left":
+        verdict = move.verdict if move.code == identity.code else ""
+        if verdict == "left":
             record.disclosed = set(move.met)
             answer = self._accept(reading, record, owner=move.owner, met=move.met)
             move.arrived = identity
             assert reading.other is not None
             self.arrived.append((reading.other, identity))
             return answer
-        if move.verdict == "refused":
+        if verdict == "refused":
             if record.standing in NEVER_SEEN:
                 record.owner = record.owner or reading.statement.department
                 self._spoil(record, reading)
             return quarantined("MOVE_REFUSED")
+        return self._arrival_waits(reading, record, move)
+
+    def _arrival_waits(self, reading: Reading, record: Record, move: Move) -> Answer:
+        """Nothing is known of the departure yet."""
         if any(self._is_of_move(waiting, reading.move) for waiting in record.waiting):
             if any(self._is_equal(reading, waiting) for waiting in record.waiting):
                 return duplicate("SAME_AS_HELD")
@@ -511,7 +516,7 @@ class Model:
         assert reading.facts is not None
         if record.standing in NEVER_SEEN:
             self._run_unshown(record, reading.facts)
-        move.arrived = identity
+        move.arrived = reading.identity
         return Answer("held", "WAITING_FOR_MOVE")
 
     def _is_of_move(self, waiting: Waiting, move: str) -> bool:
@@ -659,6 +664,8 @@ class Model:
         record.facts, record.decided_on = reading.facts, reading.facts.decided_on
         record.accepted_on[record.version] = day_of(self.now)
         self._took_effect(reading, record)
+        assert reading.identity is not None
+        self._lift_twins(reading.identity, reading.statement.department)
         self._owe_for(record, "", redetermined_on=reading.redetermined_on)
         if record.is_unnamed and any(self._speaks_of(w, record) for w in record.waiting):
             return
@@ -817,6 +824,7 @@ class Model:
         if is_current and number in record.shown and duty is not None and not duty.is_running:
             duty.is_running = True
             self._event(record, number, "D", "reopened")
+            self._recount(record, record.show, {number})
 
     def _shown(self, record: Record, number: int, version: int, stage: str, at: int) -> None:
         target = self.rules.target(number)

@@ -107,7 +107,10 @@ def with_longer_holiday() -> dict[str, Any]:
 
 
 def submit(
-    hub: HubTestDriver, row: dict[str, str], department: str = DEPARTMENT, **more: Any  # noqa: ANN401 - as `pipe`
+    hub: HubTestDriver,
+    row: dict[str, str],
+    department: str = DEPARTMENT,
+    **more: Any,  # noqa: ANN401 - as `pipe`
 ) -> None:
     """Pipe a row as it stands; the key is its credit code."""
     kind = LICENCE if "XK_WSH" in row else PENALTY
@@ -132,7 +135,7 @@ def correct(hub: HubTestDriver, row: dict[str, str], redetermined_on: str = "") 
     hub.pipe(DEPARTMENT, "record.corrected.v1", key, framed("record.corrected.v1", content))
 
 
-def restore(hub: HubTestDriver, row: dict[str, str], **more: int) -> None:
+def restore(hub: HubTestDriver, row: dict[str, str], **more: Any) -> None:  # noqa: ANN401 - what `pipe` takes
     """A licence is shown again, by a decision of its own."""
     content = {
         "subject_kind": LICENCE, "row": framed(LICENCE, row), "reason": "撤回有误",
@@ -143,7 +146,10 @@ def restore(hub: HubTestDriver, row: dict[str, str], **more: int) -> None:
 
 
 def withdraw(
-    hub: HubTestDriver, row: dict[str, str], reason: str = "决定被撤销", **more: int
+    hub: HubTestDriver,
+    row: dict[str, str],
+    reason: str = "决定被撤销",
+    **more: Any,  # noqa: ANN401 - what the driver's `pipe` takes
 ) -> None:
     """A withdrawal of a licence row."""
     content = {
