@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from hub.core.record import LedgerRecord, Outcome
 from hub.domain.partitioning import partition_of
 from tests.driver.life import FIRST, NEAR, Life, codes, licence, with_deputy
 from tests.driver.resends import ask_again, showing, told, two_targets
-from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, OTHER_DEPARTMENT, framed, licence_row
+from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, OTHER_DEPARTMENT, framed
+from tests.driver.test_life_duties import notices
 
 CITY = 1
+Headers = tuple[tuple[str, bytes], ...]
+
+
+def put(
+    life: Life, by: str, value: bytes, headers: Headers, version: int | None = None
+) -> LedgerRecord:
+    """Submit what no connector of the hub would; returns what was decided."""
+    if version is not None:
+        headers += (("hub_source_version", b"%d" % version),)
+    place = partition_of(COMPANY.encode(), life.hub.partitions)
+    life.hub.put(f"submissions.{by}", place, COMPANY.encode(), value, headers)
+    (record,) = life.hub.run()
+    return record
 
 
 def test_who_was_listed_and_removed_on_one_day_is_off_in_either_order(life: Life) -> None:
@@ -61,10 +76,7 @@ def test_a_mark_of_the_hubs_own_is_refused_from_outside(life: Life) -> None:
     headers = (
         ("ce_type", LICENCE.encode()), ("ce_source", b"x/y"), ("ce_id", b"1"), ("hub_cut", b"1"),
     )  # fmt: skip
-    place = partition_of(COMPANY.encode(), life.hub.partitions)
-    value = framed(LICENCE, licence_row())
-    life.hub.put(f"submissions.{DEPARTMENT}", place, COMPANY.encode(), value, headers)
-    (record,) = life.hub.run()
+    record = put(life, DEPARTMENT, framed(LICENCE, licence("食品经营")), headers)
     assert "RECORD_TOO_LARGE" in codes(record)
     assert (record.publish_targets, life.shown()) == (0, set())
 
@@ -72,18 +84,44 @@ def test_a_mark_of_the_hubs_own_is_refused_from_outside(life: Life) -> None:
 def test_streams_of_two_departments_may_have_one_name() -> None:
     """Each counts for itself: a deputy's fifth statement is not older than a thousandth."""
     life = Life(with_deputy())
-    life.row(version=1000)
-    assert life.corrected("食品销售", by=OTHER_DEPARTMENT, version=5) == "corrected"
+    headers = (("ce_type", LICENCE.encode()), ("ce_source", b"files"), ("ce_id", b"1"))
+    put(life, DEPARTMENT, framed(LICENCE, licence("食品经营")), headers, version=1000)
+    row = framed(LICENCE, licence("食品销售"))
+    inside = {"subject_kind": LICENCE, "row": row, "reason": "录入错误"}
+    value = framed("record.corrected.v1", inside)
+    headers = (("ce_type", b"record.corrected.v1"), *headers[1:])
+    assert put(life, OTHER_DEPARTMENT, value, headers, version=5).outcome is Outcome.CORRECTED
 
 
-def test_a_date_to_come_is_estimated_from_the_first_arrival(life: Life) -> None:
-    """The good row does not put off what its faulty forerunner owed already."""
-    row = licence("") | {"XK_JDRQ": "2062-11-02", "XK_YXQZ": "2062-11-02"}
-    assert life.say(LICENCE, row).startswith("quarantined")
-    before = life.dues()
-    life.wait(3)
-    life.say(LICENCE, row | {"XK_NR": "食品经营"})
-    assert (before["city"], life.dues()) == ("11-12", before)
+def test_a_good_row_repeats_no_warning_of_its_faulty_forerunner(life: Life) -> None:
+    """It is the same duty with the same day: three days before its end was said already."""
+    life.fault()
+    life.wait(6)
+    assert life.events() == [("11-07", "due_soon_3")]
+    assert (life.row(), life.rest) == ("accepted", [])
+
+
+def test_a_warning_is_given_again_when_its_day_lies_ahead_again(life: Life) -> None:
+    """A notice says afterwards that a Friday was off; three days before the new end it is said."""
+    life.row()
+    life.wait(5)
+    assert life.events() == [("11-07", "due_soon_3")]
+    life.hub.adopt(notices("2026-11-06", replaces=True))
+    life.wait(10)
+    assert [event for _day, event in life.events()] == ["due_soon_3", "due_soon_1", "overdue"]
+
+
+def test_of_two_corrections_the_first_is_the_one_that_was_owed(life: Life) -> None:
+    """Version 1 was shown in time, learned after both: three days from the day of the first."""
+    life.row()
+    first = life.record
+    life.wait(1)
+    life.corrected("食品销售")
+    life.wait(2)
+    life.corrected("餐饮服务")
+    life.wait(1)
+    life.report(first, "city", "published", on="2026-11-02 10:00")
+    assert life.dues()["city"] == "11-07"
 
 
 def test_an_older_confirmation_lowers_no_memory(life: Life) -> None:
