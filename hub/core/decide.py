@@ -371,8 +371,9 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
     is_shown = old is not None and old.status is Status.LIVE and old.publish
     if flags & RecordFlag.WAITING and old is not None and not is_shown and waiting.is_ready(state):
         state = state._replace(
-            flags=state.flags | RecordFlag.UNSHOWN, named=named, publish=0, stages=old.stages
-        )
+            flags=state.flags | RecordFlag.UNSHOWN, named=named, publish=0, stages=old.stages,
+            clocks=duties.with_withdrawals(due.clocks, old),
+        )  # fmt: skip
         facts += (("unshown", "1"),)
         return Decision(
             outcome, state, s.reasons, 0, 0, refers_to, events=due.events, row=s.row, facts=facts
@@ -653,6 +654,7 @@ def _name_targets(
         named=state.named | shown,
         publish=shown,
         since=context.now,
+        clocks=duties.without_withdrawals(state.clocks, shown),
         stages=duties.named_stages(state, shown, 0, state.version),
     )
     return named, shown, framed, why

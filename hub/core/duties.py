@@ -324,6 +324,20 @@ def unfinished_withdrawals(old: RecordState | None, besides: int) -> Clocks:
     )
 
 
+def with_withdrawals(clocks: Clocks, old: RecordState) -> Clocks:
+    """With all withdrawals still owed: while nothing is named, nothing ends them."""
+    return clocks + tuple(c for c in unfinished_withdrawals(old, 0) if c not in clocks)
+
+
+def without_withdrawals(clocks: Clocks, targets: int) -> Clocks:
+    """Without the withdrawals at targets that are named to show the record."""
+    return tuple(
+        c
+        for c in clocks
+        if c.kind is not ClockKind.WITHDRAW or c.target == NO_TARGET or not targets >> c.target & 1
+    )
+
+
 def met_targets(old: RecordState) -> int:
     """Bit per target whose first disclosure has been met."""
     return _bits(met_clocks(old))

@@ -231,6 +231,9 @@ def _read_value(s: Submission, now: int, basis: Basis) -> None:
     if isinstance(decoded, Fault):
         s.carries_row = True
         s.refuse(decoded.code)
+        if s.kind in basis.row_kinds and not basis.may_state(s.department, s.kind, s.kind):
+            s.is_foreign = s.is_hopeless = True
+            s.refuse("KIND_NOT_YOURS", "ce_type")
         return
     contract, row = decoded
     if contract.kind != s.kind:

@@ -127,7 +127,7 @@ class Model:
     """Records that came, so that what waits for them is to be decided."""
     basis: int = 0
     keys: dict[str, Identity] = field(default_factory=dict)
-    """Record key in hexadecimal digits → identity, of commitments."""
+    """Record key in hexadecimal digits → identity."""
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.contracts)
@@ -137,6 +137,8 @@ class Model:
     def submit(self, statement: Statement) -> Answer:
         """Decide a submission."""
         reading = self.reader.read(statement, self.rules, self.now)
+        if reading.verb is Verb.LIFTING:
+            reading.identity = self.keys.get(reading.about)
         number = (statement.department, statement.stream, statement.number)
         content = (statement.kind, statement.key, statement.value)
         known = self.receipts.get(number)
@@ -188,6 +190,7 @@ class Model:
         """A row that cannot be accepted stands here: it is late all the same."""
         record.standing = QUARANTINED
         assert reading.facts is not None
+        record.kind = reading.facts.kind
         record.decided_on = reading.facts.decided_on or record.decided_on
         assert reading.identity is not None
         self.to_release.append(reading.identity)
@@ -197,6 +200,7 @@ class Model:
     def _run_unshown(self, record: Record, facts: Facts) -> None:
         """The duties of a row that is not accepted (yet)."""
         today = day_of(self.now)
+        record.kind = facts.kind
         readable = facts.decided_on is not None and facts.decided_on <= today
         if not readable and any(duty.is_running for duty in record.show.values()):
             return
@@ -238,7 +242,7 @@ class Model:
             Verb.CORRECTION: self._correction, Verb.WITHDRAWAL: self._withdrawal,
             Verb.EXIT: self._withdrawal, Verb.DEPARTURE: self._departure,
             Verb.ARRIVAL: self._arrival, Verb.RESTORATION: self._restoration,
-            Verb.FINDING: self._finding,
+            Verb.FINDING: self._finding, Verb.LIFTING: self._lifting,
         }  # fmt: skip
         return decide[reading.verb](reading, self._record(identity))
 
@@ -332,6 +336,15 @@ class Model:
         if commitment.facts.kind != "commitment.made.v1":
             return quarantined("COMMITMENT_NOT_OPEN")
         return self._row(reading, record)
+
+    def _lifting(self, reading: Reading, record: Record) -> Answer:
+        """A good row of the same decision stands elsewhere: what is faulty here owes nothing."""
+        running = {n for n, duty in record.show.items() if duty.is_running}
+        if record.standing is not QUARANTINED or not running:
+            return quarantined("DUTY_NOT_OPEN")
+        for number in running:
+            self._lift(record, number)
+        return Answer("accepted")
 
     # --- CORRECTION, RESTORATION -----------------------------------------------------------------
 
@@ -481,14 +494,23 @@ class Model:
         if reading.other == identity:
             move.arrived = identity
             return self._correction(reading, record)
+        refusal = self._refused_arrival(reading, record, move)
+        return refusal or self._arrival_by_verdict(reading, record, move)
+
+    def _refused_arrival(self, reading: Reading, record: Record, move: Move) -> Answer | None:
+        """What is wrong with an arrival whatever became of its departure."""
+        identity = reading.identity
         if move.arrived is not None and move.arrived != identity:
             return quarantined("MOVE_TAKEN")
         if record.standing is LIVE:
             return self._arrival_on_live(reading, record)
         if self._is_anothers(reading, record):
             return NOT_YOURS
-        if self._older(reading, record):
-            return superseded()
+        return superseded() if self._older(reading, record) else None
+
+    def _arrival_by_verdict(self, reading: Reading, record: Record, move: Move) -> Answer:
+        identity = reading.identity
+        assert identity is not None
         verdict = move.verdict if move.code == identity.code else ""
         if verdict == "left":
             record.disclosed = set(move.met)
@@ -927,7 +949,7 @@ class Model:
                 self._reproject(record)
             if record.standing in NEVER_SEEN:
                 for number in set(record.show):
-                    if self._kind_of(record) not in rules.target(number).kinds:
+                    if record.kind not in rules.target(number).kinds:
                         self._lift(record, number)
         self._ring()
 
@@ -935,21 +957,13 @@ class Model:
         for number, duty in duties.items():
             if number not in here or not duty.is_running:
                 continue
-            kind = record.facts.kind if record.facts is not None else self._kind_of(record)
+            kind = record.facts.kind if record.facts is not None else record.kind
             due = self.rules.due(duty.clock, kind, self.rules.target(number), duty.counted_from)
             if due is None or due == duty.due:
                 continue
             if redate(duty, duty.counted_from, due, self.now, self.rules):
                 clock = "W" if duties is record.take_down else "D"
                 self._event(record, number, clock, "taken back")
-
-    def _kind_of(self, record: Record) -> str:
-        """The kind of a record that never was live."""
-        identity = next(i for i, other in self.records.items() if other is record)
-        return {
-            "licence": "licence.granted.v1", "penalty": "penalty.imposed.v1",
-            "court_enforcement": "court_enforcement.listed.v1", "commitment": "commitment.made.v1",
-        }[identity.subject]  # fmt: skip
 
     def _reproject(self, record: Record) -> None:
         facts = record.facts

@@ -48,6 +48,9 @@ def deed(step: Step) -> str:
         return f"重复往前第 {step['back'] + 1} 次提交的编号{other}"
     if do == "report":
         return str(step.get("told", "平台答复（无所指）")) + _when(step)
+    if do == "lift":
+        who = world.SENDERS_ZH[step["by"]]
+        return f"{who} {step.get('told', '解除义务（无所指）')}"
     who = world.SENDERS_ZH.get(step["by"], step["by"])
     what = f"企业{step['company'] + 1}{world.KINDS_ZH[step['kind']]}{step['number'] + 1}号"
     said = [f"{who} {_DEEDS[do]} {what}", *_details(step)]
