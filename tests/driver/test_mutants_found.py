@@ -1,4 +1,4 @@
-"""Lines of the registrar that no other story misses: each was lost once and nobody noticed."""
+"""Stories for lines of the registrar whose planted faults (`./run mutants`) wanted a test."""
 
 from __future__ import annotations
 
