@@ -308,7 +308,10 @@ class Life:
     def _lifting(self, step: Step) -> tuple[str, bytes]:
         """A duty of what is quarantined is lifted, or of anything else."""
         every = list(self.keys)
-        faulty = [i for i in every if self.model.records[i].standing is Standing.QUARANTINED]
+        records = self.model.records
+        faulty = [
+            i for i in every if i in records and records[i].standing is Standing.QUARANTINED
+        ]
         among = every if step.get("any") or not faulty else faulty
         about = among[-1 - step["pick"] % len(among)]
         self.lines[-1].step = step | {"told": f"解除{about.document}@{about.code[-4:]}的义务"}
