@@ -242,7 +242,8 @@ class Model:
             Verb.CORRECTION: self._correction, Verb.WITHDRAWAL: self._withdrawal,
             Verb.EXIT: self._withdrawal, Verb.DEPARTURE: self._departure,
             Verb.ARRIVAL: self._arrival, Verb.RESTORATION: self._restoration,
-            Verb.FINDING: self._finding, Verb.LIFTING: self._lifting,
+            Verb.FINDING: self._finding,
+            Verb.LIFTING: lambda _reading, record: self._lifting(record),
         }  # fmt: skip
         return decide[reading.verb](reading, self._record(identity))
 
@@ -337,7 +338,7 @@ class Model:
             return quarantined("COMMITMENT_NOT_OPEN")
         return self._row(reading, record)
 
-    def _lifting(self, reading: Reading, record: Record) -> Answer:
+    def _lifting(self, record: Record) -> Answer:
         """A good row of the same decision stands elsewhere: what is faulty here owes nothing."""
         running = {n for n, duty in record.show.items() if duty.is_running}
         if record.standing is not QUARANTINED or not running:
