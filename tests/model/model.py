@@ -68,6 +68,7 @@ def duplicate(reason: str) -> Answer:
     return Answer("duplicate", reason)
 
 
+_TOOK_EFFECT = frozenset({"accepted", "corrected", "withdrawn", "duplicate"})
 HELD = Answer("held", "WAITING_FOR_RECORD")
 NOT_YOURS = quarantined("NOT_YOUR_RECORD")
 
@@ -602,6 +603,8 @@ class Model:
         for waiting in list(record.waiting):
             if waiting in record.waiting and self._speaks_of(waiting, record):
                 self._let_go(record, identity, waiting)
+        if any(self._speaks_of(waiting, record) for waiting in record.waiting):
+            return  # what was released has changed what another statement is about
         if record.standing is LIVE and record.is_unnamed:
             record.is_unnamed = False
             self._name(record)
@@ -620,7 +623,7 @@ class Model:
             record.standing = NONE
         answer = self._decide(waiting.reading)
         self.released.append((identity, answer))
-        self._end_receipt(waiting, has_effect=answer.outcome != "quarantined")
+        self._end_receipt(waiting, has_effect=answer.outcome in _TOOK_EFFECT)
 
     def _end_receipt(self, waiting: Waiting, *, has_effect: bool) -> None:
         statement = waiting.reading.statement
@@ -690,6 +693,7 @@ class Model:
         assert reading.identity is not None
         self._lift_twins(reading.identity, reading.statement.department)
         self._owe_for(record, "", redetermined_on=reading.redetermined_on)
+        self.to_release.append(reading.identity)  # an exit may be about the day it has now
         if record.is_unnamed and any(self._speaks_of(w, record) for w in record.waiting):
             return
         record.is_unnamed = False
@@ -933,6 +937,9 @@ class Model:
         if gone:
             record.version += 1
         for number in gone:
+            duty = record.show.get(number)
+            if duty is not None and duty.due.at <= over[0]:
+                self._ring_duty(record, number, "D", duty)
             self._event(record, number, "E", "expired")
             self._no_longer(record, number)
 
