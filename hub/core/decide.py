@@ -295,7 +295,8 @@ def _carry_out(context: Context, case: Case, line: Line) -> Decision:
         decision = _answer(s, old, line, reasons, context)
     if s.statement is Statement.DEPARTURE:
         return _with_verdict(case, decision, line)
-    if s.kind == kinds.MOVED_IN and decision.move is None and decision.outcome in TOOK_EFFECT:
+    is_here = decision.outcome in TOOK_EFFECT or s.statement is Statement.CORRECTION
+    if s.kind == kinds.MOVED_IN and decision.move is None and is_here:
         return decision._replace(move=Move(s.move_id, ARRIVED))
     return decision
 
@@ -385,11 +386,13 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
 
 
 def _revisions(old: RecordState | None, version: int, context: Context) -> tuple[Revision, ...]:
-    """On which days the versions after the first were accepted; the latest are kept."""
+    """On which days the versions of a corrected record were accepted; the latest are kept."""
     if old is None or old.status is not Status.LIVE:
         return ()
-    today = Revision(version, context.basis.day_of(context.now).toordinal())
-    return (*old.revised, today)[-MOST_REVISIONS:]
+    basis = context.basis
+    first = (Revision(old.version, basis.day_of(old.since).toordinal()),)
+    today = Revision(version, basis.day_of(context.now).toordinal())
+    return (*(old.revised or first), today)[-MOST_REVISIONS:]
 
 
 def _owner(s: Submission, old: RecordState | None, verdict: MoveVerdict | None) -> str:

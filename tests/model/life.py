@@ -187,7 +187,7 @@ class Life:
         """What a step submits; None when there is nothing it could mean."""
         if step["do"] == "again":
             return self._again(step)
-        if step["do"] == "lift" and not self.keys:
+        if step["do"] == "lift" and self.keys.keys().isdisjoint(self.model.records):
             return None
         kind, key, value = self._content(step)
         if kind not in world.contracts().by_kind:
@@ -307,7 +307,7 @@ class Life:
 
     def _lifting(self, step: Step) -> tuple[str, bytes]:
         """A duty of what is quarantined is lifted, or of anything else."""
-        every = list(self.keys)
+        every = [identity for identity in self.keys if identity in self.model.records]
         faulty = [i for i in every if self.model.records[i].standing is Standing.QUARANTINED]
         among = every if step.get("any") or not faulty else faulty
         about = among[-1 - step["pick"] % len(among)]

@@ -24,8 +24,8 @@ from tests.model.life import DifferenceError, Life, Line, Step
 STEPS_A_LIFE = 40
 DOINGS = {
     "row": 26, "correct": 10, "withdraw": 9, "exit": 5, "restore": 5, "out": 7, "in": 7,
-    "finding": 1, "unreadable": 2, "garbage": 1, "lift": 2, "again": 6, "report": 16, "wait": 14, "adopt": 3,
-    "crash": 2,
+    "finding": 1, "unreadable": 2, "garbage": 1, "lift": 2, "again": 6, "report": 16, "wait": 14,
+    "adopt": 3, "crash": 2,
 }  # fmt: skip
 FAULTS = ("empty", "date", "future", "person", "code", "foreign", "spelling")
 DAYS = ("2026-10-30", "2026-11-02")

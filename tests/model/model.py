@@ -68,6 +68,7 @@ def duplicate(reason: str) -> Answer:
     return Answer("duplicate", reason)
 
 
+_TOOK_EFFECT = frozenset({"accepted", "corrected", "withdrawn", "duplicate"})
 HELD = Answer("held", "WAITING_FOR_RECORD")
 NOT_YOURS = quarantined("NOT_YOUR_RECORD")
 
@@ -89,7 +90,7 @@ class Move:
 class Receipt:
     """What is remembered of a submission's number."""
 
-    content: tuple[str, str, bytes]
+    content: bytes
     answer: Answer
     identity: Identity | None
     basis: int
@@ -140,7 +141,7 @@ class Model:
         if reading.verb is Verb.LIFTING:
             reading.identity = self.keys.get(reading.about)
         number = (statement.department, statement.stream, statement.number)
-        content = (statement.kind, statement.key, statement.value)
+        content = statement.value
         known = self.receipts.get(number)
         if known is not None:
             if known.content != content:
@@ -242,7 +243,8 @@ class Model:
             Verb.CORRECTION: self._correction, Verb.WITHDRAWAL: self._withdrawal,
             Verb.EXIT: self._withdrawal, Verb.DEPARTURE: self._departure,
             Verb.ARRIVAL: self._arrival, Verb.RESTORATION: self._restoration,
-            Verb.FINDING: self._finding, Verb.LIFTING: self._lifting,
+            Verb.FINDING: self._finding,
+            Verb.LIFTING: lambda _reading, record: self._lifting(record),
         }  # fmt: skip
         return decide[reading.verb](reading, self._record(identity))
 
@@ -337,7 +339,7 @@ class Model:
             return quarantined("COMMITMENT_NOT_OPEN")
         return self._row(reading, record)
 
-    def _lifting(self, reading: Reading, record: Record) -> Answer:
+    def _lifting(self, record: Record) -> Answer:
         """A good row of the same decision stands elsewhere: what is faulty here owes nothing."""
         running = {n for n, duty in record.show.items() if duty.is_running}
         if record.standing is not QUARANTINED or not running:
@@ -598,9 +600,10 @@ class Model:
 
     def _release(self, record: Record, identity: Identity) -> None:
         """The record came: what waits for it is decided, oldest first."""
-        for waiting in list(record.waiting):
-            if waiting in record.waiting and self._speaks_of(waiting, record):
-                self._let_go(record, identity, waiting)
+        while about_it := [w for w in record.waiting if self._speaks_of(w, record)]:
+            self._let_go(record, identity, about_it[0])
+        if any(self._speaks_of(waiting, record) for waiting in record.waiting):
+            return  # what was released has changed what another statement is about
         if record.standing is LIVE and record.is_unnamed:
             record.is_unnamed = False
             self._name(record)
@@ -619,7 +622,7 @@ class Model:
             record.standing = NONE
         answer = self._decide(waiting.reading)
         self.released.append((identity, answer))
-        self._end_receipt(waiting, has_effect=answer.outcome != "quarantined")
+        self._end_receipt(waiting, has_effect=answer.outcome in _TOOK_EFFECT)
 
     def _end_receipt(self, waiting: Waiting, *, has_effect: bool) -> None:
         statement = waiting.reading.statement
@@ -689,6 +692,7 @@ class Model:
         assert reading.identity is not None
         self._lift_twins(reading.identity, reading.statement.department)
         self._owe_for(record, "", redetermined_on=reading.redetermined_on)
+        self.to_release.append(reading.identity)  # an exit may be about the day it has now
         if record.is_unnamed and any(self._speaks_of(w, record) for w in record.waiting):
             return
         record.is_unnamed = False
@@ -932,6 +936,9 @@ class Model:
         if gone:
             record.version += 1
         for number in gone:
+            duty = record.show.get(number)
+            if duty is not None and duty.due.at <= over[0]:
+                self._ring_duty(record, number, "D", duty)
             self._event(record, number, "E", "expired")
             self._no_longer(record, number)
 
