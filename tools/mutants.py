@@ -61,7 +61,7 @@ ENVIRONMENT: Final = {"HUB_ENGINE_SEEDS": "25"}
 """One block of the simulator's histories in place of twelve."""
 LONGEST_CPU_SECONDS: Final = 600
 """Of one run of tests; beyond it the mutant is taken for an endless loop."""
-MOST_MEMORY: Final = 4 << 30
+MOST_MEMORY: Final = 2 << 30
 
 _CODE: Final = frozenset({"hub", "connectors", "tests", "tools", "demo", "bench"})
 """What each process imports for itself, with the mutant in it."""
@@ -202,6 +202,8 @@ class Crew:
             return trial, ""
         if code < 0:
             return trial, f"({signal.Signals(-code).name})"
+        if "MemoryError" in text:
+            return trial, "(out of memory)"
         if code == _CANNOT_START:
             raise CannotStartError(text)
         noticed = _NOTICED.search(text)
