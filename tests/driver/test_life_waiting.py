@@ -171,7 +171,10 @@ def test_a_correction_that_waited_in_vain_is_a_quarantined_row(life: Life) -> No
     waits = life.record
     assert "held_ended WAITED_TOO_LONG" in life.wait(31)
     life.record = waits
-    assert (life.status, life.dues()) == (Status.QUARANTINED, {"province": "11-12", "city": "11-12"})
+    assert (life.status, life.dues()) == (
+        Status.QUARANTINED,
+        {"province": "11-12", "city": "11-12"},
+    )
     life.crash()
     assert life.corrected() == "accepted"
     assert life.shown() == {(COMPANY, "食品销售")}
@@ -198,7 +201,6 @@ def test_a_withdrawal_and_its_row_may_both_be_somebody_elses(life: Life) -> None
 
 def test_at_most_eight_statements_wait_for_one_record(life: Life) -> None:
     """The ninth is refused by name; the eight are made when the row comes."""
-
 
     def withdrawal(n: int) -> str:
         return life.say("record.withdrawn.v1", reference() | {"reason": f"第{n}次"})

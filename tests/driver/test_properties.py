@@ -308,9 +308,7 @@ class AnyHistory(RuleBasedStateMachine):
         timers = {(s.timer_at, key) for key, s in states.items() if s.timer_at != NEVER}
         assert {(int.from_bytes(k[1:9]), k[9:]) for k in stored if k[:1] == b"t"} == timers
         assert all(due > self.hub.now for due, _key in timers)
-        waits = {
-            key + w.sequence.to_bytes(8): w for key, s in states.items() for w in s.waiting
-        }
+        waits = {key + w.sequence.to_bytes(8): w for key, s in states.items() for w in s.waiting}
         kept = {k[1:]: v for k, v in stored.items() if k[:1] == b"h"}
         assert kept.keys() == waits.keys()
         counts = Counter(unpack_kept(value)[0] for value in kept.values())

@@ -581,9 +581,7 @@ def test_a_used_number_with_other_content_is_counted_and_is_no_first_answer(
     teller = Teller(SITE, files, CONTRACTS)
     assert not teller.tell(0, record).reuses_number
     reason = Reason("SUBMISSION_NUMBER_REUSED", "", "error")
-    reused = record._replace(
-        outcome=Outcome.QUARANTINED, reasons=(reason,), submission_key=NO_KEY
-    )
+    reused = record._replace(outcome=Outcome.QUARANTINED, reasons=(reason,), submission_key=NO_KEY)
     told = teller.tell(0, reused)
     assert told.reuses_number
     assert [each.is_final for each in told.news if isinstance(each, Answer)] == [False]

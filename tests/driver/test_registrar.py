@@ -383,9 +383,10 @@ def test_bad_input_is_quarantined_by_name_and_its_neighbours_pass(hub: HubTestDr
     written = hub.run()
     lifted = [r for r in written if r.outcome is Outcome.DUTY_LIFTED]
     assert len(lifted) == 1  # the row under a wrong key in this partition was answered
-    assert sorted(r.outcome.name for r in written if r not in lifted) == ["ACCEPTED"] + [
-        "QUARANTINED"
-    ] * 7
+    assert (
+        sorted(r.outcome.name for r in written if r not in lifted)
+        == ["ACCEPTED"] + ["QUARANTINED"] * 7
+    )
     assert set.union(*(codes(r) for r in written)) >= {
         "PAYLOAD_UNREADABLE", "KEY_MISMATCH", "WRONG_PARTITION", "UNKNOWN_KIND",
         "RECORD_TOO_LARGE", "HEADER_MISSING",

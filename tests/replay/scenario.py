@@ -107,7 +107,10 @@ def with_longer_holiday() -> dict[str, Any]:
 
 
 def submit(
-    hub: HubTestDriver, row: dict[str, str], department: str = DEPARTMENT, **more: Any  # noqa: ANN401 - as `pipe`
+    hub: HubTestDriver,
+    row: dict[str, str],
+    department: str = DEPARTMENT,
+    **more: Any,  # noqa: ANN401 - as `pipe`
 ) -> None:
     """Pipe a row as it stands; the key is its credit code."""
     kind = LICENCE if "XK_WSH" in row else PENALTY

@@ -13,6 +13,7 @@ from hub.audit.history import read_partition
 from hub.audit.streams import Mark, StreamBook
 from hub.audit.verify import Verifier
 from hub.core.basis import canonical_json
+from hub.core.prepare import basis_id_of
 from hub.core.record import (
     NO_KEY,
     Cause,
@@ -23,7 +24,6 @@ from hub.core.record import (
     decode_record,
     encode_record,
 )
-from hub.core.prepare import basis_id_of
 from hub.domain.partitioning import partition_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
@@ -72,9 +72,7 @@ def first_of(hub: HubTestDriver, outcome: Outcome, partition: int = 1) -> Ledger
 def a_quarantined(hub: HubTestDriver) -> LedgerRecord:
     """The first one that was quarantined as the first answer to its number."""
     return next(
-        r
-        for r in hub.ledger(1)
-        if r.outcome is Outcome.QUARANTINED and r.submission_key != NO_KEY
+        r for r in hub.ledger(1) if r.outcome is Outcome.QUARANTINED and r.submission_key != NO_KEY
     )
 
 

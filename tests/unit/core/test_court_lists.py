@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.core.court_lists import FullList, Listing, compare, fact, matter, whole_lists
-from hub.core.fact_ids import matter_in
 from hub.core.entry import SnapshotRow
+from hub.core.fact_ids import matter_in
 from tests.contract.specimens import CONTRACTS, RECEIVED_ON
 from tests.driver.rows import AGENTS_CODE, COURT_CODE, at
 

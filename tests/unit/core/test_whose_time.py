@@ -132,8 +132,8 @@ def known(**changes: object) -> Moments:
     """A published record's disclosure clock."""
     moments = Moments(
         "disclose", DECIDED, is_estimated=False, decided_on=DECIDED, status="live",
-        waits_for="", arrived_at=ARRIVED, accepted_at=ARRIVED, version_at=ARRIVED, first_reached_at=None,
-        version_reached_at=None, done_at=None, stage="named",
+        waits_for="", arrived_at=ARRIVED, accepted_at=ARRIVED, version_at=ARRIVED,
+        first_reached_at=None, version_reached_at=None, done_at=None, stage="named",
     )  # fmt: skip
     return moments._replace(**changes)  # type: ignore[arg-type]  # names of the tuple
 
