@@ -29,8 +29,12 @@ _FINAL: Final = frozenset({StageCode.PUBLISHED, StageCode.WITHDRAWN, StageCode.R
 _UNSENT: Final = frozenset({StageCode.NAMED, StageCode.SENT})
 _CLOCK_NAMES: Final = {ClockKind.DISCLOSE: "disclose", ClockKind.WITHDRAW: "withdraw"}
 
+_TAKEN_BACK: Final = "overdue_taken_back"
+
 Submission = tuple[str, int]
 """Stream and sequence: what a submission is known by."""
+Duty = tuple[bytes, int, ClockKind]
+"""Record, target and clock."""
 
 
 @dataclass(slots=True)
@@ -42,6 +46,8 @@ class Answer:
     """Code, column and severity of each."""
     position: str
     department: str
+    record: bytes = b""
+    """Key of the record it is about."""
 
 
 class Delivery(NamedTuple):
@@ -122,6 +128,10 @@ class Account:
         self._reached: dict[tuple[bytes, int, str], dict[int, int]] = defaultdict(dict)
         self._ended: dict[tuple[str, int], Punctuality] = defaultdict(Punctuality)
         self.records = 0
+        self.written: Counter[Outcome] = Counter()
+        """Ledger records by outcome, those included that nobody sent."""
+        self.taken_back: dict[Duty, str] = {}
+        """Duties whose *overdue* was taken back: the last that was said of each."""
 
     @property
     def departments(self) -> tuple[str, ...]:
@@ -177,6 +187,7 @@ class Account:
     def _note(self, source: InputRecord) -> None:
         self.records += 1
         record = decode_record(source.value)
+        self.written[record.outcome] += 1
         entry = self._reader.entry(source.partition, record)
         self._months.note(source.partition, record)
         if record.outcome in PRIMARY and record.cause.kind is CauseKind.SUBMISSION:
@@ -184,7 +195,7 @@ class Account:
             self.outcomes[record.department][outcome] += 1
             reasons = tuple((r.code, r.field, r.severity) for r in record.reasons)
             self.answers[entry.stream or "", entry.stream_sequence or 0].append(
-                Answer(outcome, reasons, entry.position, record.department)
+                Answer(outcome, reasons, entry.position, record.department, record.record_key)
             )
         state, key = record.state, record.record_key
         if state is None:
@@ -202,6 +213,9 @@ class Account:
         self._note_reports(source.partition, record)
         for event in record.events:
             self.events[event.event] += 1
+            duty = (key, event.target, ClockKind(event.clock))
+            if event.event == _TAKEN_BACK or duty in self.taken_back:
+                self.taken_back[duty] = event.event
             self._note_end(record, state, event.target, ClockKind(event.clock), event.event)
 
     def _note_statement(self, record: LedgerRecord) -> None:
@@ -286,6 +300,23 @@ class Account:
     def standing_of(self, key: bytes) -> dict[int, str]:
         """The last stage of a record at each target."""
         return {stage.target: stage.stage.name.lower() for stage in self._states[key].stages}
+
+    def status_of(self, key: bytes) -> str:
+        """Where a record stands."""
+        return self._states[key].status.name.lower()
+
+    def was_shown(self, key: bytes, target: int) -> bool:
+        """Whether the target has ever taken a version of the record over."""
+        return bool(self._reached.get((key, target, "publish")))
+
+    def running_clocks(self) -> list[Clock]:
+        """Every legal clock that runs."""
+        return [
+            clock
+            for state in self._states.values()
+            for clock in state.clocks
+            if clock.is_running and clock.kind in _CLOCK_NAMES
+        ]
 
     def punctuality(self, now: int) -> dict[tuple[str, int], Punctuality]:
         """By department and target: what ended in time or late, and what is overdue at `now`.

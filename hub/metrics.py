@@ -285,9 +285,9 @@ class Metrics:
             "hub_month_records", ("month", "department", "kind", "measure"),
             "月报各项数量（本月与上月，与 hub report 相同）："
             "produced 产生，reported 报送，stored 入库，shown 公示，"
-            "in_time 及时，late 迟报，still_open 未到期",
+            "in_time 及时，late 迟报，still_open 未到期，apart 另计（不能受理）",
             "figures of the monthly form, this month and the last, as hub report has them: "
-            "produced, reported, stored, shown, in_time, late, still_open",
+            "produced, reported, stored, shown, in_time, late, still_open, apart (unacceptable)",
         )  # fmt: skip
         self.calendar_horizon_days = self._gauge(
             "hub_calendar_horizon_days", (),

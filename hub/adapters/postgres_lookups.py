@@ -152,8 +152,8 @@ class DueRow(NamedTuple):
         return passage_of(
             Moments(
                 self.clock, self.counted_from, self.is_estimated, self.decided_on, self.status,
-                self.waits_for, self.arrived_at, self.accepted_at, self.version_at, self.first_reached_at,
-                self.version_reached_at, self.done_at, self.stage or "named",
+                self.waits_for, self.arrived_at, self.accepted_at, self.version_at,
+                self.first_reached_at, self.version_reached_at, self.done_at, self.stage or "named",
             )
         )  # fmt: skip
 

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
 
     from hub.metrics import Metrics
 
-MEASURES: Final = ("produced", "reported", "stored", "shown", "in_time", "late", "still_open", "apart")
+MEASURES: Final = (
+    "produced",
+    "reported",
+    "stored",
+    "shown",
+    "in_time",
+    "late",
+    "still_open",
+    "apart",
+)
 """What `hub_month_records` counts; a month nobody declared has no `produced`."""
 
 _OF_MONTH: LiteralString = """

@@ -134,9 +134,7 @@ class CommitmentAgent:
                 facts.append(fact)
             elif now < promise.over_at:
                 facts += [
-                    self._remind(promise, str(days), at)
-                    for days, at in promise.marks
-                    if at <= now
+                    self._remind(promise, str(days), at) for days, at in promise.marks if at <= now
                 ]
         return [fact for fact in facts if fact.matter not in self._stated]
 

@@ -68,7 +68,7 @@ class Owed(NamedTuple):
 )  # fmt: skip
 @look_up_options
 def command(*, within: int, limit: int, site_folder: Path | None, as_json: bool) -> None:
-    """即将到期、逾期与待人处理：谁、什么、谁的责任 / What is due, overdue, or waits for a person."""
+    """即将到期、逾期与待人处理：谁、什么、谁的责任 / What is due or waits for a person."""
     with open_tables(site_folder) as tables:
         now = tables.now()
         calendar = calendar_of(tables.basis())
@@ -102,7 +102,6 @@ def command(*, within: int, limit: int, site_folder: Path | None, as_json: bool)
             f"已由 {row.accepted_under} 下的记录受理，不再计逾期 / accepted under that code:"
             f" {one_line(said)}"
         )
-
 
     for line in case_lines(cases[:limit], names):
         click.echo(one_line(line))

@@ -104,7 +104,9 @@ def command(
         click.echo("没有找到 / nothing found")
     else:
         click.echo(
-            "\n\n".join("\n".join(map(one_line, _lines(s, names, calendar, now, near))) for s in stories)
+            "\n\n".join(
+                "\n".join(map(one_line, _lines(s, names, calendar, now, near))) for s in stories
+            )
         )
     if not stories:
         context.exit(_EXIT_NOTHING_FOUND)

@@ -295,7 +295,8 @@ def _carry_out(context: Context, case: Case, line: Line) -> Decision:
         decision = _answer(s, old, line, reasons, context)
     if s.statement is Statement.DEPARTURE:
         return _with_verdict(case, decision, line)
-    if s.kind == kinds.MOVED_IN and decision.move is None and decision.outcome in TOOK_EFFECT:
+    is_here = decision.outcome in TOOK_EFFECT or s.statement is Statement.CORRECTION
+    if s.kind == kinds.MOVED_IN and decision.move is None and is_here:
         return decision._replace(move=Move(s.move_id, ARRIVED))
     return decision
 
@@ -368,10 +369,12 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
         s.cause.key,
     )  # fmt: skip
     refers_to = old.live_sequence if old is not None else NO_SEQUENCE
-    if flags & RecordFlag.WAITING and old is not None and waiting.is_ready(state):
+    is_shown = old is not None and old.status is Status.LIVE and old.publish
+    if flags & RecordFlag.WAITING and old is not None and not is_shown and waiting.is_ready(state):
         state = state._replace(
-            flags=state.flags | RecordFlag.UNSHOWN, named=named, publish=0, stages=old.stages
-        )
+            flags=state.flags | RecordFlag.UNSHOWN, named=named, publish=0, stages=old.stages,
+            clocks=duties.with_withdrawals(due.clocks, old),
+        )  # fmt: skip
         facts += (("unshown", "1"),)
         return Decision(
             outcome, state, s.reasons, 0, 0, refers_to, events=due.events, row=s.row, facts=facts
@@ -383,11 +386,13 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
 
 
 def _revisions(old: RecordState | None, version: int, context: Context) -> tuple[Revision, ...]:
-    """On which days the versions after the first were accepted; the latest are kept."""
+    """On which days the versions of a corrected record were accepted; the latest are kept."""
     if old is None or old.status is not Status.LIVE:
         return ()
-    today = Revision(version, context.basis.day_of(context.now).toordinal())
-    return (*old.revised, today)[-MOST_REVISIONS:]
+    basis = context.basis
+    first = (Revision(old.version, basis.day_of(old.since).toordinal()),)
+    today = Revision(version, basis.day_of(context.now).toordinal())
+    return (*(old.revised or first), today)[-MOST_REVISIONS:]
 
 
 def _owner(s: Submission, old: RecordState | None, verdict: MoveVerdict | None) -> str:
@@ -652,6 +657,7 @@ def _name_targets(
         named=state.named | shown,
         publish=shown,
         since=context.now,
+        clocks=duties.without_withdrawals(state.clocks, shown),
         stages=duties.named_stages(state, shown, 0, state.version),
     )
     return named, shown, framed, why
@@ -735,8 +741,8 @@ def _note_move(context: Context, cause: MoveNoted) -> Decision:
     )
     record_key = context.view.get(keys.arrival(cause.move_id))
     old = _state_of(context.view, record_key) if record_key is not None else None
-    if old is None or record_key is None:
-        return noted
+    if old is None or record_key is None or destination_of(old.subject_key) != verdict.destination:
+        return noted  # the record left for another company than the one where a row waits
     entry = waiting.arrival_by(old, cause.move_id)
     if entry is None:
         return noted

@@ -324,6 +324,20 @@ def unfinished_withdrawals(old: RecordState | None, besides: int) -> Clocks:
     )
 
 
+def with_withdrawals(clocks: Clocks, old: RecordState) -> Clocks:
+    """With all withdrawals still owed: while nothing is named, nothing ends them."""
+    return clocks + tuple(c for c in unfinished_withdrawals(old, 0) if c not in clocks)
+
+
+def without_withdrawals(clocks: Clocks, targets: int) -> Clocks:
+    """Without the withdrawals at targets that are named to show the record."""
+    return tuple(
+        c
+        for c in clocks
+        if c.kind is not ClockKind.WITHDRAW or c.target == NO_TARGET or not targets >> c.target & 1
+    )
+
+
 def met_targets(old: RecordState) -> int:
     """Bit per target whose first disclosure has been met."""
     return _bits(met_clocks(old))
@@ -482,7 +496,7 @@ def note_stage(old: RecordState, report: StageReport, now: int, basis: Basis) ->
     stages = tuple(reached if s is expected else s for s in old.stages)
     events: list[ClockEvent] = []
     if reached.stage is StageCode.REFUSED:
-        clocks = tuple(_reopen(clock, reached, events) for clock in old.clocks)
+        clocks = tuple(_reopen(clock, reached, old, now, basis, events) for clock in old.clocks)
     else:
         clocks = tuple(_stop(clock, reached, old, basis, events) for clock in old.clocks)
     return Noted(old._replace(stages=stages, clocks=clocks), tuple(events), is_believed)
@@ -519,7 +533,7 @@ def _note_earlier(old: RecordState, report: StageReport, now: int, basis: Basis)
     The clock that began with that version or before stops by the platform's time; what is left is
     the correction's own clock, counted from the day on which the next version was accepted.
     """
-    at, is_believed = _believed(report, _begins(old), now)
+    at, is_believed = _believed(report, _begins(old, report.version), now)
     reached = Stage(report.target, report.version, report.action, report.stage, report.at, at)
     events: list[ClockEvent] = []
     clocks: list[Clock] = []
@@ -543,7 +557,7 @@ def _note_earlier_withdrawal(
 
     What has been named for take-down once more is named for it still; but it was done in time.
     """
-    at, is_believed = _believed(report, _begins(old), now)
+    at, is_believed = _believed(report, _begins(old, report.version), now)
     reached = Stage(report.target, report.version, report.action, report.stage, report.at, at)
     events: list[ClockEvent] = []
     clocks = tuple(
@@ -557,9 +571,13 @@ def _note_earlier_withdrawal(
     return Noted(old._replace(clocks=clocks), tuple(events), is_believed)
 
 
-def _begins(old: RecordState) -> int:
-    """The first moment at which anybody can have shown, or taken down, an earlier version."""
-    return due_at_ms(date.fromordinal(max(old.decided_on, 1))) - _DAY_MS
+def _begins(old: RecordState, version: int) -> int:
+    """The first moment at which anybody can have shown, or taken down, an earlier version.
+
+    Of a version before the oldest whose day is remembered that is the day of the decision.
+    """
+    days = [r.accepted_on for r in old.revised if r.version <= version]
+    return due_at_ms(date.fromordinal(max(days, default=max(old.decided_on, 1)))) - _DAY_MS
 
 
 def _followed_on(old: RecordState, version: int, basis: Basis) -> tuple[int, int]:
@@ -570,8 +588,14 @@ def _followed_on(old: RecordState, version: int, basis: Basis) -> tuple[int, int
     return basis.day_of(old.since).toordinal(), old.version
 
 
-def _reopen(clock: Clock, reached: Stage, events: list[ClockEvent]) -> Clock:
-    """A platform that acknowledged and then refused has not taken the record over: time runs on."""
+def _reopen(
+    clock: Clock, reached: Stage, old: RecordState, now: int, basis: Basis,
+    events: list[ClockEvent],
+) -> Clock:  # fmt: skip
+    """A platform that acknowledged and then refused has not taken the record over: time runs on.
+
+    Deadlines that were counted again meanwhile are counted again here.
+    """
     if (
         clock.target != reached.target
         or clock.is_running
@@ -582,7 +606,8 @@ def _reopen(clock: Clock, reached: Stage, events: list[ClockEvent]) -> Clock:
         return clock
     event = "reopened_late" if clock.flags & ClockFlag.LATE else "reopened"
     events.append(ClockEvent(clock.target, clock.kind, event))
-    return clock._replace(flags=clock.flags & ~(ClockFlag.STOPPED | ClockFlag.LATE))
+    running = clock._replace(flags=clock.flags & ~(ClockFlag.STOPPED | ClockFlag.LATE))
+    return _counted_again(running, old.kind, now, basis, events)
 
 
 def _stop(
@@ -621,7 +646,11 @@ def fire(old: RecordState, now: int, basis: Basis) -> tuple[RecordState, Events,
     """
     recounted, changes = recount(old, now, basis)
     events: list[ClockEvent] = list(changes)
-    expired = 0
+    ended = {
+        c.target: c.due_at
+        for c in recounted.clocks
+        if c.kind is ClockKind.EXPIRE and c.is_running and c.due_at <= now
+    }
     clocks = []
     for clock in recounted.clocks:
         rung = clock
@@ -629,10 +658,13 @@ def fire(old: RecordState, now: int, basis: Basis) -> tuple[RecordState, Events,
             if clock.is_running and clock.due_at <= now:
                 rung = clock._replace(flags=clock.flags | ClockFlag.STOPPED)
                 events.append(ClockEvent(clock.target, clock.kind, "expired"))
-                expired |= 1 << clock.target
-        elif clock.kind is not ClockKind.WAIT:
+        elif clock.kind is ClockKind.DISCLOSE:
+            # what was not due yet when publication ended there is lifted, not late
+            rung = _ring(clock, ended.get(clock.target, now), basis, events)
+        elif clock.kind is ClockKind.WITHDRAW:
             rung = _ring(clock, now, basis, events)
         clocks.append(rung)
+    expired = sum(1 << target for target in ended)
     return recounted._replace(clocks=tuple(clocks)), tuple(events), expired & old.publish
 
 
@@ -682,8 +714,8 @@ def _counted_again(
 ) -> Clock:
     """The same clock counted under this basis; what was said stays said where it has passed."""
     target = basis.target_or_none(clock.target)
-    if target is None:  # no target of this basis any more: its deadline stays as it was
-        return clock
+    if target is None or (clock.kind is ClockKind.DISCLOSE and kind not in target.kinds):
+        return clock  # it shows this no more: nothing is said before a walk has lifted the duty
     is_correction = bool(clock.flags & ClockFlag.CORRECTION)
     found = _clock(basis, target, clock.kind, kind, clock.counted_from, is_correction=is_correction)
     if not found:

@@ -36,6 +36,7 @@ from hub.core.life import MOVES, Statement
 from hub.core.record import NO_KEY, Cause, CauseKind, Reason
 from hub.core.state import StageCode
 from hub.domain import kinds
+from hub.domain.as_typed import is_placeholder
 from hub.domain.credit_code import normalise_credit_code
 from hub.domain.dates import LAST_MOMENT, read_date
 from hub.domain.document_number import normalise_document_number, normalise_subject_name
@@ -230,6 +231,9 @@ def _read_value(s: Submission, now: int, basis: Basis) -> None:
     if isinstance(decoded, Fault):
         s.carries_row = True
         s.refuse(decoded.code)
+        if s.kind in basis.row_kinds and not basis.may_state(s.department, s.kind, s.kind):
+            s.is_foreign = s.is_hopeless = True
+            s.refuse("KIND_NOT_YOURS", "ce_type")
         return
     contract, row = decoded
     if contract.kind != s.kind:
@@ -315,7 +319,9 @@ def _key_elsewhere(
     return record_key_of(
         basis.subject_of(s.subject_kind),
         checked.authority_code,
-        normalise_document_number(number) if number.strip() else checked.document_key,
+        checked.document_key
+        if not number.strip() or is_placeholder(number)
+        else normalise_document_number(number),
         normalise_subject_name(name) if name.strip() else checked.name_key,
         key,
     )

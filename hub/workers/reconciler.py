@@ -31,7 +31,7 @@ from hub.workers.lives import FollowerWatch, live
 from hub.workers.receipts import Appender, Report
 
 _POLL_SECONDS: Final = 1.0
-_SEARCH_MS: Final = 5_000
+_SEARCH_MS: Final = 10_000
 """Between two searches for refused rows that are answered: they may be many, and have a minute."""
 
 

@@ -74,8 +74,8 @@ class HubTestDriver:
 
     # --- inputs ---
 
-    def adopt(self, document: Mapping[str, object]) -> None:
-        """Send a basis to every partition and let the slot adopt it."""
+    def adopt(self, document: Mapping[str, object]) -> list[LedgerRecord]:
+        """Send a basis to every partition and let the slot adopt it; what was written."""
         value = canonical_json({"basis": document})
         for partition in range(self.partitions):
             self.log.append(
@@ -84,9 +84,13 @@ class HubTestDriver:
                     (("ce_type", b"basis.adopted.v1"),),
                 )
             )  # fmt: skip
-        self.run()
+        return self.run()
 
+<<<<<<< HEAD
     def pipe(  # noqa: PLR0913 - what a sender may say, each by its name
+=======
+    def pipe(  # noqa: PLR0913 - what a connector may say of a submission
+>>>>>>> core
         self, department: str, kind: str, key: str, value: bytes, *,
         sequence: int | None = None, source_version: int | None = None,
         partition: int | None = None, stream: str = "test", is_stated_valid: bool = False,

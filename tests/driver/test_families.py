@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,11 @@ def hub() -> HubTestDriver:
 
 
 def say(
-    hub: HubTestDriver, kind: str, row: dict[str, str], department: str = COURT, **more: int
+    hub: HubTestDriver,
+    kind: str,
+    row: dict[str, str],
+    department: str = COURT,
+    **more: Any,  # noqa: ANN401 - what the driver's `pipe` takes
 ) -> LedgerRecord:
     """Submit one row or reference of a kind; returns what was written about it."""
     key = row.get("debtor_code") or row.get("promisor_code") or row["credit_code"]

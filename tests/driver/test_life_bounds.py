@@ -6,8 +6,8 @@ import pytest
 
 from hub.core.record import Outcome
 from hub.core.state import ClockFlag, Status
-from tests.driver.life import Life, answer, at, licence
-from tests.driver.rows import COMPANY, LICENCE, OTHER_DEPARTMENT
+from tests.driver.life import Life, answer, licence
+from tests.driver.rows import COMPANY, LICENCE, OTHER_DEPARTMENT, at
 
 HERE = {(COMPANY, "食品经营")}
 

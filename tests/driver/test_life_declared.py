@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hub.core.record import Outcome
 from hub.core.state import ClockFlag, ClockKind, RecordFlag, Status
 from hub.domain import kinds
 from tests.driver import rows
-from tests.driver.life import DAY, FAR, Life, answer, at
-from tests.driver.rows import COMPANY, OTHER_DEPARTMENT, PENALTY, penalty_row
+from tests.driver.life import DAY, FAR, Life, answer
+from tests.driver.rows import COMPANY, OTHER_DEPARTMENT, PENALTY, at, penalty_row
 
 HERE = {(COMPANY, "食品经营")}
 
@@ -190,7 +192,7 @@ def test_a_status_of_valid_under_a_newer_version_is_a_restoration(life: Life, nu
     "more", [{"valid": True}, {"version": 7}, {"version": 7, "valid": True, "stream": "other"}]
 )
 def test_a_status_alone_or_a_version_alone_restores_nothing(
-    life: Life, more: dict[str, object]
+    life: Life, more: dict[str, Any]
 ) -> None:
     """Nor does the status of another source, which knows nothing of the withdrawal."""
     life.row(version=5)

@@ -10,8 +10,8 @@ import pytest
 from hub.core.record import Outcome
 from hub.core.state import ClockFlag, ClockKind, Status
 from tests.driver import rows
-from tests.driver.life import DAY, FAR, NEAR, Life, at, licence
-from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, OTHER_DEPARTMENT
+from tests.driver.life import DAY, FAR, NEAR, Life, licence
+from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, OTHER_DEPARTMENT, at
 
 BOTH = {"province", "city"}
 BAD_CODE = "91330900MA00000157"

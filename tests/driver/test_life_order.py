@@ -6,8 +6,8 @@ import pytest
 
 from hub.core.record import Outcome
 from hub.core.state import Status
-from tests.driver.life import FAR, NEAR, Life, answer, at
-from tests.driver.rows import COMPANY, OTHER_DEPARTMENT
+from tests.driver.life import FAR, NEAR, Life, answer
+from tests.driver.rows import COMPANY, OTHER_DEPARTMENT, at
 
 HERE = {(COMPANY, "食品经营")}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,10 @@ def hub() -> HubTestDriver:
 
 
 def submit(
-    hub: HubTestDriver, row: dict[str, str], kind: str = LICENCE, **more: int
+    hub: HubTestDriver,
+    row: dict[str, str],
+    kind: str = LICENCE,
+    **more: Any,  # noqa: ANN401 - what the driver's `pipe` takes
 ) -> LedgerRecord:
     """Submit one row and return what was written about it."""
     key = row.get("XK_XDR_SHXYM") or row["CF_XDR_SHXYM"]

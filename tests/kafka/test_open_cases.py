@@ -1,4 +1,4 @@
-"""What waits for a person: listed from the first day, and gone when a later statement answers it."""
+"""What waits for a person: listed from the first day, gone when a later statement answers it."""
 
 from __future__ import annotations
 
@@ -49,24 +49,32 @@ def hub() -> HubTestDriver:
     return HubTestDriver(rows.basis(), now=START)
 
 
-def withdraw(hub: HubTestDriver, row: dict[str, str], **more: int) -> LedgerRecord:
+def withdraw(
+    hub: HubTestDriver, row: dict[str, str], source_version: int | None = None
+) -> LedgerRecord:
     """Take a licence down."""
     reference = {
         "subject_kind": LICENCE, "document_number": row["XK_WSH"],
         "subject_name": row["XK_XDR_MC"], "credit_code": COMPANY, "authority_code": AUTHORITY,
         "reason": "撤销",
     }  # fmt: skip
-    hub.pipe(DEPARTMENT, WITHDRAWN, COMPANY, framed(WITHDRAWN, reference), **more)
+    hub.pipe(
+        DEPARTMENT, WITHDRAWN, COMPANY, framed(WITHDRAWN, reference), source_version=source_version
+    )
     return hub.run()[-1]
 
 
-def restore(hub: HubTestDriver, row: dict[str, str], **more: int) -> LedgerRecord:
+def restore(
+    hub: HubTestDriver, row: dict[str, str], source_version: int | None = None
+) -> LedgerRecord:
     """Show a licence again."""
     statement = {
         "subject_kind": LICENCE, "row": framed(LICENCE, row), "reason": "复议撤销原决定",
         "decided_by": "舟山市示例局",
     }  # fmt: skip
-    hub.pipe(DEPARTMENT, RESTORED, COMPANY, framed(RESTORED, statement), **more)
+    hub.pipe(
+        DEPARTMENT, RESTORED, COMPANY, framed(RESTORED, statement), source_version=source_version
+    )
     return hub.run()[-1]
 
 
@@ -104,7 +112,11 @@ def test_what_waits_is_listed_from_the_first_day_with_what_it_may_have_meant(
     withdraw(hub, licence_row(XK_WSH=number(71)))
     desk = ask()
     (case,) = desk.listed()
-    assert (case["case"], case["department"], case["waits_for"]) == ("waiting", DEPARTMENT, "record")
+    assert (case["case"], case["department"], case["waits_for"]) == (
+        "waiting",
+        DEPARTMENT,
+        "record",
+    )
     assert case["waits_until"] is not None
     assert case["reason"]["code"] == "WAITING_FOR_RECORD"
     assert [near["document_number"] for near in case["near"]] == [number(17)]

@@ -27,6 +27,7 @@ PRIMARY = {
 EVENTS = {
     "stopped_in_time": "in time", "in_time_learned_late": "in time", "stopped_late": "late",
     "overdue": "overdue", "lifted": "lifted", "expired": "expired", "reopened": "reopened",
+    "reopened_late": "reopened",
     "overdue_taken_back": "taken back",
 }  # fmt: skip
 """The ledger's events → the model's; others say nothing that the model keeps."""

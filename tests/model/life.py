@@ -26,6 +26,7 @@ from tests.model.rules import DAY_MS, Rules, day_of
 from tests.model.statement import (
     CORRECTED,
     FINDING,
+    LIFTED,
     MOVED_IN,
     MOVED_OUT,
     RESTORED,
@@ -38,7 +39,8 @@ from tests.model.statement import (
 Step = dict[str, Any]
 HOUR_MS = DAY_MS // 24
 ROW_BEARING = {"row": "", "correct": CORRECTED, "restore": RESTORED, "in": MOVED_IN}
-SUBMITTING = {*ROW_BEARING, "withdraw", "exit", "out", "finding", "unreadable", "garbage", "again"}
+SUBMITTING = {*ROW_BEARING, "withdraw", "exit", "out", "finding", "unreadable", "garbage", "again",
+              "lift"}  # fmt: skip
 STATUS = {
     Standing.QUARANTINED: "Q", Standing.LIVE: "L", Standing.WITHDRAWN: "W",
     Standing.TAKEN_BACK: "W", Standing.MOVED: "M", Standing.AWAITED: "H",
@@ -185,6 +187,8 @@ class Life:
         """What a step submits; None when there is nothing it could mean."""
         if step["do"] == "again":
             return self._again(step)
+        if step["do"] == "lift" and self.keys.keys().isdisjoint(self.model.records):
+            return None
         kind, key, value = self._content(step)
         if kind not in world.contracts().by_kind:
             return None
@@ -225,6 +229,8 @@ class Life:
         do, kind = step["do"], step.get("kind", "")
         if do in ROW_BEARING:
             return self._row(step, do, kind)
+        if do == "lift":
+            return LIFTED, *self._lifting(step)
         code = world.COMPANIES[step["company"]]
         if do == "garbage":
             return kind, code, b"\x00garbage"
@@ -298,6 +304,16 @@ class Life:
                 "file_fingerprint": "ab" * 32, "sealed": b"sealed",
             },
         )  # fmt: skip
+
+    def _lifting(self, step: Step) -> tuple[str, bytes]:
+        """A duty of what is quarantined is lifted, or of anything else."""
+        every = [identity for identity in self.keys if identity in self.model.records]
+        faulty = [i for i in every if self.model.records[i].standing is Standing.QUARANTINED]
+        among = every if step.get("any") or not faulty else faulty
+        about = among[-1 - step["pick"] % len(among)]
+        self.lines[-1].step = step | {"told": f"解除{about.document}@{about.code[-4:]}的义务"}
+        row = {"record": self.keys[about].hex(), "answered_by": "ab" * 16}
+        return about.code, framed(LIFTED, row)
 
     def _finding(self, step: Step, number: str, name: str, code: str) -> bytes:
         about = Identity("commitment", world.authority_of(MADE), number, name, code)
@@ -399,6 +415,7 @@ class Life:
         if reading.identity is None or not any(record.record_key):
             return
         known = self.keys.setdefault(reading.identity, record.record_key)
+        self.model.keys[known.hex()] = reading.identity
         if known != record.record_key:
             raise DifferenceError("记录标识", record.record_key.hex(), known.hex())
 

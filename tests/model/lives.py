@@ -24,8 +24,8 @@ from tests.model.life import DifferenceError, Life, Line, Step
 STEPS_A_LIFE = 40
 DOINGS = {
     "row": 26, "correct": 10, "withdraw": 9, "exit": 5, "restore": 5, "out": 7, "in": 7,
-    "finding": 1, "unreadable": 1, "garbage": 1, "again": 6, "report": 16, "wait": 14, "adopt": 3,
-    "crash": 2,
+    "finding": 1, "unreadable": 2, "garbage": 1, "lift": 2, "again": 6, "report": 16, "wait": 14,
+    "adopt": 3, "crash": 2,
 }  # fmt: skip
 FAULTS = ("empty", "date", "future", "person", "code", "foreign", "spelling")
 DAYS = ("2026-10-30", "2026-11-02")
@@ -45,7 +45,7 @@ def some_life(seed: int) -> tuple[int, list[Step]]:
 
 def _step(chance: Random, kinds: tuple[str, ...], *, calm: bool) -> Step:
     do = chance.choices(list(DOINGS), list(DOINGS.values()))[0]
-    makers = {"report": _report, "wait": _wait, "again": _again}
+    makers = {"report": _report, "wait": _wait, "again": _again, "lift": _lift}
     if do in makers:
         return makers[do](chance)
     if do == "adopt":
@@ -59,6 +59,8 @@ def _step(chance: Random, kinds: tuple[str, ...], *, calm: bool) -> Step:
         step["exited_on"] = chance.choice(["", "", "2026-10-30", "2026-11-01"])
     if do == "withdraw" and chance.random() < 0.05:
         step["fault"] = "no reason"
+    if do == "unreadable" and chance.random() < 0.3:
+        step["cause"] = "person"
     if do in {"out", "in"}:
         step |= _move(chance, step)
     if do == "finding":
@@ -149,6 +151,15 @@ def _wait(chance: Random) -> Step:
     step: Step = {"do": "wait", "hours": hours[0]}
     if chance.random() < 0.2:
         step["jump"] = True
+    return step
+
+
+def _lift(chance: Random) -> Step:
+    step: Step = {"do": "lift", "by": AGENTS, "pick": chance.randrange(4)}
+    if chance.random() < 0.1:
+        step["by"] = DEPARTMENT
+    if chance.random() < 0.25:
+        step["any"] = True
     return step
 
 

@@ -68,6 +68,7 @@ def duplicate(reason: str) -> Answer:
     return Answer("duplicate", reason)
 
 
+_TOOK_EFFECT = frozenset({"accepted", "corrected", "withdrawn", "duplicate"})
 HELD = Answer("held", "WAITING_FOR_RECORD")
 NOT_YOURS = quarantined("NOT_YOUR_RECORD")
 
@@ -78,6 +79,8 @@ class Move:
 
     verdict: str = ""
     """"" unknown, `left` or `refused`."""
+    code: str = ""
+    """The key at which the record may arrive."""
     owner: str = ""
     met: frozenset[int] = frozenset()
     arrived: Identity | None = None
@@ -97,9 +100,9 @@ class Receipt:
 
 @dataclass
 class Verdict:
-    """A verdict on its way to the partition of the new key."""
+    """A verdict on its way to the new key, where alone the record may arrive."""
 
-    partition: int
+    code: str
     move: str
     verdict: str
     owner: str
@@ -125,7 +128,7 @@ class Model:
     """Records that came, so that what waits for them is to be decided."""
     basis: int = 0
     keys: dict[str, Identity] = field(default_factory=dict)
-    """Record key in hexadecimal digits → identity, of commitments."""
+    """Record key in hexadecimal digits → identity."""
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.contracts)
@@ -135,6 +138,8 @@ class Model:
     def submit(self, statement: Statement) -> Answer:
         """Decide a submission."""
         reading = self.reader.read(statement, self.rules, self.now)
+        if reading.verb is Verb.LIFTING:
+            reading.identity = self.keys.get(reading.about)
         number = (statement.department, statement.stream, statement.number)
         content = (statement.kind, statement.key, statement.value)
         known = self.receipts.get(number)
@@ -143,7 +148,6 @@ class Model:
                 reading.faults.insert(0, "SUBMISSION_NUMBER_REUSED")
                 answer = self._faulty(reading)
                 self._release_all()
-                self._ring()
                 return answer
             if not self._may_be_decided_anew(known):
                 return duplicate("REPEATED_SUBMISSION")
@@ -152,7 +156,6 @@ class Model:
             content, answer, reading.identity, self.basis, self._seen(reading.identity)
         )
         self._release_all()
-        self._ring()
         return answer
 
     def _may_be_decided_anew(self, receipt: Receipt) -> bool:
@@ -188,6 +191,7 @@ class Model:
         """A row that cannot be accepted stands here: it is late all the same."""
         record.standing = QUARANTINED
         assert reading.facts is not None
+        record.kind = reading.facts.kind
         record.decided_on = reading.facts.decided_on or record.decided_on
         assert reading.identity is not None
         self.to_release.append(reading.identity)
@@ -197,6 +201,7 @@ class Model:
     def _run_unshown(self, record: Record, facts: Facts) -> None:
         """The duties of a row that is not accepted (yet)."""
         today = day_of(self.now)
+        record.kind = facts.kind
         readable = facts.decided_on is not None and facts.decided_on <= today
         if not readable and any(duty.is_running for duty in record.show.values()):
             return
@@ -239,6 +244,7 @@ class Model:
             Verb.EXIT: self._withdrawal, Verb.DEPARTURE: self._departure,
             Verb.ARRIVAL: self._arrival, Verb.RESTORATION: self._restoration,
             Verb.FINDING: self._finding,
+            Verb.LIFTING: lambda _reading, record: self._lifting(record),
         }  # fmt: skip
         return decide[reading.verb](reading, self._record(identity))
 
@@ -332,6 +338,15 @@ class Model:
         if commitment.facts.kind != "commitment.made.v1":
             return quarantined("COMMITMENT_NOT_OPEN")
         return self._row(reading, record)
+
+    def _lifting(self, record: Record) -> Answer:
+        """A good row of the same decision stands elsewhere: what is faulty here owes nothing."""
+        running = {n for n, duty in record.show.items() if duty.is_running}
+        if record.standing is not QUARANTINED or not running:
+            return quarantined("DUTY_NOT_OPEN")
+        for number in running:
+            self._lift(record, number)
+        return Answer("accepted")
 
     # --- CORRECTION, RESTORATION -----------------------------------------------------------------
 
@@ -449,10 +464,9 @@ class Model:
 
     def _verdict(self, reading: Reading, verdict: str, record: Record | None = None) -> None:
         assert reading.other is not None
-        place = partition_of(reading.other.code.encode(), self.rules.partitions)
         met = record.left_with if record is not None else frozenset()
         owner = record.owner if record is not None else ""
-        self.verdicts.append(Verdict(place, reading.move, verdict, owner, met))
+        self.verdicts.append(Verdict(reading.other.code, reading.move, verdict, owner, met))
 
     def _move(self, partition: int, move: str) -> Move:
         return self.moves.setdefault((partition, move), Move())
@@ -461,13 +475,14 @@ class Model:
         """Let the verdicts of departures arrive."""
         while self.verdicts:
             came = self.verdicts.pop(0)
-            move = self._move(came.partition, came.move)
+            place = partition_of(came.code.encode(), self.rules.partitions)
+            move = self._move(place, came.move)
             if move.verdict == "left" and came.verdict == "refused":
                 continue
             move.verdict, move.owner, move.met = came.verdict, came.owner, came.met
+            move.code = came.code
             for identity, record in list(self.records.items()):
-                here = partition_of(identity.code.encode(), self.rules.partitions)
-                for waiting in list(record.waiting) if here == came.partition else ():
+                for waiting in list(record.waiting) if identity.code == came.code else ():
                     reading = waiting.reading
                     if reading.verb is Verb.ARRIVAL and reading.move == came.move:
                         self._let_go(record, identity, waiting)
@@ -481,26 +496,40 @@ class Model:
         if reading.other == identity:
             move.arrived = identity
             return self._correction(reading, record)
+        refusal = self._refused_arrival(reading, record, move)
+        return refusal or self._arrival_by_verdict(reading, record, move)
+
+    def _refused_arrival(self, reading: Reading, record: Record, move: Move) -> Answer | None:
+        """What is wrong with an arrival whatever became of its departure."""
+        identity = reading.identity
         if move.arrived is not None and move.arrived != identity:
             return quarantined("MOVE_TAKEN")
         if record.standing is LIVE:
             return self._arrival_on_live(reading, record)
         if self._is_anothers(reading, record):
             return NOT_YOURS
-        if self._older(reading, record):
-            return superseded()
-        if move.verdict == "left":
+        return superseded() if self._older(reading, record) else None
+
+    def _arrival_by_verdict(self, reading: Reading, record: Record, move: Move) -> Answer:
+        identity = reading.identity
+        assert identity is not None
+        verdict = move.verdict if move.code == identity.code else ""
+        if verdict == "left":
             record.disclosed = set(move.met)
             answer = self._accept(reading, record, owner=move.owner, met=move.met)
             move.arrived = identity
             assert reading.other is not None
             self.arrived.append((reading.other, identity))
             return answer
-        if move.verdict == "refused":
+        if verdict == "refused":
             if record.standing in NEVER_SEEN:
                 record.owner = record.owner or reading.statement.department
                 self._spoil(record, reading)
             return quarantined("MOVE_REFUSED")
+        return self._arrival_waits(reading, record, move)
+
+    def _arrival_waits(self, reading: Reading, record: Record, move: Move) -> Answer:
+        """Nothing is known of the departure yet."""
         if any(self._is_of_move(waiting, reading.move) for waiting in record.waiting):
             if any(self._is_equal(reading, waiting) for waiting in record.waiting):
                 return duplicate("SAME_AS_HELD")
@@ -511,7 +540,7 @@ class Model:
         assert reading.facts is not None
         if record.standing in NEVER_SEEN:
             self._run_unshown(record, reading.facts)
-        move.arrived = identity
+        move.arrived = reading.identity
         return Answer("held", "WAITING_FOR_MOVE")
 
     def _is_of_move(self, waiting: Waiting, move: str) -> bool:
@@ -574,6 +603,8 @@ class Model:
         for waiting in list(record.waiting):
             if waiting in record.waiting and self._speaks_of(waiting, record):
                 self._let_go(record, identity, waiting)
+        if any(self._speaks_of(waiting, record) for waiting in record.waiting):
+            return  # what was released has changed what another statement is about
         if record.standing is LIVE and record.is_unnamed:
             record.is_unnamed = False
             self._name(record)
@@ -592,7 +623,7 @@ class Model:
             record.standing = NONE
         answer = self._decide(waiting.reading)
         self.released.append((identity, answer))
-        self._end_receipt(waiting, has_effect=answer.outcome != "quarantined")
+        self._end_receipt(waiting, has_effect=answer.outcome in _TOOK_EFFECT)
 
     def _end_receipt(self, waiting: Waiting, *, has_effect: bool) -> None:
         statement = waiting.reading.statement
@@ -659,7 +690,10 @@ class Model:
         record.facts, record.decided_on = reading.facts, reading.facts.decided_on
         record.accepted_on[record.version] = day_of(self.now)
         self._took_effect(reading, record)
+        assert reading.identity is not None
+        self._lift_twins(reading.identity, reading.statement.department)
         self._owe_for(record, "", redetermined_on=reading.redetermined_on)
+        self.to_release.append(reading.identity)  # an exit may be about the day it has now
         if record.is_unnamed and any(self._speaks_of(w, record) for w in record.waiting):
             return
         record.is_unnamed = False
@@ -817,6 +851,7 @@ class Model:
         if is_current and number in record.shown and duty is not None and not duty.is_running:
             duty.is_running = True
             self._event(record, number, "D", "reopened")
+            self._recount(record, record.show, {number})
 
     def _shown(self, record: Record, number: int, version: int, stage: str, at: int) -> None:
         target = self.rules.target(number)
@@ -902,6 +937,9 @@ class Model:
         if gone:
             record.version += 1
         for number in gone:
+            duty = record.show.get(number)
+            if duty is not None and duty.due.at <= over[0]:
+                self._ring_duty(record, number, "D", duty)
             self._event(record, number, "E", "expired")
             self._no_longer(record, number)
 
@@ -919,7 +957,7 @@ class Model:
                 self._reproject(record)
             if record.standing in NEVER_SEEN:
                 for number in set(record.show):
-                    if self._kind_of(record) not in rules.target(number).kinds:
+                    if record.kind not in rules.target(number).kinds:
                         self._lift(record, number)
         self._ring()
 
@@ -927,21 +965,13 @@ class Model:
         for number, duty in duties.items():
             if number not in here or not duty.is_running:
                 continue
-            kind = record.facts.kind if record.facts is not None else self._kind_of(record)
+            kind = record.facts.kind if record.facts is not None else record.kind
             due = self.rules.due(duty.clock, kind, self.rules.target(number), duty.counted_from)
             if due is None or due == duty.due:
                 continue
             if redate(duty, duty.counted_from, due, self.now, self.rules):
                 clock = "W" if duties is record.take_down else "D"
                 self._event(record, number, clock, "taken back")
-
-    def _kind_of(self, record: Record) -> str:
-        """The kind of a record that never was live."""
-        identity = next(i for i, other in self.records.items() if other is record)
-        return {
-            "licence": "licence.granted.v1", "penalty": "penalty.imposed.v1",
-            "court_enforcement": "court_enforcement.listed.v1", "commitment": "commitment.made.v1",
-        }[identity.subject]  # fmt: skip
 
     def _reproject(self, record: Record) -> None:
         facts = record.facts

@@ -60,6 +60,8 @@ class Record:
     version: int = 0
     owner: str = ""
     facts: Facts | None = None
+    kind: str = ""
+    """Of the row that was refused here or waits, while none was live."""
     decided_on: date | None = None
     """Of the row that stands here, good or faulty."""
     memory: dict[str, int] = field(default_factory=dict)

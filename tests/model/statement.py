@@ -17,6 +17,7 @@ CORRECTED, WITHDRAWN = "record.corrected.v1", "record.withdrawn.v1"
 MOVED_OUT, MOVED_IN = "record.moved_out.v1", "record.moved_in.v1"
 RESTORED, UNREADABLE = "record.restored.v1", "row.unreadable.v1"
 FINDING = "commitment.performance_missing.v1"
+LIFTED = "duty.lifted.v1"
 STEPS = {"全部未履行": 0, "部分履行": 1, "全部履行": 2}
 """Stages of a performance, in the order in which they follow each other."""
 NEVER_ACCEPTED = {"PERSON_NOT_ENABLED", "KIND_NOT_YOURS", "UNKNOWN_DEPARTMENT"}
@@ -36,10 +37,12 @@ class Verb(StrEnum):
     FINDING = "finding"
     UNREADABLE = "unreadable"
     GARBAGE = "garbage"
+    LIFTING = "lifting"
 
 
 CARRY_A_ROW = {
     Verb.ROW, Verb.PERFORMANCE, Verb.CORRECTION, Verb.ARRIVAL, Verb.RESTORATION, Verb.FINDING,
+    Verb.UNREADABLE, Verb.GARBAGE,
 }  # fmt: skip
 
 
@@ -112,6 +115,7 @@ class Reading:
     """The previous identity of an arrival, the new one of a departure."""
     redetermined_on: date | None = None
     about: str = ""
+    """Key of the record that a finding or a lifting names."""
 
     @property
     def never_accepted(self) -> bool:
@@ -158,7 +162,10 @@ class Reader:
         contract = self.contracts.by_kind[statement.kind]
         framed = self.contracts.decode_framed(statement.value)
         if isinstance(framed, Fault):
-            return Reading(statement, Verb.GARBAGE, faults=[framed.code])
+            reading = Reading(statement, Verb.GARBAGE, faults=[framed.code])
+            self._stands_alone(reading, statement.kind)
+            self._authorise(reading, rules)
+            return reading
         row = framed[1]
         checked = contract.check(row, day_of(now))
         reading = Reading(statement, self._verb(contract), faults=_errors(checked))
@@ -174,7 +181,7 @@ class Reader:
         named = {
             CORRECTED: Verb.CORRECTION, WITHDRAWN: Verb.WITHDRAWAL, MOVED_OUT: Verb.DEPARTURE,
             MOVED_IN: Verb.ARRIVAL, RESTORED: Verb.RESTORATION, UNREADABLE: Verb.UNREADABLE,
-            FINDING: Verb.FINDING,
+            FINDING: Verb.FINDING, LIFTED: Verb.LIFTING,
         }  # fmt: skip
         if contract.kind in named:
             return named[contract.kind]
@@ -188,8 +195,13 @@ class Reader:
     ) -> None:  # fmt: skip
         verb, key = reading.verb, reading.statement.key
         if verb is Verb.UNREADABLE:
-            reading.kind = str(row["subject_kind"])
-            reading.faults = [str(row["reason_code"]), *reading.faults]
+            is_person = row["cause"] == "person"
+            reason = "PERSON_NOT_ENABLED" if is_person else str(row["reason_code"])
+            reading.faults = [reason, *reading.faults]
+            self._stands_alone(reading, str(row["subject_kind"]))
+            return
+        if verb is Verb.LIFTING:
+            reading.about = str(row["record"])
             return
         if verb in {Verb.CORRECTION, Verb.ARRIVAL, Verb.RESTORATION}:
             self._read_inside(reading, checked, row, now)
@@ -216,6 +228,13 @@ class Reader:
             )
         if verb is Verb.FINDING:
             reading.about = str(row["commitment_record"])
+
+    def _stands_alone(self, reading: Reading, kind: str) -> None:
+        """Of what cannot be read: the submission is its own record, of a row of its kind."""
+        statement = reading.statement
+        own = f"{statement.source}#{statement.number}"
+        reading.kind, reading.facts = kind, Facts(kind, b"", None)
+        reading.identity = Identity("", "", own, "", statement.key)
 
     def _read_inside(
         self, reading: Reading, checked: Checked, row: dict[str, str | bytes], now: int

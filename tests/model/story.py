@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from tests.model import world
@@ -37,21 +38,28 @@ def story(failure: Failure) -> str:
 def deed(step: Step) -> str:
     """One step in words."""
     do = step["do"]
-    if do == "wait":
-        return f"过 {step['hours']} 小时" + ("（停机）" if step.get("jump") else "")
-    if do == "adopt":
-        return f"启用依据：{world.BASIS_ZH[step['basis']]}"
-    if do == "crash":
-        return "进程崩溃" + ("，磁盘丢失" if step["lose"] else "")
-    if do == "again":
-        other = f"，内容换成往前第 {step['other'] + 1} 次的" if step.get("other") else ""
-        return f"重复往前第 {step['back'] + 1} 次提交的编号{other}"
-    if do == "report":
-        return str(step.get("told", "平台答复（无所指）")) + _when(step)
+    if do in _WITHOUT_SENDER:
+        return _WITHOUT_SENDER[do](step)
     who = world.SENDERS_ZH.get(step["by"], step["by"])
+    if do == "lift":
+        return f"{who} {step.get('told', '解除义务（无所指）')}"
     what = f"企业{step['company'] + 1}{world.KINDS_ZH[step['kind']]}{step['number'] + 1}号"
     said = [f"{who} {_DEEDS[do]} {what}", *_details(step)]
     return " ".join(said)
+
+
+def _repeat(step: Step) -> str:
+    other = f"，内容换成往前第 {step['other'] + 1} 次的" if step.get("other") else ""
+    return f"重复往前第 {step['back'] + 1} 次提交的编号{other}"
+
+
+_WITHOUT_SENDER: dict[str, Callable[[Step], str]] = {
+    "wait": lambda step: f"过 {step['hours']} 小时" + ("（停机）" if step.get("jump") else ""),
+    "adopt": lambda step: f"启用依据：{world.BASIS_ZH[step['basis']]}",
+    "crash": lambda step: "进程崩溃" + ("，磁盘丢失" if step["lose"] else ""),
+    "again": _repeat,
+    "report": lambda step: str(step.get("told", "平台答复（无所指）")) + _when(step),
+}
 
 
 def _when(step: Step) -> str:

@@ -135,7 +135,7 @@ def correct(hub: HubTestDriver, row: dict[str, str], redetermined_on: str = "") 
     hub.pipe(DEPARTMENT, "record.corrected.v1", key, framed("record.corrected.v1", content))
 
 
-def restore(hub: HubTestDriver, row: dict[str, str], **more: int) -> None:
+def restore(hub: HubTestDriver, row: dict[str, str], **more: Any) -> None:  # noqa: ANN401 - what `pipe` takes
     """A licence is shown again, by a decision of its own."""
     content = {
         "subject_kind": LICENCE, "row": framed(LICENCE, row), "reason": "撤回有误",
@@ -146,7 +146,10 @@ def restore(hub: HubTestDriver, row: dict[str, str], **more: int) -> None:
 
 
 def withdraw(
-    hub: HubTestDriver, row: dict[str, str], reason: str = "决定被撤销", **more: int
+    hub: HubTestDriver,
+    row: dict[str, str],
+    reason: str = "决定被撤销",
+    **more: Any,  # noqa: ANN401 - what the driver's `pipe` takes
 ) -> None:
     """A withdrawal of a licence row."""
     content = {

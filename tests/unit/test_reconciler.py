@@ -109,7 +109,7 @@ def test_each_statement_has_a_name_of_its_own() -> None:
     made, sent = reconciler(books)
     looked(made, 1)
     books.twins = [others[1]]
-    assert looked(made, 6) == 1
+    assert looked(made, 15) == 1
     assert len({dict(record.headers)["ce_source"] for record in sent}) == 2
 
 

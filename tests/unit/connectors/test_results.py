@@ -147,7 +147,7 @@ def test_a_repeated_submission_does_not_replace_its_first_answer(desk: Desk) -> 
 
 
 def test_what_waited_is_answered_on_its_own_row_with_what_became_of_it(desk: Desk) -> None:
-    """The second receipt names the submission again; until then the row says until when it waits."""
+    """The second receipt names the submission again; before it the row says until when it waits."""
     waits = json.loads(receipt(1, outcome="held", reasons=("WAITING_FOR_RECORD",)))
     waits |= {"due": [], "waits_until": 1_795_363_200_000}
     (row,) = desk.follow(json.dumps(waits).encode())

@@ -176,6 +176,23 @@ def test_what_is_about_to_be_sent_again_is_only_asked_about_once_it_is_followed(
     assert [step.how for step in book.plan(1.0, 9)] == ["poll"]
 
 
+@pytest.mark.parametrize("has_left", [False, True])
+def test_what_is_lost_is_not_sent_again_beside_its_correction(*, has_left: bool) -> None:
+    """The newer version waits for its turn or is on its way: the older one must not overtake it."""
+    book, store = CourierBook(BY_CALL), Store()
+    old = opened(book, work(1), store)
+    answered(book, old, Delivered(), store)
+    assert [step.how for step in book.plan(1.0, 9)] == ["poll"]
+    new = work(1, 2)
+    if has_left:
+        opened(book, new, store, 1.0)
+    else:
+        book.fold_work(new, b"row", store)
+    assert book.settle(old.delivery, "poll", NeverSeen(), 1, 1.0) is None
+    sent = [step.work.version for step in book.plan(1.0, 9) if step.how == "send"]
+    assert sent == ([] if has_left else [2])
+
+
 def test_an_acknowledgement_said_again_is_written_once() -> None:
     """Every poll of it would be a record in the ledger."""
     book, store = CourierBook(BY_CALL), Store()

@@ -1,0 +1,238 @@
+"""What random lives found in the decider: each fault once, in the shortest life that shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub.core.record import Outcome
+from hub.core.state import ClockKind, Status
+from tests.driver import rows
+from tests.driver.life import NEAR, SECOND, Life, answer, licence
+from tests.driver.rows import (
+    COMPANY,
+    COURT,
+    COURT_CODE,
+    LICENCE,
+    OTHER_DEPARTMENT,
+    PENALTY,
+    framed,
+    penalty_row,
+)
+
+
+def shown_at_city(*kinds: str) -> dict[str, Any]:
+    """A basis whose city shows these kinds alone."""
+    document = rows.basis()
+    document["site"]["targets"][1]["kinds"] = list(kinds)
+    return document
+
+
+def with_days_off(*days: str) -> dict[str, Any]:
+    """A basis in which some working days of November are off."""
+    document = rows.basis()
+    notice = next(n for n in document["calendar"]["notices"] if n["year"] == 2026)
+    notice["days"] += [{"name": "调整", "date": day, "isOffDay": True} for day in days]
+    document["calendar"]["version"] += "-off"
+    return document
+
+
+def said(life: Life) -> list[str]:
+    """What the last statement's own ledger record says of clocks."""
+    return sorted({event.event for event in life.record.events})
+
+
+# --- what is owed --------------------------------------------------------------------------------
+
+
+def test_a_correction_that_waited_postpones_no_disclosure_that_runs(life: Life) -> None:
+    """L7: unmet disclosure goes on, whatever day of redetermination the correction names."""
+    inside = {
+        "subject_kind": PENALTY, "row": framed(PENALTY, penalty_row(CF_JDRQ="2026-10-30")),
+        "reason": "重新认定", "redetermined_on": "2026-11-02",
+    }  # fmt: skip
+    assert life.say("record.corrected.v1", inside) == "held WAITING_FOR_RECORD"
+    due = life.dues()
+    life.wait(9)
+    life.penalty(CF_JDRQ="2026-10-30", CF_NR="罚款二千元")
+    assert [answer(r) for r in life.rest] == ["held_released"]
+    assert life.dues() == due == {"province": "11-11", "city": "11-11"}
+    assert said(life) == []
+
+
+def test_a_waiting_row_with_a_later_date_takes_overdue_back(life: Life) -> None:
+    """The duty is the same: what was said of the old day is said not to be so."""
+    early = licence("食品经营") | {"XK_JDRQ": "2026-10-20"}
+    inside = {"subject_kind": LICENCE, "row": framed(LICENCE, early), "reason": "录入错误"}
+    life.say("record.corrected.v1", inside)
+    assert ("11-02", "overdue") in life.events()
+    assert life.restored() == "held WAITING_FOR_RECORD"
+    assert said(life) == ["overdue_taken_back"]
+    life.wait(2)
+    assert life.events() == []
+
+
+def test_the_day_of_the_later_row_stands_when_the_wait_of_the_earlier_ends(life: Life) -> None:
+    """Duties that run go on: what waited in vain says nothing new about them."""
+    early = licence("食品经营", NEAR) | {"XK_JDRQ": "2026-10-30"}
+    life.arrives(NEAR, changes=early)
+    life.wait(1)
+    life.arrives(NEAR, SECOND)
+    assert life.dues() == {"province": "11-12", "city": "11-12"}
+    assert "held_ended MOVE_REFUSED" in life.wait(30)
+    assert life.dues() == {"province": "11-12", "city": "11-12"}
+
+
+def test_what_was_taken_back_owes_nothing_while_a_row_waits_for_its_move(life: Life) -> None:
+    """A faulty row owes nothing there; nor does one whose departure never comes."""
+    life.fault(key=NEAR)
+    life.withdrawn(key=NEAR)
+    assert life.status is Status.WITHDRAWN
+    assert life.arrives(NEAR) == "held WAITING_FOR_MOVE"
+    assert life.dues() == {}
+
+
+def test_a_target_that_comes_back_has_the_time_of_a_correction_where_it_had_shown(
+    life: Life,
+) -> None:
+    """L7: nobody is late by accident: the disclosure of the decision was met there."""
+    life.row()
+    life.met(life.record)
+    life.hub.adopt(shown_at_city(PENALTY))
+    life.wait(20)
+    life.hub.adopt(rows.basis())
+    assert life.dues() == {"city": "11-26"}
+    life.wait(1)
+    assert ("11-22", "overdue") not in life.events()
+
+
+def test_a_correction_clock_that_was_lifted_is_no_first_disclosure(life: Life) -> None:
+    """The first version was shown in time; brought back, the city owes a correction again."""
+    life.row()
+    life.met(life.record)
+    life.corrected()
+    life.hub.adopt(shown_at_city(PENALTY))
+    life.wait(20)
+    life.hub.adopt(rows.basis())
+    assert life.dues()["city"] == "11-26"
+
+
+def test_nothing_is_overdue_at_a_target_that_shows_the_kind_no_more(life: Life) -> None:
+    """A basis with shorter terms takes the kind away as well: the duty is lifted, not missed."""
+    life.penalty()
+    life.wait(6)
+    document = shown_at_city(LICENCE)
+    for rule in document["rulebook"]["deadlines"]:
+        rule["working_days"] = min(rule["working_days"], 3)
+    document["rulebook"]["version"] += "-shorter"
+    events = {(e.target, e.event) for r in life.hub.adopt(document) for e in r.events}
+    assert (0, "overdue") in events
+    assert (1, "lifted") in events
+    assert (1, "overdue") not in events
+
+
+def test_a_reopened_duty_is_due_by_the_calendar_of_the_day(life: Life) -> None:
+    """Stopped while the days were counted anew, it is counted when it runs again."""
+    life.row()
+    named = life.record
+    life.report(named, "province", "acknowledged")
+    life.hub.adopt(with_days_off("2026-11-09"))
+    assert life.dues() == {"city": "11-13"}
+    assert life.report(named, "province", "refused") == ["reopened", "due_date_moved"]
+    assert life.dues() == {"province": "11-13", "city": "11-13"}
+
+
+def test_marks_passed_over_by_overdue_are_not_said_of_a_day_that_moved(life: Life) -> None:
+    """*Overdue* is taken back; the day for *three days left* is past and stays unsaid."""
+    early = licence("食品经营") | {"XK_JDRQ": "2026-10-20"}
+    inside = {"subject_kind": LICENCE, "row": framed(LICENCE, early), "reason": "录入错误"}
+    life.say("record.corrected.v1", inside)
+    assert ("11-02", "overdue") in life.events()
+    row = framed(LICENCE, licence("食品销售") | {"XK_JDRQ": "2026-10-26"})
+    life.say(
+        "record.restored.v1",
+        {"subject_kind": LICENCE, "row": row, "reason": "撤回有误", "decided_by": "示例局"},
+    )
+    assert said(life) == ["overdue_taken_back"]
+    assert [event for _day, event in life.events()] == []
+
+
+# --- taking down ---------------------------------------------------------------------------------
+
+
+def test_the_answer_to_an_earlier_take_down_meets_the_duty(life: Life) -> None:
+    """Nothing was shown there since; that it was named once more changes nothing of that."""
+    life.row()
+    life.hub.adopt(shown_at_city(PENALTY))
+    earlier = life.record._replace(version=2)
+    life.wait(1)
+    assert life.withdrawn() == "withdrawn"
+    assert life.dues(ClockKind.WITHDRAW) == {"province": "11-07", "city": "11-06"}
+    assert life.report(earlier, "city", "withdrawn", action="withdraw") == ["stopped_in_time"]
+    assert life.dues(ClockKind.WITHDRAW) == {"province": "11-07"}
+
+
+def test_a_take_down_stays_due_while_what_came_back_is_not_named(life: Life) -> None:
+    """An exit waited for the entry that is restored: it is down again before anybody was named."""
+    life.delisted("2026-10-30")
+    life.listed("2026-11-02")
+    gone = {
+        "subject_kind": "court_enforcement.listed.v1", "document_number": "（2026）浙0902执1号",
+        "subject_name": "舟山示例贸易有限公司", "credit_code": COMPANY,
+        "authority_code": COURT_CODE, "reason": "裁定撤销",
+    }  # fmt: skip
+    life.say("record.withdrawn.v1", gone, by=COURT)
+    owed = life.dues(ClockKind.WITHDRAW)
+    life.wait(1)
+    inside = {
+        "subject_kind": "court_enforcement.listed.v1", "reason": "撤回有误",
+        "decided_by": "示例法院",
+        "row": framed("court_enforcement.listed.v1", rows.listing_row(listed_on="2026-10-30")),
+    }  # fmt: skip
+    assert life.say("record.restored.v1", inside, by=COURT) == "accepted"
+    assert [answer(r) for r in life.rest] == ["held_released"]
+    assert life.dues(ClockKind.WITHDRAW) == owed
+
+
+# --- who and where -------------------------------------------------------------------------------
+
+
+def test_what_can_never_be_accepted_is_kept_where_a_wait_has_ended(life: Life) -> None:
+    """Nothing is on record any more, so it is what the record has; it owes nothing."""
+    life.withdrawn()
+    life.wait(32)
+    person = licence("食品经营") | {"XK_XDR_LB": "自然人"}
+    assert "PERSON_NOT_ENABLED" in life.say(LICENCE, person)
+    assert (life.status, life.dues()) == (Status.QUARANTINED, {})
+
+
+def test_a_refusal_is_decided_anew_when_publication_has_ended(life: Life) -> None:
+    """L5: the version of the record has changed since."""
+    life.penalty(CF_GSJZQ="2026-12-01")
+    gone = {
+        "subject_kind": PENALTY, "document_number": "舟市监罚〔2026〕1号",
+        "subject_name": "舟山示例贸易有限公司", "credit_code": COMPANY,
+        "authority_code": rows.AUTHORITY, "reason": "决定被撤销",
+    }  # fmt: skip
+    again: dict[str, Any] = {"by": OTHER_DEPARTMENT, "number": 7}
+    assert life.say("record.withdrawn.v1", gone, **again) == "quarantined NOT_YOUR_RECORD"
+    assert life.say("record.withdrawn.v1", gone, **again) == "duplicate REPEATED_SUBMISSION"
+    life.wait(30)
+    assert life.say("record.withdrawn.v1", gone, **again) == "quarantined NOT_YOUR_RECORD"
+
+
+def test_a_departure_for_another_company_frees_no_row_that_waits(life: Life) -> None:
+    """L1: the record left for one company; a row under another does not take its place."""
+    life.row()
+    assert life.arrives(NEAR) == "held WAITING_FOR_MOVE"
+    arrived = life.record
+    assert life.leaves(COMPANY, new={"new_document_number": "舟市监许〔2026〕2号"}) == "withdrawn"
+    assert [r.outcome for r in life.rest] == [Outcome.MOVE_NOTED]
+    assert life.state(arrived).status is Status.HELD
+
+
+def test_garbage_of_a_kind_the_sender_may_not_state_starts_no_clock(life: Life) -> None:
+    """L9: what can never be accepted is nobody's lateness, readable or not."""
+    assert life.send(LICENCE, b"\x00garbage", by=COURT).endswith("KIND_NOT_YOURS")
+    assert life.dues() == {}
+    life.send(LICENCE, b"\x00garbage")
+    assert life.dues() == {"province": "11-12", "city": "11-12"}
