@@ -289,16 +289,7 @@ class Life:
 
 def day_of(moment: int) -> str:
     """The Shanghai day of a business time, `11-02`."""
-<<<<<<< HEAD
     return day_of_ms(moment).isoformat()[5:]
-=======
-    days = [f"2026-{month:02}-{day:02}" for month in (10, 11, 12) for day in range(1, 32)]
-    days += [f"2027-01-{day:02}" for day in range(1, 32)]
-    for day in days:
-        if day != "2026-11-31" and at(f"{day} 00:00") <= moment < at(f"{day} 00:00") + DAY:
-            return day[5:]
-    return "later" if moment > at("2027-01-31 00:00") else "earlier"
->>>>>>> core
 
 
 def licence(content: str, code: str = COMPANY) -> dict[str, str]:

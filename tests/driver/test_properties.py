@@ -17,6 +17,7 @@ from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import (
     NEVER,
     ClockKind,
+    RecordFlag,
     RecordState,
     Stage,
     StageCode,
@@ -307,7 +308,6 @@ class AnyHistory(RuleBasedStateMachine):
         timers = {(s.timer_at, key) for key, s in states.items() if s.timer_at != NEVER}
         assert {(int.from_bytes(k[1:9]), k[9:]) for k in stored if k[:1] == b"t"} == timers
         assert all(due > self.hub.now for due, _key in timers)
-<<<<<<< HEAD
         waits = {key + w.sequence.to_bytes(8): w for key, s in states.items() for w in s.waiting}
         kept = {k[1:]: v for k, v in stored.items() if k[:1] == b"h"}
         assert kept.keys() == waits.keys()
@@ -317,14 +317,6 @@ class AnyHistory(RuleBasedStateMachine):
             for department in (k[1:].decode() for k in stored if k[:1] == b"n")
         }
         assert counts.keys() <= {k[1:].decode() for k in stored if k[:1] == b"n"}
-=======
-        waiting = {
-            keys.waiting(key, w.sequence) for key, s in states.items() for w in s.waiting
-        }
-        assert {k for k in stored if k[:1] == b"h"} == waiting
-        assert sum(int.from_bytes(v) for k, v in stored.items() if k[:1] == b"n") == len(waiting)
-        assert not [k for k in stored if k[:1] in (b"g", b"j")], "decided, and not forgotten"
->>>>>>> core
         for state in states.values():
             assert bool(state.flags & RecordFlag.WAITING) == bool(state.waiting)
             assert not state.flags & RecordFlag.UNSHOWN
