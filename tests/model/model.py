@@ -90,7 +90,7 @@ class Move:
 class Receipt:
     """What is remembered of a submission's number."""
 
-    content: tuple[str, str, bytes]
+    content: bytes
     answer: Answer
     identity: Identity | None
     basis: int
@@ -141,7 +141,7 @@ class Model:
         if reading.verb is Verb.LIFTING:
             reading.identity = self.keys.get(reading.about)
         number = (statement.department, statement.stream, statement.number)
-        content = (statement.kind, statement.key, statement.value)
+        content = statement.value
         known = self.receipts.get(number)
         if known is not None:
             if known.content != content:
@@ -600,9 +600,8 @@ class Model:
 
     def _release(self, record: Record, identity: Identity) -> None:
         """The record came: what waits for it is decided, oldest first."""
-        for waiting in list(record.waiting):
-            if waiting in record.waiting and self._speaks_of(waiting, record):
-                self._let_go(record, identity, waiting)
+        while about_it := [w for w in record.waiting if self._speaks_of(w, record)]:
+            self._let_go(record, identity, about_it[0])
         if any(self._speaks_of(waiting, record) for waiting in record.waiting):
             return  # what was released has changed what another statement is about
         if record.standing is LIVE and record.is_unnamed:
