@@ -86,7 +86,7 @@ class HubTestDriver:
             )  # fmt: skip
         return self.run()
 
-    def pipe(  # noqa: PLR0913 - what a connector may say of a submission
+    def pipe(  # noqa: PLR0913 - what a sender may say, each by its name
         self, department: str, kind: str, key: str, value: bytes, *,
         sequence: int | None = None, source_version: int | None = None,
         partition: int | None = None, stream: str = "test", is_stated_valid: bool = False,

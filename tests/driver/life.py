@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from hub.contracts import Fault
 from hub.core.record import PRIMARY, LedgerRecord, Outcome
 from hub.core.state import ClockFlag, ClockKind, RecordState, Status, decode_state
+from hub.domain.dates import day_of_ms
 from hub.domain.partitioning import partition_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
@@ -288,12 +289,7 @@ class Life:
 
 def day_of(moment: int) -> str:
     """The Shanghai day of a business time, `11-02`."""
-    days = [f"2026-{month:02}-{day:02}" for month in (10, 11, 12) for day in range(1, 32)]
-    days += [f"2027-01-{day:02}" for day in range(1, 32)]
-    for day in days:
-        if day != "2026-11-31" and at(f"{day} 00:00") <= moment < at(f"{day} 00:00") + DAY:
-            return day[5:]
-    return "later" if moment > at("2027-01-31 00:00") else "earlier"
+    return day_of_ms(moment).isoformat()[5:]
 
 
 def licence(content: str, code: str = COMPANY) -> dict[str, str]:

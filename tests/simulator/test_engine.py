@@ -113,7 +113,7 @@ def some_inputs() -> list[OutputRecord]:
     """Sixty submissions in which every primary outcome comes up, and a second basis."""
     inputs = Inputs()
     inputs.adopt(rows.basis())
-    chance = Random(8)
+    chance = Random(12)
     for n in range(45):
         number = n % 6
         department = DEPARTMENT if number % 2 else OTHER_DEPARTMENT
@@ -121,7 +121,7 @@ def some_inputs() -> list[OutputRecord]:
             XK_XDR_SHXYM=company(number), XK_WSH=f"舟市监许〔2026〕{chance.randrange(2)}号",
             XK_NR=chance.choice(["甲", "甲", "乙", ""]),
         )  # fmt: skip
-        verb = chance.choice(["row", "row", "row", "correct", "withdraw", "garbage"])
+        verb = chance.choice(["row", "row", "row", "correct", "withdraw", "restore", "garbage"])
         kind, value = LICENCE, framed(LICENCE, row)
         if verb == "correct":
             kind = "record.corrected.v1"
@@ -134,6 +134,10 @@ def some_inputs() -> list[OutputRecord]:
                 "authority_code": AUTHORITY, "reason": "决定被撤销",
             }  # fmt: skip
             value = framed(kind, reference)
+        elif verb == "restore":
+            kind = "record.restored.v1"
+            again = {"subject_kind": LICENCE, "row": value, "reason": "误撤", "decided_by": "局"}
+            value = framed(kind, again)
         elif verb == "garbage":
             value = b"garbage"
         inputs.add(department, kind, row["XK_XDR_SHXYM"], value)
@@ -250,7 +254,8 @@ def test_the_run_without_faults_has_every_primary_outcome() -> None:
     """What the seeds are compared with says something."""
     found = set(without_faults()[0].values())
     assert found >= {
-        "ACCEPTED", "CORRECTED", "WITHDRAWN", "DUPLICATE", "CONFLICTING", "QUARANTINED", "arrives",
+        "ACCEPTED", "CORRECTED", "WITHDRAWN", "DUPLICATE", "CONFLICTING", "QUARANTINED", "HELD",
+        "arrives",
     }  # fmt: skip
 
 
