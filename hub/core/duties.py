@@ -643,6 +643,11 @@ def fire(old: RecordState, now: int, basis: Basis) -> tuple[RecordState, Events,
     recounted, changes = recount(old, now, basis)
     events: list[ClockEvent] = list(changes)
     expired = 0
+    ends = {
+        c.target: c.due_at
+        for c in recounted.clocks
+        if c.kind is ClockKind.EXPIRE and c.is_running and c.due_at <= now
+    }
     clocks = []
     for clock in recounted.clocks:
         rung = clock
@@ -651,6 +656,9 @@ def fire(old: RecordState, now: int, basis: Basis) -> tuple[RecordState, Events,
                 rung = clock._replace(flags=clock.flags | ClockFlag.STOPPED)
                 events.append(ClockEvent(clock.target, clock.kind, "expired"))
                 expired |= 1 << clock.target
+        elif clock.kind is ClockKind.DISCLOSE and clock.target in ends:
+            # whoever slept over it all says what was so until publication ended
+            rung = _ring(clock, ends[clock.target] - 1, basis, events)
         elif clock.kind is not ClockKind.WAIT:
             rung = _ring(clock, now, basis, events)
         clocks.append(rung)

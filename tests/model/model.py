@@ -68,6 +68,7 @@ def duplicate(reason: str) -> Answer:
     return Answer("duplicate", reason)
 
 
+TOOK_EFFECT = {"accepted", "corrected", "withdrawn", "duplicate"}
 HELD = Answer("held", "WAITING_FOR_RECORD")
 NOT_YOURS = quarantined("NOT_YOUR_RECORD")
 
@@ -493,10 +494,13 @@ class Model:
         assert identity is not None
         move = self._move(partition_of(identity.code.encode(), self.rules.partitions), reading.move)
         if reading.other == identity:
+            answer = self._correction(reading, record)
+        else:
+            refusal = self._refused_arrival(reading, record, move)
+            answer = refusal or self._arrival_by_verdict(reading, record, move)
+        if answer.outcome in TOOK_EFFECT or answer.outcome == "held":
             move.arrived = identity
-            return self._correction(reading, record)
-        refusal = self._refused_arrival(reading, record, move)
-        return refusal or self._arrival_by_verdict(reading, record, move)
+        return answer
 
     def _refused_arrival(self, reading: Reading, record: Record, move: Move) -> Answer | None:
         """What is wrong with an arrival whatever became of its departure."""
@@ -516,7 +520,6 @@ class Model:
         if verdict == "left":
             record.disclosed = set(move.met)
             answer = self._accept(reading, record, owner=move.owner, met=move.met)
-            move.arrived = identity
             assert reading.other is not None
             self.arrived.append((reading.other, identity))
             return answer
@@ -535,7 +538,6 @@ class Model:
         assert reading.facts is not None
         if record.standing in NEVER_SEEN:
             self._run_unshown(record, reading.facts)
-        move.arrived = identity
         return Answer("held", "WAITING_FOR_MOVE")
 
     def _is_of_move(self, waiting: Waiting, move: str) -> bool:
@@ -616,7 +618,7 @@ class Model:
             record.standing = NONE
         answer = self._decide(waiting.reading)
         self.released.append((identity, answer))
-        self._end_receipt(waiting, has_effect=answer.outcome != "quarantined")
+        self._end_receipt(waiting, has_effect=answer.outcome in TOOK_EFFECT)
 
     def _end_receipt(self, waiting: Waiting, *, has_effect: bool) -> None:
         statement = waiting.reading.statement
@@ -904,17 +906,18 @@ class Model:
             self._expire(record)
             for clock, duties in (("D", record.show), ("W", record.take_down)):
                 for number, duty in duties.items():
-                    self._ring_duty(record, number, clock, duty)
+                    self._ring_duty(record, number, clock, duty, self.now)
 
-    def _ring_duty(self, record: Record, number: int, clock: str, duty: Duty) -> None:
+    def _ring_duty(self, record: Record, number: int, clock: str, duty: Duty, until: int) -> None:
+        """Say of a duty what has come until a moment."""
         if not duty.is_running or 0 in duty.rang:
             return
-        if duty.due.at <= self.now:
+        if duty.due.at <= until:
             duty.rang |= {0, *self.rules.marks}
             self._event(record, number, clock, "overdue")
             return
         for mark in self.rules.marks:
-            if mark not in duty.rang and mark_at(duty, mark, self.rules) <= self.now:
+            if mark not in duty.rang and mark_at(duty, mark, self.rules) <= until:
                 duty.rang.add(mark)
                 self._event(record, number, clock, f"due_soon_{mark}")
 
@@ -929,6 +932,8 @@ class Model:
         if gone:
             record.version += 1
         for number in gone:
+            if number in record.show:
+                self._ring_duty(record, number, "D", record.show[number], over[0] - 1)
             self._event(record, number, "E", "expired")
             self._no_longer(record, number)
 
