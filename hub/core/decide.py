@@ -627,36 +627,40 @@ def _ended(
     """A ledger record of its own for what became of a waiting statement."""
     state = decision.state if decision.state is not None else rest
     state = state._replace(changed=context.sequence)
-    publish, reasons = decision.publish, decision.reasons
+    publish, withdraw, reasons = decision.publish, decision.withdraw, decision.reasons
     row = s.row or s.cause.value
     if state.flags & RecordFlag.UNSHOWN and not waiting.is_ready(state):
-        state, publish, row, why = _name_targets(context, state, s)
+        state, publish, withdraw, row, why = _name_targets(context, state, s)
         reasons += why
     count = max(waiting.count_of(context.view, s.department) - 1, 0)
     facts = ((waiting.FACT, str(count)), ("waited", str(entry.sequence)))
     return decision._replace(
-        outcome=outcome, state=state, publish=publish, reasons=reasons, row=row,
-        refers_to=entry.sequence, facts=decision.facts + facts, answers=s,
+        outcome=outcome, state=state, publish=publish, withdraw=withdraw, reasons=reasons,
+        row=row, refers_to=entry.sequence, facts=decision.facts + facts, answers=s,
         submission_key=entry.submission_key,
     )  # fmt: skip
 
 
 def _name_targets(
     context: Context, state: RecordState, last: Submission
-) -> tuple[RecordState, int, bytes, tuple[Reason, ...]]:
-    """All that waited has been decided, and the record is in force: now its targets are named."""
+) -> tuple[RecordState, int, int, bytes, tuple[Reason, ...]]:
+    """All that waited has been decided, and the record is in force: now its targets are named.
+
+    Also those that show an earlier version and shall not show this one.
+    """
     framed = context.view.get(keys.unshown(last.record_key)) or b""
     s = read_again(last.cause, framed, state.department, state.kind, context.now, context.basis)
     shown, why = context.basis.targets_for(s, context.now)
+    gone = sum(1 << stage.target for stage in state.stages if stage.action == "P") & ~shown
     named = state._replace(
         flags=state.flags & ~RecordFlag.UNSHOWN,
         named=state.named | shown,
         publish=shown,
         since=context.now,
         clocks=duties.without_withdrawals(state.clocks, shown),
-        stages=duties.named_stages(state, shown, 0, state.version),
+        stages=duties.named_stages(state, shown, gone, state.version),
     )
-    return named, shown, framed, why
+    return named, shown, gone, framed, why
 
 
 # --- control, platforms' outcomes, timers, sweeps ------------------------------------------------

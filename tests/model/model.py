@@ -472,7 +472,11 @@ class Model:
         return self.moves.setdefault((partition, move), Move())
 
     def settle(self) -> None:
-        """Let the verdicts of departures arrive."""
+        """Let the verdicts of departures arrive, and happen what is due."""
+        self._deliver()
+        self._ring()
+
+    def _deliver(self) -> None:
         while self.verdicts:
             came = self.verdicts.pop(0)
             place = partition_of(came.code.encode(), self.rules.partitions)
@@ -487,7 +491,6 @@ class Model:
                     if reading.verb is Verb.ARRIVAL and reading.move == came.move:
                         self._let_go(record, identity, waiting)
             self._release_all()
-        self._ring()
 
     def _arrival(self, reading: Reading, record: Record) -> Answer:
         identity = reading.identity
@@ -529,7 +532,7 @@ class Model:
                 self._spoil(record, reading)
             return quarantined("MOVE_REFUSED")
         if any(self._is_of_move(waiting, reading.move) for waiting in record.waiting):
-            if any(self._is_equal(reading, waiting) for waiting in record.waiting):
+            if any(waiting.reading.content == reading.content for waiting in record.waiting):
                 return duplicate("SAME_AS_HELD")
             return Answer("conflicting", "UNDECLARED_CHANGE")
         answer = self._hold(reading, record)
@@ -597,9 +600,11 @@ class Model:
 
     def _release(self, record: Record, identity: Identity) -> None:
         """The record came: what waits for it is decided, oldest first."""
-        for waiting in list(record.waiting):
-            if waiting in record.waiting and self._speaks_of(waiting, record):
-                self._let_go(record, identity, waiting)
+        while True:
+            about = [waiting for waiting in record.waiting if self._speaks_of(waiting, record)]
+            if not about:
+                break
+            self._let_go(record, identity, about[0])
         if record.standing is LIVE and record.is_unnamed:
             record.is_unnamed = False
             self._name(record)
@@ -688,10 +693,10 @@ class Model:
         assert reading.identity is not None
         self._lift_twins(reading.identity, reading.statement.department)
         self._owe_for(record, "", redetermined_on=reading.redetermined_on)
-        if record.is_unnamed and any(self._speaks_of(w, record) for w in record.waiting):
-            return
-        record.is_unnamed = False
-        self._name(record)
+        self.to_release.append(reading.identity)
+        record.is_unnamed = any(self._speaks_of(w, record) for w in record.waiting)
+        if not record.is_unnamed:
+            self._name(record)
 
     def _targets(self, facts: Facts) -> list[Target]:
         return [t for t in self.rules.targets if is_shown_at(t, facts, self.rules, self.now)]
@@ -828,7 +833,11 @@ class Model:
     def _is_news(
         self, record: Record, of: tuple[str, int, int], stage: str, reported_at: int
     ) -> bool:
-        """Whether a platform's word counts: not before its refusal, no refusal of what it did."""
+        """Whether a platform's word counts: not from before its refusal; not a refusal of
+        what it did."""
+        _action, number, version = of
+        if version < max(v for t, v in (*record.named_at, *record.down_at) if t == number):
+            return True  # only of the newest version is remembered what was said
         last, refused_at = record.last_said.get(of, ("", 0))
         if last in {"published", "withdrawn"} or (last == "refused" and reported_at < refused_at):
             return False
@@ -899,14 +908,24 @@ class Model:
 
     def _ring(self) -> None:
         """Everything whose time has come happens."""
-        for identity, record in list(self.records.items()):
-            for waiting in list(record.waiting):
-                if waiting in record.waiting and waiting.ends_at <= self.now:
-                    self._wait_ends(record, identity, waiting)
+        while self._end_waits():
+            self._deliver()
+        for record in self.records.values():
             self._expire(record)
             for clock, duties in (("D", record.show), ("W", record.take_down)):
                 for number, duty in duties.items():
                     self._ring_duty(record, number, clock, duty, self.now)
+
+    def _end_waits(self) -> bool:
+        """At each record the first wait that is over ends; whether there was one."""
+        over = [
+            (identity, record, waiting)
+            for identity, record in self.records.items()
+            for waiting in [w for w in record.waiting if w.ends_at <= self.now][:1]
+        ]
+        for identity, record, waiting in over:
+            self._wait_ends(record, identity, waiting)
+        return bool(over)
 
     def _ring_duty(self, record: Record, number: int, clock: str, duty: Duty, until: int) -> None:
         """Say of a duty what has come until a moment."""
