@@ -833,8 +833,7 @@ class Model:
     def _is_news(
         self, record: Record, of: tuple[str, int, int], stage: str, reported_at: int
     ) -> bool:
-        """Whether a platform's word counts: not from before its refusal; not a refusal of
-        what it did."""
+        """Whether a word counts: none from before a refusal, no refusal of what was done."""
         _action, number, version = of
         if version < max(v for t, v in (*record.named_at, *record.down_at) if t == number):
             return True  # only of the newest version is remembered what was said
