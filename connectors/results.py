@@ -90,8 +90,10 @@ class ReceiptTexts:
 def _values(receipt: dict[str, Any]) -> dict[str, Any]:
     reasons = receipt["reasons"]
     running = [each["due_at"] for each in receipt["due"] if each["running"]]
+    if "waits_until" in receipt:
+        running.append(receipt["waits_until"])
     return {
-        "outcome": receipt["outcome"],
+        "outcome": receipt.get("became", receipt["outcome"]),
         "reason_codes": _joined(reason["code"] for reason in reasons),
         "message": _joined(reason.get("zh", "") for reason in reasons),
         "remedy": _joined(reason.get("remedy", "") for reason in reasons),

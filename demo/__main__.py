@@ -7,7 +7,7 @@ import time
 from types import FrameType
 from typing import NoReturn
 
-from demo import checks, summary
+from demo import checks, lives, summary
 from demo.account import Account
 from demo.play import KILLABLE, Course, Play, Schedule, read_schedule
 from demo.stage import Stage, choose_settings, clear, only_demo, stage, stop_everything
@@ -154,6 +154,9 @@ def _report(
         ),
         checks.found_by_agents(made, schedule, account),
         checks.exits_taken_down(account, made.loaded.site.targets),
+        lives.exit_before_entry(made, schedule, account, answers),
+        lives.repaired_stays_down(made, schedule, account, answers),
+        lives.counted_again(made, account, course),
         checks.foreign_writes_refused(course),
         look_ups,
         report,

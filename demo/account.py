@@ -11,10 +11,11 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from hub.adapters.kafka import KafkaInputs
-from hub.contracts import Contracts, Fault
+from hub.contracts import Contracts
 from hub.core.entry import Reader, RecordRow, follow, stated_row
 from hub.core.monthly import Line, MonthBook, ReportedTarget
 from hub.core.record import PRIMARY, CauseKind, LedgerRecord, Outcome, decode_record
+from hub.core.resend import row_of
 from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, StageCode, Status
 from hub.core.whose_time import Moments, Party, fault_of, passage_of
 from hub.domain import kinds
@@ -28,8 +29,12 @@ _FINAL: Final = frozenset({StageCode.PUBLISHED, StageCode.WITHDRAWN, StageCode.R
 _UNSENT: Final = frozenset({StageCode.NAMED, StageCode.SENT})
 _CLOCK_NAMES: Final = {ClockKind.DISCLOSE: "disclose", ClockKind.WITHDRAW: "withdraw"}
 
+_TAKEN_BACK: Final = "overdue_taken_back"
+
 Submission = tuple[str, int]
 """Stream and sequence: what a submission is known by."""
+Duty = tuple[bytes, int, ClockKind]
+"""Record, target and clock."""
 
 
 @dataclass(slots=True)
@@ -41,6 +46,8 @@ class Answer:
     """Code, column and severity of each."""
     position: str
     department: str
+    record: bytes = b""
+    """Key of the record it is about."""
 
 
 class Delivery(NamedTuple):
@@ -121,6 +128,10 @@ class Account:
         self._reached: dict[tuple[bytes, int, str], dict[int, int]] = defaultdict(dict)
         self._ended: dict[tuple[str, int], Punctuality] = defaultdict(Punctuality)
         self.records = 0
+        self.written: Counter[Outcome] = Counter()
+        """Ledger records by outcome, those included that nobody sent."""
+        self.taken_back: dict[Duty, str] = {}
+        """Duties whose *overdue* was taken back: the last that was said of each."""
 
     @property
     def departments(self) -> tuple[str, ...]:
@@ -176,6 +187,7 @@ class Account:
     def _note(self, source: InputRecord) -> None:
         self.records += 1
         record = decode_record(source.value)
+        self.written[record.outcome] += 1
         entry = self._reader.entry(source.partition, record)
         self._months.note(source.partition, record)
         if record.outcome in PRIMARY and record.cause.kind is CauseKind.SUBMISSION:
@@ -183,7 +195,7 @@ class Account:
             self.outcomes[record.department][outcome] += 1
             reasons = tuple((r.code, r.field, r.severity) for r in record.reasons)
             self.answers[entry.stream or "", entry.stream_sequence or 0].append(
-                Answer(outcome, reasons, entry.position, record.department)
+                Answer(outcome, reasons, entry.position, record.department, record.record_key)
             )
         state, key = record.state, record.record_key
         if state is None:
@@ -201,6 +213,9 @@ class Account:
         self._note_reports(source.partition, record)
         for event in record.events:
             self.events[event.event] += 1
+            duty = (key, event.target, ClockKind(event.clock))
+            if event.event == _TAKEN_BACK or duty in self.taken_back:
+                self.taken_back[duty] = event.event
             self._note_end(record, state, event.target, ClockKind(event.clock), event.event)
 
     def _note_statement(self, record: LedgerRecord) -> None:
@@ -218,19 +233,9 @@ class Account:
         ):  # fmt: skip
             for target in range(bits.bit_length()):
                 if bits >> target & 1:
-                    row = self._row_of(record) if action == "publish" else b""
+                    row = row_of(record, self._contracts) if action == "publish" else b""
                     owed = self.deliveries[target].setdefault(record.record_key, [])
                     owed.append(Delivery(record.version, action, state.kind, row))
-
-    def _row_of(self, record: LedgerRecord) -> bytes:
-        """Find the row a publication shows: the record's own, its cause's, or inside its cause."""
-        if record.row:
-            return record.row
-        decoded = self._contracts.decode_framed(record.cause.value)
-        if isinstance(decoded, Fault) or decoded[0].is_row:
-            return record.cause.value
-        inner = decoded[1]["row"]
-        return inner if isinstance(inner, bytes) else inner.encode()
 
     def _note_reports(self, partition: int, record: LedgerRecord) -> None:
         if record.outcome is not Outcome.OUTCOME_NOTED:
@@ -265,9 +270,9 @@ class Account:
         passage = passage_of(
             Moments(
                 _CLOCK_NAMES[clock.kind], _day(clock), bool(clock.flags & ClockFlag.ESTIMATED),
-                row.decided_on, row.status, row.arrived_at, row.accepted_at, row.version_at,
-                min(reached.values(), default=None), reached.get(row.version), done_at,
-                stage or "named",
+                row.decided_on, row.status, row.waits_for, row.arrived_at, row.accepted_at,
+                row.version_at, min(reached.values(), default=None), reached.get(row.version),
+                done_at, stage or "named",
             )
         )  # fmt: skip
         return fault_of(passage, clock.due_at, now).party
@@ -296,6 +301,23 @@ class Account:
         """The last stage of a record at each target."""
         return {stage.target: stage.stage.name.lower() for stage in self._states[key].stages}
 
+    def status_of(self, key: bytes) -> str:
+        """Where a record stands."""
+        return self._states[key].status.name.lower()
+
+    def was_shown(self, key: bytes, target: int) -> bool:
+        """Whether the target has ever taken a version of the record over."""
+        return bool(self._reached.get((key, target, "publish")))
+
+    def running_clocks(self) -> list[Clock]:
+        """Every legal clock that runs."""
+        return [
+            clock
+            for state in self._states.values()
+            for clock in state.clocks
+            if clock.is_running and clock.kind in _CLOCK_NAMES
+        ]
+
     def punctuality(self, now: int) -> dict[tuple[str, int], Punctuality]:
         """By department and target: what ended in time or late, and what is overdue at `now`.
 
@@ -321,7 +343,7 @@ class Account:
             if key in settled:
                 continue
             for clock in state.clocks:
-                if clock.is_running and clock.kind is not ClockKind.EXPIRE:
+                if clock.is_running and clock.kind in _CLOCK_NAMES:
                     yield key, clock
 
     def _accepted_elsewhere(self) -> set[bytes]:

@@ -28,7 +28,7 @@ from demo.generator.faults import FITS, SPOILS
 from demo.generator.identities import CITY, UNKNOWN_REGIONS, is_credit_code
 from demo.generator.reading import READ_FOLDERS, DataSet, folded, read_data_set
 from demo.generator.rows import FOLDERS, Row, SourceFile
-from demo.generator.stories import STORIES
+from demo.generator.stories import LAST_STORIES, STORIES
 from demo.generator.working_days import ENDS_ON, STARTS_ON
 from demo.generator.writing import file_bytes
 
@@ -76,6 +76,8 @@ def _files() -> list[Dropped]:
     for quirk in QUIRKS:
         if quirk.id in SPOILS:
             _spoil(book, quirk, counts[quirk.id])
+    for name, story in LAST_STORIES.items():
+        story(book, name, counts[name])
     for file in book.files:
         if file.folder in FOLDERS.values():
             for row in file.rows:

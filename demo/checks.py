@@ -16,7 +16,7 @@ from connectors.table_rows import RowKeys, read_position
 from demo.account import Account, Answer
 from demo.build_dataset import HERE
 from demo.databases import rows_entered
-from demo.foreseen import foresee
+from demo.foreseen import Place, foresee
 from demo.generator.families import CHANGES
 from demo.play import CASE_INBOX, CASE_STREAM, Course, Schedule
 from demo.stage import Stage
@@ -35,9 +35,6 @@ from tests.platforms.conduct import Conduct
 _SHOWN: Final = 5
 _CATCH_UP_SECONDS: Final = 20.0
 _AUDIT_SECONDS: Final = 300.0
-
-Place = tuple[str, int]
-"""A file of the schedule and the row in it; row 0 is the whole file."""
 
 
 class Check(NamedTuple):
@@ -165,18 +162,30 @@ def every_row_answered(schedule: Schedule, answers: Answers) -> Check:
     )  # fmt: skip
 
 
+_PLAIN_ROW: Final = ("accepted", frozenset[str](), frozenset[str]())
+
+
+def expectations(schedule: Schedule) -> dict[Place, tuple[str, frozenset[str], frozenset[str]]]:
+    """Outcome, reasons and quirks of every row that is not plainly accepted."""
+    files = {file.path for file in schedule.files}
+    with (HERE / "expected.csv").open(encoding="utf-8", newline="") as file:
+        return {
+            (line["file"], int(line["row"])): (
+                line["outcome"],
+                frozenset(filter(None, line["reasons"].split(";"))),
+                frozenset(filter(None, line["quirks"].split(";"))),
+            )
+            for line in csv.DictReader(file)
+            if line["file"] in files
+        }
+
+
 def as_expected(schedule: Schedule, answers: Answers) -> Check:
     """Each row has the outcome and the reasons the data set's author promised."""
-    files = {file.path for file in schedule.files}
-    expected: dict[Place, tuple[str, set[str]]] = {}
-    with (HERE / "expected.csv").open(encoding="utf-8", newline="") as file:
-        for line in csv.DictReader(file):
-            if line["file"] in files:
-                reasons = set(filter(None, line["reasons"].split(";")))
-                expected[line["file"], int(line["row"])] = (line["outcome"], reasons)
+    expected = expectations(schedule)
     wrong = []
     for place, given in answers.by_place.items():
-        outcome, reasons = expected.get(place, ("accepted", set()))
+        outcome, reasons, _ = expected.get(place, _PLAIN_ROW)
         codes = {code for answer in given for code, _, _ in answer.reasons}
         is_right = _is_as_expected(outcome, [answer.outcome for answer in given])
         if not (is_right and (reasons <= codes if place in expected else not codes)):

@@ -89,6 +89,7 @@ def court(account: Account, targets: Sequence["Target"], name: Name) -> list[str
             for target in targets
             if target.number in stood
         )
+        where = where or "先于列入到达，从未公示 came before its entry, shown nowhere"
         lines.append(f"  {say_moment(row.version_at)} 退出 exit：{row.document_number}  {where}")
     lines += [
         f"  {row['snapshot_on']} 全量名单中已无此条，法院未报退出 gone from the full list without "

@@ -33,6 +33,33 @@ class Foreseen(NamedTuple):
     """Case numbers of entries that left the list without an exit."""
 
 
+Place = tuple[str, int]
+"""A file of the schedule and the row in it; row 0 is the whole file."""
+
+
+class EarlyExit(NamedTuple):
+    """An exit that was sent before its entry."""
+
+    case_number: str
+    exit: Place
+    entry: Place
+
+
+def early_exits(schedule: "Schedule") -> list[EarlyExit]:
+    """Exits of the schedule's files whose entry comes with a later file."""
+    exits: dict[str, Place] = {}
+    found = []
+    for file in schedule.files:
+        if file.folder == "court-exits":
+            exits |= {row["案号"]: (file.path, n) for n, row in enumerate(_read(file.path), 2)}
+        elif file.folder == "court-listings":
+            for number, row in enumerate(_read(file.path), 2):
+                if row["案号"] in exits:
+                    place = (file.path, number)
+                    found.append(EarlyExit(row["案号"], exits[row["案号"]], place))
+    return found
+
+
 def foresee(schedule: "Schedule", remind_working_days: int) -> Foreseen:
     """Work it out for the files of a schedule, as of its end."""
     promised: dict[str, date] = {}

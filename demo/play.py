@@ -15,8 +15,10 @@ from demo.databases import CaseSystem
 from demo.dates import DAY_MS, day_number, day_start_ms, say_day
 from demo.foreign_write import Attempt, try_foreign_writes
 from demo.foreseen import foresee
+from demo.notice import ADOPTED_AT, DAY_OFF, adopt_notice
 from demo.stage import Stage
 from hub.commands.words import width
+from hub.core.record import Outcome
 from hub.domain import kinds
 from hub.errors import UnavailableError
 
@@ -24,14 +26,19 @@ _TURN_SECONDS: Final = 0.1
 _QUIET_SECONDS: Final = 1.0
 _STILL_SECONDS: Final = 2.5
 """So long nothing may come any more once the clock stands: the agents look every second."""
-_LONGEST_DRAIN_SECONDS: Final = 60.0
-_SLOWER: Final = 8
-"""How much slower the clock runs while this machine is behind, and after the last day.
+_STANDSTILL_SECONDS: Final = 60.0
+"""So long something may be under way and nothing come of it."""
+_LONGEST_DRAIN_SECONDS: Final = 900.0
+_SLOWER: Final = (1, 8, 64)
+"""How much slower the clock runs by pace: free, while this machine is behind (and after the last
+day), while it is far behind.
 
 A second is half a business day: without this the lateness would be the machine's, not the city's.
 """
-_BEHIND, _LEVEL = 250, 80
-"""Rows and deliveries under way above which the clock is slowed, below which it runs free again."""
+_BEHIND: Final = (250, 1_500)
+_LEVEL: Final = (80, 600)
+"""Rows and deliveries under way above which the next slower pace is taken, and below which it is
+left again."""
 _WORTH_KILLING, _STRIKE_SECONDS = 20, 1.0
 """Struck with so many submissions undecided, or after so long without as many."""
 _READY_SECONDS: Final = 120.0
@@ -193,6 +200,8 @@ class Course:
     kills: list[Kill] = field(default_factory=list)
     restarted: list[str] = field(default_factory=list)
     foreign_writes: list[Attempt] = field(default_factory=list)
+    notice_at: int = 0
+    """When the replaced holiday notice was adopted; 0 when the play ended before."""
 
 
 class Play:
@@ -214,6 +223,9 @@ class Play:
         self._kill = Kill(kill, _middle(schedule)) if kill else None
         self._course = Course()
         self._day = 0
+        self._factor = 0.0
+        """Business time to real time at full speed; 0 once the clock stands."""
+        self._pace = 0
 
     def run(self, seconds: float) -> Course:
         """Play the schedule in so many real seconds, then wait until everything is done."""
@@ -222,17 +234,17 @@ class Play:
         factor = (schedule.ends_at - schedule.opens_at) / (seconds * 1000)
         self._tell(header([target.id for target in stage.loaded.site.targets]))
         stage.set_clock(schedule.opens_at, factor)
-        is_slow = False
+        self._factor, self._pace = factor, 0
         while (now := stage.now()) < schedule.ends_at:
             self._turn(now)
-            if is_slow != (self._is_behind(is_slow=is_slow) or self._is_reminder_owed(now)):
-                is_slow = not is_slow
-                stage.set_clock(stage.now(), factor / _SLOWER if is_slow else factor)
+            if now >= ADOPTED_AT and not self._course.notice_at:
+                self._adopt_notice()
+            self._keep_pace(at_least=int(self._is_reminder_owed(now)))
         self._course.seconds = time.monotonic() - began
-        stage.set_clock(stage.now(), factor / _SLOWER)
         self._drain(_QUIET_SECONDS)
         self._course.ended_at = stage.now()
         stage.set_clock(self._course.ended_at, 0)
+        self._factor = 0.0
         self._drain(_STILL_SECONDS)
         self._tell(self._line("办结 end  ", self._course.ended_at))
         return self._course
@@ -249,12 +261,35 @@ class Play:
                     f"日志 log: {self._stage.folder / 'processes'}"
                 )
 
-    def _is_behind(self, *, is_slow: bool) -> bool:
-        """Whether more is under way than this machine does in a moment."""
+    def _adopt_notice(self) -> None:
+        """The clock stands until every deadline has been counted again under the notice."""
+        stage, account = self._stage, self._account
+        self._course.notice_at = now = stage.now()
+        stage.set_clock(now, 0)
+        adopt_notice(stage)
+        deadline = time.monotonic() + _READY_SECONDS
+        while account.written[Outcome.SWEEP_ENDED] < stage.loaded.site.partitions:
+            self._turn(now)
+            if time.monotonic() > deadline:
+                raise UnavailableError(
+                    f"改期的放假通知采用后 {_READY_SECONDS:.0f} 秒内期限未重算 / the deadlines "
+                    f"were not counted again\n日志 log: {stage.folder / 'processes'}"
+                )
+        self._tell(
+            f"  ☂ {say_day(now)}  采用改期的放假通知，{DAY_OFF} 放假 a replaced holiday notice is "
+            f"adopted：重算期限 deadlines moved {account.events['due_date_moved']}，"
+            f"撤销逾期 overdue taken back {len(account.taken_back)}"
+        )
+        stage.set_clock(stage.now(), self._factor / _SLOWER[self._pace])
+
+    def _keep_pace(self, *, at_least: int) -> None:
+        """Let the clock run as fast as this machine keeps up with."""
         account = self._account
         unread = max(0, self._postman.rows - sum(account.rows_read.values()))
-        backlog = unread + account.undecided + account.unsent
-        return backlog > (_LEVEL if is_slow else _BEHIND)
+        wanted = max(at_least, pace_at(self._pace, unread + account.undecided + account.unsent))
+        if wanted != self._pace and self._factor:
+            self._pace = wanted
+            self._stage.set_clock(self._stage.now(), self._factor / _SLOWER[wanted])
 
     def _is_reminder_owed(self, now: int) -> bool:
         """Whether the agents have still to remind somebody: after the last day it is too late."""
@@ -295,17 +330,21 @@ class Play:
 
     def _drain(self, quiet_seconds: float) -> None:
         """Wait until every row has its answer and every delivery its end, and all is quiet."""
-        began = quiet_since = time.monotonic()
+        began = quiet_since = moved_at = now = time.monotonic()
         known = 0
-        while time.monotonic() - began < _LONGEST_DRAIN_SECONDS:
+        while now - began < _LONGEST_DRAIN_SECONDS and now - moved_at < _STANDSTILL_SECONDS:
             self._turn(self._stage.now())
+            self._keep_pace(at_least=1)
             seen = self._account.records + sum(self._account.read.values())
-            if not self._is_at_rest() or seen != known:
-                quiet_since, known = time.monotonic(), seen
-            elif time.monotonic() - quiet_since > quiet_seconds:
+            now = time.monotonic()
+            if seen != known:
+                moved_at, known = now, seen
+            if moved_at == now or not self._is_at_rest():
+                quiet_since = now
+            elif now - quiet_since > quiet_seconds:
                 self._course.is_drained = True
                 break
-        self._course.drain_seconds += time.monotonic() - began
+        self._course.drain_seconds += now - began
 
     def _is_at_rest(self) -> bool:
         account = self._account
@@ -385,6 +424,15 @@ class Play:
             sum(account.overdue(now).values()),
         )
         return f"{day} " + "".join(f"{number:>10}" for number in numbers)
+
+
+def pace_at(pace: int, backlog: int) -> int:
+    """The pace of the clock with so much under way: an index of `_SLOWER`, one step at most."""
+    if pace < len(_BEHIND) and backlog > _BEHIND[pace]:
+        return pace + 1
+    if pace and backlog <= _LEVEL[pace - 1]:
+        return pace - 1
+    return pace
 
 
 class Pulse:

@@ -169,6 +169,14 @@ class Stage:
         """Let business time go on from a moment, `factor` times as fast as real time."""
         write_business_clock(self.clock_file, origin_business_ms, factor)
 
+    def put_calendar(self, content: object) -> None:
+        """Give the site a calendar of its own; it is in force once it is adopted."""
+        text = json.dumps(content, ensure_ascii=False)
+        (self.folder / "calendar.json").write_text(text, encoding="utf-8")
+        site = yaml.safe_load((self.folder / "site.yaml").read_text(encoding="utf-8"))
+        _write_yaml(self.folder, site | {"calendar": "calendar.json"})
+        self.loaded = load_site(self.folder)
+
     def start(self, name: str, *argv: str) -> None:
         """Start a process of the demo; its log is `processes/<name>/<name>.log`."""
         folder = self.folder / "processes" / name

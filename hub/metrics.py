@@ -285,9 +285,9 @@ class Metrics:
             "hub_month_records", ("month", "department", "kind", "measure"),
             "月报各项数量（本月与上月，与 hub report 相同）："
             "produced 产生，reported 报送，stored 入库，shown 公示，"
-            "in_time 及时，late 迟报，still_open 未到期",
+            "in_time 及时，late 迟报，still_open 未到期，apart 另计（不能受理）",
             "figures of the monthly form, this month and the last, as hub report has them: "
-            "produced, reported, stored, shown, in_time, late, still_open",
+            "produced, reported, stored, shown, in_time, late, still_open, apart (unacceptable)",
         )  # fmt: skip
         self.calendar_horizon_days = self._gauge(
             "hub_calendar_horizon_days", (),
@@ -315,6 +315,14 @@ class Metrics:
             "hub_identity_conflicts", ("kind",),
             "同一文书出现在两个统一社会信用代码下的数目",
             "documents found under two credit codes",
+        )  # fmt: skip
+        self.open_cases = self._gauge(
+            "hub_open_cases", ("kind", "department"),
+            "待人处理的事项：等待所指记录的报送（waiting）、被拒的恢复（return_refused）、"
+            "晚到未生效的撤下（take_down_superseded）与恢复（restoration_superseded）、"
+            "重用的报送序号（number_reused）",
+            "what waits for a person: statements that wait for their record (waiting), returns "
+            "that were refused, take-downs and restorations that came too late, reused numbers",
         )  # fmt: skip
 
     # --- counting ---

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 
 from hub.adapters.embedded_kafka import EmbeddedKafka
@@ -26,6 +26,14 @@ hypothesis_settings.register_profile(
     "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("untimed")
+# `./run mutants` wants to know whether a test fails, each time alike, and not the smallest example.
+hypothesis_settings.register_profile(
+    "mutants",
+    hypothesis_settings.get_profile("untimed"),
+    derandomize=True,
+    database=None,
+    phases=(Phase.explicit, Phase.generate),
+)
 
 
 def pytest_configure() -> None:

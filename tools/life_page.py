@@ -99,8 +99,11 @@ When a basis with another calendar or other deadlines is adopted, every running 
 again; an *overdue* whose day now lies ahead is taken back by a record of its own, and rings again.
 
 A good row answers what is quarantined under another key with the same department, authority,
-number and name: in the same partition at once, in others through the identity index
-(`duty.lifted.v1`).
+number and name: in the same partition at once; in another, or where the good row was there first,
+within a minute, by the reconciler, which finds both in the look-ups and submits `duty.lifted.v1` to
+the partition of the refused row. A row that was refused once more owes once more and is answered
+once more. A row in a wrong partition is a record of its own. A row that could not be read has no
+identity to be compared by: the good row that follows it does not end its duties.
 """
 
 

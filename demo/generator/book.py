@@ -18,6 +18,7 @@ _LETTER_TIMES: dict[tuple[Folder, Table], time] = {
     ("corrections", "penalty"): time(17, 15),
     ("withdrawals", "licence"): time(17, 40),
     ("withdrawals", "penalty"): time(17, 45),
+    ("restorations", "penalty"): time(17, 50),
 }
 _ROOM = 8
 """Stories begin at least this many working days before the end, so that they can end."""
@@ -77,7 +78,7 @@ class Book:
         return after[min(working_days, len(after)) - 1]
 
     def letter(self, department: Department, folder: Folder, table: Table, day: date) -> SourceFile:
-        """The day's file of corrections or withdrawals of one table; made when there is none."""
+        """The day's file of letters of one table; made when there is none."""
         for file in self.files:
             if (file.department, file.folder, file.table, file.dropped_on) == (
                 department, folder, table, day,

@@ -86,6 +86,8 @@ PREVIOUS: Final = {
     "previous_credit_code": "原统一社会信用代码",
 }
 """What a correction names when it changes the identity of a record."""
+DECIDED_BY: Final = "决定机关"
+"""What a restoration names beside its reason."""
 WITHDRAWAL: Final = {
     "document_number": "文书号",
     "subject_name": "相对人名称",

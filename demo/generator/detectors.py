@@ -163,8 +163,13 @@ def _twice_in_file(data: DataSet) -> list[Place]:
     ]
 
 
+def _is_full_export(file: ReadFile) -> bool:
+    return "-full." in file.path
+
+
 def _row_again(data: DataSet) -> list[Place]:
-    files, gone = _sent_again(data), _withdrawn_before(data)
+    gone = _withdrawn_before(data)
+    files = _sent_again(data) | {file.path for file in data.files if _is_full_export(file)}
     return [
         row.place
         for row in data.ordinary
@@ -316,9 +321,21 @@ def _withdrawn_before(data: DataSet) -> set[Place]:
     for row in data.rows:
         if row.folder == "withdrawals":
             gone.add(_withdrawn_identity(row))
+        elif row.folder == "restorations":
+            gone.discard(row.identity)
         elif row.is_ordinary and row.identity in gone:
             found.add(row.place)
     return found
+
+
+def _came_again(*, in_full_export: bool) -> Detector:
+    """Find withdrawn rows that came again, in a full export or by themselves."""
+
+    def detect(data: DataSet) -> list[Place]:
+        full = {file.path for file in data.files if _is_full_export(file)}
+        return sorted(p for p in _withdrawn_before(data) if (p[0] in full) == in_full_export)
+
+    return detect
 
 
 def _corrections(wanted: Callable[[DataSet, ReadRow], bool]) -> Detector:
@@ -493,7 +510,10 @@ DETECTORS: Final[dict[str, Detector]] = {
     "withdrawn_by_status": _cell("ZT", "2|无效"),
     "withdrawn_unknown": lambda data: _withdrawals(data, 0),
     "withdrawn_twice": lambda data: _withdrawals(data, 2),
-    "withdrawn_then_sent": lambda data: sorted(_withdrawn_before(data)),
+    "withdrawn_then_sent": _came_again(in_full_export=False),
+    "repaired_then_exported": _came_again(in_full_export=True),
+    "restored": lambda data: [row.place for row in data.rows if row.folder == "restorations"],
+    "full_export": _files(_is_full_export),
     "changed_undeclared": _changed,
     "certificate_of_several_items": _certificates,
     "older_version": _older,

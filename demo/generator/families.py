@@ -1,7 +1,8 @@
 """Court lists, commitments, output counts, and a case system's table: what no quirk is about.
 
 Some dozens of rows a family. The court forgets to say of one debtor that he has left its list, and
-one company does not do in time what it promised; everything else is as it should be.
+sends the exit of another before his entry; one company does not do in time what it promised.
+Everything else is as it should be.
 """
 
 import csv
@@ -122,6 +123,9 @@ _EXITS: Final = (
     (date(2026, 10, 9), 17, "终结执行"),
 )
 """Day, which company of the list, why it leaves."""
+_EARLY_EXIT: Final = (date(2026, 9, 23), 25, "履行完毕")
+"""An exit that comes before its entry: the last company of the list is put on it on the day before,
+and the entry is sent on the third day of listings."""
 _FORGOTTEN: Final = 2
 """The company of the list whose exit is never reported."""
 _DUTIES: Final = (
@@ -133,7 +137,7 @@ _DUTIES: Final = (
 
 
 def _court_files() -> list[FamilyFile]:
-    companies = _companies("court", sum(_LISTED.values()))
+    companies = _companies("court", sum(_LISTED.values()) + 1)
     listings: list[tuple[date, Subject, dict[str, str]]] = []
     files = []
     for day, count in _LISTED.items():
@@ -143,6 +147,9 @@ def _court_files() -> list[FamilyFile]:
             listings.append((day, company, cells))
             file.rows.append(Row(cells))
         files.append(file)
+    late = _EARLY_EXIT[0] - timedelta(days=1)
+    listings.append((late, companies[-1], _listing(companies[-1], len(companies), late)))
+    files[2].rows.append(Row(listings[-1][2]))
     person = _person(_LISTED_PERSON_ON)
     files[1].rows.insert(2, Row(person, "quarantined", ("PERSON_NOT_ENABLED",)))
     for day in dict.fromkeys(day for day, _, _ in _EXITS):
@@ -150,9 +157,13 @@ def _court_files() -> list[FamilyFile]:
         file.rows = [
             Row(_exit(listings[n][2], why, on), "withdrawn") for on, n, why in _EXITS if on == day
         ]
+        if day == _EARLY_EXIT[0]:
+            _, n, why = _EARLY_EXIT
+            early = _exit(listings[n][2], why, day)
+            file.rows.append(Row(early, "held", ("WAITING_FOR_RECORD",)))
         files.append(file)
     for day in filter(is_working, days()):
-        gone = {number for on, number, _ in _EXITS if on <= day}
+        gone = {number for on, number, _ in (*_EXITS, _EARLY_EXIT) if on <= day}
         if day >= FORGOTTEN_SINCE:
             gone.add(_FORGOTTEN)
         file = FamilyFile(COURT_ID, COURT_ID, "court-snapshots", "full-list", day, time(17, 30))
@@ -316,7 +327,7 @@ def _count_files(book: Book) -> list[FamilyFile]:
     court = FamilyFile(
         COURT_ID, COURT_ID, "output-counts", "output-counts", date(2026, 10, 8), time(16, 50)
     )
-    listed = sum(count for day, count in _LISTED.items() if f"{day:%Y-%m}" == COUNTED_MONTH) + 1
+    listed = sum(count for day, count in _LISTED.items() if f"{day:%Y-%m}" == COUNTED_MONTH) + 2
     court.rows.append(Row(_count(COURT, "失信被执行人", listed)))
     return [*files, court]
 

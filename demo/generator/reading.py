@@ -29,7 +29,7 @@ _FOLD: Final = {
 }
 _DATE: Final = re.compile(r"(\d{4})(?:([-/.])(\d{1,2})\2(\d{1,2})|年(\d{1,2})月(\d{1,2})日)")
 _DAY_MS: Final = 86_400_000
-READ_FOLDERS: Final = ("licences", "penalties", "corrections", "withdrawals")
+READ_FOLDERS: Final = ("licences", "penalties", "corrections", "withdrawals", "restorations")
 """Folders of the two national tables and of letters about them; quirks are looked for there."""
 
 Place = tuple[str, int]

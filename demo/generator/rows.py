@@ -21,7 +21,7 @@ from demo.generator.working_days import (
     working_days_before,
 )
 
-Folder = Literal["licences", "penalties", "corrections", "withdrawals"]
+Folder = Literal["licences", "penalties", "corrections", "withdrawals", "restorations"]
 PREFIX: Final[dict[Table, str]] = {"licence": "XK", "penalty": "CF"}
 FOLDERS: Final[dict[Table, Folder]] = {"licence": "licences", "penalty": "penalties"}
 LONG_TERM: Final = "2099-12-31"

@@ -1,4 +1,4 @@
-"""Quirks that need more than one row: re-sent, corrected, withdrawn, in conflict, mended.
+"""Quirks that need more than one row: re-sent, corrected, withdrawn, restored, in conflict, mended.
 
 Each story takes rows nobody uses, adds what the department sends later, and notes on every added
 row what the hub must answer. Order in time is the point, so additions stand in later files.
@@ -9,8 +9,8 @@ from datetime import date, time
 from typing import Final
 
 from demo.generator.book import Book, Found
-from demo.generator.columns import PREVIOUS, REASON, WITHDRAWAL
-from demo.generator.departments import DEPARTMENTS, HOUSING, MARKET
+from demo.generator.columns import DECIDED_BY, PREVIOUS, REASON, WITHDRAWAL
+from demo.generator.departments import DEPARTMENTS, EMERGENCY, HOUSING, MARKET
 from demo.generator.dice import Dice
 from demo.generator.faults import SPOILS
 from demo.generator.identities import (
@@ -20,10 +20,17 @@ from demo.generator.identities import (
     credit_code,
     organisation_code,
 )
-from demo.generator.rows import Row, SourceFile
+from demo.generator.rows import Row, SourceFile, styled_date
 
 Story = Callable[[Book, str, int], None]
 _KIND_ZH: Final = {"licence": "行政许可", "penalty": "行政处罚"}
+_EXPORT: Final = "-full"
+"""How the name of a full export ends."""
+_EXPORTED_ON: Final = date(2026, 9, 30)
+_FIRST_EXPORTED, _LAST_EXPORTED = date(2026, 9, 14), date(2026, 9, 18)
+"""Days of which a full export brings everything again."""
+_DECIDED_LONG_AGO: Final = date(2026, 6, 8)
+"""A penalty can be repaired three months after its decision, at the earliest."""
 _BRACKET_PAIRS: Final = ("〔〕", "[]", "【】", "（）", "﹝﹞", "()")
 
 
@@ -306,6 +313,85 @@ def withdrawn_then_sent(book: Book, quirk: str, count: int) -> None:
         book.later_file(file, 4).rows.append(again)
 
 
+def repaired_then_exported(book: Book, quirk: str, count: int) -> None:
+    """Shown, repaired and taken down; the next full export brings the same row again."""
+    for file, row in _repairable(book, quirk, count):
+        _repair(book, file, row, days=6)
+        again = row.copy()
+        again.expect(quirk, "duplicate", "SAME_AS_WITHDRAWN")
+        _full_export(book).rows.append(again)
+
+
+def restored(book: Book, quirk: str, count: int) -> None:
+    """Repaired on false papers: taken down, then shown again by a decision of its own."""
+    for file, row in _repairable(book, quirk, count):
+        _repair(book, file, row, days=5)
+        again = row.copy()
+        again.extra |= {REASON: "修复申请材料虚假，恢复公示", DECIDED_BY: row.get("CFJG")}
+        again.expect(quirk, "accepted")
+        day = book.later_day(file, 10)
+        book.letter(file.department, "restorations", row.table, day).rows.append(again)
+        _export(book, row)
+
+
+def full_export(book: Book, quirk: str, count: int) -> None:
+    """Everything of the first week that stands as it was sent, once more in one file."""
+    del quirk, count
+    for file in list(book.files):
+        for row in file.rows:
+            if _is_exported(row, file) and not row.in_use:
+                row.in_use = True
+                _export(book, row)
+
+
+def _export(book: Book, row: Row) -> None:
+    again = row.copy()
+    again.expect(full_export.__name__, "duplicate", "SAME_AS_LIVE")
+    _full_export(book).rows.append(again)
+
+
+def _full_export(book: Book) -> SourceFile:
+    """The full export of one department's penalties at the end of the month."""
+    known = next((file for file in book.files if file.suffix == _EXPORT), None)
+    if known is None:
+        known = SourceFile(
+            EMERGENCY, "penalties", "penalty", _EXPORTED_ON, time(17, 30), [], _EXPORT
+        )
+        book.files.append(known)
+    return known
+
+
+def _is_exported(row: Row, file: SourceFile) -> bool:
+    return (
+        file.department is EMERGENCY
+        and file.folder == "penalties"
+        and _FIRST_EXPORTED <= file.dropped_on <= _LAST_EXPORTED
+        and not file.suffix
+        and _without_finding(row, file)
+    )
+
+
+def _repairable(book: Book, quirk: str, count: int) -> list[Found]:
+    """Penalties of the first day, decided three months before: late, and ripe for repair."""
+
+    def wanted(row: Row, file: SourceFile) -> bool:
+        is_first = file.dropped_on == _FIRST_EXPORTED
+        return is_first and _is_exported(row, file) and row.get("YZCD") != "严重"
+
+    found = book.unused(quirk, count, wanted)
+    for file, row in found:
+        style = file.department.style.dates
+        row.set("JDRQ", styled_date(_DECIDED_LONG_AGO.isoformat(), style))
+        row.set("GSJZQ", styled_date(f"{_DECIDED_LONG_AGO.year + 1}-06-08", style))
+        row.expect("late_penalty", "accepted")
+    return found
+
+
+def _repair(book: Book, file: SourceFile, row: Row, days: int) -> None:
+    taken = _withdraw(book, (file, row), "withdrawn", "withdrawn", days=days)
+    taken.extra[REASON] = "信用修复，提前终止公示"
+
+
 def changed_undeclared(book: Book, quirk: str, count: int) -> None:
     """The same identity with other content, in the ordinary folder."""
     dice = Dice(quirk)
@@ -412,3 +498,7 @@ STORIES: Final[dict[str, Story]] = {
         older_version, mended_and_sent, document_under_two_codes,
     )
 }  # fmt: skip
+LAST_STORIES: Final[dict[str, Story]] = {
+    story.__name__: story for story in (repaired_then_exported, restored, full_export)
+}
+"""Stories about rows that nothing else has happened to: they choose last."""

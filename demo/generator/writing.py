@@ -10,6 +10,7 @@ from typing import Final
 from xml.sax.saxutils import escape
 
 from demo.generator.columns import (
+    DECIDED_BY,
     OWN_LAYOUT,
     OWN_VERSION,
     PERSON_LICENCE,
@@ -56,6 +57,8 @@ def _columns(file: SourceFile) -> Columns:
         columns = [(header + " ", key) for header, key in columns]
     if file.folder == "corrections":
         columns += [(header, "+" + header) for header in (REASON, *PREVIOUS.values())]
+    if file.folder == "restorations":
+        columns += [(header, "+" + header) for header in (REASON, DECIDED_BY)]
     if style.shuffled:
         columns = Dice(f"columns {file.path}").shuffled(columns)
     return columns

@@ -16,6 +16,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from hub.core.entry import (
+    CaseRow,
     ClockEventRow,
     ClockRow,
     DeclaredRow,
@@ -24,6 +25,7 @@ from hub.core.entry import (
     SnapshotRow,
     StageRow,
     StandingRow,
+    WaitingRow,
 )
 from hub.errors import FencedError, UnavailableError
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 UNANSWERED: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 """What means that the server is away, full or ending; anything else is a fault of ours."""
-VERSION: Final = 5
+VERSION: Final = 6
 """Version of the tables; another one found in the database is dropped and made from zero."""
 
 _TABLES: Final[LiteralString] = """
@@ -70,8 +72,19 @@ CREATE TABLE records (
   is_conflicting boolean NOT NULL, version bigint NOT NULL, version_at bigint NOT NULL,
   decided_on date, live_sequence bigint NOT NULL, arrived_at bigint NOT NULL, accepted_at bigint,
   document_number text NOT NULL, document_key text NOT NULL, subject_name text NOT NULL,
-  name_key text NOT NULL, authority_code text NOT NULL);
+  name_key text NOT NULL, authority_code text NOT NULL, waits_for text NOT NULL,
+  is_never_acceptable boolean NOT NULL);
+CREATE TABLE waiting (
+  record_key bytea NOT NULL, partition integer NOT NULL, sequence bigint NOT NULL,
+  waits_for text NOT NULL, until bigint NOT NULL, PRIMARY KEY (partition, sequence));
+CREATE INDEX waiting_record ON waiting (record_key);
+CREATE TABLE cases (
+  record_key bytea, case_kind text, live_sequence bigint, partition integer NOT NULL,
+  sequence bigint NOT NULL, since bigint NOT NULL, times bigint NOT NULL,
+  PRIMARY KEY (record_key, case_kind, live_sequence));
 CREATE INDEX records_document ON records (document_key, name_key) WHERE document_key <> '';
+CREATE INDEX records_refused ON records (record_key)
+  WHERE status = 'quarantined' AND version = 0 AND document_key <> '';
 CREATE INDEX records_ledger_key ON records (ledger_key);
 CREATE INDEX records_decided ON records (decided_on);
 CREATE TABLE snapshots (
@@ -137,6 +150,28 @@ CREATE VIEW running_clocks AS
       AND l.status = 'live' AND l.record_key <> r.record_key) AS accepted_under
   FROM clocks c JOIN records r USING (record_key)
   WHERE NOT c.is_stopped AND c.clock <> 'expire';
+-- What waits for a person: statements that wait, and answers that no later one about the record
+-- has settled. The last entry stands for all of its kind; `since` is the first.
+CREATE VIEW open_cases AS
+  SELECT 'waiting' AS case_kind, w.record_key, w.partition, w.sequence, e.decided_at AS since,
+         1::bigint AS times, w.waits_for, w.until
+  FROM waiting w JOIN entries e USING (partition, sequence)
+  UNION ALL
+  SELECT c.case_kind, c.record_key, c.partition, c.sequence, c.since, c.times, '', NULL::bigint
+  FROM cases c JOIN records r USING (record_key)
+  WHERE c.case_kind IN ('return_refused', 'take_down_superseded', 'restoration_superseded')
+    AND c.live_sequence = r.live_sequence
+    AND CASE c.case_kind WHEN 'take_down_superseded' THEN r.status IN ('live', 'quarantined')
+                         ELSE r.status IN ('withdrawn', 'moved') END
+    AND NOT EXISTS (
+      SELECT FROM cases a WHERE a.record_key = c.record_key AND a.case_kind = 'answered'
+        AND a.sequence > c.sequence)
+  UNION ALL
+  SELECT c.case_kind, c.record_key, c.partition, c.sequence, c.since, c.times, '', NULL::bigint
+  FROM cases c
+  WHERE c.case_kind = 'number_reused' AND NOT EXISTS (
+    SELECT FROM entries a WHERE a.record_key = c.record_key AND a.partition = c.partition
+      AND a.sequence > c.sequence AND a.cause_kind = 'submission' AND NOT a.is_repeat);
 """
 _STALE: Final[LiteralString] = """
 CREATE TEMPORARY TABLE IF NOT EXISTS touched (record_key bytea PRIMARY KEY) ON COMMIT DELETE ROWS
@@ -191,14 +226,16 @@ class Batch(NamedTuple):
     records: Sequence[RecordRow]
     clocks: Sequence[ClockRow]
     standings: Sequence[StandingRow]
+    waiting: Sequence[WaitingRow]
     stages: Sequence[StageRow]
     clock_events: Sequence[ClockEventRow]
     tallies: Mapping[tuple[str, str, str], int]
     streams: Sequence[StreamCount]
     bases: Sequence[tuple[bytes, int, Mapping[str, object]]]
+    cases: Sequence[CaseRow]
     declared: Mapping[bytes, DeclaredRow | None]
-    snapshots: Mapping[bytes, SnapshotRow | None]
     """Declared counts that changed; None for one that counts no more."""
+    snapshots: Mapping[bytes, SnapshotRow | None]
     positions: Sequence[Position]
 
 
@@ -349,7 +386,7 @@ class Tables:
                 _copy(cursor, "stages", StageRow._fields, batch.stages)
                 _copy(cursor, "clock_events", ClockEventRow._fields, batch.clock_events)
                 _copy(cursor, "touched", ("record_key",), [(r.record_key,) for r in batch.records])
-                for table in ("records", "clocks", "standings"):
+                for table in ("records", "clocks", "standings", "waiting"):
                     cursor.execute(
                         sql.SQL(
                             "DELETE FROM {} t USING touched WHERE t.record_key = touched.record_key"
@@ -358,6 +395,7 @@ class Tables:
                 _copy(cursor, "records", RecordRow._fields, batch.records)
                 _copy(cursor, "clocks", ClockRow._fields, batch.clocks)
                 _copy(cursor, "standings", StandingRow._fields, batch.standings)
+                _copy(cursor, "waiting", WaitingRow._fields, batch.waiting)
                 cursor.execute(
                     "DELETE FROM declared WHERE record_key = ANY(%s)", (list(batch.declared),)
                 )
@@ -426,6 +464,12 @@ def _add_up(cursor: psycopg.Cursor[tuple[object, ...]], batch: Batch) -> None:
             (basis, adopted_at, json.dumps(content, ensure_ascii=False))
             for basis, adopted_at, content in batch.bases
         ],
+    )
+    cursor.executemany(
+        "INSERT INTO cases VALUES (%s, %s, %s, %s, %s, %s, 1)"
+        " ON CONFLICT (record_key, case_kind, live_sequence)"
+        " DO UPDATE SET sequence = excluded.sequence, times = cases.times + 1",
+        batch.cases,
     )
     cursor.executemany(
         "INSERT INTO positions VALUES (%s, %s, %s, %s, %s) ON CONFLICT (partition)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from datetime import date
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, LiteralString, NamedTuple, Self, TypeVar
 
 import psycopg
@@ -21,6 +22,7 @@ from hub.adapters.postgres import (
 )
 from hub.core.court_lists import Comparison, FullList, Listing, compare, whole_lists
 from hub.core.entry import (
+    FOR_RECORD,
     ClockEventRow,
     ClockRow,
     EntryRow,
@@ -28,6 +30,8 @@ from hub.core.entry import (
     SnapshotRow,
     StageRow,
 )
+from hub.core.open_cases import OPEN, CaseKind
+from hub.core.twins import AnsweredTwin
 from hub.core.whose_time import Moments, Party, Passage, fault_of, passage_of
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.dates import day_of_ms
@@ -67,6 +71,47 @@ class Traced(NamedTuple):
     clocks: list[ClockRow]
     clock_events: list[ClockEventRow]
     conflicts: list[ConflictRow]
+    cases: list[CaseView]
+
+
+class CaseView(NamedTuple):
+    """Something that waits for a person, with what was stated."""
+
+    case_kind: str
+    """`hub.core.open_cases.CaseKind`."""
+    record_key: bytes
+    partition: int
+    sequence: int
+    """Of the last entry that says so."""
+    since: int
+    """Of the first; business milliseconds."""
+    times: int
+    waits_for: str
+    """Of what waits: `record` or `move`."""
+    until: int | None
+    department: str
+    """Who stated it."""
+    kind: str
+    """Of the statement."""
+    ledger_key: str
+    subject_kind: str
+    document_number: str
+    document_key: str
+    subject_name: str
+    name_key: str
+    reasons: list[list[str]]
+
+
+class NearRecord(NamedTuple):
+    """A record that a statement which waits may have meant."""
+
+    record_key: bytes
+    ledger_key: str
+    document_number: str
+    document_key: str
+    subject_name: str
+    name_key: str
+    status: str
 
 
 class DueRow(NamedTuple):
@@ -83,6 +128,7 @@ class DueRow(NamedTuple):
     arrived_at: int
     accepted_at: int | None
     version_at: int
+    waits_for: str
     target: int
     clock: str
     due_at: int
@@ -106,8 +152,8 @@ class DueRow(NamedTuple):
         return passage_of(
             Moments(
                 self.clock, self.counted_from, self.is_estimated, self.decided_on, self.status,
-                self.arrived_at, self.accepted_at, self.version_at, self.first_reached_at,
-                self.version_reached_at, self.done_at, self.stage or "named",
+                self.waits_for, self.arrived_at, self.accepted_at, self.version_at,
+                self.first_reached_at, self.version_reached_at, self.done_at, self.stage or "named",
             )
         )  # fmt: skip
 
@@ -185,8 +231,8 @@ WHERE record_key <> %(no_key)s
 """
 _DUE: LiteralString = """
 SELECT c.record_key, r.ledger_key, r.kind, r.department, r.status, r.document_number,
-       r.subject_name, r.decided_on, r.arrived_at, r.accepted_at, r.version_at, c.target, c.clock,
-       c.due_at, c.counted_from, c.is_provisional, c.is_estimated, s.stage,
+       r.subject_name, r.decided_on, r.arrived_at, r.accepted_at, r.version_at, r.waits_for,
+       c.target, c.clock, c.due_at, c.counted_from, c.is_provisional, c.is_estimated, s.stage,
        f.first_reached_at, f.version_reached_at, c.accepted_under,
        coalesce(e.reasons, '[]'::jsonb) AS reasons, f.refusal_code,
        NULL::bigint AS done_at
@@ -203,6 +249,21 @@ LEFT JOIN LATERAL (
     AND g.action = CASE c.clock WHEN 'withdraw' THEN 'withdraw' ELSE 'publish' END) f ON true
 WHERE c.due_at <= %s
 ORDER BY c.due_at, r.ledger_key, r.document_number, c.target
+"""
+# Driven by the refused rows that owe something: what is live is looked up for those alone.
+_TWINS: LiteralString = """
+SELECT r.record_key, r.partition, r.ledger_key, r.live_sequence, l.record_key AS answered_by
+FROM records r
+JOIN LATERAL (
+  SELECT g.record_key FROM records g
+  WHERE g.document_key = r.document_key AND g.name_key = r.name_key AND g.subject = r.subject
+    AND g.authority_code = r.authority_code AND g.department = r.department
+    AND g.status = 'live' AND g.document_key <> '' AND g.record_key <> r.record_key
+  ORDER BY g.accepted_at, g.record_key LIMIT 1) l ON true
+WHERE r.status = 'quarantined' AND r.version = 0 AND r.document_key <> '' AND EXISTS (
+  SELECT FROM clocks c
+  WHERE c.record_key = r.record_key AND c.clock = 'disclose' AND NOT c.is_stopped)
+ORDER BY r.partition, r.live_sequence
 """
 _TARGETS: LiteralString = """
 SELECT target, count(*) AS named, count(reached) AS sent,
@@ -288,6 +349,51 @@ JOIN stages g ON g.record_key = s.record_key AND g.target = s.target AND g.versi
  AND g.action = s.action AND g.stage = 'named'
 WHERE s.stage = 'named' GROUP BY s.target
 """
+
+
+_CASES: LiteralString = """
+SELECT o.case_kind, o.record_key, o.partition, o.sequence, o.since, o.times, o.waits_for, o.until,
+       e.department, e.kind, coalesce(r.ledger_key, e.ledger_key) AS ledger_key, e.subject_kind,
+       coalesce(nullif(e.document_number, ''), r.document_number, '') AS document_number,
+       coalesce(nullif(e.document_key, ''), r.document_key, '') AS document_key,
+       coalesce(nullif(e.subject_name, ''), r.subject_name, '') AS subject_name,
+       coalesce(nullif(e.name_key, ''), r.name_key, '') AS name_key, e.reasons
+FROM open_cases o JOIN entries e USING (partition, sequence)
+LEFT JOIN records r ON r.record_key = o.record_key
+"""
+_NEAR: LiteralString = """
+SELECT record_key, ledger_key, document_number, document_key, subject_name, name_key, status
+FROM records
+WHERE subject = %(subject)s AND record_key <> %(itself)s AND status IN ('live', 'quarantined')
+  AND (ledger_key = %(key)s OR (document_key = %(document)s AND document_key <> ''))
+ORDER BY arrived_at DESC LIMIT %(most)s
+"""
+_MOST_LOOKED_AT = 500
+MOST_NEAR = 3
+"""Records named as near to what a statement names."""
+_NEAR_ENOUGH = 0.6
+
+
+def nearest(case: CaseView, found: Sequence[NearRecord]) -> list[NearRecord]:
+    """Those whose number, and name, come nearest to what was stated; pure."""
+
+    def likeness(row: NearRecord) -> tuple[float, float]:
+        return (
+            SequenceMatcher(None, case.document_key, row.document_key).ratio(),
+            SequenceMatcher(None, case.name_key, row.name_key).ratio(),
+        )
+
+    near = [(likeness(row), row) for row in found]
+    # a company's records share its name: near in name alone would be all of them
+    alike = [one for one in near if one[0][0] >= _NEAR_ENOUGH]
+    alike.sort(key=lambda one: sum(one[0]), reverse=True)
+    return [row for _, row in alike[:MOST_NEAR]]
+
+
+class _CaseCount(NamedTuple):
+    case_kind: str
+    department: str
+    number: int
 
 
 class _Unsent(NamedTuple):
@@ -405,7 +511,36 @@ class LookUps:
                 (keys,),
             ),
             self.fetch(ConflictRow, _CONFLICTS + " WHERE document_key = ANY(%s)", (documents,)),
+            self.fetch(
+                CaseView,
+                _CASES + " WHERE o.record_key = ANY(%s) ORDER BY o.since, o.partition, o.sequence",
+                (keys,),
+            ),
         )
+
+    def open_cases(self, limit: int | None = None) -> list[CaseView]:
+        """What waits for a person, the oldest first."""
+        return self.fetch(
+            CaseView, _CASES + " ORDER BY o.since, o.partition, o.sequence LIMIT %s", (limit,)
+        )
+
+    def near(self, case: CaseView) -> list[NearRecord]:
+        """Up to `MOST_NEAR` records that a statement may have meant which waits for its record.
+
+        Records of the same subject and company, or under the same number elsewhere. None for an
+        arrival: what it waits for is known.
+        """
+        if case.case_kind != CaseKind.WAITING or case.waits_for != FOR_RECORD:
+            return []
+        found = self.fetch(
+            NearRecord,
+            _NEAR,
+            {
+                "subject": case.subject_kind.partition(".")[0], "itself": case.record_key,
+                "key": case.ledger_key, "document": case.document_key, "most": _MOST_LOOKED_AT,
+            },
+        )  # fmt: skip
+        return nearest(case, found)
 
     def due(self, horizon: int) -> list[DueRow]:
         """Running clocks due at or before `horizon` (business ms), earliest first."""
@@ -457,6 +592,10 @@ class LookUps:
             (kind,),
         )
         return {row.document_number for row in rows}
+
+    def answered_twins(self) -> list[AnsweredTwin]:
+        """Refused rows that still owe a disclosure of what is live under another key."""
+        return self.fetch(AnsweredTwin, _TWINS)
 
     def tallies(self) -> list[TallyRow]:
         """Outcomes of submissions by department and kind."""
@@ -516,11 +655,28 @@ class LookUps:
             announced = WorkingCalendar.from_mapping(basis.content["calendar"]).announced_years
             last = date(max(announced, default=1970), 12, 31)
             metrics.calendar_horizon_days.set((last - day_of_ms(now)).days)
+        self._count_cases(metrics)
         open_conflicts = Counter(row.subject for row in self.conflicts() if row.is_open)
         subjects = metrics.subjects | open_conflicts.keys()
         metrics.refill(
             metrics.identity_conflicts, {(each,): open_conflicts[each] for each in subjects}
         )
+
+    def _count_cases(self, metrics: Metrics) -> None:
+        """Every kind for every department: an alert must find its series at 0, too."""
+        site = self.site()
+        departments = site.content.get("departments") if site is not None else None
+        names = departments if isinstance(departments, dict) else {}
+        counts: dict[tuple[str, ...], int] = {
+            (kind.value, str(name)): 0 for kind in OPEN for name in names
+        }
+        rows = self.fetch(
+            _CaseCount,
+            "SELECT o.case_kind, e.department, count(*) AS number"
+            " FROM open_cases o JOIN entries e USING (partition, sequence) GROUP BY 1, 2",
+        )
+        counts |= {(row.case_kind, row.department): row.number for row in rows}
+        metrics.refill(metrics.open_cases, counts)
 
     def _overdue_by_fault(self, now: int, targets: Mapping[int, str]) -> dict[tuple[str, ...], int]:
         """Department, target and party → clocks overdue by that party's fault."""

@@ -13,13 +13,23 @@ if TYPE_CHECKING:
 
     from hub.metrics import Metrics
 
-MEASURES: Final = ("produced", "reported", "stored", "shown", "in_time", "late", "still_open")
+MEASURES: Final = (
+    "produced",
+    "reported",
+    "stored",
+    "shown",
+    "in_time",
+    "late",
+    "still_open",
+    "apart",
+)
 """What `hub_month_records` counts; a month nobody declared has no `produced`."""
 
 _OF_MONTH: LiteralString = """
 WITH of_month AS (
   SELECT r.* FROM records r
-  WHERE r.kind = ANY(%(kinds)s) AND r.status <> 'moved'
+  WHERE r.kind = ANY(%(kinds)s) AND r.status NOT IN ('moved', 'none')
+    AND NOT (r.status = 'held' AND r.waits_for = '')
     AND (r.decided_on BETWEEN %(first)s AND %(last)s
          OR (r.decided_on IS NULL
              AND (to_timestamp(r.arrived_at / 1000.0) AT TIME ZONE 'Asia/Shanghai')::date
@@ -57,17 +67,19 @@ judged AS (
   SELECT r.*, coalesce(d.is_late, false) AS is_late,
          coalesce(d.is_open AND NOT d.is_late, false) AS is_open,
          coalesce(NOT d.is_late AND NOT d.is_open, false) AS is_in_time
-  FROM of_month r LEFT JOIN duties d USING (record_key))
+  FROM of_month r LEFT JOIN duties d ON d.record_key = r.record_key AND NOT r.is_never_acceptable)
 """
 _COUNTS: LiteralString = (
     _OF_MONTH
     + """
-SELECT department, kind, count(*) AS reported, count(accepted_at) AS stored,
-       count(*) FILTER (WHERE EXISTS (
+SELECT department, kind, count(*) FILTER (WHERE NOT is_never_acceptable) AS reported,
+       count(accepted_at) FILTER (WHERE NOT is_never_acceptable) AS stored,
+       count(*) FILTER (WHERE NOT is_never_acceptable AND EXISTS (
          SELECT FROM stages s WHERE s.record_key = j.record_key AND s.stage = 'published'
            AND s.target = ANY(%(public)s))) AS shown,
        count(*) FILTER (WHERE is_in_time) AS in_time, count(*) FILTER (WHERE is_late) AS late,
-       count(*) FILTER (WHERE is_open) AS still_open
+       count(*) FILTER (WHERE is_open) AS still_open,
+       count(*) FILTER (WHERE is_never_acceptable) AS apart
 FROM judged j GROUP BY department, kind
 """
 )
@@ -75,8 +87,8 @@ _LATE: LiteralString = (
     _OF_MONTH  # noqa: S608 - two constants of this module, values are bound
     + """
 SELECT r.record_key, r.ledger_key, r.kind, r.department, r.status, r.document_number,
-       r.subject_name, r.decided_on, r.arrived_at, r.accepted_at, r.version_at, c.target, c.clock,
-       c.due_at, c.counted_from, c.is_provisional, c.is_estimated, s.stage,
+       r.subject_name, r.decided_on, r.arrived_at, r.accepted_at, r.version_at, r.waits_for,
+       c.target, c.clock, c.due_at, c.counted_from, c.is_provisional, c.is_estimated, s.stage,
        f.first_reached_at, f.version_reached_at, NULL::text AS accepted_under,
        coalesce(e.reasons, '[]'::jsonb) AS reasons, f.refusal_code,
        CASE WHEN d.record_key IS NULL THEN NULL ELSE f.done_at END AS done_at
@@ -95,8 +107,9 @@ LEFT JOIN LATERAL (
   FROM stages g
   WHERE g.record_key = c.record_key AND g.target = c.target AND g.stage <> 'named'
     AND g.action = 'publish') f ON true
-WHERE (d.record_key IS NOT NULL AND NOT d.is_in_time)
-   OR (d.record_key IS NULL AND NOT c.is_stopped AND c.due_at <= %(now)s)
+WHERE NOT r.is_never_acceptable
+  AND ((d.record_key IS NOT NULL AND NOT d.is_in_time)
+    OR (d.record_key IS NULL AND NOT c.is_stopped AND c.due_at <= %(now)s))
 ORDER BY r.department, r.kind, c.due_at, r.document_number, c.target
 """
 )
@@ -112,6 +125,7 @@ class _CountRow(NamedTuple):
     in_time: int
     late: int
     still_open: int
+    apart: int
 
 
 def month_lines(tables: LookUps, first: date, last: date, now: int) -> list[Line]:

@@ -17,7 +17,11 @@ CREATE TABLE IF NOT EXISTS positions (partition INTEGER PRIMARY KEY, next INTEGE
 CREATE TABLE IF NOT EXISTS answers (
   stream TEXT NOT NULL, sequence INTEGER NOT NULL, source TEXT NOT NULL, sheet INTEGER NOT NULL,
   row INTEGER NOT NULL, record BLOB NOT NULL, outcome TEXT NOT NULL, reasons TEXT NOT NULL,
-  PRIMARY KEY (stream, sequence, source, sheet, row)) WITHOUT ROWID;
+  waits TEXT NOT NULL, PRIMARY KEY (stream, sequence, source, sheet, row)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS waiting (
+  submission BLOB PRIMARY KEY, stream TEXT NOT NULL, sequence INTEGER NOT NULL,
+  source TEXT NOT NULL, sheet INTEGER NOT NULL, row INTEGER NOT NULL, position TEXT NOT NULL
+  ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS answers_of_source ON answers (source, sheet, row, sequence);
 CREATE INDEX IF NOT EXISTS answers_of_record ON answers (record, source);
 CREATE TABLE IF NOT EXISTS records (
@@ -45,7 +49,7 @@ class Answer(NamedTuple):
     """What the ledger says to one submission.
 
     `source` is the file it came from ("" when unknown), `record` the ledger's record key.
-    `is_final` is False for a number that came again: the first answer of that place stands.
+    `is_final` is False for a number that was used before: it never replaces the first answer.
     """
 
     stream: str
@@ -57,10 +61,32 @@ class Answer(NamedTuple):
     outcome: str
     reasons: Reasons
     is_final: bool = True
+    waits: str = ""
+    """Until when it waits, for people; with `submission` and `position`, of what waits only."""
+    submission: bytes = b""
+    """The ledger's key of the submission."""
+    position: str = ""
+    """Where it stood in its source, as its sender wrote it."""
+
+
+class Held(NamedTuple):
+    """The place of a submission that waits."""
+
+    stream: str
+    sequence: int
+    position: str
+
+
+class Settled(NamedTuple):
+    """What became of a submission that waited."""
+
+    submission: bytes
+    outcome: str
+    reasons: Reasons
 
 
 class RecordNews(NamedTuple):
-    """How a record stands after a ledger record: texts for people; `outcome` of a held one.
+    """How a record stands after a ledger record: texts for people.
 
     `refusing` are the targets that refuse it now, `refused` the code of the one that has just
     said so: only that ledger record holds it, so the book keeps it while the target refuses.
@@ -69,8 +95,6 @@ class RecordNews(NamedTuple):
     record: bytes
     due: str
     shown: str
-    released: str = ""
-    reasons: Reasons = ()
     refusing: tuple[str, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
     """(target, the platform's code) each."""
@@ -120,11 +144,13 @@ class RowAnswer(NamedTuple):
     reasons: Reasons
     due: str
     shown: str
+    waits: str = ""
+    """Until when it waits for its record."""
     refusals: tuple[str, ...] = ()
     """`<target> <the platform's code>` of each target that refuses the record."""
 
 
-News = Answer | RecordNews | Reminder
+News = Answer | Settled | RecordNews | Reminder
 """What the book learns from a ledger record."""
 
 
@@ -163,6 +189,8 @@ class ReceiptBook:
             for each in news:
                 if isinstance(each, Answer):
                     self._answer(each, touched)
+                elif isinstance(each, Settled):
+                    self._settle(each, touched)
                 elif isinstance(each, Reminder):
                     self._connection.execute(
                         "INSERT OR REPLACE INTO reminders VALUES (?, ?, ?, ?, ?, ?, ?, ?)", each
@@ -189,10 +217,39 @@ class ReceiptBook:
     def _answer(self, answer: Answer, touched: set[str]) -> None:
         clash = "REPLACE" if answer.is_final else "IGNORE"
         self._connection.execute(
-            f"INSERT OR {clash} INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - two constants
-            (*answer[:7], json.dumps(answer.reasons)),
+            f"INSERT OR {clash} INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - two constants
+            (*answer[:7], json.dumps(answer.reasons), answer.waits),
         )
+        if answer.submission and answer.is_final:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (answer.submission, *answer[:5], answer.position),
+            )
         touched.add(answer.source)
+
+    def _settle(self, settled: Settled, touched: set[str]) -> None:
+        """The answer of what waited, on the row that waited."""
+        execute = self._connection.execute
+        place = execute(
+            "SELECT stream, sequence, source, sheet, row FROM waiting WHERE submission = ?",
+            (settled.submission,),
+        ).fetchone()
+        if place is None:
+            return
+        execute(
+            "UPDATE answers SET outcome = ?, reasons = ?, waits = ''"
+            " WHERE (stream, sequence, source, sheet, row) = (?, ?, ?, ?, ?)",
+            (settled.outcome, json.dumps(settled.reasons), *place),
+        )
+        execute("DELETE FROM waiting WHERE submission = ?", (settled.submission,))
+        touched.add(place[2])
+
+    def held(self, submission: bytes) -> Held | None:
+        """The place of a submission that waits; None for one that does not, or is not known."""
+        found = self._connection.execute(
+            "SELECT stream, sequence, position FROM waiting WHERE submission = ?", (submission,)
+        ).fetchone()
+        return None if found is None else Held(*found)
 
     def _news(self, news: RecordNews, touched: set[str]) -> None:
         execute = self._connection.execute
@@ -208,11 +265,6 @@ class ReceiptBook:
             execute("DELETE FROM refusals WHERE (record, target) = (?, ?)", (news.record, target))
         for target, code in news.refused:
             execute("INSERT OR REPLACE INTO refusals VALUES (?, ?, ?)", (news.record, target, code))
-        if news.released:
-            execute(
-                "UPDATE answers SET outcome = ?, reasons = ? WHERE record = ? AND outcome = 'held'",
-                (news.released, json.dumps(news.reasons), news.record),
-            )
         touched.update(
             source
             for (source,) in execute(
@@ -231,7 +283,7 @@ class ReceiptBook:
     def rows_of(self, source: str) -> list[RowAnswer]:
         """Return every answer of a file, in order of sheet, row and sequence."""
         found = self._connection.execute(
-            "SELECT sheet, row, sequence, outcome, reasons, due, shown, record FROM answers"
+            "SELECT sheet, row, sequence, outcome, reasons, due, shown, waits, record FROM answers"
             " LEFT JOIN records USING (record) WHERE source = ? ORDER BY sheet, row, sequence",
             (source,),
         ).fetchall()
@@ -246,9 +298,9 @@ class ReceiptBook:
             RowAnswer(
                 sheet, row, sequence, outcome,
                 tuple((code, field) for code, field in json.loads(reasons)),
-                due or "", shown or "", refusals.get(record, ()),
+                due or "", shown or "", waits, refusals.get(record, ()),
             )
-            for sheet, row, sequence, outcome, reasons, due, shown, record in found
+            for sheet, row, sequence, outcome, reasons, due, shown, waits, record in found
         ]  # fmt: skip
 
     def reminded(self, source: str) -> list[RemindedRecord]:

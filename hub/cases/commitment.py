@@ -3,7 +3,9 @@
 made → performance is due at the end of 承诺有效期 → some working days before, the accepting unit is
 reminded → when the day has passed without `commitment.performed.v1`, that is stated the next
 morning: what departments sent in the last hours is in the ledger by then. Performed, withdrawn or
-moved before: nothing more. Another last day is another promise to keep: new ids.
+moved before: nothing more. Performed in part (部分履行), it stays open to its last day; then, in
+place of a finding, the accepting unit is reminded once more to determine the rest. Another last day
+is another promise to keep: new ids.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from hub.cases.facts import Fact, Matter, Office, fact_id, reminder
+from hub.cases.facts import Fact, Matter, Office, reminder, stated
+from hub.core.fact_ids import matter_in, matter_of
+from hub.core.notices import PERFORMED_IN_PART
 from hub.domain import kinds
 from hub.domain.dates import HOUR_MS, due_at_ms
 
@@ -39,6 +43,8 @@ class Promise(NamedTuple):
     known_at: int
     marks: tuple[tuple[int, int], ...]
     """(working days left, when to remind), earliest first."""
+    is_begun: bool = False
+    """Whether it has been performed in part."""
 
 
 class CommitmentAgent:
@@ -61,6 +67,7 @@ class CommitmentAgent:
         self._office_of = office_of
         self._open: dict[str, Promise] = {}
         self._stated: set[str] = set()
+        """Matters of the facts that are in the ledger."""
         self._found: dict[str, str] = {}
         """Records whose finding for this last day is in the ledger: they are many, and for ever."""
 
@@ -73,10 +80,10 @@ class CommitmentAgent:
         """A commitment was made, corrected, performed or withdrawn; or a fact is in the ledger."""
         if notice.kind in _FINDINGS:
             if notice.status == "live":
-                self._stated.add(notice.document)
+                self._stated.add(matter_in(notice.document))
         elif not notice.kind.startswith("commitment."):
             return
-        elif notice.kind != kinds.MADE or notice.status != "live":
+        elif not self._is_open(notice):
             self._open.pop(notice.record, None)
         elif notice.due_on:
             known = self._open.get(notice.record)
@@ -86,6 +93,19 @@ class CommitmentAgent:
             self._open[notice.record] = fresh
         elif notice.document:  # corrected to have no last day
             self._open.pop(notice.record, None)
+
+    def _is_open(self, notice: Notice) -> bool:
+        """Whether something is still to be performed.
+
+        After a first part only the notice that says more than it ends the wait: all others are of
+        clocks.
+        """
+        if notice.status != "live" or notice.kind not in (kinds.MADE, kinds.PERFORMED):
+            return False
+        if notice.kind == kinds.MADE or notice.performed == PERFORMED_IN_PART:
+            return True
+        known = self._open.get(notice.record)
+        return known is not None and known.is_begun and not notice.performed
 
     def _promise(self, notice: Notice) -> Promise:
         due_on = date.fromisoformat(notice.due_on)
@@ -98,40 +118,43 @@ class CommitmentAgent:
         return Promise(
             notice.record, notice.subject, notice.document, notice.name, notice.authority,
             notice.department, notice.due_on, due_at_ms(due_on), notice.at,
-            tuple(marks[max(0, len(late) - 1) :]),
+            tuple(marks[max(0, len(late) - 1) :]), notice.kind == kinds.PERFORMED,
         )  # fmt: skip
 
     def owed(self, now: int) -> list[Fact]:
-        """Reminders before the last day, one finding after it."""
+        """Reminders before the last day, one finding (or last reminder) after it."""
         facts = []
         for promise in self._open.values():
             if now >= promise.over_at + self._hour_ms:
                 if self._found.get(promise.record) == promise.due_on:
                     continue
                 fact = self._missing(promise)
-                if fact.id in self._stated:
+                if fact.matter in self._stated:
                     self._found[promise.record] = promise.due_on
                 facts.append(fact)
             elif now < promise.over_at:
-                facts += [self._remind(promise, *mark) for mark in promise.marks if mark[1] <= now]
-        return [fact for fact in facts if fact.id not in self._stated]
+                facts += [
+                    self._remind(promise, str(days), at) for days, at in promise.marks if at <= now
+                ]
+        return [fact for fact in facts if fact.matter not in self._stated]
 
-    def _remind(self, promise: Promise, days: int, at: int) -> Fact:
-        fact = fact_id("commitment_due", promise.record, promise.due_on, str(days))
+    def _remind(self, promise: Promise, mark: str, at: int) -> Fact:
+        about = matter_of("commitment_due", promise.record, promise.due_on, mark)
         office = self._office_of(promise.department)._replace(code=promise.authority)
         return reminder(
-            self._authority, fact, office, promise.department, 1, max(at, promise.known_at),
+            self._authority, about, office, promise.department, 1, max(at, promise.known_at),
             Matter("commitment_due", promise.due_on, [promise.record]),
         )  # fmt: skip
 
     def _missing(self, promise: Promise) -> Fact:
-        return Fact(
+        """What is stated when the last day has passed; the ledger takes no finding of a part."""
+        if promise.is_begun:
+            return self._remind(promise, "after", promise.over_at + self._hour_ms)
+        return stated(
             kinds.PERFORMANCE_MISSING,
+            matter_of(kinds.PERFORMANCE_MISSING, promise.record, promise.due_on),
             {
                 "authority_code": self._authority,
-                "document_number": fact_id(
-                    kinds.PERFORMANCE_MISSING, promise.record, promise.due_on
-                ),
                 "subject_name": promise.name,
                 "credit_code": promise.subject,
                 "commitment_code": promise.code,

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from hub.cases.facts import submission
 from hub.cases.memory import Memory, read_notice
@@ -55,27 +55,45 @@ class NoticeReader(Protocol):
         """Read each partition from here to the end it has now."""
 
 
+class _Wait(NamedTuple):
+    """A fact that was submitted and has no answer; real seconds."""
+
+    fact: Fact
+    until: float
+    pause: float
+
+
 class Asked:
-    """Which facts were submitted, and when each may be submitted again; real seconds."""
+    """Which facts were submitted, and when each may be submitted again.
+
+    What was said of a matter stays as it was said until it is answered, though more is known since.
+    """
 
     def __init__(self) -> None:
-        self._wait: dict[str, tuple[float, float]] = {}
+        self._waits: dict[str, _Wait] = {}
 
     def due(self, facts: Iterable[Fact], now: float) -> list[Fact]:
-        """Those not submitted yet, or without an answer for long."""
-        owed = list(facts)
-        ids = {fact.id for fact in owed}
-        self._wait = {fact: wait for fact, wait in self._wait.items() if fact in ids}
-        return [fact for fact in owed if self._wait.get(fact.id, (0.0, 0.0))[0] <= now]
+        """Those not submitted yet, or without an answer for long; `now` in real seconds."""
+        owed = {fact.matter: fact for fact in facts}
+        self._waits = {matter: wait for matter, wait in self._waits.items() if matter in owed}
+        found = []
+        for matter, fact in owed.items():
+            wait = self._waits.get(matter)
+            if wait is None or wait.until <= now:
+                found.append(fact if wait is None else wait.fact)
+        return found
 
     def note(self, facts: Iterable[Fact], now: float) -> None:
         """These were submitted just now."""
         for fact in facts:
-            pause = self._wait.get(fact.id, (0.0, _FIRST_WAIT_SECONDS / 2))[1] * 2
-            self._wait[fact.id] = now + pause, min(pause, _LONGEST_WAIT_SECONDS / 2)
+            known = self._waits.get(fact.matter)
+            pause = _FIRST_WAIT_SECONDS if known is None else known.pause * 2
+            self._waits[fact.matter] = _Wait(
+                fact, now + pause, min(pause, _LONGEST_WAIT_SECONDS / 2)
+            )
 
     def __len__(self) -> int:
-        return len(self._wait)
+        return len(self._waits)
 
 
 @dataclass(frozen=True, slots=True)

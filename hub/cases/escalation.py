@@ -3,7 +3,7 @@
 A clock enters a group when the ledger says it is due soon, and another when it is overdue: the
 group of its department and of the working day on which that is told. Level 1 is told at the day's
 hour; each further level some hours later, while any clock of the group still waits. A clock that
-was stopped, or is not in that phase any more, has left its group.
+was stopped or lifted, or is not in that phase any more, has left its group.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from hub.cases.facts import Fact, Matter, Office, fact_id, reminder
+from hub.cases.facts import Fact, Matter, Office, reminder
+from hub.core.fact_ids import matter_in, matter_of
 from hub.domain import kinds
 from hub.domain.dates import HOUR_MS, day_of_ms, day_start_ms
 
@@ -69,6 +70,7 @@ class EscalationAgent:
         self._of_record: dict[str, dict[_Place, _Waiting]] = {}
         self._groups: dict[tuple[str, date], dict[_Place, _Waiting]] = {}
         self._stated: set[str] = set()
+        """Matters of the reminders that are in the ledger."""
 
     @property
     def open_count(self) -> int:
@@ -78,7 +80,7 @@ class EscalationAgent:
     def take(self, notice: Notice) -> None:
         """Clocks rang, stopped or went away; or a reminder is in the ledger."""
         if notice.kind == kinds.REMINDER and notice.status == "live":
-            self._stated.add(notice.document)
+            self._stated.add(matter_in(notice.document))
             return
         known = self._of_record.pop(notice.record, {})
         now: dict[_Place, _Waiting] = {}
@@ -128,23 +130,23 @@ class EscalationAgent:
     def owed(self, now: int) -> list[Fact]:
         """One reminder for each group and level whose time has come while the group waits."""
         return [
-            self._remind(fact, department, number, level, at, group)
+            self._remind(about, department, number, level, at, group)
             for (department, day), group in self._groups.items()
             for number, level in enumerate(self._levels, 1)
             if (at := self.told_at(day, level)) <= now
-            and (fact := fact_id(self.name, department, day.isoformat(), str(number)))
+            and (about := matter_of(self.name, department, day.isoformat(), str(number)))
             not in self._stated
         ]
 
     def _remind(
-        self, fact: str, department: str, number: int, level: Level, at: int,
+        self, about: str, department: str, number: int, level: Level, at: int,
         group: dict[_Place, _Waiting],
     ) -> Fact:  # fmt: skip
         is_overdue = any(waiting.phase == "overdue" for waiting in group.values())
         first = min(waiting.due_at for waiting in group.values())
         return reminder(
             self._authority,
-            fact,
+            about,
             self._office_of(department),
             level.department or department,
             number,

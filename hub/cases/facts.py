@@ -1,14 +1,15 @@
 """What an agent states: a fact with an id made of what it says, so that a repeat is a duplicate.
 
-An agent owes a fact until a notice says that the ledger has it. It may submit it any number of
-times: each fact is a stream of its own, `<department>/<agent>/<id>`, and its only number is 1.
+An agent owes a fact until a notice says that the ledger has one of its matter. It may submit it any
+number of times: each fact is a stream of its own, `<department>/<agent>/<id>`, and its only number
+is 1.
 """
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from hub.core.fact_ids import FIELD, matter_in, with_id
 from hub.domain import kinds
 from hub.domain.dates import day_of_ms
 from hub.domain.partitioning import partition_of
@@ -33,7 +34,12 @@ class Fact(NamedTuple):
     @property
     def id(self) -> str:
         """Its deterministic id, 32 hexadecimal digits."""
-        return self.row["document_number"]
+        return self.row[FIELD]
+
+    @property
+    def matter(self) -> str:
+        """What it is about, whatever it says."""
+        return matter_in(self.id)
 
     @property
     def key(self) -> str:
@@ -68,11 +74,6 @@ class CaseAgent(Protocol):
         """Facts that are due at `now` (business milliseconds) and not in the ledger yet."""
 
 
-def fact_id(*parts: str) -> str:
-    """The id of what these words say: equal words, equal id, on every machine."""
-    return sha256("|".join(parts).encode()).hexdigest()[:32]
-
-
 class Matter(NamedTuple):
     """What an office is reminded of: its class, the first due day, the records' keys."""
 
@@ -82,15 +83,18 @@ class Matter(NamedTuple):
 
 
 def reminder(
-    authority: str, fact: str, office: Office, recipient: str, level: int, at: int, matter: Matter
+    authority: str, about: str, office: Office, recipient: str, level: int, at: int, matter: Matter
 ) -> Fact:
-    """A reminder by the credit centre (`authority`) about an office's records, due since `at`."""
+    """A reminder by the credit centre (`authority`) about an office's records, due since `at`.
+
+    `about` is its matter as `fact_ids` names it.
+    """
     keys = sorted(set(matter.records))
-    return Fact(
+    return stated(
         kinds.REMINDER,
+        about,
         {
             "authority_code": authority,
-            "document_number": fact,
             "subject_name": office.name_zh,
             "credit_code": office.code,
             "recipient": recipient,
@@ -102,6 +106,11 @@ def reminder(
             "records": "".join(keys[:MOST_RECORDS]),
         },
     )
+
+
+def stated(kind: str, about: str, row: Mapping[str, str]) -> Fact:
+    """A fact of a matter."""
+    return Fact(kind, with_id(about, row))
 
 
 def submission(

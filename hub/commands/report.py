@@ -55,6 +55,8 @@ _NOTES: Final = (
     ("上报率=报送÷产生；合规率=有效入库÷报送；及时率=及时÷（及时+迟报）；迟报率=迟报÷（及时+迟报）。"
     "国家未公布统一算式，此处为本枢纽的算法，见 docs/report.md。"
     " No official formulas have been published; these are the hub's own."),
+    ("另计：自然人等无论如何改正都不能受理的报送，不计入报送数量，也不算任何一方迟报。"
+     " Apart: what can never be accepted, natural persons for one; in nobody's figures."),
     ("按决定日期归月；决定日期无法读取的按到达日期。尚未到期、尚未公示的不计入及时率。"
     " By month of decision; what is neither met nor due yet is not judged."),
 )  # fmt: skip
@@ -170,9 +172,9 @@ def _say(numerator: int, denominator: int | None) -> str:
 
 _HEADERS: Final = (
     "部门", "类别", "产生 produced", "报送 reported", "未报送", "入库 stored", "公示 shown",
-    "上报率", "合规率", "及时率 in time", "迟报率 late", "未到期 open",
+    "上报率", "合规率", "及时率 in time", "迟报率 late", "未到期 open", "另计 apart",
 )  # fmt: skip
-_RIGHT: Final = tuple(range(2, 12))
+_RIGHT: Final = tuple(range(2, 13))
 _LATE_HEADERS: Final = (
     "到期 due", "完成 done", "部门", "类别", "文书号", "平台", "责任 fault", "原因 reason",
 )  # fmt: skip
@@ -193,6 +195,7 @@ def cells(line: Line, names: Names) -> tuple[str, ...]:
         _say(line.in_time, line.judged),
         _say(line.late, line.judged),
         str(line.still_open),
+        str(line.apart),
     )
 
 
@@ -227,7 +230,7 @@ _FORM: Final = (
     Column("未报送依据", 18), Column("有效入库数", 9), Column("市级网站公示数量", 10),
     Column("上报率", 9, "0.0%"), Column("合规率", 9, "0.0%"), Column("及时数", 8),
     Column("迟报数", 8), Column("及时率", 9, "0.0%"), Column("迟报率", 9, "0.0%"),
-    Column("未到期", 8),
+    Column("未到期", 8), Column("另计（不能受理）", 9),
 )  # fmt: skip
 _LATE_FORM: Final = (
     Column("单位", 22), Column("类别", 14), Column("文书号", 26), Column("相对人", 26),
@@ -283,6 +286,7 @@ def form_row(line: Line, names: Names) -> tuple[str | int | float | None, ...]:
         rate(line.in_time, line.judged),
         rate(line.late, line.judged),
         line.still_open,
+        line.apart,
     )
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 
-from hub.adapters.postgres_lookups import ConflictRow, Traced
+from hub.adapters.postgres_lookups import CaseView, ConflictRow, NearRecord, Traced
+from hub.commands.due import case_json, case_words, near_words
 from hub.commands.look import Names, calendar_of, look_up_options, open_tables, print_json
 from hub.commands.status import conflict_json, conflict_words
 from hub.commands.words import (
     ACTIONS,
     CLOCKS,
-    EVENTS,
     OUTCOMES,
     PARTIES,
     STAGES,
@@ -23,6 +23,7 @@ from hub.commands.words import (
     code_of,
     code_or_none,
     due_on,
+    event_zh,
     iso,
     kind_zh,
     moment,
@@ -50,6 +51,8 @@ class Story(NamedTuple):
     clocks: list[ClockRow]
     clock_events: list[ClockEventRow]
     conflicts: list[ConflictRow]
+    cases: list[CaseView]
+    """What waits for a person."""
     accepted_under: str | None
     """Quarantined, but the same document is live under this code: nothing is owed here."""
 
@@ -93,14 +96,17 @@ def command(
             normalise_subject_name(name) if name else None,
             normalise_credit_code(credit_code) if credit_code else None,
         )
+        near = {(case.partition, case.sequence): tables.near(case) for case in traced.cases}
     stories = list(stories_of(traced))
     if as_json:
-        print_json([_as_json(story, names, calendar, now) for story in stories])
+        print_json([_as_json(story, names, calendar, now, near) for story in stories])
     elif not stories:
         click.echo("没有找到 / nothing found")
     else:
         click.echo(
-            "\n\n".join("\n".join(map(one_line, _lines(s, names, calendar, now))) for s in stories)
+            "\n\n".join(
+                "\n".join(map(one_line, _lines(s, names, calendar, now, near))) for s in stories
+            )
         )
     if not stories:
         context.exit(_EXIT_NOTHING_FOUND)
@@ -120,6 +126,7 @@ def stories_of(traced: Traced) -> Iterator[Story]:
             [row for row in traced.clocks if row.record_key == key],
             [row for row in traced.clock_events if row.record_key == key],
             [row for row in traced.conflicts if record is not None and _is_about(row, record)],
+            [row for row in traced.cases if row.record_key == key],
             _accepted_under(record, traced.records),
         )
 
@@ -202,6 +209,7 @@ def _moments(
         clock.is_estimated,
         record.decided_on,
         record.status,
+        record.waits_for,
         record.arrived_at,
         record.accepted_at,
         record.version_at,
@@ -243,7 +251,13 @@ _CLOCK_STATES = {
 # --- for people ---
 
 
-def _lines(story: Story, names: Names, calendar: WorkingCalendar, now: int) -> Iterator[str]:
+Near = Mapping[tuple[int, int], Sequence[NearRecord]]
+"""By partition and sequence of the case: records that a statement which waits may have meant."""
+
+
+def _lines(
+    story: Story, names: Names, calendar: WorkingCalendar, now: int, near: Near
+) -> Iterator[str]:
     record = story.record
     if record is not None:
         number = record.document_number or "（无文书号）"
@@ -264,6 +278,11 @@ def _lines(story: Story, names: Names, calendar: WorkingCalendar, now: int) -> I
     yield from _stage_lines(story.stages, names)
     yield from _clock_lines(story, names, now)
     yield from _time_lines(times_used(story, calendar, now), names)
+    if story.cases:
+        yield "  待人处理 waits for a person"
+    for case in story.cases:
+        yield f"    {case_words(case, names)}"
+        yield from (f"      {words}" for words in near_words(near[case.partition, case.sequence]))
     if story.conflicts:
         yield "  " + conflict_words(story.conflicts).replace("\n", "\n  ")
 
@@ -333,7 +352,7 @@ def _clock_lines(story: Story, names: Names, now: int) -> Iterator[str]:
         until = "" if event.due_at is None else f"（{due_on(event.due_at)} 到期）"
         yield (
             f"      {moment(event.at)}  {names.target(event.target)} {CLOCKS[event.clock]}："
-            f"{EVENTS.get(event.event, event.event)}{until}"
+            f"{event_zh(event.event)}{until}"
         )
 
 
@@ -349,7 +368,9 @@ def _time_lines(used: list[TimeUsed], names: Names) -> Iterator[str]:
 # --- for machines ---
 
 
-def _as_json(story: Story, names: Names, calendar: WorkingCalendar, now: int) -> dict[str, object]:
+def _as_json(
+    story: Story, names: Names, calendar: WorkingCalendar, now: int, near: Near
+) -> dict[str, object]:
     record = story.record
     return {
         "record_key": story.key.hex(),
@@ -391,6 +412,9 @@ def _as_json(story: Story, names: Names, calendar: WorkingCalendar, now: int) ->
             for one in times_used(story, calendar, now)
         ],
         "accepted_under": story.accepted_under,
+        "open_cases": [
+            case_json(case, near[case.partition, case.sequence]) for case in story.cases
+        ],
         "identity_conflicts": [conflict_json(row) for row in story.conflicts],
     }  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Final
 from unicodedata import category, combining, east_asian_width
 
 from hub.bootstrap import load_repository_contracts
+from hub.core.open_cases import CaseKind
 from hub.core.whose_time import DAY_MS, HOUR_MS, Fault, Party, Why
 from hub.domain import kinds
 from hub.domain.dates import day_of_ms
@@ -23,24 +24,34 @@ OUTCOMES: Final = {
     "withdrawn": "撤回",
     "duplicate": "重复",
     "superseded": "已被更新",
-    "held": "待转移",
+    "held": "等待",
     "conflicting": "冲突",
     "quarantined": "隔离",
+    "basis_adopted": "启用新依据",
     "outcome_noted": "平台回报",
     "due_soon": "即将到期",
     "overdue": "逾期",
     "expired": "公示期满",
-    "held_released": "转移完成",
+    "held_released": "等待结束，已生效",
+    "held_ended": "等待结束，未生效",
+    "duty_lifted": "期限解除",
+    "overdue_taken_back": "逾期撤销",
     "recounted": "期限重算",
+    "sweep_ended": "期限重算完毕",
     "move_noted": "转移登记",
+    "map_changed": "分区移交",
+    "resend_requested": "请求重新投送",
     "resent": "重新投送",
     "reprojected": "按现行配置投送",
+    "walked": "重新投送进度",
+    "control_refused": "控制消息被拒",
 }
 STATUSES: Final = {
     "live": "有效",
     "quarantined": "隔离",
     "withdrawn": "已撤回",
-    "held": "待转移",
+    "held": "等待",
+    "none": "未到达",
     "moved": "已转移",
 }
 STAGES: Final = {
@@ -73,9 +84,9 @@ _KINDS_OF_ONE_SUBJECT: Final = {
     kinds.PERFORMANCE_MISSING: "承诺到期未认定",
 }
 EVENTS: Final = {
-    "due_soon_3": "还剩三个工作日",
-    "due_soon_1": "还剩一个工作日",
     "overdue": "已逾期",
+    "overdue_taken_back": "逾期撤销（期限改到以后）",
+    "lifted": "期限解除，不再要求",
     "stopped_in_time": "按时完成",
     "stopped_late": "逾期完成",
     "in_time_learned_late": "按时完成（事后得知）",
@@ -85,12 +96,22 @@ EVENTS: Final = {
     "due_date_moved": "期限改变",
     "due_date_confirmed": "期限确认",
 }
+_DUE_SOON: Final = "due_soon_"
+CASES: Final = {
+    CaseKind.WAITING: ("等待所指记录", "waits for what it names"),
+    CaseKind.RETURN_REFUSED: ("已撤回或转移的又报来，未恢复公示", "came again, not shown again"),
+    CaseKind.TAKE_DOWN_SUPERSEDED: ("晚到的撤下未生效，仍在公示", "too late, still shown"),
+    CaseKind.RESTORATION_SUPERSEDED: ("晚到的恢复未生效", "too late, not restored"),
+    CaseKind.NUMBER_REUSED: ("报送序号被重用，未受理", "number reused, not accepted"),
+}
+"""What waits for a person."""
 PARTIES: Final = {Party.DEPARTMENT: "部门", Party.HUB: "枢纽", Party.PLATFORM: "平台"}
 WHYS: Final = {
     Why.NOT_ARRIVED: ("未报送", "not submitted"),
     Why.ARRIVED_LATE: ("报送时已逾期", "arrived after it was due"),
     Why.QUARANTINED: ("已隔离，待部门改正", "quarantined, to be corrected"),
     Why.HELD: ("等待原记录转移", "held until the old record has moved"),
+    Why.AWAITED: ("所指的记录未报送", "the record it is about was not submitted"),
     Why.NOT_SENT: ("已受理，尚未送达", "accepted, not yet sent"),
     Why.NOT_ANSWERED: ("已发送，平台未答复", "sent, no answer"),
     Why.NOT_FINAL: ("平台已接收，尚未公示", "acknowledged, not yet published"),
@@ -106,6 +127,14 @@ def code_of(ledger_key: str) -> str:
 def code_or_none(ledger_key: str) -> str | None:
     """A credit code for machines; null where there is no valid one."""
     return None if ledger_key.startswith("?") else ledger_key
+
+
+def event_zh(event: str) -> str:
+    """What a clock said; an event without a word speaks for itself."""
+    days = event.removeprefix(_DUE_SOON)
+    if days != event and days.isdigit():
+        return f"还剩 {days} 个工作日"
+    return EVENTS.get(event, event)
 
 
 def say_fault(fault: Fault) -> str:

@@ -154,6 +154,10 @@ class Basis:
         """Number of a target by its name, `NO_TARGET` when the site does not know it."""
         return self._numbers.get(target, NO_TARGET)
 
+    def target(self, number: int) -> BasisTarget:
+        """The target with this number; raises `KeyError`."""
+        return self._by_number[number]
+
     def target_or_none(self, number: int) -> BasisTarget | None:
         """The target with this number; None when the site does not have it."""
         return self._by_number.get(number)

@@ -11,6 +11,7 @@ from collections import defaultdict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from hub.core.fact_ids import matter_of, with_id
 from hub.domain.dates import day_start_ms
 
 if TYPE_CHECKING:
@@ -109,20 +110,18 @@ def compare(full: FullList, live: Iterable[Listing]) -> Comparison:
     return Comparison(full, missing, tuple(sorted(entries)))
 
 
-def fact_id(listing: Listing) -> str:
-    """Name of the one fact that this listing's exit is missing; hex of 16 octets.
+def matter(listing: Listing) -> str:
+    """Name of the matter that this listing's exit is missing.
 
-    It follows from the listing alone, so that every list that lacks it raises the same fact.
+    It follows from the listing alone: once it is on record, no further list raises it.
     """
-    text = f"exit_missing\x1f{listing.record_key.hex()}\x1f{listing.arrived_at}"
-    return sha256(text.encode()).hexdigest()[:32]
+    return matter_of("exit_missing", listing.record_key.hex(), str(listing.arrived_at))
 
 
 def fact(full: FullList, listing: Listing, authority_code: str) -> dict[str, str]:
     """The fields of the fact; `authority_code` is that of the agents' department."""
-    return {
+    row = {
         "authority_code": authority_code,
-        "document_number": fact_id(listing),
         "subject_name": listing.subject_name,
         "credit_code": listing.credit_code,
         "court_code": full.court_code,
@@ -131,3 +130,4 @@ def fact(full: FullList, listing: Listing, authority_code: str) -> dict[str, str
         "snapshot_on": full.snapshot_on.isoformat(),
         "department": full.department,
     }
+    return with_id(matter(listing), row)

@@ -368,7 +368,8 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
         s.cause.key,
     )  # fmt: skip
     refers_to = old.live_sequence if old is not None else NO_SEQUENCE
-    if flags & RecordFlag.WAITING and old is not None and waiting.is_ready(state):
+    is_shown = old is not None and old.status is Status.LIVE and old.publish
+    if flags & RecordFlag.WAITING and old is not None and not is_shown and waiting.is_ready(state):
         state = state._replace(
             flags=state.flags | RecordFlag.UNSHOWN, named=named, publish=0, stages=old.stages,
             clocks=duties.with_withdrawals(due.clocks, old),
@@ -384,11 +385,13 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
 
 
 def _revisions(old: RecordState | None, version: int, context: Context) -> tuple[Revision, ...]:
-    """On which days the versions after the first were accepted; the latest are kept."""
+    """On which days the versions of a corrected record were accepted; the latest are kept."""
     if old is None or old.status is not Status.LIVE:
         return ()
-    today = Revision(version, context.basis.day_of(context.now).toordinal())
-    return (*old.revised, today)[-MOST_REVISIONS:]
+    basis = context.basis
+    first = (Revision(old.version, basis.day_of(old.since).toordinal()),)
+    today = Revision(version, basis.day_of(context.now).toordinal())
+    return (*(old.revised or first), today)[-MOST_REVISIONS:]
 
 
 def _owner(s: Submission, old: RecordState | None, verdict: MoveVerdict | None) -> str:
@@ -714,7 +717,7 @@ def _adopt_basis(basis: Basis, cause: BasisAdoption) -> Decision:
     facts: Facts = Walk.in_line(changed).as_facts() if changed else ()
     if basis.counts_otherwise(cause.basis):
         facts += (("recount", "1"),)
-    return Decision(Outcome.BASIS_ADOPTED, facts=(*facts, ("basis", cause.basis_id.hex())))
+    return Decision(Outcome.BASIS_ADOPTED, facts=(*facts, ("adopted", "1")))
 
 
 def _request_resend(basis: Basis, cause: ResendRequest) -> Decision:

@@ -533,7 +533,7 @@ def _note_earlier(old: RecordState, report: StageReport, now: int, basis: Basis)
     The clock that began with that version or before stops by the platform's time; what is left is
     the correction's own clock, counted from the day on which the next version was accepted.
     """
-    at, is_believed = _believed(report, _begins(old), now)
+    at, is_believed = _believed(report, _begins(old, report.version), now)
     reached = Stage(report.target, report.version, report.action, report.stage, report.at, at)
     events: list[ClockEvent] = []
     clocks: list[Clock] = []
@@ -557,7 +557,7 @@ def _note_earlier_withdrawal(
 
     What has been named for take-down once more is named for it still; but it was done in time.
     """
-    at, is_believed = _believed(report, _begins(old), now)
+    at, is_believed = _believed(report, _begins(old, report.version), now)
     reached = Stage(report.target, report.version, report.action, report.stage, report.at, at)
     events: list[ClockEvent] = []
     clocks = tuple(
@@ -571,9 +571,13 @@ def _note_earlier_withdrawal(
     return Noted(old._replace(clocks=clocks), tuple(events), is_believed)
 
 
-def _begins(old: RecordState) -> int:
-    """The first moment at which anybody can have shown, or taken down, an earlier version."""
-    return due_at_ms(date.fromordinal(max(old.decided_on, 1))) - _DAY_MS
+def _begins(old: RecordState, version: int) -> int:
+    """The first moment at which anybody can have shown, or taken down, an earlier version.
+
+    Of a version before the oldest whose day is remembered that is the day of the decision.
+    """
+    days = [r.accepted_on for r in old.revised if r.version <= version]
+    return due_at_ms(date.fromordinal(max(days, default=max(old.decided_on, 1)))) - _DAY_MS
 
 
 def _followed_on(old: RecordState, version: int, basis: Basis) -> tuple[int, int]:
@@ -642,8 +646,7 @@ def fire(old: RecordState, now: int, basis: Basis) -> tuple[RecordState, Events,
     """
     recounted, changes = recount(old, now, basis)
     events: list[ClockEvent] = list(changes)
-    expired = 0
-    ends = {
+    ended = {
         c.target: c.due_at
         for c in recounted.clocks
         if c.kind is ClockKind.EXPIRE and c.is_running and c.due_at <= now
@@ -655,13 +658,13 @@ def fire(old: RecordState, now: int, basis: Basis) -> tuple[RecordState, Events,
             if clock.is_running and clock.due_at <= now:
                 rung = clock._replace(flags=clock.flags | ClockFlag.STOPPED)
                 events.append(ClockEvent(clock.target, clock.kind, "expired"))
-                expired |= 1 << clock.target
-        elif clock.kind is ClockKind.DISCLOSE and clock.target in ends:
-            # whoever slept over it all says what was so until publication ended
-            rung = _ring(clock, ends[clock.target] - 1, basis, events)
-        elif clock.kind is not ClockKind.WAIT:
+        elif clock.kind is ClockKind.DISCLOSE:
+            # what was not due yet when publication ended there is lifted, not late
+            rung = _ring(clock, ended.get(clock.target, now), basis, events)
+        elif clock.kind is ClockKind.WITHDRAW:
             rung = _ring(clock, now, basis, events)
         clocks.append(rung)
+    expired = sum(1 << target for target in ended)
     return recounted._replace(clocks=tuple(clocks)), tuple(events), expired & old.publish
 
 

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.contracts import Fault
 from hub.contracts.schema import Identity
+from hub.core.life import CARRIES_ROW, Statement
+from hub.core.open_cases import CaseKind, case_of, is_never_acceptable
 from hub.core.record import NO_KEY, PRIMARY, CauseKind, Outcome
 from hub.core.resend import Walk
 from hub.core.state import ClockFlag, ClockKind, RecordFlag, Status
+from hub.core.waiting import is_nothing
 from hub.domain import kinds
 from hub.domain.credit_code import normalise_credit_code
-from hub.domain.document_number import normalise_document_number, normalise_subject_name
+from hub.domain.document_number import normalise_subject_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,9 +41,15 @@ _CLOCKS: Final = {
     ClockKind.EXPIRE: "expire",
     ClockKind.WAIT: "wait",
 }
-_NESTED: Final = frozenset({kinds.CORRECTED, kinds.MOVED_IN})
+_NESTED: Final = frozenset({kinds.CORRECTED, kinds.MOVED_IN, kinds.RESTORED})
 _REFERENCES: Final = frozenset({kinds.WITHDRAWN, kinds.MOVED_OUT})
 _GONE: Final = frozenset({Status.WITHDRAWN.name.lower(), Status.MOVED.name.lower()})
+HELD: Final = Status.HELD.name.lower()
+NOTHING: Final = "none"
+"""Status of what only was waited for: the wait is over, and nothing is on record."""
+FOR_RECORD: Final = "record"
+FOR_MOVE: Final = "move"
+_ROW_LETTERS: Final = frozenset(statement.value for statement in CARRIES_ROW)
 
 
 class Named(NamedTuple):
@@ -96,7 +105,7 @@ class RecordRow(NamedTuple):
     record_key: bytes
     partition: int
     ledger_key: str
-    """Credit code, or `?<department>`."""
+    """Credit code, or `?<department>/<digest>`."""
     subject: str
     kind: str
     department: str
@@ -115,6 +124,41 @@ class RecordRow(NamedTuple):
     subject_name: str
     name_key: str
     authority_code: str
+    waits_for: str
+    """Of a held record with a row: `record` or `move`; empty where no row waits."""
+    is_never_acceptable: bool
+    """Nothing the sender could mend would make it acceptable: a natural person's, for one."""
+
+    @property
+    def has_row(self) -> bool:
+        """Whether a row has come, and not only statements about one."""
+        return self.status not in (HELD, NOTHING) or bool(self.waits_for)
+
+
+class WaitingRow(NamedTuple):
+    """A statement that waits for its record or its move; what it says is its own entry."""
+
+    record_key: bytes
+    partition: int
+    sequence: int
+    """Of the entry that holds it."""
+    waits_for: str
+    """`record` or `move`."""
+    until: int
+    """Business milliseconds."""
+
+
+class CaseRow(NamedTuple):
+    """An answer that a person must see, or one that settles such an answer."""
+
+    record_key: bytes
+    case_kind: str
+    """`hub.core.open_cases.CaseKind`."""
+    live_sequence: int
+    """Of the record's version as it stood then; -1 for none."""
+    partition: int
+    sequence: int
+    at: int
 
 
 class ClockRow(NamedTuple):
@@ -162,7 +206,7 @@ class StageRow(NamedTuple):
 
 
 class ClockEventRow(NamedTuple):
-    """What a clock said: `due_soon_3`, `overdue`, `stopped_in_time` and so on."""
+    """What a clock said: `due_soon_3`, `overdue`, `stopped_in_time`, `lifted` and so on."""
 
     partition: int
     sequence: int
@@ -351,7 +395,7 @@ class Reader:
         return Named(
             tidy(kind),
             tidy(number.strip()),
-            tidy(normalise_document_number(number)),
+            tidy(contract.document_key(row)),
             tidy(name.strip()),
             tidy(normalise_subject_name(name)),
             tidy(normalise_credit_code(text(Identity.AUTHORITY_CODE))),
@@ -364,7 +408,7 @@ _NAMELESS: Final = Named("", "", "", "", "", "")
 def stated_row(record: LedgerRecord, contracts: Contracts) -> tuple[Contract, Row] | None:
     """The row or reference a ledger record speaks of, out of its envelope.
 
-    That is what was submitted; for a row that was held, the row released. None where there is
+    That is what was submitted; for a statement that waited, what it states. None where there is
     none, or none that can be read.
     """
     framed = record.row
@@ -397,9 +441,11 @@ def follow(old: RecordRow | None, entry: EntryRow, record: LedgerRecord) -> Reco
     state = record.state
     if state is None:
         return old
-    status = state.status.name.lower()
+    status = _status_of(state)
     returns = old is not None and old.status in _GONE and status not in _GONE
-    arrived_at = record.decided_at if old is None or returns else old.arrived_at
+    waits_for = _awaited_by_rows(state) if status == HELD else ""
+    comes = old is not None and not old.has_row and (status != HELD or bool(waits_for))
+    arrived_at = record.decided_at if old is None or returns or comes else old.arrived_at
     accepted_at = None if old is None or returns else old.accepted_at
     if state.status is Status.LIVE and accepted_at is None:
         accepted_at = record.decided_at
@@ -426,11 +472,66 @@ def follow(old: RecordRow | None, entry: EntryRow, record: LedgerRecord) -> Reco
         named.subject_name,
         named.name_key,
         named.authority_code,
+        waits_for,
+        _is_never_acceptable(old, record, state),
+    )
+
+
+def _status_of(state: RecordState) -> str:
+    return NOTHING if is_nothing(state) else state.status.name.lower()
+
+
+def _awaited_by_rows(state: RecordState) -> str:
+    """What the rows wait for that wait: an identity to be left, else the record; else nothing."""
+    letters = {waiting.statement for waiting in state.waiting} & _ROW_LETTERS
+    if Statement.ARRIVAL in letters:
+        return FOR_MOVE
+    return FOR_RECORD if letters else ""
+
+
+def _is_never_acceptable(old: RecordRow | None, record: LedgerRecord, state: RecordState) -> bool:
+    """Whether the refused row that is on record can never be accepted."""
+    if state.status is not Status.QUARANTINED:
+        return False
+    if state.live_sequence == record.sequence:
+        return is_never_acceptable(record.reasons)
+    return old is not None and old.is_never_acceptable
+
+
+def waiting_of(partition: int, record: LedgerRecord) -> list[WaitingRow]:
+    """The statements that wait under this record now."""
+    if record.state is None:
+        return []
+    return [
+        WaitingRow(
+            record.record_key,
+            partition,
+            waiting.sequence,
+            FOR_MOVE if waiting.statement == Statement.ARRIVAL else FOR_RECORD,
+            min(waiting.until, _BIGGEST),
+        )
+        for waiting in record.state.waiting
+    ]
+
+
+def case_row(partition: int, record: LedgerRecord) -> CaseRow | None:
+    """The case that a ledger record opens, or settles; None for most."""
+    kind = case_of(record.reasons)
+    if kind is None:
+        return None
+    live = record.refers_to if record.state is None else record.state.live_sequence
+    if kind is CaseKind.NUMBER_REUSED or live == _NO_SEQUENCE:
+        live = -1
+    return CaseRow(
+        record.record_key, kind.value, live, partition, record.sequence, record.decided_at
     )
 
 
 def clocks_of(record: LedgerRecord) -> list[ClockRow]:
-    """The clocks the record has now; empty when the ledger record carries no state."""
+    """The duties the record has now, and when its publication ends; none without a state.
+
+    What was lifted is no duty any more, and that a statement stops waiting is nobody's.
+    """
     if record.state is None:
         return []
     return [

@@ -41,7 +41,7 @@ class Line(NamedTuple):
     disclosure_url: str
     unreported_reason: str
     reported: int
-    """报送数量: decisions that have reached the hub, whatever became of them."""
+    """报送数量: decisions that have reached the hub, whatever became of them, but `apart`."""
     stored: int
     """有效入库数: accepted at some time."""
     shown: int
@@ -52,6 +52,8 @@ class Line(NamedTuple):
     """A duty was met late, or is overdue."""
     still_open: int
     """Not due yet, and not met yet."""
+    apart: int
+    """Received, and never to be accepted however mended (natural persons): in nobody's figures."""
     unreported: int | None
     """未报送数量; None where nothing was declared."""
 
@@ -70,6 +72,7 @@ class Counts(NamedTuple):
     in_time: int = 0
     late: int = 0
     still_open: int = 0
+    apart: int = 0
 
 
 class ReportedTarget(NamedTuple):
@@ -173,7 +176,9 @@ class MonthBook:
         live |= {(*one[:3], "") for one in live}
         counts: dict[Place, Counts] = {}
         for key, row in self._rows.items():
-            if month_of(row) != month or row.kind not in self._kinds or row.status == "moved":
+            if month_of(row) != month or row.kind not in self._kinds:
+                continue
+            if row.status == "moved" or not row.has_row:
                 continue
             document = (row.subject, row.document_key, row.name_key, row.authority_code)
             if row.status == "quarantined" and row.document_key and document in live:
@@ -187,6 +192,8 @@ class MonthBook:
         return lines_of(counts, told)
 
     def _one(self, key: bytes, row: RecordRow, now: int) -> Counts:
+        if row.is_never_acceptable:
+            return Counts(apart=1)
         ends = self._ends.get(key, {})
         running = [
             clock.due_at <= now
@@ -198,4 +205,5 @@ class MonthBook:
         is_late = any(running) or not all(ends.values())
         is_open = bool(running) and not is_late
         is_met = bool(ends) and not is_late and not is_open
-        return Counts(1, row.accepted_at is not None, key in self._shown, is_met, is_late, is_open)
+        is_stored, is_shown = row.accepted_at is not None, key in self._shown
+        return Counts(1, is_stored, is_shown, is_met, is_late, is_open)

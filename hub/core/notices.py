@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.contracts.schema import Hint, Identity, Role
 from hub.core.entry import stated_row, tidy, tidy_octets
+from hub.core.progress import FACT as PERFORMANCE
+from hub.core.progress import Progress
 from hub.core.record import PRIMARY, Outcome
 from hub.core.state import ClockFlag, ClockKind, Status
 from hub.domain import kinds
@@ -28,10 +30,10 @@ if TYPE_CHECKING:
 
 STANDS: Final = PRIMARY | {
     Outcome.HELD_RELEASED, Outcome.HELD_ENDED, Outcome.EXPIRED, Outcome.RECOUNTED,
-    Outcome.REPROJECTED, Outcome.DUTY_LIFTED, Outcome.OVERDUE_TAKEN_BACK,
+    Outcome.REPROJECTED, Outcome.DUTY_LIFTED,
 }  # fmt: skip
-"""After these a record may stand otherwise than before; a platform's answer is told by its clock
-events alone."""
+"""After these a record may stand otherwise than before; what a clock or a platform says is told by
+its clock events alone."""
 NAMED: Final = ("commitment.", "reminder.", "court_enforcement.exit_missing.")
 """Kinds whose number, names and dates agents need; of all others they need the clocks."""
 _CLOCKS: Final = {
@@ -42,6 +44,10 @@ _CLOCKS: Final = {
 }
 _MADE_LIVE: Final = frozenset({Outcome.ACCEPTED, Outcome.CORRECTED, Outcome.HELD_RELEASED})
 """After these the row that the ledger record speaks of is the record's live version."""
+
+
+PERFORMED_IN_PART: Final = "part"
+_PERFORMED: Final = {1: "none", 2: PERFORMED_IN_PART, 3: "all"}
 
 
 class RunningClock(NamedTuple):
@@ -79,6 +85,8 @@ class Notice(NamedTuple):
     decided_on: str = ""
     due_on: str = ""
     """Last day of a commitment."""
+    performed: str = ""
+    """How far the row puts a commitment as performed: `none`, `part` or `all`; else empty."""
     target: str = ""
     """Of a clock event: where, which clock, and when it is due."""
     clock: str = ""
@@ -123,6 +131,10 @@ def notices_of(
     if record.outcome in STANDS:
         if record.outcome in _MADE_LIVE and state.status is Status.LIVE and _is_named(state.kind):
             stands = _named(stands, record, contracts)
+            progress = dict(record.facts).get(PERFORMANCE)
+            if progress is not None:
+                rank = Progress.from_text(progress).rank
+                stands = stands._replace(performed=_PERFORMED.get(rank, ""))
         told.append(stands)
     due = {(clock.target, str(clock.kind)): clock.due_at for clock in state.clocks}
     told += [

@@ -36,6 +36,7 @@ from hub.core.life import MOVES, Statement
 from hub.core.record import NO_KEY, Cause, CauseKind, Reason
 from hub.core.state import StageCode
 from hub.domain import kinds
+from hub.domain.as_typed import is_placeholder
 from hub.domain.credit_code import normalise_credit_code
 from hub.domain.dates import LAST_MOMENT, read_date
 from hub.domain.document_number import normalise_document_number, normalise_subject_name
@@ -107,16 +108,28 @@ def prepare_submission(
     if version is not None:
         _read_version(s, version, stream or b"", now)
         s.is_stated_valid = headers.get("hub_stated_status") == b"valid"
-    if s.kind != kinds.DUTY_LIFTED and partition_of(cause.key, basis.partitions) != partition:
-        s.refuse("WRONG_PARTITION")  # a lifting goes to where the refused row is
+    is_astray = partition_of(cause.key, basis.partitions) != partition
+    is_astray = is_astray and s.kind != kinds.DUTY_LIFTED  # that goes to where the refused row is
+    if is_astray:
+        s.refuse("WRONG_PARTITION")
     if is_cut:
         s.refuse_as_oversize()
     else:
         _read_value(s, now, basis)
     if s.record_key == NO_KEY:  # no identity can be read: the submission is its own record
         s.record_key = s.submission_key
+    if is_astray and s.carries_row:
+        s.record_key = _key_astray(s.record_key, partition)
     _name_keys(s, basis)
     return s
+
+
+def _key_astray(record_key: bytes, partition: int) -> bytes:
+    """Key of a row in a wrong partition: a record of its own, beside the one in the right place.
+
+    Whoever reads all partitions knows records by their key alone; two of one key would be one.
+    """
+    return sha256(record_key + b"%d" % partition).digest()[:16]
 
 
 def _name_keys(s: Submission, basis: Basis) -> None:
@@ -306,7 +319,9 @@ def _key_elsewhere(
     return record_key_of(
         basis.subject_of(s.subject_kind),
         checked.authority_code,
-        normalise_document_number(number) if number.strip() else checked.document_key,
+        checked.document_key
+        if not number.strip() or is_placeholder(number)
+        else normalise_document_number(number),
         normalise_subject_name(name) if name.strip() else checked.name_key,
         key,
     )

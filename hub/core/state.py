@@ -177,7 +177,7 @@ class Waiting(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """On which day (proleptic ordinal) a version after the first was accepted."""
+    """On which day (proleptic ordinal) a version was accepted."""
 
     version: int
     accepted_on: int
@@ -212,7 +212,7 @@ class RecordState(NamedTuple):
     heard: tuple[Heard, ...]
     """The memory of order, the source last heard first."""
     revised: tuple[Revision, ...]
-    """Of a record in force, oldest first; the first version has none."""
+    """Of a record in force that was corrected, oldest first; else none."""
     waiting: tuple[Waiting, ...]
     """Oldest first."""
     department: str

@@ -40,6 +40,8 @@ class Why(StrEnum):
     """Submitted, and cannot be accepted as it stands."""
     HELD = "held"
     """Waits until its old identity has been left."""
+    AWAITED = "awaited"
+    """Waits for a record that was not submitted."""
     NOT_SENT = "not_sent"
     """Accepted, and the target has not been reached."""
     NOT_ANSWERED = "not_answered"
@@ -62,7 +64,8 @@ class Passage(NamedTuple):
     """When the stage came that stops the clock, by the platform's own time."""
     stage: str = ""
     """The last stage: named, sent, acknowledged, published, refused, withdrawn."""
-    is_held: bool = False
+    waits_for: str = ""
+    """Of a row that is held: `record` or `move`."""
 
 
 class Span(NamedTuple):
@@ -88,11 +91,7 @@ def spans(passage: Passage, now: int) -> tuple[Span, ...]:
         start = min(due_at_ms(passage.decided_on), passage.arrived_at)
     marks = [
         (Party.DEPARTMENT, Why.NOT_ARRIVED, passage.arrived_at),
-        (
-            (Party.HUB, Why.HELD, passage.accepted_at)
-            if passage.is_held
-            else (Party.DEPARTMENT, Why.QUARANTINED, passage.accepted_at)
-        ),
+        (*_before_acceptance(passage), passage.accepted_at),
         (Party.HUB, Why.NOT_SENT, passage.reached_at),
         (Party.PLATFORM, _platforms_part(passage.stage), passage.done_at),
     ]
@@ -122,12 +121,19 @@ def fault_of(passage: Passage, due_at: int, now: int) -> Fault:
 def holder_of(passage: Passage) -> Fault:
     """Who has the record in hand now, and what is still to be done."""
     if passage.accepted_at is None:
-        if passage.is_held:
-            return Fault(Party.HUB, Why.HELD)
-        return Fault(Party.DEPARTMENT, Why.QUARANTINED)
+        return _before_acceptance(passage)
     if passage.reached_at is None:
         return Fault(Party.HUB, Why.NOT_SENT)
     return Fault(Party.PLATFORM, _platforms_part(passage.stage))
+
+
+def _before_acceptance(passage: Passage) -> Fault:
+    """Who must do what while a row is there and is not accepted."""
+    if passage.waits_for == "move":
+        return Fault(Party.HUB, Why.HELD)
+    if passage.waits_for:
+        return Fault(Party.DEPARTMENT, Why.AWAITED)
+    return Fault(Party.DEPARTMENT, Why.QUARANTINED)
 
 
 def _platforms_part(stage: str) -> Why:
@@ -163,6 +169,8 @@ class Moments(NamedTuple):
     is_estimated: bool
     decided_on: date | None
     status: str
+    waits_for: str
+    """Of a row that is held: `record` or `move`; else empty."""
     arrived_at: int
     accepted_at: int | None
     version_at: int
@@ -179,16 +187,16 @@ def passage_of(moments: Moments) -> Passage:
     The duty to disclose begins with the decision. Withdrawals, and corrections of what had been
     disclosed in time, begin when they were accepted: before that nothing was owed.
     """
-    is_held = moments.status == "held"
+    waits_for = moments.waits_for if moments.status == "held" else ""
     is_first = moments.is_estimated or moments.counted_from == moments.decided_on
     if moments.clock == "disclose" and (is_first or moments.accepted_at is None):
         accepted_at = None if moments.status == "quarantined" else moments.accepted_at
         decided_on = None if moments.is_estimated else moments.decided_on
         return Passage(
             decided_on, moments.arrived_at, accepted_at, moments.first_reached_at,
-            moments.done_at, moments.stage, is_held,
+            moments.done_at, moments.stage, waits_for,
         )  # fmt: skip
     began = moments.version_at
     return Passage(
-        None, began, began, moments.version_reached_at, moments.done_at, moments.stage, is_held
+        None, began, began, moments.version_reached_at, moments.done_at, moments.stage, waits_for
     )

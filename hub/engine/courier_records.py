@@ -182,14 +182,19 @@ class Reader:
 def _why(record: LedgerRecord) -> bytes:
     """The framed submission that gives the reason of a withdrawal, or the reason itself."""
     if record.outcome in _SENT_ANEW:
-        is_down = record.state is not None and record.state.status is not Status.LIVE
-        if is_down and record.row:
+        if _is_down(record) and record.row:
             return record.row
         is_over = any(reason.code == "DISCLOSURE_PERIOD_OVER" for reason in record.reasons)
         return _EXPIRED if is_over else _NOT_SHOWN_HERE
     if record.outcome is Outcome.WITHDRAWN:  # by a withdrawal, a departure or a court's exit
         return record.cause.value
+    if record.outcome is Outcome.HELD_RELEASED and _is_down(record):
+        return record.row  # what waited, and was decided when its record came
     return _EXPIRED if record.outcome is Outcome.EXPIRED else _NO_LONGER_SHOWN
+
+
+def _is_down(record: LedgerRecord) -> bool:
+    return record.state is not None and record.state.status is not Status.LIVE
 
 
 def encode_event(event: Event) -> bytes:

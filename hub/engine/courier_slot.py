@@ -132,7 +132,7 @@ class CourierSlot:
                 failures += 1
                 yield ask.Report("slot_restarted", {"failures": failures})
                 yield ask.Retire(str(restart))
-                yield ask.Wait(min(0.05 * 2**failures, 5.0))
+                yield ask.Wait(min(0.05 * 2 ** min(failures, 10), 5.0))
 
     def drain(self) -> bool:
         """Begin nothing new; return whether everything on its way has come back."""
@@ -185,14 +185,14 @@ class CourierSlot:
                 start = found[-1][0] + b"\x00"
 
     def _positions(self, topic: str) -> Generator[Asked, Any, dict[tuple[str, int], int]]:
-        """Where to read on: the stored place, or the log's start where older is gone on purpose."""
+        """Where to read on: the stored place; attempts are gone in time, the ledger never is."""
         places = [(topic, partition) for partition in range(self.plan.partitions)]
         stored = yield from self._ask(ask.ReadState([_position_key(*place) for place in places]))
         bounds = yield from self._ask(ask.Bounds(places))
         found = {}
         for place, value in zip(places, stored, strict=True):
             start, end = bounds[place]
-            position = int.from_bytes(value) if value is not None else start
+            position = int.from_bytes(value) if value is not None else 0
             if position > end or (topic == self.ledger and position < start):
                 _refuse_lost(place, position, start, end)
             found[place] = max(position, start)

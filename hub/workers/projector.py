@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.adapters.clocks import FileBusinessClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
@@ -28,10 +28,13 @@ from hub.core.entry import (
     RecordRow,
     SnapshotRow,
     StandingRow,
+    WaitingRow,
+    case_row,
     clock_events_of,
     clocks_of,
     follow,
     standings_of,
+    waiting_of,
 )
 from hub.core.record import ZERO_HASH, LedgerRecord, Outcome, decode_record, record_hash
 from hub.core.state import Status
@@ -63,6 +66,15 @@ _FIRST_ANSWER_SECONDS: Final = 3.0
 WORKER: Final = "projector"
 
 
+class _Folded(NamedTuple):
+    """How a record stands."""
+
+    row: RecordRow
+    clocks: list[ClockRow]
+    standings: list[StandingRow]
+    waiting: list[WaitingRow]
+
+
 class Projection:
     """Turns ledger records into a batch of rows; remembers how far each partition has been read."""
 
@@ -88,13 +100,14 @@ class Projection:
         positions: dict[int, Position] = {}
         read = [(i.partition, self._next(i, positions)) for i in inputs]
         entries = [self._entry(partition, record) for partition, record in read]
-        rows, clocks, standings = self._fold(read, entries)
+        folded = self._fold(read, entries)
         streams = self._count_streams(entries)
         batch = Batch(
             entries,
-            list(rows.values()),
-            [clock for key in rows for clock in clocks[key]],
-            [standing for key in rows for standing in standings[key]],
+            [one.row for one in folded.values()],
+            [clock for one in folded.values() for clock in one.clocks],
+            [standing for one in folded.values() for standing in one.standings],
+            [waiting for one in folded.values() for waiting in one.waiting],
             [stage for p, record in read for stage in self._reader.stages(p, record)],
             [event for p, record in read for event in clock_events_of(p, record)],
             Counter(
@@ -104,6 +117,7 @@ class Projection:
             ),
             list(streams.values()),
             [adopted for _, record in read for adopted in adopted_basis(record)],
+            [case for p, record in read if (case := case_row(p, record)) is not None],
             self._declared(read),
             self._snapshots(read),
             list(positions.values()),
@@ -143,23 +157,21 @@ class Projection:
 
     def _fold(
         self, read: Sequence[tuple[int, LedgerRecord]], entries: Sequence[EntryRow]
-    ) -> tuple[dict[bytes, RecordRow], dict[bytes, list[ClockRow]], dict[bytes, list[StandingRow]]]:
+    ) -> dict[bytes, _Folded]:
         """Where every record of the batch that changed stands behind its last ledger record."""
         touched = {record.record_key for _, record in read if record.state is not None}
         known = self._tables.records(touched)
-        rows: dict[bytes, RecordRow] = {}
-        clocks: dict[bytes, list[ClockRow]] = {}
-        standings: dict[bytes, list[StandingRow]] = {}
-        for (_, record), entry in zip(read, entries, strict=True):
+        folded: dict[bytes, _Folded] = {}
+        for (partition, record), entry in zip(read, entries, strict=True):
             if record.state is None:
                 continue
             key = record.record_key
-            row = follow(rows.get(key) or known.get(key), entry, record)
+            row = follow(folded[key].row if key in folded else known.get(key), entry, record)
             if row is not None:
-                rows[key] = row
-                clocks[key] = clocks_of(record)
-                standings[key] = standings_of(record)
-        return rows, clocks, standings
+                folded[key] = _Folded(
+                    row, clocks_of(record), standings_of(record), waiting_of(partition, record)
+                )
+        return folded
 
     def _declared(
         self, read: Sequence[tuple[int, LedgerRecord]]
@@ -267,7 +279,7 @@ def run_projector(
             _log.warning("%s", error)
             failures = failures + 1 if time.monotonic() - began < _LONG_LIFE_SECONDS else 0
             metrics.restarts.labels(WORKER).inc()
-            time.sleep(min(0.1 * 2**failures, _LONGEST_WAIT_SECONDS))
+            time.sleep(min(0.1 * 2 ** min(failures, 10), _LONGEST_WAIT_SECONDS))
 
 
 class _Follower:

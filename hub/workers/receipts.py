@@ -21,9 +21,19 @@ from hub.adapters.damaged_book import discard, is_damage
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs, Waiting
 from hub.adapters.kafka_appender import KafkaAppender
-from hub.adapters.receipt_book import Answer, News, Reasons, ReceiptBook, RecordNews, Reminder
+from hub.adapters.receipt_book import (
+    Answer,
+    Held,
+    News,
+    Reasons,
+    ReceiptBook,
+    RecordNews,
+    Reminder,
+    Settled,
+)
 from hub.contracts import Contracts
-from hub.core.record import PRIMARY, LedgerRecord, Outcome, decode_record
+from hub.core.held import SETTLED, became, wait_begun
+from hub.core.record import NO_KEY, PRIMARY, LedgerRecord, Outcome, decode_record
 from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, Stage, StageCode, Status
 from hub.domain import kinds
 from hub.domain.dates import day_of_ms
@@ -46,6 +56,9 @@ _TOLD_LATER: Final = frozenset(
         Outcome.OVERDUE,
         Outcome.EXPIRED,
         Outcome.HELD_RELEASED,
+        Outcome.HELD_ENDED,
+        Outcome.DUTY_LIFTED,
+        Outcome.OVERDUE_TAKEN_BACK,
         Outcome.RECOUNTED,
     }
 )
@@ -64,7 +77,6 @@ _POSITION_PARTS: Final = 3
 _LONGEST_NUMBER: Final = 18
 """Digits of a number that fits 64 bits; headers of foreign producers may hold anything."""
 
-_REPEATED: Final = "REPEATED_SUBMISSION"
 _REUSED: Final = "SUBMISSION_NUMBER_REUSED"
 
 Report = Callable[[str, Mapping[str, float]], None]
@@ -118,8 +130,11 @@ class Teller:
         self._ids = {target.number: target.id for target in site.targets}
         self._departments = frozenset(department.id for department in site.departments)
 
-    def tell(self, partition: int, record: LedgerRecord) -> Told:
-        """Return the receipt and the news of one ledger record."""
+    def tell(self, partition: int, record: LedgerRecord, held: Held | None = None) -> Told:
+        """Return the receipt and the news of one ledger record.
+
+        `held`: the place of the submission that waited, where this says what became of it.
+        """
         is_primary = record.outcome in PRIMARY
         news: list[News] = []
         if record.state is not None:
@@ -128,6 +143,10 @@ class Teller:
             answer = self._answer_of(record)
             if answer is not None:
                 news.append(answer)
+        outcome = became(record)
+        if outcome is not None:
+            settled = Settled(record.submission_key, _OUTCOME_NAMES[outcome], _reasons(record))
+            news.append(settled)
         reminder = self._reminder_of(record)
         message = None
         if reminder is not None:
@@ -137,7 +156,7 @@ class Teller:
         if department not in self._departments:
             return Told(None, tuple(news), reminder=message)
         if is_primary or (record.outcome in _TOLD_LATER and record.state is not None):
-            receipt = self._receipt(department, partition, record)
+            receipt = self._receipt(department, partition, record, held)
             counted_as = department, _OUTCOME_NAMES[record.outcome]
             reused = is_primary and any(r.code == _REUSED for r in record.reasons)
             return Told(receipt, tuple(news), counted_as, message, reused)
@@ -194,25 +213,26 @@ class Teller:
         sequence = int(number)
         mark, sheet, row = _position(headers.get("hub_position", b""))
         file = self._files.find(stream, mark, sequence) if mark else None
-        is_repeat = any(reason.code in {_REPEATED, _REUSED} for reason in record.reasons)
-        return Answer(
+        answer = Answer(
             stream, sequence, file.source if file else "", sheet, row, record.record_key,
-            _OUTCOME_NAMES[record.outcome], _reasons(record), not is_repeat,
+            _OUTCOME_NAMES[record.outcome], _reasons(record), record.submission_key != NO_KEY,
         )  # fmt: skip
+        wait = wait_begun(record)
+        if wait is None:
+            return answer
+        position = headers.get("hub_position", b"").decode("ascii", "replace")
+        return answer._replace(
+            waits=f"等待至 {day_of_ms(wait.until - 1).isoformat()}",
+            submission=record.submission_key,
+            position=position,
+        )
 
     def _news_of(self, record: LedgerRecord, state: RecordState) -> RecordNews:
-        released = ""
-        reasons: Reasons = ()
         refusing = [stage for stage in state.stages if stage.stage == StageCode.REFUSED]
-        if record.outcome is Outcome.HELD_RELEASED:
-            is_live = state.status is Status.LIVE
-            released, reasons = "accepted" if is_live else "quarantined", _reasons(record)
         return RecordNews(
             record.record_key,
             "；".join(filter(None, map(self._due, state.clocks))),
             "；".join([*map(self._shown, state.stages), *_moved(state)]),
-            released,
-            reasons,
             tuple(self._name(stage.target) for stage in refusing),
             tuple(
                 (self._name(stage.target), reason.field)
@@ -225,7 +245,7 @@ class Teller:
 
     def _due(self, clock: Clock) -> str:
         """Say one running or overdue duty: target, last day, marks."""
-        if clock.kind is ClockKind.EXPIRE or (not clock.is_running and not _is_late(clock)):
+        if not _is_duty(clock) or (not clock.is_running and not _is_late(clock)):
             return ""
         last_day = day_of_ms(clock.due_at - 1)
         verb = "撤下" if clock.kind is ClockKind.WITHDRAW else ""
@@ -254,18 +274,17 @@ class Teller:
     def _name(self, target: int) -> str:
         return self._names.get(target, f"平台{target}")
 
-    def _receipt(self, department: str, partition: int, record: LedgerRecord) -> OutputRecord:
+    def _receipt(
+        self, department: str, partition: int, record: LedgerRecord, held: Held | None
+    ) -> OutputRecord:
         """Build the message for the department; no content of the row is in it."""
-        headers = dict(record.cause.headers) if record.outcome in PRIMARY else {}
-        receipt_id = sha256(f"{partition}|{record.sequence}".encode()).hexdigest()[:32]
+        receipt_id = _receipt_id(partition, record.sequence)
         state = record.state
-        content = {
+        content: dict[str, object] = {
             "receipt": receipt_id,
             "ledger": {"partition": partition, "sequence": record.sequence},
             "department": department,
-            "stream": headers.get("ce_source", b"").decode("utf-8", "replace"),
-            "sequence": headers.get("ce_id", b"").decode("ascii", "replace"),
-            "position": headers.get("hub_position", b"").decode("ascii", "replace"),
+            **_source_of(record, held),
             "kind": record.kind,
             "outcome": _OUTCOME_NAMES[record.outcome],
             "record": record.record_key.hex(),
@@ -276,9 +295,15 @@ class Teller:
                 {"target": self._ids.get(each.target, ""), "event": each.event}
                 for each in record.events
             ],
-            "due": [] if state is None else [*map(self._due_json, state.clocks)],
+            "due": [self._due_json(c) for c in (state.clocks if state else ()) if _is_told(c)],
             "stages": [] if state is None else [*map(self._stage_json, state.stages)],
         }
+        wait, outcome = wait_begun(record), became(record)
+        if wait is not None:
+            content["waits_until"] = wait.until
+        if outcome is not None:
+            content["became"] = _OUTCOME_NAMES[outcome]
+            content["first_receipt"] = _receipt_id(partition, record.refers_to)
         return self._message(department, partition, record, receipt_id, content)
 
     def _message(
@@ -380,8 +405,19 @@ class ReceiptsFollower:
         reused: Counter[str] = Counter()
         news: list[News] = []
         positions: dict[int, int] = {}
+        waiting: dict[bytes, Held] = {}
+        """What waits since this batch: the book does not know of it yet."""
         for record in records:
-            told = self._teller.tell(record.partition, decode_record(record.value))
+            decided = decode_record(record.value)
+            held = None
+            if decided.outcome in SETTLED:
+                held = waiting.get(decided.submission_key) or self._book.held(
+                    decided.submission_key
+                )
+            told = self._teller.tell(record.partition, decided, held)
+            for each in told.news:
+                if isinstance(each, Answer) and each.submission:
+                    waiting[each.submission] = Held(each.stream, each.sequence, each.position)
             if told.receipt is not None:
                 receipts.append(told.receipt)
                 counts["|".join(told.counted_as)] += 1
@@ -506,8 +542,35 @@ def _moved(state: RecordState) -> list[str]:
     return [MOVED_ZH] if state.status is Status.MOVED else []
 
 
+def _receipt_id(partition: int, sequence: int) -> str:
+    return sha256(f"{partition}|{sequence}".encode()).hexdigest()[:32]
+
+
+def _source_of(record: LedgerRecord, held: Held | None) -> dict[str, object]:
+    """Stream, number and position of the submission; of one that waited, those it came with."""
+    if held is not None:
+        return {"stream": held.stream, "sequence": str(held.sequence), "position": held.position}
+    headers = dict(record.cause.headers) if record.outcome in PRIMARY else {}
+    return {
+        "stream": headers.get("ce_source", b"").decode("utf-8", "replace"),
+        "sequence": headers.get("ce_id", b"").decode("ascii", "replace"),
+        "position": headers.get("hub_position", b"").decode("ascii", "replace"),
+    }
+
+
+def _is_told(clock: Clock) -> bool:
+    """Whether a clock is a duty, or ends a publication; what was lifted is neither."""
+    return clock.kind is not ClockKind.WAIT and not clock.flags & ClockFlag.LIFTED
+
+
+def _is_duty(clock: Clock) -> bool:
+    return _is_told(clock) and clock.kind is not ClockKind.EXPIRE
+
+
 def _is_late(clock: Clock) -> bool:
-    return bool(clock.flags & (ClockFlag.LATE | ClockFlag.OVERDUE_WRITTEN))
+    """Whether a duty was met late, or is overdue; one learned to be in time is neither."""
+    mark = ClockFlag.OVERDUE_WRITTEN if clock.is_running else ClockFlag.LATE
+    return bool(clock.flags & mark)
 
 
 def _is_refused_here(record: LedgerRecord, target: str) -> bool:

@@ -1,8 +1,11 @@
-"""The reconciler: holds each court's full list of a day against what the hub holds live.
+"""The reconciler: finds in the look-ups what no partition of the ledger can see by itself.
 
-It reads the look-ups and submits one fact for each exit that was never reported, as the agents'
-department, under an id that follows from the listing: killed and started again it may submit a fact
-once more, which the registrar answers as a repetition. It remembers nothing of its own.
+It holds each court's full list of a day against what the hub holds live, and submits one fact for
+each exit that was never reported. And it holds refused rows that owe a disclosure against what is
+live under another key, in whatever partition, and submits one fact for each whose duties end by
+that. It does so as the agents' department, under an id that follows from what is said: killed and
+started again it may submit a fact once more, which the registrar answers as a repetition, or
+refuses because nothing is owed any more. It remembers nothing of its own.
 """
 
 import time
@@ -15,7 +18,9 @@ from hub.adapters.kafka_appender import KafkaAppender
 from hub.adapters.postgres import Heartbeat, Position, schema_of
 from hub.adapters.postgres_lookups import LookUps
 from hub.contracts import Contract
-from hub.core.court_lists import Comparison, FullList, Listing, compare, fact, fact_id
+from hub.core.court_lists import Comparison, FullList, Listing, compare, fact, matter
+from hub.core.fact_ids import FIELD, matter_in
+from hub.core.twins import AnsweredTwin, lifting, lifting_id
 from hub.domain import kinds
 from hub.domain.partitioning import partition_of
 from hub.errors import ConfigurationError
@@ -26,9 +31,11 @@ from hub.workers.lives import FollowerWatch, live
 from hub.workers.receipts import Appender, Report
 
 _POLL_SECONDS: Final = 1.0
+_SEARCH_MS: Final = 10_000
+"""Between two searches for refused rows that are answered: they may be many, and have a minute."""
 
 
-class CourtBooks(Protocol):
+class Books(Protocol):
     """What is asked of the look-ups; see `LookUps`."""
 
     def heartbeat(self) -> Heartbeat | None:
@@ -46,6 +53,9 @@ class CourtBooks(Protocol):
     def facts_raised(self, kind: str) -> set[str]:
         """The ids of facts of a kind that are on record."""
 
+    def answered_twins(self) -> list[AnsweredTwin]:
+        """Refused rows that still owe a disclosure of what is live under another key."""
+
 
 class Route(NamedTuple):
     """Where facts go, and in whose name."""
@@ -57,19 +67,19 @@ class Route(NamedTuple):
 
 
 class Reconciler:
-    """Compares lists as they come; what it has submitted is in the ledger, or is said again."""
+    """Compares as things come; what it has submitted is in the ledger, or is said again."""
 
     def __init__(
         self,
         route: Route,
-        contract: Contract,
-        books: CourtBooks,
+        contracts: Mapping[str, Contract],
+        books: Books,
         appender: Appender,
         faults: FaultHooks,
         report: Report,
     ) -> None:
         self._route = route
-        self._contract = contract
+        self._contracts = contracts
         self._books = books
         self._appender = appender
         self._faults = faults
@@ -77,27 +87,36 @@ class Reconciler:
         self._seen: dict[tuple[str, int], int] = {}
         self._compared: list[Position] = []
         self._submitted: set[str] = set()
+        self._searched: list[Position] = []
+        self._next_search = 0
+        self._lifted: set[str] = set()
 
     def step(self) -> int:
-        """Look once; return how many facts were submitted.
+        """Look once; return how many facts were submitted."""
+        beat, positions = self._books.heartbeat(), self._books.positions()
+        facts = 0
+        if beat is not None and positions != self._compared:
+            facts += self._compare_lists(beat, positions)
+        if beat is not None and beat.seen_at >= self._next_search and positions != self._searched:
+            facts += self._lift_twins()
+            self._searched, self._next_search = positions, beat.seen_at + _SEARCH_MS
+        self._report("step", {"facts": float(facts)})
+        return facts
+
+    def _compare_lists(self, beat: Heartbeat, positions: list[Position]) -> int:
+        """Hold each full list against what is live.
 
         A list is compared when the projection of every partition is past the moment of the list, or
         has once been at the ledger's end since the list was first seen: the exits that were on
         record before the list are then known.
         """
-        beat, positions = self._books.heartbeat(), self._books.positions()
-        facts = 0
-        if beat is not None and positions != self._compared:
-            lists = self._books.full_lists()
-            ripe = [full for full in lists if self._is_ripe(full, beat, positions)]
-            comparisons = [
-                compare(full, self._books.live_listings(full.court_code)) for full in ripe
-            ]
-            facts = self._raise(comparisons)
-            if len(ripe) == len(lists):
-                self._compared = positions
-                self._count(comparisons)
-        self._report("step", {"facts": float(facts)})
+        lists = self._books.full_lists()
+        ripe = [full for full in lists if self._is_ripe(full, beat, positions)]
+        comparisons = [compare(full, self._books.live_listings(full.court_code)) for full in ripe]
+        facts = self._raise(comparisons)
+        if len(ripe) == len(lists):
+            self._compared = positions
+            self._count(comparisons)
         return facts
 
     def _is_ripe(self, full: FullList, beat: Heartbeat, positions: list[Position]) -> bool:
@@ -114,26 +133,54 @@ class Reconciler:
         found = [(each.list, missing) for each in comparisons for missing in each.exits_missing]
         if not found:
             return 0
-        known = self._books.facts_raised(kinds.EXIT_MISSING) | self._submitted
-        fresh = [(full, each) for full, each in found if fact_id(each) not in known]
-        self._faults.reached("before_flush")
-        self._appender.append([self._submission(full, each) for full, each in fresh])
-        self._faults.reached("after_commit")
-        self._submitted |= {fact_id(each) for _, each in fresh}
+        raised = {matter_in(each) for each in self._books.facts_raised(kinds.EXIT_MISSING)}
+        facts = [
+            fact(full, each, self._route.authority_code)
+            for full, each in found
+            if matter(each) not in raised
+        ]
+        fresh = [row for row in facts if row[FIELD] not in self._submitted]
+        self._append([self._exit_missing(row) for row in fresh])
+        self._submitted |= {row[FIELD] for row in fresh}
         return len(fresh)
 
-    def _submission(self, full: FullList, listing: Listing) -> OutputRecord:
+    def _lift_twins(self) -> int:
+        """Submit that the duties of refused rows are answered, each once while they are owed."""
+        owing = {lifting_id(twin): twin for twin in self._books.answered_twins()}
+        fresh = [twin for name, twin in owing.items() if name not in self._lifted]
+        if fresh:
+            self._append([self._duty_lifted(twin) for twin in fresh])
+        self._lifted = set(owing)
+        return len(fresh)
+
+    def _append(self, submissions: list[OutputRecord]) -> None:
+        self._faults.reached("before_flush")
+        self._appender.append(submissions)
+        self._faults.reached("after_commit")
+
+    def _exit_missing(self, row: Mapping[str, str]) -> OutputRecord:
+        key = row["credit_code"].encode()
+        partition = partition_of(key, self._route.partitions)
+        return self._submission(kinds.EXIT_MISSING, partition, key, f"court/{row[FIELD]}", row)
+
+    def _duty_lifted(self, twin: AnsweredTwin) -> OutputRecord:
+        """It goes to where the duties are, which is not always where the key belongs."""
+        key, name = twin.ledger_key.encode(), f"twins/{lifting_id(twin)}"
+        return self._submission(kinds.DUTY_LIFTED, twin.partition, key, name, lifting(twin))
+
+    def _submission(
+        self, kind: str, partition: int, key: bytes, name: str, row: Mapping[str, str]
+    ) -> OutputRecord:
         """One fact, alone in its stream, so that saying it again changes nothing."""
-        key = listing.credit_code.encode()
         return OutputRecord(
             self._route.topic,
-            partition_of(key, self._route.partitions),
+            partition,
             key,
-            self._contract.encode(fact(full, listing, self._route.authority_code)),
+            self._contracts[kind].encode(row),
             (
                 ("ce_specversion", b"1.0"),
-                ("ce_type", kinds.EXIT_MISSING.encode()),
-                ("ce_source", f"{self._route.department}/court/{fact_id(listing)}".encode()),
+                ("ce_type", kind.encode()),
+                ("ce_source", f"{self._route.department}/{name}".encode()),
                 ("ce_id", b"1"),
             ),
         )
@@ -192,7 +239,7 @@ def run_reconciler(post: Post, dsn: str, report: Report) -> None:
             appender = open_parts.enter_context(closing(KafkaAppender(post.access)))
             reconciler = Reconciler(
                 route,
-                post.contracts.by_kind[kinds.EXIT_MISSING],
+                post.contracts.by_kind,
                 books,
                 appender,
                 EnvironmentFaults(),

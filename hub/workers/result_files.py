@@ -45,14 +45,29 @@ OUTCOMES_ZH: Final = {
     "withdrawn": "已撤回",
     "duplicate": "重复，未再登记",
     "superseded": "已有更新的版本",
-    "held": "等待原记录办结",
+    "held": "等待所指记录到达",
     "conflicting": "内容冲突，待核实",
     "quarantined": "未通过",
 }
+_BY_REASON: Final = {
+    "WAITING_FOR_MOVE": "等待原记录办结",
+    "SAME_AS_WITHDRAWN": "与已撤回的相同，未恢复公示",
+    "SAME_AS_MOVED": "与已转移的相同，未再登记",
+    "WITHDRAWAL_OLDER_THAN_LIVE": "晚到未生效，待处理",
+    "EXIT_BEFORE_LISTING": "晚到未生效，待处理",
+    "RESTORATION_OLDER_THAN_WITHDRAWAL": "晚到未生效，待处理",
+}
+"""What says more than its outcome does."""
 MOVED_ZH: Final = "已由后来的更正取代，以更正文件的结果为准"
 """Of a record that went on under another code, number or name."""
 _PENDING: Final = "处理中"
-_TO_DO: Final = frozenset({OUTCOMES_ZH["quarantined"], OUTCOMES_ZH["conflicting"]})
+_TO_DO: Final = frozenset(
+    {
+        OUTCOMES_ZH["quarantined"], OUTCOMES_ZH["conflicting"], OUTCOMES_ZH["held"],
+        _BY_REASON["WITHDRAWAL_OLDER_THAN_LIVE"],
+    }
+)  # fmt: skip
+"""A row that waits for what it names may be misspelt: somebody must look at it."""
 _REFUSED: Final = "REFUSED_BY_TARGET"
 _WIDTHS: Final = (10, 16, 24, 24, 40, 40, 30, 40)
 """Of `COLUMNS`, in characters."""
@@ -163,13 +178,19 @@ class SourceFiles:
         marked[:] = [each for each in marked if each.source != file.source] + [file]
 
 
-def _is_for_the_clerk(row: Sequence[str]) -> bool:
-    """Whether somebody has to mend this row of a result: not accepted, or a platform refused it."""
+def words_of(answer: RowAnswer) -> str:
+    """The answer in a few words: what the reason says where it says more than the outcome."""
+    told = (_BY_REASON[code] for code, _ in answer.reasons if code in _BY_REASON)
+    return next(told, OUTCOMES_ZH.get(answer.outcome, answer.outcome))
+
+
+def is_for_the_clerk(row: Sequence[str]) -> bool:
+    """Whether somebody must look at this row of a result: without effect, or refused there."""
     outcome, codes, shown = row[1], row[2], row[len(COLUMNS) - 1]
     return (outcome in _TO_DO or _REFUSED in codes) and MOVED_ZH not in shown
 
 
-_LOOK: Final = Look(_WIDTHS, _is_for_the_clerk)
+_LOOK: Final = Look(_WIDTHS, is_for_the_clerk)
 
 
 class _ClerkRow(NamedTuple):
@@ -297,8 +318,8 @@ class ResultFiles:
         reasons = [reason for answer in answers for reason in answer.reasons]
         reasons += [(_REFUSED, code) for code in last.refusals]
         codes, fields, texts, remedies = self._told(reasons)
-        outcome = OUTCOMES_ZH.get(last.outcome, last.outcome)
-        return [place, outcome, codes, fields, texts, remedies, last.due, last.shown]
+        due = "；".join(filter(None, (last.waits, last.due)))
+        return [place, words_of(last), codes, fields, texts, remedies, due, last.shown]
 
     def _told(self, reasons: Reasons) -> tuple[str, str, str, str]:
         """Return codes, fields, messages and remedies, each joined; a repeated text stands once."""

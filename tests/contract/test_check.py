@@ -1,14 +1,16 @@
 """The check of rows: total, complete, indifferent to spelling."""
 
+import json
 from datetime import date, timedelta
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from hub.contracts import Checked
+from hub.contracts import Checked, load_contracts
 from hub.contracts.check import Checker
 from hub.domain.reasons import REASONS, WARNINGS
+from hub.repository import contract_texts
 from tests.contract.specimens import (
     CONTRACTS,
     KINDS,
@@ -141,6 +143,22 @@ def test_a_digest_does_not_run_fields_together() -> None:
         licence(XK_XKZS="甲乙", XK_XKBH="丙").content
         != licence(XK_XKZS="甲", XK_XKBH="乙丙").content
     )
+
+
+def test_a_field_added_at_the_end_makes_no_other_content() -> None:
+    """A release must not turn every row that is sent again into a conflicting one."""
+    texts = contract_texts()
+    document = json.loads(texts[LICENCE])
+    added = {**document["fields"][-1], "name": "BZ2", "national_code": ""}
+    del added["role"]
+    document["earlier"] = [
+        {"hub_schema_id": document["hub_schema_id"], "fields": len(document["fields"])}
+    ]
+    document |= {"hub_schema_id": 999, "fields": [*document["fields"], added]}
+    later = load_contracts(texts | {LICENCE: json.dumps(document)}).by_kind[LICENCE]
+    row = texts_of(LICENCE)
+    assert later.check(row, RECEIVED_ON).content == licence().content
+    assert later.check(row | {"BZ2": "x"}, RECEIVED_ON).content != licence().content
 
 
 @given(st.sampled_from(["无", "空", "/", "——", "***", "N/A", " 暂无 ", "0"]))

@@ -38,7 +38,7 @@ from hub.domain.reasons import REASONS
 from hub.site import load_site
 
 _SITE = Path(__file__).parents[2] / "deploy" / "sites" / "demo"
-_QUIRK_COUNT = 121
+_QUIRK_COUNT = 124
 _MIDNIGHT = time(0)
 _REPRESENTATIVE = re.compile("[甲乙丙丁戊己庚辛壬癸][子丑寅卯辰巳午未申酉戌亥]某")
 _OUTCOMES = {

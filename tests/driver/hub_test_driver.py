@@ -86,13 +86,13 @@ class HubTestDriver:
             )  # fmt: skip
         return self.run()
 
-    def pipe(
+    def pipe(  # noqa: PLR0913 - what a connector may say of a submission
         self, department: str, kind: str, key: str, value: bytes, *,
         sequence: int | None = None, source_version: int | None = None,
-        partition: int | None = None,
+        partition: int | None = None, stream: str = "test", is_stated_valid: bool = False,
     ) -> None:  # fmt: skip
         """Submit a framed value as a department's connector would."""
-        stream = f"{department}/test"
+        stream = f"{department}/{stream}"
         self._sequences[stream] += 1
         number = sequence if sequence is not None else self._sequences[stream]
         headers = [
@@ -101,6 +101,8 @@ class HubTestDriver:
         ]  # fmt: skip
         if source_version is not None:
             headers.append(("hub_source_version", b"%d" % source_version))
+        if is_stated_valid:
+            headers.append(("hub_stated_status", b"valid"))
         place = partition_of(key.encode(), self.partitions) if partition is None else partition
         self.put(f"submissions.{department}", place, key.encode(), value, tuple(headers))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from hub.core.record import LedgerRecord, Outcome
 from hub.domain.partitioning import partition_of
@@ -35,7 +36,11 @@ def number(n: int) -> str:
 
 
 def submit(
-    hub: HubTestDriver, row: dict[str, str], kind: str = LICENCE, key: str = "", **more: int
+    hub: HubTestDriver,
+    row: dict[str, str],
+    kind: str = LICENCE,
+    key: str = "",
+    **more: Any,  # noqa: ANN401 - what the driver's `pipe` takes
 ) -> LedgerRecord:
     """Submit one row as its department's file row; returns what was decided."""
     code = key or row.get("XK_XDR_SHXYM") or row["CF_XDR_SHXYM"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,11 @@ def hub() -> HubTestDriver:
 
 
 def say(
-    hub: HubTestDriver, kind: str, row: dict[str, str], department: str = COURT, **more: int
+    hub: HubTestDriver,
+    kind: str,
+    row: dict[str, str],
+    department: str = COURT,
+    **more: Any,  # noqa: ANN401 - what the driver's `pipe` takes
 ) -> LedgerRecord:
     """Submit one row or reference of a kind; returns what was written about it."""
     key = row.get("debtor_code") or row.get("promisor_code") or row["credit_code"]
@@ -114,7 +119,10 @@ def test_an_exit_takes_the_entry_down_wherever_any_version_was_named(hub: HubTes
     document["site"]["targets"][1]["kinds"] = [LICENCE]
     hub.adopt(document)
     corrected = correct(hub, LISTED, listing_row(duty="支付货款十二万元"))
-    assert (corrected.publish_targets, corrected.withdraw_targets) == (PROVINCE, 0)  # the city is to take it down already
+    assert (corrected.publish_targets, corrected.withdraw_targets) == (
+        PROVINCE,
+        0,
+    )  # the city is to take it down already
     left = say(hub, DELISTED, exit_row())
     assert left.outcome is Outcome.WITHDRAWN
     assert left.withdraw_targets == BOTH
@@ -548,9 +556,7 @@ def test_a_count_that_arrived_by_a_move_is_its_departments(hub: HubTestDriver) -
     hub.now = at("2026-11-20 09:00")
     hub.pipe(DEPARTMENT, "record.moved_in.v1", COMPANY, framed("record.moved_in.v1", arriving))
     hub.run()
-    noted = json.dumps(
-        {"move_id": move_id, "verdict": "o", "met": 0, "owner": DEPARTMENT}
-    ).encode()
+    noted = json.dumps({"move_id": move_id, "verdict": "o", "met": 0, "owner": DEPARTMENT}).encode()
     partition = partition_of(COMPANY.encode(), hub.partitions)
     hub.put("control", partition, COMPANY.encode(), noted, (("ce_type", b"move.noted.v1"),))
     (released,) = hub.run()

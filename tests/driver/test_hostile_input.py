@@ -156,8 +156,8 @@ def test_an_outcome_nobody_can_read_is_refused_by_name(
     "content",
     [
         "{", "[" * 100_000, '{"move_id": "abab", "verdict": "o", "met": "0", "owner": "x"}',
-        '{"move_id": "%s", "verdict": "o", "met": "0", "owner": "\\ud800"}' % MOVE_ID,
-        '{"move_id": "%s", "verdict": "o", "met": "-1", "owner": "x"}' % MOVE_ID,
+        f'{{"move_id": "{MOVE_ID}", "verdict": "o", "met": "0", "owner": "\\ud800"}}',
+        f'{{"move_id": "{MOVE_ID}", "verdict": "o", "met": "-1", "owner": "x"}}',
     ],
 )  # fmt: skip
 def test_a_note_of_a_move_nobody_can_read_is_refused_by_name(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass
 
 import pytest
@@ -12,7 +13,18 @@ from hub.core.record import LedgerRecord
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.resends import ask_again, with_archive
-from tests.driver.rows import COMPANY, CONTRACTS, DEPARTMENT, LICENCE, at, framed, licence_row
+from tests.driver.rows import (
+    COMPANY,
+    CONTRACTS,
+    DEPARTMENT,
+    LICENCE,
+    MADE,
+    PERFORMED,
+    at,
+    commitment_row,
+    framed,
+    licence_row,
+)
 from tests.driver.stories import DAY, START, report, submit
 
 TARGETS = {0: "province", 1: "city"}
@@ -76,7 +88,7 @@ def test_an_answer_that_stops_no_clock_is_not_told(told: Told) -> None:
 
 
 def test_a_withdrawn_record_is_told_with_the_clocks_of_its_withdrawal(told: Told) -> None:
-    """What was open for its disclosure is settled by this notice: those clocks run no more."""
+    """What was open for its disclosure is lifted, and told so: those clocks run no more."""
     submit(told.hub, licence_row())
     row = licence_row()
     withdrawal = {
@@ -88,10 +100,10 @@ def test_a_withdrawn_record_is_told_with_the_clocks_of_its_withdrawal(told: Told
                   framed("record.withdrawn.v1", withdrawal))  # fmt: skip
     notice, *lifted = told.of(*told.hub.run())
     assert (notice.event, notice.status) == ("withdrawn", "withdrawn")
-    assert {c.clock for c in notice.clocks} == {"withdraw"}
-    assert [(n.event, n.clock, n.target) for n in lifted] == [
-        ("lifted", "disclose", "province"), ("lifted", "disclose", "city"),
-    ]  # fmt: skip
+    assert {(n.event, n.target, n.clock) for n in lifted} == {
+        ("lifted", target, "disclose") for target in TARGETS.values()
+    }
+    assert all({c.clock for c in n.clocks} == {"withdraw"} for n in (notice, *lifted))
 
 
 def test_a_repetition_is_not_told(told: Told) -> None:
@@ -129,3 +141,64 @@ def test_the_clocks_of_a_target_added_later_are_told_and_a_resend_is_not(told: T
     assert notice.event == "reprojected"
     assert "2" in {clock.target for clock in notice.clocks}  # a name it learns with the basis
     assert told.of(*ask_again(told.hub, "city")) == []
+
+
+def withdraw(hub: HubTestDriver) -> list[LedgerRecord]:
+    """Take the licence down."""
+    row = licence_row()
+    reference = {
+        "subject_kind": LICENCE, "document_number": row["XK_WSH"],
+        "subject_name": row["XK_XDR_MC"], "credit_code": COMPANY,
+        "authority_code": row["XK_XKJGDM"], "reason": "撤销",
+    }  # fmt: skip
+    kind = "record.withdrawn.v1"
+    hub.pipe(DEPARTMENT, kind, COMPANY, framed(kind, reference))
+    return hub.run()
+
+
+def test_a_statement_that_waits_and_its_end_are_told_without_a_clock(told: Told) -> None:
+    """That it stops waiting is nobody's duty: an agent must not remind of it."""
+    (held,) = told.of(*withdraw(told.hub))
+    assert (held.event, held.status, held.clocks) == ("held", "held", ())
+    (ended,) = told.of(*told.hub.advance(60 * DAY))
+    assert (ended.event, ended.clocks) == ("held_ended", ())
+
+
+def test_an_overdue_that_a_recount_takes_back_is_told_with_the_clock_that_runs(told: Told) -> None:
+    """Nobody is overdue any more; the agents stop telling people so."""
+    submit(told.hub, licence_row())
+    told.hub.advance(10 * DAY)
+    document = deepcopy(rows.basis(partitions=1))
+    days = document["calendar"]["notices"][-1]["days"]
+    days += [
+        {"name": "停市", "date": f"2026-11-{day:02}", "isOffDay": True} for day in range(3, 14)
+    ]
+    before = len(told.hub.ledger())
+    told.hub.adopt(document)
+    notices = told.of(*told.hub.ledger()[before:])
+    taken = [n for n in notices if n.event == "overdue_taken_back"]
+    assert {(n.target, n.clock) for n in taken} == {
+        (target, "disclose") for target in TARGETS.values()
+    }
+    assert all(c.phase != "overdue" for n in taken for c in n.clocks)
+    assert len({n.id for n in notices}) == len(notices)
+
+
+LEFT = {"unperformed_content": "一人未补", "liability_pursued": "限期补齐"}
+
+
+@pytest.mark.parametrize(
+    ("status", "more", "performed"),
+    [("全部未履行", LEFT, "none"), ("部分履行", LEFT, "part"), ("全部履行", {}, "all")],
+)
+def test_how_far_a_commitment_is_performed_is_told(
+    told: Told, status: str, more: dict[str, str], performed: str
+) -> None:
+    """A first part ends no promise: its agent must know that it was only a part."""
+    told.hub.pipe(DEPARTMENT, MADE, COMPANY, framed(MADE, commitment_row()))
+    told.hub.run()
+    row = commitment_row(performance_status=status, performance_recognised_on="2026-11-02", **more)
+    told.hub.pipe(DEPARTMENT, PERFORMED, COMPANY, framed(PERFORMED, row))
+    (notice,) = told.of(*told.hub.run())
+    assert (notice.event, notice.performed, notice.due_on) == ("accepted", performed, "2026-11-09")
+    assert decode_notice(encode_notice(notice)) == notice

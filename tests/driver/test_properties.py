@@ -16,7 +16,6 @@ from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import (
     NEVER,
     ClockKind,
-    RecordFlag,
     RecordState,
     Stage,
     StageCode,
@@ -284,10 +283,12 @@ class AnyHistory(RuleBasedStateMachine):
         timers = {(s.timer_at, key) for key, s in states.items() if s.timer_at != NEVER}
         assert {(int.from_bytes(k[1:9]), k[9:]) for k in stored if k[:1] == b"t"} == timers
         assert all(due > self.hub.now for due, _key in timers)
-        provisional = {k for k, s in states.items() if s.flags & RecordFlag.PROVISIONAL}
-        assert {k[1:] for k in stored if k[:1] == b"p"} == provisional
-        held = {key for key, s in states.items() if s.status is Status.HELD}
-        assert held <= {k[1:] for k in stored if k[:1] == b"h"}
+        waiting = {
+            keys.waiting(key, w.sequence) for key, s in states.items() for w in s.waiting
+        }
+        assert {k for k in stored if k[:1] == b"h"} == waiting
+        assert sum(int.from_bytes(v) for k, v in stored.items() if k[:1] == b"n") == len(waiting)
+        assert not [k for k in stored if k[:1] in (b"g", b"j")], "decided, and not forgotten"
         for state in states.values():
             assert state.timer_at == min((c.next_mark() for c in state.clocks), default=NEVER)
             assert_withdrawals_are_timed(state)

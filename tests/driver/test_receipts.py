@@ -13,13 +13,19 @@ import pytest
 from connectors.agent import Agent, Ports, Route
 from connectors.file import FileSource
 from connectors.layout import Folder
-from hub.adapters.receipt_book import Answer, ReceiptBook
-from hub.core.record import Outcome, Reason
+from hub.adapters.receipt_book import Answer, ReceiptBook, RowAnswer
+from hub.core.record import NO_KEY, Outcome, Reason
 from hub.errors import IntegrityError
 from hub.ports import InputRecord, OutputRecord
 from hub.site import Department, Site, Target
 from hub.workers.receipts import ReceiptsFollower, Teller
-from hub.workers.result_files import COLUMNS, ResultFiles, SourceFiles
+from hub.workers.result_files import (
+    COLUMNS,
+    ResultFiles,
+    SourceFiles,
+    is_for_the_clerk,
+    words_of,
+)
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
 from tests.driver.rows import (
     AGENTS,
@@ -244,6 +250,7 @@ def test_a_published_record_says_where_and_when(office: Office) -> None:
     """The result file is written again when a platform reports; a refusal names the code."""
     office.submit("licences/a.csv", table(ROW))
     office.follow()
+    office.driver.advance(at("2026-11-06 12:00") - office.driver.now)
     office.report("city", "published")
     office.report("province", "refused", "E42")
     office.follow()
@@ -356,6 +363,97 @@ def test_a_moved_record_answers_on_its_one_row(office: Office) -> None:
     office.follow()
     (row,) = office.result("corrections/b.csv.result.csv")
     assert row["处理结果"] == "已受理"
+
+
+WITHDRAWAL = {
+    "文书号": ROW[NUMBER], "相对人名称": ROW["行政相对人名称"],
+    "统一社会信用代码": ROW[CODE], "类型": "行政许可", "机关代码": AUTHORITY, "原因": "许可被撤销",
+}  # fmt: skip
+
+
+def test_a_withdrawal_that_waits_says_until_when_and_then_what_became_of_it(
+    office: Office,
+) -> None:
+    """The same row is answered again when its licence comes; both receipts name the submission."""
+    office.submit("withdrawals/w.csv", table(WITHDRAWAL))
+    office.follow()
+    (row,) = office.result("withdrawals/w.csv.result.csv")
+    assert (row["处理结果"], row["原因代码"]) == ("等待所指记录到达", "WAITING_FOR_RECORD")
+    assert row["期限"].startswith("等待至 2026-1")
+    assert "核对" in row["处理办法"]
+    office.submit("licences/a.csv", table(ROW))
+    office.follow()
+    (row,) = office.result("withdrawals/w.csv.result.csv")
+    assert (row["处理结果"], row["原因代码"]) == ("已撤回", "")
+    assert "等待" not in row["期限"]
+    held, *_, released = [
+        each for each in office.outbox.contents() if each["kind"] == "record.withdrawn.v1"
+    ]
+    assert (held["outcome"], released["outcome"]) == ("held", "held_released")
+    assert released["became"] == "withdrawn"
+    assert released["first_receipt"] == held["receipt"]
+    assert isinstance(held["waits_until"], int)
+    same = ("stream", "sequence", "position")
+    assert [held[name] for name in same] == [released[name] for name in same]
+    assert all(each["target"] for each in held["due"] + released["due"])  # type: ignore[operator]
+
+
+def test_what_waited_and_came_within_one_read_names_its_submission_too(office: Office) -> None:
+    """The book does not know yet what waits; a follower that starts again reads all at once."""
+    office.submit("withdrawals/w.csv", table(WITHDRAWAL))
+    office.submit("licences/a.csv", table(ROW))
+    office.follow()
+    (released,) = [e for e in office.outbox.contents() if e["outcome"] == "held_released"]
+    assert released["stream"] == STREAM
+    (row,) = office.result("withdrawals/w.csv.result.csv")
+    assert row["处理结果"] == "已撤回"
+
+
+def test_a_withdrawal_that_waited_in_vain_says_so_on_its_row(office: Office) -> None:
+    """Nothing came: it did not take effect, and somebody has to compare the number."""
+    office.submit("withdrawals/w.csv", table(WITHDRAWAL))
+    office.driver.advance(60 * 86_400_000)
+    office.follow()
+    (row,) = office.result("withdrawals/w.csv.result.csv")
+    assert (row["处理结果"], row["原因代码"]) == ("未通过", "WAITED_TOO_LONG")
+    assert "等待" not in row["期限"]
+    (ended,) = [e for e in office.outbox.contents() if e["outcome"] == "held_ended"]
+    assert (ended["became"], ended["stream"]) == ("quarantined", STREAM)
+
+
+def test_a_refused_return_says_how_to_restore_and_is_no_ordinary_duplicate(office: Office) -> None:
+    """A full export brings a withdrawn licence again: it is not shown, and the row says why."""
+    office.submit("licences/a.csv", table(ROW))
+    office.submit("withdrawals/w.csv", table(WITHDRAWAL))
+    office.submit("licences/b.csv", table(ROW))
+    office.follow()
+    (row,) = office.result("licences/b.csv.result.csv")
+    assert (row["处理结果"], row["原因代码"]) == ("与已撤回的相同，未恢复公示", "SAME_AS_WITHDRAWN")
+    assert "restorations" in row["处理办法"]
+
+
+def test_a_take_down_that_came_too_late_meets_the_eye() -> None:
+    """It changed nothing, and the record is shown: a row to do something about."""
+    for code in (
+        "WITHDRAWAL_OLDER_THAN_LIVE", "EXIT_BEFORE_LISTING", "RESTORATION_OLDER_THAN_WITHDRAWAL",
+    ):  # fmt: skip
+        answer = RowAnswer(0, 2, 1, "superseded", ((code, ""),), "", "")
+        said = words_of(answer)
+        assert said == "晚到未生效，待处理"
+        assert is_for_the_clerk(["2", said, code, "", "", "", "", ""])
+    plain = words_of(RowAnswer(0, 2, 1, "superseded", (("OLDER_THAN_LIVE", ""),), "", ""))
+    assert not is_for_the_clerk(["2", plain, "OLDER_THAN_LIVE", "", "", "", "", ""])
+
+
+def test_what_was_lifted_is_not_shown_as_owed(office: Office) -> None:
+    """After the withdrawal only the withdrawal is owed, also where the licence was overdue."""
+    office.submit("licences/a.csv", table(ROW))
+    office.driver.advance(14 * 86_400_000)
+    office.submit("withdrawals/w.csv", table(WITHDRAWAL))
+    office.follow()
+    (row,) = office.result("licences/a.csv.result.csv")
+    assert "已逾期" not in row["期限"]
+    assert "撤下" in row["期限"]
 
 
 def test_a_faulty_row_that_was_corrected_is_no_longer_to_mend(office: Office) -> None:
@@ -483,7 +581,8 @@ def test_a_used_number_with_other_content_is_counted_and_is_no_first_answer(
     teller = Teller(SITE, files, CONTRACTS)
     assert not teller.tell(0, record).reuses_number
     reason = Reason("SUBMISSION_NUMBER_REUSED", "", "error")
-    told = teller.tell(0, record._replace(outcome=Outcome.QUARANTINED, reasons=(reason,)))
+    reused = record._replace(outcome=Outcome.QUARANTINED, reasons=(reason,), submission_key=NO_KEY)
+    told = teller.tell(0, reused)
     assert told.reuses_number
     assert [each.is_final for each in told.news if isinstance(each, Answer)] == [False]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,10 @@ def hub() -> HubTestDriver:
 
 
 def submit(
-    hub: HubTestDriver, row: dict[str, str], kind: str = LICENCE, **more: int
+    hub: HubTestDriver,
+    row: dict[str, str],
+    kind: str = LICENCE,
+    **more: Any,  # noqa: ANN401 - what the driver's `pipe` takes
 ) -> LedgerRecord:
     """Submit one row and return what was written about it."""
     key = row.get("XK_XDR_SHXYM") or row["CF_XDR_SHXYM"]
@@ -383,9 +387,10 @@ def test_bad_input_is_quarantined_by_name_and_its_neighbours_pass(hub: HubTestDr
     written = hub.run()
     lifted = [r for r in written if r.outcome is Outcome.DUTY_LIFTED]
     assert len(lifted) == 1  # the row under a wrong key in this partition was answered
-    assert sorted(r.outcome.name for r in written if r not in lifted) == ["ACCEPTED"] + [
-        "QUARANTINED"
-    ] * 7
+    assert (
+        sorted(r.outcome.name for r in written if r not in lifted)
+        == ["ACCEPTED"] + ["QUARANTINED"] * 7
+    )
     assert set.union(*(codes(r) for r in written)) >= {
         "PAYLOAD_UNREADABLE", "KEY_MISMATCH", "WRONG_PARTITION", "UNKNOWN_KIND",
         "RECORD_TOO_LARGE", "HEADER_MISSING",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -82,7 +82,7 @@ def leave(hub: HubTestDriver, value: bytes) -> None:
     hub.pipe(DEPARTMENT, "record.moved_out.v1", COMPANY, value)
 
 
-def arrive(hub: HubTestDriver, value: bytes, **more: int) -> None:
+def arrive(hub: HubTestDriver, value: bytes, **more: Any) -> None:  # noqa: ANN401 - what `pipe` takes
     """Submit an arrival."""
     hub.pipe(DEPARTMENT, "record.moved_in.v1", OTHER_COMPANY, value, **more)
 

@@ -114,12 +114,13 @@ class Eyes:
 
     def departments_in_delay(self) -> set[str]:
         """Whose records have a legal clock that is due soon or overdue."""
-        marks = ClockFlag.OVERDUE_WRITTEN | ClockFlag.SOON_3_WRITTEN | ClockFlag.SOON_1_WRITTEN
         return {
             state.department
             for state in self.states.values()
             for clock in state.clocks
-            if clock.is_running and clock.kind is not ClockKind.EXPIRE and clock.flags & marks
+            if clock.is_running
+            and clock.kind in (ClockKind.DISCLOSE, ClockKind.WITHDRAW)
+            and (clock.said or clock.flags & ClockFlag.OVERDUE_WRITTEN)
         }
 
     def adopted(self) -> bool:

@@ -1,4 +1,4 @@
-"""All four families from files to the look-ups, and a full list that finds what a court forgot."""
+"""Files to the look-ups, and what the reconciler finds there: forgotten exits, answered rows."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from hub.adapters.clocks import write_business_clock
 from hub.adapters.postgres import schema_of
 from hub.bootstrap import prepare_site
 from hub.cli import hub as command_line
+from hub.domain import kinds
+from hub.domain.partitioning import partition_of
 from hub.repository import DEPLOY, ROOT
 from hub.site import load_site
 from tests.contract.specimens import CONTRACTS, LICENCE, PENALTY, texts_of
@@ -85,10 +87,10 @@ class Court:
             "KAFKA_BOOTSTRAP": kafka.bootstrap, "HUB_POSTGRES_DSN": postgres.dsn,
             "HUB_STATE": str(folder / "state"),
         }  # fmt: skip
-        kinds = f"{LICENCE}, {PENALTY}, {LISTED}, {MADE}, {PERFORMED}"
+        shown = f"{LICENCE}, {PENALTY}, {LISTED}, {MADE}, {PERFORMED}"
         text = SITE.format(
             prefix=prefix, deploy=DEPLOY, court=COURT_CODE, bureau=BUREAU, agents=AGENTS_CODE,
-            kinds=kinds,
+            kinds=shown,
         )  # fmt: skip
         (folder / "site.yaml").write_text(text, encoding="utf-8")
         (folder / "key").write_text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n", "ascii")
@@ -228,3 +230,41 @@ def test_a_full_list_finds_the_exits_a_court_forgot(court: Court) -> None:
     accepted = f"SELECT count(*) FROM entries WHERE kind = '{raised}' AND outcome = 'accepted'"
     assert court.count(accepted) == 2
     assert AUTHORITY == BUREAU
+
+
+RUNNING = "FROM clocks c JOIN records r USING (record_key) WHERE NOT c.is_stopped"
+
+
+def in_partition(wanted: int, first: int) -> str:
+    """The first company from this one on that belongs to a partition."""
+    return next(
+        code for code in map(company, range(first, first + 50))
+        if partition_of(code.encode(), 2) == wanted
+    )  # fmt: skip
+
+
+def test_a_good_row_ends_the_duties_of_a_refused_one_in_another_partition(court: Court) -> None:
+    """Within a minute; it is never due nor overdue, as its neighbour in the partition is."""
+    decided = texts_of(PENALTY) | {"CF_CFJGDM": BUREAU, "CF_JDRQ": "2026-11-19"}
+    for worker in WORKERS:
+        court.start(worker)
+    court.drop("market/penalties/a.csv", PENALTY, decided | {"CF_XDR_SHXYM": company(1)[:-1] + "?"})
+    court.wait(lambda: court.count(f"SELECT count(*) {RUNNING} AND status = 'quarantined'") == 1)
+    place = court.count("SELECT partition FROM records WHERE status = 'quarantined'")
+    good = decided | {"CF_XDR_SHXYM": in_partition(1 - place, 2)}
+    beside = {"CF_XDR_SHXYM": in_partition(place, 60), "CF_WSH": "舟市监罚〔2026〕404号"}
+    court.drop("market/penalties/b.csv", PENALTY, good, decided | beside)
+    court.wait(lambda: court.live(PENALTY) == 2)
+    lifted = f"FROM entries WHERE kind = '{kinds.DUTY_LIFTED}' AND outcome = 'accepted'"
+    court.wait(lambda: court.count(f"SELECT count(*) {lifted}") == 1)
+    assert court.count(f"SELECT partition {lifted}") == place
+    assert court.count(f"SELECT count(*) {RUNNING} AND status = 'quarantined'") == 0
+    assert court.count(f"SELECT count(*) {RUNNING} AND status = 'live' AND clock = 'disclose'") == 2
+
+    court.put_clock("2027-02-20 09:00")
+    overdue = "SELECT count(*) FROM clock_events e JOIN records r USING (record_key)"
+    court.wait(lambda: court.count(f"{overdue} WHERE event = 'overdue' AND status = 'live'") == 2)
+    said = f"{overdue} WHERE status = 'quarantined' AND event"
+    assert court.count(f"{said} = 'lifted'") == 1
+    assert court.count(f"{said} <> 'lifted'") == 0
+    assert court.count(f"SELECT count(*) FROM entries WHERE kind = '{kinds.DUTY_LIFTED}'") == 1

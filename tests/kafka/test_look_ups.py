@@ -44,7 +44,7 @@ from tests.driver.stories import DAY, eventful_month, number, report, submit
 
 DERIVED = (
     "positions", "bases", "entries", "records", "clocks", "standings", "stages", "clock_events",
-    "tallies", "streams",
+    "tallies", "streams", "waiting", "cases",
 )  # fmt: skip
 
 
@@ -450,6 +450,7 @@ def test_status_says_how_far_a_resend_has_come(postgres: PostgresPart, tmp_path:
     assert going_on["looked"] <= going_on["to_look"]
     assert "进行中，已看台账" in half.ask(tmp_path, "status").output
 
+    hub.now += 1
     hub.adopt(with_archive())
     walks = Place(postgres, hub).ask_json(tmp_path, "status")["walks"]
     assert (walks["archive"][0]["resend"], walks["archive"][0]["named"]) == (False, 3)

@@ -531,6 +531,10 @@ class Model:
                 record.owner = record.owner or reading.statement.department
                 self._spoil(record, reading)
             return quarantined("MOVE_REFUSED")
+        return self._arrival_waits(reading, record, move)
+
+    def _arrival_waits(self, reading: Reading, record: Record, move: Move) -> Answer:
+        """Nothing is known of the departure yet."""
         if any(self._is_of_move(waiting, reading.move) for waiting in record.waiting):
             if any(waiting.reading.content == reading.content for waiting in record.waiting):
                 return duplicate("SAME_AS_HELD")
@@ -951,7 +955,7 @@ class Model:
             record.version += 1
         for number in gone:
             if number in record.show:
-                self._ring_duty(record, number, "D", record.show[number], over[0] - 1)
+                self._ring_duty(record, number, "D", record.show[number], over[0])
             self._event(record, number, "E", "expired")
             self._no_longer(record, number)
 

@@ -1,8 +1,8 @@
 """The recorded ledger of each release, which must replay to equal bytes for ever.
 
-`python -m tests.replay.golden` records that of the release in work. Do it only when `decide` is
-meant to behave otherwise before that release is tagged; a tagged release's ledger never changes:
-from then on other behaviour is a new decider version.
+`python -m tests.replay.golden` records that of the release in work: whenever `decide` is meant to
+behave otherwise before that release is tagged. A tagged release's ledger never changes: from then
+on other behaviour is a new decider version.
 """
 
 from __future__ import annotations

@@ -97,8 +97,20 @@ def with_notice_for_2027() -> dict[str, Any]:
     return document
 
 
+def with_longer_holiday() -> dict[str, Any]:
+    """The notice replaced while the holiday ran, as in 2020: what was missed is not yet due."""
+    document = with_notice_for_2027()
+    days = document["calendar"]["notices"][-1]["days"]
+    days += [{"name": "元旦", "date": f"2027-01-0{n}", "isOffDay": True} for n in (6, 7, 8)]
+    document["calendar"]["version"] = "with-longer-2027"
+    return document
+
+
 def submit(
-    hub: HubTestDriver, row: dict[str, str], department: str = DEPARTMENT, **more: int
+    hub: HubTestDriver,
+    row: dict[str, str],
+    department: str = DEPARTMENT,
+    **more: Any,  # noqa: ANN401 - as `pipe`
 ) -> None:
     """Pipe a row as it stands; the key is its credit code."""
     kind = LICENCE if "XK_WSH" in row else PENALTY
@@ -112,28 +124,47 @@ def repeat(hub: HubTestDriver, row: dict[str, str], sequence: int) -> None:
     hub._sequences[f"{DEPARTMENT}/test"] -= 1
 
 
-def correct(hub: HubTestDriver, row: dict[str, str]) -> None:
+def correct(hub: HubTestDriver, row: dict[str, str], redetermined_on: str = "") -> None:
     """A declared correction that keeps the identity."""
     kind = LICENCE if "XK_WSH" in row else PENALTY
     key = row.get("XK_XDR_SHXYM") or row["CF_XDR_SHXYM"]
-    content = {"subject_kind": kind, "row": framed(kind, row), "reason": "录入错误"}
+    content = {
+        "subject_kind": kind, "row": framed(kind, row), "reason": "录入错误",
+        "redetermined_on": redetermined_on,
+    }  # fmt: skip
     hub.pipe(DEPARTMENT, "record.corrected.v1", key, framed("record.corrected.v1", content))
 
 
-def withdraw(hub: HubTestDriver, row: dict[str, str]) -> None:
+def restore(hub: HubTestDriver, row: dict[str, str], **more: Any) -> None:  # noqa: ANN401 - what `pipe` takes
+    """A licence is shown again, by a decision of its own."""
+    content = {
+        "subject_kind": LICENCE, "row": framed(LICENCE, row), "reason": "撤回有误",
+        "decided_by": "舟山市示例局",
+    }  # fmt: skip
+    key = row["XK_XDR_SHXYM"]
+    hub.pipe(DEPARTMENT, kinds.RESTORED, key, framed(kinds.RESTORED, content), **more)
+
+
+def withdraw(
+    hub: HubTestDriver,
+    row: dict[str, str],
+    reason: str = "决定被撤销",
+    **more: Any,  # noqa: ANN401 - what the driver's `pipe` takes
+) -> None:
     """A withdrawal of a licence row."""
     content = {
         "subject_kind": LICENCE, "document_number": row["XK_WSH"],
         "subject_name": row["XK_XDR_MC"], "credit_code": row["XK_XDR_SHXYM"],
-        "authority_code": AUTHORITY, "reason": "决定被撤销",
+        "authority_code": AUTHORITY, "reason": reason,
     }  # fmt: skip
     kind = "record.withdrawn.v1"
-    hub.pipe(DEPARTMENT, kind, row["XK_XDR_SHXYM"], framed(kind, content))
+    hub.pipe(DEPARTMENT, kind, row["XK_XDR_SHXYM"], framed(kind, content), **more)
 
 
 def move(
-    hub: HubTestDriver, row: dict[str, str], new_code: str, number: int, *, halves: str = "oi"
-) -> None:
+    hub: HubTestDriver, row: dict[str, str], new_code: str, number: int, *, halves: str = "oi",
+    department: str = DEPARTMENT,
+) -> None:  # fmt: skip
     """The two halves of a move in the order of `halves`: `o` out, `i` in."""
     move_id = f"{number:032x}"
     out: dict[str, Any] = {
@@ -151,7 +182,7 @@ def move(
             kind, key, content = "record.moved_out.v1", row["XK_XDR_SHXYM"], out
         else:
             kind, key, content = "record.moved_in.v1", new_code, into
-        hub.pipe(DEPARTMENT, kind, key, framed(kind, content))
+        hub.pipe(department, kind, key, framed(kind, content))
 
 
 def report(hub: HubTestDriver, record: LedgerRecord, target: str, stage: str, **more: Any) -> None:  # noqa: ANN401 - JSON values
@@ -187,6 +218,7 @@ def run_scenario(prefix: str = PREFIX, companies: int = 24) -> HubTestDriver:
     hub.advance(DAY)
     _changes(hub, licences)
     _lists_and_commitments(hub)
+    _comings_and_goings(hub, licences)
     hub.crash(lose_disk=True)
     hub.advance(2 * DAY)
     _nonsense(hub, licences)
@@ -197,7 +229,9 @@ def run_scenario(prefix: str = PREFIX, companies: int = 24) -> HubTestDriver:
         submit(hub, row | late | {"XK_WSH": f"舟市监许〔2026〕90{n}号"})
     hub.run()
     hub.adopt(with_notice_for_2027())
-    hub.advance(20 * DAY)
+    hub.advance(15 * DAY)
+    hub.adopt(with_longer_holiday())
+    hub.advance(5 * DAY)
     return hub
 
 
@@ -205,7 +239,7 @@ def tell_again(hub: HubTestDriver) -> None:
     """Resends, a target added, one retired, the new one asked for again by number and by date."""
     ask_again(hub, "city")
     ask_again(hub, "province", document="舟市监许(2026)2号")
-    added = with_notice_for_2027()
+    added = with_longer_holiday()
     added["site"]["targets"].append(dict(ARCHIVE))
     hub.adopt(added)
     retired = deepcopy(added)
@@ -303,6 +337,75 @@ def _lists_and_commitments(hub: HubTestDriver) -> None:
     hub.run()
     for code, _name in names[:2]:  # not performed; performed
         say(kinds.PERFORMANCE_MISSING, _finding(hub, code), AGENTS)
+    hub.run()
+
+
+def _comings_and_goings(hub: HubTestDriver, licences: list[dict[str, str]]) -> None:
+    """What is restored, listed again, answered under another key, moved better, or waits."""
+    withdraw(hub, licences[16])
+    submit(hub, licences[16])
+    restore(hub, licences[16])
+    restore(hub, licences[16])
+    restore(hub, licences[17] | {"XK_WSH": "舟市监许〔2026〕405号"})
+    versioned = licences[18] | {"XK_WSH": "舟市监许〔2026〕701号"}
+    submit(hub, versioned, source_version=20621201)
+    submit(hub, versioned, source_version=5)
+    withdraw(hub, versioned, source_version=4)
+    withdraw(hub, versioned, source_version=6)
+    restore(hub, versioned, source_version=5)
+    submit(hub, versioned, source_version=7, is_stated_valid=True)
+    hub.run()
+    # under a key that is none: answered in this partition at once, in another by the agent
+    bad = {"XK_XDR_SHXYM": "91330900MA00000157"}
+    for n, row in enumerate(licences[:4]):
+        decision = row | {"XK_WSH": f"舟市监许〔2026〕80{n}号"}
+        key = f"?{DEPARTMENT}/{n:016x}"
+        hub.pipe(DEPARTMENT, LICENCE, key, framed(LICENCE, decision | bad))
+        refused = next(r for r in hub.run() if r.cause.key == key.encode())
+        submit(hub, decision)
+        accepted = next(r for r in hub.run() if r.outcome is Outcome.ACCEPTED)
+        lifting = {
+            "record": refused.record_key.hex(), "answered_by": accepted.record_key.hex(),
+        }  # fmt: skip
+        hub.pipe(AGENTS, kinds.DUTY_LIFTED, key, framed(kinds.DUTY_LIFTED, lifting))
+    # a move that is refused and sent again better; one whose identity stays; one that waits
+    foreign = licences[19] | {"XK_WSH": "舟市监许〔2026〕702号"}
+    submit(hub, foreign, department=OTHER_DEPARTMENT)
+    move(hub, foreign, company(700), 700)
+    hub.run()
+    move(hub, foreign, company(700), 700, department=OTHER_DEPARTMENT)
+    move(hub, licences[21], licences[21]["XK_XDR_SHXYM"], 701)
+    move(hub, licences[22] | {"XK_WSH": "舟市监许〔2026〕406号"}, company(701), 702)
+    hub.run()
+    submit(hub, licences[22] | {"XK_WSH": "舟市监许〔2026〕406号"})
+    # more than may wait for one record; then a faulty row and a good one
+    awaited = licences[23] | {"XK_WSH": "舟市监许〔2026〕407号"}
+    for n in range(9):
+        withdraw(hub, awaited, reason=f"第{n}次")
+    correct(hub, awaited | {"XK_NR": "食品销售"})
+    submit(hub, awaited, department=OTHER_DEPARTMENT)
+    hub.run()
+    _penalties_again(hub)
+
+
+def _penalties_again(hub: HubTestDriver) -> None:
+    """A penalty that was minor and is not any more; a debtor who is listed again."""
+    row = penalty_row(
+        CF_XDR_SHXYM=company(1), CF_WSH="舟市监罚〔2026〕900号", CF_JDRQ="2026-12-01",
+        CF_YZCD="轻微", CF_GSJZQ="2027-01-15",
+    )  # fmt: skip
+    submit(hub, row)
+    correct(hub, row | {"CF_YZCD": "一般"}, redetermined_on="2026-12-02")
+    debtor = {"debtor_code": company(7), "case_number": "（2026）浙0902执70号"}
+    for kind, entry in (
+        (DELISTED, exit_row(**debtor, exited_on="2026-11-20")),  # of another entry: it waits
+        (LISTED, listing_row(**debtor, listed_on="2026-11-30")),
+        (DELISTED, exit_row(**debtor, exited_on="2026-11-29")),
+        (DELISTED, exit_row(**debtor, exited_on="2026-12-01")),
+        (LISTED, listing_row(**debtor, listed_on="2026-11-30")),
+        (LISTED, listing_row(**debtor, listed_on="2026-12-02")),
+    ):
+        hub.pipe(COURT, kind, company(7), framed(kind, entry))
     hub.run()
 
 

@@ -13,7 +13,9 @@ from hub.audit.history import read_partition
 from hub.audit.streams import Mark, StreamBook
 from hub.audit.verify import Verifier
 from hub.core.basis import canonical_json
+from hub.core.prepare import basis_id_of
 from hub.core.record import (
+    NO_KEY,
     Cause,
     CauseKind,
     LedgerRecord,
@@ -22,7 +24,6 @@ from hub.core.record import (
     decode_record,
     encode_record,
 )
-from hub.core.prepare import basis_id_of
 from hub.domain.partitioning import partition_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
@@ -68,9 +69,17 @@ def first_of(hub: HubTestDriver, outcome: Outcome, partition: int = 1) -> Ledger
     return next(r for r in hub.ledger(partition) if r.outcome is outcome)
 
 
+def a_quarantined(hub: HubTestDriver) -> LedgerRecord:
+    """The first one that was quarantined as the first answer to its number."""
+    return next(
+        r for r in hub.ledger(1) if r.outcome is Outcome.QUARANTINED and r.submission_key != NO_KEY
+    )
+
+
 def test_every_outcome_comes_up_in_the_scenario(hub: HubTestDriver) -> None:
-    """What is audited here is all there is."""
-    assert {r.outcome.value for r in hub.ledger()} >= set("acwdshxqBPNVERLZm!")
+    """What is audited here is all there is, besides walks and the end of a partition."""
+    walks = {Outcome.RESEND_REQUESTED, Outcome.RESENT, Outcome.REPROJECTED, Outcome.WALKED}
+    assert {r.outcome for r in hub.ledger()} == set(Outcome) - walks - {Outcome.MAP_CHANGED}
 
 
 def test_an_untouched_ledger_is_verified_and_replayed_to_equal_bytes(hub: HubTestDriver) -> None:
@@ -115,7 +124,7 @@ def test_a_flipped_byte_in_the_last_record_is_found_by_the_replay(hub: HubTestDr
 
 def test_a_removed_record_is_named(hub: HubTestDriver) -> None:
     """By the sequence that is missing; its submission has no outcome any more."""
-    gone = first_of(hub, Outcome.QUARANTINED)
+    gone = a_quarantined(hub)
     del ledger_of(hub, 1)[gone.sequence]
     found = places(verify(hub).differences.kept)
     assert found[0] == ("SEQUENCE_NOT_NEXT", 1, gone.sequence)
@@ -125,7 +134,7 @@ def test_a_removed_record_is_named(hub: HubTestDriver) -> None:
 
 def test_a_record_removed_with_its_traces_is_found_against_the_inputs(hub: HubTestDriver) -> None:
     """Numbered and chained anew, the ledger is whole in itself; the input topic remembers."""
-    gone = first_of(hub, Outcome.QUARANTINED)
+    gone = a_quarantined(hub)
 
     def change(records: list[LedgerRecord]) -> None:
         del records[gone.sequence]
@@ -333,10 +342,10 @@ def test_what_is_no_longer_retained_is_declared_not_guessed(hub: HubTestDriver) 
 
 
 def test_a_basis_of_another_decider_is_a_declared_difference(hub: HubTestDriver) -> None:
-    """This program has deciders 1 and 2; what another one decided is followed, not judged."""
-    document = rows.basis() | {"decider": "3"}
+    """This program has one decider; what another one decided is followed, not judged."""
+    document = rows.basis() | {"decider": "another"}
     new_id = basis_id_of(canonical_json(document))
-    second = [r.sequence for r in hub.ledger(0) if r.outcome is Outcome.BASIS_ADOPTED][1]
+    second = [r.sequence for r in hub.ledger(0) if r.outcome is Outcome.BASIS_ADOPTED][-1]
 
     def change(records: list[LedgerRecord]) -> None:
         value = canonical_json({"basis": document})
@@ -411,7 +420,7 @@ def test_a_gap_in_a_stream_is_named(live: HubTestDriver) -> None:
 
 def test_a_quarantined_number_may_be_decided_again_under_another_basis(live: HubTestDriver) -> None:
     """A repeat gets its first receipt, unless its record is quarantined and the basis changed."""
-    quarantined = first_of(live, Outcome.QUARANTINED)
+    quarantined = a_quarantined(live)
     number = int(dict(quarantined.cause.headers)["ce_id"])
     live.pipe(
         DEPARTMENT, LICENCE, quarantined.cause.key.decode(), quarantined.cause.value,
@@ -461,7 +470,7 @@ FORGERIES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("code", FORGERIES)
 def test_what_does_not_fit_is_named(hub: HubTestDriver, code: str) -> None:
     """A record may be chained and still say what cannot be."""
-    place = first_of(hub, Outcome.QUARANTINED).sequence
+    place = a_quarantined(hub).sequence
 
     def change(records: list[LedgerRecord]) -> None:
         records[place] = records[place]._replace(**FORGERIES[code])

@@ -47,6 +47,8 @@ class World:
         self.fates: deque[str] = deque()
         self.seconds = 0.0
         self.problems: list[str] = []
+        self.begins: Counter[tuple[str, int]] = Counter()
+        """Where logs begin whose older records are gone."""
         self.province = (
             SimDatabase(self, "province") if front_end else SimPlatform(self, "province")
         )
@@ -421,7 +423,8 @@ class SimCourier:
                     else:
                         self.store[key] = value
             case ask.Bounds(places):
-                return {place: (0, len(self.world.log.logs[place])) for place in places}
+                begins, logs = self.world.begins, self.world.log.logs
+                return {place: (begins[place], len(logs[place])) for place in places}
             case ask.FoldLedger(positions):
                 batches = [self.world.log.logs[place][at:] for place, at in positions.items()]
                 self._fold = iter([batch for batch in batches if batch])

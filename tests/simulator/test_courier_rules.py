@@ -7,11 +7,16 @@ import struct
 
 import pytest
 
+from hub.core.state import NEVER
 from hub.engine import requests as ask
 from hub.engine.courier_book import CourierBook, Policy, Step
 from hub.engine.courier_records import Event, Noted, Work, pack_work, unpack_work
-from hub.engine.courier_requests import Abandon
+from hub.engine.courier_requests import Abandon, Landed
+from hub.engine.courier_slot import _Answered
+from hub.errors import IntegrityError
 from hub.targets.delivery import Accepted, Delivered, NeverSeen, Retry, Unknown
+from hub.targets.http import NoAnswer
+from tests.driver import rows
 from tests.driver.resends import ask_again, showing
 from tests.driver.rows import LICENCE
 from tests.simulator.courier_world import SimDatabase, World
@@ -651,3 +656,186 @@ def test_a_version_overwritten_before_the_platform_saw_it_ends_without_a_report(
     assert (1, "overtaken", "") in results
     assert (2, "accepted", "published") in results
     assert courier.slot.book.standing()["delivered"] == 0
+
+
+# --- what must not be started on, and what may be gone ---
+
+
+@pytest.mark.parametrize("lose_disk", [False, True])
+def test_a_ledger_whose_beginning_is_gone_is_not_folded(*, lose_disk: bool) -> None:
+    """What was trimmed would never be delivered, and nobody would know."""
+    world = World()
+    courier = world.couriers["province"]
+    courier.turns(3)
+    for record in (1, 2):
+        submit(world, "new", record, 0)
+    courier.crash(lose_disk=lose_disk)
+    for partition in range(world.hub.partitions):
+        place = (courier.slot.ledger, partition)
+        world.begins[place] = len(world.log.logs[place])
+    with pytest.raises(IntegrityError, match="is outside"):
+        courier.turns(3)
+
+
+def test_a_ledger_that_is_shorter_than_the_state_is_not_waited_for() -> None:
+    """The broker was rebuilt: what comes to these places is something else."""
+    world = World()
+    courier = world.couriers["province"]
+    submit(world, "new", 1, 0)
+    world.settle()
+    courier.turns(3)
+    courier.crash()
+    for partition in range(world.hub.partitions):
+        world.log.logs[courier.slot.ledger, partition].clear()
+    with pytest.raises(IntegrityError, match="is outside"):
+        courier.turns(3)
+
+
+@pytest.mark.parametrize("lose_disk", [False, True])
+def test_attempts_that_have_expired_are_not_missed(*, lose_disk: bool) -> None:
+    """They are kept for a time; the ledger knows what became of them."""
+    world = World()
+    courier = world.couriers["province"]
+    submit(world, "new", 1, 0)
+    world.settle()
+    for partition in range(world.hub.partitions):
+        place = (courier.slot.attempts, partition)
+        world.begins[place] = len(world.log.logs[place])
+        for key in [key for key in courier.store if key.startswith(b"p" + place[0].encode())]:
+            courier.store[key] = bytes(8)
+    courier.crash(lose_disk=lose_disk)
+    submit(world, "correct", 1, 1)
+    world.settle()
+    check(world)
+
+
+def test_a_courier_that_cannot_start_for_days_tries_every_five_seconds() -> None:
+    """A broker that is away overnight is thousands of failures, and no reason to end."""
+    road = World().couriers["province"].slot.road()
+    waits: list[float] = []
+    request = next(road)
+    for _step in range(8_000):
+        if isinstance(request, ask.Wait):
+            waits.append(request.seconds)
+        request = road.send(ask.Failed("broker away") if isinstance(request, Abandon) else None)
+    assert len(waits) > 1_500
+    assert waits[0] < 1
+    assert set(waits[20:]) == {5.0}
+
+
+def test_a_restart_folds_none_of_its_own_attempts_twice() -> None:
+    """The place behind the last transaction is stored with what it changed."""
+    world = World()
+    courier = world.couriers["province"]
+    submit(world, "new", 1, 0)
+    courier.turns(4)
+    stored = {key: value for key, value in courier.store.items() if key.startswith(b"p")}
+    for partition in range(world.hub.partitions):
+        place = (courier.slot.attempts, partition)
+        count = len(world.log.logs[place])
+        key = b"p" + place[0].encode() + b"\x00" + partition.to_bytes(2)
+        assert int.from_bytes(stored.get(key, b"")) == count
+
+
+# --- what a target is told, and what is told of it ---
+
+
+def test_a_reason_is_said_only_where_it_may_be_seen() -> None:
+    """The department's words are public; a target that is not cleared for that gets none."""
+    world = World()
+    courier = world.couriers["province"]
+    courier.plan = courier.plan._replace(clearance=frozenset({"government"}))
+    courier.crash()
+    submit(world, "new", 1, 0)
+    submit(world, "withdraw", 1, 0)
+    world.settle()
+    assert world.province.reasons == [""]
+
+
+def test_the_order_at_a_target_follows_its_own_deadlines() -> None:
+    """A target without a duty for a record sends it after what is due, whatever others owe."""
+    document = rows.basis()
+    document["site"]["targets"][1]["clock_from"] = "2030-01-01"
+    world = World()
+    world.hub.adopt(document)
+    submit(world, "new", 1, 0)
+    world.settle()
+    dues = {
+        target: {one.work.due_at for one in courier.events()}
+        for target, courier in world.couriers.items()
+    }
+    assert dues["city"] == {NEVER}
+    assert NEVER not in dues["province"]
+
+
+def test_a_record_whose_duty_is_done_is_sent_again_after_those_that_are_due() -> None:
+    """The clock has stopped: a resend of all that was shown must not hold up what is new."""
+    world = World()
+    submit(world, "new", 1, 0)
+    world.settle()
+    ask_again(world.hub, "province")
+    world.settle()
+    intents = [one for one in world.couriers["province"].events() if not one.result]
+    assert [one.work.due_at == NEVER for one in intents] == [False, True]
+
+
+def test_what_another_target_shows_is_not_shown_here() -> None:
+    """The ledger holds the reports of all; a courier that lost its disk believes its own alone."""
+    world = World()
+    submit(world, "new", 1, 0)
+    world.couriers["city"].turns(10)
+    world.hub.run()
+    assert stages(world, "city") == ["published"]
+    world.couriers["province"].crash(lose_disk=True)
+    world.settle()
+    check(world)
+
+
+def test_only_what_has_changed_is_reported() -> None:
+    """A failed attempt is written down for the courier; the ledger has nothing to say of it."""
+    world = World()
+    submit(world, "new", 1, 0)
+    world.fates.extend(["500", "500"])
+    world.couriers["province"].turns(300)
+    results = [one.result for one in world.couriers["province"].events() if one.result]
+    assert results == ["retry", "retry", "accepted"]
+    assert stages(world) == ["published"]
+
+
+def test_what_the_platform_says_unasked_does_not_open_the_gate() -> None:
+    """Its answer to an old request says nothing about whether it takes new ones."""
+    courier = World(front_end=True).couriers["province"]
+    gate = courier.slot.gate
+    gate.note(Retry("57P01", is_whole_target=True), 0.0)
+    assert gate.state(10.0) == "trying"
+    told = _Answered("ab" * 16, "answer", Accepted("published", "r", 1))
+    courier.slot._settle([told], 1, 10.0)
+    assert gate.state(10.0) == "trying"
+    courier.slot._settle([told._replace(how="ask")], 1, 10.0)
+    assert gate.state(10.0) == "closed"
+
+
+def test_a_question_over_http_is_no_answer_that_did_not_come() -> None:
+    """Asking again is how HTTP works; people are told what the platform said."""
+    world = World()
+    courier = world.couriers["province"]
+    submit(world, "new", 1, 0)
+    world.fates.extend(["lost"] * 4)
+    courier.turns(100)
+    world.pass_time(61)
+    courier.turns(100)
+    assert [one.partition("|")[2].rpartition("|")[2] for one in courier.troubles] == [
+        "status query: lost"
+    ]
+
+
+def test_room_is_given_back_by_requests_whose_answer_came_otherwise() -> None:
+    """Three requests answered by the platform's own word leave room for three more."""
+    courier = World().couriers["province"]
+    for number in range(3):
+        courier.slot.book.launched(f"{number:032x}")
+    assert courier.slot.book.in_the_air == 3
+    courier.slot._landed(
+        [Landed(f"{n:032x}", "ask", NoAnswer(may_have_arrived=True, why="x")) for n in range(3)]
+    )
+    assert courier.slot.book.in_the_air == 0

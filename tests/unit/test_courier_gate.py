@@ -50,7 +50,10 @@ def test_failures_sent_before_a_rest_do_not_prolong_it() -> None:
     gate = Gate(32)
     for _refused in range(32):
         gate.note(Retry("refused", is_whole_target=True), 1.0)
+    gate.note(Retry("refused", is_whole_target=True), 1.2)
     assert gate.state(1.3) == "trying"
+    gate.note(Retry("refused", is_whole_target=True), 1.3)
+    assert gate.state(1.9) == "trying", "the second rest is as long as after two refusals"
 
 
 def test_a_late_success_does_not_end_a_rest_the_platform_asked_for() -> None:
@@ -60,3 +63,21 @@ def test_a_late_success_does_not_end_a_rest_the_platform_asked_for() -> None:
     gate.note(GOOD, 1.0)
     assert gate.width(2.0) == 0
     assert gate.width(5.1) == 1
+
+
+def test_a_shorter_rest_asked_for_later_does_not_end_a_longer_one() -> None:
+    """Two requests were refused: one said an hour, the other a second."""
+    gate = Gate(8)
+    gate.note(Retry("HTTP 503", is_whole_target=True, after_seconds=3600.0), 0.0)
+    gate.note(Retry("HTTP 429", is_whole_target=True, after_seconds=1.0), 0.5)
+    assert gate.width(2.0) == 0
+    assert gate.width(3601.0) == 1
+
+
+def test_the_request_that_tries_after_a_rest_is_enough_to_rest_again() -> None:
+    """A platform that fails without a word is not called ten times after each rest."""
+    gate = Gate(8)
+    gate.note(Retry("HTTP 503", is_whole_target=True), 0.0)
+    assert gate.state(1.0) == "trying"
+    gate.note(Unknown("time-out"), 1.0)
+    assert gate.state(1.0) == "open"

@@ -1,13 +1,16 @@
 """The tables of the look-ups on a real PostgreSQL: what a batch leaves behind."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from hashlib import sha256
 
+import psycopg
 import pytest
 
 from hub.adapters.postgres import Batch, Tables
-from hub.adapters.postgres_lookups import LookUps
-from hub.core.entry import RecordRow, SnapshotRow
+from hub.adapters.postgres_lookups import _TWINS, LookUps
+from hub.core.entry import ClockRow, RecordRow, SnapshotRow
+from hub.core.twins import AnsweredTwin
 from hub.domain import kinds
 from tests.conftest import PostgresPart
 
@@ -72,11 +75,106 @@ def numbered(row: SnapshotRow, number: int, seconds: int) -> tuple[SnapshotRow, 
         key, 0, row.court_code, "court_enforcement", kinds.SNAPSHOT, "court", "live",
         is_conflicting=False, version=1, version_at=at, decided_on=None, live_sequence=number,
         arrived_at=at, accepted_at=at, document_number=str(number), document_key=str(number),
-        subject_name="", name_key="", authority_code=row.court_code,
+        subject_name="", name_key="", authority_code=row.court_code, waits_for="",
+        is_never_acceptable=False,
     )  # fmt: skip
     return row._replace(record_key=key, declared_at=at), record
 
 
 def batch(row: SnapshotRow, *records: RecordRow) -> Batch:
     """A batch that puts one list on record."""
-    return Batch((), records, (), (), (), (), {}, (), (), {}, {row.record_key: row}, ())
+    return Batch((), records, (), (), (), (), (), {}, (), (), (), {}, {row.record_key: row}, ())
+
+
+# --- refused rows that are answered --------------------------------------------------------------
+
+REFUSED, GOOD = b"r" * 16, b"g" * 16
+TWIN = RecordRow(
+    REFUSED, 1, "?market/1", "penalty", kinds.PENALTY, "market", "quarantined",
+    is_conflicting=False, version=0, version_at=1_000, decided_on=None, live_sequence=7,
+    arrived_at=1_000, accepted_at=None, document_number="罚1号", document_key="罚1号",
+    subject_name="甲公司", name_key="甲公司", authority_code="11330900MA0000015E",
+    waits_for="", is_never_acceptable=False,
+)  # fmt: skip
+LIVE = TWIN._replace(
+    record_key=GOOD,
+    partition=0,
+    ledger_key="91330900MA00000156",
+    status="live",
+    version=1,
+    accepted_at=2_000,
+)
+CLOCK = ClockRow(
+    REFUSED, 0, "disclose", 9_000, DAY, is_provisional=False, is_estimated=False, is_stopped=False,
+    is_late=False,
+)  # fmt: skip
+
+
+def answered(
+    postgres: PostgresPart, records: Sequence[RecordRow], clocks: Sequence[ClockRow] = (CLOCK,)
+) -> list[AnsweredTwin]:
+    """The refused rows that are found answered when this is all there is."""
+    with Tables(postgres.dsn, "twins.") as tables:
+        tables.reset()
+        tables.write(Batch((), records, clocks, (), (), (), (), {}, (), (), (), {}, {}, ()))
+        with LookUps(postgres.dsn, tables.schema) as books:
+            return books.answered_twins()
+
+
+def test_a_refused_row_is_answered_by_the_live_one_of_the_same_decision(
+    postgres: PostgresPart,
+) -> None:
+    """Once, whatever targets it owes and however many answer; by the one that was first."""
+    second = LIVE._replace(record_key=b"h" * 16, accepted_at=1_999)
+    clocks = [CLOCK, CLOCK._replace(target=1)]
+    (found,) = answered(postgres, [TWIN, LIVE, second], clocks)
+    assert found == AnsweredTwin(REFUSED, 1, "?market/1", 7, second.record_key)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        LIVE._replace(department="housing"),
+        LIVE._replace(authority_code="12330900MA0000015B"),
+        LIVE._replace(document_key="罚2号"),
+        LIVE._replace(name_key="乙公司"),
+        LIVE._replace(subject="licence"),
+        LIVE._replace(status="withdrawn"),
+        LIVE._replace(status="quarantined", version=0),
+    ],
+)
+def test_another_decision_answers_nothing(postgres: PostgresPart, other: RecordRow) -> None:
+    """Department, authority, number, name and subject are equal, and it is live."""
+    assert answered(postgres, [TWIN, other]) == []
+
+
+@pytest.mark.parametrize(
+    ("twin", "clock"),
+    [
+        (TWIN._replace(status="live", version=1), CLOCK),
+        (TWIN._replace(version=2), CLOCK),
+        (TWIN._replace(document_key=""), CLOCK),
+        (TWIN, CLOCK._replace(is_stopped=True)),
+        (TWIN, CLOCK._replace(clock="withdraw")),
+        (TWIN, CLOCK._replace(record_key=GOOD)),
+    ],
+)
+def test_what_owes_no_disclosure_in_quarantine_is_not_looked_for(
+    postgres: PostgresPart, twin: RecordRow, clock: ClockRow
+) -> None:
+    """Nor is one that was live, nor what has no number to be compared by."""
+    live = LIVE._replace(document_key=twin.document_key)
+    assert answered(postgres, [twin, live], [clock]) == []
+
+
+def test_refused_rows_alone_are_read_to_find_those_that_are_answered(
+    postgres: PostgresPart,
+) -> None:
+    """The question is asked every few seconds beside millions of live records."""
+    assert answered(postgres, [TWIN, LIVE])
+    with psycopg.connect(postgres.dsn) as session:
+        session.execute("SET search_path TO hub_twins; SET enable_seqscan TO off")
+        plan = "\n".join(line for (line,) in session.execute("EXPLAIN " + _TWINS).fetchall())
+    assert "records_refused" in plan
+    assert "records_document" in plan
+    assert "clocks_record" in plan

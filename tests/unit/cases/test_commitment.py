@@ -77,6 +77,40 @@ def test_what_was_performed_or_withdrawn_before_is_never_stated() -> None:
         assert here.facts == {}, event
 
 
+def test_a_commitment_performed_in_part_is_reminded_of_until_its_last_day_and_once_after() -> None:
+    """What is left has the same last day; a finding of it the ledger would refuse."""
+    here = world()
+    here.tell(commitment("begun", at("2026-11-10 09:00"), DUE))
+    here.turn(at("2026-11-20 00:00"))
+    assert len(here.facts) == 2
+    here.turn(at("2026-11-21 08:59"))
+    assert len(here.facts) == 2
+    here.turn(at("2026-11-21 09:00"))
+    here.turn(at("2027-01-01 00:00"))
+    assert here.kinds() == [kinds.REMINDER] * 3
+    assert rows(here.facts.values(), "issued_on")[-1] == ("2026-11-21",)
+
+
+def test_news_of_its_clocks_do_not_end_a_commitment_performed_in_part() -> None:
+    """A clock's notice says nothing of the performance; the one that says all of it ends it."""
+    for last, number in (("", 2), ("all", 0)):
+        here = world()
+        here.tell(commitment("begun", at("2026-11-09 09:00"), DUE))
+        here.tell(
+            commitment("performed", at("2026-11-10 09:00"), performed=last, document="", name="")
+        )
+        here.turn(at("2026-11-20 00:00"))
+        assert len(here.facts) == number, last
+
+
+def test_nobody_performed_it_is_a_determination_and_ends_the_wait() -> None:
+    """全部未履行 is what the accepting unit was to say."""
+    here = world()
+    here.tell(commitment("performed", at("2026-11-10 09:00"), DUE, performed="none"))
+    here.turn(at("2027-01-01 00:00"))
+    assert here.facts == {}
+
+
 def test_what_is_told_in_the_night_after_the_last_day_still_counts() -> None:
     """A performance sent in its last hours, decided after midnight: no finding."""
     here = world()

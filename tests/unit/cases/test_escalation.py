@@ -102,6 +102,34 @@ def test_what_was_due_soon_and_is_overdue_begins_again_at_the_first_level() -> N
     ]
 
 
+def test_an_overdue_that_is_taken_back_or_lifted_is_not_told_any_more() -> None:
+    """A recount moved the day behind today, or a good row answered the duty."""
+    for phase in ("", "lifted"):
+        here = World(agent)
+        here.tell(licence(FRIDAY, clock("overdue")))
+        clocks = [clock("")] if not phase else []
+        here.tell(licence(FRIDAY + HOUR, *clocks)._replace(event=phase or "overdue_taken_back"))
+        here.turn(at("2026-11-20 09:00"))
+        assert here.facts == {}
+        assert here.memory.agent.open_count == 0
+
+
+def test_a_day_and_level_are_told_once_though_more_is_known_since() -> None:
+    """The id covers what is said; whether it was said is asked by its matter."""
+    here = World(agent)
+    here.tell(licence(FRIDAY, clock("overdue"), record="a"))
+    (first,) = here.turn(at("2026-11-06 09:00"))
+    here.restart()
+    here.tell(licence(at("2026-11-06 08:59"), clock("overdue"), record="b"))
+    assert here.turn(at("2026-11-06 09:01")) == []
+    other = World(agent)
+    other.tell(licence(FRIDAY, clock("overdue"), record="a"))
+    other.tell(licence(FRIDAY, clock("overdue"), record="b"))
+    (second,) = other.turn(at("2026-11-06 09:00"))
+    assert first.matter == second.matter
+    assert first.id != second.id
+
+
 def test_what_rings_after_the_days_hour_is_told_on_the_next_working_day() -> None:
     """A day's message is sent once; a holiday has no message."""
     here = World(agent)

@@ -36,13 +36,15 @@ def office_of(department: str) -> Office:
 def commitment(
     event: str, when: int, due_on: str = "", record: str = "c1", **more: object
 ) -> Notice:
-    """A notice of a commitment; `event` made, performed, corrected or withdrawn."""
-    kind = "commitment.performed.v1" if event == "performed" else "commitment.made.v1"
+    """A notice of a commitment; `event` made, begun, performed, corrected or withdrawn."""
+    performed = {"begun": "part", "performed": "all"}.get(event, "")
+    kind = "commitment.performed.v1" if performed else "commitment.made.v1"
     status = "withdrawn" if event == "withdrawn" else "live"
     notice = Notice(
-        0, 0, 0, {"made": "accepted", "performed": "accepted"}.get(event, event), when, record,
+        0, 0, 0, "accepted" if event == "made" or performed else event, when, record,
         COMPANY, kind, "housing", status, 1, (), document="33090020261102000001",
         name="云屿市青礁建设有限公司", authority=COURT, due_on=due_on,
+        performed=performed,
     )  # fmt: skip
     return notice._replace(**more)  # type: ignore[arg-type]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.commands.due import working_days_left
 from hub.commands.words import (
+    CASES,
     CLOCKS,
     OUTCOMES,
     PARTIES,
@@ -14,6 +16,7 @@ from hub.commands.words import (
     STATUSES,
     WHYS,
     due_on,
+    event_zh,
     fit,
     iso,
     moment,
@@ -22,10 +25,13 @@ from hub.commands.words import (
     table,
     width,
 )
-from hub.core.record import PRIMARY
+from hub.core.entry import NOTHING
+from hub.core.open_cases import CODES, OPEN
+from hub.core.record import Outcome
 from hub.core.state import StageCode, Status
 from hub.core.whose_time import DAY_MS, HOUR_MS, Party, Why
 from hub.domain.calendar import WorkingCalendar
+from hub.domain.reasons import REASONS
 from tests.driver.rows import at
 
 cells = st.text(st.sampled_from("aZ9 中文〔〕（）é·…"), max_size=12)
@@ -74,12 +80,32 @@ def test_working_time_is_said_in_days_and_hours() -> None:
 
 def test_everything_the_ledger_can_say_has_a_name() -> None:
     """A new outcome, stage, status or fault without Chinese words is found here."""
-    assert {outcome.name.lower() for outcome in PRIMARY} <= set(OUTCOMES)
+    assert {outcome.name.lower() for outcome in Outcome} == set(OUTCOMES)
     assert {stage.name.lower() for stage in StageCode} == set(STAGES)
-    assert {status.name.lower() for status in Status} == set(STATUSES)
+    assert {*(status.name.lower() for status in Status), NOTHING} == set(STATUSES)
+    assert set(CASES) == set(OPEN)
     assert set(WHYS) == set(Why)
     assert set(PARTIES) == set(Party)
     assert set(CLOCKS) == {"disclose", "withdraw", "expire"}
+
+
+@pytest.mark.parametrize("days", [1, 3, 5, 12])
+def test_any_number_of_working_days_left_has_words(days: int) -> None:
+    """A rulebook may ring at any number of days before."""
+    assert event_zh(f"due_soon_{days}") == f"还剩 {days} 个工作日"
+
+
+def test_what_a_clock_says_has_words_and_what_nobody_knows_speaks_for_itself() -> None:
+    """A duty that is lifted, an overdue that is taken back."""
+    assert "解除" in event_zh("lifted")
+    assert "撤销" in event_zh("overdue_taken_back")
+    assert event_zh("due_soon_x") == "due_soon_x"
+
+
+def test_every_case_has_a_reason_that_says_what_to_do() -> None:
+    """`hub due` prints the remedy; a code that opens a case and has none would print nothing."""
+    for code in CODES:
+        assert REASONS[code].remedy_zh
 
 
 def test_a_reason_names_the_column_in_chinese() -> None:

@@ -146,6 +146,18 @@ def test_a_repeated_submission_does_not_replace_its_first_answer(desk: Desk) -> 
     assert [row[2] for row in rows] == ["accepted"]
 
 
+def test_what_waited_is_answered_on_its_own_row_with_what_became_of_it(desk: Desk) -> None:
+    """The second receipt names the submission again; before it the row says until when it waits."""
+    waits = json.loads(receipt(1, outcome="held", reasons=("WAITING_FOR_RECORD",)))
+    waits |= {"due": [], "waits_until": 1_795_363_200_000}
+    (row,) = desk.follow(json.dumps(waits).encode())
+    assert (row[2], str(row[7])) == ("held", "2026-11-22")
+    settled = json.loads(receipt(5, outcome="held_released"))
+    settled |= {"became": "withdrawn", "first_receipt": "x", "due": []}
+    (row,) = desk.follow(json.dumps(settled).encode())
+    assert (row[1], row[2], row[3], row[7]) == (1, "withdrawn", "", None)
+
+
 def test_other_sources_receipts_are_left_alone(desk: Desk) -> None:
     """The topic is the department's, the table one source's."""
     assert desk.follow(receipt(1, stream="market-supervision/files")) == []

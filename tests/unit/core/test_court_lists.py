@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.court_lists import FullList, Listing, compare, fact, fact_id, whole_lists
+from hub.core.court_lists import FullList, Listing, compare, fact, matter, whole_lists
 from hub.core.entry import SnapshotRow
+from hub.core.fact_ids import matter_in
 from tests.contract.specimens import CONTRACTS, RECEIVED_ON
 from tests.driver.rows import AGENTS_CODE, COURT_CODE, at
 
@@ -110,13 +111,16 @@ def test_what_was_never_accepted_is_not_missed() -> None:
     assert compare(full([1]), [unaccepted]).exits_missing == ()
 
 
-def test_a_missing_exit_is_one_fact_however_many_lists_lack_it() -> None:
-    """Until the listing returns: that is another one, with a fact of its own."""
+def test_a_missing_exit_is_one_matter_however_many_lists_lack_it() -> None:
+    """Until the listing returns: that is another one. What two lists say of it are two facts."""
     once = listing(2)
     monday, tuesday = full([1]), full([1, 3], date(2026, 11, 21))
     facts = [fact(day, once, AGENTS_CODE) for day in (monday, tuesday)]
-    assert facts[0]["document_number"] == facts[1]["document_number"] == fact_id(once)
-    assert fact_id(once._replace(arrived_at=once.arrived_at + 1)) != fact_id(once)
-    assert fact_id(listing(3)) != fact_id(once)
+    ids = [each["document_number"] for each in facts]
+    assert {matter_in(each) for each in ids} == {matter(once)}
+    assert ids[0] != ids[1]
+    assert fact(monday, once, AGENTS_CODE) == facts[0]
+    assert matter(once._replace(arrived_at=once.arrived_at + 1)) != matter(once)
+    assert matter(listing(3)) != matter(once)
     checked = CONTRACTS.by_kind[KIND].check(facts[0], RECEIVED_ON)
     assert (checked.ok, checked.findings) == (True, ())

@@ -44,10 +44,10 @@ moments_in_order = st.lists(st.integers(at("2026-11-01 00:00"), LATER), min_size
 )
 
 
-def passage(*later: int | None, stage: str = "named", is_held: bool = False) -> Passage:
+def passage(*later: int | None, stage: str = "named", waits_for: str = "") -> Passage:
     """A passage that arrived on the second day: accepted, reached, done."""
     accepted, reached, done = (*later, None, None, None)[:3]
-    return Passage(DECIDED, ARRIVED, accepted, reached, done, stage, is_held)
+    return Passage(DECIDED, ARRIVED, accepted, reached, done, stage, waits_for)
 
 
 def test_each_party_has_its_stretch() -> None:
@@ -92,7 +92,8 @@ def test_a_platforms_clock_that_goes_wrong_makes_no_negative_time(moments: list[
         (Passage(DECIDED, DUE, DUE, None, None), Fault(Party.DEPARTMENT, Why.ARRIVED_LATE)),
         (passage(), Fault(Party.DEPARTMENT, Why.QUARANTINED)),
         (passage(DUE + 1), Fault(Party.DEPARTMENT, Why.QUARANTINED)),
-        (passage(is_held=True), Fault(Party.HUB, Why.HELD)),
+        (passage(waits_for="move"), Fault(Party.HUB, Why.HELD)),
+        (passage(waits_for="record"), Fault(Party.DEPARTMENT, Why.AWAITED)),
         (passage(ARRIVED), Fault(Party.HUB, Why.NOT_SENT)),
         (passage(ARRIVED, DUE + 1, stage="sent"), Fault(Party.HUB, Why.NOT_SENT)),
         (passage(ARRIVED, ARRIVED, stage="sent"), Fault(Party.PLATFORM, Why.NOT_ANSWERED)),
@@ -131,8 +132,8 @@ def known(**changes: object) -> Moments:
     """A published record's disclosure clock."""
     moments = Moments(
         "disclose", DECIDED, is_estimated=False, decided_on=DECIDED, status="live",
-        arrived_at=ARRIVED, accepted_at=ARRIVED, version_at=ARRIVED, first_reached_at=None,
-        version_reached_at=None, done_at=None, stage="named",
+        waits_for="", arrived_at=ARRIVED, accepted_at=ARRIVED, version_at=ARRIVED,
+        first_reached_at=None, version_reached_at=None, done_at=None, stage="named",
     )  # fmt: skip
     return moments._replace(**changes)  # type: ignore[arg-type]  # names of the tuple
 

@@ -10,7 +10,7 @@ import pytest
 
 from demo.account import Account
 from demo.checks import Check, conservation, say
-from demo.play import DroppedFile, Postman, Schedule, read_schedule
+from demo.play import DroppedFile, Postman, Schedule, pace_at, read_schedule
 from demo.stage import choose_settings, clear, only_demo
 from hub.errors import UnavailableError
 
@@ -108,3 +108,12 @@ def test_one_demo_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         only_demo(settings),
     ):
         raise AssertionError
+
+
+def test_the_clock_slows_step_by_step_as_work_piles_up() -> None:
+    """Free, slow, slower still; each pace is left only when much of the pile is gone."""
+    seen, pace = [], 0
+    for backlog in (250, 251, 1_500, 1_501, 9_000, 601, 600, 81, 80, 0):
+        pace = pace_at(pace, backlog)
+        seen.append(pace)
+    assert seen == [0, 1, 1, 2, 2, 2, 1, 1, 0, 0]

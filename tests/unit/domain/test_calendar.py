@@ -108,6 +108,19 @@ def test_a_notice_also_moves_days_of_the_year_before(
     assert calendar.is_working_day(day(on)) is is_working
 
 
+def test_a_day_that_the_next_year_s_notice_moves_is_no_guess() -> None:
+    """Of 2026 nothing is announced but its last Saturday, which the notice for 2027 says is worked.
+
+    The Sunday after it may still be moved.
+    """
+    moved = {"name": "元旦", "date": "2026-12-26", "isOffDay": False}
+    alone = WorkingCalendar.from_mapping(
+        {"version": "test", "notices": [{"year": 2027, "days": [moved]}]}
+    )
+    assert not alone.is_provisional(day("2026-12-26"))
+    assert alone.is_provisional(day("2026-12-27"))
+
+
 def test_a_period_over_new_year_2019_counts_the_moved_saturday(calendar: WorkingCalendar) -> None:
     """Decided on Thursday: Friday, the worked Saturday, then 2 January."""
     assert calendar.add_working_days(day("2018-12-27"), 3) == (day("2019-01-02"), False)
@@ -136,6 +149,13 @@ def test_law_fixes_thirteen_days_before_any_notice(on: str, name: str) -> None:
     days = statutory_days(int(on[:4]))
     assert days[day(on)] == name
     assert len(days) == (12 if on[:4] in {"2028", "2031"} else 13)
+
+
+@pytest.mark.parametrize(("year", "is_off"), [(2024, False), (2025, True), (2026, True)])
+def test_the_second_of_may_is_off_since_the_revision_of_2024(year: int, *, is_off: bool) -> None:
+    """劳动节 has two days from 2025 on, one before."""
+    assert (date(year, 5, 2) in statutory_days(year)) is is_off
+    assert date(year, 5, 1) in statutory_days(year)
 
 
 def test_without_a_lunar_table_only_fixed_days_are_known() -> None:

@@ -119,6 +119,8 @@ def test_other_without_a_note_asks_for_one() -> None:
         ("处罚类别", ";", "CODE_UNKNOWN"),
         ("处罚类别", "罚款" * 300, "CODE_UNKNOWN"),
         ("许可类别", "普通;特许", "CODE_UNKNOWN"),
+        ("许可类别", "普通、特许", "CODE_UNKNOWN"),
+        ("许可类别", "其他-" + "甲" * 600, "CODE_UNKNOWN"),
         ("许可类别", "6", "CODE_UNKNOWN"),
         ("当前状态", "0", "STATUS_INVALID"),
         ("当前状态", "3", "STATUS_INVALID"),

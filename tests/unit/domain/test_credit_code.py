@@ -15,6 +15,7 @@ from hub.domain.credit_code import (
     assess_credit_code,
     check_credit_code,
     is_citizen_id,
+    is_masked_citizen_id,
     is_possible_old_citizen_id,
     is_registration_number,
     normalise_credit_code,
@@ -161,6 +162,14 @@ def test_a_citizen_number_that_passes_gb_32100_is_an_error() -> None:
     assert assess_credit_code(CITIZEN_SHAPED_CODE).errors == ("CREDIT_CODE_IS_CITIZEN_ID",)
 
 
+@pytest.mark.parametrize("code", ["113309198001011333", "113309198001023473", "113309198001030163"])
+def test_a_code_of_digits_that_holds_is_no_person_though_it_could_be(code: str) -> None:
+    """All four checks hold by chance: an organ of the state must not be refused for ever."""
+    assert is_citizen_id(code)
+    assert organisation_part_is_valid(code)
+    assert assess_credit_code(code).errors == ()
+
+
 @pytest.mark.parametrize("number", SYNTHETIC_CITIZENS)
 def test_a_citizen_number_is_recognised(number: str) -> None:
     """Examples of the standard and synthetic numbers, old people and minors alike."""
@@ -184,6 +193,23 @@ def test_a_citizen_number_is_recognised(number: str) -> None:
 def test_what_is_no_citizen_number_is_not_taken_for_one(number: str) -> None:
     """A wrong check digit, day, province, length or character is no citizen number."""
     assert not is_citizen_id(number)
+
+
+@pytest.mark.parametrize(
+    ("body", "is_one"),
+    [
+        ("33090018500101001", True),
+        ("33090018491231001", False),
+        ("33090020991231001", True),
+        ("33090021000101001", False),
+        ("83000019800101001", True),
+        ("00000019800101001", False),
+        ("70000019800101001", False),
+    ],
+)
+def test_place_and_date_decide_where_the_check_digit_holds(body: str, *, is_one: bool) -> None:
+    """One in eleven numbers passes the check: without place and date they would be persons."""
+    assert is_citizen_id(body + plain_checks.citizen_check_character(body)) is is_one
 
 
 @given(st.dates().filter(lambda day: 1850 <= day.year <= 2099), st.integers(0, 999))
@@ -224,6 +250,14 @@ def test_fifteen_digits_with_a_birth_date_may_be_a_person() -> None:
     assert not is_possible_old_citizen_id("000000800101001")
 
 
+@pytest.mark.parametrize("body", ["33090080010100", "11010868022900", "44030199123100"])
+def test_a_registration_number_is_no_person_though_it_holds_a_birth_date(body: str) -> None:
+    """Its check digit tells them apart: companies must not be sealed as persons."""
+    check = plain_checks.registration_check_digit(body)
+    assert not is_possible_old_citizen_id(body + check)
+    assert is_possible_old_citizen_id(body + str((int(check) + 1) % 10))
+
+
 def test_an_inner_failure_alone_is_a_warning() -> None:
     """79 of 1.1 million real codes fail GB 11714 inside a good GB 32100 code."""
     body = "91330900MA0000014"
@@ -238,6 +272,32 @@ def test_an_unknown_region_and_registry_are_warnings() -> None:
     found = assess_credit_code(body + plain_checks.credit_check_character(body))
     assert found.errors == ()
     assert found.warnings == ("REGION_UNKNOWN", "REGISTRY_TYPE_UNKNOWN")
+
+
+@pytest.mark.parametrize(
+    ("body", "warning"),
+    [("91999999MA0000015", "REGION_UNKNOWN"), ("99330900MA0000015", "REGISTRY_TYPE_UNKNOWN")],
+)
+def test_either_of_the_two_alone_is_a_warning(body: str, warning: str) -> None:
+    """A misspelt region of a company is worth a look, whatever registers it."""
+    found = assess_credit_code(body + plain_checks.credit_check_character(body))
+    assert (found.errors, found.warnings) == ((), (warning,))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("330900********1234", True),
+        ("3309001980****1234", True),
+        ("330900****1", True),  # fewer stars than digits
+        ("330****1", False),
+        ("330900198001011234", False),
+        ("033090********1234", False),
+    ],
+)
+def test_stars_in_place_of_digits_do_not_hide_a_person(text: str, *, is_one: bool) -> None:
+    """Court sites hide month and day; some hide more and shorten the number."""
+    assert is_masked_citizen_id(text) is is_one
 
 
 def test_the_region_table_is_whole() -> None:

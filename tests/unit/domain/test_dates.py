@@ -11,8 +11,10 @@ from hub.domain.dates import (
     day_of_ms,
     day_start_ms,
     due_at_ms,
+    month_days,
     read_date,
     read_valid_to,
+    two_months,
 )
 
 SHANGHAI = timezone(timedelta(hours=8))
@@ -101,7 +103,9 @@ def test_an_empty_cell_is_an_absent_date() -> None:
     assert read_date(" ") == ("", None, "")
 
 
-@pytest.mark.parametrize("written", ["2099/12/31", "2099-12-31", "长期", "永久有效", "9999-12-31"])
+@pytest.mark.parametrize(
+    "written", ["2099/12/31", "2099-12-31", "长期", " 长期\u3000", "永久有效", "9999-12-31"]
+)
 def test_long_term_is_one_day(written: str) -> None:
     """2099-12-31 is agreed to mean 长期; the words and databases' for ever become it."""
     assert read_valid_to(written) == ("2099-12-31", LONG_TERM, "")
@@ -111,6 +115,21 @@ def test_long_term_is_no_decision_date() -> None:
     """A word is understood only where a validity may end."""
     assert read_date("长期").reason == "DATE_UNREADABLE"
     assert read_valid_to("2026/1/2").on == date(2026, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("month", "first", "last"),
+    [
+        ("2026-01", date(2026, 1, 1), date(2026, 1, 31)),
+        ("2028-02", date(2028, 2, 1), date(2028, 2, 29)),
+        ("2026-12", date(2026, 12, 1), date(2026, 12, 31)),
+    ],
+)
+def test_a_month_ends_on_its_last_day(month: str, first: date, last: date) -> None:
+    """A month's report holds all its days, in December too."""
+    assert month_days(month) == (first, last)
+    assert two_months(last)[0] == (first, last)
+    assert two_months(last)[1][1] == first - timedelta(days=1)
 
 
 @given(real_days, st.sampled_from(["%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y年%m月%d日"]))

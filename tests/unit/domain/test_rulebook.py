@@ -125,6 +125,9 @@ def test_a_stated_end_counts_when_the_rule_allows_it(rulebook: Rulebook) -> None
     endless = rulebook.publication_end(PENALTY, decided, "ORDINARY", date(2099, 12, 31))
     assert endless is not None
     assert endless[:3] == (date(2027, 5, 6), "periods-order-36", True)
+    last = rulebook.publication_end(PENALTY, decided, "ORDINARY", date(2027, 5, 6))
+    assert last is not None
+    assert last[:3] == (date(2027, 5, 6), "periods-order-36", False)
     assert rulebook.publication_end(LICENCE, decided, "", date(2099, 12, 31)) is None
 
 
@@ -281,6 +284,8 @@ def wrong(mapping: dict[str, Any], what: str) -> dict[str, Any]:
             first["roles"] = ["display", "internal"]
         case "longest first":
             mapping["due_soon_working_days"] = [1, 3]
+        case "due_soon_working_days.1":
+            mapping["due_soon_working_days"] = [3, 0]
         case "both speak for":
             mapping["deadlines"][1]["effective_from"] = first["effective_from"]
         case "unknown classes":
@@ -303,6 +308,7 @@ def wrong(mapping: dict[str, Any], what: str) -> dict[str, Any]:
         "role used twice",
         "undefined roles",
         "longest first",
+        "due_soon_working_days.1",
         "both speak for",
         "unknown classes",
         "min_months 40 > max_months 36",
@@ -315,6 +321,23 @@ def test_a_wrong_rulebook_is_refused_with_the_reason(rulebook: Rulebook, problem
     """Typing mistakes, ties and rules without a source never come into force."""
     with pytest.raises(ValidationError, match=problem):
         Rulebook.from_mapping(wrong(copy.deepcopy(rulebook.to_mapping()), problem))
+
+
+@pytest.mark.parametrize(
+    ("on", "months", "later"),
+    [
+        (date(2026, 1, 31), 3, date(2026, 4, 30)),
+        (date(2026, 12, 31), 2, date(2027, 2, 28)),
+        (date(2023, 11, 30), 3, date(2024, 2, 29)),
+        (date(2024, 2, 29), 36, date(2027, 2, 28)),
+        (date(2026, 8, 31), 12, date(2027, 8, 31)),
+    ],
+)
+def test_where_a_month_has_no_such_day_its_last_one_ends_the_period(
+    on: date, months: int, later: date
+) -> None:
+    """Months of thirty days and February, in leap years and others."""
+    assert add_months(on, months) == later
 
 
 @given(st.dates(date(1900, 1, 1), date(2100, 12, 31)), st.integers(0, 120))

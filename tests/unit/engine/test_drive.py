@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
@@ -73,3 +74,61 @@ def test_starts_transactions_and_retirements_become_metrics() -> None:
 def test_reasons_are_few(reason: str, name: str) -> None:
     """A label holds a class of reasons, never the broker's own words."""
     assert reason_class(reason) == name
+
+
+def driver_of(**parts: Any) -> Driver:  # noqa: ANN401 - mocks
+    """A driver of mocks that write into one book, or of what is given."""
+    book = Mock()
+    names = (
+        "lease", "transactions", "inputs", "store", "business_clock", "engine_clock", "faults",
+        "report",
+    )  # fmt: skip
+    return Driver(**{**{name: getattr(book, name) for name in names}, **parts})
+
+
+def test_the_lease_is_taken_before_the_predecessor_is_fenced() -> None:
+    """A second process on the machine must end before it has done any harm."""
+    book = Mock()
+
+    def start() -> Generator[ask.Request, Any, None]:
+        yield ask.Initialise()
+        yield ask.Consume(1, 0.0)
+
+    driver = driver_of(lease=book.lease, transactions=book.transactions, faults=book.faults)
+    driver.run(start(), lambda: True)
+    assert [name for name, _args, _kwargs in book.mock_calls] == [
+        "lease.take", "faults.reached", "transactions.initialise",
+    ]  # fmt: skip
+
+
+def test_a_start_is_reported_once() -> None:
+    """What follows is work, however long it goes on."""
+    events: list[str] = []
+    polls = iter([False, False, False, True])
+
+    def begin() -> Generator[ask.Request, Any, None]:
+        yield ask.Initialise()
+        while True:
+            yield ask.Consume(1, 0.0)
+
+    part = cast("Any", Anything())
+    driver = driver_of(engine_clock=part, report=lambda event, _numbers: events.append(event))
+    driver.run(begin(), lambda: next(polls))
+    assert events == ["restored"]
+
+
+def test_a_worker_asked_to_stop_ends_its_transaction_first() -> None:
+    """An open transaction would hold all readers up until it times out."""
+    book = Mock()
+
+    def work() -> Generator[ask.Request, Any, None]:
+        while True:
+            yield ask.Consume(1, 0.0)
+            yield ask.Begin()
+            yield ask.Produce([])
+            yield ask.Commit()
+
+    asked = iter([False])
+    driver = driver_of(transactions=book, engine_clock=cast("Any", Anything()))
+    driver.run(work(), lambda: next(asked, True))
+    assert [name for name, _args, _kwargs in book.mock_calls] == ["begin", "produce", "commit"]

@@ -1,0 +1,197 @@
+"""L2. Nothing older changes or shows anything newer."""
+
+from __future__ import annotations
+
+import pytest
+
+from hub.core.record import Outcome
+from hub.core.state import Status
+from tests.driver.life import FAR, NEAR, Life, answer
+from tests.driver.rows import COMPANY, OTHER_DEPARTMENT, at
+
+HERE = {(COMPANY, "食品经营")}
+
+
+@pytest.mark.parametrize("has_fault", [True, False])
+def test_what_is_older_than_a_withdrawal_stays_down(life: Life, *, has_fault: bool) -> None:
+    """A faulty row in between is no way around it."""
+    assert life.row(version=5) == "accepted"
+    assert life.withdrawn(version=6) == "withdrawn"
+    if has_fault:
+        assert life.fault(version=7) == "quarantined FIELD_REQUIRED"
+    life.crash()
+    assert life.row(version=4) == "superseded OLDER_THAN_LIVE"
+    assert life.corrected(version=4) == "superseded OLDER_THAN_LIVE"
+    assert (life.status, life.shown()) == (Status.WITHDRAWN, set())
+
+
+def test_a_statement_without_a_version_does_not_lower_the_memory(life: Life) -> None:
+    """A correction by letter has no version; what the source said before is older all the same."""
+    life.row(version=10)
+    assert life.corrected("食品销售") == "corrected"
+    life.crash()
+    assert life.corrected("旧内容", version=5) == "superseded OLDER_THAN_LIVE"
+    assert life.shown() == {(COMPANY, "食品销售")}
+    assert life.corrected("新内容", version=11) == "corrected"
+    assert life.shown() == {(COMPANY, "新内容")}
+
+
+def test_an_equal_version_is_not_older(life: Life) -> None:
+    """A source that counts days sends two statements of one day."""
+    life.row(version=10)
+    assert life.corrected("食品销售", version=10) == "corrected"
+    assert life.withdrawn(version=10) == "withdrawn"
+    assert life.shown() == set()
+
+
+def test_what_confirms_the_record_raises_the_memory(life: Life) -> None:
+    """The same content under a newer version: what lies between is older than that."""
+    life.row(version=5)
+    assert life.row(version=8) == "duplicate SAME_AS_LIVE"
+    life.crash()
+    assert life.corrected("旧内容", version=6) == "superseded OLDER_THAN_LIVE"
+    life.withdrawn(version=9)
+    assert life.withdrawn(version=12) == "duplicate ALREADY_WITHDRAWN"
+    assert life.restored(version=11) == "superseded RESTORATION_OLDER_THAN_WITHDRAWAL"
+    assert life.shown() == set()
+
+
+@pytest.mark.parametrize("what", ["fault", "superseded", "conflict", "foreign", "reused"])
+def test_what_took_no_effect_leaves_the_memory_alone(life: Life, what: str) -> None:
+    """A greater version of something refused does not close the record."""
+    life.row(version=5)
+    if what == "fault":
+        assert life.fault(version=90) == "quarantined FIELD_REQUIRED"
+    elif what == "superseded":
+        assert life.row("旧内容", version=4) == "superseded OLDER_THAN_LIVE"
+    elif what == "conflict":
+        assert life.row("别的", version=90) == "conflicting UNDECLARED_CHANGE"
+    elif what == "foreign":
+        assert life.withdrawn(version=90, by=OTHER_DEPARTMENT) == "quarantined NOT_YOUR_RECORD"
+    else:
+        again = life.corrected(version=90, number=1)
+        assert again == "quarantined SUBMISSION_NUMBER_REUSED"
+    life.crash()
+    assert life.corrected("新内容", version=6) == "corrected"
+    assert life.shown() == {(COMPANY, "新内容")}
+
+
+def test_the_memory_survives_quarantine_and_taking_back(life: Life) -> None:
+    """Never shown, taken back under version 6: the row of version 5 does not come up behind it."""
+    life.fault(version=4)
+    assert life.withdrawn(version=6) == "withdrawn"
+    life.crash()
+    assert life.row(version=5) == "superseded OLDER_THAN_LIVE"
+    assert life.corrected(version=5) == "superseded OLDER_THAN_LIVE"
+    assert life.restored(version=5) == "superseded OLDER_THAN_LIVE"
+    assert life.row(version=7) == "accepted"
+    assert life.shown() == HERE
+
+
+def test_the_memory_survives_a_move(life: Life) -> None:
+    """At the identity that was left, and at the one it left for."""
+    life.row(version=5)
+    assert life.leaves(NEAR, version=6) == "withdrawn"
+    assert life.arrives(NEAR, version=7) == "accepted"
+    life.crash()
+    assert life.row(version=4) == "superseded OLDER_THAN_LIVE"
+    assert life.withdrawn(version=4) == "superseded WITHDRAWAL_OLDER_THAN_LIVE"
+    assert life.row("旧内容", key=NEAR, version=6) == "superseded OLDER_THAN_LIVE"
+    assert life.shown() == {(NEAR, "食品经营")}
+
+
+def test_the_memory_survives_waiting(life: Life) -> None:
+    """The withdrawal of version 6 waited; the row of version 7 is not taken down by it."""
+    assert life.withdrawn(version=6) == "held WAITING_FOR_RECORD"
+    life.crash()
+    assert life.row(version=7) == "accepted"
+    assert [answer(r) for r in life.rest] == ["held_ended WITHDRAWAL_OLDER_THAN_LIVE"]
+    assert life.shown() == HERE
+    assert life.withdrawn(version=8) == "withdrawn"
+    assert life.corrected(version=7) == "superseded OLDER_THAN_LIVE"
+
+
+def test_versions_are_compared_within_one_source_only(life: Life) -> None:
+    """The case system counts in thousands, the file in single rows; arrival decides between."""
+    life.row(version=5000, stream="cases")
+    assert life.corrected("食品销售", version=3, stream="file") == "corrected"
+    life.crash()
+    assert life.corrected("旧内容", version=2, stream="file") == "superseded OLDER_THAN_LIVE"
+    assert life.corrected("旧内容", version=4000, stream="cases") == "superseded OLDER_THAN_LIVE"
+    assert life.shown() == {(COMPANY, "食品销售")}
+    assert life.withdrawn(version=4, stream="file") == "withdrawn"
+    assert life.restored(version=4999, stream="cases").startswith("superseded RESTORATION_OLDER")
+    assert life.shown() == set()
+
+
+def test_the_four_sources_heard_last_are_remembered(life: Life) -> None:
+    """A fifth one pushes out the one that was silent longest."""
+    life.row(version=100, stream="s0")
+    for n in (1, 2, 3):
+        assert life.corrected(f"第{n}版", version=100, stream=f"s{n}") == "corrected"
+    assert life.corrected("旧", version=99, stream="s0") == "superseded OLDER_THAN_LIVE"
+    assert life.corrected("第4版", version=100, stream="s4") == "corrected"
+    life.crash()
+    for n in (1, 2, 3, 4):
+        assert life.corrected("旧", version=99, stream=f"s{n}") == "superseded OLDER_THAN_LIVE"
+    assert life.corrected("第5版", version=99, stream="s0") == "corrected"
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        20621102, 20621102090000, 2929842000, 2929842000000, 2929842000000000,
+        2929842000000000000, at("2026-11-03 09:00") + 1,
+    ],
+)  # fmt: skip
+def test_a_version_that_reads_as_a_moment_to_come_is_no_order(life: Life, stamp: int) -> None:
+    """A stamp of 2062 must not close the record for ever."""
+    assert life.row(version=stamp) == "accepted SOURCE_VERSION_IN_FUTURE"
+    life.crash()
+    today = at("2026-11-02 08:00")
+    assert life.corrected("食品销售", version=today) == "corrected"
+    assert life.corrected("旧内容", version=today - 1) == "superseded OLDER_THAN_LIVE"
+    assert life.shown() == {(COMPANY, "食品销售")}
+
+
+@pytest.mark.parametrize(
+    "version", [20261103, 1793667600, at("2026-11-03 09:00"), 18991231, 99999999, 7, 123456789]
+)
+def test_a_version_within_a_day_or_of_no_calendar_is_an_order(life: Life, version: int) -> None:
+    """A clock a day ahead, and plain counts that happen to have eight digits."""
+    assert life.row(version=version) == "accepted"
+    assert life.corrected(version=version - 1) == "superseded OLDER_THAN_LIVE"
+
+
+def test_an_older_take_down_is_an_open_case_and_never_silence(life: Life) -> None:
+    """Told as an error; the department insists under a newer version, or without one."""
+    life.row(version=10)
+    assert life.withdrawn(version=9) == "superseded WITHDRAWAL_OLDER_THAN_LIVE"
+    assert [reason.severity for reason in life.record.reasons] == ["error"]
+    assert life.record.withdraw_targets == 0
+    assert life.shown() == HERE
+    life.crash()
+    assert life.withdrawn() == "withdrawn"
+    assert life.shown() == set()
+
+
+def test_what_was_older_stays_older_by_the_next_full_export(life: Life) -> None:
+    """Every order of three statements that carry their versions ends alike."""
+    life.row("第三版", version=3)
+    for content, version in (("第一版", 1), ("第二版", 2)):
+        assert life.row(content, version=version) == "superseded OLDER_THAN_LIVE"
+        assert life.corrected(content, version=version) == "superseded OLDER_THAN_LIVE"
+    life.crash()
+    assert life.row("第三版", version=3) == "duplicate SAME_AS_LIVE"
+    assert life.shown() == {(COMPANY, "第三版")}
+
+
+def test_an_arrival_that_is_older_than_what_was_here_does_not_come_up(life: Life) -> None:
+    """The new identity has a history of its own."""
+    life.row("前身", key=FAR, version=20)
+    life.withdrawn(key=FAR, version=21)
+    life.row(version=5)
+    assert life.leaves(FAR, version=6) == "withdrawn"
+    assert life.arrives(FAR, version=7) == "superseded OLDER_THAN_LIVE"
+    assert life.record.outcome is Outcome.SUPERSEDED
+    assert life.shown() == set()

@@ -1,0 +1,386 @@
+"""L5. What comes before what it is about waits: bounded, with a clock, and judged when released."""
+
+from __future__ import annotations
+
+import pytest
+
+from hub.core.record import LedgerRecord, Outcome
+from hub.core.state import ClockKind, Status
+from tests.contract.specimens import row_of
+from tests.driver import rows
+from tests.driver.life import FAR, NEAR, Life, answer, day_of, reference
+from tests.driver.rows import (
+    AGENTS,
+    COMPANY,
+    DEPARTMENT,
+    OTHER_DEPARTMENT,
+    framed,
+)
+
+HERE = {(COMPANY, "食品经营")}
+
+
+def released(records: list[LedgerRecord]) -> list[str]:
+    """What became of statements that waited."""
+    ends = (Outcome.HELD_RELEASED, Outcome.HELD_ENDED)
+    return [answer(record) for record in records if record.outcome in ends]
+
+
+def few(**held: int) -> Life:
+    """A site whose rulebook lets less wait."""
+    document = rows.basis()
+    document["rulebook"]["held"] |= held
+    return Life(document)
+
+
+def test_a_withdrawal_before_its_row_takes_it_down_unseen(life: Life) -> None:
+    """The row is accepted and named for nobody; the withdrawal is a ledger record of its own."""
+    assert life.withdrawn() == "held WAITING_FOR_RECORD"
+    waits = life.record
+    assert life.status is Status.HELD
+    life.crash()
+    assert life.row() == "accepted"
+    assert (life.record.publish_targets, life.record.withdraw_targets) == (0, 0)
+    (taken,) = life.rest
+    assert (answer(taken), taken.refers_to) == ("held_released", waits.sequence)
+    assert (taken.submission_key, taken.kind) == (waits.submission_key, "record.withdrawn.v1")
+    assert (life.status, life.waiting(), life.state().clocks) == (Status.WITHDRAWN, 0, ())
+    assert life.shown() == set()
+    assert life.wait(40) == []
+
+
+def test_a_withdrawal_that_was_released_is_repeated_as_what_it_was(life: Life) -> None:
+    """A client that tries again under its own number learns that it took effect."""
+    life.withdrawn(number=77)
+    assert life.withdrawn(number=77) == "duplicate REPEATED_SUBMISSION"
+    life.row()
+    (taken,) = life.rest
+    life.crash()
+    assert life.withdrawn(number=77) == "duplicate REPEATED_SUBMISSION"
+    assert life.record.refers_to == taken.sequence
+    assert life.withdrawn() == "duplicate ALREADY_WITHDRAWN"
+
+
+def test_an_equal_statement_that_waits_already_is_a_duplicate(life: Life) -> None:
+    """Of the same department; another's waits beside it."""
+    life.withdrawn()
+    assert life.withdrawn() == "duplicate SAME_AS_HELD"
+    assert life.withdrawn(by=OTHER_DEPARTMENT) == "held WAITING_FOR_RECORD"
+    assert life.corrected() == "held WAITING_FOR_RECORD"
+    life.crash()
+    assert life.waiting() == 3
+
+
+def test_a_correction_before_its_row_is_shown_at_once_as_corrected(life: Life) -> None:
+    """One publication, of the second version; the seven days count from the decision."""
+    assert life.corrected() == "held WAITING_FOR_RECORD"
+    assert life.dues() == {"province": "11-12", "city": "11-12"}
+    life.crash()
+    assert life.row() == "accepted"
+    assert released(life.rest) == ["held_released"]
+    assert [r.publish_targets for r in (life.record, *life.rest)] == [0, 0b11]
+    assert life.shown() == {(COMPANY, "食品销售")}
+    assert life.dues() == {"province": "11-12", "city": "11-12"}
+
+
+def test_two_corrections_before_their_row_are_made_in_their_order(life: Life) -> None:
+    """The older first; what is shown is the last."""
+    life.corrected("第二版")
+    life.corrected("第三版")
+    life.crash()
+    life.row()
+    assert released(life.rest) == ["held_released", "held_released"]
+    assert [r.version for r in life.rest] == [2, 3]
+    assert life.shown() == {(COMPANY, "第三版")}
+
+
+def test_an_exit_before_its_entry_takes_it_down(life: Life) -> None:
+    """The court's exit was read first."""
+    assert life.delisted("2026-11-02") == "held WAITING_FOR_RECORD"
+    life.crash()
+    assert life.listed("2026-10-30") == "accepted"
+    assert released(life.rest) == ["held_released"]
+    assert (life.status, life.shown()) == (Status.WITHDRAWN, set())
+
+
+def test_an_exit_dated_before_the_entry_is_about_another(life: Life) -> None:
+    """It goes on waiting, the entry is shown, and the end of the wait takes nothing down."""
+    assert life.delisted("2026-10-20") == "held WAITING_FOR_RECORD"
+    assert life.listed("2026-10-30") == "accepted"
+    assert (life.record.publish_targets, life.rest, life.waiting()) == (0b11, [], 1)
+    life.crash()
+    assert released(life.hub.ledger()) == []
+    life.wait(31)
+    assert released(life.rest) == ["held_ended WAITED_TOO_LONG"]
+    assert life.shown() == {(COMPANY, "2026-10-30")}
+
+
+def test_an_exit_dated_before_the_entry_on_record_is_superseded(life: Life) -> None:
+    """An error and an open case; on the day of the entry it counts."""
+    life.listed("2026-10-30")
+    assert life.delisted("2026-10-29") == "superseded EXIT_BEFORE_LISTING"
+    assert [reason.severity for reason in life.record.reasons] == ["error"]
+    assert life.shown() == {(COMPANY, "2026-10-30")}
+    assert life.delisted("2026-10-30") == "withdrawn"
+    assert life.shown() == set()
+
+
+@pytest.mark.parametrize("is_made", [True, False])
+def test_a_performance_waits_for_its_commitment(life: Life, *, is_made: bool) -> None:
+    """At the end of its wait it stands alone, with a warning."""
+    assert life.performed() == "held WAITING_FOR_RECORD"
+    life.crash()
+    if is_made:
+        assert life.made() == "accepted"
+        assert released(life.rest) == ["held_released"]
+        assert [r.publish_targets for r in (life.record, *life.rest)] == [0, 0b11]
+    else:
+        life.wait(31)
+        assert released(life.rest) == ["held_released PERFORMED_WITHOUT_MADE"]
+    assert life.shown() == {(COMPANY, "全部履行")}
+
+
+def test_a_wait_ends_at_the_end_of_its_last_day(life: Life) -> None:
+    """Thirty calendar days after the day of arrival, at midnight; not a millisecond before."""
+    life.withdrawn()
+    waits = life.record
+    (clock,) = life.state().clocks
+    assert (clock.kind, day_of(clock.due_at)) == (ClockKind.WAIT, "12-03")
+    life.crash()
+    assert life.hub.advance(clock.due_at - life.hub.now - 1) == []
+    (ended,) = life.hub.advance(1)
+    assert answer(ended) == "held_ended WAITED_TOO_LONG"
+    assert ended.refers_to == waits.sequence
+    assert (ended.department, ended.kind) == (DEPARTMENT, "record.withdrawn.v1")
+    assert life.waiting() == 0
+
+
+def test_what_waited_in_vain_is_decided_anew_when_it_is_repeated(life: Life) -> None:
+    """It waits once more, and then takes down what comes."""
+    life.withdrawn(number=77)
+    life.wait(31)
+    assert life.withdrawn(number=77) == "held WAITING_FOR_RECORD"
+    life.crash()
+    life.row()
+    assert life.shown() == set()
+
+
+def test_a_correction_that_waited_in_vain_is_a_quarantined_row(life: Life) -> None:
+    """The row it carries is an undisclosed decision: its duties go on, and a row mends it."""
+    life.corrected()
+    waits = life.record
+    assert "held_ended WAITED_TOO_LONG" in life.wait(31)
+    life.record = waits
+    assert (life.status, life.dues()) == (
+        Status.QUARANTINED,
+        {"province": "11-12", "city": "11-12"},
+    )
+    life.crash()
+    assert life.corrected() == "accepted"
+    assert life.shown() == {(COMPANY, "食品销售")}
+
+
+def test_somebody_elses_waiting_withdrawal_does_not_kill_a_row(life: Life) -> None:
+    """Authority is asked at the release, of the row's owner."""
+    assert life.withdrawn(by=OTHER_DEPARTMENT) == "held WAITING_FOR_RECORD"
+    assert life.withdrawn(by=AGENTS).startswith("quarantined")
+    life.crash()
+    assert life.row() == "accepted"
+    assert released(life.rest) == ["held_ended NOT_YOUR_RECORD"]
+    assert (life.state().department, life.shown()) == (DEPARTMENT, HERE)
+
+
+def test_a_withdrawal_and_its_row_may_both_be_somebody_elses(life: Life) -> None:
+    """Who waits owns nothing; who brings the row does."""
+    life.corrected(by=OTHER_DEPARTMENT)
+    assert life.row() == "accepted"
+    assert released(life.rest) == ["held_ended NOT_YOUR_RECORD"]
+    assert life.state().department == DEPARTMENT
+    assert life.withdrawn() == "withdrawn"
+
+
+def test_at_most_eight_statements_wait_for_one_record(life: Life) -> None:
+    """The ninth is refused by name; the eight are made when the row comes."""
+
+    def withdrawal(n: int) -> str:
+        return life.say("record.withdrawn.v1", reference() | {"reason": f"第{n}次"})
+
+    assert [withdrawal(n) for n in range(8)] == ["held WAITING_FOR_RECORD"] * 8
+    assert withdrawal(8) == "quarantined TOO_MANY_HELD"
+    assert life.record.state is None
+    assert life.waiting() == 8
+    life.crash()
+    life.row()
+    again = ["held_released ALREADY_WITHDRAWN"] * 7
+    assert released(life.rest) == ["held_released", *again]
+    assert (life.waiting(), life.shown()) == (0, set())
+
+
+def test_a_row_that_may_not_wait_any_more_changes_nothing(life: Life) -> None:
+    """What waits goes on waiting, and comes into force in its order."""
+    for n in range(8):
+        life.corrected(f"第{n}版")
+    assert life.corrected("第8版") == "quarantined TOO_MANY_HELD"
+    assert (released(life.rest), life.record.state, life.waiting()) == ([], None, 8)
+    life.crash()
+    life.row()
+    assert released(life.rest) == ["held_released"] * 8
+    assert (life.waiting(), life.shown()) == (0, {(COMPANY, "第7版")})
+
+
+def test_a_department_lets_wait_no_more_than_the_rulebook_says() -> None:
+    """Bounded for each department; what has been decided makes room again."""
+    life = few(most_per_department=2)
+
+    def about(n: int, by: str = DEPARTMENT) -> str:
+        content = reference() | {"document_number": f"舟市监许〔2026〕{n}号"}
+        return life.say("record.withdrawn.v1", content, by=by)
+
+    assert [about(1), about(2)] == ["held WAITING_FOR_RECORD"] * 2
+    assert about(3) == "quarantined TOO_MANY_HELD"
+    assert about(3, OTHER_DEPARTMENT) == "held WAITING_FOR_RECORD"
+    life.crash()
+    life.row()
+    assert released(life.rest) == ["held_released"]
+    assert about(4) == "held WAITING_FOR_RECORD"
+    assert about(5) == "quarantined TOO_MANY_HELD"
+    life.wait(31)
+    assert about(6) == "held WAITING_FOR_RECORD"
+    life.crash()
+
+
+def test_the_rulebook_says_how_long_statements_wait() -> None:
+    """Two calendar days, counted from the day of arrival."""
+    life = few(days=2)
+    life.withdrawn()
+    assert life.wait(2) == []
+    assert life.wait(1) == ["held_ended WAITED_TOO_LONG"]
+
+
+def test_a_repeated_submission_is_decided_anew_once_the_record_has_changed(life: Life) -> None:
+    """A correction of what was down; the same number again when it is in force again."""
+    life.row()
+    life.withdrawn()
+    assert life.corrected(number=77) == "quarantined RECORD_WITHDRAWN"
+    assert life.corrected(number=77) == "duplicate REPEATED_SUBMISSION"
+    life.restored()
+    life.crash()
+    assert life.corrected(number=77) == "corrected"
+    assert life.corrected(number=77) == "duplicate REPEATED_SUBMISSION"
+    assert life.shown() == {(COMPANY, "食品销售")}
+
+
+@pytest.mark.parametrize("change", ["report", "clock", "conflict", "confirmed"])
+def test_a_repeated_submission_is_not_decided_anew_for_less(life: Life, change: str) -> None:
+    """A platform's report, a clock, a conflict or a confirmation change nothing it was about."""
+    life.row(version=5)
+    named = life.record
+    assert life.restored("食品销售", number=77) == "quarantined RECORD_NOT_WITHDRAWN"
+    if change == "report":
+        life.met(named)
+    elif change == "clock":
+        assert "overdue" in life.wait(12)
+    elif change == "conflict":
+        life.row("别的")
+    else:
+        life.row(version=9)
+    life.crash()
+    assert life.restored("食品销售", number=77) == "duplicate REPEATED_SUBMISSION"
+
+
+def test_a_repeated_arrival_is_decided_anew_once_its_record_has_changed(life: Life) -> None:
+    """Refused, then the departure succeeded, and something came: the client gets in."""
+    life.row()
+    life.leaves(NEAR, by=OTHER_DEPARTMENT)
+    assert life.arrives(NEAR, number=77) == "quarantined MOVE_REFUSED"
+    life.leaves(NEAR)
+    life.withdrawn(key=NEAR)
+    life.crash()
+    assert life.arrives(NEAR, number=77) == "accepted"
+    assert life.shown() == {(NEAR, "食品经营")}
+
+
+def test_a_repeated_faulty_row_is_decided_anew_under_another_basis(life: Life) -> None:
+    """What was no department's kind is now; the number is the same."""
+    assert life.listed(number=7) == "accepted"
+    document = rows.basis()
+    document["site"]["departments"][rows.COURT]["states"] = []
+    other = Life(document)
+    assert "KIND_NOT_YOURS" in other.listed(number=7)
+    assert other.listed(number=7) == "duplicate REPEATED_SUBMISSION"
+    other.hub.adopt(rows.basis())
+    assert other.listed(number=7) == "accepted"
+
+
+def test_a_faulty_row_releases_what_waits_for_it(life: Life) -> None:
+    """It is on record, out of sight: the withdrawal takes it back and its duties are lifted."""
+    life.withdrawn()
+    life.crash()
+    assert life.fault() == "quarantined FIELD_REQUIRED"
+    assert released(life.rest) == ["held_released"]
+    assert [e.event for r in life.rest for e in r.events] == ["lifted", "lifted"]
+    assert (life.status, life.state().version, life.waiting()) == (Status.WITHDRAWN, 0, 0)
+    assert life.dues() == {}
+
+
+@pytest.mark.parametrize("order", ["withdrawal-first", "correction-first"])
+def test_a_withdrawal_and_a_correction_wait_in_the_order_they_came(life: Life, order: str) -> None:
+    """Decided as if they came now, the oldest first; nothing is shown in either order."""
+    said = (life.withdrawn, life.corrected)
+    for say in said if order == "withdrawal-first" else reversed(said):
+        assert say() == "held WAITING_FOR_RECORD"
+    life.crash()
+    life.row()
+    if order == "withdrawal-first":
+        assert released(life.rest) == ["held_released", "held_ended RECORD_WITHDRAWN"]
+    else:
+        assert released(life.rest) == ["held_released", "held_released"]
+    assert (life.status, life.waiting(), life.shown()) == (Status.WITHDRAWN, 0, set())
+
+
+def test_the_row_may_come_in_the_very_batch_of_what_waits_for_it(life: Life) -> None:
+    """Read together, decided one after the other: the state is that of the record before."""
+    hub = life.hub
+    for kind, content in (
+        ("record.withdrawn.v1", reference()), (rows.LICENCE, rows.licence_row()),
+    ):  # fmt: skip
+        hub.pipe(DEPARTMENT, kind, COMPANY, framed(kind, content))
+    outcomes = [record.outcome for record in hub.run()]
+    assert outcomes == [Outcome.HELD, Outcome.ACCEPTED, Outcome.HELD_RELEASED]
+    assert life.shown() == set()
+
+
+def test_what_waits_is_nobodys_record_for_the_agents_finding(life: Life) -> None:
+    """A promise that is only known by its performance is not open: nobody is called a breaker."""
+    life.performed()
+    key = life.record.record_key.hex()
+    stated = row_of("commitment.performance_missing.v1", "accepted-minimal").items()
+    row = {name: str(text) for name, text in stated} | {
+        "authority_code": rows.AGENTS_CODE, "credit_code": COMPANY, "commitment_record": key,
+    }  # fmt: skip
+    life.hub.now += 20 * 86_400_000
+    life.hub.run()
+    said = life.say("commitment.performance_missing.v1", row, by=AGENTS)
+    assert said == "quarantined COMMITMENT_NOT_OPEN"
+
+
+def test_a_row_is_shown_when_the_last_that_waited_is_refused(life: Life) -> None:
+    """Named once, for every target, by the record that ended the wait."""
+    life.withdrawn(by=OTHER_DEPARTMENT)
+    life.corrected(by=OTHER_DEPARTMENT)
+    life.crash()
+    life.row()
+    assert released(life.rest) == ["held_ended NOT_YOUR_RECORD"] * 2
+    assert [r.publish_targets for r in (life.record, *life.rest)] == [0, 0, 0b11]
+    assert life.rest[-1].row == framed(rows.LICENCE, rows.licence_row())
+    assert (life.state().version, life.shown()) == (1, HERE)
+    assert life.dues() == {"province": "11-12", "city": "11-12"}
+
+
+def test_a_move_that_waits_does_not_keep_the_row_from_being_shown(life: Life) -> None:
+    """An arrival waits for its move, not for the row."""
+    life.arrives(FAR)
+    life.crash()
+    assert life.row(key=FAR) == "accepted"
+    assert (life.record.publish_targets, life.waiting()) == (0b11, 1)
+    assert life.shown() == {(FAR, "食品经营")}
