@@ -531,9 +531,9 @@ class Model:
                 record.owner = record.owner or reading.statement.department
                 self._spoil(record, reading)
             return quarantined("MOVE_REFUSED")
-        return self._arrival_waits(reading, record, move)
+        return self._arrival_waits(reading, record)
 
-    def _arrival_waits(self, reading: Reading, record: Record, move: Move) -> Answer:
+    def _arrival_waits(self, reading: Reading, record: Record) -> Answer:
         """Nothing is known of the departure yet."""
         if any(self._is_of_move(waiting, reading.move) for waiting in record.waiting):
             if any(waiting.reading.content == reading.content for waiting in record.waiting):
