@@ -56,7 +56,6 @@ from hub.core.state import (
     Clock,
     RecordFlag,
     RecordState,
-    Revision,
     Status,
     Waiting,
     decode_state,
@@ -73,8 +72,6 @@ if TYPE_CHECKING:
 
 ZERO_CONTENT: Final = bytes(32)
 NO_SEQUENCE: Final = (1 << 64) - 1
-MOST_REVISIONS: Final = 8
-"""Versions of which the day of acceptance is remembered."""
 MOST_TWINS: Final = 8
 """Quarantined records of one identity under other keys that are remembered."""
 TOOK_EFFECT: Final = frozenset(
@@ -363,7 +360,7 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
         Status.LIVE, flags | provisional, version, s.content, context.sequence, s.decided_on,
         context.sequence, now, 0, named | shown, shown, timer_at, due.clocks,
         duties.named_stages(old, shown, withdraw, version), heard_of(old, s),
-        _revisions(old, version, context), old.waiting if old is not None else (),
+        duties.revisions(old, version, now, basis), old.waiting if old is not None else (),
         _owner(s, old, verdict), s.subject_kind,
         s.cause.key,
     )  # fmt: skip
@@ -382,16 +379,6 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
         outcome, state, s.reasons + withheld if withheld else s.reasons, shown, withdraw,
         refers_to, events=due.events, facts=facts,
     )  # fmt: skip
-
-
-def _revisions(old: RecordState | None, version: int, context: Context) -> tuple[Revision, ...]:
-    """On which days the versions of a corrected record were accepted; the latest are kept."""
-    if old is None or old.status is not Status.LIVE:
-        return ()
-    basis = context.basis
-    first = (Revision(old.version, basis.day_of(old.since).toordinal()),)
-    today = Revision(version, basis.day_of(context.now).toordinal())
-    return (*(old.revised or first), today)[-MOST_REVISIONS:]
 
 
 def _owner(s: Submission, old: RecordState | None, verdict: MoveVerdict | None) -> str:
@@ -630,40 +617,36 @@ def _ended(
     """A ledger record of its own for what became of a waiting statement."""
     state = decision.state if decision.state is not None else rest
     state = state._replace(changed=context.sequence)
-    publish, withdraw, reasons = decision.publish, decision.withdraw, decision.reasons
+    publish, reasons = decision.publish, decision.reasons
     row = s.row or s.cause.value
     if state.flags & RecordFlag.UNSHOWN and not waiting.is_ready(state):
-        state, publish, withdraw, row, why = _name_targets(context, state, s)
+        state, publish, row, why = _name_targets(context, state, s)
         reasons += why
     count = max(waiting.count_of(context.view, s.department) - 1, 0)
     facts = ((waiting.FACT, str(count)), ("waited", str(entry.sequence)))
     return decision._replace(
-        outcome=outcome, state=state, publish=publish, withdraw=withdraw, reasons=reasons,
-        row=row, refers_to=entry.sequence, facts=decision.facts + facts, answers=s,
+        outcome=outcome, state=state, publish=publish, reasons=reasons, row=row,
+        refers_to=entry.sequence, facts=decision.facts + facts, answers=s,
         submission_key=entry.submission_key,
     )  # fmt: skip
 
 
 def _name_targets(
     context: Context, state: RecordState, last: Submission
-) -> tuple[RecordState, int, int, bytes, tuple[Reason, ...]]:
-    """All that waited has been decided, and the record is in force: now its targets are named.
-
-    Also those that show an earlier version and shall not show this one.
-    """
+) -> tuple[RecordState, int, bytes, tuple[Reason, ...]]:
+    """All that waited has been decided, and the record is in force: now its targets are named."""
     framed = context.view.get(keys.unshown(last.record_key)) or b""
     s = read_again(last.cause, framed, state.department, state.kind, context.now, context.basis)
     shown, why = context.basis.targets_for(s, context.now)
-    gone = sum(1 << stage.target for stage in state.stages if stage.action == "P") & ~shown
     named = state._replace(
         flags=state.flags & ~RecordFlag.UNSHOWN,
         named=state.named | shown,
         publish=shown,
         since=context.now,
         clocks=duties.without_withdrawals(state.clocks, shown),
-        stages=duties.named_stages(state, shown, gone, state.version),
+        stages=duties.named_stages(state, shown, 0, state.version),
     )
-    return named, shown, gone, framed, why
+    return named, shown, framed, why
 
 
 # --- control, platforms' outcomes, timers, sweeps ------------------------------------------------
@@ -800,6 +783,7 @@ def _ring(context: Context, old: RecordState) -> Decision:
             version=version,
             changed=context.sequence,
             since=now,
+            revised=duties.revisions(state, version, now, basis),
             publish=state.publish & ~expired,
             clocks=due.clocks,
             stages=duties.named_stages(state, 0, expired, version),

@@ -224,6 +224,9 @@ def _changed(
     state = old._replace(
         version=version,
         since=now if version != old.version else old.since,
+        revised=duties.revisions(old, version, now, basis)
+        if version > old.version
+        else old.revised,
         named=old.named | publish,
         publish=(old.publish | publish) & ~withdraw,
         clocks=due.clocks,

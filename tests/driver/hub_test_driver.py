@@ -76,11 +76,6 @@ class HubTestDriver:
 
     def adopt(self, document: Mapping[str, object]) -> list[LedgerRecord]:
         """Send a basis to every partition and let the slot adopt it; what was written."""
-        self.adopt_later(document)
-        return self.run()
-
-    def adopt_later(self, document: Mapping[str, object]) -> None:
-        """Send a basis to every partition; it is adopted when the slot runs."""
         value = canonical_json({"basis": document})
         for partition in range(self.partitions):
             self.log.append(
@@ -89,6 +84,7 @@ class HubTestDriver:
                     (("ce_type", b"basis.adopted.v1"),),
                 )
             )  # fmt: skip
+        return self.run()
 
     def pipe(  # noqa: PLR0913 - what a connector may say of a submission
         self, department: str, kind: str, key: str, value: bytes, *,

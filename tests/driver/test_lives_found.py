@@ -258,17 +258,13 @@ def test_a_duty_that_was_not_due_when_publication_ended_is_not_late(life: Life) 
     assert (1, "D", "overdue") not in events
 
 
-def test_a_city_that_lost_the_kind_takes_down_what_a_waiting_exit_held_back(life: Life) -> None:
-    """The correction makes the exit speak of the entry; the exit is too old to count."""
-    life.delisted("2026-10-30", version=1)
-    life.listed("2026-11-02", version=5)
-    assert life.shown() == {(COMPANY, "2026-11-02")}
-    document = shown_at_city(LICENCE)
-    life.hub.adopt_later(document)
-    inside = {
-        "subject_kind": LISTED, "reason": "录入错误",
-        "row": framed(LISTED, rows.listing_row(listed_on="2026-10-30")),
-    }  # fmt: skip
-    assert life.say("record.corrected.v1", inside, by=COURT, version=6) == "corrected"
-    assert life.shown("province") == {(COMPANY, "2026-10-30")}
-    assert life.shown("city") == set()
+def test_a_platform_is_believed_about_what_it_was_named_before_another_left(life: Life) -> None:
+    """L8: the city's take-down is a version of its own; the province was named long before."""
+    life.row()
+    named = life.record
+    life.wait(3)
+    life.hub.adopt(shown_at_city(PENALTY))
+    life.wait(10)
+    assert life.report(named, "province", "acknowledged", on="2026-11-03 09:00") == [
+        "in_time_learned_late"
+    ]

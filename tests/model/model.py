@@ -94,7 +94,8 @@ class Receipt:
     answer: Answer
     identity: Identity | None
     basis: int
-    state: object
+    changes: int
+    """Of its record, when it was answered."""
     ended_without_effect: bool = False
 
 
@@ -163,15 +164,12 @@ class Model:
         refused = receipt.answer.outcome == "quarantined"
         if not (refused or (receipt.answer.outcome == "held" and receipt.ended_without_effect)):
             return False
-        return receipt.basis != self.basis or receipt.state != self._seen(receipt.identity)
+        return receipt.basis != self.basis or receipt.changes != self._seen(receipt.identity)
 
-    def _seen(self, identity: Identity | None) -> object:
+    def _seen(self, identity: Identity | None) -> int:
         """Of a record, what makes a repeated submission worth deciding."""
         record = self.records.get(identity) if identity is not None else None
-        if record is None:
-            return None
-        waiting = [(w.reading.statement.source, w.reading.statement.number) for w in record.waiting]
-        return (record.standing, record.version, record.owner, waiting)
+        return 0 if record is None else record.changes
 
     def _faulty(self, reading: Reading) -> Answer:
         """Quarantine what cannot be right."""
@@ -583,6 +581,7 @@ class Model:
             return quarantined("TOO_MANY_HELD")
         last = day_of(self.now) + timedelta(days=self.rules.days_held)
         record.waiting.append(Waiting(reading, self.now, end_of(last)))
+        record.note_change()
         if record.standing is NONE:
             record.standing, record.owner = AWAITED, ""
         if record.standing is AWAITED and reading.verb in CARRY_A_ROW:
@@ -623,6 +622,7 @@ class Model:
     def _let_go(self, record: Record, identity: Identity, waiting: Waiting) -> None:
         """Decide a waiting statement as if it arrived now."""
         record.waiting.remove(waiting)
+        record.note_change()
         if record.standing is AWAITED and not record.waiting:
             record.standing = NONE
         answer = self._decide(waiting.reading)
@@ -637,6 +637,7 @@ class Model:
     def _wait_ends(self, record: Record, identity: Identity, waiting: Waiting) -> None:
         """It waited too long."""
         record.waiting.remove(waiting)
+        record.note_change()
         reading = waiting.reading
         verb = reading.verb
         if record.standing is AWAITED and not record.waiting:
@@ -698,7 +699,9 @@ class Model:
         self._lift_twins(reading.identity, reading.statement.department)
         self._owe_for(record, "", redetermined_on=reading.redetermined_on)
         self.to_release.append(reading.identity)
-        record.is_unnamed = any(self._speaks_of(w, record) for w in record.waiting)
+        record.is_unnamed = not record.shown and any(
+            self._speaks_of(waiting, record) for waiting in record.waiting
+        )
         if not record.is_unnamed:
             self._name(record)
 
