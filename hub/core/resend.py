@@ -226,10 +226,8 @@ def _changed(
     due = duties.of_narrowed(old, publish, withdraw, fresh, now, basis)
     state = old._replace(
         version=version,
-        since=now if version != old.version else old.since,
-        revised=duties.revisions(old, version, now, basis)
-        if version > old.version
-        else old.revised,
+        since=since,
+        revised=revised,
         named=old.named | publish,
         publish=(old.publish | publish) & ~withdraw,
         clocks=due.clocks,
