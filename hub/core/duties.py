@@ -494,8 +494,8 @@ def note_stage(old: RecordState, report: StageReport, now: int, basis: Basis) ->
         or not _is_news(expected, report)
     ):
         return Noted(None)
-    since = old.since if report.version == old.version else _begins(old, report.version)
-    at, is_believed = _believed(report, since, now)
+    named_at = old.since if report.version == old.version else _begins(old, report.version)
+    at, is_believed = _believed(report, named_at, now)
     reached = Stage(report.target, report.version, report.action, report.stage, report.at, at)
     stages = tuple(reached if s is expected else s for s in old.stages)
     events: list[ClockEvent] = []

@@ -90,7 +90,7 @@ class Move:
 class Receipt:
     """What is remembered of a submission's number."""
 
-    content: tuple[str, str, bytes]
+    content: bytes
     answer: Answer
     identity: Identity | None
     basis: int
@@ -142,7 +142,7 @@ class Model:
         if reading.verb is Verb.LIFTING:
             reading.identity = self.keys.get(reading.about)
         number = (statement.department, statement.stream, statement.number)
-        content = (statement.kind, statement.key, statement.value)
+        content = statement.value
         known = self.receipts.get(number)
         if known is not None:
             if known.content != content:
