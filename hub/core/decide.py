@@ -56,7 +56,6 @@ from hub.core.state import (
     Clock,
     RecordFlag,
     RecordState,
-    Revision,
     Status,
     Waiting,
     decode_state,
@@ -73,8 +72,6 @@ if TYPE_CHECKING:
 
 ZERO_CONTENT: Final = bytes(32)
 NO_SEQUENCE: Final = (1 << 64) - 1
-MOST_REVISIONS: Final = 8
-"""Versions of which the day of acceptance is remembered."""
 MOST_TWINS: Final = 8
 """Quarantined records of one identity under other keys that are remembered."""
 TOOK_EFFECT: Final = frozenset(
@@ -295,8 +292,7 @@ def _carry_out(context: Context, case: Case, line: Line) -> Decision:
         decision = _answer(s, old, line, reasons, context)
     if s.statement is Statement.DEPARTURE:
         return _with_verdict(case, decision, line)
-    is_here = decision.outcome in TOOK_EFFECT or s.statement is Statement.CORRECTION
-    if s.kind == kinds.MOVED_IN and decision.move is None and is_here:
+    if s.kind == kinds.MOVED_IN and decision.move is None and decision.outcome in TOOK_EFFECT:
         return decision._replace(move=Move(s.move_id, ARRIVED))
     return decision
 
@@ -364,7 +360,7 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
         Status.LIVE, flags | provisional, version, s.content, context.sequence, s.decided_on,
         context.sequence, now, 0, named | shown, shown, timer_at, due.clocks,
         duties.named_stages(old, shown, withdraw, version), heard_of(old, s),
-        _revisions(old, version, context), old.waiting if old is not None else (),
+        duties.revisions(old, version, now, basis), old.waiting if old is not None else (),
         _owner(s, old, verdict), s.subject_kind,
         s.cause.key,
     )  # fmt: skip
@@ -383,16 +379,6 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
         outcome, state, s.reasons + withheld if withheld else s.reasons, shown, withdraw,
         refers_to, events=due.events, facts=facts,
     )  # fmt: skip
-
-
-def _revisions(old: RecordState | None, version: int, context: Context) -> tuple[Revision, ...]:
-    """On which days the versions of a corrected record were accepted; the latest are kept."""
-    if old is None or old.status is not Status.LIVE:
-        return ()
-    basis = context.basis
-    first = (Revision(old.version, basis.day_of(old.since).toordinal()),)
-    today = Revision(version, basis.day_of(context.now).toordinal())
-    return (*(old.revised or first), today)[-MOST_REVISIONS:]
 
 
 def _owner(s: Submission, old: RecordState | None, verdict: MoveVerdict | None) -> str:
@@ -797,6 +783,7 @@ def _ring(context: Context, old: RecordState) -> Decision:
             version=version,
             changed=context.sequence,
             since=now,
+            revised=duties.revisions(state, version, now, basis),
             publish=state.publish & ~expired,
             clocks=due.clocks,
             stages=duties.named_stages(state, 0, expired, version),

@@ -19,6 +19,7 @@ from hub.core.state import (
     ClockFlag,
     ClockKind,
     RecordState,
+    Revision,
     Stage,
     StageCode,
     Status,
@@ -46,6 +47,8 @@ _RULES: Final[dict[ClockKind, Literal["disclose", "withdraw"]]] = {
 _LEGAL: Final = frozenset({ClockKind.DISCLOSE, ClockKind.WITHDRAW})
 _DAY_MS: Final = 86_400_000
 _SKEW_MS: Final = 300_000
+MOST_REVISIONS: Final = 8
+"""Versions of which the day on which they began is remembered."""
 
 
 class Due(NamedTuple):
@@ -579,6 +582,17 @@ def _begins(old: RecordState, version: int) -> int:
     """
     days = [r.accepted_on for r in old.revised if r.version <= version]
     return due_at_ms(date.fromordinal(max(days, default=max(old.decided_on, 1)))) - _DAY_MS
+
+
+def revisions(
+    old: RecordState | None, version: int, now: int, basis: Basis
+) -> tuple[Revision, ...]:
+    """On which days the versions of a record in force began; the latest are kept."""
+    if old is None or old.status is not Status.LIVE:
+        return ()
+    first = (Revision(old.version, basis.day_of(old.since).toordinal()),)
+    today = Revision(version, basis.day_of(now).toordinal())
+    return (*(old.revised or first), today)[-MOST_REVISIONS:]
 
 
 def _followed_on(old: RecordState, version: int, basis: Basis) -> tuple[int, int]:

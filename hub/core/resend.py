@@ -217,13 +217,17 @@ def _changed(
 
     What a target was named for before must be older there: then it is another version.
     """
-    version = old.version + 1 if withdraw | publish & old.named else old.version
+    version, since, revised = old.version, old.since, old.revised
+    if withdraw | publish & old.named:
+        version, since = old.version + 1, now
+        revised = duties.revisions(old, version, now, basis)
     fresh = duties.of_naming(old, old.kind, publish, old.decided_on, version, now, basis)
     fresh += duties.expiry(basis, again, publish)
     due = duties.of_narrowed(old, publish, withdraw, fresh, now, basis)
     state = old._replace(
         version=version,
-        since=now if version != old.version else old.since,
+        since=since,
+        revised=revised,
         named=old.named | publish,
         publish=(old.publish | publish) & ~withdraw,
         clocks=due.clocks,

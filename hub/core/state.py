@@ -177,7 +177,7 @@ class Waiting(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """On which day (proleptic ordinal) a version was accepted."""
+    """On which day (proleptic ordinal) a version began."""
 
     version: int
     accepted_on: int
@@ -212,7 +212,7 @@ class RecordState(NamedTuple):
     heard: tuple[Heard, ...]
     """The memory of order, the source last heard first."""
     revised: tuple[Revision, ...]
-    """Of a record in force that was corrected, oldest first; else none."""
+    """Of a record in force with more than one version, oldest first; else none."""
     waiting: tuple[Waiting, ...]
     """Oldest first."""
     department: str

@@ -7,12 +7,13 @@ from typing import Any
 from hub.core.record import Outcome
 from hub.core.state import ClockKind, Status
 from tests.driver import rows
-from tests.driver.life import NEAR, SECOND, Life, answer, licence
+from tests.driver.life import DAY, NEAR, SECOND, Life, answer, licence
 from tests.driver.rows import (
     COMPANY,
     COURT,
     COURT_CODE,
     LICENCE,
+    LISTED,
     OTHER_DEPARTMENT,
     PENALTY,
     framed,
@@ -176,7 +177,7 @@ def test_a_take_down_stays_due_while_what_came_back_is_not_named(life: Life) -> 
     life.delisted("2026-10-30")
     life.listed("2026-11-02")
     gone = {
-        "subject_kind": "court_enforcement.listed.v1", "document_number": "（2026）浙0902执1号",
+        "subject_kind": LISTED, "document_number": "（2026）浙0902执1号",
         "subject_name": "舟山示例贸易有限公司", "credit_code": COMPANY,
         "authority_code": COURT_CODE, "reason": "裁定撤销",
     }  # fmt: skip
@@ -184,9 +185,9 @@ def test_a_take_down_stays_due_while_what_came_back_is_not_named(life: Life) -> 
     owed = life.dues(ClockKind.WITHDRAW)
     life.wait(1)
     inside = {
-        "subject_kind": "court_enforcement.listed.v1", "reason": "撤回有误",
+        "subject_kind": LISTED, "reason": "撤回有误",
         "decided_by": "示例法院",
-        "row": framed("court_enforcement.listed.v1", rows.listing_row(listed_on="2026-10-30")),
+        "row": framed(LISTED, rows.listing_row(listed_on="2026-10-30")),
     }  # fmt: skip
     assert life.say("record.restored.v1", inside, by=COURT) == "accepted"
     assert [answer(r) for r in life.rest] == ["held_released"]
@@ -236,3 +237,34 @@ def test_garbage_of_a_kind_the_sender_may_not_state_starts_no_clock(life: Life) 
     assert life.dues() == {}
     life.send(LICENCE, b"\x00garbage")
     assert life.dues() == {"province": "11-12", "city": "11-12"}
+
+
+def test_a_refused_arrival_of_another_does_not_swallow_a_departure(life: Life) -> None:
+    """L1: what was not accepted says nothing of the move; the owner's record leaves."""
+    life.row()
+    stranger: dict[str, Any] = {"by": OTHER_DEPARTMENT, "content": "食品销售"}
+    assert life.arrives(COMPANY, **stranger) == "quarantined NOT_YOUR_RECORD"
+    assert life.leaves(NEAR) == "withdrawn"
+    assert life.shown() == set()
+
+
+def test_a_duty_that_was_not_due_when_publication_ended_is_not_late(life: Life) -> None:
+    """Also when the hub slept over both days."""
+    life.penalty(CF_GSJZQ="2026-11-05")
+    written = life.hub.advance(20 * DAY)
+    events = {(e.target, str(e.clock), e.event) for r in written for e in r.events}
+    assert (0, "D", "overdue") in events
+    assert (1, "E", "expired") in events
+    assert (1, "D", "overdue") not in events
+
+
+def test_a_platform_is_believed_about_what_it_was_named_before_another_left(life: Life) -> None:
+    """L8: the city's take-down is a version of its own; the province was named long before."""
+    life.row()
+    named = life.record
+    life.wait(3)
+    life.hub.adopt(shown_at_city(PENALTY))
+    life.wait(10)
+    assert life.report(named, "province", "acknowledged", on="2026-11-03 09:00") == [
+        "in_time_learned_late"
+    ]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from hub.core import basis as core_basis
 from hub.core import partition as core_partition
+from hub.core.decide import decide
+from hub.core.keys import TWINS
 from hub.core.record import LedgerRecord, Outcome
 from hub.ports import OutputRecord
 from tests.driver.hub_test_driver import HubTestDriver
@@ -17,6 +19,8 @@ from tests.model import world
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from hub.core.causes import Prepared
+    from hub.core.keys import Head, View
     from hub.core.state import RecordState
     from tests.model.statement import Statement
 
@@ -47,6 +51,37 @@ def compile_once(document: Mapping[str, object]) -> core_basis.Basis:
 
 
 core_partition.compile_basis = compile_once  # type: ignore[attr-defined]
+
+
+class Named:
+    """A view that has only what was named beforehand: an audit could fetch nothing else."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key that was named.
+
+        Twins are looked for from the first refused row on: that none is stored before is known.
+        """
+        if key not in self._view and not key.startswith(TWINS):
+            message = f"a decision reads what its cause did not name: {key!r}"
+            raise AssertionError(message)
+        return self._view.get(key)
+
+    def __contains__(self, key: object) -> bool:
+        """As the view has it."""
+        return key in self._view
+
+
+def decide_by_named(
+    view: View, cause: Prepared, head: Head, now: int, basis: core_basis.Basis
+) -> LedgerRecord | None:
+    """Decide, and see that nothing is read but what was named."""
+    return decide(Named(view), cause, head, now, basis)
+
+
+core_partition.decide = decide_by_named  # type: ignore[attr-defined]
 
 
 class QuickDriver(HubTestDriver):

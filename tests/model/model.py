@@ -68,7 +68,7 @@ def duplicate(reason: str) -> Answer:
     return Answer("duplicate", reason)
 
 
-_TOOK_EFFECT = frozenset({"accepted", "corrected", "withdrawn", "duplicate"})
+TOOK_EFFECT = {"accepted", "corrected", "withdrawn", "duplicate"}
 HELD = Answer("held", "WAITING_FOR_RECORD")
 NOT_YOURS = quarantined("NOT_YOUR_RECORD")
 
@@ -94,7 +94,8 @@ class Receipt:
     answer: Answer
     identity: Identity | None
     basis: int
-    state: object
+    changes: int
+    """Of its record, when it was answered."""
     ended_without_effect: bool = False
 
 
@@ -163,15 +164,12 @@ class Model:
         refused = receipt.answer.outcome == "quarantined"
         if not (refused or (receipt.answer.outcome == "held" and receipt.ended_without_effect)):
             return False
-        return receipt.basis != self.basis or receipt.state != self._seen(receipt.identity)
+        return receipt.basis != self.basis or receipt.changes != self._seen(receipt.identity)
 
-    def _seen(self, identity: Identity | None) -> object:
+    def _seen(self, identity: Identity | None) -> int:
         """Of a record, what makes a repeated submission worth deciding."""
         record = self.records.get(identity) if identity is not None else None
-        if record is None:
-            return None
-        waiting = [(w.reading.statement.source, w.reading.statement.number) for w in record.waiting]
-        return (record.standing, record.version, record.owner, waiting)
+        return 0 if record is None else record.changes
 
     def _faulty(self, reading: Reading) -> Answer:
         """Quarantine what cannot be right."""
@@ -472,7 +470,11 @@ class Model:
         return self.moves.setdefault((partition, move), Move())
 
     def settle(self) -> None:
-        """Let the verdicts of departures arrive."""
+        """Let the verdicts of departures arrive, and happen what is due."""
+        self._deliver()
+        self._ring()
+
+    def _deliver(self) -> None:
         while self.verdicts:
             came = self.verdicts.pop(0)
             place = partition_of(came.code.encode(), self.rules.partitions)
@@ -487,17 +489,19 @@ class Model:
                     if reading.verb is Verb.ARRIVAL and reading.move == came.move:
                         self._let_go(record, identity, waiting)
             self._release_all()
-        self._ring()
 
     def _arrival(self, reading: Reading, record: Record) -> Answer:
         identity = reading.identity
         assert identity is not None
         move = self._move(partition_of(identity.code.encode(), self.rules.partitions), reading.move)
         if reading.other == identity:
+            answer = self._correction(reading, record)
+        else:
+            refusal = self._refused_arrival(reading, record, move)
+            answer = refusal or self._arrival_by_verdict(reading, record, move)
+        if answer.outcome in TOOK_EFFECT or answer.outcome == "held":
             move.arrived = identity
-            return self._correction(reading, record)
-        refusal = self._refused_arrival(reading, record, move)
-        return refusal or self._arrival_by_verdict(reading, record, move)
+        return answer
 
     def _refused_arrival(self, reading: Reading, record: Record, move: Move) -> Answer | None:
         """What is wrong with an arrival whatever became of its departure."""
@@ -517,7 +521,6 @@ class Model:
         if verdict == "left":
             record.disclosed = set(move.met)
             answer = self._accept(reading, record, owner=move.owner, met=move.met)
-            move.arrived = identity
             assert reading.other is not None
             self.arrived.append((reading.other, identity))
             return answer
@@ -526,12 +529,12 @@ class Model:
                 record.owner = record.owner or reading.statement.department
                 self._spoil(record, reading)
             return quarantined("MOVE_REFUSED")
-        return self._arrival_waits(reading, record, move)
+        return self._arrival_waits(reading, record)
 
-    def _arrival_waits(self, reading: Reading, record: Record, move: Move) -> Answer:
+    def _arrival_waits(self, reading: Reading, record: Record) -> Answer:
         """Nothing is known of the departure yet."""
         if any(self._is_of_move(waiting, reading.move) for waiting in record.waiting):
-            if any(self._is_equal(reading, waiting) for waiting in record.waiting):
+            if any(waiting.reading.content == reading.content for waiting in record.waiting):
                 return duplicate("SAME_AS_HELD")
             return Answer("conflicting", "UNDECLARED_CHANGE")
         answer = self._hold(reading, record)
@@ -540,7 +543,6 @@ class Model:
         assert reading.facts is not None
         if record.standing in NEVER_SEEN:
             self._run_unshown(record, reading.facts)
-        move.arrived = reading.identity
         return Answer("held", "WAITING_FOR_MOVE")
 
     def _is_of_move(self, waiting: Waiting, move: str) -> bool:
@@ -579,6 +581,7 @@ class Model:
             return quarantined("TOO_MANY_HELD")
         last = day_of(self.now) + timedelta(days=self.rules.days_held)
         record.waiting.append(Waiting(reading, self.now, end_of(last)))
+        record.note_change()
         if record.standing is NONE:
             record.standing, record.owner = AWAITED, ""
         if record.standing is AWAITED and reading.verb in CARRY_A_ROW:
@@ -600,10 +603,11 @@ class Model:
 
     def _release(self, record: Record, identity: Identity) -> None:
         """The record came: what waits for it is decided, oldest first."""
-        while about_it := [w for w in record.waiting if self._speaks_of(w, record)]:
-            self._let_go(record, identity, about_it[0])
-        if any(self._speaks_of(waiting, record) for waiting in record.waiting):
-            return  # what was released has changed what another statement is about
+        while True:
+            about = [waiting for waiting in record.waiting if self._speaks_of(waiting, record)]
+            if not about:
+                break
+            self._let_go(record, identity, about[0])
         if record.standing is LIVE and record.is_unnamed:
             record.is_unnamed = False
             self._name(record)
@@ -618,11 +622,12 @@ class Model:
     def _let_go(self, record: Record, identity: Identity, waiting: Waiting) -> None:
         """Decide a waiting statement as if it arrived now."""
         record.waiting.remove(waiting)
+        record.note_change()
         if record.standing is AWAITED and not record.waiting:
             record.standing = NONE
         answer = self._decide(waiting.reading)
         self.released.append((identity, answer))
-        self._end_receipt(waiting, has_effect=answer.outcome in _TOOK_EFFECT)
+        self._end_receipt(waiting, has_effect=answer.outcome in TOOK_EFFECT)
 
     def _end_receipt(self, waiting: Waiting, *, has_effect: bool) -> None:
         statement = waiting.reading.statement
@@ -632,6 +637,7 @@ class Model:
     def _wait_ends(self, record: Record, identity: Identity, waiting: Waiting) -> None:
         """It waited too long."""
         record.waiting.remove(waiting)
+        record.note_change()
         reading = waiting.reading
         verb = reading.verb
         if record.standing is AWAITED and not record.waiting:
@@ -692,11 +698,12 @@ class Model:
         assert reading.identity is not None
         self._lift_twins(reading.identity, reading.statement.department)
         self._owe_for(record, "", redetermined_on=reading.redetermined_on)
-        self.to_release.append(reading.identity)  # an exit may be about the day it has now
-        if record.is_unnamed and any(self._speaks_of(w, record) for w in record.waiting):
-            return
-        record.is_unnamed = False
-        self._name(record)
+        self.to_release.append(reading.identity)
+        record.is_unnamed = not record.shown and any(
+            self._speaks_of(waiting, record) for waiting in record.waiting
+        )
+        if not record.is_unnamed:
+            self._name(record)
 
     def _targets(self, facts: Facts) -> list[Target]:
         return [t for t in self.rules.targets if is_shown_at(t, facts, self.rules, self.now)]
@@ -833,7 +840,10 @@ class Model:
     def _is_news(
         self, record: Record, of: tuple[str, int, int], stage: str, reported_at: int
     ) -> bool:
-        """Whether a platform's word counts: not before its refusal, no refusal of what it did."""
+        """Whether a word counts: none from before a refusal, no refusal of what was done."""
+        _action, number, version = of
+        if version < max(v for t, v in (*record.named_at, *record.down_at) if t == number):
+            return True  # only of the newest version is remembered what was said
         last, refused_at = record.last_said.get(of, ("", 0))
         if last in {"published", "withdrawn"} or (last == "refused" and reported_at < refused_at):
             return False
@@ -904,24 +914,35 @@ class Model:
 
     def _ring(self) -> None:
         """Everything whose time has come happens."""
-        for identity, record in list(self.records.items()):
-            for waiting in list(record.waiting):
-                if waiting in record.waiting and waiting.ends_at <= self.now:
-                    self._wait_ends(record, identity, waiting)
+        while self._end_waits():
+            self._deliver()
+        for record in self.records.values():
             self._expire(record)
             for clock, duties in (("D", record.show), ("W", record.take_down)):
                 for number, duty in duties.items():
-                    self._ring_duty(record, number, clock, duty)
+                    self._ring_duty(record, number, clock, duty, self.now)
 
-    def _ring_duty(self, record: Record, number: int, clock: str, duty: Duty) -> None:
+    def _end_waits(self) -> bool:
+        """At each record the first wait that is over ends; whether there was one."""
+        over = [
+            (identity, record, waiting)
+            for identity, record in self.records.items()
+            for waiting in [w for w in record.waiting if w.ends_at <= self.now][:1]
+        ]
+        for identity, record, waiting in over:
+            self._wait_ends(record, identity, waiting)
+        return bool(over)
+
+    def _ring_duty(self, record: Record, number: int, clock: str, duty: Duty, until: int) -> None:
+        """Say of a duty what has come until a moment."""
         if not duty.is_running or 0 in duty.rang:
             return
-        if duty.due.at <= self.now:
+        if duty.due.at <= until:
             duty.rang |= {0, *self.rules.marks}
             self._event(record, number, clock, "overdue")
             return
         for mark in self.rules.marks:
-            if mark not in duty.rang and mark_at(duty, mark, self.rules) <= self.now:
+            if mark not in duty.rang and mark_at(duty, mark, self.rules) <= until:
                 duty.rang.add(mark)
                 self._event(record, number, clock, f"due_soon_{mark}")
 
@@ -936,9 +957,8 @@ class Model:
         if gone:
             record.version += 1
         for number in gone:
-            duty = record.show.get(number)
-            if duty is not None and duty.due.at <= over[0]:
-                self._ring_duty(record, number, "D", duty)
+            if number in record.show:
+                self._ring_duty(record, number, "D", record.show[number], over[0])
             self._event(record, number, "E", "expired")
             self._no_longer(record, number)
 

@@ -90,6 +90,19 @@ class Record:
     left_with: frozenset[int] = frozenset()
     """Targets at which it left as disclosed: they owe a correction at the new identity."""
 
+    changes: int = 0
+    """How often standing, version, owner or what waits has changed."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Count changes that make a repeated submission worth deciding."""
+        if name in {"standing", "version", "owner"} and getattr(self, name, value) != value:
+            self.note_change()
+        object.__setattr__(self, name, value)
+
+    def note_change(self) -> None:
+        """What waits here has changed."""
+        self.changes += 1
+
     @property
     def was_live(self) -> bool:
         """Whether it ever was on show, or should have been."""

@@ -3,51 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from hub.engine.slot import Overlay
 from tests.model import world
-from tests.model.hub_side import Hub
+from tests.model.hub_side import Hub, Named
 from tests.model.lives import STEPS_A_LIFE, live_many, some_life
 from tests.model.rules import Rules
 from tests.model.story import closing, story
 
 SHARDS = 20
 LIVES_A_SHARD = 100
-OPEN = {
-    1185: "a report on version 1 after a correction and shorter deadlines: whose clock it stops",
-}
-"""Lives in which hub and model differ and it is not judged yet which of them is wrong."""
 
 
 @pytest.mark.lives
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_the_hub_lives_as_the_model_says(shard: int) -> None:
     """No life ends in a difference; one that does is told, as short as it could be made."""
-    begin = shard * LIVES_A_SHARD
-    for first, end in _without_open(begin, begin + LIVES_A_SHARD):
-        tally = live_many(first, end - first, most_failures=1)
-        assert tally.failures == [], "\n".join(map(story, tally.failures)) + "\n" + closing(tally)
-
-
-def _without_open(begin: int, end: int) -> Iterator[tuple[int, int]]:
-    """The stretches of a shard between the lives that are not judged yet."""
-    for seed in sorted(seed for seed in OPEN if begin <= seed < end):
-        if begin < seed:
-            yield begin, seed
-        begin = seed + 1
-    if begin < end:
-        yield begin, end
-
-
-@pytest.mark.lives
-@pytest.mark.parametrize("seed", OPEN)
-def test_an_open_life_still_differs(seed: int) -> None:
-    """Take it out of `OPEN` once hub and model agree on it."""
-    assert live_many(seed, 1, most_failures=1).failures, OPEN[seed]
+    tally = live_many(shard * LIVES_A_SHARD, LIVES_A_SHARD, most_failures=1)
+    assert tally.failures == [], "\n".join(map(story, tally.failures)) + "\n" + closing(tally)
 
 
 def test_a_seed_is_a_life_of_forty_steps_or_more() -> None:
@@ -63,6 +40,15 @@ def test_a_hub_that_forgets_is_found_out(monkeypatch: pytest.MonkeyPatch) -> Non
     tally = live_many(0, 60, most_failures=1)
     assert tally.failures, "no life had a platform whose answer mattered"
     assert len(tally.failures[0].lines) < 15
+
+
+def test_a_decision_that_reads_what_was_not_named_ends_a_life() -> None:
+    """An audit fetches what a cause names, and nothing else."""
+    view = Overlay()
+    view.fetched[b"named"] = None
+    assert Named(view).get(b"named") is None
+    with pytest.raises(AssertionError, match="did not name"):
+        Named(view).get(b"other")
 
 
 def test_the_model_counts_working_days_one_by_one() -> None:
