@@ -106,14 +106,19 @@ class Submission:
         self.reasons += (Reason(code, field, "warning"),)
 
 
-class BasisAdoption(NamedTuple):
-    """A basis to decide under from here on."""
+class BasisAdoption:
+    """A basis to decide under from here on.
 
-    cause: Cause
-    kind: str
-    basis_id: bytes
-    basis: Basis
+    A plain class: a named tuple, compiled, would want `Basis` while it is still being loaded.
+    """
+
     keys: tuple[bytes, ...] = ()
+
+    def __init__(self, cause: Cause, kind: str, basis_id: bytes, basis: Basis) -> None:
+        self.cause = cause
+        self.kind = kind
+        self.basis_id = basis_id
+        self.basis = basis
 
 
 class MoveNoted(NamedTuple):
