@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.contracts import Contracts, load_contracts
@@ -259,8 +260,14 @@ class Basis:
 
 def compile_basis(document: Mapping[str, object]) -> Basis:
     """Compile a basis document. Raises `ConfigurationError` or pydantic's `ValidationError`."""
-    contracts = load_contracts({k: str(v) for k, v in _mapping(document["contracts"]).items()})
-    return Basis(document, contracts)
+    texts = tuple((name, str(text)) for name, text in _mapping(document["contracts"]).items())
+    return Basis(document, _compiled_contracts(texts))
+
+
+@lru_cache(maxsize=4)
+def _compiled_contracts(texts: tuple[tuple[str, str], ...]) -> Contracts:
+    """The contracts of these texts: most adopted bases change others than them."""
+    return load_contracts(dict(texts))
 
 
 def _target(content: Mapping[str, object]) -> BasisTarget:
