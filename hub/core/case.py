@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from hub.core import keys, waiting
 from hub.core.life import Statement, When, standing_of
-from hub.core.moves import MoveVerdict, verdict_on
+from hub.core.moves import (
+    LEFT_BEFORE,
+    MoveVerdict,
+    arrives_at,
+    has_arrived,
+    left_by,
+    left_for,
+    verdict_on,
+)
 from hub.core.progress import Progress
 from hub.core.state import Heard, RecordFlag, RecordState, Status
 
@@ -123,15 +131,26 @@ def _exits_before_entry(case: Case) -> bool:
 
 def _keeps_identity(case: Case) -> bool:
     s = case.s
-    return s.other_key == s.record_key or case.view.get(keys.arrival(s.move_id)) == s.record_key
+    return s.other_key == s.record_key or arrives_at(case.view, s.move_id) == s.record_key
 
 
 def _has_left_for_it(case: Case) -> bool:
-    return case.view.get(keys.left_for(case.s.record_key)) == case.s.other_key
+    return left_for(case.view, case.s.record_key) == case.s.other_key
 
 
 def _arrived_elsewhere(case: Case) -> bool:
-    return case.view.get(keys.arrival(case.s.move_id)) not in (None, case.s.record_key)
+    return arrives_at(case.view, case.s.move_id) not in (None, case.s.record_key)
+
+
+def _arrived_before(case: Case) -> bool:
+    """Whether this move, or the one whose departure it repeats, is over and done with."""
+    s, verdict = case.s, case.verdict
+    is_repeat = verdict is not None and verdict.letter == LEFT_BEFORE
+    return is_repeat or has_arrived(case.view, s.move_id, s.record_key)
+
+
+def _left_by_it(case: Case) -> bool:
+    return case.s.move_id in left_by(case.view, case.s.record_key)
 
 
 def _has_left(case: Case) -> bool:
@@ -161,5 +180,7 @@ _CONDITIONS: Final[dict[When, Callable[[Case], bool]]] = {
     When.LEFT_FOR_IT: _has_left_for_it,
     When.ARRIVED_ELSEWHERE: _arrived_elsewhere,
     When.LEFT: _has_left,
+    When.LEFT_BY_IT: _left_by_it,
+    When.ARRIVED_BEFORE: _arrived_before,
     When.NOT_LEFT: _has_not_left,
 }

@@ -28,15 +28,28 @@ from hub.core.causes import (
     WalkVisit,
 )
 from hub.core.keys import Receipt
-from hub.core.life import CARRIES_ROW, TABLE, Effect, Line, Standing, Statement, standing_of
+from hub.core.life import (
+    CARRIES_ROW,
+    TABLE,
+    Effect,
+    Line,
+    Standing,
+    Statement,
+    When,
+    standing_of,
+)
 from hub.core.moves import (
     ARRIVED,
     LEFT,
+    LEFT_BEFORE,
     REFUSED,
     WAITS,
     MoveVerdict,
+    arrives_at,
     destination_of,
+    leaving,
     settled,
+    verdict_on,
 )
 from hub.core.prepare import prepare_submission, read_again
 from hub.core.progress import FACT as PERFORMANCE
@@ -293,7 +306,8 @@ def _carry_out(context: Context, case: Case, line: Line) -> Decision:
     if s.statement is Statement.DEPARTURE:
         return _with_verdict(case, decision, line)
     if s.kind == kinds.MOVED_IN and decision.move is None and decision.outcome in TOOK_EFFECT:
-        return decision._replace(move=Move(s.move_id, ARRIVED))
+        letter = WAITS if line.when is When.WAITS_ALREADY else ARRIVED
+        return decision._replace(move=Move(s.move_id, letter))
     return decision
 
 
@@ -438,10 +452,14 @@ def _with_verdict(case: Case, decision: Decision, line: Line) -> Decision:
     has_left = line.effect is Effect.LEAVE or line.reason == "ALREADY_MOVED"
     if not has_left or old is None:
         return _with_refusal(case.view, s, decision)
-    destination = destination_of(s.new_subject_key)
-    verdict = MoveVerdict(LEFT, destination, duties.met_targets(old), old.department)
-    facts = (*verdict.named(s.move_id, s.new_subject_key), ("left_for", s.other_key.hex()))
-    return decision._replace(move=Move(s.move_id, LEFT), facts=decision.facts + facts)
+    verdict = verdict_on(case.view, s.move_id, s.new_subject_key)
+    if line.effect is Effect.LEAVE or verdict is None or not verdict.has_left:
+        letter = LEFT if line.effect is Effect.LEAVE else LEFT_BEFORE
+        destination = destination_of(s.new_subject_key)
+        verdict = MoveVerdict(letter, destination, duties.met_targets(old), old.department)
+    noted = leaving(case.view, s.record_key, s.other_key, s.move_id)
+    facts = (*verdict.named(s.move_id, s.new_subject_key), ("left_for", noted.hex()))
+    return decision._replace(move=Move(s.move_id, verdict.letter), facts=decision.facts + facts)
 
 
 _NO_VERDICT: Final = frozenset({"IDENTITY_UNCHANGED", "SAME_AS_HELD"})
@@ -715,17 +733,14 @@ def _request_resend(basis: Basis, cause: ResendRequest) -> Decision:
 
 def _note_move(context: Context, cause: MoveNoted) -> Decision:
     """The old identity was left, or could not be: decide the arrival that waits for it."""
-    comes = MoveVerdict(
-        LEFT if cause.has_left else REFUSED, destination_of(cause.cause.key), cause.met,
-        cause.owner,
-    )  # fmt: skip
+    comes = MoveVerdict(cause.verdict, destination_of(cause.cause.key), cause.met, cause.owner)
     stored = context.view.get(keys.verdict(cause.move_id))
     known = MoveVerdict.unpack(stored) if stored is not None else None
     verdict = settled(known, comes)
     noted = Decision(
         Outcome.MOVE_NOTED, move=Move(cause.move_id, verdict.letter), facts=verdict.as_facts()
     )
-    record_key = context.view.get(keys.arrival(cause.move_id))
+    record_key = arrives_at(context.view, cause.move_id)
     old = _state_of(context.view, record_key) if record_key is not None else None
     if old is None or record_key is None or destination_of(old.subject_key) != verdict.destination:
         return noted  # the record left for another company than the one where a row waits

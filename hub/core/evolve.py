@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from hub.core import keys
 from hub.core.keys import SweepCursor
-from hub.core.moves import MoveVerdict
+from hub.core.moves import ARRIVED, MoveVerdict
 from hub.core.progress import FACT as PERFORMANCE
 from hub.core.record import NO_KEY, Outcome, decode_record
 from hub.core.resend import WALK_TOPIC, Walk
@@ -146,5 +146,9 @@ def _put_move(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> 
         changes[keys.left_for(record.record_key)] = bytes.fromhex(facts["left_for"])
     if verdict is not None:
         changes[keys.verdict(record.move.move_id)] = verdict.pack()
+        is_arrival = record.outcome is Outcome.HELD_RELEASED and "left_for" not in facts
+        letter = ARRIVED if is_arrival else ""
     else:
-        changes[keys.arrival(record.move.move_id)] = record.record_key
+        letter = record.move.verdict
+    if letter:
+        changes[keys.arrival(record.move.move_id)] = record.record_key + letter.encode()

@@ -33,6 +33,7 @@ from hub.core.causes import (
 )
 from hub.core.keys import submission_key_of
 from hub.core.life import MOVES, Statement
+from hub.core.moves import LEFT, LEFT_BEFORE, REFUSED
 from hub.core.record import NO_KEY, Cause, CauseKind, Reason
 from hub.core.state import StageCode
 from hub.domain import kinds
@@ -478,9 +479,14 @@ def _read_move_noted(cause: Cause, kind: str) -> MoveNoted:
     owner = str(content["owner"])
     owner.encode()  # JSON can say half a letter
     return MoveNoted(
-        cause, kind, move_id, content["verdict"] == "o", _unsigned(content["met"], 64),
+        cause, kind, move_id, _letter_of(content["verdict"]), _unsigned(content["met"], 64),
         owner[:_MOST_CODE], (keys.verdict(move_id), keys.arrival(move_id)),
     )  # fmt: skip
+
+
+def _letter_of(verdict: str) -> str:
+    """What is no departure is a refusal."""
+    return verdict if verdict in (LEFT, LEFT_BEFORE) else REFUSED
 
 
 def _read_hand_over(cause: Cause, kind: str) -> HandOver:

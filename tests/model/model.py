@@ -84,6 +84,8 @@ class Move:
     owner: str = ""
     met: frozenset[int] = frozenset()
     arrived: Identity | None = None
+    is_over: bool = False
+    """Whether it has arrived, and not only waits to."""
 
 
 @dataclass
@@ -443,7 +445,7 @@ class Model:
         if not self._yours(reading, record):
             self._verdict(reading, "refused")
             return NOT_YOURS
-        if standing is MOVED and record.left_by == reading.move:
+        if standing is MOVED and record.left_by[-1] == reading.move:
             self._verdict(reading, "left", record)
             return duplicate("ALREADY_MOVED")
         if standing in {GONE, MOVED}:
@@ -452,10 +454,13 @@ class Model:
         if standing is LIVE and self._older(reading, record):
             self._verdict(reading, "refused")
             return superseded("WITHDRAWAL_OLDER_THAN_LIVE")
+        if standing is LIVE and reading.move in record.left_by:
+            self._verdict(reading, "left", record)
+            return duplicate("ALREADY_MOVED")
         corrections = {n for n, duty in record.show.items() if duty.clock == CORRECT}
         record.left_with = frozenset(record.disclosed | corrections)
         self._take_down(record, MOVED)
-        record.left_by = reading.move
+        record.left_by.append(reading.move)
         self._took_effect(reading, record)
         self._verdict(reading, "left", record)
         return Answer("withdrawn")
@@ -501,6 +506,7 @@ class Model:
             answer = refusal or self._arrival_by_verdict(reading, record, move)
         if answer.outcome in TOOK_EFFECT or answer.outcome == "held":
             move.arrived = identity
+            move.is_over = answer.reason not in {"SAME_AS_HELD", "WAITING_FOR_MOVE"}
         return answer
 
     def _refused_arrival(self, reading: Reading, record: Record, move: Move) -> Answer | None:
@@ -518,6 +524,8 @@ class Model:
         identity = reading.identity
         assert identity is not None
         verdict = move.verdict if move.code == identity.code else ""
+        if move.is_over and move.arrived == identity and record.standing in {GONE, MOVED}:
+            return quarantined("RECORD_WITHDRAWN" if record.standing is GONE else "RECORD_MOVED")
         if verdict == "left":
             record.disclosed = set(move.met)
             answer = self._accept(reading, record, owner=move.owner, met=move.met)

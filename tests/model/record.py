@@ -86,7 +86,7 @@ class Record:
     exited_on: date | None = None
     lifted: set[int] = field(default_factory=set)
     """Targets at which it was on record and the disclosure was lifted before it was met."""
-    left_by: str = ""
+    left_by: list[str] = field(default_factory=list)
     left_with: frozenset[int] = frozenset()
     """Targets at which it left as disclosed: they owe a correction at the new identity."""
 
