@@ -51,6 +51,12 @@ class Case:
         return _CONDITIONS[when](self)
 
     @property
+    def has_left(self) -> bool:
+        """Whether the departure to this arrival was made."""
+        verdict = self.verdict
+        return verdict is not None and verdict.has_left
+
+    @property
     def verdict(self) -> MoveVerdict | None:
         """What is known of the departure to this arrival."""
         return self._verdict or verdict_on(self.view, self.s.move_id, self.s.cause.key)
@@ -153,11 +159,6 @@ def _left_by_it(case: Case) -> bool:
     return case.s.move_id in left_by(case.view, case.s.record_key)
 
 
-def _has_left(case: Case) -> bool:
-    verdict = case.verdict
-    return verdict is not None and verdict.has_left
-
-
 def _has_not_left(case: Case) -> bool:
     verdict = case.verdict
     return verdict is not None and not verdict.has_left
@@ -179,7 +180,7 @@ _CONDITIONS: Final[dict[When, Callable[[Case], bool]]] = {
     When.SAME_IDENTITY: _keeps_identity,
     When.LEFT_FOR_IT: _has_left_for_it,
     When.ARRIVED_ELSEWHERE: _arrived_elsewhere,
-    When.LEFT: _has_left,
+    When.LEFT: lambda case: case.has_left,
     When.LEFT_BY_IT: _left_by_it,
     When.ARRIVED_BEFORE: _arrived_before,
     When.NOT_LEFT: _has_not_left,

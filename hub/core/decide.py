@@ -228,7 +228,7 @@ def _submission(context: Context, s: Submission, old: RecordState | None) -> Dec
         if first.digest != s.digest:
             s.refuse("SUBMISSION_NUMBER_REUSED", "ce_id")
             return _quarantine(context, s, old)._replace(is_repeat=True)
-        if not _is_decided_anew(first, old, context.basis):
+        if not _is_decided_anew(context, s, first, old):
             return Decision(
                 Outcome.DUPLICATE,
                 reasons=(Reason("REPEATED_SUBMISSION", "", "warning"),),
@@ -245,16 +245,24 @@ def _submission(context: Context, s: Submission, old: RecordState | None) -> Dec
     return _by_table(context, Case(context.view, s, old, context.basis))
 
 
-def _is_decided_anew(first: Receipt, old: RecordState | None, basis: Basis) -> bool:
+def _is_decided_anew(
+    context: Context, s: Submission, first: Receipt, old: RecordState | None
+) -> bool:
     """Whether a repeated submission may be answered otherwise than before.
 
-    What was refused is, once the basis or the record has changed; what waited in vain is.
+    What was refused is, once the basis or the record has changed, or its departure was made; what
+    waited in vain is. A row that was first sent before a take-down is no new act that undoes it.
     """
-    if first.outcome == Outcome.HELD_ENDED:
-        return True
-    if first.outcome != Outcome.QUARANTINED:
+    if first.outcome not in (Outcome.HELD_ENDED, Outcome.QUARANTINED):
         return False
-    return first.basis != basis.id or (old is not None and old.changed > first.sequence)
+    has_changed = old is not None and old.changed > first.sequence
+    may_take_effect = s.statement in CARRIES_ROW and not s.has_errors
+    if has_changed and may_take_effect and old is not None:
+        return old.status is not Status.WITHDRAWN
+    if has_changed or first.outcome == Outcome.HELD_ENDED or first.basis != context.basis.id:
+        return True
+    is_arrival = s.statement is Statement.ARRIVAL and may_take_effect
+    return is_arrival and Case(context.view, s, old, context.basis).has_left
 
 
 def _is_open_commitment(context: Context, s: Submission) -> bool:

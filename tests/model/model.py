@@ -99,6 +99,8 @@ class Receipt:
     changes: int
     """Of its record, when it was answered."""
     ended_without_effect: bool = False
+    end: int = 0
+    """Changes of its record when it had waited."""
 
 
 @dataclass
@@ -152,7 +154,7 @@ class Model:
                 answer = self._faulty(reading)
                 self._release_all()
                 return answer
-            if not self._may_be_decided_anew(known):
+            if not self._may_be_decided_anew(reading, known):
                 return duplicate("REPEATED_SUBMISSION")
         answer = self._faulty(reading) if reading.faults else self._decide(reading)
         self.receipts[number] = Receipt(
@@ -161,12 +163,21 @@ class Model:
         self._release_all()
         return answer
 
-    def _may_be_decided_anew(self, receipt: Receipt) -> bool:
+    def _may_be_decided_anew(self, reading: Reading, receipt: Receipt) -> bool:
         """Whether a repeated submission might be answered otherwise now."""
         refused = receipt.answer.outcome == "quarantined"
         if not (refused or (receipt.answer.outcome == "held" and receipt.ended_without_effect)):
             return False
-        return receipt.basis != self.basis or receipt.changes != self._seen(receipt.identity)
+        seen, identity = self._seen(receipt.identity), reading.identity
+        carries_row = not reading.faults and reading.verb in CARRY_A_ROW
+        if identity is not None and carries_row and seen > max(receipt.changes, receipt.end):
+            return self._record(identity).standing not in {GONE, TAKEN_BACK}
+        if identity is not None and not reading.faults and reading.verb is Verb.ARRIVAL:
+            place = partition_of(identity.code.encode(), self.rules.partitions)
+            move = self._move(place, reading.move)
+            if move.verdict == "left" and move.code == identity.code:
+                return True
+        return receipt.basis != self.basis or receipt.changes != seen
 
     def _seen(self, identity: Identity | None) -> int:
         """Of a record, what makes a repeated submission worth deciding."""
@@ -641,6 +652,7 @@ class Model:
         statement = waiting.reading.statement
         number = (statement.department, statement.stream, statement.number)
         self.receipts[number].ended_without_effect = not has_effect
+        self.receipts[number].end = self._seen(waiting.reading.identity)
 
     def _wait_ends(self, record: Record, identity: Identity, waiting: Waiting) -> None:
         """It waited too long."""
