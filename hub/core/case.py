@@ -69,6 +69,11 @@ def is_older(s: Submission, old: RecordState | None) -> bool:
     return any(h.source == s.source and h.version > s.source_version for h in old.heard)
 
 
+def is_heard_last(s: Submission, old: RecordState) -> bool:
+    """Whether the statement has an order, of the source heard last of the record."""
+    return bool(s.source_version and old.heard and old.heard[0].source == s.source)
+
+
 def heard_of(old: RecordState | None, s: Submission) -> tuple[Heard, ...]:
     """The memory of order once a statement has taken effect; it never falls."""
     before = old.heard if old is not None else ()
@@ -126,7 +131,9 @@ def _is_valid_again(case: Case) -> bool:
     return (
         s.is_stated_valid
         and case.old is not None
-        and any(h.source == s.source and h.version < s.source_version for h in case.old.heard)
+        and bool(case.old.flags & RecordFlag.BY_SOURCE)
+        and is_heard_last(s, case.old)
+        and case.old.heard[0].version < s.source_version
     )
 
 

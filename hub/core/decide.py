@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.core import duties, keys, waiting
 from hub.core.basis import NO_TARGET
-from hub.core.case import Case, heard_of
+from hub.core.case import Case, heard_of, is_heard_last
 from hub.core.causes import (
     BasisAdoption,
     HandOver,
@@ -332,8 +332,11 @@ def _answer(
         ended_on = old.ended_on
         if s.statement is Statement.EXIT:
             ended_on = max(ended_on, s.decided_on)
-        if heard != old.heard or ended_on != old.ended_on:
-            state = old._replace(heard=heard, ended_on=ended_on)
+        flags = old.flags
+        if not is_heard_last(s, old):  # who took it down is not alone any more
+            flags &= ~RecordFlag.BY_SOURCE
+        if (heard, ended_on, flags) != (old.heard, old.ended_on, old.flags):
+            state = old._replace(heard=heard, ended_on=ended_on, flags=flags)
     elif line.effect is Effect.CONFLICT:
         state = old._replace(flags=old.flags | RecordFlag.CONFLICT)
     del context
@@ -430,9 +433,12 @@ def _take_down(
     due = duties.of_take_down(old, context.now, context.basis, keeps_met=leaves)
     version = old.version + 1 if old.was_live else 0
     ended_on = max(old.ended_on, s.decided_on) if s.statement is Statement.EXIT else old.ended_on
+    flags = RecordFlag.WAITING if old.waiting else RecordFlag.NONE
+    if s.source_version and not leaves:
+        flags |= RecordFlag.BY_SOURCE
     state = old._replace(
         status=Status.MOVED if leaves else Status.WITHDRAWN,
-        flags=RecordFlag.WAITING if old.waiting else RecordFlag.NONE,
+        flags=flags,
         version=version,
         changed=context.sequence,
         since=context.now,

@@ -60,7 +60,7 @@ class When(Enum):
     ANOTHERS_STEP = "the next step, but the sender may not act for the owner"
     EARLIER_STEP = "an earlier step of the performance on record"
     LISTED_LATER = "an entry dated after the exit that took it down"
-    VALID_AGAIN = "the source's status says valid, under a newer version of the same source"
+    VALID_AGAIN = "the source that took it down says valid again, under a newer version"
     EXIT_BEFORE_ENTRY = "the exit is dated before the entry"
     WAITS_ALREADY = "the same statement waits already"
     ANOTHER_WAITS = "another row waits for the same move"

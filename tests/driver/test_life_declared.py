@@ -201,6 +201,35 @@ def test_a_status_alone_or_a_version_alone_restores_nothing(
     assert life.shown() == set()
 
 
+@pytest.mark.parametrize("more", [{}, {"version": 3}])
+def test_a_status_of_valid_does_not_undo_what_a_person_withdrew(
+    life: Life, more: dict[str, Any]
+) -> None:
+    """The source never knew of the withdrawal: it touched its row, where valid it always said."""
+    life.row(version=5, valid=True, stream="database")
+    life.withdrawn(stream="folder", **more)
+    life.crash()
+    again = life.row(version=6, valid=True, stream="database")
+    assert (again, life.shown()) == ("duplicate SAME_AS_WITHDRAWN", set())
+    changed = life.row("别的", version=7, valid=True, stream="database")
+    assert (changed, life.shown()) == ("conflicting CHANGED_AFTER_WITHDRAWAL", set())
+
+
+@pytest.mark.parametrize("more", [{}, {"version": 3}])
+def test_a_status_of_valid_does_not_undo_what_two_have_withdrawn(
+    life: Life, more: dict[str, Any]
+) -> None:
+    """The source takes its own back; the other's stands until it is restored."""
+    life.row(version=5, stream="database")
+    life.withdrawn(version=6, stream="database")
+    assert life.withdrawn(stream="folder", **more) == "duplicate ALREADY_WITHDRAWN"
+    life.withdrawn(version=7, stream="database")
+    life.crash()
+    again = life.row(version=8, valid=True, stream="database")
+    assert (again, life.shown()) == ("duplicate SAME_AS_WITHDRAWN", set())
+    assert life.restored() == "accepted"
+
+
 def test_a_status_of_valid_restores_the_owners_record_only(life: Life) -> None:
     """Another department's source has no say."""
     life.row(version=5)

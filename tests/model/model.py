@@ -295,7 +295,8 @@ class Model:
             return Answer("conflicting", "CHANGED_AFTER_MOVE")
         if record.exited_on and facts.decided_on and facts.decided_on > record.exited_on:
             return self._accept(reading, record)
-        if reading.statement.says_valid and self._is_newer(reading, record):
+        is_its_own = record.down_by == reading.statement.source
+        if reading.statement.says_valid and is_its_own and self._is_newer(reading, record):
             return self._accept(reading, record, clock=CORRECT)
         if is_same:
             return duplicate("SAME_AS_WITHDRAWN")
@@ -416,6 +417,8 @@ class Model:
             return NOT_YOURS
         if standing in {GONE, TAKEN_BACK}:
             self._took_effect(reading, record)
+            if record.down_by != self._ordered_source(reading):
+                record.down_by = None
             dates = [on for on in (record.exited_on, reading.exited_on) if on is not None]
             record.exited_on = max(dates, default=None)
             return duplicate("ALREADY_WITHDRAWN")
@@ -427,8 +430,15 @@ class Model:
             return superseded("EXIT_BEFORE_LISTING")
         self._take_down(record, GONE if standing is LIVE else TAKEN_BACK)
         record.exited_on = reading.exited_on
+        record.down_by = self._ordered_source(reading)
         self._took_effect(reading, record)
         return Answer("withdrawn")
+
+    def _ordered_source(self, reading: Reading) -> str | None:
+        """The source of a statement that has a version of it."""
+        statement = reading.statement
+        version = version_that_counts(statement.source_version, self.now)
+        return statement.source if version else None
 
     def _is_before(self, reading: Reading, record: Record) -> bool:
         """Whether an exit is dated before the entry that stands here."""

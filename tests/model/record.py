@@ -84,6 +84,8 @@ class Record:
     last_said: dict[tuple[str, int, int], tuple[str, int]] = field(default_factory=dict)
     """(action, target, version) → what the platform said last, and when that was reported."""
     exited_on: date | None = None
+    down_by: str | None = None
+    """The source whose versioned word alone took it down."""
     lifted: set[int] = field(default_factory=set)
     """Targets at which it was on record and the disclosure was lifted before it was met."""
     left_by: list[str] = field(default_factory=list)
