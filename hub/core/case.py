@@ -51,6 +51,12 @@ class Case:
         return _CONDITIONS[when](self)
 
     @property
+    def is_owners_move(self) -> bool:
+        """Whether the sender may act for the owner of what has left."""
+        verdict = self.verdict
+        return verdict is None or self.basis.may_act_on(self.s.department, verdict.owner)
+
+    @property
     def has_left(self) -> bool:
         """Whether the departure to this arrival was made."""
         verdict = self.verdict
@@ -88,9 +94,11 @@ def _is_not_yours(case: Case) -> bool:
     """Whether the record has an owner for whom the sender may not act.
 
     Who sent a row that was only ever quarantined, or a take-down that waits, owns nothing that
-    another's arriving row could take from them.
+    another's arriving row could take from them. A move is the owner's of the record that left.
     """
     old, s = case.old, case.s
+    if s.statement is Statement.ARRIVAL and case.has_left and not case.is_owners_move:
+        return True
     if old is None or case.basis.may_act_on(s.department, old.department):
         return False
     if s.statement is not Statement.ARRIVAL or old.was_live:

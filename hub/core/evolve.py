@@ -146,9 +146,13 @@ def _put_move(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> 
         changes[keys.left_for(record.record_key)] = bytes.fromhex(facts["left_for"])
     if verdict is not None:
         changes[keys.verdict(record.move.move_id)] = verdict.pack()
-        is_arrival = record.outcome is Outcome.HELD_RELEASED and "left_for" not in facts
-        letter = ARRIVED if is_arrival else ""
+        letter = _BECAME.get(record.outcome) if "sent_to" not in facts else None
     else:
         letter = record.move.verdict
-    if letter:
-        changes[keys.arrival(record.move.move_id)] = record.record_key + letter.encode()
+    if letter is not None:
+        arrives_at = record.record_key + letter.encode() if letter else None
+        changes[keys.arrival(record.move.move_id)] = arrives_at
+
+
+_BECAME: Final = {Outcome.HELD_RELEASED: ARRIVED, Outcome.HELD_ENDED: ""}
+"""What became of an arrival that waited; one that was refused leaves its move to another."""

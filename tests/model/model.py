@@ -537,6 +537,9 @@ class Model:
             return quarantined("MOVE_TAKEN")
         if record.standing is LIVE:
             return self._arrival_on_live(reading, record)
+        is_left = identity is not None and move.verdict == "left" and move.code == identity.code
+        if is_left and not self.rules.may_act(reading.statement.department, move.owner):
+            return NOT_YOURS
         if self._is_anothers(reading, record):
             return NOT_YOURS
         return superseded() if self._older(reading, record) else None
@@ -656,7 +659,12 @@ class Model:
             record.standing = NONE
         answer = self._decide(waiting.reading)
         self.released.append((identity, answer))
-        self._end_receipt(waiting, has_effect=answer.outcome in TOOK_EFFECT)
+        has_effect = answer.outcome in TOOK_EFFECT
+        self._end_receipt(waiting, has_effect=has_effect)
+        reading = waiting.reading
+        if reading.verb is Verb.ARRIVAL and reading.other != identity and not has_effect:
+            place = partition_of(identity.code.encode(), self.rules.partitions)
+            self._move(place, reading.move).arrived = None
 
     def _end_receipt(self, waiting: Waiting, *, has_effect: bool) -> None:
         statement = waiting.reading.statement
