@@ -6,6 +6,7 @@ import pytest
 
 from hub.core.record import Outcome
 from hub.core.state import Status
+from hub.domain.reasons import REASONS
 from tests.driver.life import FAR, NEAR, Life, answer
 from tests.driver.rows import COMPANY, OTHER_DEPARTMENT, at
 
@@ -178,6 +179,17 @@ def test_an_older_take_down_is_an_open_case_and_never_silence(life: Life) -> Non
     life.crash()
     assert life.withdrawn() == "withdrawn"
     assert life.shown() == set()
+
+
+@pytest.mark.parametrize("version", [11, None], ids=["newer-version", "no-version"])
+def test_an_older_correction_that_is_right_is_sent_as_its_remedy_says(
+    life: Life, version: int | None
+) -> None:
+    """A correction is older all the same; under another version, or none, it counts."""
+    life.row(version=10)
+    assert life.corrected(version=9) == "superseded OLDER_THAN_LIVE"
+    assert "without one" in REASONS["OLDER_THAN_LIVE"].remedy_en
+    assert life.corrected(version=version) == "corrected"
 
 
 def test_what_was_older_stays_older_by_the_next_full_export(life: Life) -> None:
