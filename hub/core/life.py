@@ -128,6 +128,7 @@ _LEAVE: Final = Line(When.ALWAYS, Outcome.WITHDRAWN, "", Effect.LEAVE)
 _UNCHANGED: Final = Line(
     When.SAME_IDENTITY, Outcome.DUPLICATE, "IDENTITY_UNCHANGED", Effect.NOTHING
 )
+_PERFORMED: Final = _refused(When.STALE, "PERFORMED_SINCE")
 _CORRECTS: Final = Line(When.ALWAYS, Outcome.CORRECTED, "", Effect.SHOW)
 _HAS_MOVED: Final = _refused(When.ALWAYS, "RECORD_MOVED")
 _ARRIVES_FIRST: Final = (
@@ -203,7 +204,7 @@ _BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
         _S.AWAITED: (_WAITS, _WAIT),
         _S.QUARANTINED: (_ACCEPT,),
         _S.TAKEN_BACK: (_OLDER, _ACCEPT),
-        _S.LIVE: (_NOT_YOURS, _SAME, _OLDER, _CORRECTS),
+        _S.LIVE: (_NOT_YOURS, _SAME, _OLDER, _PERFORMED, _CORRECTS),
         _S.WITHDRAWN: (_NOT_YOURS, _OLDER, _refused(When.ALWAYS, "RECORD_WITHDRAWN")),
         _S.MOVED: (_NOT_YOURS, _OLDER, _HAS_MOVED),
     },
@@ -246,6 +247,7 @@ _BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
         _S.WITHDRAWN: (
             _NOT_YOURS,
             _superseded(When.OLDER, "RESTORATION_OLDER_THAN_WITHDRAWAL"),
+            _PERFORMED,
             Line(When.ALWAYS, Outcome.ACCEPTED, "", Effect.RESTORE),
         ),
         _S.MOVED: (_NOT_YOURS, _HAS_MOVED),

@@ -449,6 +449,13 @@ _RECORDS: Final = (
         warning=True,
     ),
     Reason(
+        "PERFORMED_SINCE",
+        "该承诺已登记履行情况，本次内容不含履行情况，未予采用",
+        "The commitment is on record as performed; this content leaves that out and was not taken",
+        "请以含履行情况的完整一行（履行认定）报送更正或恢复公示",
+        "Send the whole row with its performance as the correction or restoration",
+    ),
+    Reason(
         "COMMITMENT_NOT_OPEN",
         "该承诺不在台账中，或已履行、已撤回、已变更，不能登记为未履行",
         "The commitment is not on record, or was performed, withdrawn or moved: its performance is "

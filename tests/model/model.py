@@ -381,6 +381,8 @@ class Model:
             return duplicate("SAME_AS_LIVE")
         if self._older(reading, record):
             return superseded()
+        if standing is LIVE and self._leaves_performance_out(reading, record):
+            return quarantined("PERFORMED_SINCE")
         if standing is LIVE:
             self._correct(reading, record)
             return Answer("corrected")
@@ -405,7 +407,16 @@ class Model:
             return quarantined("RECORD_MOVED")
         if self._older(reading, record):
             return superseded("RESTORATION_OLDER_THAN_WITHDRAWAL")
+        if self._leaves_performance_out(reading, record):
+            return quarantined("PERFORMED_SINCE")
         return self._accept(reading, record, clock=CORRECT)
+
+    def _leaves_performance_out(self, reading: Reading, record: Record) -> bool:
+        """Whether what stands, or last stood, is the performance of what this says was made."""
+        if record.facts is None or reading.facts is None:
+            return False
+        follows = self.contracts.by_kind[record.facts.kind].schema.follows
+        return bool(follows) and follows == reading.facts.kind
 
     # --- WITHDRAWAL, EXIT ------------------------------------------------------------------------
 
