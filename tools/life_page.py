@@ -59,8 +59,9 @@ _BEFORE: Final = """\
 
 - **The same number again.** The same content is a *duplicate* (`REPEATED_SUBMISSION`) with the
   first receipt; what was *quarantined* is decided once more when the basis or the record has
-  changed since, what waited in vain always. Other content under a used number is *quarantined*
-  (`SUBMISSION_NUMBER_REUSED`); the first receipt stands.
+  changed since, or the departure that an arrival needs was made; what waited in vain always. A row
+  that was first sent before a take-down does not undo it. Other content under a used number is
+  *quarantined* (`SUBMISSION_NUMBER_REUSED`); the first receipt stands.
 - **A fault** (contract, key, authority, a kind the department may not state) is *quarantined* with
   every reason. If it carries a row, and nothing else is on record, its duties run; what can never
   be accepted (natural persons while not enabled, kinds that are not the sender's) owes nothing.

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 from hub.core import keys, waiting
 from hub.core.life import Statement, When, standing_of
-from hub.core.moves import MoveVerdict, verdict_on
+from hub.core.moves import (
+    LEFT_BEFORE,
+    MoveVerdict,
+    arrives_at,
+    has_arrived,
+    left_by,
+    left_for,
+    verdict_on,
+)
 from hub.core.progress import Progress
 from hub.core.state import Heard, RecordFlag, RecordState, Status
 
@@ -43,6 +51,18 @@ class Case:
         return _CONDITIONS[when](self)
 
     @property
+    def is_owners_move(self) -> bool:
+        """Whether the sender may act for the owner of what has left."""
+        verdict = self.verdict
+        return verdict is None or self.basis.may_act_on(self.s.department, verdict.owner)
+
+    @property
+    def has_left(self) -> bool:
+        """Whether the departure to this arrival was made."""
+        verdict = self.verdict
+        return verdict is not None and verdict.has_left
+
+    @property
     def verdict(self) -> MoveVerdict | None:
         """What is known of the departure to this arrival."""
         return self._verdict or verdict_on(self.view, self.s.move_id, self.s.cause.key)
@@ -53,6 +73,11 @@ def is_older(s: Submission, old: RecordState | None) -> bool:
     if not s.source_version or old is None:
         return False
     return any(h.source == s.source and h.version > s.source_version for h in old.heard)
+
+
+def is_heard_last(s: Submission, old: RecordState) -> bool:
+    """Whether the statement has an order, of the source heard last of the record."""
+    return bool(s.source_version and old.heard and old.heard[0].source == s.source)
 
 
 def heard_of(old: RecordState | None, s: Submission) -> tuple[Heard, ...]:
@@ -69,9 +94,11 @@ def _is_not_yours(case: Case) -> bool:
     """Whether the record has an owner for whom the sender may not act.
 
     Who sent a row that was only ever quarantined, or a take-down that waits, owns nothing that
-    another's arriving row could take from them.
+    another's arriving row could take from them. A move is the owner's of the record that left.
     """
     old, s = case.old, case.s
+    if s.statement is Statement.ARRIVAL and case.has_left and not case.is_owners_move:
+        return True
     if old is None or case.basis.may_act_on(s.department, old.department):
         return False
     if s.statement is not Statement.ARRIVAL or old.was_live:
@@ -112,7 +139,9 @@ def _is_valid_again(case: Case) -> bool:
     return (
         s.is_stated_valid
         and case.old is not None
-        and any(h.source == s.source and h.version < s.source_version for h in case.old.heard)
+        and bool(case.old.flags & RecordFlag.BY_SOURCE)
+        and is_heard_last(s, case.old)
+        and case.old.heard[0].version < s.source_version
     )
 
 
@@ -123,20 +152,26 @@ def _exits_before_entry(case: Case) -> bool:
 
 def _keeps_identity(case: Case) -> bool:
     s = case.s
-    return s.other_key == s.record_key or case.view.get(keys.arrival(s.move_id)) == s.record_key
+    return s.other_key == s.record_key or arrives_at(case.view, s.move_id) == s.record_key
 
 
 def _has_left_for_it(case: Case) -> bool:
-    return case.view.get(keys.left_for(case.s.record_key)) == case.s.other_key
+    return left_for(case.view, case.s.record_key) == case.s.other_key
 
 
 def _arrived_elsewhere(case: Case) -> bool:
-    return case.view.get(keys.arrival(case.s.move_id)) not in (None, case.s.record_key)
+    return arrives_at(case.view, case.s.move_id) not in (None, case.s.record_key)
 
 
-def _has_left(case: Case) -> bool:
-    verdict = case.verdict
-    return verdict is not None and verdict.has_left
+def _arrived_before(case: Case) -> bool:
+    """Whether this move, or the one whose departure it repeats, is over and done with."""
+    s, verdict = case.s, case.verdict
+    is_repeat = verdict is not None and verdict.letter == LEFT_BEFORE
+    return is_repeat or has_arrived(case.view, s.move_id, s.record_key)
+
+
+def _left_by_it(case: Case) -> bool:
+    return case.s.move_id in left_by(case.view, case.s.record_key)
 
 
 def _has_not_left(case: Case) -> bool:
@@ -160,6 +195,8 @@ _CONDITIONS: Final[dict[When, Callable[[Case], bool]]] = {
     When.SAME_IDENTITY: _keeps_identity,
     When.LEFT_FOR_IT: _has_left_for_it,
     When.ARRIVED_ELSEWHERE: _arrived_elsewhere,
-    When.LEFT: _has_left,
+    When.LEFT: lambda case: case.has_left,
+    When.LEFT_BY_IT: _left_by_it,
+    When.ARRIVED_BEFORE: _arrived_before,
     When.NOT_LEFT: _has_not_left,
 }

@@ -127,7 +127,8 @@ class MoveNoted(NamedTuple):
     cause: Cause
     kind: str
     move_id: bytes
-    has_left: bool
+    verdict: str
+    """Letter of a `hub.core.moves.MoveVerdict`."""
     met: int
     """Bit per target whose disclosure the old identity had met."""
     owner: str

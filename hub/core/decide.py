@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.core import duties, keys, waiting
 from hub.core.basis import NO_TARGET
-from hub.core.case import Case, heard_of
+from hub.core.case import Case, heard_of, is_heard_last
 from hub.core.causes import (
     BasisAdoption,
     HandOver,
@@ -28,15 +28,28 @@ from hub.core.causes import (
     WalkVisit,
 )
 from hub.core.keys import Receipt
-from hub.core.life import CARRIES_ROW, TABLE, Effect, Line, Standing, Statement, standing_of
+from hub.core.life import (
+    CARRIES_ROW,
+    TABLE,
+    Effect,
+    Line,
+    Standing,
+    Statement,
+    When,
+    standing_of,
+)
 from hub.core.moves import (
     ARRIVED,
     LEFT,
+    LEFT_BEFORE,
     REFUSED,
     WAITS,
     MoveVerdict,
+    arrives_at,
     destination_of,
+    leaving,
     settled,
+    verdict_on,
 )
 from hub.core.prepare import prepare_submission, read_again
 from hub.core.progress import FACT as PERFORMANCE
@@ -215,7 +228,7 @@ def _submission(context: Context, s: Submission, old: RecordState | None) -> Dec
         if first.digest != s.digest:
             s.refuse("SUBMISSION_NUMBER_REUSED", "ce_id")
             return _quarantine(context, s, old)._replace(is_repeat=True)
-        if not _is_decided_anew(first, old, context.basis):
+        if not _is_decided_anew(context, s, first, old):
             return Decision(
                 Outcome.DUPLICATE,
                 reasons=(Reason("REPEATED_SUBMISSION", "", "warning"),),
@@ -232,16 +245,24 @@ def _submission(context: Context, s: Submission, old: RecordState | None) -> Dec
     return _by_table(context, Case(context.view, s, old, context.basis))
 
 
-def _is_decided_anew(first: Receipt, old: RecordState | None, basis: Basis) -> bool:
+def _is_decided_anew(
+    context: Context, s: Submission, first: Receipt, old: RecordState | None
+) -> bool:
     """Whether a repeated submission may be answered otherwise than before.
 
-    What was refused is, once the basis or the record has changed; what waited in vain is.
+    What was refused is, once the basis or the record has changed, or its departure was made; what
+    waited in vain is. A row that was first sent before a take-down is no new act that undoes it.
     """
-    if first.outcome == Outcome.HELD_ENDED:
-        return True
-    if first.outcome != Outcome.QUARANTINED:
+    if first.outcome not in (Outcome.HELD_ENDED, Outcome.QUARANTINED):
         return False
-    return first.basis != basis.id or (old is not None and old.changed > first.sequence)
+    has_changed = old is not None and old.changed > first.sequence
+    may_take_effect = s.statement in CARRIES_ROW and not s.has_errors
+    if has_changed and may_take_effect and old is not None:
+        return old.status is not Status.WITHDRAWN
+    if has_changed or first.outcome == Outcome.HELD_ENDED or first.basis != context.basis.id:
+        return True
+    is_arrival = s.statement is Statement.ARRIVAL and may_take_effect
+    return is_arrival and Case(context.view, s, old, context.basis).has_left
 
 
 def _is_open_commitment(context: Context, s: Submission) -> bool:
@@ -293,7 +314,8 @@ def _carry_out(context: Context, case: Case, line: Line) -> Decision:
     if s.statement is Statement.DEPARTURE:
         return _with_verdict(case, decision, line)
     if s.kind == kinds.MOVED_IN and decision.move is None and decision.outcome in TOOK_EFFECT:
-        return decision._replace(move=Move(s.move_id, ARRIVED))
+        letter = WAITS if line.when is When.WAITS_ALREADY else ARRIVED
+        return decision._replace(move=Move(s.move_id, letter))
     return decision
 
 
@@ -310,8 +332,11 @@ def _answer(
         ended_on = old.ended_on
         if s.statement is Statement.EXIT:
             ended_on = max(ended_on, s.decided_on)
-        if heard != old.heard or ended_on != old.ended_on:
-            state = old._replace(heard=heard, ended_on=ended_on)
+        flags = old.flags
+        if not is_heard_last(s, old):  # who took it down is not alone any more
+            flags &= ~RecordFlag.BY_SOURCE
+        if (heard, ended_on, flags) != (old.heard, old.ended_on, old.flags):
+            state = old._replace(heard=heard, ended_on=ended_on, flags=flags)
     elif line.effect is Effect.CONFLICT:
         state = old._replace(flags=old.flags | RecordFlag.CONFLICT)
     del context
@@ -408,9 +433,12 @@ def _take_down(
     due = duties.of_take_down(old, context.now, context.basis, keeps_met=leaves)
     version = old.version + 1 if old.was_live else 0
     ended_on = max(old.ended_on, s.decided_on) if s.statement is Statement.EXIT else old.ended_on
+    flags = RecordFlag.WAITING if old.waiting else RecordFlag.NONE
+    if s.source_version and not leaves:
+        flags |= RecordFlag.BY_SOURCE
     state = old._replace(
         status=Status.MOVED if leaves else Status.WITHDRAWN,
-        flags=RecordFlag.WAITING if old.waiting else RecordFlag.NONE,
+        flags=flags,
         version=version,
         changed=context.sequence,
         since=context.now,
@@ -438,10 +466,14 @@ def _with_verdict(case: Case, decision: Decision, line: Line) -> Decision:
     has_left = line.effect is Effect.LEAVE or line.reason == "ALREADY_MOVED"
     if not has_left or old is None:
         return _with_refusal(case.view, s, decision)
-    destination = destination_of(s.new_subject_key)
-    verdict = MoveVerdict(LEFT, destination, duties.met_targets(old), old.department)
-    facts = (*verdict.named(s.move_id, s.new_subject_key), ("left_for", s.other_key.hex()))
-    return decision._replace(move=Move(s.move_id, LEFT), facts=decision.facts + facts)
+    verdict = verdict_on(case.view, s.move_id, s.new_subject_key)
+    if line.effect is Effect.LEAVE or verdict is None or not verdict.has_left:
+        letter = LEFT if line.effect is Effect.LEAVE else LEFT_BEFORE
+        destination = destination_of(s.new_subject_key)
+        verdict = MoveVerdict(letter, destination, duties.met_targets(old), old.department)
+    noted = leaving(case.view, s.record_key, s.other_key, s.move_id)
+    facts = (*verdict.named(s.move_id, s.new_subject_key), ("left_for", noted.hex()))
+    return decision._replace(move=Move(s.move_id, verdict.letter), facts=decision.facts + facts)
 
 
 _NO_VERDICT: Final = frozenset({"IDENTITY_UNCHANGED", "SAME_AS_HELD"})
@@ -715,17 +747,14 @@ def _request_resend(basis: Basis, cause: ResendRequest) -> Decision:
 
 def _note_move(context: Context, cause: MoveNoted) -> Decision:
     """The old identity was left, or could not be: decide the arrival that waits for it."""
-    comes = MoveVerdict(
-        LEFT if cause.has_left else REFUSED, destination_of(cause.cause.key), cause.met,
-        cause.owner,
-    )  # fmt: skip
+    comes = MoveVerdict(cause.verdict, destination_of(cause.cause.key), cause.met, cause.owner)
     stored = context.view.get(keys.verdict(cause.move_id))
     known = MoveVerdict.unpack(stored) if stored is not None else None
     verdict = settled(known, comes)
     noted = Decision(
         Outcome.MOVE_NOTED, move=Move(cause.move_id, verdict.letter), facts=verdict.as_facts()
     )
-    record_key = context.view.get(keys.arrival(cause.move_id))
+    record_key = arrives_at(context.view, cause.move_id)
     old = _state_of(context.view, record_key) if record_key is not None else None
     if old is None or record_key is None or destination_of(old.subject_key) != verdict.destination:
         return noted  # the record left for another company than the one where a row waits

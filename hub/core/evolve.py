@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from hub.core import keys
 from hub.core.keys import SweepCursor
-from hub.core.moves import MoveVerdict
+from hub.core.moves import ARRIVED, MoveVerdict
 from hub.core.progress import FACT as PERFORMANCE
 from hub.core.record import NO_KEY, Outcome, decode_record
 from hub.core.resend import WALK_TOPIC, Walk
@@ -146,5 +146,13 @@ def _put_move(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> 
         changes[keys.left_for(record.record_key)] = bytes.fromhex(facts["left_for"])
     if verdict is not None:
         changes[keys.verdict(record.move.move_id)] = verdict.pack()
+        letter = _BECAME.get(record.outcome) if "sent_to" not in facts else None
     else:
-        changes[keys.arrival(record.move.move_id)] = record.record_key
+        letter = record.move.verdict
+    if letter is not None:
+        arrives_at = record.record_key + letter.encode() if letter else None
+        changes[keys.arrival(record.move.move_id)] = arrives_at
+
+
+_BECAME: Final = {Outcome.HELD_RELEASED: ARRIVED, Outcome.HELD_ENDED: ""}
+"""What became of an arrival that waited; one that was refused leaves its move to another."""

@@ -10,8 +10,8 @@
 | `g` | record key | framed row of a record that is named for no target yet |
 | `n` | department | how many of its statements wait here |
 | `m` | move id | the verdict on a departure: `MoveVerdict` |
-| `k` | record key | of a record that left: the record key it left for |
-| `a` | move id | key of the record at which this move arrived, or waits to arrive |
+| `k` | record key | of a record that left: the record key it left for, then the ids of its moves |
+| `a` | move id | key of the record at which this move arrived (`r`), or waits to arrive (`h`) |
 | `i` | twin key | key of the quarantined record that this identity under another key would answer |
 | `j` | record key | a quarantined record that was answered: sequence of the record that did |
 | `q` | topic id | offset of the last cause read from that topic |
@@ -99,7 +99,7 @@ def verdict(move_id: bytes) -> bytes:
 
 
 def left_for(record_key: bytes) -> bytes:
-    """Where it is noted for which record key a record left."""
+    """Where it is noted for which record key a record left, and by which moves."""
     return b"k" + record_key
 
 

@@ -60,13 +60,15 @@ class When(Enum):
     ANOTHERS_STEP = "the next step, but the sender may not act for the owner"
     EARLIER_STEP = "an earlier step of the performance on record"
     LISTED_LATER = "an entry dated after the exit that took it down"
-    VALID_AGAIN = "the source's status says valid, under a newer version of the same source"
+    VALID_AGAIN = "the source that took it down says valid again, under a newer version"
     EXIT_BEFORE_ENTRY = "the exit is dated before the entry"
     WAITS_ALREADY = "the same statement waits already"
     ANOTHER_WAITS = "another row waits for the same move"
     SAME_IDENTITY = "the new identity is the old one"
     LEFT_FOR_IT = "it is this identity for which the record left"
     ARRIVED_ELSEWHERE = "this move has arrived at another record"
+    ARRIVED_BEFORE = "this move, or the one whose departure it repeats, has been made before"
+    LEFT_BY_IT = "the record left by this very move, and has come back since"
     LEFT = "the old identity has been left"
     NOT_LEFT = "the old identity could not be left"
 
@@ -126,18 +128,30 @@ _LEAVE: Final = Line(When.ALWAYS, Outcome.WITHDRAWN, "", Effect.LEAVE)
 _UNCHANGED: Final = Line(
     When.SAME_IDENTITY, Outcome.DUPLICATE, "IDENTITY_UNCHANGED", Effect.NOTHING
 )
+_PERFORMED: Final = _refused(When.STALE, "PERFORMED_SINCE")
 _CORRECTS: Final = Line(When.ALWAYS, Outcome.CORRECTED, "", Effect.SHOW)
 _HAS_MOVED: Final = _refused(When.ALWAYS, "RECORD_MOVED")
-_ARRIVES: Final = (
+_ARRIVES_FIRST: Final = (
     _refused(When.ARRIVED_ELSEWHERE, "MOVE_TAKEN"),
     _NOT_YOURS,
     _OLDER,
+)
+_ARRIVES_THEN: Final = (
     Line(When.LEFT, Outcome.ACCEPTED, "", Effect.SHOW),
     _refused(When.NOT_LEFT, "MOVE_REFUSED", Effect.REFUSE),
     _WAITS,
     Line(When.ANOTHER_WAITS, Outcome.CONFLICTING, "UNDECLARED_CHANGE", Effect.CONFLICT, "error"),
     Line(When.ALWAYS, Outcome.HELD, "WAITING_FOR_MOVE", Effect.WAIT),
 )
+_ARRIVES: Final = _ARRIVES_FIRST + _ARRIVES_THEN
+
+
+def _arrives_again(reason: str) -> tuple[Line, ...]:
+    """Where a record was in force: a move that was made before brings nothing back."""
+    return (*_ARRIVES_FIRST, _refused(When.ARRIVED_BEFORE, reason), *_ARRIVES_THEN)
+
+
+_ALREADY_MOVED: Final = Line(When.LEFT_BY_IT, Outcome.DUPLICATE, "ALREADY_MOVED", Effect.NOTHING)
 _ROWS: Final[dict[Standing, tuple[Line, ...]]] = {
     _S.NONE: (_ACCEPT,),
     _S.AWAITED: (_ACCEPT,),
@@ -190,7 +204,7 @@ _BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
         _S.AWAITED: (_WAITS, _WAIT),
         _S.QUARANTINED: (_ACCEPT,),
         _S.TAKEN_BACK: (_OLDER, _ACCEPT),
-        _S.LIVE: (_NOT_YOURS, _SAME, _OLDER, _CORRECTS),
+        _S.LIVE: (_NOT_YOURS, _SAME, _OLDER, _PERFORMED, _CORRECTS),
         _S.WITHDRAWN: (_NOT_YOURS, _OLDER, _refused(When.ALWAYS, "RECORD_WITHDRAWN")),
         _S.MOVED: (_NOT_YOURS, _OLDER, _HAS_MOVED),
     },
@@ -201,7 +215,7 @@ _BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
         _S.AWAITED: (_UNCHANGED, _WAITS, _WAIT),
         _S.QUARANTINED: (_UNCHANGED, _NOT_YOURS, _LEAVE),
         _S.TAKEN_BACK: (_UNCHANGED, _NOT_YOURS, _LEAVE),
-        _S.LIVE: (_UNCHANGED, _NOT_YOURS, _OLDER_TAKE_DOWN, _LEAVE),
+        _S.LIVE: (_UNCHANGED, _NOT_YOURS, _OLDER_TAKE_DOWN, _ALREADY_MOVED, _LEAVE),
         _S.WITHDRAWN: (_UNCHANGED, _NOT_YOURS, _refused(When.ALWAYS, "RECORD_WITHDRAWN")),
         _S.MOVED: (
             _UNCHANGED,
@@ -215,8 +229,8 @@ _BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
         _S.AWAITED: _ARRIVES,
         _S.QUARANTINED: _ARRIVES,
         _S.TAKEN_BACK: _ARRIVES,
-        _S.WITHDRAWN: _ARRIVES,
-        _S.MOVED: _ARRIVES,
+        _S.WITHDRAWN: _arrives_again("RECORD_WITHDRAWN"),
+        _S.MOVED: _arrives_again("RECORD_MOVED"),
         _S.LIVE: (
             _refused(When.ARRIVED_ELSEWHERE, "MOVE_TAKEN"),
             _SAME,
@@ -233,6 +247,7 @@ _BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
         _S.WITHDRAWN: (
             _NOT_YOURS,
             _superseded(When.OLDER, "RESTORATION_OLDER_THAN_WITHDRAWAL"),
+            _PERFORMED,
             Line(When.ALWAYS, Outcome.ACCEPTED, "", Effect.RESTORE),
         ),
         _S.MOVED: (_NOT_YOURS, _HAS_MOVED),

@@ -10,6 +10,9 @@ there until the verdict is known. What is known of a move:
 | refused | left: the move was sent again, better | refused |
 | left | left | left: a departure happens once |
 
+A departure that was made before, under another move, is told as *left before*: it lets the arrival
+in where none had come, and brings nothing back that has been taken down or has left since.
+
 A verdict carries the targets whose disclosure the old identity had met, and the record's owner: who
 moves a record for its owner does not come to own it.
 """
@@ -30,10 +33,13 @@ if TYPE_CHECKING:
     from hub.core.keys import View
 
 LEFT: Final = "o"
+LEFT_BEFORE: Final = "b"
 REFUSED: Final = "x"
 WAITS: Final = "h"
 ARRIVED: Final = "r"
 _VERDICT: Final = struct.Struct(">c8sQ")
+_ID: Final = 16
+_MOST_DEPARTURES: Final = 8
 
 
 class MoveVerdict(NamedTuple):
@@ -61,7 +67,7 @@ class MoveVerdict(NamedTuple):
     @property
     def has_left(self) -> bool:
         """Whether the old identity was left."""
-        return self.letter == LEFT
+        return self.letter in (LEFT, LEFT_BEFORE)
 
     def as_facts(self) -> tuple[tuple[str, str], ...]:
         """As a ledger record carries it."""
@@ -108,7 +114,38 @@ def verdict_on(view: View, move_id: bytes, subject_key: bytes) -> MoveVerdict | 
 
 def settled(known: MoveVerdict | None, comes: MoveVerdict) -> MoveVerdict:
     """The verdict that holds: see the table above."""
-    return known if known is not None and known.has_left and not comes.has_left else comes
+    return known if known is not None and _WEIGHTS[known.letter] > _WEIGHTS[comes.letter] else comes
+
+
+_WEIGHTS: Final = {REFUSED: 0, LEFT_BEFORE: 1, LEFT: 2}
+
+
+def arrives_at(view: View, move_id: bytes) -> bytes | None:
+    """Key of the record at which a move has arrived, or waits to arrive."""
+    stored = view.get(keys.arrival(move_id))
+    return None if stored is None else stored[:-1]
+
+
+def left_for(view: View, record_key: bytes) -> bytes:
+    """Key for which a record left last; empty where it never did."""
+    return (view.get(keys.left_for(record_key)) or b"")[:_ID]
+
+
+def left_by(view: View, record_key: bytes) -> tuple[bytes, ...]:
+    """Ids of the moves by which a record left, the last first."""
+    stored = view.get(keys.left_for(record_key)) or b""
+    return tuple(stored[at : at + _ID] for at in range(_ID, len(stored), _ID))
+
+
+def leaving(view: View, record_key: bytes, other_key: bytes, move_id: bytes) -> bytes:
+    """What is noted of a record that leaves for another key by this move."""
+    before = [each for each in left_by(view, record_key) if each != move_id]
+    return b"".join((other_key, move_id, *before[: _MOST_DEPARTURES - 1]))
+
+
+def has_arrived(view: View, move_id: bytes, record_key: bytes) -> bool:
+    """Whether a move has arrived at this record."""
+    return view.get(keys.arrival(move_id)) == record_key + ARRIVED.encode()
 
 
 def message(verdict: MoveVerdict, move_id: bytes) -> bytes:

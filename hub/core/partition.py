@@ -15,7 +15,7 @@ from hub.core.causes import BasisAdoption, MoveNoted, Submission, TimerDue
 from hub.core.decide import NO_SEQUENCE, decide
 from hub.core.evolve import evolve
 from hub.core.keys import GENESIS, Head, SweepCursor
-from hub.core.moves import MoveVerdict, message
+from hub.core.moves import MoveVerdict, arrives_at, message
 from hub.core.prepare import (
     basis_id_of,
     look_for_twins,
@@ -174,10 +174,10 @@ class PartitionCore:
         if isinstance(prepared, TimerDue):
             record_key = prepared.record_key
         elif isinstance(prepared, MoveNoted):
-            arrives_at = view.get(keys.arrival(prepared.move_id))
-            if arrives_at is None:
+            found = arrives_at(view, prepared.move_id)
+            if found is None:
                 return ()
-            record_key = arrives_at
+            record_key = found
         else:
             return ()
         if keys.record(record_key) not in view:

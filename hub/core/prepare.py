@@ -33,6 +33,7 @@ from hub.core.causes import (
 )
 from hub.core.keys import submission_key_of
 from hub.core.life import MOVES, Statement
+from hub.core.moves import LEFT, LEFT_BEFORE, REFUSED
 from hub.core.record import NO_KEY, Cause, CauseKind, Reason
 from hub.core.state import StageCode
 from hub.domain import kinds
@@ -179,11 +180,18 @@ def source_of(department: str, stream: bytes) -> bytes:
 
 _DAY_MS: Final = 86_400_000
 _SHANGHAI_MS: Final = 8 * 3_600_000
-_UNITS: Final = {10: (1000, 1), 13: (1, 1), 16: (1, 1000), 19: (1, 1_000_000)}
-"""Digits of a count of seconds, milliseconds, microseconds or nanoseconds: factor, divisor."""
-_WRITTEN: Final = {8: "%Y%m%d", 14: "%Y%m%d%H%M%S"}
-_FIRST_YEAR: Final = 1990
-_LAST_YEAR: Final = 2200
+_UNITS: Final = {
+    10: (1000, 1), 12: (1000, 1), 13: (1, 1), 15: (1, 1), 16: (1, 1000), 19: (1, 1_000_000),
+}  # fmt: skip
+"""Digits of a count of seconds, milliseconds, microseconds or nanoseconds: factor, divisor.
+
+Seconds of twelve digits and milliseconds of fifteen are those of the year 9999.
+"""
+_WRITTEN: Final = {
+    8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f",
+}  # fmt: skip
+_YEARS: Final = frozenset((*range(1990, 2201), 9999))
+"""Years that a version may read as; 9999 stands for *never* in many a database."""
 
 
 def _moment_of(version: int) -> int | None:
@@ -192,10 +200,10 @@ def _moment_of(version: int) -> int | None:
     unit = _UNITS.get(len(text))
     if unit is not None:
         moment = version * unit[0] // unit[1]
-        year = 1970 + moment // 31_556_952_000
-        return moment if _FIRST_YEAR <= year <= _LAST_YEAR else None
+        if 1970 + moment // 31_556_952_000 in _YEARS:
+            return moment
     form = _WRITTEN.get(len(text))
-    if form is None or not _FIRST_YEAR <= int(text[:4]) <= _LAST_YEAR:
+    if form is None or int(text[:4]) not in _YEARS:
         return None
     try:
         at = datetime.strptime(text, form).replace(tzinfo=UTC)
@@ -478,9 +486,14 @@ def _read_move_noted(cause: Cause, kind: str) -> MoveNoted:
     owner = str(content["owner"])
     owner.encode()  # JSON can say half a letter
     return MoveNoted(
-        cause, kind, move_id, content["verdict"] == "o", _unsigned(content["met"], 64),
+        cause, kind, move_id, _letter_of(content["verdict"]), _unsigned(content["met"], 64),
         owner[:_MOST_CODE], (keys.verdict(move_id), keys.arrival(move_id)),
     )  # fmt: skip
+
+
+def _letter_of(verdict: str) -> str:
+    """What is no departure is a refusal."""
+    return verdict if verdict in (LEFT, LEFT_BEFORE) else REFUSED
 
 
 def _read_hand_over(cause: Cause, kind: str) -> HandOver:

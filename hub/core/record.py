@@ -142,7 +142,7 @@ class Move(NamedTuple):
 
     move_id: bytes
     verdict: str
-    """`o` the old identity was left, `x` it could not be, `h` waits to arrive, `r` arrived."""
+    """`o` the old identity was left, `b` had been before, `x` could not be, `h` waits, `r` came."""
 
 
 class LedgerRecord(NamedTuple):

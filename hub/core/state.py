@@ -67,6 +67,8 @@ class RecordFlag:
     """At least one statement waits for this record: see `hub.core.waiting`."""
     UNSHOWN: Final = 16
     """Accepted, but named for no target until the statements that waited have been decided."""
+    BY_SOURCE: Final = 32
+    """Taken down by the source heard last alone, under a version of its own."""
 
 
 class ClockKind(StrEnum):

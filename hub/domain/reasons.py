@@ -449,6 +449,13 @@ _RECORDS: Final = (
         warning=True,
     ),
     Reason(
+        "PERFORMED_SINCE",
+        "该承诺已登记履行情况，本次内容不含履行情况，未予采用",
+        "The commitment is on record as performed; this content leaves that out and was not taken",
+        "请以含履行情况的完整一行（履行认定）报送更正或恢复公示",
+        "Send the whole row with its performance as the correction or restoration",
+    ),
+    Reason(
         "COMMITMENT_NOT_OPEN",
         "该承诺不在台账中，或已履行、已撤回、已变更，不能登记为未履行",
         "The commitment is not on record, or was performed, withdrawn or moved: its performance is "
@@ -475,8 +482,9 @@ _RECORDS: Final = (
         "OLDER_THAN_LIVE",
         "已有更新的版本，本次报送的是旧版本",
         "A newer version is on record; this one is older",
-        "无需处理；如旧版本才是正确的，请按更正报送并填写原因",
-        "Nothing to do; if the older one is right, send it as a correction with a reason",
+        "无需处理；如本次内容才是正确的，请以更新的来源版本，或不带来源版本，按更正报送并填写原因",
+        "Nothing to do; if this one is right, send it as a correction with a reason, under a newer "
+        "version or without one",
     ),
     Reason(
         "SAME_AS_LIVE",
@@ -489,8 +497,8 @@ _RECORDS: Final = (
         "REPEATED_SUBMISSION",
         "同一次报送重复到达，沿用第一次的结果",
         "The same submission arrived again; the first answer stands",
-        "无需处理",
-        "Nothing to do",
+        "无需处理；第一次未受理而现在仍要申报的，请作为新的报送提交",
+        "Nothing to do; what was refused and is still meant is sent as a submission of its own",
     ),
     Reason(
         "WAITING_FOR_MOVE",
@@ -587,8 +595,8 @@ _RECORDS: Final = (
     ),
     Reason(
         "EXIT_BEFORE_LISTING",
-        "退出日期早于列入日期，本次退出未生效，记录仍在公示",
-        "The exit is dated before the listing: it did not take effect and the entry is still shown",
+        "退出日期早于列入日期，本次退出未生效；已公示的记录仍在公示",
+        "The exit is dated before the listing: it did not take effect; what is shown stays shown",
         "核对退出日期，或是否为此前一次列入的退出；确需撤下的，更正日期后重新报送",
         "Check the day of exit, and whether it ends an earlier listing; correct it and resend",
     ),

@@ -11,7 +11,18 @@ from hub.core.state import ClockFlag, ClockKind, RecordFlag, Status
 from hub.domain import kinds
 from tests.driver import rows
 from tests.driver.life import DAY, FAR, Life, answer
-from tests.driver.rows import COMPANY, OTHER_DEPARTMENT, PENALTY, at, penalty_row
+from tests.driver.rows import (
+    AUTHORITY,
+    COMPANY,
+    MADE,
+    OTHER_DEPARTMENT,
+    PENALTY,
+    PERFORMED,
+    at,
+    commitment_row,
+    framed,
+    penalty_row,
+)
 
 HERE = {(COMPANY, "食品经营")}
 
@@ -201,6 +212,35 @@ def test_a_status_alone_or_a_version_alone_restores_nothing(
     assert life.shown() == set()
 
 
+@pytest.mark.parametrize("more", [{}, {"version": 3}])
+def test_a_status_of_valid_does_not_undo_what_a_person_withdrew(
+    life: Life, more: dict[str, Any]
+) -> None:
+    """The source never knew of the withdrawal: it touched its row, where valid it always said."""
+    life.row(version=5, valid=True, stream="database")
+    life.withdrawn(stream="folder", **more)
+    life.crash()
+    again = life.row(version=6, valid=True, stream="database")
+    assert (again, life.shown()) == ("duplicate SAME_AS_WITHDRAWN", set())
+    changed = life.row("别的", version=7, valid=True, stream="database")
+    assert (changed, life.shown()) == ("conflicting CHANGED_AFTER_WITHDRAWAL", set())
+
+
+@pytest.mark.parametrize("more", [{}, {"version": 3}])
+def test_a_status_of_valid_does_not_undo_what_two_have_withdrawn(
+    life: Life, more: dict[str, Any]
+) -> None:
+    """The source takes its own back; the other's stands until it is restored."""
+    life.row(version=5, stream="database")
+    life.withdrawn(version=6, stream="database")
+    assert life.withdrawn(stream="folder", **more) == "duplicate ALREADY_WITHDRAWN"
+    life.withdrawn(version=7, stream="database")
+    life.crash()
+    again = life.row(version=8, valid=True, stream="database")
+    assert (again, life.shown()) == ("duplicate SAME_AS_WITHDRAWN", set())
+    assert life.restored() == "accepted"
+
+
 def test_a_status_of_valid_restores_the_owners_record_only(life: Life) -> None:
     """Another department's source has no say."""
     life.row(version=5)
@@ -247,3 +287,33 @@ def test_what_comes_after_its_term_is_shown_where_the_term_does_not_end(
     late = penalty_row(CF_WSH="舟市监罚〔2026〕2号", CF_GSJZQ="2026-12-31")
     assert life.say(PENALTY, late) == "accepted DISCLOSURE_PERIOD_OVER"
     assert life.record.publish_targets == targets
+
+
+@pytest.mark.parametrize("how", ["corrected", "restored"])
+def test_a_promise_that_was_kept_is_not_undone_by_its_first_row(life: Life, how: str) -> None:
+    """Else the agents would find its performance missing, and say so of the company."""
+    life.made()
+    key = life.record.record_key
+    assert life.performed() == "accepted"
+    kept = life.shown()
+    if how == "restored":
+        withdrawn = {
+            "subject_kind": MADE, "document_number": commitment_row()["commitment_code"],
+            "subject_name": commitment_row()["promisor_name"], "credit_code": COMPANY,
+            "authority_code": AUTHORITY, "reason": "录入错误",
+        }  # fmt: skip
+        assert life.say("record.withdrawn.v1", withdrawn) == "withdrawn"
+        kept = set()
+    life.crash()
+    first = commitment_row(breach_liability="罚款")
+    inside: dict[str, Any] = {
+        "subject_kind": MADE, "row": framed(MADE, first), "reason": "内容更正",
+    }  # fmt: skip
+    if how == "restored":
+        inside["decided_by"] = "舟山市示例局"
+    assert life.say(f"record.{how}.v1", inside) == "quarantined PERFORMED_SINCE"
+    assert (life.shown(), life.record.record_key) == (kept, key)
+    whole = commitment_row(performance_status="全部履行", breach_liability="罚款")
+    again = {**inside, "subject_kind": PERFORMED, "row": framed(PERFORMED, whole)}
+    answered = "corrected" if how == "corrected" else "accepted"
+    assert life.say(f"record.{how}.v1", again) == answered

@@ -8,9 +8,12 @@ from hub.core.record import Outcome
 from hub.core.state import ClockKind, Status
 from tests.driver.life import DAY, FAR, FIRST, NEAR, SECOND, THIRD, Life, answer, licence
 from tests.driver.rows import COMPANY, DEPARTMENT, OTHER_DEPARTMENT
+from tests.replay.scenario import company
 
 HERE = {(COMPANY, "食品经营")}
 PLACES = pytest.mark.parametrize("to", [NEAR, FAR], ids=["same-partition", "other-partition"])
+FURTHER = company(4)
+"""A company that is neither."""
 ORDERS = pytest.mark.parametrize("order", ["departure-first", "arrival-first"])
 
 
@@ -263,3 +266,77 @@ def test_a_departure_of_nothing_ends_the_arrival_too(life: Life) -> None:
     assert life.shown() == set()
     life.row(by=DEPARTMENT)
     assert life.shown() == HERE
+
+
+@PLACES
+@pytest.mark.parametrize("again", [FIRST, THIRD], ids=["same-move", "file-dropped-again"])
+@pytest.mark.parametrize("since", ["withdrawn", "moved-on", "moved-home"])
+def test_a_move_that_was_made_before_brings_nothing_back(
+    life: Life, to: str, again: str, since: str
+) -> None:
+    """A corrections file comes once more, when the record has been taken down or has moved on."""
+    life.row()
+    life.leaves(to)
+    life.arrives(to)
+    if since == "withdrawn":
+        life.withdrawn(key=to)
+    else:
+        beyond = COMPANY if since == "moved-home" else FURTHER
+        life.leaves(beyond, SECOND, key=to)
+        life.arrives(beyond, SECOND, key=to)
+    shown = life.shown()
+    life.crash()
+    if since == "moved-home" and again == THIRD:
+        assert life.leaves(to, again) == "withdrawn"  # a move of its own, declared anew
+        assert life.arrives(to, again) == "accepted"
+        assert life.shown() == there(to)
+        return
+    assert life.leaves(to, again) == "duplicate ALREADY_MOVED"
+    down = "RECORD_WITHDRAWN" if since == "withdrawn" else "RECORD_MOVED"
+    assert life.arrives(to, again) == f"quarantined {down}"
+    assert life.shown() == shown
+
+
+@ORDERS
+def test_a_move_made_before_lets_an_arrival_in_that_never_came(life: Life, order: str) -> None:
+    """The first arrival was faulty: the pair sent once more, as another move, is made."""
+    life.row()
+    life.leaves(FAR)
+    assert life.arrives(FAR, content="") == "quarantined FIELD_REQUIRED"
+    life.crash()
+    if order == "departure-first":
+        assert life.leaves(FAR, SECOND) == "duplicate ALREADY_MOVED"
+        assert life.arrives(FAR, SECOND) == "accepted"
+    else:
+        assert life.arrives(FAR, SECOND) == "held WAITING_FOR_MOVE"
+        assert life.leaves(FAR, SECOND) == "duplicate ALREADY_MOVED"
+    assert life.shown() == there(FAR)
+
+
+def test_a_departure_that_was_made_is_made_once_in_all_its_travels(life: Life) -> None:
+    """A to B, home, A to C, home: the first departure sent again takes nothing down."""
+    life.row()
+    for to, out, home in ((NEAR, FIRST, SECOND), (FAR, THIRD, "12" * 16)):
+        life.leaves(to, out)
+        life.arrives(to, out)
+        life.leaves(COMPANY, home, key=to)
+        assert life.arrives(COMPANY, home, key=to) == "accepted"
+    life.crash()
+    assert life.leaves(NEAR, FIRST) == "duplicate ALREADY_MOVED"
+    assert life.arrives(NEAR, FIRST) == "quarantined RECORD_MOVED"
+    assert life.shown() == HERE
+
+
+def test_a_row_that_waits_and_is_told_twice_arrives_where_one_was_in_force(life: Life) -> None:
+    """The second telling is no arrival: it has come when its departure has."""
+    life.row()
+    life.row(key=NEAR)
+    life.withdrawn(key=NEAR)
+    assert life.arrives(NEAR) == "held WAITING_FOR_MOVE"
+    assert life.arrives(NEAR) == "duplicate SAME_AS_HELD"
+    life.crash()
+    assert life.leaves(NEAR) == "withdrawn"
+    assert life.shown() == there(NEAR)
+    life.withdrawn(key=NEAR)
+    assert life.arrives(NEAR) == "quarantined RECORD_WITHDRAWN"
+    assert life.shown() == set()

@@ -6,6 +6,7 @@ import pytest
 
 from hub.core.record import Outcome
 from hub.core.state import Status
+from hub.domain.reasons import REASONS
 from tests.driver.life import FAR, NEAR, Life, answer
 from tests.driver.rows import COMPANY, OTHER_DEPARTMENT, at
 
@@ -141,7 +142,8 @@ def test_the_four_sources_heard_last_are_remembered(life: Life) -> None:
     "stamp",
     [
         20621102, 20621102090000, 2929842000, 2929842000000, 2929842000000000,
-        2929842000000000000, at("2026-11-03 09:00") + 1,
+        2929842000000000000, at("2026-11-03 09:00") + 1, 206211020900, 20621102090000123,
+        99991231, 999912312359, 99991231235959, 99991231235959999, 253402271999, 253402271999000,
     ],
 )  # fmt: skip
 def test_a_version_that_reads_as_a_moment_to_come_is_no_order(life: Life, stamp: int) -> None:
@@ -155,8 +157,12 @@ def test_a_version_that_reads_as_a_moment_to_come_is_no_order(life: Life, stamp:
 
 
 @pytest.mark.parametrize(
-    "version", [20261103, 1793667600, at("2026-11-03 09:00"), 18991231, 99999999, 7, 123456789]
-)
+    "version",
+    [
+        20261103, 1793667600, at("2026-11-03 09:00"), 18991231, 99999999, 7, 123456789,
+        202611030859, 20261103085900000, 123456789012, 123456789012345, 98761231235959,
+    ],
+)  # fmt: skip
 def test_a_version_within_a_day_or_of_no_calendar_is_an_order(life: Life, version: int) -> None:
     """A clock a day ahead, and plain counts that happen to have eight digits."""
     assert life.row(version=version) == "accepted"
@@ -173,6 +179,17 @@ def test_an_older_take_down_is_an_open_case_and_never_silence(life: Life) -> Non
     life.crash()
     assert life.withdrawn() == "withdrawn"
     assert life.shown() == set()
+
+
+@pytest.mark.parametrize("version", [11, None], ids=["newer-version", "no-version"])
+def test_an_older_correction_that_is_right_is_sent_as_its_remedy_says(
+    life: Life, version: int | None
+) -> None:
+    """A correction is older all the same; under another version, or none, it counts."""
+    life.row(version=10)
+    assert life.corrected(version=9) == "superseded OLDER_THAN_LIVE"
+    assert "without one" in REASONS["OLDER_THAN_LIVE"].remedy_en
+    assert life.corrected(version=version) == "corrected"
 
 
 def test_what_was_older_stays_older_by_the_next_full_export(life: Life) -> None:

@@ -288,16 +288,52 @@ def test_a_repeated_submission_is_not_decided_anew_for_less(life: Life, change: 
     assert life.restored("食品销售", number=77) == "duplicate REPEATED_SUBMISSION"
 
 
-def test_a_repeated_arrival_is_decided_anew_once_its_record_has_changed(life: Life) -> None:
-    """Refused, then the departure succeeded, and something came: the client gets in."""
+@pytest.mark.parametrize("is_withdrawn", [False, True])
+def test_a_repeated_arrival_is_decided_anew_once_its_departure_was_made(
+    life: Life, *, is_withdrawn: bool
+) -> None:
+    """Refused, then the departure succeeded: the client gets in, unless it was withdrawn since."""
     life.row()
     life.leaves(NEAR, by=OTHER_DEPARTMENT)
     assert life.arrives(NEAR, number=77) == "quarantined MOVE_REFUSED"
+    assert life.arrives(NEAR, number=77) == "duplicate REPEATED_SUBMISSION"
     life.leaves(NEAR)
-    life.withdrawn(key=NEAR)
+    if is_withdrawn:
+        life.withdrawn(key=NEAR)
     life.crash()
-    assert life.arrives(NEAR, number=77) == "accepted"
-    assert life.shown() == {(NEAR, "食品经营")}
+    again = life.arrives(NEAR, number=77)
+    assert again == ("duplicate REPEATED_SUBMISSION" if is_withdrawn else "accepted")
+    assert life.shown() == (set() if is_withdrawn else {(NEAR, "食品经营")})
+
+
+@pytest.mark.parametrize("first", ["refused", "waited-in-vain"])
+def test_a_restoration_tried_before_the_withdrawal_does_not_undo_it(life: Life, first: str) -> None:
+    """A client tries its old number again; who wants it shown restores it by a new act."""
+    if first == "refused":
+        life.row()
+        assert life.restored("食品销售", number=77) == "quarantined RECORD_NOT_WITHDRAWN"
+    else:
+        assert life.restored("食品销售", number=77) == "held WAITING_FOR_RECORD"
+        life.wait(31)
+        life.row()
+    life.withdrawn()
+    life.crash()
+    assert life.restored("食品销售", number=77) == "duplicate REPEATED_SUBMISSION"
+    assert life.shown() == set()
+    assert life.restored("食品销售") == "accepted"
+
+
+def test_a_restoration_refused_after_the_withdrawal_may_be_tried_again() -> None:
+    """What the basis did not allow is allowed: the withdrawal was there before it."""
+    life = Life()
+    life.row(by=OTHER_DEPARTMENT)
+    life.withdrawn(by=OTHER_DEPARTMENT)
+    assert life.restored(number=77) == "quarantined NOT_YOUR_RECORD"
+    document = rows.basis()
+    document["site"]["departments"][DEPARTMENT]["may_act_on"] = [OTHER_DEPARTMENT]
+    life.hub.adopt(document)
+    assert life.restored(number=77) == "accepted"
+    assert life.shown() == HERE
 
 
 def test_a_repeated_faulty_row_is_decided_anew_under_another_basis(life: Life) -> None:

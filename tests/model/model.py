@@ -84,6 +84,8 @@ class Move:
     owner: str = ""
     met: frozenset[int] = frozenset()
     arrived: Identity | None = None
+    is_over: bool = False
+    """Whether it has arrived, and not only waits to."""
 
 
 @dataclass
@@ -97,6 +99,8 @@ class Receipt:
     changes: int
     """Of its record, when it was answered."""
     ended_without_effect: bool = False
+    end: int = 0
+    """Changes of its record when it had waited."""
 
 
 @dataclass
@@ -150,7 +154,7 @@ class Model:
                 answer = self._faulty(reading)
                 self._release_all()
                 return answer
-            if not self._may_be_decided_anew(known):
+            if not self._may_be_decided_anew(reading, known):
                 return duplicate("REPEATED_SUBMISSION")
         answer = self._faulty(reading) if reading.faults else self._decide(reading)
         self.receipts[number] = Receipt(
@@ -159,12 +163,21 @@ class Model:
         self._release_all()
         return answer
 
-    def _may_be_decided_anew(self, receipt: Receipt) -> bool:
+    def _may_be_decided_anew(self, reading: Reading, receipt: Receipt) -> bool:
         """Whether a repeated submission might be answered otherwise now."""
         refused = receipt.answer.outcome == "quarantined"
         if not (refused or (receipt.answer.outcome == "held" and receipt.ended_without_effect)):
             return False
-        return receipt.basis != self.basis or receipt.changes != self._seen(receipt.identity)
+        seen, identity = self._seen(receipt.identity), reading.identity
+        carries_row = not reading.faults and reading.verb in CARRY_A_ROW
+        if identity is not None and carries_row and seen > max(receipt.changes, receipt.end):
+            return self._record(identity).standing not in {GONE, TAKEN_BACK}
+        if identity is not None and not reading.faults and reading.verb is Verb.ARRIVAL:
+            place = partition_of(identity.code.encode(), self.rules.partitions)
+            move = self._move(place, reading.move)
+            if move.verdict == "left" and move.code == identity.code:
+                return True
+        return receipt.basis != self.basis or receipt.changes != seen
 
     def _seen(self, identity: Identity | None) -> int:
         """Of a record, what makes a repeated submission worth deciding."""
@@ -282,7 +295,8 @@ class Model:
             return Answer("conflicting", "CHANGED_AFTER_MOVE")
         if record.exited_on and facts.decided_on and facts.decided_on > record.exited_on:
             return self._accept(reading, record)
-        if reading.statement.says_valid and self._is_newer(reading, record):
+        is_its_own = record.down_by == reading.statement.source
+        if reading.statement.says_valid and is_its_own and self._is_newer(reading, record):
             return self._accept(reading, record, clock=CORRECT)
         if is_same:
             return duplicate("SAME_AS_WITHDRAWN")
@@ -367,6 +381,8 @@ class Model:
             return duplicate("SAME_AS_LIVE")
         if self._older(reading, record):
             return superseded()
+        if standing is LIVE and self._leaves_performance_out(reading, record):
+            return quarantined("PERFORMED_SINCE")
         if standing is LIVE:
             self._correct(reading, record)
             return Answer("corrected")
@@ -391,7 +407,16 @@ class Model:
             return quarantined("RECORD_MOVED")
         if self._older(reading, record):
             return superseded("RESTORATION_OLDER_THAN_WITHDRAWAL")
+        if self._leaves_performance_out(reading, record):
+            return quarantined("PERFORMED_SINCE")
         return self._accept(reading, record, clock=CORRECT)
+
+    def _leaves_performance_out(self, reading: Reading, record: Record) -> bool:
+        """Whether what stands, or last stood, is the performance of what this says was made."""
+        if record.facts is None or reading.facts is None:
+            return False
+        follows = self.contracts.by_kind[record.facts.kind].schema.follows
+        return bool(follows) and follows == reading.facts.kind
 
     # --- WITHDRAWAL, EXIT ------------------------------------------------------------------------
 
@@ -403,6 +428,8 @@ class Model:
             return NOT_YOURS
         if standing in {GONE, TAKEN_BACK}:
             self._took_effect(reading, record)
+            if record.down_by != self._ordered_source(reading):
+                record.down_by = None
             dates = [on for on in (record.exited_on, reading.exited_on) if on is not None]
             record.exited_on = max(dates, default=None)
             return duplicate("ALREADY_WITHDRAWN")
@@ -414,8 +441,15 @@ class Model:
             return superseded("EXIT_BEFORE_LISTING")
         self._take_down(record, GONE if standing is LIVE else TAKEN_BACK)
         record.exited_on = reading.exited_on
+        record.down_by = self._ordered_source(reading)
         self._took_effect(reading, record)
         return Answer("withdrawn")
+
+    def _ordered_source(self, reading: Reading) -> str | None:
+        """The source of a statement that has a version of it."""
+        statement = reading.statement
+        version = version_that_counts(statement.source_version, self.now)
+        return statement.source if version else None
 
     def _is_before(self, reading: Reading, record: Record) -> bool:
         """Whether an exit is dated before the entry that stands here."""
@@ -443,7 +477,7 @@ class Model:
         if not self._yours(reading, record):
             self._verdict(reading, "refused")
             return NOT_YOURS
-        if standing is MOVED and record.left_by == reading.move:
+        if standing is MOVED and record.left_by[-1] == reading.move:
             self._verdict(reading, "left", record)
             return duplicate("ALREADY_MOVED")
         if standing in {GONE, MOVED}:
@@ -452,10 +486,13 @@ class Model:
         if standing is LIVE and self._older(reading, record):
             self._verdict(reading, "refused")
             return superseded("WITHDRAWAL_OLDER_THAN_LIVE")
+        if standing is LIVE and reading.move in record.left_by:
+            self._verdict(reading, "left", record)
+            return duplicate("ALREADY_MOVED")
         corrections = {n for n, duty in record.show.items() if duty.clock == CORRECT}
         record.left_with = frozenset(record.disclosed | corrections)
         self._take_down(record, MOVED)
-        record.left_by = reading.move
+        record.left_by.append(reading.move)
         self._took_effect(reading, record)
         self._verdict(reading, "left", record)
         return Answer("withdrawn")
@@ -501,6 +538,7 @@ class Model:
             answer = refusal or self._arrival_by_verdict(reading, record, move)
         if answer.outcome in TOOK_EFFECT or answer.outcome == "held":
             move.arrived = identity
+            move.is_over = answer.reason not in {"SAME_AS_HELD", "WAITING_FOR_MOVE"}
         return answer
 
     def _refused_arrival(self, reading: Reading, record: Record, move: Move) -> Answer | None:
@@ -510,6 +548,9 @@ class Model:
             return quarantined("MOVE_TAKEN")
         if record.standing is LIVE:
             return self._arrival_on_live(reading, record)
+        is_left = identity is not None and move.verdict == "left" and move.code == identity.code
+        if is_left and not self.rules.may_act(reading.statement.department, move.owner):
+            return NOT_YOURS
         if self._is_anothers(reading, record):
             return NOT_YOURS
         return superseded() if self._older(reading, record) else None
@@ -518,6 +559,8 @@ class Model:
         identity = reading.identity
         assert identity is not None
         verdict = move.verdict if move.code == identity.code else ""
+        if move.is_over and move.arrived == identity and record.standing in {GONE, MOVED}:
+            return quarantined("RECORD_WITHDRAWN" if record.standing is GONE else "RECORD_MOVED")
         if verdict == "left":
             record.disclosed = set(move.met)
             answer = self._accept(reading, record, owner=move.owner, met=move.met)
@@ -627,12 +670,18 @@ class Model:
             record.standing = NONE
         answer = self._decide(waiting.reading)
         self.released.append((identity, answer))
-        self._end_receipt(waiting, has_effect=answer.outcome in TOOK_EFFECT)
+        has_effect = answer.outcome in TOOK_EFFECT
+        self._end_receipt(waiting, has_effect=has_effect)
+        reading = waiting.reading
+        if reading.verb is Verb.ARRIVAL and reading.other != identity and not has_effect:
+            place = partition_of(identity.code.encode(), self.rules.partitions)
+            self._move(place, reading.move).arrived = None
 
     def _end_receipt(self, waiting: Waiting, *, has_effect: bool) -> None:
         statement = waiting.reading.statement
         number = (statement.department, statement.stream, statement.number)
         self.receipts[number].ended_without_effect = not has_effect
+        self.receipts[number].end = self._seen(waiting.reading.identity)
 
     def _wait_ends(self, record: Record, identity: Identity, waiting: Waiting) -> None:
         """It waited too long."""

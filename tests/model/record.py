@@ -84,9 +84,11 @@ class Record:
     last_said: dict[tuple[str, int, int], tuple[str, int]] = field(default_factory=dict)
     """(action, target, version) → what the platform said last, and when that was reported."""
     exited_on: date | None = None
+    down_by: str | None = None
+    """The source whose versioned word alone took it down."""
     lifted: set[int] = field(default_factory=set)
     """Targets at which it was on record and the disclosure was lifted before it was met."""
-    left_by: str = ""
+    left_by: list[str] = field(default_factory=list)
     left_with: frozenset[int] = frozenset()
     """Targets at which it left as disclosed: they owe a correction at the new identity."""
 

@@ -137,18 +137,21 @@ def version_that_counts(version: int | None, now: int) -> int | None:
 
 
 def _moment(digits: str) -> int | None:
-    """The milliseconds a version means when it reads as a moment of 1990 to 2200."""
+    """The milliseconds a version means when it reads as a moment of 1990 to 2200, or as never."""
     scale = {10: 1000.0, 13: 1.0, 16: 1e-3, 19: 1e-6}.get(len(digits))
     if scale is not None:
         at = int(int(digits) * scale)
         return at if 1990 <= day_of(at).year <= 2200 else None
-    if len(digits) not in {8, 14}:
+    if len(digits) in {12, 15} and 253_370_736_000 <= int(digits[:12]) < 253_402_272_000:
+        return int(digits.ljust(15, "0"))
+    if len(digits) not in {8, 12, 14, 17}:
         return None
     try:
-        written = datetime.strptime(f"{digits:0<14} +0800", "%Y%m%d%H%M%S %z")
+        written = datetime.strptime(f"{digits[:14]:0<14} +0800", "%Y%m%d%H%M%S %z")
     except ValueError:
         return None
-    return int(written.timestamp() * 1000) if 1990 <= written.year <= 2200 else None
+    is_a_year = 1990 <= written.year <= 2200 or written.year == 9999
+    return int(written.timestamp() * 1000) if is_a_year else None
 
 
 class Reader:
