@@ -501,7 +501,20 @@ class Model:
         assert reading.other is not None
         met = record.left_with if record is not None else frozenset()
         owner = record.owner if record is not None else ""
-        self.verdicts.append(Verdict(reading.other.code, reading.move, verdict, owner, met))
+        came = Verdict(reading.other.code, reading.move, verdict, owner, met)
+        self.verdicts.append(came)
+        assert reading.identity is not None
+        codes = (reading.identity.code, came.code)
+        here, there = (partition_of(code.encode(), self.rules.partitions) for code in codes)
+        if here == there:  # known at once where the departure was decided
+            self._note(came)
+
+    def _note(self, came: Verdict) -> None:
+        """What was left stays left, whatever is refused besides."""
+        move = self._move(partition_of(came.code.encode(), self.rules.partitions), came.move)
+        if move.verdict != "left" or came.verdict == "left":
+            move.verdict, move.owner, move.met = came.verdict, came.owner, came.met
+            move.code = came.code
 
     def _move(self, partition: int, move: str) -> Move:
         return self.moves.setdefault((partition, move), Move())
@@ -514,12 +527,7 @@ class Model:
     def _deliver(self) -> None:
         while self.verdicts:
             came = self.verdicts.pop(0)
-            place = partition_of(came.code.encode(), self.rules.partitions)
-            move = self._move(place, came.move)
-            if move.verdict == "left" and came.verdict == "refused":
-                continue
-            move.verdict, move.owner, move.met = came.verdict, came.owner, came.met
-            move.code = came.code
+            self._note(came)
             for identity, record in list(self.records.items()):
                 for waiting in list(record.waiting) if identity.code == came.code else ():
                     reading = waiting.reading
