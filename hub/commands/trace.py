@@ -10,7 +10,7 @@ from typing import NamedTuple
 import click
 
 from hub.adapters.postgres_lookups import CaseView, ConflictRow, NearRecord, Traced
-from hub.commands.due import case_json, case_words, near_words
+from hub.commands.cases import case_json, case_words, near_words
 from hub.commands.look import Names, calendar_of, look_up_options, open_tables, print_json
 from hub.commands.status import conflict_json, conflict_words
 from hub.commands.words import (
@@ -413,7 +413,7 @@ def _as_json(
         ],
         "accepted_under": story.accepted_under,
         "open_cases": [
-            case_json(case, near[case.partition, case.sequence]) for case in story.cases
+            case_json(case, near[case.partition, case.sequence], names) for case in story.cases
         ],
         "identity_conflicts": [conflict_json(row) for row in story.conflicts],
     }  # fmt: skip

@@ -107,6 +107,8 @@ class StageCode(StrEnum):
     PUBLISHED = "p"
     REFUSED = "r"
     WITHDRAWN = "w"
+    PARKED = "k"
+    """Not tried any more. It is reported and never stored: the delivery has come no further."""
 
 
 class Clock(NamedTuple):

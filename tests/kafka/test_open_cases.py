@@ -12,7 +12,7 @@ from hub.adapters.postgres import Tables
 from hub.adapters.postgres_lookups import LookUps
 from hub.adapters.postgres_months import month_lines
 from hub.commands.words import iso
-from hub.core.open_cases import OPEN
+from hub.core.open_cases import CaseKind
 from hub.core.record import LedgerRecord, Outcome
 from hub.domain.dates import month_days
 from hub.metrics import Metrics
@@ -89,9 +89,15 @@ class Desk:
         return [(c["case"], c["document_number"]) for c in self.listed()]
 
     def listed(self) -> list[dict[str, Any]]:
-        """Open cases as `hub due --json` says them."""
-        found: list[dict[str, Any]] = self.place.ask_json(self.folder, "due")["open_cases"]
+        """Open cases as `hub cases --json` says them; `hub due` counts the same."""
+        found: list[dict[str, Any]] = self.place.ask_json(self.folder, "cases")["cases"]
+        assert self.place.ask_json(self.folder, "due")["open_cases"] == len(found)
         return found
+
+    def ended(self) -> list[tuple[str, str, str | None]]:
+        """Kind of every case that has ended, how, and the outcome of what ended it."""
+        found = self.place.ask_json(self.folder, "cases", "--all")["cases"]
+        return [(c["case"], c["ended"]["how"], c["ended"]["outcome"]) for c in found if c["ended"]]
 
 
 Ask = Callable[[], Desk]
@@ -120,7 +126,7 @@ def test_what_waits_is_listed_from_the_first_day_with_what_it_may_have_meant(
     assert case["waits_until"] is not None
     assert case["reason"]["code"] == "WAITING_FOR_RECORD"
     assert [near["document_number"] for near in case["near"]] == [number(17)]
-    text = desk.place.ask(desk.folder, "due").output
+    text = desk.place.ask(desk.folder, "cases").output
     assert number(71) in text
     assert f"相近记录 near: {number(17)}" in text
     traced = desk.place.ask(desk.folder, "trace", "--document", number(71)).output
@@ -246,7 +252,7 @@ def test_the_metric_counts_what_the_list_shows(hub: HubTestDriver, ask: Ask) -> 
         for family in metrics.open_cases.collect()
         for sample in family.samples
     }
-    assert set(counted) == {(kind.value, name) for kind in OPEN for name in names}
+    assert set(counted) == {(kind.value, name) for kind in CaseKind for name in names}
     assert {place: n for place, n in counted.items() if n} == {
         ("waiting", DEPARTMENT): 1, ("return_refused", DEPARTMENT): 1,
     }  # fmt: skip
