@@ -330,7 +330,7 @@ class Metrics:
             "晚到未生效的撤下（take_down_superseded）与恢复（restoration_superseded）、"
             "重用的报送序号（number_reused）、未声明的改动（conflicting）、"
             "被平台退回（publication_refused）、平台拒绝撤下（withdrawal_refused）、"
-            "停止投送（parked）",
+            "单独停靠的投送（parked）",
             "what waits for a person, as hub cases has it: statements that wait for their record "
             "(waiting), returns that were refused, take-downs and restorations that came too late, "
             "reused numbers, undeclared changes (conflicting), what platforms refuse to show or to "

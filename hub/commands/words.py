@@ -61,7 +61,7 @@ STAGES: Final = {
     "published": "已公示",
     "refused": "被退回",
     "withdrawn": "已撤下",
-    "parked": "停止投送",
+    "parked": "单独停靠",
 }
 ACTIONS: Final = {"publish": "公示", "withdraw": "撤下"}
 CLOCKS: Final = {"disclose": "公开期限", "withdraw": "撤下期限", "expire": "公示截止"}
@@ -107,7 +107,7 @@ CASES: Final = {
     CaseKind.CONFLICTING: ("内容不同而未声明更正", "other content, no correction declared"),
     CaseKind.PUBLICATION_REFUSED: ("平台退回", "refused by the platform"),
     CaseKind.WITHDRAWAL_REFUSED: ("平台拒绝撤下，仍在公示", "not taken down, still shown"),
-    CaseKind.PARKED: ("停止投送", "delivery parked"),
+    CaseKind.PARKED: ("投送屡次不成，单独停靠", "delivery parked"),
 }
 """What waits for a person."""
 TURNS: Final = {

@@ -43,7 +43,7 @@ class CaseKind(StrEnum):
     WITHDRAWAL_REFUSED = "withdrawal_refused"
     """A platform refuses to take a record down: it is shown still."""
     PARKED = "parked"
-    """A delivery is not tried any more: the platform never takes this record."""
+    """A delivery failed again and again: only at this record, the platform answers others."""
 
 
 class Turn(StrEnum):

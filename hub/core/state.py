@@ -108,7 +108,7 @@ class StageCode(StrEnum):
     REFUSED = "r"
     WITHDRAWN = "w"
     PARKED = "k"
-    """Not tried any more. It is reported and never stored: the delivery has come no further."""
+    """Failed again and again. It is reported and never stored: what is parked came no further."""
 
 
 class Clock(NamedTuple):
