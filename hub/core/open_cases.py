@@ -159,7 +159,6 @@ _REACHED: Final = {
     "withdrawn": CaseEnd.WITHDRAWN,
     "refused": CaseEnd.REFUSED,
 }
-_ACTIONS: Final = {"P": "publish", "W": "withdraw"}
 _REFUSED: Final = {"publish": CaseKind.PUBLICATION_REFUSED, "withdraw": CaseKind.WITHDRAWAL_REFUSED}
 
 
@@ -283,13 +282,7 @@ def _reported(report: StageRow, record: LedgerRecord) -> CaseKind | None:
         return CaseKind.PARKED if is_noted else None
     if report.stage != "refused" or record.state is None:
         return None
-    stands = any(
-        stage.stage is StageCode.REFUSED
-        and (stage.target, stage.version, _ACTIONS[stage.action])
-        == (report.target, report.version, report.action)
-        for stage in record.state.stages
-    )
-    return _REFUSED[report.action] if stands else None
+    return _REFUSED[report.action]
 
 
 def _followed(case: CaseRow, record: LedgerRecord, told: Sequence[StageRow]) -> CaseRow:
