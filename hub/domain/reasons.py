@@ -481,7 +481,7 @@ _RECORDS: Final = (
     Reason(
         "DELIVERY_PARKED",
         "投送屡次不成，已单独停靠，不影响其他记录（代码：{field}）",
-        "The delivery failed again and again; it stands apart and holds up no other (code: {field})",
+        "The delivery failed again and again; it stands apart, holds up no other (code: {field})",
         "由平台工程师查明为何单单这一条不成（防火墙、字段格式等）；排除后自动续投，无需重新报送",
         "The platform's engineer finds out why this one alone fails (a firewall, the form of a "
         "field); it is tried now and then and goes on by itself",
