@@ -295,8 +295,8 @@ def test_cases_can_be_asked_for_by_department_and_kind(hub: HubTestDriver, ask: 
     """Counts follow the question; a department nobody knows is refused by name."""
     for n in (1, 2, 3):
         withdraw(hub, licence_row(XK_WSH=number(n)))
-    submit(hub, licence_row())
-    submit(hub, licence_row(XK_NR="食品销售"))
+    submit(hub, licence_row(XK_WSH=number(9)))
+    submit(hub, licence_row(XK_WSH=number(9), XK_NR="食品销售"))
     desk = ask()
 
     def asked(*options: str) -> dict[str, Any]:
