@@ -260,7 +260,7 @@ LEFT JOIN LATERAL (
          min(g.at) FILTER (WHERE g.version = r.version) AS version_reached_at,
          max(g.code) FILTER (WHERE g.stage = 'refused' AND g.version = r.version) AS refusal_code
   FROM stages g
-  WHERE g.record_key = c.record_key AND g.target = c.target AND g.stage <> 'named'
+  WHERE g.record_key = c.record_key AND g.target = c.target AND g.stage NOT IN ('named', 'parked')
     AND g.action = CASE c.clock WHEN 'withdraw' THEN 'withdraw' ELSE 'publish' END) f ON true
 WHERE c.due_at <= %s
 ORDER BY c.due_at, r.ledger_key, r.document_number, c.target
@@ -288,7 +288,7 @@ SELECT target, count(*) AS named, count(reached) AS sent,
        count(*) FILTER (WHERE 'withdrawn' = ANY(reached)) AS withdrawn
 FROM (
   SELECT target, record_key, version, action,
-         array_agg(stage) FILTER (WHERE stage <> 'named') AS reached
+         array_agg(stage) FILTER (WHERE stage NOT IN ('named', 'parked')) AS reached
   FROM stages GROUP BY target, record_key, version, action) AS deliveries
 GROUP BY target ORDER BY target
 """

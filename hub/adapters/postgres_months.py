@@ -116,7 +116,7 @@ LEFT JOIN LATERAL (
            WHERE g.stage IN ('acknowledged', 'published')
              AND coalesce(g.platform_at, g.at) > c.due_at) AS done_at
   FROM stages g
-  WHERE g.record_key = c.record_key AND g.target = c.target AND g.stage <> 'named'
+  WHERE g.record_key = c.record_key AND g.target = c.target AND g.stage NOT IN ('named', 'parked')
     AND g.action = 'publish') f ON true
 WHERE NOT r.is_never_acceptable
   AND ((d.record_key IS NOT NULL AND NOT d.is_in_time)

@@ -31,7 +31,14 @@ from hub.commands.words import (
     reason_words,
     span,
 )
-from hub.core.entry import ClockEventRow, ClockRow, EntryRow, RecordRow, StageRow
+from hub.core.entry import (
+    UNREACHED,
+    ClockEventRow,
+    ClockRow,
+    EntryRow,
+    RecordRow,
+    StageRow,
+)
 from hub.core.whose_time import Moments, Party, passage_of, spans, working_ms
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.credit_code import normalise_credit_code
@@ -198,7 +205,7 @@ def _moments(
     reached = [
         stage
         for stage in story.stages
-        if (stage.target, stage.action) == (clock.target, action) and stage.stage != "named"
+        if (stage.target, stage.action) == (clock.target, action) and stage.stage not in UNREACHED
     ]
     done_at = None
     if stopping is not None:

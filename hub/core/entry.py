@@ -43,6 +43,8 @@ _CLOCKS: Final = {
 _NESTED: Final = frozenset({kinds.CORRECTED, kinds.MOVED_IN, kinds.RESTORED})
 _REFERENCES: Final = frozenset({kinds.WITHDRAWN, kinds.MOVED_OUT})
 _GONE: Final = frozenset({Status.WITHDRAWN.name.lower(), Status.MOVED.name.lower()})
+UNREACHED: Final = frozenset({"named", "parked"})
+"""Stages that say nothing of how far the target has come."""
 HELD: Final = Status.HELD.name.lower()
 NOTHING: Final = "none"
 """Status of what only was waited for: the wait is over, and nothing is on record."""

@@ -272,6 +272,22 @@ def test_what_platforms_refuse_or_never_take_is_somebody_elses_turn(
     ]
 
 
+def test_a_parked_delivery_makes_nothing_the_platforms_fault(hub: HubTestDriver, ask: Ask) -> None:
+    """Nobody was reached by it: for `hub due`, trace and status it has not been sent."""
+    shown = submit(hub, licence_row(XK_WSH=number(1)))
+    report(hub, shown, "city", "parked", code="PARKED", message="HTTP 403")
+    hub.advance(20 * DAY)
+    desk = ask()
+    due = desk.place.ask_json(desk.folder, "due")["due"]
+    assert {(one["target"], one["holder"]["party"]) for one in due} == {
+        ("province", "hub"), ("city", "hub"),
+    }  # fmt: skip
+    (traced,) = desk.place.ask_json(desk.folder, "trace", "--document", number(1))
+    assert [one["working_hours"].get("platform", 0) for one in traced["time_used"]] == [0, 0]
+    assert desk.place.ask_json(desk.folder, "status")["targets"]["city"]["sent"] == 0
+    assert "单独停靠 parked" in desk.place.ask(desk.folder, "trace", "--document", number(1)).output
+
+
 def test_a_conflict_is_a_case_until_a_correction_and_says_what_ended_it(
     hub: HubTestDriver, ask: Ask
 ) -> None:
