@@ -247,6 +247,7 @@ def _next(report: Report) -> list[str]:
     commands = [
         (f"hub trace --document '{example_document(report)}'{site}", "一条记录的全程 one record"),
         (f"hub due --limit 10{site}", "逾期与将到期，谁的责任 what is due, whose fault"),
+        (f"hub cases --limit 5{site}", "待人处理，该谁办 what waits for a person, whose turn"),
         (f"hub status{site}", "总体状态 where everything stands"),
         (f"hub report --month {MONTH}{site}", "月报 the monthly form: rates, what was late"),
         (f"hub doctor --site {folder}", "体检 what is not as it should be, with its remedy"),

@@ -29,6 +29,7 @@ COMMANDS: tuple[CommandFile, ...] = (
     CommandFile("explain", "explain", "解释期限 / how a deadline was reckoned"),
     CommandFile("trace", "trace", "查一条记录的全程 / the whole way of a record"),
     CommandFile("due", "due", "即将到期与逾期 / what is due, and whose fault"),
+    CommandFile("cases", "cases", "待人处理 / what waits for a person, and whose turn it is"),
     CommandFile("status", "status", "总体状态 / where everything stands"),
     CommandFile("report", "report", "双公示月报与三率 / the monthly form and the rates"),
     CommandFile("audit", "audit", "核验与重放台账 / verify and replay the ledger"),

@@ -289,6 +289,13 @@ class Metrics:
             "figures of the monthly form, this month and the last, as hub report has them: "
             "produced, reported, stored, shown, in_time, late, still_open, apart (unacceptable)",
         )  # fmt: skip
+        self.month_cases = self._gauge(
+            "hub_month_cases", ("month", "kind", "measure"),
+            "待人处理的事项（本月与上月，与 hub report 相同）："
+            "opened 新增，ended 了结，still_open 月末未了结",
+            "what waited for a person, this month and the last, as hub report has it: opened, "
+            "ended, still_open at the month's end",
+        )  # fmt: skip
         self.calendar_horizon_days = self._gauge(
             "hub_calendar_horizon_days", (),
             "已公布放假安排覆盖的剩余天数；以后的期限为暂定",
@@ -318,11 +325,21 @@ class Metrics:
         )  # fmt: skip
         self.open_cases = self._gauge(
             "hub_open_cases", ("kind", "department"),
-            "待人处理的事项：等待所指记录的报送（waiting）、被拒的恢复（return_refused）、"
+            "待人处理的事项（与 hub cases 相同）：等待所指记录的报送（waiting）、"
+            "被拒的恢复（return_refused）、"
             "晚到未生效的撤下（take_down_superseded）与恢复（restoration_superseded）、"
-            "重用的报送序号（number_reused）",
-            "what waits for a person: statements that wait for their record (waiting), returns "
-            "that were refused, take-downs and restorations that came too late, reused numbers",
+            "重用的报送序号（number_reused）、未声明的改动（conflicting）、"
+            "被平台退回（publication_refused）、平台拒绝撤下（withdrawal_refused）、"
+            "单独停靠的投送（parked）",
+            "what waits for a person, as hub cases has it: statements that wait for their record "
+            "(waiting), returns that were refused, take-downs and restorations that came too late, "
+            "reused numbers, undeclared changes (conflicting), what platforms refuse to show or to "
+            "take down, parked deliveries",
+        )  # fmt: skip
+        self.oldest_case_age = self._gauge(
+            "hub_oldest_open_case_age_seconds", ("kind",),
+            "每类待人处理事项中最早一件的等待时间（业务时间，0 为没有）",
+            "age of the oldest open case of a kind, business time, 0 when there is none",
         )  # fmt: skip
 
     # --- counting ---

@@ -16,7 +16,6 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from hub.core.entry import (
-    CaseRow,
     ClockEventRow,
     ClockRow,
     DeclaredRow,
@@ -25,8 +24,8 @@ from hub.core.entry import (
     SnapshotRow,
     StageRow,
     StandingRow,
-    WaitingRow,
 )
+from hub.core.open_cases import CaseRow
 from hub.errors import FencedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 UNANSWERED: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 """What means that the server is away, full or ending; anything else is a fault of ours."""
-VERSION: Final = 6
+VERSION: Final = 7
 """Version of the tables; another one found in the database is dropped and made from zero."""
 
 _TABLES: Final[LiteralString] = """
@@ -74,14 +73,15 @@ CREATE TABLE records (
   document_number text NOT NULL, document_key text NOT NULL, subject_name text NOT NULL,
   name_key text NOT NULL, authority_code text NOT NULL, waits_for text NOT NULL,
   is_never_acceptable boolean NOT NULL);
-CREATE TABLE waiting (
-  record_key bytea NOT NULL, partition integer NOT NULL, sequence bigint NOT NULL,
-  waits_for text NOT NULL, until bigint NOT NULL, PRIMARY KEY (partition, sequence));
-CREATE INDEX waiting_record ON waiting (record_key);
 CREATE TABLE cases (
-  record_key bytea, case_kind text, live_sequence bigint, partition integer NOT NULL,
-  sequence bigint NOT NULL, since bigint NOT NULL, times bigint NOT NULL,
-  PRIMARY KEY (record_key, case_kind, live_sequence));
+  partition integer, opened bigint, case_kind text, record_key bytea NOT NULL,
+  target integer NOT NULL, version bigint NOT NULL, action text NOT NULL,
+  live_sequence bigint NOT NULL, since bigint NOT NULL, sequence bigint NOT NULL,
+  times bigint NOT NULL, waits_for text NOT NULL, until bigint, code text NOT NULL,
+  message text NOT NULL, ended bigint, ended_at bigint, how text NOT NULL,
+  PRIMARY KEY (partition, opened, case_kind));
+CREATE INDEX cases_open ON cases (record_key) WHERE ended IS NULL;
+CREATE INDEX cases_since ON cases (since, partition, opened);
 CREATE INDEX records_document ON records (document_key, name_key) WHERE document_key <> '';
 CREATE INDEX records_refused ON records (record_key)
   WHERE status = 'quarantined' AND version = 0 AND document_key <> '';
@@ -113,7 +113,7 @@ CREATE TABLE stages (
   partition integer NOT NULL, sequence bigint NOT NULL, record_key bytea NOT NULL,
   target integer NOT NULL, version bigint NOT NULL, action text NOT NULL, stage text NOT NULL,
   at bigint NOT NULL, platform_at bigint, is_news boolean NOT NULL, receipt text NOT NULL,
-  code text NOT NULL);
+  code text NOT NULL, message text NOT NULL);
 CREATE INDEX stages_record ON stages (record_key);
 CREATE TABLE clock_events (
   partition integer NOT NULL, sequence bigint NOT NULL, record_key bytea NOT NULL,
@@ -150,28 +150,6 @@ CREATE VIEW running_clocks AS
       AND l.status = 'live' AND l.record_key <> r.record_key) AS accepted_under
   FROM clocks c JOIN records r USING (record_key)
   WHERE NOT c.is_stopped AND c.clock <> 'expire';
--- What waits for a person: statements that wait, and answers that no later one about the record
--- has settled. The last entry stands for all of its kind; `since` is the first.
-CREATE VIEW open_cases AS
-  SELECT 'waiting' AS case_kind, w.record_key, w.partition, w.sequence, e.decided_at AS since,
-         1::bigint AS times, w.waits_for, w.until
-  FROM waiting w JOIN entries e USING (partition, sequence)
-  UNION ALL
-  SELECT c.case_kind, c.record_key, c.partition, c.sequence, c.since, c.times, '', NULL::bigint
-  FROM cases c JOIN records r USING (record_key)
-  WHERE c.case_kind IN ('return_refused', 'take_down_superseded', 'restoration_superseded')
-    AND c.live_sequence = r.live_sequence
-    AND CASE c.case_kind WHEN 'take_down_superseded' THEN r.status IN ('live', 'quarantined')
-                         ELSE r.status IN ('withdrawn', 'moved') END
-    AND NOT EXISTS (
-      SELECT FROM cases a WHERE a.record_key = c.record_key AND a.case_kind = 'answered'
-        AND a.sequence > c.sequence)
-  UNION ALL
-  SELECT c.case_kind, c.record_key, c.partition, c.sequence, c.since, c.times, '', NULL::bigint
-  FROM cases c
-  WHERE c.case_kind = 'number_reused' AND NOT EXISTS (
-    SELECT FROM entries a WHERE a.record_key = c.record_key AND a.partition = c.partition
-      AND a.sequence > c.sequence AND a.cause_kind = 'submission' AND NOT a.is_repeat);
 """
 _STALE: Final[LiteralString] = """
 CREATE TEMPORARY TABLE IF NOT EXISTS touched (record_key bytea PRIMARY KEY) ON COMMIT DELETE ROWS
@@ -184,6 +162,15 @@ _PRUNE: Final = (
 )
 """A list is a state: the last few count, and a court's lists of a year are 200 MB. The ledger
 keeps them all."""
+
+
+_PUT_CASE: Final = (
+    "INSERT INTO cases VALUES ("
+    "%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+    " ON CONFLICT (partition, opened, case_kind) DO UPDATE SET sequence = excluded.sequence,"
+    " times = excluded.times, ended = excluded.ended, ended_at = excluded.ended_at,"
+    " how = excluded.how"
+)
 
 
 class Position(NamedTuple):
@@ -226,13 +213,13 @@ class Batch(NamedTuple):
     records: Sequence[RecordRow]
     clocks: Sequence[ClockRow]
     standings: Sequence[StandingRow]
-    waiting: Sequence[WaitingRow]
     stages: Sequence[StageRow]
     clock_events: Sequence[ClockEventRow]
     tallies: Mapping[tuple[str, str, str], int]
     streams: Sequence[StreamCount]
     bases: Sequence[tuple[bytes, int, Mapping[str, object]]]
     cases: Sequence[CaseRow]
+    """Those that were opened, repeated or ended."""
     declared: Mapping[bytes, DeclaredRow | None]
     """Declared counts that changed; None for one that counts no more."""
     snapshots: Mapping[bytes, SnapshotRow | None]
@@ -352,6 +339,15 @@ class Tables:
         )
         return {row.record_key: row for row in rows}
 
+    def open_cases(self, keys: Iterable[bytes]) -> list[CaseRow]:
+        """The open cases about the records with these keys, in the order they were opened."""
+        return self._fetch(
+            CaseRow,
+            "SELECT * FROM cases WHERE record_key = ANY(%s) AND ended IS NULL"
+            " ORDER BY partition, opened, case_kind",
+            (list(keys),),
+        )
+
     def known_submissions(
         self, partition: int, identities: Iterable[tuple[str, int]]
     ) -> set[tuple[str, int]]:
@@ -386,7 +382,7 @@ class Tables:
                 _copy(cursor, "stages", StageRow._fields, batch.stages)
                 _copy(cursor, "clock_events", ClockEventRow._fields, batch.clock_events)
                 _copy(cursor, "touched", ("record_key",), [(r.record_key,) for r in batch.records])
-                for table in ("records", "clocks", "standings", "waiting"):
+                for table in ("records", "clocks", "standings"):
                     cursor.execute(
                         sql.SQL(
                             "DELETE FROM {} t USING touched WHERE t.record_key = touched.record_key"
@@ -395,7 +391,6 @@ class Tables:
                 _copy(cursor, "records", RecordRow._fields, batch.records)
                 _copy(cursor, "clocks", ClockRow._fields, batch.clocks)
                 _copy(cursor, "standings", StandingRow._fields, batch.standings)
-                _copy(cursor, "waiting", WaitingRow._fields, batch.waiting)
                 cursor.execute(
                     "DELETE FROM declared WHERE record_key = ANY(%s)", (list(batch.declared),)
                 )
@@ -465,12 +460,7 @@ def _add_up(cursor: psycopg.Cursor[tuple[object, ...]], batch: Batch) -> None:
             for basis, adopted_at, content in batch.bases
         ],
     )
-    cursor.executemany(
-        "INSERT INTO cases VALUES (%s, %s, %s, %s, %s, %s, 1)"
-        " ON CONFLICT (record_key, case_kind, live_sequence)"
-        " DO UPDATE SET sequence = excluded.sequence, times = cases.times + 1",
-        batch.cases,
-    )
+    cursor.executemany(_PUT_CASE, batch.cases)
     cursor.executemany(
         "INSERT INTO positions VALUES (%s, %s, %s, %s, %s) ON CONFLICT (partition)"
         " DO UPDATE SET next_offset = excluded.next_offset,"

@@ -22,7 +22,6 @@ from hub.adapters.postgres import (
 )
 from hub.core.court_lists import Comparison, FullList, Listing, compare, whole_lists
 from hub.core.entry import (
-    FOR_RECORD,
     ClockEventRow,
     ClockRow,
     EntryRow,
@@ -30,8 +29,9 @@ from hub.core.entry import (
     SnapshotRow,
     StageRow,
 )
-from hub.core.open_cases import OPEN, CaseKind
+from hub.core.open_cases import CaseKind, Turn, turn_of
 from hub.core.twins import AnsweredTwin
+from hub.core.waiting import FOR_RECORD
 from hub.core.whose_time import Moments, Party, Passage, fault_of, passage_of
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.dates import day_of_ms
@@ -75,7 +75,7 @@ class Traced(NamedTuple):
 
 
 class CaseView(NamedTuple):
-    """Something that waits for a person, with what was stated."""
+    """Something that waits for a person, or did, with what it is about."""
 
     case_kind: str
     """`hub.core.open_cases.CaseKind`."""
@@ -89,10 +89,25 @@ class CaseView(NamedTuple):
     waits_for: str
     """Of what waits: `record` or `move`."""
     until: int | None
+    target: int
+    """-1 where it is about none."""
+    version: int
+    """Of the delivery; 0 where it is about none."""
+    code: str
+    """The platform's."""
+    message: str
+    """The platform's."""
+    ended: int | None
+    """Sequence of the entry that ended it."""
+    ended_at: int | None
+    how: str
+    """`hub.core.open_cases.CaseEnd`; empty while it is open."""
+    ended_by: str | None
+    """Outcome of the entry that ended it."""
     department: str
-    """Who stated it."""
+    """Who stated it; of a delivery, whose record it is."""
     kind: str
-    """Of the statement."""
+    """Of the statement; of a delivery, of its record."""
     ledger_key: str
     subject_kind: str
     document_number: str
@@ -245,7 +260,7 @@ LEFT JOIN LATERAL (
          min(g.at) FILTER (WHERE g.version = r.version) AS version_reached_at,
          max(g.code) FILTER (WHERE g.stage = 'refused' AND g.version = r.version) AS refusal_code
   FROM stages g
-  WHERE g.record_key = c.record_key AND g.target = c.target AND g.stage <> 'named'
+  WHERE g.record_key = c.record_key AND g.target = c.target AND g.stage NOT IN ('named', 'parked')
     AND g.action = CASE c.clock WHEN 'withdraw' THEN 'withdraw' ELSE 'publish' END) f ON true
 WHERE c.due_at <= %s
 ORDER BY c.due_at, r.ledger_key, r.document_number, c.target
@@ -273,7 +288,7 @@ SELECT target, count(*) AS named, count(reached) AS sent,
        count(*) FILTER (WHERE 'withdrawn' = ANY(reached)) AS withdrawn
 FROM (
   SELECT target, record_key, version, action,
-         array_agg(stage) FILTER (WHERE stage <> 'named') AS reached
+         array_agg(stage) FILTER (WHERE stage NOT IN ('named', 'parked')) AS reached
   FROM stages GROUP BY target, record_key, version, action) AS deliveries
 GROUP BY target ORDER BY target
 """
@@ -351,16 +366,43 @@ WHERE s.stage = 'named' GROUP BY s.target
 """
 
 
-_CASES: LiteralString = """
-SELECT o.case_kind, o.record_key, o.partition, o.sequence, o.since, o.times, o.waits_for, o.until,
-       e.department, e.kind, coalesce(r.ledger_key, e.ledger_key) AS ledger_key, e.subject_kind,
+_CASE_OWNER: LiteralString = (
+    "CASE WHEN c.target >= 0 THEN coalesce(r.department, '') ELSE e.department END"
+)
+_CASES: LiteralString = (
+    """
+SELECT c.case_kind, c.record_key, c.partition, c.sequence, c.since, c.times, c.waits_for, c.until,
+       c.target, c.version, c.code, c.message, c.ended, c.ended_at, c.how, b.outcome AS ended_by,
+       """
+    + _CASE_OWNER
+    + """ AS department,
+       CASE WHEN c.target >= 0 THEN coalesce(r.kind, '') ELSE e.kind END AS kind,
+       coalesce(r.ledger_key, e.ledger_key) AS ledger_key, e.subject_kind,
        coalesce(nullif(e.document_number, ''), r.document_number, '') AS document_number,
        coalesce(nullif(e.document_key, ''), r.document_key, '') AS document_key,
        coalesce(nullif(e.subject_name, ''), r.subject_name, '') AS subject_name,
        coalesce(nullif(e.name_key, ''), r.name_key, '') AS name_key, e.reasons
-FROM open_cases o JOIN entries e USING (partition, sequence)
-LEFT JOIN records r ON r.record_key = o.record_key
+FROM cases c JOIN entries e ON e.partition = c.partition AND e.sequence = c.sequence
+LEFT JOIN entries b ON b.partition = c.partition AND b.sequence = c.ended
+LEFT JOIN records r ON r.record_key = c.record_key
 """
+)
+_CASES_OF: LiteralString = (
+    _CASES
+    + " WHERE c.case_kind = ANY(%(kinds)s) AND (%(ended)s OR c.ended IS NULL)"
+    + " AND (%(department)s::text IS NULL OR %(department)s = "
+    + _CASE_OWNER
+    + ") ORDER BY c.since, c.partition, c.opened, c.case_kind LIMIT %(limit)s"
+)
+_CASE_COUNTS: LiteralString = (
+    "SELECT c.case_kind, "
+    + _CASE_OWNER
+    + """ AS department, count(*) AS number, min(c.since) AS since
+FROM cases c JOIN entries e ON e.partition = c.partition AND e.sequence = c.sequence
+LEFT JOIN records r ON r.record_key = c.record_key
+WHERE c.ended IS NULL GROUP BY 1, 2
+"""
+)
 _NEAR: LiteralString = """
 SELECT record_key, ledger_key, document_number, document_key, subject_name, name_key, status
 FROM records
@@ -390,10 +432,13 @@ def nearest(case: CaseView, found: Sequence[NearRecord]) -> list[NearRecord]:
     return [row for _, row in alike[:MOST_NEAR]]
 
 
-class _CaseCount(NamedTuple):
+class CaseCount(NamedTuple):
+    """Open cases of a kind and department, and since when the oldest of them."""
+
     case_kind: str
     department: str
     number: int
+    since: int
 
 
 class _Unsent(NamedTuple):
@@ -513,16 +558,27 @@ class LookUps:
             self.fetch(ConflictRow, _CONFLICTS + " WHERE document_key = ANY(%s)", (documents,)),
             self.fetch(
                 CaseView,
-                _CASES + " WHERE o.record_key = ANY(%s) ORDER BY o.since, o.partition, o.sequence",
+                _CASES + " WHERE c.record_key = ANY(%s) AND c.ended IS NULL"
+                " ORDER BY c.since, c.partition, c.opened",
                 (keys,),
             ),
         )
 
-    def open_cases(self, limit: int | None = None) -> list[CaseView]:
-        """What waits for a person, the oldest first."""
+    def cases(
+        self, turn: Turn, *, department: str | None = None, kind: CaseKind | None = None,
+        with_ended: bool = False, limit: int | None = None,
+    ) -> list[CaseView]:  # fmt: skip
+        """What waits for this party, the oldest first; `with_ended`: also what waited for it."""
+        kinds = [one.value for one in CaseKind if turn_of(one) is turn and kind in (None, one)]
         return self.fetch(
-            CaseView, _CASES + " ORDER BY o.since, o.partition, o.sequence LIMIT %s", (limit,)
+            CaseView,
+            _CASES_OF,
+            {"kinds": kinds, "ended": with_ended, "department": department, "limit": limit},
         )
+
+    def case_counts(self) -> list[CaseCount]:
+        """How many cases are open, by kind and department."""
+        return self.fetch(CaseCount, _CASE_COUNTS)
 
     def near(self, case: CaseView) -> list[NearRecord]:
         """Up to `MOST_NEAR` records that a statement may have meant which waits for its record.
@@ -530,7 +586,7 @@ class LookUps:
         Records of the same subject and company, or under the same number elsewhere. None for an
         arrival: what it waits for is known.
         """
-        if case.case_kind != CaseKind.WAITING or case.waits_for != FOR_RECORD:
+        if case.how or case.case_kind != CaseKind.WAITING or case.waits_for != FOR_RECORD:
             return []
         found = self.fetch(
             NearRecord,
@@ -655,28 +711,28 @@ class LookUps:
             announced = WorkingCalendar.from_mapping(basis.content["calendar"]).announced_years
             last = date(max(announced, default=1970), 12, 31)
             metrics.calendar_horizon_days.set((last - day_of_ms(now)).days)
-        self._count_cases(metrics)
+        self._count_cases(metrics, now)
         open_conflicts = Counter(row.subject for row in self.conflicts() if row.is_open)
         subjects = metrics.subjects | open_conflicts.keys()
         metrics.refill(
             metrics.identity_conflicts, {(each,): open_conflicts[each] for each in subjects}
         )
 
-    def _count_cases(self, metrics: Metrics) -> None:
+    def _count_cases(self, metrics: Metrics, now: int) -> None:
         """Every kind for every department: an alert must find its series at 0, too."""
         site = self.site()
         departments = site.content.get("departments") if site is not None else None
         names = departments if isinstance(departments, dict) else {}
         counts: dict[tuple[str, ...], int] = {
-            (kind.value, str(name)): 0 for kind in OPEN for name in names
+            (kind.value, str(name)): 0 for kind in CaseKind for name in names
         }
-        rows = self.fetch(
-            _CaseCount,
-            "SELECT o.case_kind, e.department, count(*) AS number"
-            " FROM open_cases o JOIN entries e USING (partition, sequence) GROUP BY 1, 2",
-        )
-        counts |= {(row.case_kind, row.department): row.number for row in rows}
+        ages: dict[tuple[str, ...], float] = {(kind.value,): 0 for kind in CaseKind}
+        for row in self.case_counts():
+            counts[row.case_kind, row.department] = row.number
+            age = max(0, now - row.since) / 1000
+            ages[row.case_kind,] = max(ages[row.case_kind,], age)
         metrics.refill(metrics.open_cases, counts)
+        metrics.refill(metrics.oldest_case_age, ages)
 
     def _overdue_by_fault(self, now: int, targets: Mapping[int, str]) -> dict[tuple[str, ...], int]:
         """Department, target and party → clocks overdue by that party's fault."""

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Final, LiteralString, NamedTuple
 
 from hub.adapters.postgres_lookups import DueRow, LookUps
 from hub.core.entry import DeclaredRow
-from hub.core.monthly import REPORTED_AS, Counts, Line, Place, lines_of, targets_in
+from hub.core.monthly import (
+    REPORTED_AS,
+    CaseLine,
+    Counts,
+    Line,
+    Place,
+    case_lines,
+    lines_of,
+    moments_of,
+    targets_in,
+)
 
 if TYPE_CHECKING:
     from datetime import date
@@ -24,7 +34,8 @@ MEASURES: Final = (
     "apart",
 )
 """What `hub_month_records` counts; a month nobody declared has no `produced`."""
-
+CASE_MEASURES: Final = ("opened", "ended", "still_open")
+"""What `hub_month_cases` counts."""
 _OF_MONTH: LiteralString = """
 WITH of_month AS (
   SELECT r.* FROM records r
@@ -105,7 +116,7 @@ LEFT JOIN LATERAL (
            WHERE g.stage IN ('acknowledged', 'published')
              AND coalesce(g.platform_at, g.at) > c.due_at) AS done_at
   FROM stages g
-  WHERE g.record_key = c.record_key AND g.target = c.target AND g.stage <> 'named'
+  WHERE g.record_key = c.record_key AND g.target = c.target AND g.stage NOT IN ('named', 'parked')
     AND g.action = 'publish') f ON true
 WHERE NOT r.is_never_acceptable
   AND ((d.record_key IS NOT NULL AND NOT d.is_in_time)
@@ -113,6 +124,12 @@ WHERE NOT r.is_never_acceptable
 ORDER BY r.department, r.kind, c.due_at, r.document_number, c.target
 """
 )
+_MONTH_CASES: LiteralString = """
+SELECT case_kind, count(*) FILTER (WHERE since >= %(begin)s) AS opened,
+       count(*) FILTER (WHERE ended_at >= %(begin)s AND ended_at < %(end)s) AS ended,
+       count(*) FILTER (WHERE ended_at IS NULL OR ended_at >= %(end)s) AS still_open
+FROM cases WHERE since < %(end)s GROUP BY case_kind
+"""
 _DECLARED: LiteralString = "SELECT * FROM declared WHERE month = %s"
 
 
@@ -144,10 +161,16 @@ def late_rows(tables: LookUps, first: date, last: date, now: int) -> list[DueRow
     return tables.fetch(DueRow, _LATE, _values(tables, first, last, now))
 
 
+def month_cases(tables: LookUps, first: date, last: date) -> list[CaseLine]:
+    """What waited for a person in the month from `first` to `last`."""
+    begin, end = moments_of(first, last)
+    return case_lines(tables.fetch(CaseLine, _MONTH_CASES, {"begin": begin, "end": end}))
+
+
 def count_months(
     tables: LookUps, metrics: Metrics, months: list[tuple[date, date]], now: int
 ) -> None:
-    """Set `hub_month_records` for these months: the same figures as the report's."""
+    """Set `hub_month_records` and `hub_month_cases` for these months, to the report's figures."""
     values: dict[tuple[str, ...], int] = {
         (first.isoformat()[:7], line.department, line.kind, measure): number
         for first, last in months
@@ -156,6 +179,13 @@ def count_months(
         if (number := getattr(line, measure)) is not None
     }
     metrics.refill(metrics.month_records, values)
+    cases: dict[tuple[str, ...], int] = {
+        (first.isoformat()[:7], line.case_kind, measure): number
+        for first, last in months
+        for line in month_cases(tables, first, last)
+        for measure, number in zip(CASE_MEASURES, line[1:], strict=True)
+    }
+    metrics.refill(metrics.month_cases, cases)
 
 
 def _values(tables: LookUps, first: date, last: date, now: int) -> dict[str, object]:

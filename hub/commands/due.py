@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import NamedTuple
 
 import click
 
-from hub.adapters.postgres_lookups import CaseView, DueRow, NearRecord
+from hub.adapters.postgres_lookups import DueRow
 from hub.commands.look import Names, calendar_of, look_up_options, open_tables, print_json
 from hub.commands.words import (
-    CASES,
     CLOCKS,
     PARTIES,
-    STATUSES,
     WHYS,
     code_of,
     code_or_none,
@@ -27,16 +25,11 @@ from hub.commands.words import (
     say_fault,
     table,
 )
-from hub.core.open_cases import CaseKind, case_reason
 from hub.core.whose_time import Fault, Why, fault_of, holder_of
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.dates import day_of_ms, due_at_ms
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
 _SHOWN = 50
-_WAITING_REASONS: Final = {"record": "WAITING_FOR_RECORD", "move": "WAITING_FOR_MOVE"}
 _HEADERS = (
     "到期 due", "标记", "部门", "类别", "文书号", "相对人", "代码", "平台", "期限",
     "责任 fault", "原因 reason",
@@ -68,14 +61,14 @@ class Owed(NamedTuple):
 )  # fmt: skip
 @look_up_options
 def command(*, within: int, limit: int, site_folder: Path | None, as_json: bool) -> None:
-    """即将到期、逾期与待人处理：谁、什么、谁的责任 / What is due or waits for a person."""
+    """即将到期与逾期：谁、什么、谁的责任 / What is due or overdue."""
     with open_tables(site_folder) as tables:
         now = tables.now()
         calendar = calendar_of(tables.basis())
         horizon = due_at_ms(calendar.add_working_days(day_of_ms(now), within).on)
         rows = tables.due(horizon)
         names = Names(tables)
-        cases = [(case, tables.near(case)) for case in tables.open_cases(limit + 1)]
+        waiting = sum(count.number for count in tables.case_counts())
     owed = [judge(row, now) for row in rows if row.accepted_under is None]
     settled = [row for row in rows if row.accepted_under is not None]
     if as_json:
@@ -85,8 +78,7 @@ def command(*, within: int, limit: int, site_folder: Path | None, as_json: bool)
                 "within_working_days": within,
                 "due": [_as_json(item, names, calendar, now) for item in owed],
                 "accepted_under_another_code": [_settled_json(row, names) for row in settled],
-                "open_cases": [case_json(case, near) for case, near in cases[:limit]],
-                "more_open_cases": len(cases) > limit,
+                "open_cases": waiting,
             }
         )
         return
@@ -102,82 +94,8 @@ def command(*, within: int, limit: int, site_folder: Path | None, as_json: bool)
             f"已由 {row.accepted_under} 下的记录受理，不再计逾期 / accepted under that code:"
             f" {one_line(said)}"
         )
-
-    for line in case_lines(cases[:limit], names):
-        click.echo(one_line(line))
-    if len(cases) > limit:
-        click.echo("… 还有更多待人处理的事项（--limit）/ and more")
-
-
-def case_lines(
-    cases: Sequence[tuple[CaseView, Sequence[NearRecord]]], names: Names
-) -> Iterator[str]:
-    """What waits for a person, each with what to do, and what a misspelt one may have meant."""
-    if cases:
-        yield f"待人处理 {len(cases)} 项 / {len(cases)} wait for a person"
-    for case, near in cases:
-        yield f"  {case_words(case, names)}"
-        yield f"    处理办法：{_reason_of(case)['remedy']}"
-        yield from (f"    {words}" for words in near_words(near))
-
-
-def case_words(case: CaseView, names: Names) -> str:
-    """Since when, what, whose, which document, and until when it waits."""
-    zh, en = CASES[CaseKind(case.case_kind)]
-    times = f"（共 {case.times} 次）" if case.times > 1 else ""
-    until = "" if case.until is None else f"，等待至 {due_on(case.until)}"
-    number = case.document_number or "（无文书号）"
-    return (
-        f"{moment(case.since)} 起  {zh}{times} {en}  {names.department(case.department)} "
-        f"{case.kind}  {number} {case.subject_name}（{code_of(case.ledger_key)}）{until}"
-    )
-
-
-def near_words(near: Sequence[NearRecord]) -> list[str]:
-    """Records that a statement which waits may have meant."""
-    return [
-        f"相近记录 near: {row.document_number} {row.subject_name}（{code_of(row.ledger_key)}，"
-        f"{STATUSES.get(row.status, row.status)}）"
-        for row in near
-    ]
-
-
-def _reason_of(case: CaseView) -> dict[str, str]:
-    """Why it is open, and what to do."""
-    code = _WAITING_REASONS.get(case.waits_for) or case_reason(one[0] for one in case.reasons)
-    return reason_words(code, "")
-
-
-def case_json(case: CaseView, near: Sequence[NearRecord]) -> dict[str, object]:
-    """What waits for a person, for machines."""
-    zh, en = CASES[CaseKind(case.case_kind)]
-    return {
-        "case": case.case_kind,
-        "zh": zh,
-        "en": en,
-        "since": iso(case.since),
-        "times": case.times,
-        "waits_for": case.waits_for or None,
-        "waits_until": iso(case.until),
-        "department": case.department,
-        "kind": case.kind,
-        "record_key": case.record_key.hex(),
-        "ledger": {"partition": case.partition, "sequence": case.sequence},
-        "document_number": case.document_number,
-        "subject_name": case.subject_name,
-        "credit_code": code_or_none(case.ledger_key),
-        "reason": _reason_of(case),
-        "near": [
-            {
-                "record_key": row.record_key.hex(),
-                "document_number": row.document_number,
-                "subject_name": row.subject_name,
-                "credit_code": code_or_none(row.ledger_key),
-                "status": row.status,
-            }
-            for row in near
-        ],
-    }
+    if waiting:
+        click.echo(f"另有 {waiting} 项待人处理：hub cases / {waiting} cases wait for a person")
 
 
 def judge(row: DueRow, now: int) -> Owed:

@@ -10,12 +10,14 @@ import click
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.parts import Parts
 from hub.adapters.postgres_lookups import DueRow
-from hub.adapters.postgres_months import late_rows, month_lines
+from hub.adapters.postgres_months import late_rows, month_cases, month_lines
 from hub.adapters.report_sheet import Column, Sheet, write_report
 from hub.bootstrap import load_repository_contracts
 from hub.commands.due import fault_json, judge
 from hub.commands.look import Names, open_tables, print_json
 from hub.commands.words import (
+    CASES,
+    TURNS,
     code_of,
     code_or_none,
     due_on,
@@ -28,7 +30,8 @@ from hub.commands.words import (
     table,
 )
 from hub.core.entry import Reader
-from hub.core.monthly import Counts, Line, MonthBook, targets_in
+from hub.core.monthly import CaseLine, Counts, Line, MonthBook, targets_in
+from hub.core.open_cases import CaseKind, turn_of
 from hub.core.record import decode_record
 from hub.core.whose_time import Fault, Why
 from hub.domain.dates import month_days
@@ -87,17 +90,17 @@ def command(
         names = Names(tables)
         basis = tables.basis()
         late = [(row, judge(row, now).fault) for row in late_rows(tables, first, last, now)]
-        lines = month_lines(tables, first, last, now)
+        lines, cases = month_lines(tables, first, last, now), month_cases(tables, first, last)
     if from_ledger:
         if site_folder is None:
             raise click.UsageError("--from-ledger 需要 --site / needs --site")
-        lines = _from_ledger(
+        lines, cases = _from_ledger(
             load_site(site_folder).site, targets_in(basis.content) if basis else (), month, now
         )
     if xlsx is not None:
-        write_report(xlsx, _sheets(month, now, names, lines, late))
+        write_report(xlsx, _sheets(month, now, names, lines, late, cases))
     if as_json:
-        print_json(_as_json(month, now, names, lines, late))
+        print_json(_as_json(month, now, names, lines, late, cases))
         return
     click.echo(f"{names.site}  {month} 双公示月报 monthly form  截至 as of {moment(now)}")
     click.echo(table(_HEADERS, [cells(line, names) for line in [*lines, total(lines)]], _RIGHT))
@@ -106,6 +109,9 @@ def command(
         click.echo(table(_LATE_HEADERS, [_late_cells(*one, names) for one in late[:_SHOWN]]))
     if len(late) > _SHOWN:
         click.echo(f"… 另有 {len(late) - _SHOWN} 行，见 --xlsx 或 --json / and more")
+    if cases:
+        click.echo("\n待人处理 what waited for a person（hub cases --all）")
+        click.echo(table(_CASE_HEADERS, [case_cells(line) for line in cases], (2, 3, 4)))
     for note in _NOTES:
         click.echo(f"注 note: {note}")
 
@@ -122,7 +128,9 @@ def _days_of(month: str) -> tuple[date, date]:
         ) from error
 
 
-def _from_ledger(site: Site, targets: Sequence[ReportedTarget], month: str, now: int) -> list[Line]:
+def _from_ledger(
+    site: Site, targets: Sequence[ReportedTarget], month: str, now: int
+) -> tuple[list[Line], list[CaseLine]]:
     """Fold the whole ledger; nothing of the look-ups is used but the time and the targets."""
     numbers = {target.id: target.number for target in site.targets}
     book = MonthBook(Reader(load_repository_contracts(), site.prefix, numbers), targets)
@@ -135,7 +143,7 @@ def _from_ledger(site: Site, targets: Sequence[ReportedTarget], month: str, now:
                 book.note(record.partition, decode_record(record.value))
     finally:
         inputs.close()
-    return book.lines(month, now)
+    return book.lines(month, now), book.cases(month)
 
 
 def total(lines: Sequence[Line]) -> Line:
@@ -175,6 +183,7 @@ _HEADERS: Final = (
     "上报率", "合规率", "及时率 in time", "迟报率 late", "未到期 open", "另计 apart",
 )  # fmt: skip
 _RIGHT: Final = tuple(range(2, 13))
+_CASE_HEADERS: Final = ("事项 case", "该谁办 turn", "新增 opened", "了结 ended", "未了结 open")
 _LATE_HEADERS: Final = (
     "到期 due", "完成 done", "部门", "类别", "文书号", "平台", "责任 fault", "原因 reason",
 )  # fmt: skip
@@ -197,6 +206,12 @@ def cells(line: Line, names: Names) -> tuple[str, ...]:
         str(line.still_open),
         str(line.apart),
     )
+
+
+def case_cells(line: CaseLine) -> tuple[str, ...]:
+    """What waited for a person, of one kind."""
+    kind = CaseKind(line.case_kind)
+    return (CASES[kind][0], TURNS[turn_of(kind)][0], *map(str, line[1:]))
 
 
 def _why(row: DueRow, fault: Fault) -> str:
@@ -239,9 +254,15 @@ _LATE_FORM: Final = (
 )  # fmt: skip
 
 
+_CASE_FORM: Final = (
+    Column("事项", 36), Column("该谁办", 14), Column("新增", 8), Column("了结", 8),
+    Column("月末未了结", 11),
+)  # fmt: skip
+
+
 def _sheets(
     month: str, now: int, names: Names, lines: Sequence[Line],
-    late: Sequence[tuple[DueRow, Fault]],
+    late: Sequence[tuple[DueRow, Fault]], cases: Sequence[CaseLine],
 ) -> list[Sheet]:  # fmt: skip
     title = f"{names.site} {month} 行政许可和行政处罚等信用信息公示月报（截至 {moment(now)}）"
     return [
@@ -262,6 +283,10 @@ def _sheets(
                 )
                 for row, fault in late
             ],
+        ),
+        Sheet(
+            "待人处理", f"{month} 待人处理的事项", _CASE_FORM,
+            [(*case_cells(line)[:2], *line[1:]) for line in cases],
         ),
     ]  # fmt: skip
 
@@ -292,7 +317,7 @@ def form_row(line: Line, names: Names) -> tuple[str | int | float | None, ...]:
 
 def _as_json(
     month: str, now: int, names: Names, lines: Sequence[Line],
-    late: Sequence[tuple[DueRow, Fault]],
+    late: Sequence[tuple[DueRow, Fault]], cases: Sequence[CaseLine],
 ) -> dict[str, object]:  # fmt: skip
     return {
         "month": month,
@@ -313,6 +338,7 @@ def _as_json(
             }
             for row, fault in late
         ],
+        "cases": [line._asdict() for line in cases],
     }
 
 

@@ -346,7 +346,8 @@ def _department_table(lines: list[DepartmentLine], names: Names) -> str:
 
 def _target_table(lines: list[TargetLine], names: Names) -> str:
     headers = (
-        "平台 target", *STAGES.values(), "按时", "逾期完成", "未到期", "逾期未完成", "按时率",
+        "平台 target", *(STAGES[name] for name in TargetCounts._fields[1:]), "按时",
+        "逾期完成", "未到期", "逾期未完成", "按时率",
     )  # fmt: skip
     rows = []
     for line in lines:

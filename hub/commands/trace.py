@@ -10,7 +10,7 @@ from typing import NamedTuple
 import click
 
 from hub.adapters.postgres_lookups import CaseView, ConflictRow, NearRecord, Traced
-from hub.commands.due import case_json, case_words, near_words
+from hub.commands.cases import case_json, case_words, near_words
 from hub.commands.look import Names, calendar_of, look_up_options, open_tables, print_json
 from hub.commands.status import conflict_json, conflict_words
 from hub.commands.words import (
@@ -31,7 +31,14 @@ from hub.commands.words import (
     reason_words,
     span,
 )
-from hub.core.entry import ClockEventRow, ClockRow, EntryRow, RecordRow, StageRow
+from hub.core.entry import (
+    UNREACHED,
+    ClockEventRow,
+    ClockRow,
+    EntryRow,
+    RecordRow,
+    StageRow,
+)
 from hub.core.whose_time import Moments, Party, passage_of, spans, working_ms
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.credit_code import normalise_credit_code
@@ -198,7 +205,7 @@ def _moments(
     reached = [
         stage
         for stage in story.stages
-        if (stage.target, stage.action) == (clock.target, action) and stage.stage != "named"
+        if (stage.target, stage.action) == (clock.target, action) and stage.stage not in UNREACHED
     ]
     done_at = None
     if stopping is not None:
@@ -413,7 +420,7 @@ def _as_json(
         ],
         "accepted_under": story.accepted_under,
         "open_cases": [
-            case_json(case, near[case.partition, case.sequence]) for case in story.cases
+            case_json(case, near[case.partition, case.sequence], names) for case in story.cases
         ],
         "identity_conflicts": [conflict_json(row) for row in story.conflicts],
     }  # fmt: skip

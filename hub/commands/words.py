@@ -9,7 +9,7 @@ from typing import Final
 from unicodedata import category, combining, east_asian_width
 
 from hub.bootstrap import load_repository_contracts
-from hub.core.open_cases import CaseKind
+from hub.core.open_cases import CaseEnd, CaseKind, Turn
 from hub.core.whose_time import DAY_MS, HOUR_MS, Fault, Party, Why
 from hub.domain import kinds
 from hub.domain.dates import day_of_ms
@@ -61,6 +61,7 @@ STAGES: Final = {
     "published": "已公示",
     "refused": "被退回",
     "withdrawn": "已撤下",
+    "parked": "单独停靠",
 }
 ACTIONS: Final = {"publish": "公示", "withdraw": "撤下"}
 CLOCKS: Final = {"disclose": "公开期限", "withdraw": "撤下期限", "expire": "公示截止"}
@@ -103,8 +104,30 @@ CASES: Final = {
     CaseKind.TAKE_DOWN_SUPERSEDED: ("晚到的撤下未生效，仍在公示", "too late, still shown"),
     CaseKind.RESTORATION_SUPERSEDED: ("晚到的恢复未生效", "too late, not restored"),
     CaseKind.NUMBER_REUSED: ("报送序号被重用，未受理", "number reused, not accepted"),
+    CaseKind.CONFLICTING: ("内容不同而未声明更正", "other content, no correction declared"),
+    CaseKind.PUBLICATION_REFUSED: ("平台退回", "refused by the platform"),
+    CaseKind.WITHDRAWAL_REFUSED: ("平台拒绝撤下，仍在公示", "not taken down, still shown"),
+    CaseKind.PARKED: ("投送屡次不成，单独停靠", "delivery parked"),
 }
 """What waits for a person."""
+TURNS: Final = {
+    Turn.DEPARTMENT: ("报送部门", "the department"),
+    Turn.CENTRE: ("信用中心", "the credit centre"),
+    Turn.PLATFORM: ("平台工程师", "the engineer of the platform"),
+}
+"""Who must do something."""
+ENDS: Final = {
+    CaseEnd.ANSWERED: ("后来的报送了结", "answered by a later statement"),
+    CaseEnd.RELEASED: ("等到了，已生效", "it came, and the statement took effect"),
+    CaseEnd.DECIDED: ("等到了，未生效", "it came, and the statement took no effect"),
+    CaseEnd.WAIT_OVER: ("等待期满", "the wait is over"),
+    CaseEnd.DELIVERED: ("平台已接收", "the platform took it"),
+    CaseEnd.WITHDRAWN: ("平台已撤下", "withdrawn at the platform"),
+    CaseEnd.REFUSED: ("平台明确退回，另列一项", "refused: a case of its own"),
+    CaseEnd.NAMED_AGAIN: ("已重新投送", "sent again at somebody's request"),
+    CaseEnd.NEWER_VERSION: ("已有更新的版本", "a newer version took its place"),
+}
+"""How it ended."""
 PARTIES: Final = {Party.DEPARTMENT: "部门", Party.HUB: "枢纽", Party.PLATFORM: "平台"}
 WHYS: Final = {
     Why.NOT_ARRIVED: ("未报送", "not submitted"),
@@ -227,7 +250,7 @@ def field_labels() -> dict[str, str]:
 def reason_words(code: str, field: str) -> dict[str, str]:
     """A reason for people: code, field, zh, en, remedy; an unknown code speaks for itself.
 
-    REFUSED_BY_TARGET carries the platform's code in place of a field.
+    What platforms refuse, or never take, carries the platform's code in place of a field.
     """
     if code not in REASONS:
         return {"code": code, "field": field, "zh": code, "en": code, "remedy": ""}

@@ -57,6 +57,7 @@ from hub.core.record import (
     HAS_CONSEQUENCES,
     NO_DIGEST,
     NO_KEY,
+    NO_SEQUENCE,
     ClockEvent,
     LedgerRecord,
     Move,
@@ -69,6 +70,7 @@ from hub.core.state import (
     Clock,
     RecordFlag,
     RecordState,
+    StageCode,
     Status,
     Waiting,
     decode_state,
@@ -84,7 +86,6 @@ if TYPE_CHECKING:
     from hub.core.keys import Head, View
 
 ZERO_CONTENT: Final = bytes(32)
-NO_SEQUENCE: Final = (1 << 64) - 1
 MOST_TWINS: Final = 8
 """Quarantined records of one identity under other keys that are remembered."""
 TOOK_EFFECT: Final = frozenset(
@@ -776,8 +777,13 @@ def _note_outcome(context: Context, cause: OutcomeReport) -> Decision:
         return Decision(Outcome.OUTCOME_NOTED, reasons=reasons)
     noted = duties.note_stage(old, report, context.now, context.basis)
     reasons = cause.reasons
-    if report.code:
-        reasons += (Reason("REFUSED_BY_TARGET", report.code[:64], "error"),)
+    if report.stage is StageCode.PARKED:
+        if duties.is_outstanding(old, report):
+            reasons += (Reason("DELIVERY_PARKED", report.code[:64], "error"),)
+    elif report.code:
+        is_publication = report.action == "P"
+        code = "REFUSED_BY_TARGET" if is_publication else "WITHDRAWAL_REFUSED_BY_TARGET"
+        reasons += (Reason(code, report.code[:64], "error"),)
     if noted.state is not None and not noted.is_believed:
         reasons += (Reason("PLATFORM_TIME_DISBELIEVED", "", "warning"),)
     return Decision(

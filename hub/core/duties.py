@@ -40,6 +40,7 @@ _RANK: Final = {
     StageCode.PUBLISHED: 4,
     StageCode.WITHDRAWN: 4,
 }
+_OUTSTANDING: Final = (StageCode.NAMED, StageCode.SENT, StageCode.ACKNOWLEDGED)
 _RULES: Final[dict[ClockKind, Literal["disclose", "withdraw"]]] = {
     ClockKind.DISCLOSE: "disclose",
     ClockKind.WITHDRAW: "withdraw",
@@ -473,8 +474,11 @@ def note_stage(old: RecordState, report: StageReport, now: int, basis: Basis) ->
     """Put a platform's report into the record.
 
     On time is judged by the platform's own time, as far as it can be believed: not before the
-    version was named, nor after now. Overdue may be followed by *in time, learned late*.
+    version was named, nor after now. Overdue may be followed by *in time, learned late*. What is
+    parked has come no further, and owes what it owed.
     """
+    if report.stage is StageCode.PARKED:
+        return Noted(None)
     expected = next((s for s in old.stages if s.target == report.target), None)
     if (
         expected is not None
@@ -504,6 +508,18 @@ def note_stage(old: RecordState, report: StageReport, now: int, basis: Basis) ->
     else:
         clocks = tuple(_stop(clock, reached, old, basis, events) for clock in old.clocks)
     return Noted(old._replace(stages=stages, clocks=clocks), tuple(events), is_believed)
+
+
+def is_outstanding(old: RecordState, report: StageReport) -> bool:
+    """Whether a report is about what the target was named for last, and has not answered yet.
+
+    What is sent once more is outstanding, whatever was answered before.
+    """
+    return any(
+        (s.target, s.version, s.action) == (report.target, report.version, report.action)
+        and (report.is_again or s.stage in _OUTSTANDING)
+        for s in old.stages
+    )
 
 
 def _believed(report: StageReport, since: int, now: int) -> tuple[int, bool]:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from hub.contracts import Fault
 from hub.contracts.schema import Identity
 from hub.core.life import CARRIES_ROW, Statement
-from hub.core.open_cases import CaseKind, case_of, is_never_acceptable
-from hub.core.record import NO_KEY, PRIMARY, CauseKind, Outcome
+from hub.core.open_cases import is_never_acceptable
+from hub.core.record import NO_KEY, NO_SEQUENCE, PRIMARY, CauseKind, Outcome
 from hub.core.resend import Walk
 from hub.core.state import ClockFlag, ClockKind, RecordFlag, Status
-from hub.core.waiting import is_nothing
+from hub.core.waiting import FOR_MOVE, FOR_RECORD, is_nothing
 from hub.domain import kinds
 from hub.domain.credit_code import normalise_credit_code
 from hub.domain.document_number import normalise_subject_name
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 LONGEST: Final = 200
 """Characters kept of a text; identity fields are shorter by their contract."""
 _BIGGEST: Final = (1 << 63) - 1
-_NO_SEQUENCE: Final = (1 << 64) - 1
 _ACTIONS: Final = {"P": "publish", "W": "withdraw"}
 _CLOCKS: Final = {
     ClockKind.DISCLOSE: "disclose",
@@ -44,11 +43,11 @@ _CLOCKS: Final = {
 _NESTED: Final = frozenset({kinds.CORRECTED, kinds.MOVED_IN, kinds.RESTORED})
 _REFERENCES: Final = frozenset({kinds.WITHDRAWN, kinds.MOVED_OUT})
 _GONE: Final = frozenset({Status.WITHDRAWN.name.lower(), Status.MOVED.name.lower()})
+UNREACHED: Final = frozenset({"named", "parked"})
+"""Stages that say nothing of how far the target has come."""
 HELD: Final = Status.HELD.name.lower()
 NOTHING: Final = "none"
 """Status of what only was waited for: the wait is over, and nothing is on record."""
-FOR_RECORD: Final = "record"
-FOR_MOVE: Final = "move"
 _ROW_LETTERS: Final = frozenset(statement.value for statement in CARRIES_ROW)
 
 
@@ -135,32 +134,6 @@ class RecordRow(NamedTuple):
         return self.status not in (HELD, NOTHING) or bool(self.waits_for)
 
 
-class WaitingRow(NamedTuple):
-    """A statement that waits for its record or its move; what it says is its own entry."""
-
-    record_key: bytes
-    partition: int
-    sequence: int
-    """Of the entry that holds it."""
-    waits_for: str
-    """`record` or `move`."""
-    until: int
-    """Business milliseconds."""
-
-
-class CaseRow(NamedTuple):
-    """An answer that a person must see, or one that settles such an answer."""
-
-    record_key: bytes
-    case_kind: str
-    """`hub.core.open_cases.CaseKind`."""
-    live_sequence: int
-    """Of the record's version as it stood then; -1 for none."""
-    partition: int
-    sequence: int
-    at: int
-
-
 class ClockRow(NamedTuple):
     """One legal clock of a record at one target."""
 
@@ -203,6 +176,8 @@ class StageRow(NamedTuple):
     """False for a report that changed nothing: late, repeated, or of an older version."""
     receipt: str
     code: str
+    message: str
+    """The platform's, with a refusal or where a delivery was parked."""
 
 
 class ClockEventRow(NamedTuple):
@@ -299,7 +274,7 @@ class Reader:
             record.basis,
             record.publish_targets,
             record.withdraw_targets,
-            None if record.refers_to == _NO_SEQUENCE else record.refers_to,
+            None if record.refers_to == NO_SEQUENCE else record.refers_to,
             json.dumps(
                 [[tidy(r.code), tidy(r.field), r.severity] for r in record.reasons],
                 ensure_ascii=False,
@@ -312,7 +287,7 @@ class Reader:
         rows = [
             StageRow(
                 partition, record.sequence, record.record_key, target, record.version, action,
-                "named", record.decided_at, None, is_news=True, receipt="", code="",
+                "named", record.decided_at, None, is_news=True, receipt="", code="", message="",
             )
             for action, bits in (
                 ("publish", record.publish_targets), ("withdraw", record.withdraw_targets),
@@ -498,35 +473,6 @@ def _is_never_acceptable(old: RecordRow | None, record: LedgerRecord, state: Rec
     return old is not None and old.is_never_acceptable
 
 
-def waiting_of(partition: int, record: LedgerRecord) -> list[WaitingRow]:
-    """The statements that wait under this record now."""
-    if record.state is None:
-        return []
-    return [
-        WaitingRow(
-            record.record_key,
-            partition,
-            waiting.sequence,
-            FOR_MOVE if waiting.statement == Statement.ARRIVAL else FOR_RECORD,
-            min(waiting.until, _BIGGEST),
-        )
-        for waiting in record.state.waiting
-    ]
-
-
-def case_row(partition: int, record: LedgerRecord) -> CaseRow | None:
-    """The case that a ledger record opens, or settles; None for most."""
-    kind = case_of(record.reasons)
-    if kind is None:
-        return None
-    live = record.refers_to if record.state is None else record.state.live_sequence
-    if kind is CaseKind.NUMBER_REUSED or live == _NO_SEQUENCE:
-        live = -1
-    return CaseRow(
-        record.record_key, kind.value, live, partition, record.sequence, record.decided_at
-    )
-
-
 def clocks_of(record: LedgerRecord) -> list[ClockRow]:
     """The duties the record has now, and when its publication ends; none without a state.
 
@@ -638,4 +584,5 @@ def _reported(partition: int, record: LedgerRecord, target: int) -> StageRow:
         record.state is not None,
         tidy(str(content.get("receipt", ""))),
         tidy(str(content.get("code", ""))),
+        tidy(str(content.get("message", ""))),
     )

@@ -12,13 +12,15 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.core.entry import DeclaredRow, Reader, RecordRow, follow
+from hub.core.open_cases import CaseKind, OpenCases
 from hub.core.record import Outcome
 from hub.core.state import ClockFlag, ClockKind, Status
 from hub.domain import kinds
-from hub.domain.dates import day_of_ms
+from hub.domain.dates import day_of_ms, day_start_ms, due_at_ms, month_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import date
 
     from hub.core.record import LedgerRecord
     from hub.core.state import Clock
@@ -73,6 +75,30 @@ class Counts(NamedTuple):
     late: int = 0
     still_open: int = 0
     apart: int = 0
+
+
+class CaseLine(NamedTuple):
+    """What waited for a person in a month: cases of one kind."""
+
+    case_kind: str
+    """`hub.core.open_cases.CaseKind`."""
+    opened: int
+    ended: int
+    still_open: int
+    """At the month's end, or now where the month goes on."""
+
+
+def case_lines(lines: Iterable[CaseLine]) -> list[CaseLine]:
+    """The lines in the order of the kinds, without those that count nothing."""
+    order = [kind.value for kind in CaseKind]
+    return sorted(
+        (line for line in lines if any(line[1:])), key=lambda line: order.index(line.case_kind)
+    )
+
+
+def moments_of(first: date, last: date) -> tuple[int, int]:
+    """The business times at which the days from `first` to `last` begin and have ended."""
+    return day_start_ms(first), due_at_ms(last)
 
 
 class ReportedTarget(NamedTuple):
@@ -140,12 +166,15 @@ class MonthBook:
         """Record → target → whether the duty to disclose was met in time."""
         self._shown: set[bytes] = set()
         self._declared: dict[bytes, DeclaredRow] = {}
+        self._cases = OpenCases()
 
     def note(self, partition: int, record: LedgerRecord) -> None:
         """Take in the next ledger record of a partition."""
         state, key = record.state, record.record_key
+        stages = self._reader.stages(partition, record)
+        self._cases.note(partition, record, stages)
         if record.outcome is Outcome.OUTCOME_NOTED:
-            for stage in self._reader.stages(partition, record):
+            for stage in stages:
                 if stage.stage == "published" and stage.target in self._public:
                     self._shown.add(key)
         if state is None:
@@ -190,6 +219,18 @@ class MonthBook:
             )
         told = [one for one in self._declared.values() if one.month == month]
         return lines_of(counts, told)
+
+    def cases(self, month: str) -> list[CaseLine]:
+        """What waited for a person in a month."""
+        begin, end = moments_of(*month_days(month))
+        counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
+        for case in self._cases.changed.values():
+            ended_at = end if case.ended_at is None else case.ended_at
+            count = counts[case.case_kind]
+            count[0] += begin <= case.since < end
+            count[1] += begin <= ended_at < end
+            count[2] += case.since < end <= ended_at
+        return case_lines(CaseLine(kind, *count) for kind, count in counts.items())
 
     def _one(self, key: bytes, row: RecordRow, now: int) -> Counts:
         if row.is_never_acceptable:

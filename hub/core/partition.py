@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hub.core import keys, waiting
 from hub.core.basis import Basis, canonical_json, compile_basis
 from hub.core.causes import BasisAdoption, MoveNoted, Submission, TimerDue
-from hub.core.decide import NO_SEQUENCE, decide
+from hub.core.decide import decide
 from hub.core.evolve import evolve
 from hub.core.keys import GENESIS, Head, SweepCursor
 from hub.core.moves import MoveVerdict, arrives_at, message
@@ -30,6 +30,7 @@ from hub.core.record import (
     MARKS_AT,
     NO_DIGEST,
     NO_KEY,
+    NO_SEQUENCE,
     OUTCOME_AT,
     SEQUENCE_AT,
     Cause,

@@ -556,6 +556,7 @@ _STAGES = {
     "published": StageCode.PUBLISHED,
     "refused": StageCode.REFUSED,
     "withdrawn": StageCode.WITHDRAWN,
+    "parked": StageCode.PARKED,
 }
 
 

@@ -49,6 +49,8 @@ HAS_CONSEQUENCES: Final = 1
 NO_DIGEST: Final = bytes(8)
 ZERO_HASH: Final = bytes(32)
 NO_KEY: Final = bytes(16)
+NO_SEQUENCE: Final = (1 << 64) - 1
+"""What a record refers to that refers to none."""
 
 
 class CauseKind(StrEnum):

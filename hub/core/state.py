@@ -109,6 +109,8 @@ class StageCode(StrEnum):
     PUBLISHED = "p"
     REFUSED = "r"
     WITHDRAWN = "w"
+    PARKED = "k"
+    """Failed again and again. It is reported and never stored: what is parked came no further."""
 
 
 class Clock(NamedTuple):

@@ -30,6 +30,9 @@ MOST_PER_RECORD: Final = 8
 """Statements that wait for one record at most."""
 FACT: Final = "waiting"
 """Name of the fact that says how many of a department's statements wait now."""
+FOR_RECORD: Final = "record"
+FOR_MOVE: Final = "move"
+"""What a statement waits for, as look-ups name it."""
 _ROWS: Final = frozenset(statement.value for statement in CARRIES_ROW)
 _ON_RECORD: Final = frozenset(
     {

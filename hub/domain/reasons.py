@@ -479,6 +479,21 @@ _RECORDS: Final = (
         "Correct it as the platform's code says and send a correction",
     ),
     Reason(
+        "WITHDRAWAL_REFUSED_BY_TARGET",
+        "接收平台拒绝撤下，仍在公示（平台代码：{field}）",
+        "The platform refused to take the record down; it is shown still (its code: {field})",
+        "由信用中心联系平台方人工撤下；枢纽每 24 小时重试一次，撤下后自动了结",
+        "The credit centre has the platform take it down by hand; the hub tries once in 24 hours",
+    ),
+    Reason(
+        "DELIVERY_PARKED",
+        "投送屡次不成，已单独停靠，不影响其他记录（代码：{field}）",
+        "The delivery failed again and again; it stands apart, holds up no other (code: {field})",
+        "由平台工程师查明为何单单这一条不成（防火墙、字段格式等）；排除后自动续投，无需重新报送",
+        "The platform's engineer finds out why this one alone fails (a firewall, the form of a "
+        "field); it is tried now and then and goes on by itself",
+    ),
+    Reason(
         "OLDER_THAN_LIVE",
         "已有更新的版本，本次报送的是旧版本",
         "A newer version is on record; this one is older",

@@ -27,15 +27,14 @@ from hub.core.entry import (
     Reader,
     RecordRow,
     SnapshotRow,
+    StageRow,
     StandingRow,
-    WaitingRow,
-    case_row,
     clock_events_of,
     clocks_of,
     follow,
     standings_of,
-    waiting_of,
 )
+from hub.core.open_cases import CaseRow, OpenCases
 from hub.core.record import ZERO_HASH, LedgerRecord, Outcome, decode_record, record_hash
 from hub.core.state import Status
 from hub.domain import kinds
@@ -72,7 +71,6 @@ class _Folded(NamedTuple):
     row: RecordRow
     clocks: list[ClockRow]
     standings: list[StandingRow]
-    waiting: list[WaitingRow]
 
 
 class Projection:
@@ -102,13 +100,13 @@ class Projection:
         entries = [self._entry(partition, record) for partition, record in read]
         folded = self._fold(read, entries)
         streams = self._count_streams(entries)
+        stages = [self._reader.stages(partition, record) for partition, record in read]
         batch = Batch(
             entries,
             [one.row for one in folded.values()],
             [clock for one in folded.values() for clock in one.clocks],
             [standing for one in folded.values() for standing in one.standings],
-            [waiting for one in folded.values() for waiting in one.waiting],
-            [stage for p, record in read for stage in self._reader.stages(p, record)],
+            [stage for told in stages for stage in told],
             [event for p, record in read for event in clock_events_of(p, record)],
             Counter(
                 (entry.department, entry.kind, entry.outcome)
@@ -117,7 +115,7 @@ class Projection:
             ),
             list(streams.values()),
             [adopted for _, record in read for adopted in adopted_basis(record)],
-            [case for p, record in read if (case := case_row(p, record)) is not None],
+            self._cases(read, stages),
             self._declared(read),
             self._snapshots(read),
             list(positions.values()),
@@ -162,16 +160,23 @@ class Projection:
         touched = {record.record_key for _, record in read if record.state is not None}
         known = self._tables.records(touched)
         folded: dict[bytes, _Folded] = {}
-        for (partition, record), entry in zip(read, entries, strict=True):
+        for (_, record), entry in zip(read, entries, strict=True):
             if record.state is None:
                 continue
             key = record.record_key
             row = follow(folded[key].row if key in folded else known.get(key), entry, record)
             if row is not None:
-                folded[key] = _Folded(
-                    row, clocks_of(record), standings_of(record), waiting_of(partition, record)
-                )
+                folded[key] = _Folded(row, clocks_of(record), standings_of(record))
         return folded
+
+    def _cases(
+        self, read: Sequence[tuple[int, LedgerRecord]], stages: Sequence[Sequence[StageRow]]
+    ) -> list[CaseRow]:
+        """What waits for a person, or waits no more, as far as this batch changes it."""
+        cases = OpenCases(self._tables.open_cases({record.record_key for _, record in read}))
+        for (partition, record), told in zip(read, stages, strict=True):
+            cases.note(partition, record, told)
+        return list(cases.changed.values())
 
     def _declared(
         self, read: Sequence[tuple[int, LedgerRecord]]

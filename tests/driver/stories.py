@@ -48,16 +48,17 @@ def submit(
     return hub.run()[-1]
 
 
-def report(
+def report(  # noqa: PLR0913 - what a courier may say, each by its name
     hub: HubTestDriver, record: LedgerRecord, target: str, stage: str, *,
-    action: str = "publish", platform_at: int | None = None, code: str = "", version: int = 0,
+    action: str = "publish", platform_at: int | None = None, code: str = "", message: str = "",
+    version: int = 0, is_again: bool = False,
 ) -> LedgerRecord:  # fmt: skip
     """A courier reports a stage of the version this ledger record named."""
     content = {
         "outcome": "00", "delivery": "00", "record": record.record_key.hex(),
         "version": version or record.version, "action": action, "stage": stage,
-        "receipt": f"R-{target}", "code": code, "message": "", "platform_at": platform_at,
-        "at": hub.now,
+        "receipt": f"R-{target}", "code": code, "message": message, "platform_at": platform_at,
+        "at": hub.now, **({"again": True} if is_again else {}),
     }  # fmt: skip
     key = record.cause.key
     place = partition_of(key, hub.partitions)

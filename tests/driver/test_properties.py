@@ -13,6 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from hub.audit.history import Histories, read_partition
 from hub.audit.replay import MemoryState, Replayer
 from hub.core import keys
+from hub.core.entry import Reader
+from hub.core.open_cases import OpenCases
 from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import (
     NEVER,
@@ -24,12 +26,13 @@ from hub.core.state import (
     Status,
     decode_state,
 )
-from hub.core.waiting import unpack_kept
+from hub.core.waiting import is_nothing, unpack_kept
 from hub.domain.partitioning import partition_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.resends import request, showing, with_archive
 from tests.driver.rows import (
+    CONTRACTS,
     DEPARTMENT,
     LICENCE,
     OTHER_DEPARTMENT,
@@ -49,6 +52,7 @@ from tests.replay.scenario import (
 from tests.replay.tampering import finder, verify
 
 HOUR = 3_600_000
+READER = Reader(CONTRACTS, PREFIX, {"province": 0, "city": 1, "archive": 2})
 COMPANIES = [company(n) for n in range(3)]
 PUBLISHING = {
     Outcome.ACCEPTED, Outcome.CORRECTED, Outcome.HELD_RELEASED, Outcome.HELD_ENDED,
@@ -60,6 +64,7 @@ STEPS = {
 }  # fmt: skip
 """By how much what is named may raise the version: a row that waited unshown is named last."""
 GONE = {Status.WITHDRAWN, Status.MOVED}
+ACTIONS = {"P": "publish", "W": "withdraw"}
 
 
 def _bases() -> list[dict[str, Any]]:
@@ -218,7 +223,9 @@ class AnyHistory(RuleBasedStateMachine):
 
     @rule(
         data=st.data(), platform=st.sampled_from(["province", "city"]),
-        stage=st.sampled_from(["sent", "acknowledged", "published", "refused", "withdrawn"]),
+        stage=st.sampled_from(
+            ["sent", "acknowledged", "published", "refused", "withdrawn", "parked"]
+        ),
         late=st.integers(-40, 40),
     )  # fmt: skip
     def answer(self, data: st.DataObject, platform: str, stage: str, late: int) -> None:
@@ -227,10 +234,12 @@ class AnyHistory(RuleBasedStateMachine):
         if not named:
             return
         record: LedgerRecord = data.draw(st.sampled_from(named))
+        goes_down = stage in ("refused", "parked") and not record.publish_targets
         content = {
             "outcome": "00", "delivery": "00", "record": record.record_key.hex(),
             "version": record.version,
-            "action": "withdraw" if stage == "withdrawn" else "publish", "stage": stage,
+            "action": "withdraw" if stage == "withdrawn" or goes_down else "publish",
+            "stage": stage,
             "receipt": "", "code": "", "message": "",
             "platform_at": max(0, self.hub.now + late * HOUR), "at": self.hub.now,
         }  # fmt: skip
@@ -285,6 +294,7 @@ class AnyHistory(RuleBasedStateMachine):
         self._replay_equals_ledger_and_state()
         for partition in range(2):
             self._indexes_follow_the_states(partition)
+            self._cases_follow_the_states(partition)
             self._what_is_named_may_be_named(self.hub.ledger(partition))
             self._what_is_live_is_shown_as_the_basis_says(partition)
 
@@ -327,6 +337,45 @@ class AnyHistory(RuleBasedStateMachine):
                 c.due_at for c in state.clocks if c.kind is ClockKind.WAIT
             }
             assert_withdrawals_are_timed(state)
+
+    def _cases_follow_the_states(self, partition: int) -> None:
+        """What is open by the fold of the ledger is what the states say that is open."""
+        folded = OpenCases()
+        for record in self.hub.ledger(partition):
+            folded.note(partition, record, READER.stages(partition, record))
+        cases = [case for case in folded.changed.values() if case.ended is None]
+        states: dict[bytes, RecordState] = {}
+        for record in self.hub.ledger(partition):
+            if record.state is not None:
+                states[record.record_key] = record.state
+        assert {(c.record_key, c.opened) for c in cases if c.case_kind == "waiting"} == {
+            (key, waiting.sequence) for key, state in states.items() for waiting in state.waiting
+        }
+        assert sorted(
+            (c.record_key, c.target, c.version, c.action)
+            for c in cases
+            if c.case_kind in ("publication_refused", "withdrawal_refused")
+        ) == sorted(
+            (key, stage.target, stage.version, ACTIONS[stage.action])
+            for key, state in states.items()
+            for stage in state.stages
+            if stage.stage is StageCode.REFUSED
+        )
+        assert sorted(c.record_key for c in cases if c.case_kind == "conflicting") == sorted(
+            key
+            for key, state in states.items()
+            if state.flags & RecordFlag.CONFLICT and not is_nothing(state)
+        )
+        for case in cases:
+            state = states.get(case.record_key)
+            if case.case_kind in ("return_refused", "restoration_superseded"):
+                assert state is not None
+                assert (state.status in GONE, state.live_sequence) == (True, case.live_sequence)
+            if case.case_kind == "parked":
+                assert state is not None
+                assert (case.target, case.version, case.action) in {
+                    (s.target, s.version, ACTIONS[s.action]) for s in state.stages
+                }
 
     def _what_is_live_is_shown_as_the_basis_says(self, partition: int) -> None:
         """After every walk: of a kind without rules, each target that shows it and no other."""

@@ -44,7 +44,7 @@ from tests.driver.stories import DAY, eventful_month, number, report, submit
 
 DERIVED = (
     "positions", "bases", "entries", "records", "clocks", "standings", "stages", "clock_events",
-    "tallies", "streams", "waiting", "cases",
+    "tallies", "streams", "cases",
 )  # fmt: skip
 
 

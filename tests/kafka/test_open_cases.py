@@ -12,7 +12,7 @@ from hub.adapters.postgres import Tables
 from hub.adapters.postgres_lookups import LookUps
 from hub.adapters.postgres_months import month_lines
 from hub.commands.words import iso
-from hub.core.open_cases import OPEN
+from hub.core.open_cases import CaseKind
 from hub.core.record import LedgerRecord, Outcome
 from hub.domain.dates import month_days
 from hub.metrics import Metrics
@@ -34,7 +34,7 @@ from tests.driver.rows import (
     listing_row,
     penalty_row,
 )
-from tests.driver.stories import DAY, START, number, submit
+from tests.driver.stories import DAY, START, number, report, submit
 from tests.kafka.test_look_ups import Place
 from tests.kafka.test_report import reckoned
 
@@ -89,9 +89,15 @@ class Desk:
         return [(c["case"], c["document_number"]) for c in self.listed()]
 
     def listed(self) -> list[dict[str, Any]]:
-        """Open cases as `hub due --json` says them."""
-        found: list[dict[str, Any]] = self.place.ask_json(self.folder, "due")["open_cases"]
+        """Open cases as `hub cases --json` says them; `hub due` counts the same."""
+        found: list[dict[str, Any]] = self.place.ask_json(self.folder, "cases")["cases"]
+        assert self.place.ask_json(self.folder, "due")["open_cases"] == len(found)
         return found
+
+    def ended(self) -> list[tuple[str, str, str | None]]:
+        """Kind of every case that has ended, how, and the outcome of what ended it."""
+        found = self.place.ask_json(self.folder, "cases", "--all")["cases"]
+        return [(c["case"], c["ended"]["how"], c["ended"]["outcome"]) for c in found if c["ended"]]
 
 
 Ask = Callable[[], Desk]
@@ -120,7 +126,7 @@ def test_what_waits_is_listed_from_the_first_day_with_what_it_may_have_meant(
     assert case["waits_until"] is not None
     assert case["reason"]["code"] == "WAITING_FOR_RECORD"
     assert [near["document_number"] for near in case["near"]] == [number(17)]
-    text = desk.place.ask(desk.folder, "due").output
+    text = desk.place.ask(desk.folder, "cases").output
     assert number(71) in text
     assert f"相近记录 near: {number(17)}" in text
     traced = desk.place.ask(desk.folder, "trace", "--document", number(71)).output
@@ -227,6 +233,105 @@ def test_a_reused_number_is_a_case_until_its_row_is_answered(hub: HubTestDriver,
     assert ask().cases() == []
 
 
+def test_what_platforms_refuse_or_never_take_is_somebody_elses_turn(
+    hub: HubTestDriver, ask: Ask
+) -> None:
+    """A refused withdrawal is the centre's, a parked delivery the platform's; each in its words."""
+    row = licence_row(XK_WSH=number(1))
+    submit(hub, row)
+    taken_down = withdraw(hub, row)
+    report(
+        hub, taken_down, "city", "refused", action="withdraw", code="MULTIPLE_ROWS", message="two"
+    )
+    shown = submit(hub, licence_row(XK_WSH=number(2)))
+    report(hub, shown, "province", "refused", code="E17", message="no such unit")
+    report(hub, shown, "city", "parked", code="PARKED", message="HTTP 403")
+    desk = ask()
+    found = {c["case"]: c for c in desk.listed()}
+    assert {case: c["turn"] for case, c in found.items()} == {
+        "publication_refused": "department", "withdrawal_refused": "centre", "parked": "platform",
+    }  # fmt: skip
+    assert [c["document_number"] for c in found.values()] == [number(2), number(1), number(2)]
+    assert {c["department"] for c in found.values()} == {DEPARTMENT}
+    assert found["parked"]["platform"] == {"code": "PARKED", "message": "HTTP 403"}
+    assert found["publication_refused"]["kind"] == LICENCE
+    text = desk.place.ask(desk.folder, "cases").output
+    assert text.index("报送部门") < text.index("信用中心") < text.index("平台工程师")
+    assert "平台答复 MULTIPLE_ROWS：two" in text
+    traced = desk.place.ask(desk.folder, "trace", "--document", number(1)).output
+    assert "平台拒绝撤下" in traced
+    report(hub, taken_down, "city", "withdrawn", action="withdraw")
+    report(hub, shown, "province", "acknowledged")
+    report(hub, shown, "city", "published")
+    desk = ask()
+    assert desk.cases() == []
+    assert sorted(desk.ended()) == [
+        ("parked", "delivered", "outcome_noted"),
+        ("publication_refused", "delivered", "outcome_noted"),
+        ("withdrawal_refused", "withdrawn", "outcome_noted"),
+    ]
+
+
+def test_a_parked_delivery_makes_nothing_the_platforms_fault(hub: HubTestDriver, ask: Ask) -> None:
+    """Nobody was reached by it: for `hub due`, trace and status it has not been sent."""
+    shown = submit(hub, licence_row(XK_WSH=number(1)))
+    report(hub, shown, "city", "parked", code="PARKED", message="HTTP 403")
+    hub.advance(20 * DAY)
+    desk = ask()
+    due = desk.place.ask_json(desk.folder, "due")["due"]
+    assert {(one["target"], one["holder"]["party"]) for one in due} == {
+        ("province", "hub"), ("city", "hub"),
+    }  # fmt: skip
+    (traced,) = desk.place.ask_json(desk.folder, "trace", "--document", number(1))
+    assert [one["working_hours"].get("platform", 0) for one in traced["time_used"]] == [0, 0]
+    assert desk.place.ask_json(desk.folder, "status")["targets"]["city"]["sent"] == 0
+    assert "单独停靠 parked" in desk.place.ask(desk.folder, "trace", "--document", number(1)).output
+
+
+def test_a_conflict_is_a_case_until_a_correction_and_says_what_ended_it(
+    hub: HubTestDriver, ask: Ask
+) -> None:
+    """The outcome of the statement that answered it stands with the end."""
+    submit(hub, licence_row())
+    submit(hub, licence_row(XK_NR="食品销售"))
+    (case,) = ask().listed()
+    assert (case["case"], case["reason"]["code"]) == ("conflicting", "UNDECLARED_CHANGE")
+    corrected = {
+        "subject_kind": LICENCE, "row": framed(LICENCE, licence_row(XK_NR="食品销售")),
+        "reason": "漏报",
+    }  # fmt: skip
+    hub.pipe(DEPARTMENT, "record.corrected.v1", COMPANY, framed("record.corrected.v1", corrected))
+    assert hub.run()[-1].outcome is Outcome.CORRECTED
+    desk = ask()
+    assert desk.ended() == [("conflicting", "answered", "corrected")]
+    assert "了结：后来的报送了结（更正）" in desk.place.ask(desk.folder, "cases", "--ended").output
+
+
+def test_cases_can_be_asked_for_by_department_and_kind(hub: HubTestDriver, ask: Ask) -> None:
+    """Counts follow the question; a department nobody knows is refused by name."""
+    for n in (1, 2, 3):
+        withdraw(hub, licence_row(XK_WSH=number(n)))
+    submit(hub, licence_row(XK_WSH=number(9)))
+    submit(hub, licence_row(XK_WSH=number(9), XK_NR="食品销售"))
+    desk = ask()
+
+    def asked(*options: str) -> dict[str, Any]:
+        found: dict[str, Any] = desk.place.ask_json(desk.folder, "cases", *options)
+        return found
+
+    assert asked()["open"] == {"department": 4, "centre": 0, "platform": 0}
+    assert [c["case"] for c in asked("--kind", "conflicting")["cases"]] == ["conflicting"]
+    few = asked("--kind", "waiting", "--limit", "2")
+    assert (few["open"]["department"], len(few["cases"]), few["more"]) == (3, 2, True)
+    assert asked("--department", COURT)["cases"] == []
+    with Tables(desk.place.dsn, desk.place.prefix) as tables:
+        names = {DEPARTMENT: "市场监管局"}
+        tables.describe(desk.place.prefix, {"name_zh": "测试站", "departments": names})
+    refused = desk.place.ask(desk.folder, "cases", "--department", "nobody")
+    assert refused.exit_code == 2
+    assert DEPARTMENT in refused.output
+
+
 def test_the_metric_counts_what_the_list_shows(hub: HubTestDriver, ask: Ask) -> None:
     """By kind and department; a department with nothing open has its zeros, or no alert heals."""
     withdraw(hub, licence_row(XK_WSH=number(1)))
@@ -246,7 +351,7 @@ def test_the_metric_counts_what_the_list_shows(hub: HubTestDriver, ask: Ask) -> 
         for family in metrics.open_cases.collect()
         for sample in family.samples
     }
-    assert set(counted) == {(kind.value, name) for kind in OPEN for name in names}
+    assert set(counted) == {(kind.value, name) for kind in CaseKind for name in names}
     assert {place: n for place, n in counted.items() if n} == {
         ("waiting", DEPARTMENT): 1, ("return_refused", DEPARTMENT): 1,
     }  # fmt: skip

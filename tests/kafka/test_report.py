@@ -14,7 +14,14 @@ import pytest
 
 from hub.adapters.postgres import Tables
 from hub.adapters.postgres_lookups import LookUps
-from hub.adapters.postgres_months import MEASURES, count_months, late_rows, month_lines
+from hub.adapters.postgres_months import (
+    CASE_MEASURES,
+    MEASURES,
+    count_months,
+    late_rows,
+    month_cases,
+    month_lines,
+)
 from hub.core.entry import Reader
 from hub.core.monthly import Line, MonthBook, targets_in
 from hub.core.record import Outcome, decode_record
@@ -56,12 +63,17 @@ def declare(hub: HubTestDriver, produced: int, kind: str = LICENCE, **more: str)
 
 def reckoned(hub: HubTestDriver, month: str = "2026-11") -> list[Line]:
     """The form from the ledger alone."""
+    return book_of(hub).lines(month, hub.now)
+
+
+def book_of(hub: HubTestDriver) -> MonthBook:
+    """A fold of the whole ledger."""
     targets = rows.basis()["site"]["targets"]
     reader = Reader(CONTRACTS, hub.prefix, {t["id"]: t["number"] for t in targets})
     book = MonthBook(reader, targets_in(rows.basis()))
     for record in ledger_of(hub):
         book.note(record.partition, decode_record(record.value))
-    return book.lines(month, hub.now)
+    return book
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +189,18 @@ def test_prometheus_serves_the_same_figures(place: Place) -> None:
     for line in lines(place):
         for measure in MEASURES:
             assert found.get((line.department, line.kind, measure)) == getattr(line, measure)
+    waited = {
+        (s.labels["month"], s.labels["kind"], s.labels["measure"]): s.value
+        for family in metrics.month_cases.collect()
+        for s in family.samples
+    }
+    assert waited == {
+        (month, line.case_kind, measure): getattr(line, measure)
+        for month in ("2026-11", "2026-12")
+        for line in book_of(place.hub).cases(month)
+        for measure in CASE_MEASURES
+    }
+    assert waited
 
 
 def test_the_command_shows_numerators_denominators_and_whose_fault(
@@ -201,6 +225,9 @@ def test_the_command_shows_numerators_denominators_and_whose_fault(
     assert parties["舟市监许〔2026〕3号", "city"] == "department"
     assert {one["credit_code"] for one in told["late"]} == {COMPANY, OTHER_COMPANY, None}
     assert (told["total"]["produced"], told["total"]["unreported"]) == (None, 1)
+    waited = book_of(place.hub).cases("2026-11")
+    assert told["cases"] == [line._asdict() for line in waited]
+    assert "待人处理 what waited for a person" in said
 
 
 def test_the_workbook_has_numbers_as_numbers(place: Place, tmp_path: Path) -> None:
@@ -209,7 +236,9 @@ def test_the_workbook_has_numbers_as_numbers(place: Place, tmp_path: Path) -> No
     result = place.ask(tmp_path, "report", "--month", "2026-11", "--xlsx", str(file))
     assert result.exit_code == 0, result.output
     book = openpyxl.load_workbook(file)
-    assert book.sheetnames == ["双公示月报", "迟报明细"]
+    assert book.sheetnames == ["双公示月报", "迟报明细", "待人处理"]
+    waited = list(book["待人处理"].iter_rows(min_row=3, values_only=True))
+    assert [row[2:] for row in waited] == [line[1:] for line in book_of(place.hub).cases("2026-11")]
     header = [cell.value for cell in book["双公示月报"][2]]
     first = dict(zip(header, [cell.value for cell in book["双公示月报"][4]], strict=True))
     second = dict(zip(header, [cell.value for cell in book["双公示月报"][5]], strict=True))
@@ -243,4 +272,5 @@ def test_tables_and_fold_agree_at_every_step(postgres: PostgresPart) -> None:
                 now = decode_record(record.value).decided_at
                 if questions.basis() is not None:
                     assert month_lines(questions, *NOVEMBER, now) == book.lines("2026-11", now)
+                    assert month_cases(questions, *NOVEMBER) == book.cases("2026-11")
     assert json.dumps(book.lines("2026-11", hub.now)[0]._asdict())

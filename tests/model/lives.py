@@ -136,7 +136,8 @@ def _report(chance: Random) -> Step:
     step: Step = {
         "do": "report", "pick": min(chance.randrange(8), chance.randrange(8)),
         "stage": chance.choices(
-            ["sent", "acknowledged", "published", "refused", "withdrawn"], [1, 4, 6, 2, 1]
+            ["sent", "acknowledged", "published", "refused", "withdrawn", "parked"],
+            [1, 4, 6, 2, 1, 1],
         )[0],
     }  # fmt: skip
     if chance.random() < 0.8:

@@ -877,6 +877,8 @@ class Model:
         platform_at: int | None, at: int,
     ) -> None:  # fmt: skip
         """A platform's answer arrives."""
+        if stage == "parked":
+            return  # a person's matter: it has come no further, and owes what it owed
         record = self.records[identity]
         named = record.named_at if action == "publish" else record.down_at
         if (number, version) not in named:

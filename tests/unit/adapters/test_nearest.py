@@ -8,8 +8,8 @@ from hub.adapters.postgres_lookups import MOST_NEAR, CaseView, NearRecord, neare
 def case(document: str, name: str = "甲公司") -> CaseView:
     """A withdrawal that waits."""
     return CaseView(
-        "waiting", b"w", 0, 1, 0, 1, "record", 2, "market", "record.withdrawn.v1", "code",
-        "licence.granted.v1", document, document, name, name, [],
+        "waiting", b"w", 0, 1, 0, 1, "record", 2, -1, 0, "", "", None, None, "", None, "market",
+        "record.withdrawn.v1", "code", "licence.granted.v1", document, document, name, name, [],
     )  # fmt: skip
 
 

@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 from hashlib import sha256
+from typing import Any
 
 import psycopg
 import pytest
 
 from hub.adapters.postgres import Batch, Tables
-from hub.adapters.postgres_lookups import _TWINS, LookUps
-from hub.core.entry import ClockRow, RecordRow, SnapshotRow
+from hub.adapters.postgres_lookups import _TWINS, CaseCount, LookUps
+from hub.core.entry import ClockRow, EntryRow, RecordRow, SnapshotRow
+from hub.core.open_cases import CaseEnd, CaseKind, CaseRow, Turn
 from hub.core.twins import AnsweredTwin
 from hub.domain import kinds
+from hub.metrics import Metrics
 from tests.conftest import PostgresPart
 
 DAY = date(2026, 11, 20)
@@ -83,7 +86,7 @@ def numbered(row: SnapshotRow, number: int, seconds: int) -> tuple[SnapshotRow, 
 
 def batch(row: SnapshotRow, *records: RecordRow) -> Batch:
     """A batch that puts one list on record."""
-    return Batch((), records, (), (), (), (), (), {}, (), (), (), {}, {row.record_key: row}, ())
+    return Batch((), records, (), (), (), (), {}, (), (), (), {}, {row.record_key: row}, ())
 
 
 # --- refused rows that are answered --------------------------------------------------------------
@@ -116,7 +119,7 @@ def answered(
     """The refused rows that are found answered when this is all there is."""
     with Tables(postgres.dsn, "twins.") as tables:
         tables.reset()
-        tables.write(Batch((), records, clocks, (), (), (), (), {}, (), (), (), {}, {}, ()))
+        tables.write(Batch((), records, clocks, (), (), (), {}, (), (), (), {}, {}, ()))
         with LookUps(postgres.dsn, tables.schema) as books:
             return books.answered_twins()
 
@@ -178,3 +181,92 @@ def test_refused_rows_alone_are_read_to_find_those_that_are_answered(
     assert "records_refused" in plan
     assert "records_document" in plan
     assert "clocks_record" in plan
+
+
+# --- what waits for a person ---------------------------------------------------------------------
+
+CASE = CaseRow(
+    0, 3, CaseKind.PARKED, REFUSED, 1, 2, "publish", -1, 1_000, 3, 1, "", None, "HTTP_403", "no",
+    None, None, "",
+)  # fmt: skip
+ENTRY = EntryRow(
+    0, 3, 1_000, "outcome", "t.outcomes.city", 0, "outcome_noted", is_repeat=False,
+    record_key=REFUSED, version=2, department="", kind="outcome.reported.v1", stream=None,
+    stream_sequence=None, position="", ledger_key="?market/1", subject_kind="", document_number="",
+    document_key="", subject_name="", name_key="", authority_code="", move_id=None,
+    basis=b"", publish_targets=0, withdraw_targets=0, refers_to=None, reasons="[]", walk=None,
+)  # fmt: skip
+
+
+def waiting(tables: Tables, *cases: CaseRow, entries: Sequence[EntryRow] = ()) -> None:
+    """Write cases, with what they came from."""
+    tables.write(Batch(entries, [TWIN], (), (), (), (), {}, (), (), cases, {}, {}, ()))
+
+
+def test_a_case_that_ends_waits_no_more_and_is_still_known(postgres: PostgresPart) -> None:
+    """A projector that goes on is told what is open; a person is told how it ended."""
+    with Tables(postgres.dsn, "ended.") as tables:
+        tables.reset()
+        waiting(tables, CASE, entries=[ENTRY, ENTRY._replace(sequence=9, decided_at=5_000)])
+        assert tables.open_cases([REFUSED, GOOD]) == [CASE]
+        again = CASE._replace(sequence=9, times=2)
+        waiting(tables, again)
+        assert tables.open_cases([REFUSED]) == [again]
+        with LookUps(postgres.dsn, tables.schema) as books:
+            (view,) = books.cases(Turn.PLATFORM)
+            assert (view.times, view.sequence, view.document_number) == (2, 9, TWIN.document_number)
+            assert books.case_counts() == [CaseCount("parked", TWIN.department, 1, 1_000)]
+            ended = again._replace(ended=9, ended_at=5_000, how=CaseEnd.DELIVERED.value)
+            waiting(tables, ended)
+            assert (tables.open_cases([REFUSED]), books.case_counts()) == ([], [])
+            assert books.cases(Turn.PLATFORM) == []
+            (view,) = books.cases(Turn.PLATFORM, with_ended=True)
+            assert (view.how, view.ended_at, view.ended_by) == (
+                "delivered", 5_000, "outcome_noted",
+            )  # fmt: skip
+
+
+def test_cases_are_asked_for_by_turn_department_and_kind_the_oldest_first(
+    postgres: PostgresPart,
+) -> None:
+    """A delivery is its record's department's; a statement is whose it was."""
+    stated = ENTRY._replace(sequence=4, department="housing", cause_kind="submission")
+    conflict = CASE._replace(
+        opened=4, sequence=4, case_kind=CaseKind.CONFLICTING.value, target=-1, since=3_000
+    )
+    refused = CASE._replace(
+        opened=5, sequence=5, case_kind=CaseKind.PUBLICATION_REFUSED.value, since=2_000
+    )
+    with Tables(postgres.dsn, "turns.") as tables:
+        tables.reset()
+        entries = [ENTRY, stated, ENTRY._replace(sequence=5)]
+        waiting(tables, CASE, conflict, refused, entries=entries)
+        with LookUps(postgres.dsn, tables.schema) as books:
+
+            def kinds(**question: Any) -> list[str]:  # noqa: ANN401 - as `cases` takes them
+                return [one.case_kind for one in books.cases(Turn.DEPARTMENT, **question)]
+
+            assert kinds() == ["publication_refused", "conflicting"]
+            assert kinds(limit=1) == ["publication_refused"]
+            assert kinds(department="housing") == ["conflicting"]
+            assert kinds(department=TWIN.department) == ["publication_refused"]
+            assert kinds(kind=CaseKind.CONFLICTING) == ["conflicting"]
+            assert kinds(kind=CaseKind.PARKED) == []
+            assert books.cases(Turn.CENTRE) == []
+
+
+def test_the_age_of_the_oldest_case_is_told_for_every_kind(postgres: PostgresPart) -> None:
+    """0 where there is none: an alert that has fired must find that it is over."""
+    metrics = Metrics()
+    with Tables(postgres.dsn, "ages.") as tables:
+        tables.reset()
+        second = CASE._replace(opened=4, sequence=4, since=7_000)
+        waiting(tables, CASE, second, entries=[ENTRY, ENTRY._replace(sequence=4)])
+        with LookUps(postgres.dsn, tables.schema) as books:
+            books.count_into(metrics, 11_000)
+    ages = {
+        sample.labels["kind"]: sample.value
+        for family in metrics.oldest_case_age.collect()
+        for sample in family.samples
+    }
+    assert ages == {kind.value: 10.0 if kind is CaseKind.PARKED else 0.0 for kind in CaseKind}

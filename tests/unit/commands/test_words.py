@@ -10,10 +10,12 @@ from hub.commands.due import working_days_left
 from hub.commands.words import (
     CASES,
     CLOCKS,
+    ENDS,
     OUTCOMES,
     PARTIES,
     STAGES,
     STATUSES,
+    TURNS,
     WHYS,
     due_on,
     event_zh,
@@ -26,7 +28,7 @@ from hub.commands.words import (
     width,
 )
 from hub.core.entry import NOTHING
-from hub.core.open_cases import CODES, OPEN
+from hub.core.open_cases import CODES, CaseEnd, CaseKind, Turn
 from hub.core.record import Outcome
 from hub.core.state import StageCode, Status
 from hub.core.whose_time import DAY_MS, HOUR_MS, Party, Why
@@ -83,7 +85,9 @@ def test_everything_the_ledger_can_say_has_a_name() -> None:
     assert {outcome.name.lower() for outcome in Outcome} == set(OUTCOMES)
     assert {stage.name.lower() for stage in StageCode} == set(STAGES)
     assert {*(status.name.lower() for status in Status), NOTHING} == set(STATUSES)
-    assert set(CASES) == set(OPEN)
+    assert set(CASES) == set(CaseKind)
+    assert set(TURNS) == set(Turn)
+    assert set(ENDS) == set(CaseEnd)
     assert set(WHYS) == set(Why)
     assert set(PARTIES) == set(Party)
     assert set(CLOCKS) == {"disclose", "withdraw", "expire"}
@@ -103,9 +107,10 @@ def test_what_a_clock_says_has_words_and_what_nobody_knows_speaks_for_itself() -
 
 
 def test_every_case_has_a_reason_that_says_what_to_do() -> None:
-    """`hub due` prints the remedy; a code that opens a case and has none would print nothing."""
+    """`hub cases` prints the remedy in both languages; without one it would print nothing."""
     for code in CODES:
         assert REASONS[code].remedy_zh
+        assert REASONS[code].remedy_en
 
 
 def test_a_reason_names_the_column_in_chinese() -> None:

@@ -1,0 +1,357 @@
+"""What waits for a person: what opens a case, what leaves it open, and how it ended."""
+
+from __future__ import annotations
+
+import pytest
+
+from hub.core.entry import Reader
+from hub.core.monthly import CaseLine, MonthBook, targets_in
+from hub.core.open_cases import CaseKind, CaseRow, OpenCases, Turn, case_reason, turn_of
+from hub.core.record import LedgerRecord, Outcome, decode_record
+from hub.core.state import StageCode
+from tests.driver import rows
+from tests.driver.hub_test_driver import HubTestDriver
+from tests.driver.life import FAR, NEAR, Life
+from tests.driver.resends import ask_again
+from tests.driver.rows import CONTRACTS, PENALTY, penalty_row
+from tests.driver.stories import HOUR, report, submit
+
+PROVINCE, CITY = 0, 1
+TARGETS = {"province": PROVINCE, "city": CITY}
+
+
+@pytest.fixture
+def life() -> Life:
+    """A hub on the morning of Monday 2026-11-02."""
+    return Life()
+
+
+def cases(hub: HubTestDriver) -> list[CaseRow]:
+    """Every case there ever was, in the order they were opened."""
+    reader = Reader(CONTRACTS, hub.prefix, TARGETS)
+    found = OpenCases()
+    for partition in range(hub.partitions):
+        for raw in hub.raw_ledger(partition):
+            record = decode_record(raw.value)
+            found.note(partition, record, reader.stages(partition, record))
+    return sorted(found.changed.values(), key=lambda case: (case.since, case.opened))
+
+
+def said(hub: HubTestDriver) -> list[str]:
+    """Kind and end of every case; an open one ends in nothing."""
+    return [f"{case.case_kind} {case.how}".strip() for case in cases(hub)]
+
+
+def parked(hub: HubTestDriver, named: LedgerRecord, target: str = "city") -> LedgerRecord:
+    """A courier gives up on a delivery."""
+    return report(hub, named, target, "parked", code="HTTP_403", message="blocked by the firewall")
+
+
+def refused_withdrawal(life: Life) -> LedgerRecord:
+    """The licence is taken down, and the city will not do it."""
+    life.row()
+    life.withdrawn()
+    named = life.record
+    report(
+        life.hub, named, "city", "refused", action="withdraw", code="MULTIPLE_ROWS", message="two"
+    )
+    return named
+
+
+# --- deliveries that are parked ------------------------------------------------------------------
+
+
+def test_a_parked_delivery_is_written_down_and_changes_nothing_that_is_owed(life: Life) -> None:
+    """The duty runs on, the stage stays; the reason bears the platform's code."""
+    life.row()
+    before = life.state()
+    noted = parked(life.hub, life.record)
+    assert noted.outcome is Outcome.OUTCOME_NOTED
+    assert [tuple(reason) for reason in noted.reasons] == [("DELIVERY_PARKED", "HTTP_403", "error")]
+    assert (noted.state, noted.events) == (None, ())
+    assert life.state() == before
+    (case,) = cases(life.hub)
+    assert (case.case_kind, case.target, case.version, case.action) == (
+        "parked", CITY, 1, "publish",
+    )  # fmt: skip
+    assert (case.code, case.message) == ("HTTP_403", "blocked by the firewall")
+    assert (case.since, case.ended) == (life.hub.now, None)
+    life.crash()
+
+
+@pytest.mark.parametrize(
+    ("stage", "how"),
+    [
+        ("sent", "delivered"), ("acknowledged", "delivered"), ("published", "delivered"),
+        ("refused", "refused"),
+    ],
+)  # fmt: skip
+def test_a_parked_delivery_ends_with_any_later_stage_of_it(
+    life: Life, stage: str, how: str
+) -> None:
+    """Also with one that tells the registrar nothing new."""
+    life.row()
+    named = life.record
+    report(life.hub, named, "city", "sent")
+    parked(life.hub, named)
+    life.hub.now += HOUR
+    noted = report(life.hub, named, "city", stage)
+    case = cases(life.hub)[0]
+    assert (case.how, case.ended, case.ended_at) == (how, noted.sequence, life.hub.now)
+
+
+def test_what_happens_elsewhere_does_not_end_a_parked_delivery(life: Life) -> None:
+    """Another platform, another record, an older version."""
+    life.row()
+    first = life.record
+    life.corrected()
+    named = life.record
+    parked(life.hub, named)
+    report(life.hub, named, "province", "published")
+    report(life.hub, first, "city", "published")
+    life.row(key=NEAR)
+    report(life.hub, life.record, "city", "published")
+    assert said(life.hub) == ["parked"]
+
+
+def test_a_parked_delivery_is_one_case_however_often_it_is_said(life: Life) -> None:
+    """The second report counts; the case keeps its beginning."""
+    life.row()
+    named = life.record
+    begun = life.hub.now
+    parked(life.hub, named)
+    life.hub.now += HOUR
+    again = parked(life.hub, named)
+    (case,) = cases(life.hub)
+    assert (case.times, case.since, case.sequence) == (2, begun, again.sequence)
+
+
+def test_a_newer_version_and_a_resend_end_what_was_parked(life: Life) -> None:
+    """The one is another delivery, the other the same once more."""
+    life.row()
+    parked(life.hub, life.record)
+    life.corrected()
+    assert said(life.hub) == ["parked newer_version"]
+    parked(life.hub, life.record)
+    ask_again(life.hub, "city")
+    assert said(life.hub) == ["parked newer_version", "parked named_again"]
+
+
+@pytest.mark.parametrize("stage", ["published", "refused"])
+def test_what_is_answered_is_not_parked_any_more(life: Life, stage: str) -> None:
+    """A late word from a courier that restarted opens nothing."""
+    life.row()
+    report(life.hub, life.record, "city", stage)
+    opened = said(life.hub)
+    assert parked(life.hub, life.record).reasons == ()
+    assert said(life.hub) == opened
+
+
+def test_only_the_version_a_platform_was_named_for_last_can_be_parked(life: Life) -> None:
+    """Of an older one nothing is outstanding; nor at a platform that was never named."""
+    life.row()
+    first = life.record
+    life.corrected()
+    assert parked(life.hub, first).reasons == ()
+    report(life.hub, first, "city", "parked", action="withdraw", version=2, code="C")
+    assert said(life.hub) == []
+
+
+def test_an_acknowledged_delivery_can_be_parked_and_its_duty_stays_met(life: Life) -> None:
+    """The status query is never answered: a person must look."""
+    life.row()
+    report(life.hub, life.record, "province", "acknowledged")
+    noted = parked(life.hub, life.record, "province")
+    assert [reason.code for reason in noted.reasons] == ["DELIVERY_PARKED"]
+    assert set(life.dues()) == {"city"}
+    stages = {stage.target: stage.stage for stage in life.state().stages}
+    assert stages[PROVINCE] is StageCode.ACKNOWLEDGED
+
+
+def test_what_is_sent_once_more_can_be_parked_though_it_was_published(life: Life) -> None:
+    """It was resent because the platform lost it."""
+    life.row()
+    report(life.hub, life.record, "city", "published")
+    ask_again(life.hub, "city")
+    noted = report(life.hub, life.record, "city", "parked", code="HTTP_403", is_again=True)
+    assert [reason.code for reason in noted.reasons] == ["DELIVERY_PARKED"]
+    assert said(life.hub) == ["parked"]
+
+
+# --- what platforms refuse -----------------------------------------------------------------------
+
+
+def test_a_refused_withdrawal_stays_open_until_it_is_withdrawn(life: Life) -> None:
+    """Refused again and again it is one case; the reason is another than a publication's."""
+    named = refused_withdrawal(life)
+    begun = life.hub.now
+    life.hub.now += HOUR
+    noted = report(life.hub, named, "city", "refused", action="withdraw", code="MULTIPLE_ROWS")
+    assert [reason.code for reason in noted.reasons] == ["WITHDRAWAL_REFUSED_BY_TARGET"]
+    (case,) = cases(life.hub)
+    assert (case.case_kind, case.times, case.since) == ("withdrawal_refused", 2, begun)
+    assert (case.code, case.message, case.how) == ("MULTIPLE_ROWS", "two", "")
+    report(life.hub, named, "province", "withdrawn", action="withdraw")
+    assert said(life.hub) == ["withdrawal_refused"]
+    report(life.hub, named, "city", "withdrawn", action="withdraw")
+    assert said(life.hub) == ["withdrawal_refused withdrawn"]
+
+
+def test_a_refused_publication_ends_with_the_correction_or_the_platforms_later_word(
+    life: Life,
+) -> None:
+    """The department corrects it, or the platform thinks better of it."""
+    life.row()
+    report(life.hub, life.record, "city", "refused", code="E17", message="no such unit")
+    life.corrected()
+    assert said(life.hub) == ["publication_refused newer_version"]
+    report(life.hub, life.record, "city", "refused", code="E17")
+    report(life.hub, life.record, "city", "acknowledged")
+    assert said(life.hub)[1:] == ["publication_refused delivered"]
+    report(life.hub, life.record, "city", "refused", code="E18")
+    report(life.hub, life.record, "city", "published")
+    assert said(life.hub)[2:] == ["publication_refused delivered"]
+
+
+def test_a_refusal_that_comes_too_late_is_no_case(life: Life) -> None:
+    """Of an older version, or after the platform showed it."""
+    life.row()
+    first = life.record
+    report(life.hub, first, "city", "published")
+    report(life.hub, first, "city", "refused", code="E17")
+    life.corrected()
+    report(life.hub, first, "province", "refused", code="E17")
+    assert said(life.hub) == []
+
+
+def test_each_platform_that_refuses_is_a_case_of_its_own(life: Life) -> None:
+    """One thinks better of it, the other does not."""
+    life.row()
+    named = life.record
+    for target in ("province", "city"):
+        report(life.hub, named, target, "refused", code="E17")
+    report(life.hub, named, "province", "published")
+    assert said(life.hub) == ["publication_refused delivered", "publication_refused"]
+
+
+# --- statements ----------------------------------------------------------------------------------
+
+
+def test_what_waits_ends_released_decided_or_in_vain(life: Life) -> None:
+    """Each in its own word; a statement that waits is known until when."""
+    life.withdrawn()
+    (case,) = cases(life.hub)
+    assert (case.case_kind, case.waits_for) == ("waiting", "record")
+    assert case.until is not None
+    life.row()
+    assert said(life.hub) == ["waiting released"]
+    life.withdrawn(key=FAR)
+    life.corrected(key=FAR)
+    life.row(key=FAR)
+    assert said(life.hub)[1:] == ["waiting released", "waiting decided"]
+    life.withdrawn(key=NEAR)
+    life.wait(60)
+    assert said(life.hub)[3:] == ["waiting wait_over"]
+
+
+def test_an_undeclared_change_is_open_until_a_correction_or_a_withdrawal(life: Life) -> None:
+    """Every full export brings it again: one case, with how often."""
+    life.row()
+    for _export in range(3):
+        assert life.row("食品销售") == "conflicting UNDECLARED_CHANGE"
+    (case,) = cases(life.hub)
+    assert (case.case_kind, case.times, case.how) == ("conflicting", 3, "")
+    life.corrected()
+    assert said(life.hub) == ["conflicting answered"]
+    life.row("食品批发")
+    life.withdrawn()
+    assert said(life.hub) == ["conflicting answered", "conflicting answered"]
+
+
+def test_a_refused_return_ends_with_the_statement_that_answers_it(life: Life) -> None:
+    """Withdrawn once more, or restored; and may be opened again."""
+    life.row()
+    life.withdrawn()
+    life.row()
+    life.row()
+    (case,) = cases(life.hub)
+    assert (case.case_kind, case.times) == ("return_refused", 2)
+    life.withdrawn()
+    assert cases(life.hub)[0].ended == life.record.sequence
+    life.row()
+    life.restored()
+    assert said(life.hub) == ["return_refused answered", "return_refused answered"]
+
+
+def test_a_take_down_that_came_too_late_ends_when_the_record_is_down(life: Life) -> None:
+    """The same row again decides nothing."""
+    life.row(version=10)
+    life.withdrawn(version=5)
+    life.row(version=11)
+    assert said(life.hub) == ["take_down_superseded"]
+    life.withdrawn(version=12)
+    assert said(life.hub) == ["take_down_superseded answered"]
+
+
+def test_a_number_used_twice_ends_with_the_rows_own_answer(life: Life) -> None:
+    """A repeat of it is none."""
+    life.row(number=1)
+    life.row("食品销售", key=NEAR, number=1)
+    life.row("食品销售", key=NEAR, number=1)
+    (case,) = cases(life.hub)
+    assert (case.case_kind, case.times, case.how) == ("number_reused", 2, "")
+    life.row("食品销售", key=NEAR, number=2)
+    assert said(life.hub) == ["number_reused answered"]
+
+
+# --- the fold ------------------------------------------------------------------------------------
+
+
+def test_a_fold_that_stops_anywhere_goes_on_as_if_it_had_not(life: Life) -> None:
+    """What was open is all that must be known of what came before."""
+    named = refused_withdrawal(life)
+    life.row()
+    report(life.hub, named, "city", "refused", action="withdraw", code="MULTIPLE_ROWS")
+    life.withdrawn(key=NEAR)
+    life.row(key=NEAR)
+    life.row(key=FAR)
+    parked(life.hub, life.record)
+    report(life.hub, named, "city", "withdrawn", action="withdraw")
+    reader = Reader(CONTRACTS, life.hub.prefix, TARGETS)
+    kept: dict[tuple[int, int, str], CaseRow] = {}
+    for partition in range(life.hub.partitions):
+        for raw in life.hub.raw_ledger(partition):
+            record = decode_record(raw.value)
+            one = OpenCases(case for case in kept.values() if case.ended is None)
+            one.note(partition, record, reader.stages(partition, record))
+            kept |= one.changed
+    assert sorted(kept.values()) == sorted(cases(life.hub))
+
+
+def test_the_month_counts_what_was_opened_ended_and_is_left(life: Life) -> None:
+    """A case that goes over the month's end is open in the one and ends in the next."""
+    book = MonthBook(Reader(CONTRACTS, life.hub.prefix, TARGETS), targets_in(rows.basis()))
+    named = refused_withdrawal(life)
+    life.wait(35)
+    report(life.hub, named, "city", "withdrawn", action="withdraw")
+    penalty = submit(life.hub, penalty_row(), PENALTY)
+    parked(life.hub, penalty)
+    for partition in range(life.hub.partitions):
+        for raw in life.hub.raw_ledger(partition):
+            book.note(partition, decode_record(raw.value))
+    assert book.cases("2026-10") == []
+    assert book.cases("2026-11") == [CaseLine("withdrawal_refused", 1, 0, 1)]
+    assert book.cases("2026-12") == [
+        CaseLine("withdrawal_refused", 0, 1, 0), CaseLine("parked", 1, 0, 1),
+    ]  # fmt: skip
+
+
+def test_every_kind_is_somebodys_turn_and_has_its_reason() -> None:
+    """A refused withdrawal is the centre's to talk over, a parked delivery the engineer's."""
+    turns = {kind: turn_of(kind) for kind in CaseKind}
+    assert turns[CaseKind.WITHDRAWAL_REFUSED] is Turn.CENTRE
+    assert turns[CaseKind.PARKED] is Turn.PLATFORM
+    assert turns[CaseKind.PUBLICATION_REFUSED] is Turn.DEPARTMENT
+    assert case_reason(CaseKind.WAITING, "move", ()) == "WAITING_FOR_MOVE"
+    assert case_reason(CaseKind.CONFLICTING, "", ["X", "UNDECLARED_CHANGE"]) == "UNDECLARED_CHANGE"
+    assert case_reason(CaseKind.PARKED, "", ()) == "DELIVERY_PARKED"
