@@ -19,7 +19,7 @@ from hub.domain import kinds
 from hub.errors import ConfigurationError
 from hub.ports import OutputRecord
 from hub.repository import contract_texts
-from hub.rights import RightsPlan, make_rights_plan, users_of, wanted_rights
+from hub.rights import RightsPlan, make_rights_plan, users_of, wanted_rights, writers_retired
 from hub.topics import (
     TOPICS_FOLDER,
     Plan,
@@ -31,11 +31,11 @@ from hub.topics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from hub.kafka_access import KafkaAccess
-    from hub.site import LoadedSite
+    from hub.site import Department, LoadedSite
 
 
 def load_repository_contracts() -> Contracts:
@@ -43,7 +43,7 @@ def load_repository_contracts() -> Contracts:
     return load_contracts(contract_texts())
 
 
-def basis_document(loaded: LoadedSite) -> dict[str, object]:
+def basis_document(loaded: LoadedSite) -> dict[str, Any]:
     """The basis this site decides under, as one JSON document: all that `decide` may depend on."""
     site = loaded.site
     return {
@@ -54,15 +54,7 @@ def basis_document(loaded: LoadedSite) -> dict[str, object]:
         "site": {
             "site": site.site,
             "partitions": site.partitions,
-            "departments": {
-                d.id: {
-                    "kind": d.kind,
-                    "authorities": sorted(d.authorities),
-                    "may_act_on": sorted(d.may_act_on),
-                    "states": sorted(set(d.states)),
-                }
-                for d in site.departments
-            },
+            "departments": {d.id: _department(d) for d in site.departments},
             "targets": [
                 {
                     "id": t.id,
@@ -77,6 +69,21 @@ def basis_document(loaded: LoadedSite) -> dict[str, object]:
             ],
         },
     }
+
+
+def _department(department: Department) -> dict[str, object]:
+    """A department as the basis has it; what few of them have is there where they have it."""
+    content: dict[str, object] = {
+        "kind": department.kind,
+        "authorities": sorted(department.authorities),
+        "may_act_on": sorted(department.may_act_on),
+        "states": sorted(set(department.states)),
+    }
+    if department.replaces:
+        content["replaces"] = {code: list(old) for code, old in department.replaces.items()}
+    if department.retired:
+        content["successor"] = department.successor
+    return content
 
 
 def _parsed(path: Path) -> object:
@@ -123,7 +130,9 @@ def plan_site(loaded: LoadedSite, access: KafkaAccess, folder: Path = TOPICS_FOL
         return SitePlan(topics, RightsPlan((), (), ()))
     users, wanted = users_of(families, names), wanted_rights(families, names)
     known, actual = KafkaUsers(access).known(users), KafkaRights(access).read(prefix)
-    return SitePlan(topics, make_rights_plan(prefix, users, known, wanted, actual))
+    return SitePlan(
+        topics, make_rights_plan(prefix, users, known, wanted, actual, writers_retired(names))
+    )
 
 
 def apply_site_plan(
@@ -131,11 +140,13 @@ def apply_site_plan(
 ) -> None:
     """Make it so; `revokes`: also take back the rights no file speaks of.
 
+    What a retired department might write is taken back in any case.
     A user that is new gets the password of its file, which is made where it is missing.
     """
     apply_plan(loaded.site.prefix, plan.topics, KafkaTopics(access))
     if access.secrets is None:
         return
+    KafkaRights(access).revoke(plan.rights.ended)
     for user in plan.rights.users:
         ensure_password(access.secrets / user)
     KafkaUsers(access).admit(access.of(user) for user in plan.rights.users)
@@ -156,24 +167,34 @@ def prepare_site(loaded: LoadedSite, access: KafkaAccess) -> bool:
 def adopt_basis(loaded: LoadedSite, access: KafkaAccess) -> bool:
     """Send the site's basis to every partition of `control` unless it is the last one there.
 
-    Raises `ConfigurationError` when a target of the last one is not in it any more.
+    Raises `ConfigurationError` when a target or department of the last one is not in it any more.
     """
     site = loaded.site
     control = site.topic("control")
-    value = canonical_json({"basis": basis_document(loaded)})
-    compile_basis(json.loads(value)["basis"])  # refuse here, with a message, what cannot be read
+    document = basis_document(loaded)
+    compile_basis(document)  # refuse here, with a message, what cannot be read
     places = {(control, p): 0 for p in range(site.partitions)}
     inputs = KafkaInputs(access, f"{site.prefix}adopt")
     last: dict[int, bytes] = {}
+
+    def ends_of(department: str) -> list[int]:
+        topic = site.topic(f"submissions.{department}")
+        bounds = inputs.bounds([(topic, p) for p in range(site.partitions)])
+        return [bounds[topic, p][1] for p in range(site.partitions)]
+
     try:
         for batch in inputs.read_to_end(places):
             for record in batch:
                 if dict(record.headers).get("ce_type") == kinds.BASIS_ADOPTED.encode():
                     last[record.partition] = record.value
+        befores = [json.loads(each)["basis"] for each in last.values()]
+        for before in befores:
+            refuse_lost_targets(before, document)
+            refuse_lost_departments(before, document)
+        close_retired(document, befores, ends_of)
     finally:
         inputs.close()
-    for before in last.values():
-        refuse_lost_targets(json.loads(before)["basis"], json.loads(value)["basis"])
+    value = canonical_json({"basis": document})
     missing = [p for p in range(site.partitions) if last.get(p) != value]
     if not missing:
         return False
@@ -204,6 +225,64 @@ def refuse_lost_targets(before: dict[str, Any], after: dict[str, Any]) -> None:
                 "nothing new is sent there",
                 file="site.yaml",
             )
+
+
+def refuse_lost_departments(before: dict[str, Any], after: dict[str, Any]) -> None:
+    """A department once adopted stays in the site, and what an authority code replaced stays so.
+
+    What waits on its topic is read to the end, and its records need an owner; a record under an
+    older code would not be found any more. Raises `ConfigurationError`.
+    """
+    known, now = before["site"]["departments"], after["site"]["departments"]
+    for name in known:
+        if name not in now:
+            raise ConfigurationError(
+                f"部门 {name} 已启用过，不能删除或改名",
+                f"department {name} has been in use: it cannot be dropped or renamed",
+                remedy_zh="保留该部门并写 retired: true 和 successor：已报送的读完并答复，"
+                "其记录归承接部门",
+                remedy_en="keep its entry and write retired: true and successor: what it sent is "
+                "read and answered, its records go to the successor",
+                file="site.yaml",
+            )
+    follows = _replaced(now)
+    for code, older in _replaced(known).items():
+        if follows.get(code, [])[: len(older)] != older:
+            raise ConfigurationError(
+                f"机关代码 {code} 所取代的旧代码已启用过，不能删除、换序或插入",
+                f"what authority code {code} replaces has been in use: no old code can be taken "
+                "out, moved, or put in between",
+                remedy_zh=f"恢复为 {'、'.join(older)}，新的只加在最后；在案的记录按最旧的代码查找",
+                remedy_en=f"put it back as {', '.join(older)} and add others at the end: records "
+                "are found by their oldest code",
+                file="site.yaml",
+            )
+
+
+def _replaced(departments: dict[str, Any]) -> dict[str, list[str]]:
+    return {
+        code: list(older)
+        for each in departments.values()
+        for code, older in each.get("replaces", {}).items()
+    }
+
+
+def close_retired(
+    document: dict[str, Any],
+    befores: Iterable[dict[str, Any]],
+    ends_of: Callable[[str], list[int]],
+) -> None:
+    """Note for each retired department where its topic ended when it was retired.
+
+    What was sent until then is decided as ever, what comes later is refused by name. Adopted once,
+    the end stays: another adoption moves it no further.
+    """
+    known = [before["site"]["departments"] for before in befores]
+    for name, department in document["site"]["departments"].items():
+        if "successor" not in department:
+            continue
+        noted = [each[name]["ends"] for each in known if "ends" in each.get(name, {})]
+        department["ends"] = noted[0] if noted else ends_of(name)
 
 
 def request_resend(loaded: LoadedSite, access: KafkaAccess, request: Mapping[str, str]) -> None:

@@ -91,7 +91,7 @@ def processes_of(site: Site) -> tuple[Process, ...]:
         *(
             Process("connector", department.id, _CONNECTOR_PORTS + place)
             for place, department in enumerate(site.departments)
-            if department.sources
+            if department.running_sources
         ),
         *(
             Process(kind, "", port)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.contracts import Contracts, load_contracts
 from hub.contracts.schema import Role
+from hub.core.offices import Offices
 from hub.core.prepare import basis_id_of
 from hub.core.progress import Progress
 from hub.core.record import Reason
@@ -76,10 +77,7 @@ class Basis:
         self.calendar = WorkingCalendar.from_mapping(document["calendar"])
         self.deadlines = Deadlines(self.rulebook, self.calendar)
         departments = {n: _mapping(d) for n, d in _mapping(site["departments"]).items()}
-        self._departments = {
-            name: (frozenset(_texts(d["authorities"])), frozenset(_texts(d["may_act_on"])))
-            for name, d in departments.items()
-        }
+        self._offices = Offices(departments)
         self._statable = {
             name: contracts.statable_kinds(str(d["kind"]), _texts(d["states"]))
             for name, d in departments.items()
@@ -119,13 +117,27 @@ class Basis:
 
     def authorities_of(self, department: str) -> frozenset[str] | None:
         """Authority codes a department submits for; None when the site does not know it."""
-        known = self._departments.get(department)
-        return known[0] if known is not None else None
+        return self._offices.authorities.get(department)
 
     def may_act_on(self, actor: str, owner: str) -> bool:
         """Whether a department may correct, withdraw or move another's records."""
-        known = self._departments.get(actor)
-        return actor == owner or (known is not None and owner in known[1])
+        return self._offices.may_act_on(actor, owner)
+
+    def heir_of(self, department: str) -> str:
+        """Who acts for a department: itself, or who succeeded it in the end."""
+        return self._offices.lineage(department)[-1]
+
+    def codes_of(self, code: str) -> tuple[str, ...]:
+        """Codes under which an authority's records may be, the oldest first; new ones go there."""
+        return self._offices.codes.get(code) or (code,)
+
+    def senders_of(self, department: str, code: str) -> tuple[tuple[str, str], ...]:
+        """Department and code as whose a row may have been quarantined, the oldest first."""
+        return self._offices.senders(department, self.codes_of(code))
+
+    def is_closed(self, department: str, partition: int, offset: int) -> bool:
+        """Whether a submission came after its department was retired."""
+        return self._offices.is_closed(department, partition, offset)
 
     def changed_targets(self, adopted: Basis) -> int:
         """Bit per target that shows other kinds under `adopted` than under this basis.

@@ -37,6 +37,13 @@ class StageReport(NamedTuple):
     """Whether it speaks of what was sent once more at somebody's request."""
 
 
+class Identity(NamedTuple):
+    """One of the records a submission may be about, and the other end of its move or correction."""
+
+    record_key: bytes
+    other_key: bytes = NO_KEY
+
+
 class Submission:
     """A submission, read and checked: built up field by field while it is read."""
 
@@ -81,8 +88,14 @@ class Submission:
     """Of a departure: the Kafka key of the new identity."""
     about_key: bytes = b""
     """The record that a finding or a lifting is about; it is another than its own."""
-    twin_key: bytes = b""
-    """The identity without its credit code, where quarantined twins must be looked for."""
+    identities: tuple[Identity, ...] = ()
+    """Where the authority's code replaced others: the record under each of them, the oldest first;
+    the state says which is meant."""
+    is_ambiguous: bool = False
+    """Whether more than one of these may be meant."""
+    twin_keys: tuple[bytes, ...] = ()
+    """The identity without its credit code, where quarantined twins must be looked for: under each
+    code of the authority; what is quarantined is remembered under the first."""
 
     def __init__(self, cause: Cause, department: str, kind: str) -> None:
         self.cause = cause

@@ -38,6 +38,7 @@ from hub.core.moves import (
     destination_of,
     settled,
 )
+from hub.core.predecessors import choose_record, keep_record
 from hub.core.prepare import prepare_submission, read_again
 from hub.core.progress import FACT as PERFORMANCE
 from hub.core.record import (
@@ -124,6 +125,8 @@ def decide(view: View, cause: Prepared, head: Head, now: int, basis: Basis) -> L
     """
     context = Context(view, now, basis, head.sequence)
     if isinstance(cause, Submission):
+        if cause.identities:
+            choose_record(view, cause)
         old = _state_of(view, cause.record_key)
         return _record_of_submission(cause, _submission(context, cause, old), old, context, head)
     decision, record_key = _of_other(context, cause)
@@ -222,8 +225,8 @@ def _submission(context: Context, s: Submission, old: RecordState | None) -> Dec
                 refers_to=first.sequence,
                 is_repeat=True,
             )
-    if s.has_errors:
-        return _quarantine(context, s, old)
+    if s.is_ambiguous or s.has_errors:
+        return _either(context, s) if s.is_ambiguous else _quarantine(context, s, old)
     if s.kind == kinds.DUTY_LIFTED:
         return _lifting(s, old)
     if s.kind == kinds.PERFORMANCE_MISSING and not _is_open_commitment(context, s):
@@ -242,6 +245,15 @@ def _is_decided_anew(first: Receipt, old: RecordState | None, basis: Basis) -> b
     if first.outcome != Outcome.QUARANTINED:
         return False
     return first.basis != basis.id or (old is not None and old.changed > first.sequence)
+
+
+def _either(context: Context, s: Submission) -> Decision:
+    """Under two older codes there is such a record: a person says which, nothing is picked."""
+    reason = Reason("SEVERAL_PREDECESSORS", "", "error")
+    outcome = Outcome.QUARANTINED if s.has_errors else Outcome.CONFLICTING
+    decision = Decision(outcome, reasons=(*s.reasons, reason))
+    is_departure = s.kind == kinds.MOVED_OUT and s.move_id != NO_KEY
+    return _with_refusal(context.view, s, decision) if is_departure else decision
 
 
 def _is_open_commitment(context: Context, s: Submission) -> bool:
@@ -353,7 +365,7 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
         facts = ((PERFORMANCE, s.progress.as_text()),)
     if old is not None and old.waiting:
         flags |= RecordFlag.WAITING
-    if s.twin_key:
+    if s.twin_keys:
         facts += _answered_twins(context.view, s)
     timer_at, provisional = index_fields(due.clocks)
     state = RecordState(
@@ -361,7 +373,7 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
         context.sequence, now, 0, named | shown, shown, timer_at, due.clocks,
         duties.named_stages(old, shown, withdraw, version), heard_of(old, s),
         duties.revisions(old, version, now, basis), old.waiting if old is not None else (),
-        _owner(s, old, verdict), s.subject_kind,
+        _owner(s, old, verdict, basis), s.subject_kind,
         s.cause.key,
     )  # fmt: skip
     refers_to = old.live_sequence if old is not None else NO_SEQUENCE
@@ -381,21 +393,33 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
     )  # fmt: skip
 
 
-def _owner(s: Submission, old: RecordState | None, verdict: MoveVerdict | None) -> str:
-    """Whose record it is from now on: who puts it on record; whoever acts for them leaves it."""
+def _owner(
+    s: Submission, old: RecordState | None, verdict: MoveVerdict | None, basis: Basis
+) -> str:
+    """Whose record it is from now on: who puts it on record; whoever acts for them leaves it.
+
+    Who succeeded a retired owner makes it their own.
+    """
     if verdict is not None and verdict.owner:
         return verdict.owner
-    return s.department if old is None or not old.was_live else old.department
+    if old is None or not old.was_live or basis.heir_of(old.department) == s.department:
+        return s.department
+    return old.department
 
 
 def _answered_twins(view: View, s: Submission) -> Facts:
     """The quarantined records of the same identity under other keys, which this row answers."""
-    stored = view.get(keys.twin(s.twin_key)) or b""
-    twins = [stored[at : at + 16] for at in range(0, len(stored), 16)]
+    known: list[bytes] = []
+    twins: list[bytes] = []
+    for twin_key in s.twin_keys:
+        stored = view.get(keys.twin(twin_key))
+        if stored:
+            known.append(twin_key)
+            twins += [stored[at : at + 16] for at in range(0, len(stored), 16)]
     answered = b"".join(twin for twin in twins if twin != s.record_key)
     if not twins:
         return ()
-    return (("twin", s.twin_key.hex()), ("twins", ""), ("answers", answered.hex()))
+    return (("twin", b"".join(known).hex()), ("twins", ""), ("answers", answered.hex()))
 
 
 def _take_down(
@@ -513,13 +537,14 @@ def _kept_aside(
 
 def _noted_twin(context: Context, s: Submission) -> Facts:
     """Remember the identity without its key: a good row under another key will answer it."""
-    if not s.twin_key:
+    if not s.twin_keys:
         return ()
-    stored = context.view.get(keys.twin(s.twin_key)) or b""
+    twin_key = s.twin_keys[0]
+    stored = context.view.get(keys.twin(twin_key)) or b""
     twins = [stored[at : at + 16] for at in range(0, len(stored), 16)]
     if s.record_key in twins or len(twins) >= MOST_TWINS:
         return ()
-    return (("twin", s.twin_key.hex()), ("twins", (stored + s.record_key).hex()))
+    return (("twin", twin_key.hex()), ("twins", (stored + s.record_key).hex()))
 
 
 def _wait(context: Context, case: Case, reasons: tuple[Reason, ...]) -> Decision:
@@ -579,6 +604,7 @@ def _release(
 ) -> Decision:  # fmt: skip
     """Decide what waited as if it arrived now."""
     s = _read_waiting(context, entry, record_key)
+    keep_record(s, record_key)
     rest = waiting.without(old, entry)
     if s.has_errors:
         decision = _quarantine(context, s, rest)
@@ -596,6 +622,7 @@ def _wait_is_over(
 ) -> Decision:
     """What a statement waited for did not come in time."""
     s = _read_waiting(context, entry, record_key)
+    keep_record(s, record_key)
     rest = waiting.without(old, entry)
     is_alone = s.statement is Statement.PERFORMANCE and standing_of(rest) in _OPEN
     if is_alone and not s.has_errors:

@@ -132,7 +132,9 @@ def _put_waiting(record: LedgerRecord, facts: dict[str, str], changes: Changes) 
 
 def _put_twins(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> None:
     """Quarantined records of one identity under other keys; those that were answered."""
-    changes[keys.twin(bytes.fromhex(facts["twin"]))] = bytes.fromhex(facts["twins"]) or None
+    twin_keys = bytes.fromhex(facts["twin"])
+    for at in range(0, len(twin_keys), 16):
+        changes[keys.twin(twin_keys[at : at + 16])] = bytes.fromhex(facts["twins"]) or None
     answers = bytes.fromhex(facts.get("answers", ""))
     for at in range(0, len(answers), 16):
         changes[keys.answered(answers[at : at + 16])] = record.sequence.to_bytes(8)

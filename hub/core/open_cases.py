@@ -47,7 +47,9 @@ _CASES: Final = {
 }
 CODES: Final = frozenset(_CASES)
 """Reason codes that open a case, or settle one."""
-_NEVER_ACCEPTABLE: Final = frozenset({"PERSON_NOT_ENABLED", "KIND_NOT_YOURS", "UNKNOWN_DEPARTMENT"})
+_NEVER_ACCEPTABLE: Final = frozenset(
+    {"PERSON_NOT_ENABLED", "KIND_NOT_YOURS", "UNKNOWN_DEPARTMENT", "DEPARTMENT_RETIRED"}
+)
 
 
 def case_of(reasons: Iterable[Reason]) -> CaseKind | None:

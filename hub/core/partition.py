@@ -22,7 +22,7 @@ from hub.core.prepare import (
     prepare_control,
     prepare_outcome,
     prepare_submission,
-    twin_key_of,
+    twin_keys_of,
 )
 from hub.core.record import (
     DECIDED_AT,
@@ -215,9 +215,9 @@ class PartitionCore:
         if basis is None:
             record = _refuse_before_basis(prepared, self.head, now)
         else:
-            if self.has_twins and isinstance(prepared, Submission) and not prepared.twin_key:
+            if self.has_twins and isinstance(prepared, Submission) and not prepared.twin_keys:
                 # what was quarantined within this very batch was not known when it was read
-                prepared.twin_key = twin_key_of(prepared, basis)
+                prepared.twin_keys = twin_keys_of(prepared, basis)
             record = decide(view, prepared, self.head, now, basis)
         if record is None:
             return None

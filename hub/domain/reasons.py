@@ -374,9 +374,24 @@ _AUTHORITIES: Final = (
         "请联系平台运维登记部门",
         "Ask the operators to register the department",
     ),
+    Reason(
+        "DEPARTMENT_RETIRED",
+        "报送部门已撤并，撤并之后的报送不再受理",
+        "The submitting department is retired; what it sends since then is not accepted",
+        "由承接部门 {field} 报送；撤并前的记录也由其更正或撤回",
+        "Let its successor, {field}, submit it; that also corrects and withdraws older records",
+    ),
 )
 
 _RECORDS: Final = (
+    Reason(
+        "SEVERAL_PREDECESSORS",
+        "机构合并前的两个旧机关代码下各有一条同文号同名的记录，无法判断所指的是哪一条",
+        "Two authorities that were merged each have a record of this number and name: which is "
+        "meant cannot be told",
+        "改用旧机关代码重新报送，写明所指记录原来的机关代码",
+        "Submit it again under the old code of the authority whose record is meant",
+    ),
     Reason(
         "RECORD_NOT_FOUND",
         "没有找到要更正或撤回的记录",
