@@ -164,12 +164,19 @@ def prepare_site(loaded: LoadedSite, access: KafkaAccess) -> bool:
     return adopt_basis(loaded, access)
 
 
-def adopt_basis(loaded: LoadedSite, access: KafkaAccess) -> bool:
+def adopt_basis(loaded: LoadedSite, access: KafkaAccess, *, again: bool = False) -> bool:
     """Send the site's basis to every partition of `control` unless it is the last one there.
 
-    Raises `ConfigurationError` when a target or department of the last one is not in it any more.
+    With `again` also then: the registrar may have refused the last one. Raises
+    `ConfigurationError` when a target or department of the last one is not in it any more, or the
+    number of partitions is another.
     """
     site = loaded.site
+    names = names_of(site)
+    # raises where a topic has another number of partitions
+    make_plan(
+        site.prefix, wanted_topics(read_families(), names), KafkaTopics(access).read(site.prefix)
+    )
     control = site.topic("control")
     document = basis_document(loaded)
     compile_basis(document)  # refuse here, with a message, what cannot be read
@@ -189,13 +196,14 @@ def adopt_basis(loaded: LoadedSite, access: KafkaAccess) -> bool:
                     last[record.partition] = record.value
         befores = [json.loads(each)["basis"] for each in last.values()]
         for before in befores:
+            refuse_other_partitions(before, document)
             refuse_lost_targets(before, document)
             refuse_lost_departments(before, document)
         close_retired(document, befores, ends_of)
     finally:
         inputs.close()
     value = canonical_json({"basis": document})
-    missing = [p for p in range(site.partitions) if last.get(p) != value]
+    missing = [p for p in range(site.partitions) if again or last.get(p) != value]
     if not missing:
         return False
     headers = (
@@ -205,6 +213,23 @@ def adopt_basis(loaded: LoadedSite, access: KafkaAccess) -> bool:
     )  # fmt: skip
     _send(loaded, access, [OutputRecord(control, p, b"", value, headers) for p in missing])
     return True
+
+
+def refuse_other_partitions(before: dict[str, Any], after: dict[str, Any]) -> None:
+    """A company's partition holds its whole history: their number never changes.
+
+    Raises `ConfigurationError`.
+    """
+    count, wanted = before["site"]["partitions"], after["site"]["partitions"]
+    if count != wanted:
+        raise ConfigurationError(
+            f"现行依据有 {count} 个分区，site.yaml 写有 {wanted} 个：分区数不可更改",
+            f"the basis in force has {count} partitions, site.yaml has {wanted}: the count is "
+            "fixed for life",
+            remedy_zh=f"把 site.yaml 的 partitions 改回 {count}",
+            remedy_en=f"set partitions in site.yaml back to {count}",
+            file="site.yaml",
+        )
 
 
 def refuse_lost_targets(before: dict[str, Any], after: dict[str, Any]) -> None:

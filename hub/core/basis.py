@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 DECIDER_VERSION: Final = "1"
 """Changed behaviour of `decide` is a new version once one has been released."""
+DECIDERS: Final = frozenset({DECIDER_VERSION})
+"""What this program can decide under. A new version joins those that are in force somewhere."""
 NO_TARGET: Final = 255
 _CACHE_LIMIT: Final = 50_000
 _SHANGHAI: Final = timedelta(hours=8)

@@ -168,11 +168,13 @@ class ResendRequest(NamedTuple):
 
 
 class UnreadableMessage(NamedTuple):
-    """A control or outcome message nobody can read."""
+    """A control or outcome message nobody can read, or a basis nobody here can decide under."""
 
     cause: Cause
     kind: str
     keys: tuple[bytes, ...] = ()
+    code: str = "PAYLOAD_UNREADABLE"
+    """Why it is refused."""
 
 
 class OutcomeReport(NamedTuple):

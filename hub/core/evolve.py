@@ -70,8 +70,6 @@ def _put_consequences(record: LedgerRecord, changes: Changes) -> None:
         changes[keys.performance(record.record_key)] = facts[PERFORMANCE].encode()
     if record.outcome is Outcome.BASIS_ADOPTED:
         _adopt(record, facts, changes)
-    elif record.outcome is Outcome.MAP_CHANGED:
-        changes[keys.OWNER] = facts["owner"].encode()
     elif record.outcome is Outcome.RESEND_REQUESTED:
         _begin_walk(record, facts, changes)
     elif "swept" in facts:
@@ -89,7 +87,15 @@ def _put_consequences(record: LedgerRecord, changes: Changes) -> None:
         changes[keys.unshown(record.record_key)] = record.row
     if "twin" in facts:
         _put_twins(record, facts, changes)
+    _put_owner(record, facts, changes)
     _put_move(record, facts, changes)
+
+
+def _put_owner(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> None:
+    """The first record of a partition names its slot, and a map change the next one."""
+    owner = facts["owner"] if record.outcome is Outcome.MAP_CHANGED else facts.get("slot")
+    if owner is not None:
+        changes[keys.OWNER] = owner.encode()
 
 
 def _adopt(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> None:

@@ -41,7 +41,7 @@ WALKED_TO: Final = b"f"
 HEAD: Final = b"l"
 OWNER: Final = b"o"
 FIRST_OWNER: Final = "registrar.0"
-"""Who owns a partition until a map change in its ledger says otherwise."""
+"""Who owns a partition whose ledger names nobody: neither its first record nor a map change."""
 
 _RECEIPT: Final = struct.Struct(">Qc16s8s")
 _HEAD: Final = struct.Struct(">Q32sQQ")

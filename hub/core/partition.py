@@ -10,11 +10,11 @@ import json
 from typing import TYPE_CHECKING
 
 from hub.core import keys, waiting
-from hub.core.basis import Basis, canonical_json, compile_basis
-from hub.core.causes import BasisAdoption, MoveNoted, Submission, TimerDue
+from hub.core.basis import DECIDERS, Basis, canonical_json, compile_basis
+from hub.core.causes import BasisAdoption, MoveNoted, Submission, TimerDue, UnreadableMessage
 from hub.core.decide import NO_SEQUENCE, decide
 from hub.core.evolve import evolve
-from hub.core.keys import GENESIS, Head, SweepCursor
+from hub.core.keys import FIRST_OWNER, GENESIS, Head, SweepCursor
 from hub.core.moves import MoveVerdict, message
 from hub.core.prepare import (
     basis_id_of,
@@ -26,6 +26,7 @@ from hub.core.prepare import (
 )
 from hub.core.record import (
     DECIDED_AT,
+    HAS_CONSEQUENCES,
     HASH_AT,
     MARKS_AT,
     NO_DIGEST,
@@ -87,6 +88,11 @@ class PartitionCore:
         self.partition = partition
         self.head: Head = GENESIS
         self.basis: Basis | None = None
+        self.unknown_decider = ""
+        """The decider of the basis in force where this program does not have it: there is no
+        `basis` then, and nothing may be decided."""
+        self.owner = FIRST_OWNER
+        """The slot that writes here; the first ledger record names it."""
         self.has_twins = False
         """Whether a quarantined record may wait to be answered: never false where one does."""
         self._control = prefix + "control"
@@ -102,7 +108,7 @@ class PartitionCore:
         self.head = Head.unpack(head) if head is not None else GENESIS
         self.has_twins = has_twins
         if basis_document is not None:
-            self.basis = self._library.adopt(json.loads(basis_document))
+            self._follow(json.loads(basis_document))
 
     def fold(
         self, raw: bytes, next_offset: int, changes: MutableMapping[bytes, bytes | None]
@@ -128,7 +134,12 @@ class PartitionCore:
     def adopt_if_basis(self, record: LedgerRecord) -> None:
         """Follow a basis adoption met in the ledger."""
         if record.outcome is Outcome.BASIS_ADOPTED:
-            self.basis = self._library.adopt(json.loads(record.cause.value)["basis"])
+            self._follow(json.loads(record.cause.value)["basis"])
+
+    def _follow(self, document: Mapping[str, object]) -> None:
+        decider = document["decider"]
+        self.unknown_decider = "" if decider in DECIDERS else str(decider)
+        self.basis = None if self.unknown_decider else self._library.adopt(document)
 
     def now(self, wall: int) -> int:
         """Business time of the next decisions: never back behind what was already decided."""
@@ -221,6 +232,9 @@ class PartitionCore:
             record = decide(view, prepared, self.head, now, basis)
         if record is None:
             return None
+        if self.head.sequence == 0 and self.owner != FIRST_OWNER:
+            facts = (*record.facts, ("slot", self.owner))
+            record = record._replace(facts=facts, marks=HAS_CONSEQUENCES)
         raw = encode_record(record)
         self.head = Head(self.head.sequence + 1, record_hash(raw), now, self.head.next_offset)
         self.adopt_if_basis(record)
@@ -256,19 +270,26 @@ class PartitionCore:
             raise AssertionError(message)
         return self.basis
 
-    def _basis_carried(self, record: InputRecord) -> Basis | None:
+    def _basis_carried(self, record: InputRecord) -> Basis | str | None:
+        """The basis a control message carries, or the reason why nobody here decides under it."""
         if not self.carries_basis(record):
             return None
         try:
             document = json.loads(record.value)["basis"]
-            return self._library.adopt(document)
+            if document["decider"] not in DECIDERS:
+                return "BASIS_DECIDER_UNKNOWN"
+            basis = self._library.adopt(document)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, HubError):
             return None
+        count = basis.partitions if self.basis is None else self.basis.partitions
+        is_same = basis.partitions == count and self.partition < count
+        return basis if is_same else "PARTITIONS_CHANGED"
 
 
 def _refuse_before_basis(prepared: Prepared, head: Head, now: int) -> LedgerRecord:
     """A control message in front of the first basis: written down, so that reading goes on."""
-    reasons = (Reason("PAYLOAD_UNREADABLE", "", "error"),)
+    code = prepared.code if isinstance(prepared, UnreadableMessage) else "PAYLOAD_UNREADABLE"
+    reasons = (Reason(code, "", "error"),)
     return LedgerRecord(
         head.sequence, head.last_hash, now, prepared.cause, Outcome.CONTROL_REFUSED, 0, 0, NO_KEY,
         NO_KEY, 0, NO_SEQUENCE, NO_KEY, NEVER, NO_DIGEST, 0, None, None, "",

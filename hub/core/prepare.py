@@ -486,11 +486,16 @@ def _read_lifting(
 
 
 def prepare_control(
-    cause: Cause, adopted: Basis | None
+    cause: Cause, adopted: Basis | str | None
 ) -> BasisAdoption | MoveNoted | HandOver | ResendRequest | UnreadableMessage:
-    """Read a message of the control topic. `adopted` is the basis it carries, if any."""
+    """Read a message of the control topic.
+
+    `adopted` is the basis it carries, if any, or the reason why it is none to decide under.
+    """
     kind = _text_of(dict(cause.headers).get("ce_type", b""))
     if kind == kinds.BASIS_ADOPTED and adopted is not None:
+        if isinstance(adopted, str):
+            return UnreadableMessage(cause, kind, code=adopted)
         return BasisAdoption(cause, kind, adopted.id, adopted)
     reader = _CONTROL.get(kind)
     if reader is not None:

@@ -351,6 +351,20 @@ _AUTHORITIES: Final = (
         "Ask the department that submitted it",
     ),
     Reason(
+        "BASIS_DECIDER_UNKNOWN",
+        "该依据要求另一版本的决定程序，登记进程没有，仍按原依据决定",
+        "This basis wants a decider the registrar does not have; it goes on under the old one",
+        "先更新并重启登记进程，再以 hub basis adopt --again 重新启用",
+        "Bring the registrar up to date and restart it, then hub basis adopt --again",
+    ),
+    Reason(
+        "PARTITIONS_CHANGED",
+        "该依据的分区数与台账不同，未予采用，仍按原依据决定",
+        "This basis has another number of partitions than the ledger; the old one stays in force",
+        "把 site.yaml 的 partitions 改回原数，再以 hub basis adopt --again 重新启用",
+        "Set partitions in site.yaml back, then hub basis adopt --again",
+    ),
+    Reason(
         "TARGET_UNKNOWN",
         "请求中的目标平台未在本站点登记",
         "The target named in the request is not one of this site",

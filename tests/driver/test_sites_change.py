@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 import pytest
 
-from hub.core.record import CauseKind, Outcome
+from hub.core.record import NO_KEY, CauseKind, Outcome
 from hub.core.state import Status
+from hub.errors import ConfigurationError, FencedError
 from tests.driver import rows
+from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
 from tests.driver.life import DAY, FAR, FIRST, NEAR, Life, answer, codes
 from tests.driver.reforms import (
     DEPARTMENT,
@@ -149,7 +152,7 @@ def test_a_record_moves_under_the_new_code(life: Life, order: str, to: str) -> N
         "subject_kind": LICENCE, "row": row, "reason": "代码有误", "move_id": FIRST,
         "previous_credit_code": COMPANY,
     }  # fmt: skip
-    halves = [
+    halves: list[Callable[[], str]] = [
         lambda: life.say("record.moved_out.v1", out, by=HEIR),
         lambda: life.say("record.moved_in.v1", in_, key=to, by=HEIR),
     ]
@@ -271,3 +274,116 @@ def test_departments_in_a_circle_end_no_registrar(life: Life) -> None:
     written = life.hub.adopt(document)
     assert {r.outcome for r in written} == {Outcome.CONTROL_REFUSED}
     assert life.row() == "accepted"
+
+
+# --- a basis nobody here decides under ---
+
+
+def unfit(why: str) -> dict[str, Any]:
+    """A basis of a decider of the future, or for another number of partitions."""
+    document = merged(DEPARTMENT)
+    if why == "BASIS_DECIDER_UNKNOWN":
+        return document | {"decider": "7"}
+    document["site"]["partitions"] = 3
+    return document
+
+
+@pytest.mark.parametrize("why", ["BASIS_DECIDER_UNKNOWN", "PARTITIONS_CHANGED"])
+def test_a_basis_that_does_not_fit_is_refused_and_the_old_one_stays(life: Life, why: str) -> None:
+    """Whoever may write to `control` ends no registrar by it; the reason is in the ledger."""
+    before = life.hub.slot.cores[0].basis
+    written = life.hub.adopt(unfit(why))
+    assert [answer(r) for r in written] == [f"control_refused {why}"] * 2
+    assert life.row() == "accepted"
+    assert before is not None
+    assert {r.basis for r in life.hub.ledger()} == {before.id}
+    life.hub.adopt(merged(DEPARTMENT))
+    assert state(life).split()[-1] == "UNDECLARED_CHANGE"
+
+
+@pytest.mark.parametrize("why", ["BASIS_DECIDER_UNKNOWN", "PARTITIONS_CHANGED"])
+def test_the_very_first_basis_may_not_be_one_either(why: str) -> None:
+    """Nothing is decided until one fits; here partition 1 is none of one partition's site."""
+    document = unfit(why)
+    log = MemoryLog()
+    hub = HubTestDriver(site(), log=log)
+    document["site"]["partitions"] = 1
+    written = hub.adopt(document)
+    refused = {r.cause.topic: codes(r) for r in hub.ledger(1)}
+    assert refused == {"test.control": why}
+    assert written[-1].basis == NO_KEY
+    hub.adopt(site())
+    assert [r.outcome for r in hub.ledger(1)] == [Outcome.CONTROL_REFUSED, Outcome.BASIS_ADOPTED]
+    assert verify(hub).is_ok
+    assert replay(hub).is_ok
+
+
+@pytest.mark.parametrize("disk", ["kept", "lost"])
+def test_a_registrar_decides_nothing_under_a_decider_it_does_not_have(disk: str) -> None:
+    """An older program started on a newer ledger stops and says which version it wants."""
+    one = Life(site())
+    one.row()
+    with pytest.MonkeyPatch.context() as newer:
+        newer.setattr("hub.core.partition.DECIDERS", frozenset({"1", "7"}))
+        one.hub.adopt(site() | {"decider": "7"})
+        assert one.row("另一").endswith("UNDECLARED_CHANGE")
+    count = len(one.hub.ledger())
+    one.hub.pipe(DEPARTMENT, LICENCE, NEAR, framed(LICENCE, row_under(AUTHORITY, key=NEAR)))
+    one.hub.crash(lose_disk=disk == "lost")
+    with pytest.raises(ConfigurationError, match="决定程序版本是 7"):
+        one.hub.run()
+    assert len(one.hub.ledger()) == count
+
+
+def test_a_ledger_that_left_an_unknown_decider_behind_is_folded(life: Life) -> None:
+    """Only the basis in force matters; what another program decided is followed, not judged."""
+    with pytest.MonkeyPatch.context() as newer:
+        newer.setattr("hub.core.partition.DECIDERS", frozenset({"1", "7"}))
+        life.hub.adopt(site() | {"decider": "7"})
+        life.row()
+        life.hub.adopt(merged(DEPARTMENT, ends=[1, 1]))
+    life.crash()
+    assert life.withdrawn(by=HEIR) == "withdrawn"
+
+
+def test_a_site_with_another_number_of_partitions_does_not_start() -> None:
+    """Said at the start, before anything is read."""
+    hub = Life(site()).hub
+    hub.partitions = 3
+    hub.crash()
+    with pytest.raises(ConfigurationError, match="分区数不可更改"):
+        hub.run()
+
+
+# --- several slots ---
+
+
+def test_a_fresh_site_with_two_slots_starts() -> None:
+    """Each partition's first record names the slot that site.yaml gave it to."""
+    log = MemoryLog()
+    hubs = [HubTestDriver(site(), now=0, slot=n, own=(n,), log=log) for n in range(2)]
+    for hub in hubs:
+        hub.run()
+    hubs[0].adopt(site())
+    hubs[1].run()
+    heads = [hubs[0].ledger(n)[0] for n in range(2)]
+    assert [r.outcome for r in heads] == [Outcome.BASIS_ADOPTED] * 2
+    assert [dict(r.facts).get("slot") for r in heads] == [None, "registrar.1"]
+    for hub in hubs:
+        hub.crash(lose_disk=True)
+        hub.run()
+    assert verify(hubs[0]).is_ok
+    assert replay(hubs[0]).is_ok
+
+
+def test_a_slot_does_not_write_where_another_one_began() -> None:
+    """A forgotten process with the old site.yaml, which gave it everything."""
+    log = MemoryLog()
+    second = HubTestDriver(site(), slot=1, own=(1,), log=log)
+    second.adopt(site())
+    first = HubTestDriver(site(), log=log)
+    with pytest.raises(FencedError, match=r"registrar\.1"):
+        first.run()
+    third = HubTestDriver(site(), slot=2, own=(1,), log=log)
+    with pytest.raises(FencedError, match=r"registrar\.2"):
+        third.run()

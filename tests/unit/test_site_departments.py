@@ -22,7 +22,7 @@ from hub.topics import names_of, read_families, wanted_topics
 
 COUNTY = DEPLOY / "sites" / "county" / "site.yaml"
 OLD, OLDER, NEW = "11330900MA0000015E", "12330900MA0000015B", "12330900MA00000311"
-RETIRED = {"retired": True, "successor": "bureau"}
+RETIRED: dict[str, object] = {"retired": True, "successor": "bureau"}
 
 
 def load(folder: Path, **changes: dict[str, object]) -> LoadedSite:
@@ -37,7 +37,7 @@ def load(folder: Path, **changes: dict[str, object]) -> LoadedSite:
     }  # fmt: skip
     content["departments"].append(bureau)
     for department in content["departments"]:
-        department |= changes.pop(department["id"], {})
+        department.update(changes.pop(department["id"], {}))
     assert not changes
     text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False)
     (folder / "site.yaml").write_text(text, encoding="utf-8")
@@ -55,7 +55,8 @@ def refusal(folder: Path, **changes: dict[str, object]) -> str:
 
 def test_a_retired_department_has_a_successor_and_only_such_a_one(tmp_path: Path) -> None:
     """Records without an owner could never be put right."""
-    for changes in ({"retired": True}, {"successor": "bureau"}):
+    halves: list[dict[str, object]] = [{"retired": True}, {"successor": "bureau"}]
+    for changes in halves:
         assert "retired: true 与 successor 须同时写明" in refusal(tmp_path, market=changes)
     assert load(tmp_path, market=RETIRED).site.departments[0].retired
 
@@ -145,7 +146,7 @@ def test_the_order_of_replaced_codes_is_kept(tmp_path: Path) -> None:
 
 def test_cases_go_to_departments_in_office(tmp_path: Path) -> None:
     """An agent, or a level, that is retired would answer nobody."""
-    heir = {"retired": True, "successor": "other"}
+    heir: dict[str, object] = {"retired": True, "successor": "other"}
     content = yaml.safe_load(COUNTY.read_text(encoding="utf-8"))
     assert content["cases"]["department"] == "cases"
     said = refusal(tmp_path, cases=heir)
