@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,13 @@ from hub.errors import ConfigurationError
 from hub.ports import OutputRecord
 from hub.repository import contract_texts
 from hub.rights import RightsPlan, make_rights_plan, users_of, wanted_rights, writers_retired
+from hub.site_changes import (
+    close_retired,
+    refuse_lost_departments,
+    refuse_numbers_in_use,
+    refuse_other_partitions,
+    uses_in_ledger,
+)
 from hub.topics import (
     TOPICS_FOLDER,
     Plan,
@@ -31,11 +39,11 @@ from hub.topics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from hub.kafka_access import KafkaAccess
-    from hub.site import Department, LoadedSite
+    from hub.site import Department, LoadedSite, Site
 
 
 def load_repository_contracts() -> Contracts:
@@ -172,17 +180,13 @@ def adopt_basis(loaded: LoadedSite, access: KafkaAccess, *, again: bool = False)
     number of partitions is another.
     """
     site = loaded.site
-    names = names_of(site)
+    families, names = read_families(), names_of(site)
     # raises where a topic has another number of partitions
-    make_plan(
-        site.prefix, wanted_topics(read_families(), names), KafkaTopics(access).read(site.prefix)
-    )
+    make_plan(site.prefix, wanted_topics(families, names), KafkaTopics(access).read(site.prefix))
     control = site.topic("control")
     document = basis_document(loaded)
     compile_basis(document)  # refuse here, with a message, what cannot be read
-    places = {(control, p): 0 for p in range(site.partitions)}
     inputs = KafkaInputs(access, f"{site.prefix}adopt")
-    last: dict[int, bytes] = {}
 
     def ends_of(department: str) -> list[int]:
         topic = site.topic(f"submissions.{department}")
@@ -190,19 +194,18 @@ def adopt_basis(loaded: LoadedSite, access: KafkaAccess, *, again: bool = False)
         return [bounds[topic, p][1] for p in range(site.partitions)]
 
     try:
-        for batch in inputs.read_to_end(places):
-            for record in batch:
-                if dict(record.headers).get("ce_type") == kinds.BASIS_ADOPTED.encode():
-                    last[record.partition] = record.value
-        befores = [json.loads(each)["basis"] for each in last.values()]
+        adopted = _adopted(inputs, site)
+        befores = [json.loads(each[-1])["basis"] for each in adopted.values()]
         for before in befores:
             refuse_other_partitions(before, document)
-            refuse_lost_targets(before, document)
             refuse_lost_departments(before, document)
+            refuse_lost_targets(before, document)
+        refuse_numbers_in_use(adopted, document, partial(uses_in_ledger, inputs, site))
         close_retired(document, befores, ends_of)
     finally:
         inputs.close()
     value = canonical_json({"basis": document})
+    last = {partition: each[-1] for partition, each in adopted.items()}
     missing = [p for p in range(site.partitions) if again or last.get(p) != value]
     if not missing:
         return False
@@ -215,99 +218,40 @@ def adopt_basis(loaded: LoadedSite, access: KafkaAccess, *, again: bool = False)
     return True
 
 
-def refuse_other_partitions(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """A company's partition holds its whole history: their number never changes.
-
-    Raises `ConfigurationError`.
-    """
-    count, wanted = before["site"]["partitions"], after["site"]["partitions"]
-    if count != wanted:
-        raise ConfigurationError(
-            f"现行依据有 {count} 个分区，site.yaml 写有 {wanted} 个：分区数不可更改",
-            f"the basis in force has {count} partitions, site.yaml has {wanted}: the count is "
-            "fixed for life",
-            remedy_zh=f"把 site.yaml 的 partitions 改回 {count}",
-            remedy_en=f"set partitions in site.yaml back to {count}",
-            file="site.yaml",
-        )
+def _adopted(inputs: KafkaInputs, site: Site) -> dict[int, list[bytes]]:
+    """Every basis message of `control`, by partition, oldest first."""
+    control = site.topic("control")
+    found: dict[int, list[bytes]] = {}
+    for batch in inputs.read_to_end({(control, p): 0 for p in range(site.partitions)}):
+        for record in batch:
+            if dict(record.headers).get("ce_type") == kinds.BASIS_ADOPTED.encode():
+                found.setdefault(record.partition, []).append(record.value)
+    return found
 
 
 def refuse_lost_targets(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """A target once adopted stays in the site, under its number and name.
+    """A target once adopted stays in the site until it is retired, always under its number.
 
     Its number is a bit in every ledger record, and what it still shows must be withdrawn by a
     courier that the site names. Raises `ConfigurationError`.
     """
     now = {t["id"]: t["number"] for t in after["site"]["targets"]}
     for target in before["site"]["targets"]:
+        is_left_out = target["id"] not in now
+        if is_left_out and not target["kinds"] and target["number"] not in now.values():
+            continue
         if now.get(target["id"]) != target["number"]:
             raise ConfigurationError(
                 f"目标 {target['id']}（编号 {target['number']}）已启用过，不能删除、改名或改编号",
                 f"target {target['id']} (number {target['number']}) has been in use: it cannot be "
                 "dropped, renamed or renumbered",
-                remedy_zh="保留该目标并写 retired: true：它所公示的将逐条撤下，不再收到新记录",
+                remedy_zh="保留该目标并写 retired: true：它所公示的将逐条撤下，不再收到新记录；"
+                "全部撤下后可删去该目标，再下一次启用时其编号可给新目标",
                 remedy_en="keep its entry and write retired: true: what it shows is withdrawn, "
-                "nothing new is sent there",
+                "nothing new is sent there; once all is withdrawn the entry may go, and by the "
+                "adoption after that its number may be given again",
                 file="site.yaml",
             )
-
-
-def refuse_lost_departments(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """A department once adopted stays in the site, and what an authority code replaced stays so.
-
-    What waits on its topic is read to the end, and its records need an owner; a record under an
-    older code would not be found any more. Raises `ConfigurationError`.
-    """
-    known, now = before["site"]["departments"], after["site"]["departments"]
-    for name in known:
-        if name not in now:
-            raise ConfigurationError(
-                f"部门 {name} 已启用过，不能删除或改名",
-                f"department {name} has been in use: it cannot be dropped or renamed",
-                remedy_zh="保留该部门并写 retired: true 和 successor：已报送的读完并答复，"
-                "其记录归承接部门",
-                remedy_en="keep its entry and write retired: true and successor: what it sent is "
-                "read and answered, its records go to the successor",
-                file="site.yaml",
-            )
-    follows = _replaced(now)
-    for code, older in _replaced(known).items():
-        if follows.get(code, [])[: len(older)] != older:
-            raise ConfigurationError(
-                f"机关代码 {code} 所取代的旧代码已启用过，不能删除、换序或插入",
-                f"what authority code {code} replaces has been in use: no old code can be taken "
-                "out, moved, or put in between",
-                remedy_zh=f"恢复为 {'、'.join(older)}，新的只加在最后；在案的记录按最旧的代码查找",
-                remedy_en=f"put it back as {', '.join(older)} and add others at the end: records "
-                "are found by their oldest code",
-                file="site.yaml",
-            )
-
-
-def _replaced(departments: dict[str, Any]) -> dict[str, list[str]]:
-    return {
-        code: list(older)
-        for each in departments.values()
-        for code, older in each.get("replaces", {}).items()
-    }
-
-
-def close_retired(
-    document: dict[str, Any],
-    befores: Iterable[dict[str, Any]],
-    ends_of: Callable[[str], list[int]],
-) -> None:
-    """Note for each retired department where its topic ended when it was retired.
-
-    What was sent until then is decided as ever, what comes later is refused by name. Adopted once,
-    the end stays: another adoption moves it no further.
-    """
-    known = [before["site"]["departments"] for before in befores]
-    for name, department in document["site"]["departments"].items():
-        if "successor" not in department:
-            continue
-        noted = [each[name]["ends"] for each in known if "ends" in each.get(name, {})]
-        department["ends"] = noted[0] if noted else ends_of(name)
 
 
 def request_resend(loaded: LoadedSite, access: KafkaAccess, request: Mapping[str, str]) -> None:

@@ -34,7 +34,7 @@ SINGLE_PORTS: Final = {
 }  # fmt: skip
 """Metrics ports of the workers a site has one of."""
 _COURIER_PORTS: Final = 9110
-"""Plus the target's number, 0 to 30."""
+"""Plus the target's number, 0 to 63."""
 _REGISTRAR_PORTS: Final = 9200
 """Plus the slot."""
 _CONNECTOR_PORTS: Final = 9500

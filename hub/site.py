@@ -206,8 +206,8 @@ class Target(StrictModel):
 
     id: Name
     name_zh: str
-    number: Annotated[int, Field(ge=0, le=30)]
-    """Bit of this target in the ledger; never reused."""
+    number: Annotated[int, Field(ge=0, le=63)]
+    """Bit of this target in the ledger; another's only after this one was left out of the site."""
     kind: Literal["http", "kafka", "file", "database"]
     role: str
     """A duty of the rulebook (`report` 报送, `display` 公示), which says what stops the clock."""
@@ -218,7 +218,8 @@ class Target(StrictModel):
     clock_from: str = "1970-01-01"
     """Decisions before this date have no deadline here (a target added later)."""
     retired: bool = False
-    """Taken off the list: shows nothing any more, withdraws what it holds; listed for ever."""
+    """Taken off the list: shows nothing any more, withdraws what it holds. Listed until nothing is
+    shown there or owed any more."""
     url: str = ""
     token_file: Path | None = None
     drop: FileDrop | None = None

@@ -35,6 +35,8 @@ DECIDER_VERSION: Final = "1"
 DECIDERS: Final = frozenset({DECIDER_VERSION})
 """What this program can decide under. A new version joins those that are in force somewhere."""
 NO_TARGET: Final = 255
+_NUMBERS: Final = 64
+"""Bits of the ledger's masks."""
 _CACHE_LIMIT: Final = 50_000
 _SHANGHAI: Final = timedelta(hours=8)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -86,8 +88,13 @@ class Basis:
         }
         self._agents = frozenset(n for n, d in departments.items() if d["kind"] == "agent")
         self.targets = tuple(_target(_mapping(t)) for t in _sequence(site["targets"]))
+        self.numbers = sum({1 << t.number for t in self.targets})
+        """Bit per target the site has."""
         self._by_number = {t.number: t for t in self.targets}
         self._numbers = {t.id: t.number for t in self.targets}
+        if not len(self._numbers) == len(self._by_number) == len(self.targets):
+            message = "basis: two targets share a name or a number"
+            raise ValueError(message)
         self._stops_acknowledged = {
             t.number for t in self.targets if self.rulebook.stops_at(t.role) == "acknowledged"
         }
@@ -278,9 +285,13 @@ def compile_basis(document: Mapping[str, object]) -> Basis:
 
 
 def _target(content: Mapping[str, object]) -> BasisTarget:
+    number = int(str(content["number"]))
+    if not 0 <= number < _NUMBERS:
+        message = "basis: a target's number is out of range"
+        raise ValueError(message)
     return BasisTarget(
         str(content["id"]),
-        int(str(content["number"])),
+        number,
         str(content["role"]),
         bool(content["public"]),
         frozenset(_texts(content["kinds"])),

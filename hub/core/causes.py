@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from hub.core.keys import FREED
 from hub.core.life import Statement
 from hub.core.record import NO_KEY, Cause, Reason
 from hub.core.state import StageCode
@@ -125,9 +126,10 @@ class BasisAdoption:
     A plain class: a named tuple, compiled, would want `Basis` while it is still being loaded.
     """
 
-    keys: tuple[bytes, ...] = ()
+    keys: tuple[bytes, ...]
 
     def __init__(self, cause: Cause, kind: str, basis_id: bytes, basis: Basis) -> None:
+        self.keys = (FREED,)
         self.cause = cause
         self.kind = kind
         self.basis_id = basis_id
@@ -172,9 +174,9 @@ class UnreadableMessage(NamedTuple):
 
     cause: Cause
     kind: str
+    why: str = "PAYLOAD_UNREADABLE"
+    """Code of the reason."""
     keys: tuple[bytes, ...] = ()
-    code: str = "PAYLOAD_UNREADABLE"
-    """Why it is refused."""
 
 
 class OutcomeReport(NamedTuple):

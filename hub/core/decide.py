@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from hub.core import duties, keys, waiting
+from hub.core import duties, keys, numbers, waiting
 from hub.core.basis import NO_TARGET
 from hub.core.case import Case, heard_of
 from hub.core.causes import (
@@ -127,19 +127,24 @@ def decide(view: View, cause: Prepared, head: Head, now: int, basis: Basis) -> L
     if isinstance(cause, Submission):
         if cause.identities:
             choose_record(view, cause)
-        old = _state_of(view, cause.record_key)
+        old = _state_of(view, cause.record_key, basis)
         return _record_of_submission(cause, _submission(context, cause, old), old, context, head)
     decision, record_key = _of_other(context, cause)
     if decision is None:
         return None
     record_key = decision.record_key if record_key == NO_KEY else record_key
-    old = _state_of(view, record_key) if record_key != NO_KEY else None
+    old = _state_of(view, record_key, basis) if record_key != NO_KEY else None
     return _record_of_other(cause, decision, record_key, old, context, head)
 
 
-def _state_of(view: View, record_key: bytes) -> RecordState | None:
+def _state_of(view: View, record_key: bytes, basis: Basis) -> RecordState | None:
+    """How a record stands; what the sweep has not forgotten yet is forgotten here."""
     stored = view.get(keys.record(record_key))
-    return decode_state(stored) if stored is not None else None
+    if stored is None:
+        return None
+    state = decode_state(stored)
+    gone = state.named & ~basis.numbers
+    return numbers.without(state, gone) if gone else state
 
 
 def _record_of_submission(
@@ -174,7 +179,9 @@ def _record_of_other(
     cause = prepared.cause
     if old is not None and not cause.key:  # a timer or sweep concerns the record's own company
         cause = cause._replace(key=old.subject_key)
-    basis_id = prepared.basis_id if isinstance(prepared, BasisAdoption) else context.basis.id
+    basis_id = context.basis.id
+    if isinstance(prepared, BasisAdoption):
+        basis_id = prepared.basis_id if decision.outcome is Outcome.BASIS_ADOPTED else basis_id
     s = decision.answers
     kind = getattr(prepared, "kind", "") if s is None else s.kind
     version = decision.version or (state.version if state is not None else 0)
@@ -261,7 +268,7 @@ def _is_open_commitment(context: Context, s: Submission) -> bool:
 
     Whoever states it may be behind; a company must not be called a promise-breaker for that.
     """
-    promise = _state_of(context.view, s.about_key)
+    promise = _state_of(context.view, s.about_key, context.basis)
     return promise is not None and promise.status is Status.LIVE and promise.kind == kinds.MADE
 
 
@@ -702,7 +709,7 @@ def _of_other(context: Context, cause: Prepared) -> tuple[Decision | None, bytes
 def _of_partition(context: Context, cause: Prepared) -> Decision:
     """What concerns no single record."""
     if isinstance(cause, BasisAdoption):
-        return _adopt_basis(context.basis, cause)
+        return _adopt_basis(context, cause)
     if isinstance(cause, ResendRequest):
         return _request_resend(context.basis, cause)
     if isinstance(cause, HandOver):
@@ -712,21 +719,30 @@ def _of_partition(context: Context, cause: Prepared) -> Decision:
     if isinstance(cause, WalkMark):
         return Decision(Outcome.WALKED, facts=(("walked", "1"),))
     if isinstance(cause, UnreadableMessage):
-        reasons = (Reason(cause.code, "", "error"),)
+        reasons = (Reason(cause.why, "", "error"),)
         return Decision(Outcome.CONTROL_REFUSED, reasons=reasons)
     raise AssertionError("a cause without a rule")
 
 
-def _adopt_basis(basis: Basis, cause: BasisAdoption) -> Decision:
+def _adopt_basis(context: Context, cause: BasisAdoption) -> Decision:
     """From here on this partition decides under another basis.
 
     Where a target shows other kinds under it, a walk over the ledger brings the target in line;
-    where deadlines may fall on other days, a sweep counts them again.
+    where deadlines may fall on other days, a sweep counts them again, and where a target is left
+    out, it takes its number out of the records.
     """
+    basis, stored = context.basis, context.view.get(keys.FREED)
+    pending = int.from_bytes(stored or b"")
+    refusal = numbers.refusal(basis, cause.basis, pending)
+    if refusal:
+        return Decision(Outcome.CONTROL_REFUSED, reasons=(Reason(refusal, "", "error"),))
     changed = basis.changed_targets(cause.basis)
     facts: Facts = Walk.in_line(changed).as_facts() if changed else ()
     if basis.counts_otherwise(cause.basis):
         facts += (("recount", "1"),)
+    freed = basis.numbers & ~cause.basis.numbers
+    if freed:
+        facts += ((numbers.FACT, str(freed | pending)),)
     return Decision(Outcome.BASIS_ADOPTED, facts=(*facts, ("adopted", "1")))
 
 
@@ -753,7 +769,7 @@ def _note_move(context: Context, cause: MoveNoted) -> Decision:
         Outcome.MOVE_NOTED, move=Move(cause.move_id, verdict.letter), facts=verdict.as_facts()
     )
     record_key = context.view.get(keys.arrival(cause.move_id))
-    old = _state_of(context.view, record_key) if record_key is not None else None
+    old = _state_of(context.view, record_key, context.basis) if record_key is not None else None
     if old is None or record_key is None or destination_of(old.subject_key) != verdict.destination:
         return noted  # the record left for another company than the one where a row waits
     entry = waiting.arrival_by(old, cause.move_id)
@@ -767,7 +783,7 @@ def _note_move(context: Context, cause: MoveNoted) -> Decision:
 
 def _note_outcome(context: Context, cause: OutcomeReport) -> Decision:
     """A platform answered: note the stage, stop the clock it stops."""
-    old = _state_of(context.view, cause.record_key)
+    old = _state_of(context.view, cause.record_key, context.basis)
     report = cause.report
     if old is None:
         reasons = (*cause.reasons, Reason("RECORD_NOT_FOUND", "", "warning"))
@@ -786,7 +802,7 @@ def _note_outcome(context: Context, cause: OutcomeReport) -> Decision:
 
 def _fire_timer(context: Context, cause: TimerDue) -> Decision | None:
     """A statement that waited is decided, or a clock has something to say."""
-    old = _state_of(context.view, cause.record_key)
+    old = _state_of(context.view, cause.record_key, context.basis)
     if old is None or old.timer_at > context.now:
         return None
     if old.waiting:
@@ -837,23 +853,26 @@ def _outcome_of(events: tuple[ClockEvent, ...], expired: Outcome | None) -> Outc
 
 
 def _sweep_step(context: Context, cause: SweepStep) -> Decision | None:
-    """Count one record's running deadlines again under this basis."""
-    old = _state_of(context.view, cause.record_key)
-    if old is None:
+    """Count one record's running deadlines again, and forget targets the site has no more."""
+    stored = context.view.get(keys.record(cause.record_key))
+    if stored is None:
         return None
+    old = decode_state(stored)
     state, events = duties.recount(old, context.now, context.basis)
-    if not events:
+    gone = numbers.uses(state) & ~context.basis.numbers
+    if not events and not gone:
         return None
+    outcome = _outcome_of(events, None) if events else Outcome.REPROJECTED
     facts = (("swept", "1"),)
     return Decision(
-        _outcome_of(events, None), state=state, events=events, refers_to=old.live_sequence,
+        outcome, state=numbers.without(state, gone), events=events, refers_to=old.live_sequence,
         facts=facts,
     )  # fmt: skip
 
 
 def _lift_twin(context: Context, cause: TwinAnswered) -> Decision:
     """A good row of the same identity was accepted under another key: this one owes nothing."""
-    old = _state_of(context.view, cause.record_key)
+    old = _state_of(context.view, cause.record_key, context.basis)
     facts = (("lifted", "1"),)
     if old is None or old.status is not Status.QUARANTINED:
         return Decision(Outcome.DUTY_LIFTED, facts=facts)
@@ -867,7 +886,7 @@ def _lift_twin(context: Context, cause: TwinAnswered) -> Decision:
 def _visit(context: Context, cause: WalkVisit) -> Decision | None:
     """A walk over the ledger looks at one record."""
     stored = context.view.get(cause.walk_key)
-    old = _state_of(context.view, cause.record_key)
+    old = _state_of(context.view, cause.record_key, context.basis)
     if stored is None or old is None or old.flags & RecordFlag.UNSHOWN:
         return None
     found = reproject(cause, Walk.unpack(stored), old, context.now, context.basis)

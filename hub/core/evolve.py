@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from hub.core import keys
 from hub.core.keys import SweepCursor
 from hub.core.moves import MoveVerdict
+from hub.core.numbers import FACT as FREED
 from hub.core.progress import FACT as PERFORMANCE
 from hub.core.record import NO_KEY, Outcome, decode_record
 from hub.core.resend import WALK_TOPIC, Walk
@@ -76,7 +77,7 @@ def _put_consequences(record: LedgerRecord, changes: Changes) -> None:
         cursor = SweepCursor(record.basis, record.cause.offset + 1, record.record_key)
         changes[keys.SWEEP] = cursor.pack()
     elif "ends_sweep" in facts:
-        changes[keys.SWEEP] = None
+        changes[keys.SWEEP] = changes[keys.FREED] = None
     elif "walked" in facts:
         _walk_on(record, changes)
     elif "lifted" in facts:
@@ -103,7 +104,9 @@ def _adopt(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> Non
     text = json.dumps(document, ensure_ascii=False)
     changes[keys.document(record.basis)] = text.encode()
     changes[keys.BASIS] = record.basis
-    if "recount" in facts:
+    if FREED in facts:
+        changes[keys.FREED] = int(facts[FREED]).to_bytes(8)
+    if "recount" in facts or FREED in facts:
         changes[keys.SWEEP] = SweepCursor(record.basis, 0, NO_KEY).pack()
     _begin_walk(record, facts, changes)
 

@@ -173,7 +173,7 @@ class PartitionCore:
             cause = Cause(
                 CauseKind.CONTROL, topic, record.offset, record.key, record.headers, record.value
             )
-            return prepare_control(cause, self._basis_carried(record))
+            return prepare_control(cause, *self._basis_carried(record))
         cause = Cause(
             CauseKind.OUTCOME, topic, record.offset, record.key, record.headers, record.value
         )
@@ -270,25 +270,27 @@ class PartitionCore:
             raise AssertionError(message)
         return self.basis
 
-    def _basis_carried(self, record: InputRecord) -> Basis | str | None:
-        """The basis a control message carries, or the reason why nobody here decides under it."""
+    def _basis_carried(self, record: InputRecord) -> tuple[Basis | None, str]:
+        """The basis of a control message, or why it is refused (a reason's code)."""
+        refusal = "PAYLOAD_UNREADABLE"
         if not self.carries_basis(record):
-            return None
+            return None, refusal
         try:
             document = json.loads(record.value)["basis"]
             if document["decider"] not in DECIDERS:
-                return "BASIS_DECIDER_UNKNOWN"
+                return None, "BASIS_DECIDER_UNKNOWN"
             basis = self._library.adopt(document)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, HubError):
-            return None
+            return None, refusal
         count = basis.partitions if self.basis is None else self.basis.partitions
-        is_same = basis.partitions == count and self.partition < count
-        return basis if is_same else "PARTITIONS_CHANGED"
+        if basis.partitions != count or self.partition >= count:
+            return None, "PARTITIONS_CHANGED"
+        return basis, refusal
 
 
 def _refuse_before_basis(prepared: Prepared, head: Head, now: int) -> LedgerRecord:
     """A control message in front of the first basis: written down, so that reading goes on."""
-    code = prepared.code if isinstance(prepared, UnreadableMessage) else "PAYLOAD_UNREADABLE"
+    code = prepared.why if isinstance(prepared, UnreadableMessage) else "PAYLOAD_UNREADABLE"
     reasons = (Reason(code, "", "error"),)
     return LedgerRecord(
         head.sequence, head.last_hash, now, prepared.cause, Outcome.CONTROL_REFUSED, 0, 0, NO_KEY,

@@ -486,16 +486,14 @@ def _read_lifting(
 
 
 def prepare_control(
-    cause: Cause, adopted: Basis | str | None
+    cause: Cause, adopted: Basis | None, refusal: str = "PAYLOAD_UNREADABLE"
 ) -> BasisAdoption | MoveNoted | HandOver | ResendRequest | UnreadableMessage:
     """Read a message of the control topic.
 
-    `adopted` is the basis it carries, if any, or the reason why it is none to decide under.
+    `adopted` is the basis it carries, if any; `refusal` is the code of why it carries none.
     """
     kind = _text_of(dict(cause.headers).get("ce_type", b""))
     if kind == kinds.BASIS_ADOPTED and adopted is not None:
-        if isinstance(adopted, str):
-            return UnreadableMessage(cause, kind, code=adopted)
         return BasisAdoption(cause, kind, adopted.id, adopted)
     reader = _CONTROL.get(kind)
     if reader is not None:
@@ -503,7 +501,7 @@ def prepare_control(
             return reader(cause, kind)
         except _UNREADABLE:
             pass
-    return UnreadableMessage(cause, kind)
+    return UnreadableMessage(cause, kind, refusal)
 
 
 def _read_move_noted(cause: Cause, kind: str) -> MoveNoted:

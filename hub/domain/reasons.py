@@ -365,6 +365,21 @@ _AUTHORITIES: Final = (
         "Set partitions in site.yaml back, then hub basis adopt --again",
     ),
     Reason(
+        "TARGET_LOST",
+        "该依据去掉了尚未停用的目标，或改了目标的编号，未予采用，仍按原依据决定",
+        "This basis leaves out a target that is not retired, or renumbers one; the old one stays",
+        "保留该目标并写 retired: true，待其全部撤下后再去掉，编号不改",
+        "Keep it with retired: true until all is withdrawn there, under its old number",
+    ),
+    Reason(
+        "TARGET_NUMBER_TAKEN",
+        "该依据把仍在用或尚在清除的编号给了另一目标，未予采用，仍按原依据决定",
+        "This basis gives another target a number that is in use or still being cleared; the old "
+        "one stays",
+        "换一个编号，或待清除完成后再以 hub basis adopt --again 启用",
+        "Take another number, or hub basis adopt --again once it has been cleared",
+    ),
+    Reason(
         "TARGET_UNKNOWN",
         "请求中的目标平台未在本站点登记",
         "The target named in the request is not one of this site",

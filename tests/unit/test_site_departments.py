@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from connectors.run import connections_of, file_connections
-from hub.bootstrap import basis_document, close_retired, refuse_lost_departments
+from hub.bootstrap import basis_document
 from hub.deployment import processes_of
 from hub.doctor.machine import permissions
 from hub.doctor.symptom import Level
@@ -18,6 +18,7 @@ from hub.errors import ConfigurationError
 from hub.repository import DEPLOY
 from hub.rights import make_rights_plan, wanted_rights, writers_retired
 from hub.site import LoadedSite, load_site
+from hub.site_changes import close_retired, refuse_lost_departments
 from hub.topics import names_of, read_families, wanted_topics
 
 COUNTY = DEPLOY / "sites" / "county" / "site.yaml"
