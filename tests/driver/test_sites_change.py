@@ -10,6 +10,7 @@ import pytest
 
 from hub.core.record import NO_KEY, CauseKind, Outcome
 from hub.core.state import Status
+from hub.domain.partitioning import partition_of
 from hub.errors import ConfigurationError, FencedError
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
@@ -24,7 +25,8 @@ from tests.driver.reforms import (
     row_under,
     site,
 )
-from tests.driver.rows import AUTHORITY, COMPANY, LICENCE, OTHER_AUTHORITY, framed
+from tests.driver.rows import AUTHORITY, COMPANY, LICENCE, OTHER_AUTHORITY, commitment_row, framed
+from tests.driver.test_families import ALL, PART
 from tests.replay.tampering import replay, verify
 
 WITHDRAWN = "record.withdrawn.v1"
@@ -172,6 +174,39 @@ def test_a_good_row_of_the_heir_answers_the_predecessors_refused_one(life: Life)
     assert life.say(LICENCE, good, key=NEAR, by=HEIR) == "accepted"
     assert [r.outcome for r in life.rest] == [Outcome.DUTY_LIFTED]
     assert life.rest[0].record_key == refused.record_key
+
+
+def test_what_waits_under_the_new_code_is_decided_with_its_row(life: Life) -> None:
+    """The row comes, the withdrawal is older than it: the row is named for its targets."""
+    life.hub.adopt(merged(DEPARTMENT))
+    withdrawal = named_under(NEW_AUTHORITY)
+    assert life.say(WITHDRAWN, withdrawal, by=HEIR, version=3) == "held WAITING_FOR_RECORD"
+    assert state(life, version=5) == "accepted"
+    assert [answer(r) for r in life.rest] == ["held_ended WITHDRAWAL_OLDER_THAN_LIVE"]
+    assert life.shown() == {(COMPANY, "食品经营")}
+
+
+def test_a_row_in_a_wrong_partition_is_no_predecessors_record(life: Life) -> None:
+    """It is a record of its own there: keys are unique over all partitions."""
+    life.hub.adopt(merged(DEPARTMENT))
+    value = framed(LICENCE, row_under(NEW_AUTHORITY))
+    wrong = 1 - partition_of(COMPANY.encode(), 2)
+    life.hub.pipe(HEIR, LICENCE, COMPANY, value, partition=wrong)
+    (astray,) = life.hub.run()
+    assert codes(astray) == "WRONG_PARTITION"
+    assert state(life) == "accepted"
+    assert life.record.record_key != astray.record_key
+
+
+def test_a_commitment_is_performed_under_the_new_code(life: Life) -> None:
+    """Made before the reform and performed step by step after it: one record."""
+    life.made()
+    key = life.record.record_key
+    life.hub.adopt(merged(DEPARTMENT))
+    for performed in (PART, ALL):
+        row = commitment_row(**performed) | {"accepting_unit_code": NEW_AUTHORITY}
+        assert life.say(rows.PERFORMED, row, by=HEIR) == "accepted"
+        assert (life.record.record_key, life.state().department) == (key, HEIR)
 
 
 # --- owner ---
