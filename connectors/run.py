@@ -62,21 +62,32 @@ def file_connections(
 def connections_of(
     loaded: LoadedSite, department: str = "", source: str = ""
 ) -> tuple[Connection | TableConnection, ...]:
-    """Return the site's sources, all or those asked for.
+    """Return the site's sources that are read, all or those asked for: none of the retired.
 
     Raises `ConfigurationError` when there is none.
     """
     tables = tuple(
         TableConnection(each, table)
         for each in loaded.site.departments
-        if department in {"", each.id}
+        if department in {"", each.id} and not each.retired
         for table in each.databases
         if source in {"", table.name}
     )
+    files = file_connections(loaded, department, source)
     found: tuple[Connection | TableConnection, ...] = (
-        *file_connections(loaded, department, source),
+        *(each for each in files if not each.department.retired),
         *tables,
     )
+    for each in loaded.site.departments:
+        if each.retired and each.id == department:
+            raise ConfigurationError(
+                f"部门 {department} 已撤并，由 {each.successor} 承接，不再读取其来源",
+                f"department {department} is retired, {each.successor} succeeds it: its sources "
+                "are not read any more",
+                remedy_zh=f"停用该接入进程；新的行由 {each.successor} 报送",
+                remedy_en=f"take this connector out of service; {each.successor} submits new rows",
+                file=str(loaded.folder / "site.yaml"),
+            )
     if not found:
         raise ConfigurationError(
             "站点中没有这样的来源",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,14 @@ from hub.domain import kinds
 from hub.errors import ConfigurationError
 from hub.ports import OutputRecord
 from hub.repository import contract_texts
-from hub.rights import RightsPlan, make_rights_plan, users_of, wanted_rights
+from hub.rights import RightsPlan, make_rights_plan, users_of, wanted_rights, writers_retired
+from hub.site_changes import (
+    close_retired,
+    refuse_lost_departments,
+    refuse_numbers_in_use,
+    refuse_other_partitions,
+    uses_in_ledger,
+)
 from hub.topics import (
     TOPICS_FOLDER,
     Plan,
@@ -35,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from hub.kafka_access import KafkaAccess
-    from hub.site import LoadedSite
+    from hub.site import Department, LoadedSite, Site
 
 
 def load_repository_contracts() -> Contracts:
@@ -43,7 +51,7 @@ def load_repository_contracts() -> Contracts:
     return load_contracts(contract_texts())
 
 
-def basis_document(loaded: LoadedSite) -> dict[str, object]:
+def basis_document(loaded: LoadedSite) -> dict[str, Any]:
     """The basis this site decides under, as one JSON document: all that `decide` may depend on."""
     site = loaded.site
     return {
@@ -54,15 +62,7 @@ def basis_document(loaded: LoadedSite) -> dict[str, object]:
         "site": {
             "site": site.site,
             "partitions": site.partitions,
-            "departments": {
-                d.id: {
-                    "kind": d.kind,
-                    "authorities": sorted(d.authorities),
-                    "may_act_on": sorted(d.may_act_on),
-                    "states": sorted(set(d.states)),
-                }
-                for d in site.departments
-            },
+            "departments": {d.id: _department(d) for d in site.departments},
             "targets": [
                 {
                     "id": t.id,
@@ -77,6 +77,21 @@ def basis_document(loaded: LoadedSite) -> dict[str, object]:
             ],
         },
     }
+
+
+def _department(department: Department) -> dict[str, object]:
+    """A department as the basis has it; what few of them have is there where they have it."""
+    content: dict[str, object] = {
+        "kind": department.kind,
+        "authorities": sorted(department.authorities),
+        "may_act_on": sorted(department.may_act_on),
+        "states": sorted(set(department.states)),
+    }
+    if department.replaces:
+        content["replaces"] = {code: list(old) for code, old in department.replaces.items()}
+    if department.retired:
+        content["successor"] = department.successor
+    return content
 
 
 def _parsed(path: Path) -> object:
@@ -123,7 +138,9 @@ def plan_site(loaded: LoadedSite, access: KafkaAccess, folder: Path = TOPICS_FOL
         return SitePlan(topics, RightsPlan((), (), ()))
     users, wanted = users_of(families, names), wanted_rights(families, names)
     known, actual = KafkaUsers(access).known(users), KafkaRights(access).read(prefix)
-    return SitePlan(topics, make_rights_plan(prefix, users, known, wanted, actual))
+    return SitePlan(
+        topics, make_rights_plan(prefix, users, known, wanted, actual, writers_retired(names))
+    )
 
 
 def apply_site_plan(
@@ -131,11 +148,13 @@ def apply_site_plan(
 ) -> None:
     """Make it so; `revokes`: also take back the rights no file speaks of.
 
+    What a retired department might write is taken back in any case.
     A user that is new gets the password of its file, which is made where it is missing.
     """
     apply_plan(loaded.site.prefix, plan.topics, KafkaTopics(access))
     if access.secrets is None:
         return
+    KafkaRights(access).revoke(plan.rights.ended)
     for user in plan.rights.users:
         ensure_password(access.secrets / user)
     KafkaUsers(access).admit(access.of(user) for user in plan.rights.users)
@@ -153,28 +172,41 @@ def prepare_site(loaded: LoadedSite, access: KafkaAccess) -> bool:
     return adopt_basis(loaded, access)
 
 
-def adopt_basis(loaded: LoadedSite, access: KafkaAccess) -> bool:
+def adopt_basis(loaded: LoadedSite, access: KafkaAccess, *, again: bool = False) -> bool:
     """Send the site's basis to every partition of `control` unless it is the last one there.
 
-    Raises `ConfigurationError` when a target of the last one is not in it any more.
+    With `again` also then: the registrar may have refused the last one. Raises
+    `ConfigurationError` when a target or department of the last one is not in it any more, or the
+    number of partitions is another.
     """
     site = loaded.site
+    families, names = read_families(), names_of(site)
+    # raises where a topic has another number of partitions
+    make_plan(site.prefix, wanted_topics(families, names), KafkaTopics(access).read(site.prefix))
     control = site.topic("control")
-    value = canonical_json({"basis": basis_document(loaded)})
-    compile_basis(json.loads(value)["basis"])  # refuse here, with a message, what cannot be read
-    places = {(control, p): 0 for p in range(site.partitions)}
+    document = basis_document(loaded)
+    compile_basis(document)  # refuse here, with a message, what cannot be read
     inputs = KafkaInputs(access, f"{site.prefix}adopt")
-    last: dict[int, bytes] = {}
+
+    def ends_of(department: str) -> list[int]:
+        topic = site.topic(f"submissions.{department}")
+        bounds = inputs.bounds([(topic, p) for p in range(site.partitions)])
+        return [bounds[topic, p][1] for p in range(site.partitions)]
+
     try:
-        for batch in inputs.read_to_end(places):
-            for record in batch:
-                if dict(record.headers).get("ce_type") == kinds.BASIS_ADOPTED.encode():
-                    last[record.partition] = record.value
+        adopted = _adopted(inputs, site)
+        befores = [json.loads(each[-1])["basis"] for each in adopted.values()]
+        for before in befores:
+            refuse_other_partitions(before, document)
+            refuse_lost_departments(before, document)
+            refuse_lost_targets(before, document)
+        refuse_numbers_in_use(adopted, document, partial(uses_in_ledger, inputs, site))
+        close_retired(document, befores, ends_of)
     finally:
         inputs.close()
-    for before in last.values():
-        refuse_lost_targets(json.loads(before)["basis"], json.loads(value)["basis"])
-    missing = [p for p in range(site.partitions) if last.get(p) != value]
+    value = canonical_json({"basis": document})
+    last = {partition: each[-1] for partition, each in adopted.items()}
+    missing = [p for p in range(site.partitions) if again or last.get(p) != value]
     if not missing:
         return False
     headers = (
@@ -186,22 +218,38 @@ def adopt_basis(loaded: LoadedSite, access: KafkaAccess) -> bool:
     return True
 
 
+def _adopted(inputs: KafkaInputs, site: Site) -> dict[int, list[bytes]]:
+    """Every basis message of `control`, by partition, oldest first."""
+    control = site.topic("control")
+    found: dict[int, list[bytes]] = {}
+    for batch in inputs.read_to_end({(control, p): 0 for p in range(site.partitions)}):
+        for record in batch:
+            if dict(record.headers).get("ce_type") == kinds.BASIS_ADOPTED.encode():
+                found.setdefault(record.partition, []).append(record.value)
+    return found
+
+
 def refuse_lost_targets(before: dict[str, Any], after: dict[str, Any]) -> None:
-    """A target once adopted stays in the site, under its number and name.
+    """A target once adopted stays in the site until it is retired, always under its number.
 
     Its number is a bit in every ledger record, and what it still shows must be withdrawn by a
     courier that the site names. Raises `ConfigurationError`.
     """
     now = {t["id"]: t["number"] for t in after["site"]["targets"]}
     for target in before["site"]["targets"]:
+        is_left_out = target["id"] not in now
+        if is_left_out and not target["kinds"] and target["number"] not in now.values():
+            continue
         if now.get(target["id"]) != target["number"]:
             raise ConfigurationError(
                 f"目标 {target['id']}（编号 {target['number']}）已启用过，不能删除、改名或改编号",
                 f"target {target['id']} (number {target['number']}) has been in use: it cannot be "
                 "dropped, renamed or renumbered",
-                remedy_zh="保留该目标并写 retired: true：它所公示的将逐条撤下，不再收到新记录",
+                remedy_zh="保留该目标并写 retired: true：它所公示的将逐条撤下，不再收到新记录；"
+                "全部撤下后可删去该目标，再下一次启用时其编号可给新目标",
                 remedy_en="keep its entry and write retired: true: what it shows is withdrawn, "
-                "nothing new is sent there",
+                "nothing new is sent there; once all is withdrawn the entry may go, and by the "
+                "adoption after that its number may be given again",
                 file="site.yaml",
             )
 

@@ -34,7 +34,7 @@ SINGLE_PORTS: Final = {
 }  # fmt: skip
 """Metrics ports of the workers a site has one of."""
 _COURIER_PORTS: Final = 9110
-"""Plus the target's number, 0 to 30."""
+"""Plus the target's number, 0 to 63."""
 _REGISTRAR_PORTS: Final = 9200
 """Plus the slot."""
 _CONNECTOR_PORTS: Final = 9500
@@ -91,7 +91,7 @@ def processes_of(site: Site) -> tuple[Process, ...]:
         *(
             Process("connector", department.id, _CONNECTOR_PORTS + place)
             for place, department in enumerate(site.departments)
-            if department.sources
+            if department.running_sources
         ),
         *(
             Process(kind, "", port)

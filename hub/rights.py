@@ -56,11 +56,13 @@ class RightsPlan:
     grants: tuple[Right, ...]
     unknown: tuple[Right, ...]
     wide: tuple[Right, ...] = ()
+    ended: tuple[Right, ...] = ()
+    """What retired departments might write: taken back whenever the plan is applied."""
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to apply."""
-        return not self.users and not self.grants
+        return not self.users and not self.grants and not self.ended
 
 
 class RightsAdmin(Protocol):
@@ -93,17 +95,33 @@ def make_rights_plan(
     known_users: Collection[str],
     wanted: Collection[Right],
     actual: Collection[Right],
+    ended_writers: Collection[str] = (),
 ) -> RightsPlan:
     """Compare; rights of other sites are in neither."""
     for right in wanted:
         refuse_foreign(prefix, right.name)
     strange = sorted(set(actual) - set(wanted))
+    ended = [
+        right for right in strange
+        if right.user in ended_writers and right.operation == "write" and not right.is_denial
+    ]  # fmt: skip
+    strange = [right for right in strange if right not in ended]
     named = [right for right in strange if right.user.startswith(prefix) or _names(right, prefix)]
     return RightsPlan(
         tuple(user for user in users if user not in known_users),
         tuple(sorted(set(wanted) - set(actual))),
         tuple(named),
         tuple(right for right in strange if right not in named),
+        tuple(ended),
+    )
+
+
+def writers_retired(names: SiteNames) -> frozenset[str]:
+    """Users of the departments that write nothing any more: their own, and their connectors'."""
+    return frozenset(
+        names.prefix + principal
+        for one in names.retired
+        for principal in (f"dept.{one}", f"{_WORKER}connector.{one}")
     )
 
 
@@ -119,6 +137,7 @@ def _names(right: Right, prefix: str) -> bool:
 
 
 def _rights_on_topics(families: Iterable[TopicFamily], names: SiteNames) -> Iterator[Right]:
+    retired = writers_retired(names)
     for family in families:
         for topic, owner in topics_of(family, names):
             bound = {**_everybody(names), **owner}
@@ -126,15 +145,19 @@ def _rights_on_topics(families: Iterable[TopicFamily], names: SiteNames) -> Iter
             for patterns, operation in ((family.producers, "write"), (family.consumers, "read")):
                 for pattern in patterns:
                     for principal in _expanded(pattern, bound):
-                        if principal != OPERATOR:
-                            yield Right(names.prefix + principal, operation, "topic", topic)
+                        user = names.prefix + principal
+                        if principal != OPERATOR and not (operation == "write" and user in retired):
+                            yield Right(user, operation, "topic", topic)
 
 
 def _own_names(families: Iterable[TopicFamily], names: SiteNames) -> Iterator[Right]:
     """A principal's own transactional ids and groups: its name, or more after a dot."""
+    retired = writers_retired(names)
     for user in users_of(families, names):
         own = names.prefix + user.removeprefix(names.prefix).removeprefix(_WORKER)
         for operation, resource in (("write", "transactional_id"), ("read", "group")):
+            if operation == "write" and user in retired:
+                continue
             yield Right(user, operation, resource, own)
             yield Right(user, operation, resource, f"{own}.", is_prefix=True)
 

@@ -15,12 +15,15 @@ import yaml
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from hub.contracts import Contracts, load_contracts
+from hub.domain.succession import lineage_of, oldest_first
 from hub.errors import ConfigurationError
 from hub.repository import contract_texts
 from hub.typed_yaml import StrictModel, fault, read_typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pydantic_core import PydanticCustomError
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")]
 Sharing = Literal["public", "government", "authorised"]
@@ -67,6 +70,13 @@ class Department(StrictModel):
     """Credit codes of the authorities this department submits for."""
     may_act_on: tuple[Name, ...] = ()
     """Departments whose records this one may correct, withdraw or move, besides its own."""
+    replaces: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Code of one of its authorities → older codes it replaces, the oldest unit first. What is on
+    record under those stays there; only ever extended, at the end of a list."""
+    retired: bool = False
+    """Merged or abolished: it states nothing new; listed for ever."""
+    successor: Name | None = None
+    """Of a retired one: who owns its records from now on."""
     files: tuple[FileSource, ...] = ()
     databases: tuple[DatabaseSource, ...] = ()
 
@@ -105,6 +115,30 @@ class Department(StrictModel):
     def sources(self) -> tuple[FileSource | DatabaseSource, ...]:
         """Every source, each a connector with a stream of its own."""
         return (*self.files, *self.databases)
+
+    @property
+    def running_sources(self) -> tuple[FileSource | DatabaseSource, ...]:
+        """The sources that are read: none of a retired department."""
+        return () if self.retired else self.sources
+
+    @model_validator(mode="after")
+    def _is_succeeded(self) -> Department:
+        if self.retired != (self.successor is not None):
+            raise fault(
+                f"部门 {self.id}：retired: true 与 successor 须同时写明",
+                f"department {self.id}: retired: true and successor go together",
+                remedy_zh="撤并的部门写 retired: true，并在 successor 写明承接其记录的部门",
+                remedy_en="write retired: true, and the department that takes its records over "
+                "as successor",
+            )
+        if foreign := sorted(set(self.replaces) - set(self.authorities)):
+            raise fault(
+                f"部门 {self.id} 的 replaces：{foreign[0]} 不在其 authorities 中",
+                f"replaces of department {self.id}: {foreign[0]} is not one of its authorities",
+                remedy_zh="replaces 写为“新代码: [被取代的旧代码]”，新代码须列在 authorities 中",
+                remedy_en="write a new code of authorities, then the list of old codes it replaces",
+            )
+        return self
 
 
 class FileDrop(StrictModel):
@@ -172,8 +206,8 @@ class Target(StrictModel):
 
     id: Name
     name_zh: str
-    number: Annotated[int, Field(ge=0, le=30)]
-    """Bit of this target in the ledger; never reused."""
+    number: Annotated[int, Field(ge=0, le=63)]
+    """Bit of this target in the ledger; another's only after this one was left out of the site."""
     kind: Literal["http", "kafka", "file", "database"]
     role: str
     """A duty of the rulebook (`report` 报送, `display` 公示), which says what stops the clock."""
@@ -184,7 +218,8 @@ class Target(StrictModel):
     clock_from: str = "1970-01-01"
     """Decisions before this date have no deadline here (a target added later)."""
     retired: bool = False
-    """Taken off the list: shows nothing any more, withdraws what it holds; listed for ever."""
+    """Taken off the list: shows nothing any more, withdraws what it holds. Listed until nothing is
+    shown there or owed any more."""
     url: str = ""
     token_file: Path | None = None
     drop: FileDrop | None = None
@@ -269,6 +304,65 @@ class Site(StrictModel):
             if any(each.department not in {None, *known} for each in self.cases.levels):
                 message = "cases.levels: 没有这个部门 / no such department"
                 raise ValueError(message)
+            named = {self.cases.department, *(each.department for each in self.cases.levels)}
+            for department in self.departments:
+                if department.retired and department.id in named:
+                    raise fault(
+                        f"cases 指向已撤并的部门 {department.id}",
+                        f"cases names department {department.id}, which is retired",
+                        remedy_zh=f"改为 {department.successor}",
+                        remedy_en=f"name {department.successor} instead",
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _departments_follow_each_other(self) -> Site:
+        """Who succeeds a retired department is in office, of its kind, and may state the same."""
+        known = {department.id: department for department in self.departments}
+        successors = {d.id: d.successor for d in self.departments if d.successor is not None}
+        for department in self.departments:
+            if not department.retired:
+                continue
+            if department.successor not in known:
+                raise _no_successor(department, "没有这个部门", "there is no such department")
+            try:
+                heir = known[lineage_of(department.id, successors)[-1]]
+            except (ValueError, KeyError) as error:
+                raise _no_successor(
+                    department, "承接关系成环或中断", "successors go in a circle or end nowhere"
+                ) from error
+            if heir.kind != department.kind:
+                raise _no_successor(department, "两者 kind 不同", "the two differ in kind")
+            if missing := sorted(set(department.states) - set(heir.states)):
+                raise _no_successor(
+                    department,
+                    f"{heir.id} 的 states 缺 {missing[0]}，这些记录将无人可以更正或撤回",
+                    f"states of {heir.id} lacks {missing[0]}: nobody could correct or withdraw "
+                    "those records",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _codes_are_replaced_once(self) -> Site:
+        replaces: dict[str, tuple[str, ...]] = {}
+        replaced: dict[str, str] = {}
+        for department in self.departments:
+            for code, older in department.replaces.items():
+                if replaces.setdefault(code, older) != older:
+                    raise _doubly_replaced(code)
+                for one in older:
+                    if older.count(one) > 1 or replaced.setdefault(one, code) != code:
+                        raise _doubly_replaced(one)
+        for code in replaces:
+            try:
+                oldest_first(code, replaces)
+            except ValueError as error:
+                raise fault(
+                    f"departments.replaces：{code} 的取代关系成环",
+                    f"departments.replaces: {code} replaces itself in the end",
+                    remedy_zh="旧代码不能再取代新代码：核对机构改革文件后改正",
+                    remedy_en="an old code replaces no newer one: mend it after the reform's text",
+                ) from error
         return self
 
     @model_validator(mode="after")
@@ -387,6 +481,25 @@ class LoadedSite(StrictModel):
                 content = yaml.safe_load(source.read_text(encoding="utf-8"))
                 named += [source.parent / path for path in _called_file(content)]
         return tuple(dict.fromkeys(named))
+
+
+def _no_successor(department: Department, zh: str, en: str) -> PydanticCustomError:
+    return fault(
+        f"部门 {department.id} 的 successor {department.successor}：{zh}",
+        f"successor {department.successor} of department {department.id}: {en}",
+        remedy_zh="写明一个在用的、同类的、可报送相同种类的部门；其自身若已撤并，也须有承接部门",
+        remedy_en="name a department in office, of the same kind, that may state the same kinds; "
+        "one that is retired itself has a successor, too",
+    )
+
+
+def _doubly_replaced(code: str) -> PydanticCustomError:
+    return fault(
+        f"departments.replaces：{code} 被写了两次，且写法不一",
+        f"departments.replaces: {code} is listed twice, and not alike",
+        remedy_zh="一个旧代码只由一个新代码取代，一个新代码只有一个列表",
+        remedy_en="one code replaces an old one, and each new code has one list",
+    )
 
 
 @cache

@@ -87,6 +87,8 @@ class SiteNames:
     """Registrar slots."""
     agents: tuple[str, ...] = ()
     """Departments for which the workers of agents speak."""
+    retired: tuple[str, ...] = ()
+    """Departments that write nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ def names_of(site: Site) -> SiteNames:
         ),
         slots=len(site.slots) or 1,
         agents=() if site.cases is None else (site.cases.department,),
+        retired=tuple(department.id for department in site.departments if department.retired),
     )
 
 

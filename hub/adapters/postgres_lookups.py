@@ -315,8 +315,9 @@ WITH begun AS (
   SELECT t.target, r.partition, r.sequence, r.decided_at AS asked_at, r.walk,
          'walk:' || lpad(to_hex(r.sequence), 16, '0') AS name,
          row_number() OVER (PARTITION BY t.target, r.partition ORDER BY r.sequence) AS ordinal
-  FROM entries r CROSS JOIN generate_series(0, 30) AS t(target)
-  WHERE r.walk IS NOT NULL AND (r.walk->>'targets')::bigint >> t.target & 1 = 1),
+  FROM entries r CROSS JOIN generate_series(0, 63) AS t(target)
+  WHERE r.walk IS NOT NULL
+    AND mod(div((r.walk->>'targets')::numeric, 2::numeric ^ t.target), 2) = 1),
 ended AS (
   SELECT b.*, e.decided_at AS ended_at FROM begun b
   LEFT JOIN entries e ON e.cause_kind = 'sweep' AND e.cause_topic = b.name

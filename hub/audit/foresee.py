@@ -35,7 +35,7 @@ def foresee(
     `state` is empty and of this partition alone; `ledger` is read twice. Empty where no basis has
     been adopted, or where the request would be refused.
     """
-    _fold(core, ledger(), state)
+    fold(core, ledger(), state)
     counts: Counter[tuple[str, str]] = Counter()
     if core.basis is None:
         return counts
@@ -74,7 +74,7 @@ def _named(record: LedgerRecord) -> list[tuple[str, str]]:
     return [(action, kind) for action, targets in named if targets]
 
 
-def _fold(core: PartitionCore, ledger: Iterable[InputRecord], state: StateStore) -> None:
+def fold(core: PartitionCore, ledger: Iterable[InputRecord], state: StateStore) -> None:
     """Bring an empty state to the end of the ledger."""
     changes: dict[bytes, bytes | None] = {}
     for count, stored in enumerate(ledger, 1):

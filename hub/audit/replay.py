@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from hub.audit.compare import basis_changes, first_difference
 from hub.audit.finding import Finding, Findings
 from hub.audit.verify import INPUT_CAUSES, UNREADABLE, adopted_id
-from hub.core.basis import DECIDER_VERSION, canonical_json
+from hub.core.basis import DECIDERS, canonical_json
 from hub.core.evolve import evolve
+from hub.core.keys import FIRST_OWNER
 from hub.core.partition import BasisLibrary, PartitionCore
 from hub.core.prepare import (
     TWIN_TOPIC,
@@ -123,6 +124,7 @@ class PartitionReplay:
         self._find_input = find_input
         self._instead = instead
         self._is_foreign = False
+        self._was_foreign = False
 
     def take(self, raw: bytes) -> Finding | None:
         """Decide one record's cause again; the first difference ends the partition's replay."""
@@ -131,10 +133,13 @@ class PartitionReplay:
             recorded = decode_record(raw)
         except UNREADABLE:
             return self._found("RECORD_UNREADABLE", sequence)
+        if not sequence:
+            self.core.owner = dict(recorded.facts).get("slot", FIRST_OWNER)
         broken = self._check_chain(recorded) or self._follow_adoption(recorded)
         if broken is not None:
             return broken
-        if self._is_foreign:
+        if self._is_foreign or self._was_foreign:
+            self._was_foreign = False
             self._declare("DECIDER_UNKNOWN", recorded.sequence)
             self._accept(recorded, raw)
             return None
@@ -168,7 +173,10 @@ class PartitionReplay:
             detail = f"{recorded.basis.hex()} != {computed.hex() if computed else '?'}"
             return self._found("BASIS_ID_WRONG", recorded.sequence, detail=detail)
         document: Mapping[str, object] = json.loads(recorded.cause.value)["basis"]
-        self._is_foreign = document.get("decider") != DECIDER_VERSION
+        # what changes with the first basis of a known decider, that of the unknown one would say
+        self._was_foreign, self._is_foreign = (
+            self._is_foreign, document.get("decider") not in DECIDERS
+        )  # fmt: skip
         self.adopted = document
         return None
 

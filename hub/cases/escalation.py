@@ -89,7 +89,7 @@ class EscalationAgent:
                 place = _Place(notice.record, clock.target, clock.clock)
                 before = known.get(place)
                 if before is None or before.phase != clock.phase:
-                    group = (notice.department, self._told_on(notice.at))
+                    group = (self._office_of(notice.department).id, self._told_on(notice.at))
                     now[place] = _Waiting(group, clock.phase, clock.due_at)
                 else:
                     now[place] = before._replace(due_at=clock.due_at)

@@ -26,6 +26,7 @@ from hub.cases.commitment import CommitmentAgent
 from hub.cases.desk import Desk, Ports
 from hub.cases.escalation import EscalationAgent, Level
 from hub.cases.facts import Office
+from hub.domain.succession import lineage_of
 from hub.errors import UnavailableError
 from hub.kafka_access import MECHANISM
 
@@ -85,11 +86,12 @@ class CasesWatch:
 def agents_of(loaded: LoadedSite, settings: Cases, calendar: WorkingCalendar) -> list[CaseAgent]:
     """The agents as the site wants them."""
     departments = {department.id: department for department in loaded.site.departments}
+    successors = {d.id: d.successor for d in loaded.site.departments if d.successor is not None}
     authority = departments[settings.department].authorities[0]
 
     def office_of(department: str) -> Office:
-        """A department; one that is in the site no more is the credit centre's business."""
-        known = departments.get(department)
+        """A department, or who succeeded it; an unknown one is the credit centre's business."""
+        known = departments.get(lineage_of(department, successors)[-1])
         if known is None:
             return Office(department, department, authority)
         return Office(known.id, known.name_zh, (*known.authorities, authority)[0])

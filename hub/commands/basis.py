@@ -21,8 +21,12 @@ def command() -> None:
     "--site", "site_folder", type=click.Path(path_type=Path), required=True,
     help="站点目录 / the site's folder",
 )  # fmt: skip
-def adopt(*, site_folder: Path) -> None:
+@click.option(
+    "--again", is_flag=True,
+    help="未变化也发出，用于上次被登记进程拒绝后 / also when unchanged: the last one was refused",
+)  # fmt: skip
+def adopt(*, site_folder: Path, again: bool) -> None:
     """在每个分区采用当前依据；未变化则不做 / Adopt it in each partition unless unchanged."""
     loaded = load_site(site_folder)
-    changed = adopt_basis(loaded, Parts(read_settings()).require_kafka(OPERATOR))
+    changed = adopt_basis(loaded, Parts(read_settings()).require_kafka(OPERATOR), again=again)
     click.echo("已采用新的依据 / adopted" if changed else "依据没有变化 / unchanged")

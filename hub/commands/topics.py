@@ -115,6 +115,8 @@ def _show(plan: SitePlan, *, as_json: bool) -> None:
         click.echo(f"+ {user}  用户 user")
     for right in plan.rights.grants:
         click.echo(f"+ {_words(right)}")
+    for right in plan.rights.ended:
+        click.echo(f"- {_words(right)}  部门已撤并，收回 / its department is retired: taken back")
     for right in plan.rights.unknown:
         click.echo(
             f"? {_words(right)}  定义文件未列；收回请用 apply --revoke / no file speaks of it; "

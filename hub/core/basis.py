@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.contracts import Contracts, load_contracts
 from hub.contracts.schema import Role
+from hub.core.offices import Offices
 from hub.core.prepare import basis_id_of
 from hub.core.progress import Progress
 from hub.core.record import Reason
@@ -32,7 +33,11 @@ if TYPE_CHECKING:
 
 DECIDER_VERSION: Final = "1"
 """Changed behaviour of `decide` is a new version once one has been released."""
+DECIDERS: Final = frozenset({DECIDER_VERSION})
+"""What this program can decide under. A new version joins those that are in force somewhere."""
 NO_TARGET: Final = 255
+_NUMBERS: Final = 64
+"""Bits of the ledger's masks."""
 _CACHE_LIMIT: Final = 50_000
 _SHANGHAI: Final = timedelta(hours=8)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -77,18 +82,20 @@ class Basis:
         self.calendar = WorkingCalendar.from_mapping(document["calendar"])
         self.deadlines = Deadlines(self.rulebook, self.calendar)
         departments = {n: _mapping(d) for n, d in _mapping(site["departments"]).items()}
-        self._departments = {
-            name: (frozenset(_texts(d["authorities"])), frozenset(_texts(d["may_act_on"])))
-            for name, d in departments.items()
-        }
+        self._offices = Offices(departments)
         self._statable = {
             name: contracts.statable_kinds(str(d["kind"]), _texts(d["states"]))
             for name, d in departments.items()
         }
         self._agents = frozenset(n for n, d in departments.items() if d["kind"] == "agent")
         self.targets = tuple(_target(_mapping(t)) for t in _sequence(site["targets"]))
+        self.numbers = sum({1 << t.number for t in self.targets})
+        """Bit per target the site has."""
         self._by_number = {t.number: t for t in self.targets}
         self._numbers = {t.id: t.number for t in self.targets}
+        if not len(self._numbers) == len(self._by_number) == len(self.targets):
+            message = "basis: two targets share a name or a number"
+            raise ValueError(message)
         self._stops_acknowledged = {
             t.number for t in self.targets if self.rulebook.stops_at(t.role) == "acknowledged"
         }
@@ -120,13 +127,27 @@ class Basis:
 
     def authorities_of(self, department: str) -> frozenset[str] | None:
         """Authority codes a department submits for; None when the site does not know it."""
-        known = self._departments.get(department)
-        return known[0] if known is not None else None
+        return self._offices.authorities.get(department)
 
     def may_act_on(self, actor: str, owner: str) -> bool:
         """Whether a department may correct, withdraw or move another's records."""
-        known = self._departments.get(actor)
-        return actor == owner or (known is not None and owner in known[1])
+        return self._offices.may_act_on(actor, owner)
+
+    def heir_of(self, department: str) -> str:
+        """Who acts for a department: itself, or who succeeded it in the end."""
+        return self._offices.lineage(department)[-1]
+
+    def codes_of(self, code: str) -> tuple[str, ...]:
+        """Codes under which an authority's records may be, the oldest first; new ones go there."""
+        return self._offices.codes.get(code) or (code,)
+
+    def senders_of(self, department: str, code: str) -> tuple[tuple[str, str], ...]:
+        """Department and code as whose a row may have been quarantined, the oldest first."""
+        return self._offices.senders(department, self.codes_of(code))
+
+    def is_closed(self, department: str, partition: int, offset: int) -> bool:
+        """Whether a submission came after its department was retired."""
+        return self._offices.is_closed(department, partition, offset)
 
     def changed_targets(self, adopted: Basis) -> int:
         """Bit per target that shows other kinds under `adopted` than under this basis.
@@ -271,9 +292,13 @@ def _compiled_contracts(texts: tuple[tuple[str, str], ...]) -> Contracts:
 
 
 def _target(content: Mapping[str, object]) -> BasisTarget:
+    number = int(str(content["number"]))
+    if not 0 <= number < _NUMBERS:
+        message = "basis: a target's number is out of range"
+        raise ValueError(message)
     return BasisTarget(
         str(content["id"]),
-        int(str(content["number"])),
+        number,
         str(content["role"]),
         bool(content["public"]),
         frozenset(_texts(content["kinds"])),

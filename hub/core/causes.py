@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from hub.core.keys import FREED
 from hub.core.life import Statement
 from hub.core.record import NO_KEY, Cause, Reason
 from hub.core.state import StageCode
@@ -35,6 +36,13 @@ class StageReport(NamedTuple):
     """The platform's reason code when it refused."""
     is_again: bool = False
     """Whether it speaks of what was sent once more at somebody's request."""
+
+
+class Identity(NamedTuple):
+    """One of the records a submission may be about, and the other end of its move or correction."""
+
+    record_key: bytes
+    other_key: bytes = NO_KEY
 
 
 class Submission:
@@ -81,8 +89,14 @@ class Submission:
     """Of a departure: the Kafka key of the new identity."""
     about_key: bytes = b""
     """The record that a finding or a lifting is about; it is another than its own."""
-    twin_key: bytes = b""
-    """The identity without its credit code, where quarantined twins must be looked for."""
+    identities: tuple[Identity, ...] = ()
+    """Where the authority's code replaced others: the record under each of them, the oldest first;
+    the state says which is meant."""
+    is_ambiguous: bool = False
+    """Whether more than one of these may be meant."""
+    twin_keys: tuple[bytes, ...] = ()
+    """The identity without its credit code, where quarantined twins must be looked for: under each
+    code of the authority; what is quarantined is remembered under the first."""
 
     def __init__(self, cause: Cause, department: str, kind: str) -> None:
         self.cause = cause
@@ -112,9 +126,10 @@ class BasisAdoption:
     A plain class: a named tuple, compiled, would want `Basis` while it is still being loaded.
     """
 
-    keys: tuple[bytes, ...] = ()
+    keys: tuple[bytes, ...]
 
     def __init__(self, cause: Cause, kind: str, basis_id: bytes, basis: Basis) -> None:
+        self.keys = (FREED,)
         self.cause = cause
         self.kind = kind
         self.basis_id = basis_id
@@ -156,10 +171,12 @@ class ResendRequest(NamedTuple):
 
 
 class UnreadableMessage(NamedTuple):
-    """A control or outcome message nobody can read."""
+    """A control or outcome message nobody can read, or a basis nobody here can decide under."""
 
     cause: Cause
     kind: str
+    why: str = "PAYLOAD_UNREADABLE"
+    """Code of the reason."""
     keys: tuple[bytes, ...] = ()
 
 

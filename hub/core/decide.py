@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from hub.core import duties, keys, waiting
+from hub.core import duties, keys, numbers, waiting
 from hub.core.basis import NO_TARGET
 from hub.core.case import Case, heard_of, is_heard_last
 from hub.core.causes import (
@@ -51,6 +51,7 @@ from hub.core.moves import (
     settled,
     verdict_on,
 )
+from hub.core.predecessors import choose_record, keep_record
 from hub.core.prepare import prepare_submission, read_again
 from hub.core.progress import FACT as PERFORMANCE
 from hub.core.record import (
@@ -138,19 +139,26 @@ def decide(view: View, cause: Prepared, head: Head, now: int, basis: Basis) -> L
     """
     context = Context(view, now, basis, head.sequence)
     if isinstance(cause, Submission):
-        old = _state_of(view, cause.record_key)
+        if cause.identities:
+            choose_record(view, cause)
+        old = _state_of(view, cause.record_key, basis)
         return _record_of_submission(cause, _submission(context, cause, old), old, context, head)
     decision, record_key = _of_other(context, cause)
     if decision is None:
         return None
     record_key = decision.record_key if record_key == NO_KEY else record_key
-    old = _state_of(view, record_key) if record_key != NO_KEY else None
+    old = _state_of(view, record_key, basis) if record_key != NO_KEY else None
     return _record_of_other(cause, decision, record_key, old, context, head)
 
 
-def _state_of(view: View, record_key: bytes) -> RecordState | None:
+def _state_of(view: View, record_key: bytes, basis: Basis) -> RecordState | None:
+    """How a record stands; what the sweep has not forgotten yet is forgotten here."""
     stored = view.get(keys.record(record_key))
-    return decode_state(stored) if stored is not None else None
+    if stored is None:
+        return None
+    state = decode_state(stored)
+    gone = state.named & ~basis.numbers
+    return numbers.without(state, gone) if gone else state
 
 
 def _record_of_submission(
@@ -185,7 +193,9 @@ def _record_of_other(
     cause = prepared.cause
     if old is not None and not cause.key:  # a timer or sweep concerns the record's own company
         cause = cause._replace(key=old.subject_key)
-    basis_id = prepared.basis_id if isinstance(prepared, BasisAdoption) else context.basis.id
+    basis_id = context.basis.id
+    if isinstance(prepared, BasisAdoption):
+        basis_id = prepared.basis_id if decision.outcome is Outcome.BASIS_ADOPTED else basis_id
     s = decision.answers
     kind = getattr(prepared, "kind", "") if s is None else s.kind
     version = decision.version or (state.version if state is not None else 0)
@@ -236,8 +246,8 @@ def _submission(context: Context, s: Submission, old: RecordState | None) -> Dec
                 refers_to=first.sequence,
                 is_repeat=True,
             )
-    if s.has_errors:
-        return _quarantine(context, s, old)
+    if s.is_ambiguous or s.has_errors:
+        return _either(context, s) if s.is_ambiguous else _quarantine(context, s, old)
     if s.kind == kinds.DUTY_LIFTED:
         return _lifting(s, old)
     if s.kind == kinds.PERFORMANCE_MISSING and not _is_open_commitment(context, s):
@@ -266,12 +276,21 @@ def _is_decided_anew(
     return is_arrival and Case(context.view, s, old, context.basis).has_left
 
 
+def _either(context: Context, s: Submission) -> Decision:
+    """Under two older codes there is such a record: a person says which, nothing is picked."""
+    reason = Reason("SEVERAL_PREDECESSORS", "", "error")
+    outcome = Outcome.QUARANTINED if s.has_errors else Outcome.CONFLICTING
+    decision = Decision(outcome, reasons=(*s.reasons, reason))
+    is_departure = s.kind == kinds.MOVED_OUT and s.move_id != NO_KEY
+    return _with_refusal(context.view, s, decision) if is_departure else decision
+
+
 def _is_open_commitment(context: Context, s: Submission) -> bool:
     """Whether the ledger itself has the commitment unperformed that a finding names.
 
     Whoever states it may be behind; a company must not be called a promise-breaker for that.
     """
-    promise = _state_of(context.view, s.about_key)
+    promise = _state_of(context.view, s.about_key, context.basis)
     return promise is not None and promise.status is Status.LIVE and promise.kind == kinds.MADE
 
 
@@ -379,7 +398,7 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
         facts = ((PERFORMANCE, s.progress.as_text()),)
     if old is not None and old.waiting:
         flags |= RecordFlag.WAITING
-    if s.twin_key:
+    if s.twin_keys:
         facts += _answered_twins(context.view, s)
     timer_at, provisional = index_fields(due.clocks)
     state = RecordState(
@@ -387,7 +406,7 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
         context.sequence, now, 0, named | shown, shown, timer_at, due.clocks,
         duties.named_stages(old, shown, withdraw, version), heard_of(old, s),
         duties.revisions(old, version, now, basis), old.waiting if old is not None else (),
-        _owner(s, old, verdict), s.subject_kind,
+        _owner(s, old, verdict, basis), s.subject_kind,
         s.cause.key,
     )  # fmt: skip
     refers_to = old.live_sequence if old is not None else NO_SEQUENCE
@@ -407,21 +426,33 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
     )  # fmt: skip
 
 
-def _owner(s: Submission, old: RecordState | None, verdict: MoveVerdict | None) -> str:
-    """Whose record it is from now on: who puts it on record; whoever acts for them leaves it."""
+def _owner(
+    s: Submission, old: RecordState | None, verdict: MoveVerdict | None, basis: Basis
+) -> str:
+    """Whose record it is from now on: who puts it on record; whoever acts for them leaves it.
+
+    Who succeeded a retired owner makes it their own.
+    """
     if verdict is not None and verdict.owner:
         return verdict.owner
-    return s.department if old is None or not old.was_live else old.department
+    if old is None or not old.was_live or basis.heir_of(old.department) == s.department:
+        return s.department
+    return old.department
 
 
 def _answered_twins(view: View, s: Submission) -> Facts:
     """The quarantined records of the same identity under other keys, which this row answers."""
-    stored = view.get(keys.twin(s.twin_key)) or b""
-    twins = [stored[at : at + 16] for at in range(0, len(stored), 16)]
+    known: list[bytes] = []
+    twins: list[bytes] = []
+    for twin_key in s.twin_keys:
+        stored = view.get(keys.twin(twin_key))
+        if stored:
+            known.append(twin_key)
+            twins += [stored[at : at + 16] for at in range(0, len(stored), 16)]
     answered = b"".join(twin for twin in twins if twin != s.record_key)
     if not twins:
         return ()
-    return (("twin", s.twin_key.hex()), ("twins", ""), ("answers", answered.hex()))
+    return (("twin", b"".join(known).hex()), ("twins", ""), ("answers", answered.hex()))
 
 
 def _take_down(
@@ -546,13 +577,14 @@ def _kept_aside(
 
 def _noted_twin(context: Context, s: Submission) -> Facts:
     """Remember the identity without its key: a good row under another key will answer it."""
-    if not s.twin_key:
+    if not s.twin_keys:
         return ()
-    stored = context.view.get(keys.twin(s.twin_key)) or b""
+    twin_key = s.twin_keys[0]
+    stored = context.view.get(keys.twin(twin_key)) or b""
     twins = [stored[at : at + 16] for at in range(0, len(stored), 16)]
     if s.record_key in twins or len(twins) >= MOST_TWINS:
         return ()
-    return (("twin", s.twin_key.hex()), ("twins", (stored + s.record_key).hex()))
+    return (("twin", twin_key.hex()), ("twins", (stored + s.record_key).hex()))
 
 
 def _wait(context: Context, case: Case, reasons: tuple[Reason, ...]) -> Decision:
@@ -612,6 +644,7 @@ def _release(
 ) -> Decision:  # fmt: skip
     """Decide what waited as if it arrived now."""
     s = _read_waiting(context, entry, record_key)
+    keep_record(s, record_key)
     rest = waiting.without(old, entry)
     if s.has_errors:
         decision = _quarantine(context, s, rest)
@@ -629,6 +662,7 @@ def _wait_is_over(
 ) -> Decision:
     """What a statement waited for did not come in time."""
     s = _read_waiting(context, entry, record_key)
+    keep_record(s, record_key)
     rest = waiting.without(old, entry)
     is_alone = s.statement is Statement.PERFORMANCE and standing_of(rest) in _OPEN
     if is_alone and not s.has_errors:
@@ -708,7 +742,7 @@ def _of_other(context: Context, cause: Prepared) -> tuple[Decision | None, bytes
 def _of_partition(context: Context, cause: Prepared) -> Decision:
     """What concerns no single record."""
     if isinstance(cause, BasisAdoption):
-        return _adopt_basis(context.basis, cause)
+        return _adopt_basis(context, cause)
     if isinstance(cause, ResendRequest):
         return _request_resend(context.basis, cause)
     if isinstance(cause, HandOver):
@@ -718,21 +752,30 @@ def _of_partition(context: Context, cause: Prepared) -> Decision:
     if isinstance(cause, WalkMark):
         return Decision(Outcome.WALKED, facts=(("walked", "1"),))
     if isinstance(cause, UnreadableMessage):
-        reasons = (Reason("PAYLOAD_UNREADABLE", "", "error"),)
+        reasons = (Reason(cause.why, "", "error"),)
         return Decision(Outcome.CONTROL_REFUSED, reasons=reasons)
     raise AssertionError("a cause without a rule")
 
 
-def _adopt_basis(basis: Basis, cause: BasisAdoption) -> Decision:
+def _adopt_basis(context: Context, cause: BasisAdoption) -> Decision:
     """From here on this partition decides under another basis.
 
     Where a target shows other kinds under it, a walk over the ledger brings the target in line;
-    where deadlines may fall on other days, a sweep counts them again.
+    where deadlines may fall on other days, a sweep counts them again, and where a target is left
+    out, it takes its number out of the records.
     """
+    basis, stored = context.basis, context.view.get(keys.FREED)
+    pending = int.from_bytes(stored or b"")
+    refusal = numbers.refusal(basis, cause.basis, pending)
+    if refusal:
+        return Decision(Outcome.CONTROL_REFUSED, reasons=(Reason(refusal, "", "error"),))
     changed = basis.changed_targets(cause.basis)
     facts: Facts = Walk.in_line(changed).as_facts() if changed else ()
     if basis.counts_otherwise(cause.basis):
         facts += (("recount", "1"),)
+    freed = basis.numbers & ~cause.basis.numbers
+    if freed:
+        facts += ((numbers.FACT, str(freed | pending)),)
     return Decision(Outcome.BASIS_ADOPTED, facts=(*facts, ("adopted", "1")))
 
 
@@ -756,7 +799,7 @@ def _note_move(context: Context, cause: MoveNoted) -> Decision:
         Outcome.MOVE_NOTED, move=Move(cause.move_id, verdict.letter), facts=verdict.as_facts()
     )
     record_key = arrives_at(context.view, cause.move_id)
-    old = _state_of(context.view, record_key) if record_key is not None else None
+    old = _state_of(context.view, record_key, context.basis) if record_key is not None else None
     if old is None or record_key is None or destination_of(old.subject_key) != verdict.destination:
         return noted  # the record left for another company than the one where a row waits
     entry = waiting.arrival_by(old, cause.move_id)
@@ -770,7 +813,7 @@ def _note_move(context: Context, cause: MoveNoted) -> Decision:
 
 def _note_outcome(context: Context, cause: OutcomeReport) -> Decision:
     """A platform answered: note the stage, stop the clock it stops."""
-    old = _state_of(context.view, cause.record_key)
+    old = _state_of(context.view, cause.record_key, context.basis)
     report = cause.report
     if old is None:
         reasons = (*cause.reasons, Reason("RECORD_NOT_FOUND", "", "warning"))
@@ -794,7 +837,7 @@ def _note_outcome(context: Context, cause: OutcomeReport) -> Decision:
 
 def _fire_timer(context: Context, cause: TimerDue) -> Decision | None:
     """A statement that waited is decided, or a clock has something to say."""
-    old = _state_of(context.view, cause.record_key)
+    old = _state_of(context.view, cause.record_key, context.basis)
     if old is None or old.timer_at > context.now:
         return None
     if old.waiting:
@@ -845,23 +888,26 @@ def _outcome_of(events: tuple[ClockEvent, ...], expired: Outcome | None) -> Outc
 
 
 def _sweep_step(context: Context, cause: SweepStep) -> Decision | None:
-    """Count one record's running deadlines again under this basis."""
-    old = _state_of(context.view, cause.record_key)
-    if old is None:
+    """Count one record's running deadlines again, and forget targets the site has no more."""
+    stored = context.view.get(keys.record(cause.record_key))
+    if stored is None:
         return None
+    old = decode_state(stored)
     state, events = duties.recount(old, context.now, context.basis)
-    if not events:
+    gone = numbers.uses(state) & ~context.basis.numbers
+    if not events and not gone:
         return None
+    outcome = _outcome_of(events, None) if events else Outcome.REPROJECTED
     facts = (("swept", "1"),)
     return Decision(
-        _outcome_of(events, None), state=state, events=events, refers_to=old.live_sequence,
+        outcome, state=numbers.without(state, gone), events=events, refers_to=old.live_sequence,
         facts=facts,
     )  # fmt: skip
 
 
 def _lift_twin(context: Context, cause: TwinAnswered) -> Decision:
     """A good row of the same identity was accepted under another key: this one owes nothing."""
-    old = _state_of(context.view, cause.record_key)
+    old = _state_of(context.view, cause.record_key, context.basis)
     facts = (("lifted", "1"),)
     if old is None or old.status is not Status.QUARANTINED:
         return Decision(Outcome.DUTY_LIFTED, facts=facts)
@@ -875,7 +921,7 @@ def _lift_twin(context: Context, cause: TwinAnswered) -> Decision:
 def _visit(context: Context, cause: WalkVisit) -> Decision | None:
     """A walk over the ledger looks at one record."""
     stored = context.view.get(cause.walk_key)
-    old = _state_of(context.view, cause.record_key)
+    old = _state_of(context.view, cause.record_key, context.basis)
     if stored is None or old is None or old.flags & RecordFlag.UNSHOWN:
         return None
     found = reproject(cause, Walk.unpack(stored), old, context.now, context.basis)

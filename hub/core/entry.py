@@ -272,8 +272,8 @@ class Reader:
             *named,
             None if record.move is None else record.move.move_id,
             record.basis,
-            record.publish_targets,
-            record.withdraw_targets,
+            _signed(record.publish_targets),
+            _signed(record.withdraw_targets),
             None if record.refers_to == NO_SEQUENCE else record.refers_to,
             json.dumps(
                 [[tidy(r.code), tidy(r.field), r.severity] for r in record.reasons],
@@ -547,6 +547,11 @@ def tidy(text: str) -> str:
 def tidy_octets(octets: bytes) -> str:
     """Octets of a header or key as text; what is not UTF-8 becomes U+FFFD."""
     return tidy(octets[: 4 * LONGEST].decode("utf-8", "replace"))
+
+
+def _signed(mask: int) -> int:
+    """A mask as the database's 64 bits hold it: target number 63 is the sign."""
+    return mask - (1 << 64) if mask >> 63 else mask
 
 
 def _walk_begun(record: LedgerRecord) -> str | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from hub.core import keys
 from hub.core.keys import SweepCursor
 from hub.core.moves import ARRIVED, MoveVerdict
+from hub.core.numbers import FACT as FREED
 from hub.core.progress import FACT as PERFORMANCE
 from hub.core.record import NO_KEY, Outcome, decode_record
 from hub.core.resend import WALK_TOPIC, Walk
@@ -70,15 +71,13 @@ def _put_consequences(record: LedgerRecord, changes: Changes) -> None:
         changes[keys.performance(record.record_key)] = facts[PERFORMANCE].encode()
     if record.outcome is Outcome.BASIS_ADOPTED:
         _adopt(record, facts, changes)
-    elif record.outcome is Outcome.MAP_CHANGED:
-        changes[keys.OWNER] = facts["owner"].encode()
     elif record.outcome is Outcome.RESEND_REQUESTED:
         _begin_walk(record, facts, changes)
     elif "swept" in facts:
         cursor = SweepCursor(record.basis, record.cause.offset + 1, record.record_key)
         changes[keys.SWEEP] = cursor.pack()
     elif "ends_sweep" in facts:
-        changes[keys.SWEEP] = None
+        changes[keys.SWEEP] = changes[keys.FREED] = None
     elif "walked" in facts:
         _walk_on(record, changes)
     elif "lifted" in facts:
@@ -89,7 +88,15 @@ def _put_consequences(record: LedgerRecord, changes: Changes) -> None:
         changes[keys.unshown(record.record_key)] = record.row
     if "twin" in facts:
         _put_twins(record, facts, changes)
+    _put_owner(record, facts, changes)
     _put_move(record, facts, changes)
+
+
+def _put_owner(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> None:
+    """The first record of a partition names its slot, and a map change the next one."""
+    owner = facts["owner"] if record.outcome is Outcome.MAP_CHANGED else facts.get("slot")
+    if owner is not None:
+        changes[keys.OWNER] = owner.encode()
 
 
 def _adopt(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> None:
@@ -97,7 +104,9 @@ def _adopt(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> Non
     text = json.dumps(document, ensure_ascii=False)
     changes[keys.document(record.basis)] = text.encode()
     changes[keys.BASIS] = record.basis
-    if "recount" in facts:
+    if FREED in facts:
+        changes[keys.FREED] = int(facts[FREED]).to_bytes(8)
+    if "recount" in facts or FREED in facts:
         changes[keys.SWEEP] = SweepCursor(record.basis, 0, NO_KEY).pack()
     _begin_walk(record, facts, changes)
 
@@ -132,7 +141,9 @@ def _put_waiting(record: LedgerRecord, facts: dict[str, str], changes: Changes) 
 
 def _put_twins(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> None:
     """Quarantined records of one identity under other keys; those that were answered."""
-    changes[keys.twin(bytes.fromhex(facts["twin"]))] = bytes.fromhex(facts["twins"]) or None
+    twin_keys = bytes.fromhex(facts["twin"])
+    for at in range(0, len(twin_keys), 16):
+        changes[keys.twin(twin_keys[at : at + 16])] = bytes.fromhex(facts["twins"]) or None
     answers = bytes.fromhex(facts.get("answers", ""))
     for at in range(0, len(answers), 16):
         changes[keys.answered(answers[at : at + 16])] = record.sequence.to_bytes(8)

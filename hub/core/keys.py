@@ -19,6 +19,7 @@
 | `w` | – | a sweep under way: basis id, ordinal, last record key |
 | `e` | sequence of its request | a walk over the ledger that is not finished: its `Walk` |
 | `f` | sequence of its request | the next ledger sequence it looks at |
+| `c` | – | target numbers that a sweep under way takes out of the records: a mask, 8 bytes |
 | `o` | – | the slot that owns the partition; none is `FIRST_OWNER` |
 | `l` | – | head of the ledger: next sequence, last hash, last decision time, next Kafka offset |
 """
@@ -40,8 +41,9 @@ WALKS: Final = b"e"
 WALKED_TO: Final = b"f"
 HEAD: Final = b"l"
 OWNER: Final = b"o"
+FREED: Final = b"c"
 FIRST_OWNER: Final = "registrar.0"
-"""Who owns a partition until a map change in its ledger says otherwise."""
+"""Who owns a partition whose ledger names nobody: neither its first record nor a map change."""
 
 _RECEIPT: Final = struct.Struct(">Qc16s8s")
 _HEAD: Final = struct.Struct(">Q32sQQ")

@@ -146,7 +146,9 @@ _OF_KIND: Final = {
 _OF_WAITING: Final = {FOR_RECORD: "WAITING_FOR_RECORD", FOR_MOVE: "WAITING_FOR_MOVE"}
 CODES: Final = frozenset({*_OPENED_BY, *_OF_KIND.values(), *_OF_WAITING.values()})
 """Reason codes that say why a case is open and what to do."""
-_NEVER_ACCEPTABLE: Final = frozenset({"PERSON_NOT_ENABLED", "KIND_NOT_YOURS", "UNKNOWN_DEPARTMENT"})
+_NEVER_ACCEPTABLE: Final = frozenset(
+    {"PERSON_NOT_ENABLED", "KIND_NOT_YOURS", "UNKNOWN_DEPARTMENT", "DEPARTMENT_RETIRED"}
+)
 _DOWN: Final = (Status.WITHDRAWN, Status.MOVED)
 _STANDS: Final = {
     CaseKind.RETURN_REFUSED: _DOWN,

@@ -10,11 +10,11 @@ import json
 from typing import TYPE_CHECKING
 
 from hub.core import keys, waiting
-from hub.core.basis import Basis, canonical_json, compile_basis
-from hub.core.causes import BasisAdoption, MoveNoted, Submission, TimerDue
+from hub.core.basis import DECIDERS, Basis, canonical_json, compile_basis
+from hub.core.causes import BasisAdoption, MoveNoted, Submission, TimerDue, UnreadableMessage
 from hub.core.decide import decide
 from hub.core.evolve import evolve
-from hub.core.keys import GENESIS, Head, SweepCursor
+from hub.core.keys import FIRST_OWNER, GENESIS, Head, SweepCursor
 from hub.core.moves import MoveVerdict, arrives_at, message
 from hub.core.prepare import (
     basis_id_of,
@@ -22,10 +22,11 @@ from hub.core.prepare import (
     prepare_control,
     prepare_outcome,
     prepare_submission,
-    twin_key_of,
+    twin_keys_of,
 )
 from hub.core.record import (
     DECIDED_AT,
+    HAS_CONSEQUENCES,
     HASH_AT,
     MARKS_AT,
     NO_DIGEST,
@@ -88,6 +89,11 @@ class PartitionCore:
         self.partition = partition
         self.head: Head = GENESIS
         self.basis: Basis | None = None
+        self.unknown_decider = ""
+        """The decider of the basis in force where this program does not have it: there is no
+        `basis` then, and nothing may be decided."""
+        self.owner = FIRST_OWNER
+        """The slot that writes here; the first ledger record names it."""
         self.has_twins = False
         """Whether a quarantined record may wait to be answered: never false where one does."""
         self._control = prefix + "control"
@@ -103,7 +109,7 @@ class PartitionCore:
         self.head = Head.unpack(head) if head is not None else GENESIS
         self.has_twins = has_twins
         if basis_document is not None:
-            self.basis = self._library.adopt(json.loads(basis_document))
+            self._follow(json.loads(basis_document))
 
     def fold(
         self, raw: bytes, next_offset: int, changes: MutableMapping[bytes, bytes | None]
@@ -129,7 +135,12 @@ class PartitionCore:
     def adopt_if_basis(self, record: LedgerRecord) -> None:
         """Follow a basis adoption met in the ledger."""
         if record.outcome is Outcome.BASIS_ADOPTED:
-            self.basis = self._library.adopt(json.loads(record.cause.value)["basis"])
+            self._follow(json.loads(record.cause.value)["basis"])
+
+    def _follow(self, document: Mapping[str, object]) -> None:
+        decider = document["decider"]
+        self.unknown_decider = "" if decider in DECIDERS else str(decider)
+        self.basis = None if self.unknown_decider else self._library.adopt(document)
 
     def now(self, wall: int) -> int:
         """Business time of the next decisions: never back behind what was already decided."""
@@ -163,7 +174,7 @@ class PartitionCore:
             cause = Cause(
                 CauseKind.CONTROL, topic, record.offset, record.key, record.headers, record.value
             )
-            return prepare_control(cause, self._basis_carried(record))
+            return prepare_control(cause, *self._basis_carried(record))
         cause = Cause(
             CauseKind.OUTCOME, topic, record.offset, record.key, record.headers, record.value
         )
@@ -216,12 +227,15 @@ class PartitionCore:
         if basis is None:
             record = _refuse_before_basis(prepared, self.head, now)
         else:
-            if self.has_twins and isinstance(prepared, Submission) and not prepared.twin_key:
+            if self.has_twins and isinstance(prepared, Submission) and not prepared.twin_keys:
                 # what was quarantined within this very batch was not known when it was read
-                prepared.twin_key = twin_key_of(prepared, basis)
+                prepared.twin_keys = twin_keys_of(prepared, basis)
             record = decide(view, prepared, self.head, now, basis)
         if record is None:
             return None
+        if self.head.sequence == 0 and self.owner != FIRST_OWNER:
+            facts = (*record.facts, ("slot", self.owner))
+            record = record._replace(facts=facts, marks=HAS_CONSEQUENCES)
         raw = encode_record(record)
         self.head = Head(self.head.sequence + 1, record_hash(raw), now, self.head.next_offset)
         self.adopt_if_basis(record)
@@ -257,19 +271,28 @@ class PartitionCore:
             raise AssertionError(message)
         return self.basis
 
-    def _basis_carried(self, record: InputRecord) -> Basis | None:
+    def _basis_carried(self, record: InputRecord) -> tuple[Basis | None, str]:
+        """The basis of a control message, or why it is refused (a reason's code)."""
+        refusal = "PAYLOAD_UNREADABLE"
         if not self.carries_basis(record):
-            return None
+            return None, refusal
         try:
             document = json.loads(record.value)["basis"]
-            return self._library.adopt(document)
+            if document["decider"] not in DECIDERS:
+                return None, "BASIS_DECIDER_UNKNOWN"
+            basis = self._library.adopt(document)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, HubError):
-            return None
+            return None, refusal
+        count = basis.partitions if self.basis is None else self.basis.partitions
+        if basis.partitions != count or self.partition >= count:
+            return None, "PARTITIONS_CHANGED"
+        return basis, refusal
 
 
 def _refuse_before_basis(prepared: Prepared, head: Head, now: int) -> LedgerRecord:
     """A control message in front of the first basis: written down, so that reading goes on."""
-    reasons = (Reason("PAYLOAD_UNREADABLE", "", "error"),)
+    code = prepared.why if isinstance(prepared, UnreadableMessage) else "PAYLOAD_UNREADABLE"
+    reasons = (Reason(code, "", "error"),)
     return LedgerRecord(
         head.sequence, head.last_hash, now, prepared.cause, Outcome.CONTROL_REFUSED, 0, 0, NO_KEY,
         NO_KEY, 0, NO_SEQUENCE, NO_KEY, NEVER, NO_DIGEST, 0, None, None, "",

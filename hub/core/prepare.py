@@ -18,6 +18,7 @@ from hub.core import keys
 from hub.core.causes import (
     BasisAdoption,
     HandOver,
+    Identity,
     MoveNoted,
     OutcomeReport,
     ResendRequest,
@@ -121,6 +122,10 @@ def prepare_submission(
         s.record_key = s.submission_key
     if is_astray and s.carries_row:
         s.record_key = _key_astray(s.record_key, partition)
+        s.identities = ()
+    if basis.is_closed(department, partition, cause.offset):
+        s.is_hopeless = True
+        s.refuse("DEPARTMENT_RETIRED", basis.heir_of(department))
     _name_keys(s, basis)
     return s
 
@@ -136,26 +141,29 @@ def _key_astray(record_key: bytes, partition: int) -> bytes:
 def _name_keys(s: Submission, basis: Basis) -> None:
     """The state that the decision reads."""
     s.keys = (keys.record(s.record_key), keys.receipt(s.submission_key))
+    records = [each.record_key for each in s.identities] or [s.record_key]
+    if s.identities:
+        s.keys += tuple(map(keys.record, records))
     if s.has_errors:
         look_for_twins(s, basis)
         if s.kind == kinds.MOVED_OUT:
             s.keys += (keys.verdict(s.move_id),)
         return
     if s.progress is not None:
-        s.keys += (keys.performance(s.record_key),)
+        s.keys += tuple(map(keys.performance, records))
     if s.statement is not Statement.ROW:
-        more = _more_keys(s, basis)
+        more = _more_keys(s, records, basis)
         s.keys += more
     elif s.about_key:
         s.keys += (keys.record(s.about_key),)
 
 
-def _more_keys(s: Submission, basis: Basis) -> tuple[bytes, ...]:
+def _more_keys(s: Submission, records: list[bytes], basis: Basis) -> tuple[bytes, ...]:
     """What statements other than plain rows read besides their record and receipt."""
     look_for_twins(s, basis)  # refused, it is remembered by its identity
-    more: tuple[bytes, ...] = (keys.waiting_of(s.department), keys.unshown(s.record_key))
+    more: tuple[bytes, ...] = (keys.waiting_of(s.department), *map(keys.unshown, records))
     if s.statement in MOVES:
-        more += (keys.verdict(s.move_id), keys.arrival(s.move_id), keys.left_for(s.record_key))
+        more += (keys.verdict(s.move_id), keys.arrival(s.move_id), *map(keys.left_for, records))
     return more
 
 
@@ -295,38 +303,59 @@ def _identify(s: Submission, checked: Checked, basis: Basis) -> None:
         s.is_foreign = s.is_hopeless = True
         s.refuse("KIND_NOT_YOURS", "ce_type")
     if checked.document_key and checked.name_key:
-        s.record_key = record_key_of(
-            basis.subject_of(s.subject_kind), checked.authority_code, checked.document_key,
-            checked.name_key, key,
-        )  # fmt: skip
+        subject = basis.subject_of(s.subject_kind)
+        codes = basis.codes_of(checked.authority_code)
+        found = [
+            Identity(record_key_of(subject, code, checked.document_key, checked.name_key, key))
+            for code in codes
+        ]
+        s.record_key = found[0].record_key
+        if len(found) > 1:
+            s.identities = tuple(found)
 
 
-def twin_key_of(s: Submission, basis: Basis) -> bytes:
-    """The identity of a row without its credit code; empty where it has none that can be read."""
+def twin_keys_of(s: Submission, basis: Basis) -> tuple[bytes, ...]:
+    """The identity of a row without its credit code; none where it has none that can be read."""
     checked = s.checked
     if checked is None or not (checked.document_key and checked.name_key):
-        return b""
-    authority = f"{s.department}\x1f{checked.authority_code}"
+        return ()
     subject = basis.subject_of(s.subject_kind)
-    return record_key_of(subject, authority, checked.document_key, checked.name_key, b"")
+    return tuple(
+        record_key_of(
+            subject, f"{department}\x1f{code}", checked.document_key, checked.name_key, b""
+        )
+        for department, code in basis.senders_of(s.department, checked.authority_code)
+    )
 
 
 def look_for_twins(s: Submission, basis: Basis) -> None:
     """Name the state by which a row finds, or is found by, its twins under other keys."""
-    if s.carries_row and not s.twin_key:
-        s.twin_key = twin_key_of(s, basis)
-        if s.twin_key:
-            s.keys += (keys.twin(s.twin_key),)
+    if s.carries_row and not s.twin_keys:
+        s.twin_keys = twin_keys_of(s, basis)
+        s.keys += tuple(map(keys.twin, s.twin_keys))
+
+
+def _name_other(
+    s: Submission, checked: Checked, basis: Basis, number: str, name: str, code: str
+) -> None:
+    """The record key of this identity with other parts, under each code of its authority."""
+    codes = basis.codes_of(checked.authority_code)
+    others = [_key_elsewhere(s, checked, basis, number, name, code, one) for one in codes]
+    s.other_key = others[0]
+    s.identities = tuple(
+        each._replace(other_key=other) for each, other in zip(s.identities, others, strict=False)
+    )
 
 
 def _key_elsewhere(
-    s: Submission, checked: Checked, basis: Basis, number: str, name: str, code: str
-) -> bytes:
+    s: Submission, checked: Checked, basis: Basis, number: str, name: str, code: str,
+    authority: str,
+) -> bytes:  # fmt: skip
     """The record key of this identity with other parts; what is empty is as here."""
     key = normalise_credit_code(code).encode() if code.strip() else s.cause.key
     return record_key_of(
         basis.subject_of(s.subject_kind),
-        checked.authority_code,
+        authority,
         checked.document_key
         if not number.strip() or is_placeholder(number)
         else normalise_document_number(number),
@@ -363,7 +392,7 @@ def _read_nested(s: Submission, row: Mapping[str, str | bytes], now: int, basis:
         if not str(row["decided_by"]).strip():
             s.refuse("FIELD_REQUIRED", "decided_by")
         return
-    s.other_key = _key_elsewhere(
+    _name_other(
         s, checked, basis, str(row["previous_document_number"]),
         str(row["previous_subject_name"]), str(row["previous_credit_code"]),
     )  # fmt: skip
@@ -411,7 +440,7 @@ def _read_reference(
         _read_move_id(s, row)
         new_code = str(row["new_credit_code"])
         s.new_subject_key = normalise_credit_code(new_code).encode()
-        s.other_key = _key_elsewhere(
+        _name_other(
             s, checked, basis, str(row["new_document_number"]), str(row["new_subject_name"]),
             new_code,
         )  # fmt: skip
@@ -465,9 +494,12 @@ def _read_lifting(
 
 
 def prepare_control(
-    cause: Cause, adopted: Basis | None
+    cause: Cause, adopted: Basis | None, refusal: str = "PAYLOAD_UNREADABLE"
 ) -> BasisAdoption | MoveNoted | HandOver | ResendRequest | UnreadableMessage:
-    """Read a message of the control topic. `adopted` is the basis it carries, if any."""
+    """Read a message of the control topic.
+
+    `adopted` is the basis it carries, if any; `refusal` is the code of why it carries none.
+    """
     kind = _text_of(dict(cause.headers).get("ce_type", b""))
     if kind == kinds.BASIS_ADOPTED and adopted is not None:
         return BasisAdoption(cause, kind, adopted.id, adopted)
@@ -477,7 +509,7 @@ def prepare_control(
             return reader(cause, kind)
         except _UNREADABLE:
             pass
-    return UnreadableMessage(cause, kind)
+    return UnreadableMessage(cause, kind, refusal)
 
 
 def _read_move_noted(cause: Cause, kind: str) -> MoveNoted:

@@ -72,7 +72,8 @@ def disks(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
 
 def permissions(loaded: LoadedSite) -> Iterator[Symptom]:
     """Departments that send and may state nothing: every row of theirs would be refused."""
-    senders = [each for each in loaded.site.departments if each.sources and each.kind != "agent"]
+    known = loaded.site.departments
+    senders = [each for each in known if each.running_sources and each.kind != "agent"]
     for department in senders:
         if not department.states:
             yield Symptom(

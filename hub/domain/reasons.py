@@ -351,6 +351,35 @@ _AUTHORITIES: Final = (
         "Ask the department that submitted it",
     ),
     Reason(
+        "BASIS_DECIDER_UNKNOWN",
+        "该依据要求另一版本的决定程序，登记进程没有，仍按原依据决定",
+        "This basis wants a decider the registrar does not have; it goes on under the old one",
+        "先更新并重启登记进程，再以 hub basis adopt --again 重新启用",
+        "Bring the registrar up to date and restart it, then hub basis adopt --again",
+    ),
+    Reason(
+        "PARTITIONS_CHANGED",
+        "该依据的分区数与台账不同，未予采用，仍按原依据决定",
+        "This basis has another number of partitions than the ledger; the old one stays in force",
+        "把 site.yaml 的 partitions 改回原数，再以 hub basis adopt --again 重新启用",
+        "Set partitions in site.yaml back, then hub basis adopt --again",
+    ),
+    Reason(
+        "TARGET_LOST",
+        "该依据去掉了尚未停用的目标，或改了目标的编号，未予采用，仍按原依据决定",
+        "This basis leaves out a target that is not retired, or renumbers one; the old one stays",
+        "保留该目标并写 retired: true，待其全部撤下后再去掉，编号不改",
+        "Keep it with retired: true until all is withdrawn there, under its old number",
+    ),
+    Reason(
+        "TARGET_NUMBER_TAKEN",
+        "该依据把仍在用或尚在清除的编号给了另一目标，未予采用，仍按原依据决定",
+        "This basis gives another target a number that is in use or still being cleared; the old "
+        "one stays",
+        "换一个编号，或待清除完成后再以 hub basis adopt --again 启用",
+        "Take another number, or hub basis adopt --again once it has been cleared",
+    ),
+    Reason(
         "TARGET_UNKNOWN",
         "请求中的目标平台未在本站点登记",
         "The target named in the request is not one of this site",
@@ -374,9 +403,24 @@ _AUTHORITIES: Final = (
         "请联系平台运维登记部门",
         "Ask the operators to register the department",
     ),
+    Reason(
+        "DEPARTMENT_RETIRED",
+        "报送部门已撤并，撤并之后的报送不再受理",
+        "The submitting department is retired; what it sends since then is not accepted",
+        "由承接部门 {field} 报送；撤并前的记录也由其更正或撤回",
+        "Let its successor, {field}, submit it; that also corrects and withdraws older records",
+    ),
 )
 
 _RECORDS: Final = (
+    Reason(
+        "SEVERAL_PREDECESSORS",
+        "机构合并前的两个旧机关代码下各有一条同文号同名的记录，无法判断所指的是哪一条",
+        "Two authorities that were merged each have a record of this number and name: which is "
+        "meant cannot be told",
+        "改用旧机关代码重新报送，写明所指记录原来的机关代码",
+        "Submit it again under the old code of the authority whose record is meant",
+    ),
     Reason(
         "RECORD_NOT_FOUND",
         "没有找到要更正或撤回的记录",

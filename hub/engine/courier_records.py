@@ -35,6 +35,7 @@ _ACTIONS: Final[dict[bytes, Action]] = {
 _HAS_DEPARTMENT: Final = 0x80
 """Added to the letter of an action: the department follows (since 0.2.0)."""
 _NOTED: Final = Outcome.OUTCOME_NOTED.encode()
+_ADOPTED: Final = Outcome.BASIS_ADOPTED.encode()
 
 
 class Work(NamedTuple):
@@ -135,7 +136,11 @@ class Reader:
         self._number = number
         self._bit = 1 << number
         self._reports = topic_id(outcomes_topic)
+        self._target = outcomes_topic.rpartition("outcomes.")[2]
         self._contracts = contracts
+        self.strange: set[int] = set()
+        """Partitions where the number is nobody's or another target's, as far as was read: what
+        the ledger names there by it is none of this target's business."""
 
     def read(self, record: InputRecord) -> tuple[Work, bytes] | Noted | None:
         """Return the work and its framed row, or a noted report, or None.
@@ -144,7 +149,9 @@ class Reader:
         """
         fixed = PREFIX.unpack_from(record.value)
         publish, withdraw = fixed[7] & self._bit, fixed[8] & self._bit
-        if publish or withdraw:
+        if fixed[6] == _ADOPTED:
+            self._follow(record)
+        elif (publish or withdraw) and record.partition not in self.strange:
             return self._work(record, is_publication=bool(publish))
         if fixed[4] == self._reports and fixed[6] == _NOTED:
             told = json.loads(decode_record(record.value).cause.value)
@@ -153,6 +160,15 @@ class Reader:
                 told.get("sequence"),
             )  # fmt: skip
         return None
+
+    def _follow(self, record: InputRecord) -> None:
+        """From here on the number is whose the adopted basis says."""
+        site = json.loads(decode_record(record.value).cause.value)["basis"]["site"]
+        names = {target["number"]: target["id"] for target in site["targets"]}
+        if names.get(self._number) == self._target:
+            self.strange.discard(record.partition)
+        else:
+            self.strange.add(record.partition)
 
     def _work(self, source: InputRecord, *, is_publication: bool) -> tuple[Work, bytes] | None:
         record = decode_record(source.value)

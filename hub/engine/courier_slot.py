@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     Asked = ask.Request | CourierRequest
     Road = Generator[Asked, Any, None]
 
+STRANGE: Final = b"z"
+"""Partition → there the target's number is nobody's or another's, as far as was read."""
 POSITION: Final = b"p"
 """Store family: topic, partition → offset to read on from."""
 _READ_AT_ONCE: Final = 2_000
@@ -156,6 +158,8 @@ class CourierSlot:
         self.book = CourierBook(self.plan.policy)
         self.gate = Gate(self.plan.policy.concurrency)
         yield from self._load()
+        found = yield from self._ask(ask.Scan(STRANGE, bytes([STRANGE[0] + 1]), _LOAD_AT_ONCE))
+        self._reader.strange = {int.from_bytes(key[1:]) for key, _empty in found}
         for topic in (self.ledger, self.attempts):
             positions = yield from self._positions(topic)
             yield from self._ask(ask.FoldLedger(positions))
@@ -201,6 +205,7 @@ class CourierSlot:
     def _fold(self, batch: list[InputRecord]) -> dict[bytes, bytes | None]:
         """Fold records of the ledger or of the own attempts; return what to store."""
         changes: dict[bytes, bytes | None] = {}
+        strange = set(self._reader.strange)
         for record in batch:
             if record.topic == self.attempts:
                 self.book.fold_event(decode_event(record.value, record.key), changes, 0.0)
@@ -212,6 +217,9 @@ class CourierSlot:
                         self.book.fold_work(work, row, changes)
             place = _position_key(record.topic, record.partition)
             changes[place] = (record.offset + 1).to_bytes(8)
+        for partition in strange ^ self._reader.strange:
+            is_strange = partition in self._reader.strange
+            changes[STRANGE + partition.to_bytes(2)] = b"" if is_strange else None
         return changes
 
     # --- run -------------------------------------------------------------------------------------

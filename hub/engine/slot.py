@@ -35,7 +35,7 @@ from hub.core.resend import Walk, found_in, is_place, record_in
 from hub.core.state import NEVER, RecordFlag
 from hub.engine import requests as ask
 from hub.engine.clock_guard import DEFAULT_GUARD_MS, days_ahead
-from hub.errors import FencedError, IntegrityError
+from hub.errors import ConfigurationError, FencedError, IntegrityError
 from hub.ports import InputRecord, OutputRecord
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ class SlotPlan(NamedTuple):
     """The slot's own name, as map changes in the ledger name it."""
     clock_guard_ms: int = DEFAULT_GUARD_MS
     """How far the clock may be ahead, at a start, of all that was ever written."""
+    partition_count: int = 0
+    """How many partitions the site has; 0 where nobody says."""
 
 
 class _Walking:
@@ -149,6 +151,7 @@ class Slot:
         self.cores = {}
         for partition in self.plan.partitions:
             core = self.cores[partition] = PartitionCore(partition, self.plan.prefix, self.library)
+            core.owner = self.plan.owner
             yield from self._load(core)
         positions = {(self.ledger, p): c.head.next_offset for p, c in self.cores.items()}
         yield from self._check_ledger(positions)
@@ -165,11 +168,40 @@ class Slot:
             yield from self._ask(ask.Hook("in_restore"))
             yield from self._ask(ask.WriteState(changes))
             yield ask.Report("folded", {"records": len(batch)})
-        for partition in self.plan.partitions:
+        for partition, core in self.cores.items():
             yield from self._check_owner(partition)
+            self._check_basis(core)
+
+    def _check_basis(self, core: PartitionCore) -> None:
+        """Nothing is decided under a basis that is not understood or does not fit."""
+        if core.unknown_decider:
+            raise ConfigurationError(
+                f"分区 {core.partition} 现行依据的决定程序版本是 {core.unknown_decider}，"
+                "本程序没有：登记进程已停下，不作任何决定",
+                f"partition {core.partition}: the basis in force names decider "
+                f"{core.unknown_decider}, which this program does not have: the registrar has "
+                "stopped and decides nothing",
+                remedy_zh="换用写成该台账的版本或更新的版本",
+                remedy_en="run the version that wrote this ledger, or a later one",
+            )
+        count, wanted = core.basis.partitions if core.basis else 0, self.plan.partition_count
+        if count and wanted and count != wanted:
+            raise ConfigurationError(
+                f"site.yaml 写有 {wanted} 个分区，台账的依据是 {count} 个：分区数不可更改",
+                f"site.yaml has {wanted} partitions, the ledger's basis has {count}: the count is "
+                "fixed for life",
+                remedy_zh=f"把 site.yaml 的 partitions 改回 {count}",
+                remedy_en=f"set partitions in site.yaml back to {count}",
+                file="site.yaml",
+            )
 
     def _check_owner(self, partition: int) -> Road:
-        """A partition given up to another slot is not written again by this one."""
+        """A partition given up to another slot is not written again by this one.
+
+        An empty one is whose site.yaml says: the first record written there names its owner.
+        """
+        if self.cores[partition].head.sequence == 0:
+            return
         (stored,) = yield from self._read(partition, [keys.OWNER])
         owner = keys.FIRST_OWNER if stored is None else stored.decode()
         if owner != self.plan.owner:

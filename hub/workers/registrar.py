@@ -102,7 +102,8 @@ def run_registrar(
     """Own a slot's partitions and decide until told to stop.
 
     The folder keeps the slot's state. Raises `FencedError` when another process owns the slot,
-    `IntegrityError` when ledger and state disagree; both end the process loudly.
+    `IntegrityError` when ledger and state disagree, `ConfigurationError` when the basis in force
+    is not one to decide under; all end the process loudly.
     """
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 20)
@@ -112,7 +113,7 @@ def run_registrar(
     owner = f"registrar.{slot}"
     plan = SlotPlan(
         site.prefix, site.partitions_of_slot(slot), site.input_topics, owner,
-        site.clock_guard_days * DAY_MS,
+        site.clock_guard_days * DAY_MS, site.partitions,
     )  # fmt: skip
     clock = business_clock_of(post.loaded)
     inputs = KafkaInputs(post.access, f"{site.prefix}{owner}", Waiting(report))

@@ -59,12 +59,12 @@ def test_slots_ports_and_single_workers_never_meet() -> None:
     """The widest site there can be: every slot, every target's number."""
     slots = tuple((n,) for n in range(256))
     targets = tuple(
-        DEMO.targets[0].model_copy(update={"id": f"t{n}", "number": n}) for n in range(31)
+        DEMO.targets[0].model_copy(update={"id": f"t{n}", "number": n}) for n in range(64)
     )
     wide = DEMO.model_copy(update={"slots": slots, "partitions": 256, "targets": targets})
     ports = [process.port for process in processes_of(wide)]
     assert len(set(ports)) == len(ports)
-    assert not set(ports[: 256 + 31]) & set(SINGLE_PORTS.values())
+    assert not set(ports[: 256 + 64]) & set(SINGLE_PORTS.values())
 
 
 def test_a_block_is_repeated_with_names_command_and_port() -> None:

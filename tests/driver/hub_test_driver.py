@@ -10,7 +10,6 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from hub.core.basis import canonical_json
-from hub.core.keys import FIRST_OWNER
 from hub.core.record import LedgerRecord, decode_record
 from hub.domain.partitioning import partition_of
 from hub.engine import requests as ask
@@ -43,9 +42,12 @@ class MemoryLog:
 
 
 class HubTestDriver:
-    """One slot that owns every partition."""
+    """One slot that owns every partition, or the one of `slot` among several over one log."""
 
-    def __init__(self, document: Mapping[str, object], prefix: str = "test.", now: int = 0) -> None:
+    def __init__(
+        self, document: Mapping[str, object], prefix: str = "test.", now: int = 0, *,
+        slot: int = 0, own: tuple[int, ...] | None = None, log: MemoryLog | None = None,
+    ) -> None:  # fmt: skip
         site: Any = document["site"]
         self.prefix = prefix
         self.partitions = int(site["partitions"])
@@ -60,8 +62,9 @@ class HubTestDriver:
         self.clock_guard_ms = DEFAULT_GUARD_MS
         self.refusals: list[type[ask.Request]] = []
         """What fails next: the first request of each of these kinds."""
-        self.owner = FIRST_OWNER
-        self.log = MemoryLog()
+        self.owner = f"registrar.{slot}"
+        self.own = tuple(range(self.partitions)) if own is None else own
+        self.log = log or MemoryLog()
         self.store: dict[bytes, bytes] = {}
         self.restarts: list[str] = []
         self.hooks: list[str] = []
@@ -70,7 +73,8 @@ class HubTestDriver:
         self._sequences: dict[str, int] = defaultdict(int)
         self._reply: object = None
         self._start()
-        self.adopt(document)
+        if log is None:
+            self.adopt(document)
 
     # --- inputs ---
 
@@ -161,8 +165,9 @@ class HubTestDriver:
             *(self.prefix + f"submissions.{d}" for d in self.departments),
             *(self.prefix + f"outcomes.{t}" for t in self.targets),
         )
-        partitions = tuple(range(self.partitions))
-        plan = SlotPlan(self.prefix, partitions, topics, self.owner, self.clock_guard_ms)
+        plan = SlotPlan(
+            self.prefix, self.own, topics, self.owner, self.clock_guard_ms, self.partitions
+        )
         self.slot = Slot(plan)
         self._road: Generator[ask.Request, Any, None] = self.slot.road()
         self._reply = None

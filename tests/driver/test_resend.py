@@ -324,14 +324,13 @@ def test_a_department_s_withdrawal_still_reaches_a_retired_target(hub: HubTestDr
     assert withdraw(hub, number(1)).withdraw_targets == 1 << CITY | 1 << PROVINCE
 
 
-def test_a_target_dropped_from_the_site_is_withdrawn_all_the_same(hub: HubTestDriver) -> None:
-    """`hub basis adopt` refuses it; what is adopted by other ways loses no withdrawal."""
+def test_a_target_dropped_without_being_retired_is_refused(hub: HubTestDriver) -> None:
+    """By `hub basis adopt`, and by the registrar where it comes by other ways."""
     submit(hub, a_licence())
     fewer = two_targets()
     fewer["site"]["targets"].pop()
-    hub.adopt(fewer)
-    (gone,) = deciding(hub, Outcome.REPROJECTED)
-    assert gone.withdraw_targets == 1 << CITY
+    assert {r.outcome for r in hub.adopt(fewer)} == {Outcome.CONTROL_REFUSED}
+    assert withdraw(hub, number(1)).withdraw_targets == 1 << CITY | 1 << PROVINCE
 
 
 def test_a_quarantined_row_owes_nothing_at_a_retired_target(hub: HubTestDriver) -> None:

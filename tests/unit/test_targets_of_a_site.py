@@ -1,4 +1,4 @@
-"""A target once in use stays in its site: added, retired, never dropped or renumbered."""
+"""A target in use stays in its site: added, retired, left out once it shows nothing."""
 
 from __future__ import annotations
 
@@ -6,19 +6,28 @@ from typing import Any
 
 import pytest
 
+from hub.audit.target_uses import Uses
 from hub.bootstrap import basis_document, load_repository_contracts, refuse_lost_targets
-from hub.core.basis import compile_basis
+from hub.core.basis import canonical_json, compile_basis
 from hub.errors import ConfigurationError
 from hub.repository import DEPLOY
 from hub.site import load_site
+from hub.site_changes import refuse_numbers_in_use, refuse_other_partitions
 from hub.workers.carriers import refuse_parted_kinds
 
 DEMO = DEPLOY / "sites" / "demo"
 
 
-def document(*targets: tuple[str, int]) -> dict[str, Any]:
+def document(*targets: tuple[str, int], retired: str = "") -> dict[str, Any]:
     """What of a basis document the check reads."""
-    return {"site": {"targets": [{"id": name, "number": number} for name, number in targets]}}
+    return {
+        "site": {
+            "targets": [
+                {"id": name, "number": number, "kinds": [] if name == retired else ["a kind"]}
+                for name, number in targets
+            ]
+        }
+    }
 
 
 BEFORE = document(("province", 0), ("city", 1))
@@ -48,6 +57,55 @@ def test_a_site_with_a_target_more_is_adopted() -> None:
     refuse_lost_targets(BEFORE, BEFORE)
 
 
+def test_a_retired_target_may_be_left_out_and_nothing_else_done_to_it() -> None:
+    """Its number stays free until the next adoption."""
+    before = document(("province", 0), ("city", 1), retired="city")
+    refuse_lost_targets(before, document(("province", 0)))
+    for after in (document(("province", 0), ("town", 1)), document(("province", 0), ("city", 2))):
+        with pytest.raises(ConfigurationError, match="已启用过"):
+            refuse_lost_targets(before, after)
+
+
+def messages(*bases: dict[str, Any]) -> dict[int, list[bytes]]:
+    """What `control` holds of them in both partitions."""
+    return {p: [canonical_json({"basis": each}) for each in bases] for p in (0, 1)}
+
+
+@pytest.mark.parametrize("count", [Uses(), Uses(shown=2), Uses(owed=3), Uses(uncleared=4)])
+def test_a_number_in_use_is_neither_left_nor_given_on(count: Uses) -> None:
+    """The counts are in the message; what asks nothing is not counted."""
+    asked: list[tuple[int, bool]] = []
+
+    def uses(mask: int, *, is_given: bool) -> Uses:
+        asked.append((mask, is_given))
+        return count
+
+    retired = document(("province", 0), ("city", 1), retired="city")
+    left, given = document(("province", 0)), document(("province", 0), ("town", 1))
+    refuse_numbers_in_use({}, given, uses)
+    refuse_numbers_in_use(messages(BEFORE), retired, uses)
+    refuse_numbers_in_use(messages(BEFORE), document(*_pairs(BEFORE), ("nation", 2)), uses)
+    refuse_numbers_in_use(messages(retired, left), left, uses)
+    refuse_numbers_in_use(messages(retired, left, given), given, uses)
+    assert asked == []
+    for bases, after, wanted in (
+        ((retired,), left, (2, False)),
+        ((retired, left), given, (2, True)),
+    ):
+        if any(count):
+            with pytest.raises(ConfigurationError) as refused:
+                refuse_numbers_in_use(messages(*bases), after, uses)
+            assert f"{count.shown} 条尚未撤下，{count.owed} 条义务未了" in str(refused.value)
+            assert f"{count.uncleared} not cleared yet" in str(refused.value)
+        else:
+            refuse_numbers_in_use(messages(*bases), after, uses)
+        assert asked.pop() == wanted
+
+
+def _pairs(of: dict[str, Any]) -> list[tuple[str, int]]:
+    return [(target["id"], target["number"]) for target in of["site"]["targets"]]
+
+
 def test_a_retired_target_stays_in_the_basis_and_shows_nothing() -> None:
     """Couriers and withdrawals go on; nothing new is named for it."""
     before = load_site(DEMO)
@@ -73,3 +131,11 @@ def test_kinds_that_are_one_record_share_a_table() -> None:
     )
     with pytest.raises(ConfigurationError, match="同一张表"):
         refuse_parted_kinds(parted, contracts)
+
+
+def test_another_number_of_partitions_is_refused() -> None:
+    """Before anything is sent."""
+    before, after = ({"site": {"partitions": count}} for count in (2, 3))
+    refuse_other_partitions(before, before)
+    with pytest.raises(ConfigurationError, match="改回 2"):
+        refuse_other_partitions(before, after)
