@@ -224,6 +224,19 @@ def test_the_heir_corrects_and_withdraws_what_its_predecessors_put_on_record(lif
     assert life.corrected("另一", by=OTHER_DEPARTMENT) == "quarantined FOREIGN_AUTHORITY"
 
 
+def test_a_department_whose_own_code_was_replaced_names_its_records_by_either(life: Life) -> None:
+    """No department is retired: the bureau has another code, its history has the old one."""
+    life.row()
+    document = site()
+    document["site"]["departments"][DEPARTMENT] |= {
+        "authorities": [NEW_AUTHORITY], "replaces": {NEW_AUTHORITY: [AUTHORITY]},
+    }  # fmt: skip
+    life.hub.adopt(document)
+    assert life.corrected() == "corrected"
+    assert life.say(WITHDRAWN, named_under(NEW_AUTHORITY)) == "withdrawn"
+    assert life.shown() == set()
+
+
 def test_who_might_act_for_a_retired_owner_still_may_and_no_more(life: Life) -> None:
     """A deputy of the old bureau is none of the new one."""
     document = merged(DEPARTMENT, replaces=[])
