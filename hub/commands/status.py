@@ -212,7 +212,7 @@ def _scope(walk: Walk) -> str:
 
 def _days(walk: Walk) -> tuple[str | None, str | None]:
     """First and last day of decision, None for no limit."""
-    limits = zip((walk.decided_from, walk.decided_to), ALL_DAYS, strict=True)
+    limits = zip(walk.days, ALL_DAYS, strict=True)
     begin, end = (
         None if day == limit else date.fromordinal(day).isoformat() for day, limit in limits
     )

@@ -127,17 +127,6 @@ class Basis:
         known = self._departments.get(actor)
         return actor == owner or (known is not None and owner in known[1])
 
-    def changed_targets(self, adopted: Basis) -> int:
-        """Bit per target that shows other kinds under `adopted` than under this basis.
-
-        A target this basis does not know showed nothing, and so does one that `adopted` has lost.
-        """
-        before = {t.number: t.kinds for t in self.targets}
-        after = {t.number: t.kinds for t in adopted.targets}
-        none: frozenset[str] = frozenset()
-        numbers = before.keys() | after.keys()
-        return sum(1 << n for n in numbers if before.get(n, none) != after.get(n, none))
-
     def may_state(self, department: str, kind: str, subject_kind: str) -> bool:
         """Whether a department may submit a kind (of, or about, `subject_kind`).
 
@@ -161,11 +150,6 @@ class Basis:
     def target_or_none(self, number: int) -> BasisTarget | None:
         """The target with this number; None when the site does not have it."""
         return self._by_number.get(number)
-
-    def counts_otherwise(self, adopted: Basis) -> bool:
-        """Whether deadlines may fall on other days under `adopted`."""
-        names = ("calendar", "rulebook")
-        return any(self.document[name] != adopted.document[name] for name in names)
 
     def stops_at_acknowledged(self, number: int) -> bool:
         """Whether this target's duty is met once the platform has taken the record over."""

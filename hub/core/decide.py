@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.core import duties, keys, waiting
+from hub.core.adoption import counts_otherwise, walk_for
 from hub.core.basis import NO_TARGET
 from hub.core.case import Case, heard_of
 from hub.core.causes import (
@@ -693,12 +694,12 @@ def _of_partition(context: Context, cause: Prepared) -> Decision:
 def _adopt_basis(basis: Basis, cause: BasisAdoption) -> Decision:
     """From here on this partition decides under another basis.
 
-    Where a target shows other kinds under it, a walk over the ledger brings the target in line;
-    where deadlines may fall on other days, a sweep counts them again.
+    A walk over the ledger brings what is on record in line with it; where deadlines may fall on
+    other days, a sweep counts them again.
     """
-    changed = basis.changed_targets(cause.basis)
-    facts: Facts = Walk.in_line(changed).as_facts() if changed else ()
-    if basis.counts_otherwise(cause.basis):
+    walk = walk_for(basis, cause.basis)
+    facts: Facts = () if walk is None else walk.as_facts()
+    if counts_otherwise(basis, cause.basis):
         facts += (("recount", "1"),)
     return Decision(Outcome.BASIS_ADOPTED, facts=(*facts, ("adopted", "1")))
 
@@ -709,7 +710,7 @@ def _request_resend(basis: Basis, cause: ResendRequest) -> Decision:
     if number == NO_TARGET:
         reasons = (Reason("TARGET_UNKNOWN", "target", "error"),)
         return Decision(Outcome.CONTROL_REFUSED, reasons=reasons)
-    walk = Walk.again(1 << number, cause.days, cause.document_key)
+    walk = Walk(1 << number, is_resend=True, days=cause.days, document_key=cause.document_key)
     return Decision(Outcome.RESEND_REQUESTED, facts=walk.as_facts())
 
 
@@ -846,8 +847,10 @@ def _visit(context: Context, cause: WalkVisit) -> Decision | None:
     found = reproject(cause, Walk.unpack(stored), old, context.now, context.basis)
     if found is None:
         return None
+    facts: Facts = (("walked", "1"),)
+    if found.anew:
+        facts += (("anew", str(found.anew)),)
     return Decision(
         found.outcome, found.state, found.reasons, found.publish, found.withdraw,
-        old.live_sequence, events=found.events, row=cause.row, version=found.version,
-        facts=(("walked", "1"),),
+        old.live_sequence, events=found.events, row=cause.row, version=found.version, facts=facts,
     )  # fmt: skip

@@ -303,7 +303,7 @@ class Slot:
         """One transaction at most: what came in, and what came due."""
         inputs = cast(
             "list[InputRecord]",
-            (yield from self._ask(ask.Consume(BATCH_INPUTS, 0 if self._to_walk else POLL_SECONDS))),
+            (yield from self._ask(ask.Consume(BATCH_INPUTS, 0 if self._is_busy else POLL_SECONDS))),
         )
         wall = yield from self._now()
         if inputs:
@@ -323,10 +323,15 @@ class Slot:
             yield from self._lift_twins(wall)
         if self._sweeping:
             yield from self._sweep(wall)
-        if self._to_walk and self._reading_all:
+        if self._reading_all and (self._walking is not None or self._to_walk - self._sweeping):
             yield from self._walk(wall)
-        elif not inputs and not due:
+        elif not inputs and not due and not self._sweeping:
             yield ask.Report("idle", {})
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether there is work that no input brings."""
+        return self._reading_all and bool(self._sweeping or self._to_walk)
 
     def _now(self) -> Generator[ask.Request, Any, int]:
         """Business time; it stands still while the machine's clock has run ahead.
@@ -446,8 +451,11 @@ class Slot:
         yield ask.Report("walked", {"records": len(stretch)})
 
     def _begin_walk(self) -> Road:
-        """The oldest request of a partition first; an offset is never below its sequence."""
-        partition = min(self._to_walk)
+        """The oldest request of a partition first; an offset is never below its sequence.
+
+        Deadlines are counted again before: what a walk says does not depend on when it comes by.
+        """
+        partition = min(self._to_walk - self._sweeping)
         found = yield from self._scan(partition, keys.WALKS, keys.WALKED_TO, 1)
         if not found:
             self._to_walk.discard(partition)
