@@ -15,6 +15,7 @@ from hub.adapters.kafka_topics import KafkaTopics
 from hub.adapters.kafka_users import KafkaUsers, ensure_password
 from hub.contracts import Contracts, load_contracts
 from hub.core.basis import DECIDER_VERSION, canonical_json, compile_basis
+from hub.core.trial import admit
 from hub.domain import kinds
 from hub.errors import ConfigurationError
 from hub.ports import OutputRecord
@@ -31,7 +32,7 @@ from hub.topics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from hub.kafka_access import KafkaAccess
@@ -156,24 +157,13 @@ def prepare_site(loaded: LoadedSite, access: KafkaAccess) -> bool:
 def adopt_basis(loaded: LoadedSite, access: KafkaAccess) -> bool:
     """Send the site's basis to every partition of `control` unless it is the last one there.
 
-    Raises `ConfigurationError` when a target of the last one is not in it any more.
+    Raises `ConfigurationError` where it must not follow the last one: see `hub.core.trial`.
     """
     site = loaded.site
     control = site.topic("control")
     value = canonical_json({"basis": basis_document(loaded)})
-    compile_basis(json.loads(value)["basis"])  # refuse here, with a message, what cannot be read
-    places = {(control, p): 0 for p in range(site.partitions)}
-    inputs = KafkaInputs(access, f"{site.prefix}adopt")
-    last: dict[int, bytes] = {}
-    try:
-        for batch in inputs.read_to_end(places):
-            for record in batch:
-                if dict(record.headers).get("ce_type") == kinds.BASIS_ADOPTED.encode():
-                    last[record.partition] = record.value
-    finally:
-        inputs.close()
-    for before in last.values():
-        refuse_lost_targets(json.loads(before)["basis"], json.loads(value)["basis"])
+    last = adopted_last(loaded, access)
+    refuse_unfit_after(last.values(), json.loads(value)["basis"])
     missing = [p for p in range(site.partitions) if last.get(p) != value]
     if not missing:
         return False
@@ -184,6 +174,35 @@ def adopt_basis(loaded: LoadedSite, access: KafkaAccess) -> bool:
     )  # fmt: skip
     _send(loaded, access, [OutputRecord(control, p, b"", value, headers) for p in missing])
     return True
+
+
+def adopted_last(loaded: LoadedSite, access: KafkaAccess) -> dict[int, bytes]:
+    """The last basis sent to each partition of `control`, as the message has it."""
+    site = loaded.site
+    places = {(site.topic("control"), p): 0 for p in range(site.partitions)}
+    inputs = KafkaInputs(access, f"{site.prefix}adopt")
+    last: dict[int, bytes] = {}
+    try:
+        for batch in inputs.read_to_end(places):
+            for record in batch:
+                if dict(record.headers).get("ce_type") == kinds.BASIS_ADOPTED.encode():
+                    last[record.partition] = record.value
+    finally:
+        inputs.close()
+    return last
+
+
+def refuse_unfit_after(before: Iterable[bytes], document: dict[str, Any]) -> None:
+    """Refuse a basis that must not follow the ones that messages of `control` have adopted.
+
+    Raises `ConfigurationError` with what would be lost or what fails, and the remedy.
+    """
+    earlier = [json.loads(message)["basis"] for message in dict.fromkeys(before)]
+    if not earlier:
+        admit(document, None)
+    for each in earlier:
+        refuse_lost_targets(each, document)
+        admit(document, compile_basis(each))
 
 
 def refuse_lost_targets(before: dict[str, Any], after: dict[str, Any]) -> None:

@@ -39,6 +39,7 @@ _DAY_MS: Final = 86_400_000
 _PUBLIC_WITHHELD: Final = (Reason("WITHHELD_FROM_PUBLIC", "", "warning"),)
 _PERIOD_OVER: Final = (Reason("DISCLOSURE_PERIOD_OVER", "", "warning"),)
 _PERIOD_CAPPED: Final = (Reason("DATE_PUBLICATION_TOO_LONG", "CF_GSJZQ", "warning"),)
+_SHOWN_NOWHERE: Final = (Reason("SHOWN_NOWHERE", "", "warning"),)
 _SHOWN_IN_PART: Final = (Reason("SHOWN_IN_PART_BY_DECLARATION", "openness", "warning"),)
 _NOT_SHOWN: Final = (Reason("NOT_SHOWN_BY_DECLARATION", "openness", "warning"),)
 
@@ -102,6 +103,7 @@ class Basis:
             for schema in schemas
             if any(field.role is Role.OPENNESS for field in schema.fields)
         }
+        self._unshown = frozenset(s.kind for s in schemas if not s.is_shown)
         self._progress = {
             schema.kind: (
                 schema.index_of_role(Role.PERFORMANCE), schema.index_of_role(Role.RECOGNISED_ON)
@@ -126,6 +128,10 @@ class Basis:
         """Whether a department may correct, withdraw or move another's records."""
         known = self._departments.get(actor)
         return actor == owner or (known is not None and owner in known[1])
+
+    def statable_kinds(self) -> frozenset[str]:
+        """Kinds that some department of the site may state."""
+        return frozenset().union(*self._statable.values())
 
     def may_state(self, department: str, kind: str, subject_kind: str) -> bool:
         """Whether a department may submit a kind (of, or about, `subject_kind`).
@@ -184,8 +190,8 @@ class Basis:
         if every is None:
             every = self.targets_of_kind(kind)
         checked = s.checked
-        if checked is None:
-            return every, ()
+        if checked is None or not every:
+            return every, () if every or kind in self._unshown else _SHOWN_NOWHERE
         declared: tuple[Reason, ...] = ()
         if kind in self._openness:
             every, declared = self._declared_open(every, checked.values[self._openness[kind]])

@@ -155,10 +155,12 @@ class ResendRequest(NamedTuple):
 
 
 class UnreadableMessage(NamedTuple):
-    """A control or outcome message nobody can read."""
+    """A control or outcome message nobody can read, or a basis that must not be adopted."""
 
     cause: Cause
     kind: str
+    why: str = "PAYLOAD_UNREADABLE"
+    """Code of the reason."""
     keys: tuple[bytes, ...] = ()
 
 

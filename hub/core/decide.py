@@ -686,7 +686,7 @@ def _of_partition(context: Context, cause: Prepared) -> Decision:
     if isinstance(cause, WalkMark):
         return Decision(Outcome.WALKED, facts=(("walked", "1"),))
     if isinstance(cause, UnreadableMessage):
-        reasons = (Reason("PAYLOAD_UNREADABLE", "", "error"),)
+        reasons = (Reason(cause.why, "", "error"),)
         return Decision(Outcome.CONTROL_REFUSED, reasons=reasons)
     raise AssertionError("a cause without a rule")
 

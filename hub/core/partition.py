@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 from hub.core import keys, waiting
 from hub.core.basis import Basis, canonical_json, compile_basis
-from hub.core.causes import BasisAdoption, MoveNoted, Submission, TimerDue
+from hub.core.causes import (
+    BasisAdoption,
+    MoveNoted,
+    Submission,
+    TimerDue,
+    UnreadableMessage,
+)
 from hub.core.decide import NO_SEQUENCE, decide
 from hub.core.evolve import evolve
 from hub.core.keys import GENESIS, Head, SweepCursor
@@ -42,6 +48,7 @@ from hub.core.record import (
     record_hash,
 )
 from hub.core.state import NEVER, RecordFlag, RecordState, decode_state, flags_of
+from hub.core.trial import refuse_unfit
 from hub.domain import kinds
 from hub.domain.partitioning import partition_of
 from hub.errors import HubError
@@ -77,6 +84,12 @@ class BasisLibrary:
         basis = self._known.get(basis_id)
         if basis is None:
             basis = self._known[basis_id] = compile_basis(document)
+        return basis
+
+    def admit(self, document: Mapping[str, object], before: Basis | None) -> Basis:
+        """The same for one that is not adopted yet: refused where it must not follow `before`."""
+        basis = self.adopt(document)
+        refuse_unfit(basis, before)
         return basis
 
 
@@ -162,7 +175,7 @@ class PartitionCore:
             cause = Cause(
                 CauseKind.CONTROL, topic, record.offset, record.key, record.headers, record.value
             )
-            return prepare_control(cause, self._basis_carried(record))
+            return prepare_control(cause, *self._basis_carried(record))
         cause = Cause(
             CauseKind.OUTCOME, topic, record.offset, record.key, record.headers, record.value
         )
@@ -256,19 +269,23 @@ class PartitionCore:
             raise AssertionError(message)
         return self.basis
 
-    def _basis_carried(self, record: InputRecord) -> Basis | None:
+    def _basis_carried(self, record: InputRecord) -> tuple[Basis | None, str]:
+        """The basis of a control message, or why it is refused (a reason's code)."""
         if not self.carries_basis(record):
-            return None
+            return None, "PAYLOAD_UNREADABLE"
         try:
             document = json.loads(record.value)["basis"]
-            return self._library.adopt(document)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, HubError):
-            return None
+            return self._library.admit(document, self.basis), ""
+        except HubError:
+            return None, "BASIS_UNFIT"
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None, "PAYLOAD_UNREADABLE"
 
 
 def _refuse_before_basis(prepared: Prepared, head: Head, now: int) -> LedgerRecord:
     """A control message in front of the first basis: written down, so that reading goes on."""
-    reasons = (Reason("PAYLOAD_UNREADABLE", "", "error"),)
+    code = prepared.why if isinstance(prepared, UnreadableMessage) else "PAYLOAD_UNREADABLE"
+    reasons = (Reason(code, "", "error"),)
     return LedgerRecord(
         head.sequence, head.last_hash, now, prepared.cause, Outcome.CONTROL_REFUSED, 0, 0, NO_KEY,
         NO_KEY, 0, NO_SEQUENCE, NO_KEY, NEVER, NO_DIGEST, 0, None, None, "",

@@ -457,9 +457,12 @@ def _read_lifting(
 
 
 def prepare_control(
-    cause: Cause, adopted: Basis | None
+    cause: Cause, adopted: Basis | None, refusal: str = "PAYLOAD_UNREADABLE"
 ) -> BasisAdoption | MoveNoted | HandOver | ResendRequest | UnreadableMessage:
-    """Read a message of the control topic. `adopted` is the basis it carries, if any."""
+    """Read a message of the control topic.
+
+    `adopted` is the basis it carries, if any; `refusal` is the code of why it carries none.
+    """
     kind = _text_of(dict(cause.headers).get("ce_type", b""))
     if kind == kinds.BASIS_ADOPTED and adopted is not None:
         return BasisAdoption(cause, kind, adopted.id, adopted)
@@ -469,7 +472,7 @@ def prepare_control(
             return reader(cause, kind)
         except _UNREADABLE:
             pass
-    return UnreadableMessage(cause, kind)
+    return UnreadableMessage(cause, kind, refusal or "PAYLOAD_UNREADABLE")
 
 
 def _read_move_noted(cause: Cause, kind: str) -> MoveNoted:

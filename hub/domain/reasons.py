@@ -465,6 +465,13 @@ _RECORDS: Final = (
         warning=True,
     ),
     Reason(
+        "BASIS_UNFIT",
+        "该依据不能启用：会丢失公示或期限，或按它试判样例失败",
+        "The basis must not be adopted: something would be lost, or a sample row fails under it",
+        "运行 hub basis plan 查看原因，改正规则集或 site.yaml 后重新启用",
+        "Run hub basis plan to see why; correct the rulebook or site.yaml and adopt again",
+    ),
+    Reason(
         "BASIS_CHANGED",
         "启用新的规则、站点或契约后，本记录在目标平台的公示或期限随之改变",
         "A rulebook, site or contract was adopted under which targets show or owe otherwise",
