@@ -7,6 +7,7 @@ withdrawn. What fails here would have ended a registrar.
 
 from __future__ import annotations
 
+import struct
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +22,7 @@ from hub.core.record import Cause, CauseKind, encode_record
 from hub.core.state import NEVER, encode_state
 from hub.domain.code_lists import OPENNESS, SERIOUSNESS
 from hub.domain.dates import due_at_ms
-from hub.errors import ConfigurationError, HubError
+from hub.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -38,6 +39,11 @@ _USUAL_DAY: Final = date(2026, 11, 2)
 _RECORD: Final = bytes(15) + b"\x01"
 _MORNING_MS: Final = 54_000_000
 """From the morning of a day to its end."""
+_FAULTS: Final = (
+    ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError,
+    RecursionError, struct.error,
+)  # fmt: skip
+"""What a document that is wrong in itself makes of the code that reads it."""
 _MOST_TIMERS: Final = 40
 _MEMORY: Final = 256
 _proven: dict[bytes, None] = {}
@@ -51,9 +57,7 @@ def admit(document: Mapping[str, object], before: Basis | None) -> Basis:
     """
     try:
         basis = compile_basis(document)
-    except HubError:
-        raise
-    except Exception as error:
+    except _FAULTS as error:
         raise _unreadable(error) from error
     refuse_unfit(basis, before)
     return basis
@@ -126,7 +130,7 @@ def _run(basis: Basis) -> None:
         for day, seriousness in _cases(kind, basis):
             try:
                 _live(_sample(contract, day, seriousness, basis), day, basis)
-            except Exception as error:
+            except _FAULTS as error:
                 raise _failed(kind, day, f"{type(error).__name__}: {error}") from error
 
 

@@ -975,10 +975,21 @@ class Model:
             if record.standing is LIVE and not record.is_unnamed:
                 self._reproject(record)
             if record.standing in NEVER_SEEN:
-                for number in set(record.show):
-                    if record.kind not in rules.target(number).kinds:
-                        self._lift(record, number)
+                self._owe_elsewhere(record)
         self._ring()
+
+    def _owe_elsewhere(self, record: Record) -> None:
+        """An unseen row owes the same at every target that shows its kind, if anything at all."""
+        running = [duty for duty in record.show.values() if duty.is_running]
+        for number in set(record.show):
+            if record.kind not in self.rules.target(number).kinds:
+                self._lift(record, number)
+        for target in self.rules.targets if running else ():
+            if record.kind in target.kinds and target.number not in record.show:
+                counted_from = running[0].counted_from
+                self._owe(record, target, DISCLOSE, record.kind, counted_from)
+                if target.number in record.show:
+                    record.show[target.number].is_estimated = running[0].is_estimated
 
     def _recount(self, record: Record, duties: dict[int, Duty], here: set[int]) -> None:
         for number, duty in duties.items():
