@@ -17,6 +17,7 @@ from hub.contracts import Contracts, load_contracts
 from hub.core.basis import DECIDER_VERSION, canonical_json, compile_basis
 from hub.core.trial import admit
 from hub.domain import kinds
+from hub.domain.rulebook import Rulebook
 from hub.errors import ConfigurationError
 from hub.ports import OutputRecord
 from hub.repository import contract_texts
@@ -160,9 +161,8 @@ def adopt_basis(loaded: LoadedSite, access: KafkaAccess) -> bool:
     Raises `ConfigurationError` where it must not follow the last one: see `hub.core.trial`.
     """
     site = loaded.site
-    control = site.topic("control")
-    value = canonical_json({"basis": basis_document(loaded)})
-    last = adopted_last(loaded, access)
+    control, value = site.topic("control"), basis_message(loaded)
+    last = {p: sent[-1] for p, sent in adopted_messages(loaded, access).items()}
     refuse_unfit_after(last.values(), json.loads(value)["basis"])
     missing = [p for p in range(site.partitions) if last.get(p) != value]
     if not missing:
@@ -176,20 +176,25 @@ def adopt_basis(loaded: LoadedSite, access: KafkaAccess) -> bool:
     return True
 
 
-def adopted_last(loaded: LoadedSite, access: KafkaAccess) -> dict[int, bytes]:
-    """The last basis sent to each partition of `control`, as the message has it."""
+def basis_message(loaded: LoadedSite) -> bytes:
+    """The message of `control` that adopts the site's basis as it is now."""
+    return canonical_json({"basis": basis_document(loaded)})
+
+
+def adopted_messages(loaded: LoadedSite, access: KafkaAccess) -> dict[int, list[bytes]]:
+    """Partition → every basis sent to it by `control`, in order, as the messages have it."""
     site = loaded.site
     places = {(site.topic("control"), p): 0 for p in range(site.partitions)}
     inputs = KafkaInputs(access, f"{site.prefix}adopt")
-    last: dict[int, bytes] = {}
+    sent: dict[int, list[bytes]] = {}
     try:
         for batch in inputs.read_to_end(places):
             for record in batch:
                 if dict(record.headers).get("ce_type") == kinds.BASIS_ADOPTED.encode():
-                    last[record.partition] = record.value
+                    sent.setdefault(record.partition, []).append(record.value)
     finally:
         inputs.close()
-    return last
+    return sent
 
 
 def refuse_unfit_after(before: Iterable[bytes], document: dict[str, Any]) -> None:
@@ -225,11 +230,12 @@ def refuse_lost_targets(before: dict[str, Any], after: dict[str, Any]) -> None:
             )
 
 
-def request_resend(loaded: LoadedSite, access: KafkaAccess, request: Mapping[str, str]) -> None:
-    """Ask every partition to tell a target again; see `resend_request`."""
+def ask_partitions(
+    loaded: LoadedSite, access: KafkaAccess, kind: str, request: Mapping[str, object]
+) -> None:
+    """Ask the same of every partition; see `resend_request` and `redecision_request`."""
     headers = (
-        ("ce_specversion", b"1.0"), ("ce_type", kinds.RESEND_REQUESTED.encode()),
-        ("ce_source", b"operator"),
+        ("ce_specversion", b"1.0"), ("ce_type", kind.encode()), ("ce_source", b"operator"),
     )  # fmt: skip
     control, value = loaded.site.topic("control"), canonical_json(request)
     _send(loaded, access, [
@@ -240,6 +246,33 @@ def request_resend(loaded: LoadedSite, access: KafkaAccess, request: Mapping[str
 def resend_request(target: str, begin: str, end: str, document: str) -> dict[str, str]:
     """A request as `resend.requested.v1` says it: dates are ISO, inclusive, empty for no bound."""
     return {"target": target, "decided_from": begin, "decided_to": end, "document": document}
+
+
+def redecision_request(rule: str, rulebooks: Iterable[Rulebook], because: str) -> dict[str, object]:
+    """A request as `redecision.requested.v1` says it: all that a rule ever spoke for.
+
+    `rulebooks` are those that were ever adopted. Raises `ConfigurationError` for a rule that none
+    of them has.
+    """
+    books = list(rulebooks)
+    reaches = [reach for book in books if (reach := book.reach_of(rule)) is not None]
+    if not reaches:
+        known = sorted({each.id for book in books for each in book.rules()})
+        raise ConfigurationError(
+            f"启用过的规则集中没有规则 {rule}",
+            f"no rulebook that was adopted has a rule {rule}",
+            remedy_zh=f"可用的规则：{'、'.join(known)}",
+            remedy_en=f"known rules: {', '.join(known)}",
+            file="rulebook",
+        )
+    ends = [reach.until for reach in reaches]
+    return {
+        "rule": rule,
+        "kinds": sorted({kind for reach in reaches for kind in reach.kinds}),
+        "decided_from": min(reach.since for reach in reaches).isoformat(),
+        "decided_to": "" if None in ends else max(end for end in ends if end).isoformat(),
+        "reason": because,
+    }
 
 
 def _send(loaded: LoadedSite, access: KafkaAccess, records: list[OutputRecord]) -> None:

@@ -11,7 +11,7 @@ import click
 
 from hub.adapters.parts import Parts
 from hub.audit.plan import named_in
-from hub.bootstrap import request_resend, resend_request
+from hub.bootstrap import ask_partitions, resend_request
 from hub.commands.rehearsals import rehearse_site
 from hub.commands.words import ACTIONS, kind_zh
 from hub.core.basis import canonical_json
@@ -75,7 +75,7 @@ def command(
     if dry_run:
         _say(_count(loaded, access, request))
         return
-    request_resend(loaded, access, request)
+    ask_partitions(loaded, access, kinds.RESEND_REQUESTED, request)
     click.echo(
         "已发出：登记进程按台账顺序逐条列入，投送进程随后送达；用 hub trace、hub status 查看\n"
         "sent: the registrar names each record again, the courier delivers; see hub trace, status"

@@ -18,6 +18,7 @@ from hub.core.causes import (
     HandOver,
     MoveNoted,
     OutcomeReport,
+    RedecisionRequest,
     ResendRequest,
     Submission,
     SweepEnd,
@@ -677,8 +678,8 @@ def _of_partition(context: Context, cause: Prepared) -> Decision:
     """What concerns no single record."""
     if isinstance(cause, BasisAdoption):
         return _adopt_basis(context.basis, cause)
-    if isinstance(cause, ResendRequest):
-        return _request_resend(context.basis, cause)
+    if isinstance(cause, ResendRequest | RedecisionRequest):
+        return _request_walk(context.basis, cause)
     if isinstance(cause, HandOver):
         return Decision(Outcome.MAP_CHANGED, facts=(("owner", cause.owner),))
     if isinstance(cause, SweepEnd):
@@ -704,8 +705,17 @@ def _adopt_basis(basis: Basis, cause: BasisAdoption) -> Decision:
     return Decision(Outcome.BASIS_ADOPTED, facts=(*facts, ("adopted", "1")))
 
 
-def _request_resend(basis: Basis, cause: ResendRequest) -> Decision:
-    """Somebody asks that a target be sent its records again: a walk over the ledger up to here."""
+def _request_walk(basis: Basis, cause: ResendRequest | RedecisionRequest) -> Decision:
+    """A walk over the ledger up to here.
+
+    Somebody asks that a target be sent its records again, or that what a rule had decided be
+    decided again: at every target, by the rules in force now.
+    """
+    if isinstance(cause, RedecisionRequest):
+        every = sum(1 << target.number for target in basis.targets)
+        walk = Walk(every, days=cause.days, rule=cause.rule, kinds=cause.kinds)
+        because: Facts = (("because", cause.because),) if cause.because else ()
+        return Decision(Outcome.REDECISION_REQUESTED, facts=walk.as_facts() + because)
     number = basis.target_number(cause.target)
     if number == NO_TARGET:
         reasons = (Reason("TARGET_UNKNOWN", "target", "error"),)

@@ -603,9 +603,14 @@ def tidy_octets(octets: bytes) -> str:
     return tidy(octets[: 4 * LONGEST].decode("utf-8", "replace"))
 
 
+_BEGIN_WALKS: Final = frozenset(
+    {Outcome.RESEND_REQUESTED, Outcome.BASIS_ADOPTED, Outcome.REDECISION_REQUESTED}
+)
+
+
 def _walk_begun(record: LedgerRecord) -> str | None:
-    """What a walk over the ledger is for that this record begins: a resend, or a changed site."""
-    if record.outcome not in (Outcome.RESEND_REQUESTED, Outcome.BASIS_ADOPTED):
+    """What a walk over the ledger is for that this record begins."""
+    if record.outcome not in _BEGIN_WALKS:
         return None
     walk = Walk.from_facts(dict(record.facts))
     if walk is None:

@@ -72,7 +72,7 @@ def _put_consequences(record: LedgerRecord, changes: Changes) -> None:
         _adopt(record, facts, changes)
     elif record.outcome is Outcome.MAP_CHANGED:
         changes[keys.OWNER] = facts["owner"].encode()
-    elif record.outcome is Outcome.RESEND_REQUESTED:
+    elif record.outcome in (Outcome.RESEND_REQUESTED, Outcome.REDECISION_REQUESTED):
         _begin_walk(record, facts, changes)
     elif "swept" in facts:
         cursor = SweepCursor(record.basis, record.cause.offset + 1, record.record_key)

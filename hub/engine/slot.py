@@ -58,6 +58,9 @@ WALK_STEP = 2_000
 """Ledger records a walk looks at in one go, and so those of one of its transactions at most."""
 WALK_MARK = 50_000
 """Ledger records passed with nothing to say before a walk writes down how far it is."""
+_BEGIN_WALKS = frozenset(
+    {Outcome.BASIS_ADOPTED, Outcome.RESEND_REQUESTED, Outcome.REDECISION_REQUESTED}
+)
 LEDGER_LIMIT = 1024 * 1024 + 64 * 1024
 CLOCK_SECONDS = 5.0
 """Between two looks at a clock that is not believed."""
@@ -558,7 +561,7 @@ class Slot:
             self._walked.pop(partition, None)
         if record.marks and any(name == "answers" for name, _value in record.facts):
             self._answered.add(partition)
-        if record.outcome in (Outcome.BASIS_ADOPTED, Outcome.RESEND_REQUESTED):
+        if record.outcome in _BEGIN_WALKS:
             self._to_walk.add(partition)
 
     def _fetch(self, views: dict[int, Overlay], work: list[tuple[int, Prepared]]) -> Road:
