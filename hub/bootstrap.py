@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -265,11 +266,11 @@ def redecision_request(rule: str, rulebooks: Iterable[Rulebook], because: str) -
             remedy_en=f"known rules: {', '.join(known)}",
             file="rulebook",
         )
-    ends = [reach.until for reach in reaches]
+    begin, ends = min(reach.since for reach in reaches), [reach.until for reach in reaches]
     return {
         "rule": rule,
         "kinds": sorted({kind for reach in reaches for kind in reach.kinds}),
-        "decided_from": min(reach.since for reach in reaches).isoformat(),
+        "decided_from": "" if begin == date.min else begin.isoformat(),
         "decided_to": "" if None in ends else max(end for end in ends if end).isoformat(),
         "reason": because,
     }

@@ -184,6 +184,7 @@ def test_a_request_covers_all_that_the_rule_ever_spoke_for() -> None:
         "rule": PERIOD, "kinds": [LICENCE, PENALTY], "decided_from": "2026-04-01",
         "decided_to": "", "reason": "why",
     }  # fmt: skip
+    assert redecision_request("withdraw-court-2017", [before], "")["decided_from"] == ""
     old = redecision_request("periods-order-58", [before, after], "")
     assert old["decided_to"] == "2026-04-30"
     with pytest.raises(ConfigurationError, match="periods-order-36"):
