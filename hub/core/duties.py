@@ -872,7 +872,9 @@ def _judged(
         return clock
     found: list[ClockEvent] = []
     counted = _counted_again(clock, old.kind, now, basis, found)
-    if not clock.is_running and counted is not clock:
+    if not clock.is_running:
+        if counted.due_at == clock.due_at:
+            return clock
         action = "P" if clock.kind is ClockKind.DISCLOSE else "W"
         met = next((s for s in old.stages if (s.target, s.action) == (clock.target, action)), None)
         running = counted._replace(flags=counted.flags & ~(ClockFlag.STOPPED | ClockFlag.LATE))

@@ -284,7 +284,7 @@ def _changed(
     )  # fmt: skip
     fresh += duties.expiry(basis, again, publish)
     events: tuple[ClockEvent, ...] = ()
-    if line.kept and not walk.is_resend:
+    if (line.kept or walk.rule) and not walk.is_resend:
         kept = duties.in_line(old, again, line.kept, now, basis, is_redecided=bool(walk.rule))
         old, events = old._replace(clocks=kept.clocks), kept.events
     over = duties.over(basis, again, withdraw, now)

@@ -124,6 +124,34 @@ def test_a_take_down_is_judged_again_too() -> None:
     assert life.shown() == set()
 
 
+def test_a_day_that_is_only_certain_now_judges_nothing_again() -> None:
+    """The notice for next year confirms the day on which it was met in time."""
+    life = Life(now="2026-12-28 09:00")
+    life.say(LICENCE, licence_row(XK_JDRQ="2026-12-28", XK_YXQZ="2026-12-28"))
+    life.met(life.record)
+    document = deepcopy(rows.basis())
+    days = [{"name": "元旦", "date": "2027-01-01", "isOffDay": True}]
+    document["calendar"]["notices"].append({"year": 2027, "papers": ["test"], "days": days})
+    assert life.flags(ClockFlag.PROVISIONAL) == {"province", "city"}
+    assert walked(again(life, "disclose-424", document)) == []
+
+
+def test_what_comes_back_is_judged_elsewhere_too() -> None:
+    """A record that is shown again at one target was late at none."""
+    document = periods(3)
+    document["rulebook"]["deadlines"][1]["working_days"] = 3
+    life = Life(document)
+    life.penalty()
+    named = life.record
+    life.wait(6)
+    life.report(named, "city", "published")
+    life.report(named, "province", "acknowledged")
+    life.hub.advance(at("2027-03-01 09:00") - life.hub.now)
+    written = again(life, PERIOD, rows.basis())
+    assert (PROVINCE, "D", "in_time_learned_late") in said(written)
+    assert life.shown("city")
+
+
 def test_a_row_nobody_may_see_is_counted_by_the_corrected_rule() -> None:
     """It is a decision like any other."""
     life = Life(rule("deadlines", "disclose-424", working_days=3))

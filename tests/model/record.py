@@ -86,6 +86,8 @@ class Record:
     exited_on: date | None = None
     lifted: set[int] = field(default_factory=set)
     """Targets at which it was on record and the disclosure was lifted before it was met."""
+    ended: set[int] = field(default_factory=set)
+    """Targets at which publication has ended by itself."""
     left_by: str = ""
     left_with: frozenset[int] = frozenset()
     """Targets at which it left as disclosed: they owe a correction at the new identity."""
