@@ -198,14 +198,14 @@ class Basis:
         if kind not in self._ruled_kinds or checked.decided_on is None:
             return every, declared
         procedure = "01" if checked.simple_procedure else ""
-        if self.rulebook.withheld_by(kind, checked.decided_on, procedure, checked.seriousness):
-            return every & ~self._public, declared + _PUBLIC_WITHHELD
+        rule = self.rulebook.withheld_by(kind, checked.decided_on, procedure, checked.seriousness)
         end = self.publication_end(s)
-        if end is None:
-            return every, declared
-        if due_at_ms(end.on) <= now:
-            return 0 if end.is_everywhere else every & ~self._public, declared + _PERIOD_OVER
-        return every, declared + _PERIOD_CAPPED if end.is_capped else declared
+        is_over = end is not None and due_at_ms(end.on) <= now
+        if end is not None and end.is_everywhere and is_over:
+            return 0, declared + _PERIOD_OVER
+        if rule or is_over:
+            return every & ~self._public, declared + (_PUBLIC_WITHHELD if rule else _PERIOD_OVER)
+        return every, declared + _PERIOD_CAPPED if end is not None and end.is_capped else declared
 
     def _declared_open(self, every: int, openness: str) -> tuple[int, tuple[Reason, ...]]:
         """公开类型: everywhere, only where the public does not look, or nowhere.
