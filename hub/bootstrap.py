@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
@@ -16,7 +17,9 @@ from hub.adapters.kafka_topics import KafkaTopics
 from hub.adapters.kafka_users import KafkaUsers, ensure_password
 from hub.contracts import Contracts, load_contracts
 from hub.core.basis import DECIDER_VERSION, canonical_json, compile_basis
+from hub.core.trial import admit
 from hub.domain import kinds
+from hub.domain.rulebook import Rulebook
 from hub.errors import ConfigurationError
 from hub.ports import OutputRecord
 from hub.repository import contract_texts
@@ -39,7 +42,7 @@ from hub.topics import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from hub.kafka_access import KafkaAccess
@@ -176,35 +179,11 @@ def adopt_basis(loaded: LoadedSite, access: KafkaAccess, *, again: bool = False)
     """Send the site's basis to every partition of `control` unless it is the last one there.
 
     With `again` also then: the registrar may have refused the last one. Raises
-    `ConfigurationError` when a target or department of the last one is not in it any more, or the
-    number of partitions is another.
+    `ConfigurationError` where it must not follow the last one: see `next_basis`.
     """
     site = loaded.site
-    families, names = read_families(), names_of(site)
-    # raises where a topic has another number of partitions
-    make_plan(site.prefix, wanted_topics(families, names), KafkaTopics(access).read(site.prefix))
     control = site.topic("control")
-    document = basis_document(loaded)
-    compile_basis(document)  # refuse here, with a message, what cannot be read
-    inputs = KafkaInputs(access, f"{site.prefix}adopt")
-
-    def ends_of(department: str) -> list[int]:
-        topic = site.topic(f"submissions.{department}")
-        bounds = inputs.bounds([(topic, p) for p in range(site.partitions)])
-        return [bounds[topic, p][1] for p in range(site.partitions)]
-
-    try:
-        adopted = _adopted(inputs, site)
-        befores = [json.loads(each[-1])["basis"] for each in adopted.values()]
-        for before in befores:
-            refuse_other_partitions(before, document)
-            refuse_lost_departments(before, document)
-            refuse_lost_targets(before, document)
-        refuse_numbers_in_use(adopted, document, partial(uses_in_ledger, inputs, site))
-        close_retired(document, befores, ends_of)
-    finally:
-        inputs.close()
-    value = canonical_json({"basis": document})
+    value, adopted = next_basis(loaded, access)
     last = {partition: each[-1] for partition, each in adopted.items()}
     missing = [p for p in range(site.partitions) if again or last.get(p) != value]
     if not missing:
@@ -218,6 +197,45 @@ def adopt_basis(loaded: LoadedSite, access: KafkaAccess, *, again: bool = False)
     return True
 
 
+class NextBasis(NamedTuple):
+    """What an adoption would send, and what was adopted before."""
+
+    message: bytes
+    """Of `control`."""
+    adopted: dict[int, list[bytes]]
+    """Partition → every basis sent to it, in order, as the messages have it."""
+
+
+def next_basis(loaded: LoadedSite, access: KafkaAccess) -> NextBasis:
+    """The site's basis as it is now, to follow the last one adopted.
+
+    Raises `ConfigurationError` where it must not: a target, a department or a deadline of the last
+    one is not in it any more, a target's number is in use, the number of partitions is another, or
+    a rule fails at a sample row (`hub.core.trial`).
+    """
+    site = loaded.site
+    families, names = read_families(), names_of(site)
+    # raises where a topic has another number of partitions
+    make_plan(site.prefix, wanted_topics(families, names), KafkaTopics(access).read(site.prefix))
+    document = basis_document(loaded)
+    inputs = KafkaInputs(access, f"{site.prefix}adopt")
+
+    def ends_of(department: str) -> list[int]:
+        topic = site.topic(f"submissions.{department}")
+        bounds = inputs.bounds([(topic, p) for p in range(site.partitions)])
+        return [bounds[topic, p][1] for p in range(site.partitions)]
+
+    try:
+        adopted = _adopted(inputs, site)
+        befores = [json.loads(each[-1])["basis"] for each in adopted.values()]
+        refuse_unfit_after(befores, document)
+        refuse_numbers_in_use(adopted, document, partial(uses_in_ledger, inputs, site))
+        close_retired(document, befores, ends_of)
+    finally:
+        inputs.close()
+    return NextBasis(canonical_json({"basis": document}), adopted)
+
+
 def _adopted(inputs: KafkaInputs, site: Site) -> dict[int, list[bytes]]:
     """Every basis message of `control`, by partition, oldest first."""
     control = site.topic("control")
@@ -227,6 +245,21 @@ def _adopted(inputs: KafkaInputs, site: Site) -> dict[int, list[bytes]]:
             if dict(record.headers).get("ce_type") == kinds.BASIS_ADOPTED.encode():
                 found.setdefault(record.partition, []).append(record.value)
     return found
+
+
+def refuse_unfit_after(befores: Iterable[dict[str, Any]], document: dict[str, Any]) -> None:
+    """Refuse a basis that must not follow any of those adopted before.
+
+    Raises `ConfigurationError` with what would be lost or what fails, and the remedy.
+    """
+    earlier = {canonical_json(each): each for each in befores}
+    if not earlier:
+        admit(document, None)
+    for each in earlier.values():
+        refuse_other_partitions(each, document)
+        refuse_lost_departments(each, document)
+        refuse_lost_targets(each, document)
+        admit(document, compile_basis(each))
 
 
 def refuse_lost_targets(before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -254,11 +287,12 @@ def refuse_lost_targets(before: dict[str, Any], after: dict[str, Any]) -> None:
             )
 
 
-def request_resend(loaded: LoadedSite, access: KafkaAccess, request: Mapping[str, str]) -> None:
-    """Ask every partition to tell a target again; see `resend_request`."""
+def ask_partitions(
+    loaded: LoadedSite, access: KafkaAccess, kind: str, request: Mapping[str, object]
+) -> None:
+    """Ask the same of every partition; see `resend_request` and `redecision_request`."""
     headers = (
-        ("ce_specversion", b"1.0"), ("ce_type", kinds.RESEND_REQUESTED.encode()),
-        ("ce_source", b"operator"),
+        ("ce_specversion", b"1.0"), ("ce_type", kind.encode()), ("ce_source", b"operator"),
     )  # fmt: skip
     control, value = loaded.site.topic("control"), canonical_json(request)
     _send(loaded, access, [
@@ -269,6 +303,33 @@ def request_resend(loaded: LoadedSite, access: KafkaAccess, request: Mapping[str
 def resend_request(target: str, begin: str, end: str, document: str) -> dict[str, str]:
     """A request as `resend.requested.v1` says it: dates are ISO, inclusive, empty for no bound."""
     return {"target": target, "decided_from": begin, "decided_to": end, "document": document}
+
+
+def redecision_request(rule: str, rulebooks: Iterable[Rulebook], because: str) -> dict[str, object]:
+    """A request as `redecision.requested.v1` says it: all that a rule ever spoke for.
+
+    `rulebooks` are those that were ever adopted. Raises `ConfigurationError` for a rule that none
+    of them has.
+    """
+    books = list(rulebooks)
+    reaches = [reach for book in books if (reach := book.reach_of(rule)) is not None]
+    if not reaches:
+        known = sorted({each.id for book in books for each in book.rules()})
+        raise ConfigurationError(
+            f"启用过的规则集中没有规则 {rule}",
+            f"no rulebook that was adopted has a rule {rule}",
+            remedy_zh=f"可用的规则：{'、'.join(known)}",
+            remedy_en=f"known rules: {', '.join(known)}",
+            file="rulebook",
+        )
+    begin, ends = min(reach.since for reach in reaches), [reach.until for reach in reaches]
+    return {
+        "rule": rule,
+        "kinds": sorted({kind for reach in reaches for kind in reach.kinds}),
+        "decided_from": "" if begin == date.min else begin.isoformat(),
+        "decided_to": "" if None in ends else max(end for end in ends if end).isoformat(),
+        "reason": because,
+    }
 
 
 def _send(loaded: LoadedSite, access: KafkaAccess, records: list[OutputRecord]) -> None:

@@ -99,6 +99,12 @@ are believed between the naming of the version and now.
 When a basis with another calendar or other deadlines is adopted, every running clock is counted
 again; an *overdue* whose day now lies ahead is taken back by a record of its own, and rings again.
 
+After every adoption what a target shows and owes is what this basis says of the record: a walk over
+the ledger names what shall be shown, takes down what shall not, names a next version where a target
+sees other columns now, begins, lifts and meets duties by the target's own entry, and moves the ends
+of publication ([0022](adr/0022-adoption.md)). What has ended stays ended, what was met stays met,
+until the operators have a rule's decisions made again.
+
 A good row answers what is quarantined under another key with the same department, authority,
 number and name: in the same partition at once; in another, or where the good row was there first,
 within a minute, by the reconciler, which finds both in the look-ups and submits `duty.lifted.v1` to

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from hub.audit.foresee import fold
 from hub.core import keys, numbers
 from hub.core.state import decode_state
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from hub.ports import InputRecord, StateStore
 
 _AT_ONCE: Final = 2_000
+_WRITE_EVERY: Final = 5_000
 
 
 class Uses(NamedTuple):
@@ -40,7 +40,7 @@ def uses_of(
 
     `is_given`: whether they go to other targets, and so must have left the basis in force before.
     """
-    fold(core, ledger, state)
+    _fold(core, ledger, state)
     (freed,) = state.read([keys.FREED])
     cleared_too = mask & ~int.from_bytes(freed or b"")
     found = Uses()
@@ -62,3 +62,14 @@ def uses_of(
     is_swept = cleared_too == mask and not (is_given and core.basis and core.basis.numbers & mask)
     # the sweep may have passed every record and not have said so
     return found if is_swept else found._replace(uncleared=max(found.uncleared, 1))
+
+
+def _fold(core: PartitionCore, ledger: Iterable[InputRecord], state: StateStore) -> None:
+    """Bring an empty state to the end of the ledger."""
+    changes: dict[bytes, bytes | None] = {}
+    for count, stored in enumerate(ledger, 1):
+        core.fold(stored.value, stored.offset + 1, changes)
+        if not count % _WRITE_EVERY:
+            state.write(changes)
+            changes = {}
+    state.write(changes)

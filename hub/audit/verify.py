@@ -42,7 +42,8 @@ _FITTING: Mapping[CauseKind, frozenset[str]] = {
     CauseKind.CONTROL: frozenset(
         {
             Outcome.BASIS_ADOPTED, Outcome.MOVE_NOTED, Outcome.HELD_RELEASED, Outcome.HELD_ENDED,
-            Outcome.MAP_CHANGED, Outcome.RESEND_REQUESTED, Outcome.CONTROL_REFUSED,
+            Outcome.MAP_CHANGED, Outcome.RESEND_REQUESTED, Outcome.REDECISION_REQUESTED,
+            Outcome.CONTROL_REFUSED,
         }
     ),
     CauseKind.OUTCOME: frozenset({Outcome.OUTCOME_NOTED, Outcome.CONTROL_REFUSED}),

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hub.adapters.clocks import business_clock_of
-from hub.adapters.kafka import KafkaInputs
 from hub.adapters.parts import Parts
-from hub.adapters.rocksdb import RocksStore
-from hub.audit.foresee import foresee
-from hub.audit.history import read_partition
-from hub.bootstrap import request_resend, resend_request
+from hub.audit.plan import named_in
+from hub.bootstrap import ask_partitions, resend_request
+from hub.commands.rehearsals import rehearse_site
 from hub.commands.words import ACTIONS, kind_zh
-from hub.core.partition import BasisLibrary, PartitionCore
+from hub.core.basis import canonical_json
+from hub.domain import kinds
 from hub.errors import ConfigurationError
 from hub.kafka_access import OPERATOR
 from hub.settings import read_settings
@@ -28,6 +24,7 @@ from hub.site import load_site
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from hub.core.record import LedgerRecord
     from hub.kafka_access import KafkaAccess
     from hub.site import LoadedSite
 
@@ -78,7 +75,7 @@ def command(
     if dry_run:
         _say(_count(loaded, access, request))
         return
-    request_resend(loaded, access, request)
+    ask_partitions(loaded, access, kinds.RESEND_REQUESTED, request)
     click.echo(
         "已发出：登记进程按台账顺序逐条列入，投送进程随后送达；用 hub trace、hub status 查看\n"
         "sent: the registrar names each record again, the courier delivers; see hub trace, status"
@@ -92,26 +89,13 @@ def _iso(day: datetime | None) -> str:
 def _count(
     loaded: LoadedSite, access: KafkaAccess, request: Mapping[str, str]
 ) -> Counter[tuple[str, str]]:
-    """Walk through every partition as the registrar would."""
-    site, library = loaded.site, BasisLibrary()
-    wall = business_clock_of(loaded).now()
+    """Walk through every partition as the registrar would; by action and kind."""
     counts: Counter[tuple[str, str]] = Counter()
-    inputs = KafkaInputs(access, f"{site.prefix}resend")
-    try:
-        for partition in range(site.partitions):
-            core = PartitionCore(partition, site.prefix, library)
-            ledger = partial(read_partition, inputs, site.topic("ledger"), partition)
-            with tempfile.TemporaryDirectory(prefix="hub-resend-") as folder:
-                state = RocksStore(Path(folder))
-                try:
-                    counts += foresee(
-                        core, ledger, state,
-                        site.topic("control"), request, wall,
-                    )  # fmt: skip
-                finally:
-                    state.close()
-    finally:
-        inputs.close()
+
+    def take(_partition: int, record: LedgerRecord) -> None:
+        counts.update(named_in(record))
+
+    rehearse_site(loaded, access, kinds.RESEND_REQUESTED, canonical_json(request), take)
     return counts
 
 

@@ -199,7 +199,9 @@ def walk_words(lines: list[WalkLine], names: Names) -> str:
 
 
 def _scope(walk: Walk) -> str:
-    """What is told again: everything, days of decision, one number, or what a site changed."""
+    """What is told again: all, days of decision, one number, a rule's, or what a site changed."""
+    if walk.rule:
+        return f"重新判定 {walk.rule} decided again"
     if not walk.is_resend:
         return "按现行配置 as the site says now"
     if walk.document_key:
@@ -212,7 +214,7 @@ def _scope(walk: Walk) -> str:
 
 def _days(walk: Walk) -> tuple[str | None, str | None]:
     """First and last day of decision, None for no limit."""
-    limits = zip((walk.decided_from, walk.decided_to), ALL_DAYS, strict=True)
+    limits = zip(walk.days, ALL_DAYS, strict=True)
     begin, end = (
         None if day == limit else date.fromordinal(day).isoformat() for day, limit in limits
     )
@@ -224,6 +226,7 @@ def _walk_json(line: WalkLine) -> dict[str, object]:
     return {
         "open": line.ended_at is None,
         "resend": line.walk.is_resend,
+        "rule": line.walk.rule or None,
         "decided_from": begin,
         "decided_to": end,
         "document": line.walk.document_key or None,

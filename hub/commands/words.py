@@ -41,6 +41,7 @@ OUTCOMES: Final = {
     "move_noted": "转移登记",
     "map_changed": "分区移交",
     "resend_requested": "请求重新投送",
+    "redecision_requested": "请求重新判定",
     "resent": "重新投送",
     "reprojected": "按现行配置投送",
     "walked": "重新投送进度",
@@ -91,12 +92,29 @@ EVENTS: Final = {
     "stopped_in_time": "按时完成",
     "stopped_late": "逾期完成",
     "in_time_learned_late": "按时完成（事后得知）",
-    "reopened": "平台受后退回，重新计时",
-    "reopened_late": "平台受后退回，重新计时",
+    "reopened": "重新计时（平台受后退回，或重新判定）",
+    "reopened_late": "重新计时（平台受后退回，或重新判定）",
+    "begun": "期限开始",
     "expired": "公示期满",
     "due_date_moved": "期限改变",
     "due_date_confirmed": "期限确认",
 }
+CHANGES: Final = {
+    "shown": ("公示", "shown"),
+    "withdrawn": ("撤下", "withdrawn"),
+    "named_anew": ("以新版本再送", "named anew"),
+    "begun": ("期限开始", "duties begun"),
+    "lifted": ("期限解除", "lifted"),
+    "recounted": ("期限重算", "recounted"),
+    "end_moved": ("公示截止改期", "end moved"),
+    "overdue_taken_back": ("逾期撤销", "overdue taken back"),
+    "due_soon": ("即将到期", "due soon"),
+    "overdue": ("逾期", "overdue"),
+    "expired": ("公示期满", "expired"),
+    "met": ("期限完成", "met"),
+    "reopened": ("重新计时", "reopened"),
+}
+"""What an adoption may change, as `hub.audit.plan` counts it."""
 _DUE_SOON: Final = "due_soon_"
 CASES: Final = {
     CaseKind.WAITING: ("等待所指记录", "waits for what it names"),

@@ -2,7 +2,7 @@
 
 from hub.contracts.check import Checked, Finding
 from hub.contracts.contract import Contract, Contracts, Fault, Row, load_contracts
-from hub.contracts.projection import project
+from hub.contracts.projection import project, visible_columns
 from hub.contracts.wire import PayloadUnreadableError
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "Row",
     "load_contracts",
     "project",
+    "visible_columns",
 ]

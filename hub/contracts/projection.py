@@ -6,6 +6,16 @@ from hub.contracts.contract import Contract
 from hub.contracts.schema import Sharing
 
 
+def visible_columns(contract: Contract, clearance: frozenset[str]) -> frozenset[str]:
+    """The column codes of a contract that a target with this clearance may see."""
+    cleared = clearance - {Sharing.NEVER}
+    return frozenset(
+        field.national_code or field.name
+        for field in contract.schema.fields
+        if field.sharing in cleared
+    )
+
+
 def project(
     contract: Contract, canonical: Mapping[str, str], clearance: frozenset[str]
 ) -> dict[str, str]:

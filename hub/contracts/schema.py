@@ -154,6 +154,8 @@ class Schema:
 
     Avro's binary form names no fields, and the ledger keeps payloads for ever; as fields are only
     ever added at the end (`compat.py`), a number says all that a reader needs."""
+    is_shown: bool
+    """Whether targets show it: false for what departments and agents state to the hub alone."""
     fingerprint: bytes
     """SHA-256 of the whole file as canonical JSON: the Avro part and the attributes."""
 
@@ -185,7 +187,7 @@ _SCHEMA_KEYS: Final = frozenset(
     {
         "type", "name", "namespace", "hub_schema_id", "kind", "subject", "title_zh",
         "legal_source", "identity", "cross_field_rules", "takes_down", "follows", "submitted_by",
-        "stated_with", "earlier", "doc", "fields",
+        "stated_with", "earlier", "shown", "doc", "fields",
     }
 )  # fmt: skip
 _FIELD_KEYS: Final = frozenset(
@@ -230,6 +232,7 @@ def parse_schema(kind: str, text: str) -> Schema | None:
         submitted_by=reader.text(schema, "submitted_by", ""),
         stated_with=reader.text(schema, "stated_with", ""),
         earlier=tuple(reader.earlier(entry) for entry in reader.sequence(schema, "earlier")),
+        is_shown=reader.flag(schema, "shown", default=True),
         fingerprint=fingerprint(schema),
     )
     _check_whole(reader, parsed)
@@ -314,8 +317,8 @@ class _Reader:
             raise self.fault(f"`{key}` must be a number above 0", str(value.get("name", "")))
         return entry
 
-    def flag(self, value: Mapping[str, object], key: str) -> bool:
-        entry = value.get(key, False)
+    def flag(self, value: Mapping[str, object], key: str, *, default: bool = False) -> bool:
+        entry = value.get(key, default)
         if not isinstance(entry, bool):
             raise self.fault(f"`{key}` must be true or false", str(value.get("name", "")))
         return entry

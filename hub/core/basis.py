@@ -45,6 +45,7 @@ _DAY_MS: Final = 86_400_000
 _PUBLIC_WITHHELD: Final = (Reason("WITHHELD_FROM_PUBLIC", "", "warning"),)
 _PERIOD_OVER: Final = (Reason("DISCLOSURE_PERIOD_OVER", "", "warning"),)
 _PERIOD_CAPPED: Final = (Reason("DATE_PUBLICATION_TOO_LONG", "CF_GSJZQ", "warning"),)
+_SHOWN_NOWHERE: Final = (Reason("SHOWN_NOWHERE", "", "warning"),)
 _SHOWN_IN_PART: Final = (Reason("SHOWN_IN_PART_BY_DECLARATION", "openness", "warning"),)
 _NOT_SHOWN: Final = (Reason("NOT_SHOWN_BY_DECLARATION", "openness", "warning"),)
 
@@ -110,6 +111,7 @@ class Basis:
             for schema in schemas
             if any(field.role is Role.OPENNESS for field in schema.fields)
         }
+        self._unshown = frozenset(s.kind for s in schemas if not s.is_shown)
         self._progress = {
             schema.kind: (
                 schema.index_of_role(Role.PERFORMANCE), schema.index_of_role(Role.RECOGNISED_ON)
@@ -149,16 +151,9 @@ class Basis:
         """Whether a submission came after its department was retired."""
         return self._offices.is_closed(department, partition, offset)
 
-    def changed_targets(self, adopted: Basis) -> int:
-        """Bit per target that shows other kinds under `adopted` than under this basis.
-
-        A target this basis does not know showed nothing, and so does one that `adopted` has lost.
-        """
-        before = {t.number: t.kinds for t in self.targets}
-        after = {t.number: t.kinds for t in adopted.targets}
-        none: frozenset[str] = frozenset()
-        numbers = before.keys() | after.keys()
-        return sum(1 << n for n in numbers if before.get(n, none) != after.get(n, none))
+    def statable_kinds(self) -> frozenset[str]:
+        """Kinds that some department of the site may state."""
+        return frozenset().union(*self._statable.values())
 
     def may_state(self, department: str, kind: str, subject_kind: str) -> bool:
         """Whether a department may submit a kind (of, or about, `subject_kind`).
@@ -183,11 +178,6 @@ class Basis:
     def target_or_none(self, number: int) -> BasisTarget | None:
         """The target with this number; None when the site does not have it."""
         return self._by_number.get(number)
-
-    def counts_otherwise(self, adopted: Basis) -> bool:
-        """Whether deadlines may fall on other days under `adopted`."""
-        names = ("calendar", "rulebook")
-        return any(self.document[name] != adopted.document[name] for name in names)
 
     def stops_at_acknowledged(self, number: int) -> bool:
         """Whether this target's duty is met once the platform has taken the record over."""
@@ -222,22 +212,22 @@ class Basis:
         if every is None:
             every = self.targets_of_kind(kind)
         checked = s.checked
-        if checked is None:
-            return every, ()
+        if checked is None or not every:
+            return every, () if every or kind in self._unshown else _SHOWN_NOWHERE
         declared: tuple[Reason, ...] = ()
         if kind in self._openness:
             every, declared = self._declared_open(every, checked.values[self._openness[kind]])
         if kind not in self._ruled_kinds or checked.decided_on is None:
             return every, declared
         procedure = "01" if checked.simple_procedure else ""
-        if self.rulebook.withheld_by(kind, checked.decided_on, procedure, checked.seriousness):
-            return every & ~self._public, declared + _PUBLIC_WITHHELD
+        rule = self.rulebook.withheld_by(kind, checked.decided_on, procedure, checked.seriousness)
         end = self.publication_end(s)
-        if end is None:
-            return every, declared
-        if due_at_ms(end.on) <= now:
-            return 0 if end.is_everywhere else every & ~self._public, declared + _PERIOD_OVER
-        return every, declared + _PERIOD_CAPPED if end.is_capped else declared
+        is_over = end is not None and due_at_ms(end.on) <= now
+        if end is not None and end.is_everywhere and is_over:
+            return 0, declared + _PERIOD_OVER
+        if rule or is_over:
+            return every & ~self._public, declared + (_PUBLIC_WITHHELD if rule else _PERIOD_OVER)
+        return every, declared + _PERIOD_CAPPED if end is not None and end.is_capped else declared
 
     def _declared_open(self, every: int, openness: str) -> tuple[int, tuple[Reason, ...]]:
         """公开类型: everywhere, only where the public does not look, or nowhere.

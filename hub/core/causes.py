@@ -170,8 +170,21 @@ class ResendRequest(NamedTuple):
     keys: tuple[bytes, ...] = ()
 
 
+class RedecisionRequest(NamedTuple):
+    """What a rule had decided is to be decided again; `days` are proleptic ordinals, inclusive."""
+
+    cause: Cause
+    kind: str
+    rule: str
+    kinds: frozenset[str]
+    days: tuple[int, int]
+    because: str
+    """The operator's words."""
+    keys: tuple[bytes, ...] = ()
+
+
 class UnreadableMessage(NamedTuple):
-    """A control or outcome message nobody can read, or a basis nobody here can decide under."""
+    """A control or outcome message nobody can read, or a basis that is not adopted."""
 
     cause: Cause
     kind: str
@@ -240,7 +253,8 @@ class WalkMark(NamedTuple):
 
 
 Prepared = (
-    Submission | BasisAdoption | MoveNoted | HandOver | ResendRequest | UnreadableMessage
-    | OutcomeReport | TimerDue | SweepStep | SweepEnd | TwinAnswered | WalkVisit | WalkMark
+    Submission | BasisAdoption | MoveNoted | HandOver | ResendRequest | RedecisionRequest
+    | UnreadableMessage | OutcomeReport | TimerDue | SweepStep | SweepEnd | TwinAnswered
+    | WalkVisit | WalkMark
 )  # fmt: skip
 """A cause that has been read; `decide` has one rule for each."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.core import duties, keys, numbers, waiting
+from hub.core.adoption import counts_otherwise, walk_for
 from hub.core.basis import NO_TARGET
 from hub.core.case import Case, heard_of, is_heard_last
 from hub.core.causes import (
@@ -17,6 +18,7 @@ from hub.core.causes import (
     HandOver,
     MoveNoted,
     OutcomeReport,
+    RedecisionRequest,
     ResendRequest,
     Submission,
     SweepEnd,
@@ -743,8 +745,8 @@ def _of_partition(context: Context, cause: Prepared) -> Decision:
     """What concerns no single record."""
     if isinstance(cause, BasisAdoption):
         return _adopt_basis(context, cause)
-    if isinstance(cause, ResendRequest):
-        return _request_resend(context.basis, cause)
+    if isinstance(cause, ResendRequest | RedecisionRequest):
+        return _request_walk(context.basis, cause)
     if isinstance(cause, HandOver):
         return Decision(Outcome.MAP_CHANGED, facts=(("owner", cause.owner),))
     if isinstance(cause, SweepEnd):
@@ -760,18 +762,18 @@ def _of_partition(context: Context, cause: Prepared) -> Decision:
 def _adopt_basis(context: Context, cause: BasisAdoption) -> Decision:
     """From here on this partition decides under another basis.
 
-    Where a target shows other kinds under it, a walk over the ledger brings the target in line;
-    where deadlines may fall on other days, a sweep counts them again, and where a target is left
-    out, it takes its number out of the records.
+    A walk over the ledger brings what is on record in line with it; where deadlines may fall on
+    other days, a sweep counts them again, and where a target is left out, it takes its number out
+    of the records.
     """
     basis, stored = context.basis, context.view.get(keys.FREED)
     pending = int.from_bytes(stored or b"")
     refusal = numbers.refusal(basis, cause.basis, pending)
     if refusal:
         return Decision(Outcome.CONTROL_REFUSED, reasons=(Reason(refusal, "", "error"),))
-    changed = basis.changed_targets(cause.basis)
-    facts: Facts = Walk.in_line(changed).as_facts() if changed else ()
-    if basis.counts_otherwise(cause.basis):
+    walk = walk_for(basis, cause.basis)
+    facts: Facts = () if walk is None else walk.as_facts()
+    if counts_otherwise(basis, cause.basis):
         facts += (("recount", "1"),)
     freed = basis.numbers & ~cause.basis.numbers
     if freed:
@@ -779,13 +781,22 @@ def _adopt_basis(context: Context, cause: BasisAdoption) -> Decision:
     return Decision(Outcome.BASIS_ADOPTED, facts=(*facts, ("adopted", "1")))
 
 
-def _request_resend(basis: Basis, cause: ResendRequest) -> Decision:
-    """Somebody asks that a target be sent its records again: a walk over the ledger up to here."""
+def _request_walk(basis: Basis, cause: ResendRequest | RedecisionRequest) -> Decision:
+    """A walk over the ledger up to here.
+
+    Somebody asks that a target be sent its records again, or that what a rule had decided be
+    decided again: at every target, by the rules in force now.
+    """
+    if isinstance(cause, RedecisionRequest):
+        every = sum(1 << target.number for target in basis.targets)
+        walk = Walk(every, days=cause.days, rule=cause.rule, kinds=cause.kinds)
+        because: Facts = (("because", cause.because),) if cause.because else ()
+        return Decision(Outcome.REDECISION_REQUESTED, facts=walk.as_facts() + because)
     number = basis.target_number(cause.target)
     if number == NO_TARGET:
         reasons = (Reason("TARGET_UNKNOWN", "target", "error"),)
         return Decision(Outcome.CONTROL_REFUSED, reasons=reasons)
-    walk = Walk.again(1 << number, cause.days, cause.document_key)
+    walk = Walk(1 << number, is_resend=True, days=cause.days, document_key=cause.document_key)
     return Decision(Outcome.RESEND_REQUESTED, facts=walk.as_facts())
 
 
@@ -927,8 +938,10 @@ def _visit(context: Context, cause: WalkVisit) -> Decision | None:
     found = reproject(cause, Walk.unpack(stored), old, context.now, context.basis)
     if found is None:
         return None
+    facts: Facts = (("walked", "1"),)
+    if found.anew:
+        facts += (("anew", str(found.anew)),)
     return Decision(
         found.outcome, found.state, found.reasons, found.publish, found.withdraw,
-        old.live_sequence, events=found.events, row=cause.row, version=found.version,
-        facts=(("walked", "1"),),
+        old.live_sequence, events=found.events, row=cause.row, version=found.version, facts=facts,
     )  # fmt: skip

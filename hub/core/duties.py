@@ -120,6 +120,28 @@ def expiry(basis: Basis, s: Submission, shown: int) -> Clocks:
     )
 
 
+def over(basis: Basis, s: Submission, targets: int, now: int) -> Due:
+    """Of these targets, where the rules end publication and its end has come: it has ended."""
+    ended = tuple(
+        c._replace(flags=ClockFlag.STOPPED) for c in expiry(basis, s, targets) if c.due_at <= now
+    )
+    return Due(ended, tuple(ClockEvent(c.target, c.kind, "expired") for c in ended))
+
+
+def ended_publications(old: RecordState) -> int:
+    """Bit per target where publication has ended by itself."""
+    return targets_of(_publications_ended(old, 0))
+
+
+def _publications_ended(old: RecordState, besides: int) -> Clocks:
+    """Ends of publication that have come, at other targets than `besides`."""
+    return tuple(
+        c
+        for c in old.clocks
+        if c.kind is ClockKind.EXPIRE and not c.is_running and not besides >> c.target & 1
+    )
+
+
 def wait(until: int, day: int) -> Clock:
     """How long a statement waits; `day` is that of its arrival."""
     return Clock(NO_TARGET, ClockKind.WAIT, ClockFlag.NONE, 0, until, until, day)
@@ -190,7 +212,7 @@ def of_next_version(
     decided_on = s.redetermined_on or s.decided_on or today
     running = (
         kept
-        + of_naming(old, kind, shown & ~_bits(kept), decided_on, version, now, basis)
+        + of_naming(old, kind, shown & ~targets_of(kept), decided_on, version, now, basis)
         + expiry(basis, s, shown)
         + withdrawal(basis, kind, old, withdraw, now)
     )
@@ -200,14 +222,16 @@ def of_next_version(
 
 
 def of_naming(
-    old: RecordState, kind: str, fresh: int, decided_on: int, version: int, now: int, basis: Basis
-) -> Clocks:
+    old: RecordState, kind: str, fresh: int, decided_on: int, version: int, now: int, basis: Basis,
+    *, late: int = 0,
+) -> Clocks:  # fmt: skip
     """What is owed at targets of a record in force where no disclosure runs.
 
     The first disclosure where a target is named for the first time, or where it was lifted before
-    it was met; else the time of a correction.
+    it was met; else the time of a correction. At targets of `late` nobody could disclose before
+    today: there the first disclosure counts from today, unless the decision is too old to owe any.
     """
-    lifted = _bits(
+    lifted = targets_of(
         tuple(
             c
             for c in old.clocks
@@ -217,8 +241,13 @@ def of_naming(
     )
     first = fresh & (~old.named | lifted)
     today = basis.day_of(now).toordinal()
-    return _begun(from_decision(basis, kind, decided_on, first), version) + correction(
-        basis, kind, fresh & ~first, today, version
+    from_today = first & late
+    if from_today:
+        from_today &= sum(1 << t.number for t in basis.targets if decided_on >= t.clock_from)
+    return (
+        _begun(from_decision(basis, kind, decided_on, first & ~late), version)
+        + _begun(from_decision(basis, kind, today, from_today), version)
+        + correction(basis, kind, fresh & ~first, today, version)
     )
 
 
@@ -344,7 +373,7 @@ def without_withdrawals(clocks: Clocks, targets: int) -> Clocks:
 
 def met_targets(old: RecordState) -> int:
     """Bit per target whose first disclosure has been met."""
-    return _bits(met_clocks(old))
+    return targets_of(met_clocks(old))
 
 
 def met_clocks(old: RecordState) -> Clocks:
@@ -361,7 +390,17 @@ def met_clocks(old: RecordState) -> Clocks:
     )
 
 
-def _bits(clocks: Clocks) -> int:
+def running_disclosures(old: RecordState, targets: int) -> Clocks:
+    """The disclosures that run at these targets."""
+    return tuple(
+        c
+        for c in old.clocks
+        if c.kind is ClockKind.DISCLOSE and c.is_running and targets >> c.target & 1
+    )
+
+
+def targets_of(clocks: Clocks) -> int:
+    """Bit per target of these clocks."""
     bits = 0
     for clock in clocks:
         bits |= 1 << clock.target
@@ -413,8 +452,8 @@ def _goes_on(
 
 
 def _beside_what_is_left(running: Clocks, old: RecordState, settled: int) -> Due:
-    """With the withdrawals owed at other targets, and the statements that wait."""
-    left = unfinished_withdrawals(old, settled) + waits(old)
+    """With what is owed or has ended at other targets, and the statements that wait."""
+    left = unfinished_withdrawals(old, settled) + _publications_ended(old, settled) + waits(old)
     return Due(running + left if left else running)
 
 
@@ -761,3 +800,130 @@ def _counted_again(
     flags &= ~ClockFlag.OVERDUE_WRITTEN
     moved = found[0]._replace(flags=flags, began_with=clock.began_with)
     return _goes_on(moved, clock, now, basis, events)
+
+
+# --- under another basis -------------------------------------------------------------------------
+
+
+def in_line(
+    old: RecordState, s: Submission, kept: int, now: int, basis: Basis, *, is_redecided: bool
+) -> Due:
+    """What is owed at targets that go on showing a record, as this basis has it.
+
+    `kept` has a bit per target; `is_redecided`: what has ended is judged again, too. Nothing has
+    changed where there are no events.
+    """
+    events: list[ClockEvent] = []
+    clocks = old.clocks
+    if is_redecided:
+        clocks = tuple(_judged(c, old, now, basis, events) for c in clocks)
+    ends = {c.target: c for c in expiry(basis, s, kept)}
+    disclosed = {c.target: c for c in clocks if c.kind is ClockKind.DISCLOSE}
+    changed: list[Clock] = []
+    for target in targets_in(kept):
+        before = next((c for c in clocks if (c.target, c.kind) == (target, ClockKind.EXPIRE)), None)
+        changed += _end_in_line(before, ends.get(target), events)
+        changed += _disclosure_in_line(old, disclosed.get(target), target, now, basis, events)
+    kinds = (ClockKind.DISCLOSE, ClockKind.EXPIRE)
+    rest = tuple(c for c in clocks if c.kind not in kinds or not kept >> c.target & 1)
+    return Due((*changed, *rest), tuple(events))
+
+
+def _end_in_line(before: Clock | None, after: Clock | None, events: list[ClockEvent]) -> Clocks:
+    """When publication ends at one target: from now on, no longer, or on another day."""
+    if after is None:
+        if before is not None:
+            events.append(ClockEvent(before.target, before.kind, "lifted"))
+        return ()
+    if before is None:
+        events.append(ClockEvent(after.target, after.kind, "begun"))
+    elif before.due_at != after.due_at or not before.is_running:
+        events.append(ClockEvent(after.target, after.kind, "due_date_moved"))
+    else:
+        return (before,)
+    return (after,)
+
+
+def _disclosure_in_line(
+    old: RecordState, before: Clock | None, target: int, now: int, basis: Basis,
+    events: list[ClockEvent],
+) -> Clocks:  # fmt: skip
+    """A disclosure begins, is lifted, or has been met by what its target asks for now.
+
+    What has been met stays met.
+    """
+    stage = next((s for s in old.stages if s.target == target and s.action == "P"), None)
+    is_open = before is None or (
+        before.flags & (ClockFlag.LIFTED | ClockFlag.CORRECTION) == ClockFlag.LIFTED
+    )
+    if is_open:
+        decided_on = old.decided_on or basis.day_of(now).toordinal()
+        begun = from_decision(basis, old.kind, decided_on, 1 << target)
+        if not begun:
+            return () if before is None else (before,)
+        version = stage.version if stage is not None else old.version
+        events.append(ClockEvent(target, ClockKind.DISCLOSE, "begun"))
+        clock = begun[0]._replace(began_with=version)
+    elif before is not None and before.is_running:
+        if not before.flags & ClockFlag.CORRECTION and _is_before(old, target, basis):
+            events.append(ClockEvent(target, before.kind, "lifted"))
+            return (before._replace(flags=before.flags | ClockFlag.STOPPED | ClockFlag.LIFTED),)
+        clock = before
+    else:
+        return () if before is None else (before,)
+    return (clock if stage is None else _stop(clock, stage, old, basis, events),)
+
+
+def _is_before(old: RecordState, target: int, basis: Basis) -> bool:
+    """Whether a target owes no disclosure of a decision as old as this one."""
+    entry = basis.target_or_none(target)
+    return entry is not None and 0 < old.decided_on < entry.clock_from
+
+
+def _judged(
+    clock: Clock, old: RecordState, now: int, basis: Basis, events: list[ClockEvent]
+) -> Clock:
+    """A duty counted again from its day; one that was met is judged again by when it was."""
+    if clock.kind not in _LEGAL or clock.flags & ClockFlag.LIFTED:
+        return clock
+    found: list[ClockEvent] = []
+    counted = _counted_again(clock, old.kind, now, basis, found)
+    if not clock.is_running:
+        if counted.due_at == clock.due_at:
+            return clock
+        action = "P" if clock.kind is ClockKind.DISCLOSE else "W"
+        met = next((s for s in old.stages if (s.target, s.action) == (clock.target, action)), None)
+        running = counted._replace(flags=counted.flags & ~(ClockFlag.STOPPED | ClockFlag.LATE))
+        event = "reopened_late" if clock.flags & ClockFlag.LATE else "reopened"
+        found.append(ClockEvent(clock.target, clock.kind, event))
+        counted = running if met is None else _stop(running, met, old, basis, found)
+        if counted is running:
+            return clock  # when it was met is not remembered: it stays as it was judged
+    events += found
+    return counted
+
+
+def judged_again(old: RecordState, now: int, basis: Basis) -> Due:
+    """Every duty of a record counted and judged again under this basis."""
+    events: list[ClockEvent] = []
+    clocks = tuple(_judged(c, old, now, basis, events) for c in old.clocks)
+    return Due(clocks, tuple(events))
+
+
+def of_unseen(old: RecordState, targets: int, basis: Basis) -> Due:
+    """What a row that nobody may see owes at these targets, as this basis has it.
+
+    It owes nothing where its kind is not shown or its decision is too old; it owes what others owe
+    where it owes anything at all.
+    """
+    running = running_disclosures(old, -1)
+    if not running:
+        return Due(old.clocks)
+    day = running[0].counted_from
+    wanted = from_decision(basis, old.kind, day, targets & basis.targets_of_kind(old.kind))
+    due = lifted_at(old, targets & ~targets_of(wanted) & targets_of(running))
+    begun = tuple(c for c in wanted if not targets_of(running) >> c.target & 1)
+    if running[0].flags & ClockFlag.ESTIMATED:
+        begun = _estimated(begun, None)
+    events = due.events + tuple(ClockEvent(c.target, c.kind, "begun") for c in begun)
+    return Due(due.clocks + begun, events)

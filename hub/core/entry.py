@@ -554,9 +554,14 @@ def _signed(mask: int) -> int:
     return mask - (1 << 64) if mask >> 63 else mask
 
 
+_BEGIN_WALKS: Final = frozenset(
+    {Outcome.RESEND_REQUESTED, Outcome.BASIS_ADOPTED, Outcome.REDECISION_REQUESTED}
+)
+
+
 def _walk_begun(record: LedgerRecord) -> str | None:
-    """What a walk over the ledger is for that this record begins: a resend, or a changed site."""
-    if record.outcome not in (Outcome.RESEND_REQUESTED, Outcome.BASIS_ADOPTED):
+    """What a walk over the ledger is for that this record begins."""
+    if record.outcome not in _BEGIN_WALKS:
         return None
     walk = Walk.from_facts(dict(record.facts))
     if walk is None:

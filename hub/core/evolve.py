@@ -71,7 +71,7 @@ def _put_consequences(record: LedgerRecord, changes: Changes) -> None:
         changes[keys.performance(record.record_key)] = facts[PERFORMANCE].encode()
     if record.outcome is Outcome.BASIS_ADOPTED:
         _adopt(record, facts, changes)
-    elif record.outcome is Outcome.RESEND_REQUESTED:
+    elif record.outcome in (Outcome.RESEND_REQUESTED, Outcome.REDECISION_REQUESTED):
         _begin_walk(record, facts, changes)
     elif "swept" in facts:
         cursor = SweepCursor(record.basis, record.cause.offset + 1, record.record_key)

@@ -44,6 +44,7 @@ from hub.core.record import (
     record_hash,
 )
 from hub.core.state import NEVER, RecordFlag, RecordState, decode_state, flags_of
+from hub.core.trial import refuse_unfit
 from hub.domain import kinds
 from hub.domain.partitioning import partition_of
 from hub.errors import HubError
@@ -79,6 +80,12 @@ class BasisLibrary:
         basis = self._known.get(basis_id)
         if basis is None:
             basis = self._known[basis_id] = compile_basis(document)
+        return basis
+
+    def admit(self, document: Mapping[str, object], before: Basis | None) -> Basis:
+        """The same for one that is not adopted yet: refused where it must not follow `before`."""
+        basis = self.adopt(document)
+        refuse_unfit(basis, before)
         return basis
 
 
@@ -273,20 +280,21 @@ class PartitionCore:
 
     def _basis_carried(self, record: InputRecord) -> tuple[Basis | None, str]:
         """The basis of a control message, or why it is refused (a reason's code)."""
-        refusal = "PAYLOAD_UNREADABLE"
         if not self.carries_basis(record):
-            return None, refusal
+            return None, "PAYLOAD_UNREADABLE"
         try:
             document = json.loads(record.value)["basis"]
             if document["decider"] not in DECIDERS:
                 return None, "BASIS_DECIDER_UNKNOWN"
-            basis = self._library.adopt(document)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, HubError):
-            return None, refusal
+            basis = self._library.admit(document, self.basis)
+        except HubError:
+            return None, "BASIS_UNFIT"
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None, "PAYLOAD_UNREADABLE"
         count = basis.partitions if self.basis is None else self.basis.partitions
         if basis.partitions != count or self.partition >= count:
             return None, "PARTITIONS_CHANGED"
-        return basis, refusal
+        return basis, ""
 
 
 def _refuse_before_basis(prepared: Prepared, head: Head, now: int) -> LedgerRecord:

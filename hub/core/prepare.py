@@ -11,7 +11,7 @@ import re
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from hub.contracts import Fault
 from hub.core import keys
@@ -21,6 +21,7 @@ from hub.core.causes import (
     Identity,
     MoveNoted,
     OutcomeReport,
+    RedecisionRequest,
     ResendRequest,
     StageReport,
     Submission,
@@ -74,6 +75,9 @@ _MOST_DIGITS = 19
 _MOST_CODE = 64
 _CODE = re.compile(r"[A-Z][A-Z_]*")
 _MOST_DOCUMENT = 200
+_MOST_WORDS = 500
+_RULE = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
+_KIND = re.compile(r"[a-z0-9_.]{1,60}")
 _LAST_DAY = (1 << 32) - 1
 
 
@@ -495,7 +499,7 @@ def _read_lifting(
 
 def prepare_control(
     cause: Cause, adopted: Basis | None, refusal: str = "PAYLOAD_UNREADABLE"
-) -> BasisAdoption | MoveNoted | HandOver | ResendRequest | UnreadableMessage:
+) -> BasisAdoption | _Read | UnreadableMessage:
     """Read a message of the control topic.
 
     `adopted` is the basis it carries, if any; `refusal` is the code of why it carries none.
@@ -509,7 +513,7 @@ def prepare_control(
             return reader(cause, kind)
         except _UNREADABLE:
             pass
-    return UnreadableMessage(cause, kind, refusal)
+    return UnreadableMessage(cause, kind, refusal or "PAYLOAD_UNREADABLE")
 
 
 def _read_move_noted(cause: Cause, kind: str) -> MoveNoted:
@@ -537,11 +541,7 @@ def _read_hand_over(cause: Cause, kind: str) -> HandOver:
 
 def _read_resend(cause: Cause, kind: str) -> ResendRequest:
     content = json.loads(cause.value)
-    begin, end = content["decided_from"], content["decided_to"]
-    days = (
-        date.fromisoformat(begin).toordinal() if begin else 0,
-        date.fromisoformat(end).toordinal() if end else _LAST_DAY,
-    )
+    days = _days_in(content)
     document_key = normalise_document_number(str(content["document"]))
     document_key.encode()  # JSON can say half a letter
     if len(document_key) > _MOST_DOCUMENT:
@@ -549,10 +549,33 @@ def _read_resend(cause: Cause, kind: str) -> ResendRequest:
     return ResendRequest(cause, kind, str(content["target"]), days, document_key)
 
 
-_CONTROL: Final[dict[str, Callable[[Cause, str], MoveNoted | HandOver | ResendRequest]]] = {
+def _days_in(content: Mapping[str, str]) -> tuple[int, int]:
+    """From and to as proleptic ordinals, inclusive; empty is no bound."""
+    begin, end = content["decided_from"], content["decided_to"]
+    return (
+        date.fromisoformat(begin).toordinal() if begin else 0,
+        date.fromisoformat(end).toordinal() if end else _LAST_DAY,
+    )
+
+
+def _read_redecision(cause: Cause, kind: str) -> RedecisionRequest:
+    content = json.loads(cause.value)
+    rule, because = str(content["rule"]), str(content["reason"])
+    because.encode()  # JSON can say half a letter
+    named = frozenset(str(name) for name in content["kinds"])
+    if not _RULE.fullmatch(rule) or len(because) > _MOST_WORDS or not named:
+        raise ValueError(rule)
+    if not all(_KIND.fullmatch(name) for name in named):
+        raise ValueError(rule)
+    return RedecisionRequest(cause, kind, rule, named, _days_in(content), because)
+
+
+_Read: TypeAlias = "MoveNoted | HandOver | ResendRequest | RedecisionRequest"
+_CONTROL: Final[dict[str, Callable[[Cause, str], _Read]]] = {
     kinds.MOVE_NOTED: _read_move_noted,
     kinds.MAP_CHANGED: _read_hand_over,
     kinds.RESEND_REQUESTED: _read_resend,
+    kinds.REDECISION_REQUESTED: _read_redecision,
 }
 _UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
 """What reading JSON that somebody else wrote may raise."""

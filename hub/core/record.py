@@ -92,6 +92,7 @@ class Outcome(StrEnum):
     MOVE_NOTED = "m"
     MAP_CHANGED = "G"
     RESEND_REQUESTED = "Y"
+    REDECISION_REQUESTED = "J"
     RESENT = "y"
     REPROJECTED = "k"
     WALKED = "z"

@@ -1,15 +1,16 @@
 """What a walk over the ledger is for, and what it says of one record.
 
-A walk is begun by a request (`hub resend`) or by an adopted basis under which a target shows other
-kinds than before. It looks at every record once, where the ledger holds what must be sent: at the
-record that made its live version, or at the one that took it down. What is found there (the framed
-row, or the framed withdrawal) is a *fact* of the decision, so it stands in the new ledger record:
-couriers need no second look, and a replay needs no other record than the one it replays.
+A walk is begun by a request (`hub resend`, `hub basis redecide`) or by an adopted basis under which
+targets show other records, or owe other things, than before. It looks at every record once, where
+the ledger holds what must be sent: at the record that made its live version, or at the one that
+took it down. What is found there (the framed row, or the framed withdrawal) is a *fact* of the
+decision, so it stands in the new ledger record: couriers need no second look, and a replay needs no
+other record than the one it replays.
 """
 
 from __future__ import annotations
 
-import struct
+import json
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.contracts import Fault
@@ -47,69 +48,85 @@ if TYPE_CHECKING:
 WALK_TOPIC: Final = "walk:"
 """A step's cause: this and the sequence of the request, sixteen hexadecimal digits."""
 ALL_DAYS: Final = (0, (1 << 32) - 1)
-_WALK: Final = struct.Struct(">QBII")
-_GONE: Final = frozenset({Status.WITHDRAWN, Status.MOVED})
 _GONE_LETTERS: Final = frozenset(b"WM")
 _TAKES_DOWN: Final = frozenset({ord(Outcome.WITHDRAWN.value), ord(Outcome.HELD_RELEASED.value)})
 _UNSEEN: Final = frozenset({Status.QUARANTINED, Status.HELD})
 
 
 class Walk(NamedTuple):
-    """What a walk is for; `decided_from` and `decided_to` are proleptic ordinals, inclusive."""
+    """What a walk is for; days of decision are proleptic ordinals, inclusive."""
 
     targets: int
     """Bit per target that is brought in line."""
-    is_resend: bool
+    is_resend: bool = False
     """Whether what has not changed is named again, too."""
-    decided_from: int
-    decided_to: int
-    document_key: str
+    days: tuple[int, int] = ALL_DAYS
+    document_key: str = ""
     """Normalised document number, empty for all."""
-
-    @classmethod
-    def in_line(cls, targets: int) -> Walk:
-        """Brings targets in line with what they shall show now."""
-        return cls(targets, False, *ALL_DAYS, "")  # noqa: FBT003 - fields in their order
-
-    @classmethod
-    def again(cls, targets: int, days: tuple[int, int], document_key: str) -> Walk:
-        """Names what has not changed again, too: what was decided in these days, or one number."""
-        return cls(targets, True, *days, document_key)  # noqa: FBT003 - fields in their order
+    listed: int = 0
+    """Bit per target whose own entry says from when it owes what: its duties count from the
+    decision. Where a rule alone brings a record to a target, they count from the day it does."""
+    anew: frozenset[tuple[int, str]] = frozenset()
+    """Targets, by number, that see other columns of a kind than before: named as a next version."""
+    rule: str = ""
+    """Id of the rule whose decisions are made again; what has ended is decided again, too."""
+    kinds: frozenset[str] = frozenset()
+    """Kinds of record it is about, empty for all."""
 
     def pack(self) -> bytes:
         """The stored bytes."""
-        fixed = _WALK.pack(self.targets, self.is_resend, self.decided_from, self.decided_to)
-        return fixed + self.document_key.encode()
+        return json.dumps(dict(self.as_facts())).encode()
 
     @classmethod
     def unpack(cls, stored: bytes) -> Walk:
         """Read what `pack` wrote."""
-        targets, is_resend, begin, end = _WALK.unpack_from(stored)
-        return cls(targets, bool(is_resend), begin, end, stored[_WALK.size :].decode())
+        return cls._of(json.loads(stored))
 
     def as_facts(self) -> tuple[tuple[str, str], ...]:
         """As a ledger record says it."""
         facts = [("targets", str(self.targets))]
         if self.is_resend:
             facts.append(("resend", "1"))
-        if (self.decided_from, self.decided_to) != ALL_DAYS:
-            facts += [("from", str(self.decided_from)), ("to", str(self.decided_to))]
+        if self.days != ALL_DAYS:
+            facts += [("from", str(self.days[0])), ("to", str(self.days[1]))]
         if self.document_key:
             facts.append(("document", self.document_key))
+        if self.listed:
+            facts.append(("listed", str(self.listed)))
+        if self.anew:
+            facts.append(("anew", " ".join(f"{n}/{kind}" for n, kind in sorted(self.anew))))
+        if self.rule:
+            facts.append(("rule", self.rule))
+        if self.kinds:
+            facts.append(("kinds", " ".join(sorted(self.kinds))))
         return tuple(facts)
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, str]) -> Walk | None:
         """What a ledger record asks for; None when it begins no walk."""
-        if "targets" not in facts:
-            return None
+        return cls._of(facts) if "targets" in facts else None
+
+    @classmethod
+    def _of(cls, facts: Mapping[str, str]) -> Walk:
+        pairs = (pair.split("/", 1) for pair in facts.get("anew", "").split())
         return cls(
             int(facts["targets"]),
             facts.get("resend") == "1",
-            int(facts.get("from", ALL_DAYS[0])),
-            int(facts.get("to", ALL_DAYS[1])),
+            (int(facts.get("from", ALL_DAYS[0])), int(facts.get("to", ALL_DAYS[1]))),
             facts.get("document", ""),
+            int(facts.get("listed", 0)),
+            frozenset((int(number), kind) for number, kind in pairs),
+            facts.get("rule", ""),
+            frozenset(facts.get("kinds", "").split()),
         )
+
+    def includes(self, decided_on: int) -> bool:
+        """Whether it is about decisions of this day."""
+        return self.days[0] <= decided_on <= self.days[1]
+
+    def anew_of(self, kind: str) -> int:
+        """Bit per target that sees other columns of this kind than before."""
+        return sum(1 << number for number, named in self.anew if named == kind)
 
 
 class Reprojected(NamedTuple):
@@ -122,6 +139,8 @@ class Reprojected(NamedTuple):
     withdraw: int = 0
     reasons: tuple[Reason, ...] = ()
     events: tuple[ClockEvent, ...] = ()
+    anew: int = 0
+    """Bit per target that shows the record already and is named for it as a next version."""
 
 
 # --- where a record is looked at ---
@@ -140,7 +159,7 @@ def is_place(raw: bytes, state: bytes, walk: Walk) -> bool:
     decided after the request lies behind the walk, and was named as today's basis says already.
     """
     decided_on = int.from_bytes(state[DECIDED_ON_AT : DECIDED_ON_AT + 4])
-    if not walk.decided_from <= decided_on <= walk.decided_to:
+    if not walk.includes(decided_on):
         return False
     if state[STATUS_AT] in _GONE_LETTERS:
         return (
@@ -179,13 +198,13 @@ def row_of(record: LedgerRecord, contracts: Contracts) -> bytes:
 def reproject(
     visit: WalkVisit, walk: Walk, old: RecordState, now: int, basis: Basis
 ) -> Reprojected | None:
-    """Bring the walk's targets in line with what they shall show now; None: nothing to say.
+    """Bring the walk's targets in line with what they shall show and owe now; None: as it is.
 
-    A target that shall show the record and does not is named, with its clock if the decision is
-    not older than the target's *clock from* date. One that shows it and shall not withdraws it.
-    A resend also names what has not changed again: same version, no clock touched.
+    A target that shall show the record and does not is named. One that shows it and shall not
+    withdraws it. One that sees other columns than before is named for a next version. A resend also
+    names what has not changed again: same version, no clock touched.
     """
-    if not walk.decided_from <= old.decided_on <= walk.decided_to:
+    if not walk.includes(old.decided_on) or (walk.kinds and old.kind not in walk.kinds):
         return None
     again = read_again(visit.cause, visit.row, old.department, old.kind, now, basis)
     again.decided_on = old.decided_on
@@ -198,32 +217,78 @@ def reproject(
         return None
     if again.has_errors:
         return Reprojected(Outcome.REPROJECTED, None, reasons=again.reasons)
-    shall, why = basis.targets_for(again, now) if old.status is Status.LIVE else (0, ())
+    if old.status is Status.LIVE:
+        return _in_force(again, walk, old, now, basis)
+    if old.status in _UNSEEN:
+        return _unseen(walk, old, now, basis)
+    return _gone(again, walk, old, now, basis)
+
+
+def _in_force(
+    again: Submission, walk: Walk, old: RecordState, now: int, basis: Basis
+) -> Reprojected | None:
+    """What is said of a record in force."""
+    shall, why = basis.targets_for(again, now)
+    if not walk.rule:
+        shall &= ~duties.ended_publications(old)
     shall &= walk.targets
     shown = old.publish & walk.targets
-    publish, withdraw = shall & ~shown, shown & ~shall
+    anew = shall & shown & walk.anew_of(old.kind)
     reasons = again.reasons + why
-    if publish | withdraw:
-        return _changed(again, old, publish, withdraw, now, basis)._replace(reasons=reasons)
+    if anew or shall != shown:
+        line = _Line(shall & ~shown, shown & ~shall, anew, shall & shown & ~anew)
+        changed = _changed(again, walk, old, line, now, basis)
+        return _with_reason(walk, changed._replace(reasons=reasons))
     if walk.is_resend:
         return _named_again(old, shall, old.named & walk.targets & ~shall, reasons)
-    return _without_clocks(old, walk.targets & ~basis.targets_of_kind(old.kind))
+    due = duties.in_line(old, again, shall, now, basis, is_redecided=bool(walk.rule))
+    return _with_reason(walk, _with_clocks(old, due, reasons))
+
+
+class _Line(NamedTuple):
+    """What becomes of a record in force at the targets of a walk; a bit per target."""
+
+    publish: int
+    withdraw: int
+    anew: int
+    kept: int
+
+
+def _with_reason(walk: Walk, found: Reprojected | None) -> Reprojected | None:
+    """Why something changed that nobody submitted; a resend was asked for and needs no reason."""
+    if found is None or walk.is_resend:
+        return found
+    reason = Reason("BASIS_CHANGED", "", "warning")
+    if walk.rule:
+        reason = Reason("REDECIDED", walk.rule, "warning")
+    return found._replace(reasons=(*found.reasons, reason))
 
 
 def _changed(
-    again: Submission, old: RecordState, publish: int, withdraw: int, now: int, basis: Basis
+    again: Submission, walk: Walk, old: RecordState, line: _Line, now: int, basis: Basis
 ) -> Reprojected:
     """Named for the first time, anew, or for withdrawal.
 
     What a target was named for before must be older there: then it is another version.
     """
     version, since, revised = old.version, old.since, old.revised
+    publish, withdraw = line.publish | line.anew, line.withdraw
     if withdraw | publish & old.named:
         version, since = old.version + 1, now
         revised = duties.revisions(old, version, now, basis)
-    fresh = duties.of_naming(old, old.kind, publish, old.decided_on, version, now, basis)
+    running = duties.running_disclosures(old, line.anew)
+    late = 0 if walk.rule or walk.is_resend else ~walk.listed
+    fresh = running + duties.of_naming(
+        old, old.kind, publish & ~duties.targets_of(running), old.decided_on, version, now, basis,
+        late=late,
+    )  # fmt: skip
     fresh += duties.expiry(basis, again, publish)
-    due = duties.of_narrowed(old, publish, withdraw, fresh, now, basis)
+    events: tuple[ClockEvent, ...] = ()
+    if (line.kept or walk.rule) and not walk.is_resend:
+        kept = duties.in_line(old, again, line.kept, now, basis, is_redecided=bool(walk.rule))
+        old, events = old._replace(clocks=kept.clocks), kept.events
+    over = duties.over(basis, again, withdraw, now)
+    due = duties.of_narrowed(old, publish, withdraw, fresh + over.clocks, now, basis)
     state = old._replace(
         version=version,
         since=since,
@@ -233,7 +298,10 @@ def _changed(
         clocks=due.clocks,
         stages=duties.named_stages(old, publish, withdraw, version),
     )
-    return Reprojected(Outcome.REPROJECTED, state, version, publish, withdraw, events=due.events)
+    return Reprojected(
+        Outcome.REPROJECTED, state, version, publish, withdraw,
+        events=events + over.events + due.events, anew=line.anew,
+    )  # fmt: skip
 
 
 def _named_again(
@@ -246,11 +314,34 @@ def _named_again(
     return Reprojected(Outcome.RESENT, old, stage.version, publish, withdraw, reasons)
 
 
-def _without_clocks(old: RecordState, gone: int) -> Reprojected | None:
-    """A row nobody may see owes nothing at a target that does not show its kind any more."""
-    if old.status not in _UNSEEN:
+def _unseen(walk: Walk, old: RecordState, now: int, basis: Basis) -> Reprojected | None:
+    """A row nobody may see owes what it would owe if it were shown, and nothing elsewhere."""
+    if walk.is_resend:
         return None
-    due = duties.lifted_at(old, gone)
+    events: tuple[ClockEvent, ...] = ()
+    if walk.rule:
+        judged = duties.judged_again(old, now, basis)
+        old, events = old._replace(clocks=judged.clocks), judged.events
+    due = duties.of_unseen(old, walk.targets, basis)
+    return _with_reason(walk, _with_clocks(old, due._replace(events=events + due.events), ()))
+
+
+def _gone(
+    again: Submission, walk: Walk, old: RecordState, now: int, basis: Basis
+) -> Reprojected | None:
+    """What was taken down is withdrawn again where asked for; whether it was in time may change."""
+    if walk.is_resend:
+        return _named_again(old, 0, old.named & walk.targets, again.reasons)
+    if not walk.rule:
+        return None
+    return _with_reason(walk, _with_clocks(old, duties.judged_again(old, now, basis), ()))
+
+
+def _with_clocks(
+    old: RecordState, due: duties.Due, reasons: tuple[Reason, ...]
+) -> Reprojected | None:
+    """The same record with other clocks; nothing where they say nothing."""
     if not due.events:
         return None
-    return Reprojected(Outcome.REPROJECTED, old._replace(clocks=due.clocks), events=due.events)
+    state = old._replace(clocks=due.clocks)
+    return Reprojected(Outcome.REPROJECTED, state, reasons=reasons, events=due.events)

@@ -40,6 +40,8 @@ MOVE_NOTED: Final = "move.noted.v1"
 """What became of the first half of a move, told to the second."""
 RESEND_REQUESTED: Final = "resend.requested.v1"
 """Records are to be named for a target again."""
+REDECISION_REQUESTED: Final = "redecision.requested.v1"
+"""What a rule had decided is to be decided again, by the rule as it stands now."""
 
 # What the hub's workers tell each other and the outside.
 ATTEMPT_INTENDED: Final = "attempt.intended.v1"

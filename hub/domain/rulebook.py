@@ -164,6 +164,14 @@ class Deadline(NamedTuple):
     rule_id: str
 
 
+class Reach(NamedTuple):
+    """For which kinds and days of decision a rule speaks; `until` is the last, None without end."""
+
+    kinds: tuple[str, ...]
+    since: date
+    until: date | None
+
+
 class Rulebook(BaseModel):
     """A dated set of rules; immutable, equal content gives equal `to_canonical_json`."""
 
@@ -238,6 +246,24 @@ class Rulebook(BaseModel):
         return frozenset(
             kind for kind in before.keys() | after.keys() if before.get(kind) != after.get(kind)
         )
+
+    def reach_of(self, rule_id: str) -> Reach | None:
+        """Where a rule decides until a later one of its sort does; None for an unknown rule.
+
+        Corrections and withdrawals of any decision fall under the rule of their own day.
+        """
+        rule = next((each for each in self.rules() if each.id == rule_id), None)
+        if rule is None:
+            return None
+        if isinstance(rule, DeadlineRule) and rule.clock != "disclose":
+            return Reach(rule.kinds, date.min, None)
+        starts = [case for each in self.rules() for case in _cases_of(each)]
+        ends: list[date | None] = []
+        for *about, since in _cases_of(rule):
+            later = [start[-1] for start in starts if [*start[:-1]] == about and start[-1] > since]
+            ends.append(date.fromisoformat(min(later)) - timedelta(days=1) if later else None)
+        known = [end for end in ends if end is not None]
+        return Reach(rule.kinds, rule.effective_from, max(known) if known == ends else None)
 
     def stops_at(self, role: str) -> Stage:
         """The stage that stops the clocks of targets with this role; `KeyError` if undefined."""

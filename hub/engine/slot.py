@@ -58,6 +58,9 @@ WALK_STEP = 2_000
 """Ledger records a walk looks at in one go, and so those of one of its transactions at most."""
 WALK_MARK = 50_000
 """Ledger records passed with nothing to say before a walk writes down how far it is."""
+_BEGIN_WALKS = frozenset(
+    {Outcome.BASIS_ADOPTED, Outcome.RESEND_REQUESTED, Outcome.REDECISION_REQUESTED}
+)
 LEDGER_LIMIT = 1024 * 1024 + 64 * 1024
 CLOCK_SECONDS = 5.0
 """Between two looks at a clock that is not believed."""
@@ -335,7 +338,7 @@ class Slot:
         """One transaction at most: what came in, and what came due."""
         inputs = cast(
             "list[InputRecord]",
-            (yield from self._ask(ask.Consume(BATCH_INPUTS, 0 if self._to_walk else POLL_SECONDS))),
+            (yield from self._ask(ask.Consume(BATCH_INPUTS, 0 if self._is_busy else POLL_SECONDS))),
         )
         wall = yield from self._now()
         if inputs:
@@ -355,10 +358,15 @@ class Slot:
             yield from self._lift_twins(wall)
         if self._sweeping:
             yield from self._sweep(wall)
-        if self._to_walk and self._reading_all:
+        if self._reading_all and (self._walking is not None or self._to_walk - self._sweeping):
             yield from self._walk(wall)
-        elif not inputs and not due:
+        elif not inputs and not due and not self._sweeping:
             yield ask.Report("idle", {})
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether there is work that no input brings."""
+        return self._reading_all and bool(self._sweeping or self._to_walk)
 
     def _now(self) -> Generator[ask.Request, Any, int]:
         """Business time; it stands still while the machine's clock has run ahead.
@@ -478,8 +486,11 @@ class Slot:
         yield ask.Report("walked", {"records": len(stretch)})
 
     def _begin_walk(self) -> Road:
-        """The oldest request of a partition first; an offset is never below its sequence."""
-        partition = min(self._to_walk)
+        """The oldest request of a partition first; an offset is never below its sequence.
+
+        Deadlines are counted again before: what a walk says does not depend on when it comes by.
+        """
+        partition = min(self._to_walk - self._sweeping)
         found = yield from self._scan(partition, keys.WALKS, keys.WALKED_TO, 1)
         if not found:
             self._to_walk.discard(partition)
@@ -582,7 +593,7 @@ class Slot:
             self._walked.pop(partition, None)
         if record.marks and any(name == "answers" for name, _value in record.facts):
             self._answered.add(partition)
-        if record.outcome in (Outcome.BASIS_ADOPTED, Outcome.RESEND_REQUESTED):
+        if record.outcome in _BEGIN_WALKS:
             self._to_walk.add(partition)
 
     def _fetch(self, views: dict[int, Overlay], work: list[tuple[int, Prepared]]) -> Road:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hub.contracts import Fault
 from hub.core.record import LedgerRecord, Outcome
@@ -12,6 +12,9 @@ from hub.core.resend import row_of
 from hub.domain import kinds
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ARCHIVE = {
     "id": "archive", "number": 2, "role": "display", "public": True,
@@ -59,6 +62,16 @@ def request(
             "control", partition, b"", json.dumps(content).encode(),
             (("ce_type", kinds.RESEND_REQUESTED.encode()),),
         )  # fmt: skip
+
+
+def redecide(hub: HubTestDriver, asked: Mapping[str, object]) -> list[LedgerRecord]:
+    """`hub basis redecide`, carried out; what the registrar wrote about it."""
+    for partition in range(hub.partitions):
+        hub.put(
+            "control", partition, b"", json.dumps(asked).encode(),
+            (("ce_type", kinds.REDECISION_REQUESTED.encode()),),
+        )  # fmt: skip
+    return hub.run()
 
 
 def told(written: list[LedgerRecord]) -> list[LedgerRecord]:

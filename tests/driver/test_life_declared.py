@@ -277,6 +277,15 @@ def test_a_term_ends_where_its_rule_says(ends_at: str, targets: int) -> None:
     life.crash()
 
 
+def test_what_is_withheld_from_the_public_ends_everywhere_too() -> None:
+    """A ban under the simple procedure lapses like any other, also when it comes too late."""
+    life = until("everywhere")
+    life.hub.now = at("2027-01-04 09:00")
+    late = penalty_row(CF_WSH="舟市监罚〔2026〕2号", CF_GSJZQ="2026-12-31", CF_AJCXLB="简易程序")
+    assert life.say(PENALTY, late) == "accepted DISCLOSURE_PERIOD_OVER"
+    assert life.record.publish_targets == 0
+
+
 @pytest.mark.parametrize(("ends_at", "targets"), [("public", 0b01), ("everywhere", 0)])
 def test_what_comes_after_its_term_is_shown_where_the_term_does_not_end(
     ends_at: str, targets: int

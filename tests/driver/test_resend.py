@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from functools import partial
 
 import pytest
 
-from hub.audit.foresee import foresee
-from hub.audit.history import read_partition
+from hub.audit.plan import named_in
+from hub.audit.rehearsal import Message, rehearse
 from hub.audit.replay import MemoryState
 from hub.bootstrap import resend_request
-from hub.core.partition import BasisLibrary, PartitionCore
 from hub.core.record import CauseKind, LedgerRecord, Outcome, decode_record, encode_record
 from hub.core.state import ClockFlag, ClockKind, StageCode, decode_state
+from hub.domain import kinds
 from hub.domain.partitioning import partition_of
 from hub.engine import slot
 from tests.driver.hub_test_driver import HubTestDriver
@@ -454,12 +453,13 @@ def test_a_dry_run_counts_what_the_walk_then_says(target: str, asked: dict[str, 
     days = {"begin": "", "end": "", "document": ""} | asked
     request_ = resend_request(target, days["begin"], days["end"], days["document"])
     foreseen: Counter[tuple[str, str]] = Counter()
-    library = BasisLibrary()
     before = len(hub.ledger())
+    message = Message(kinds.RESEND_REQUESTED, json.dumps(request_).encode())
     for partition in range(hub.partitions):
-        core = PartitionCore(partition, PREFIX, library)
-        ledger = partial(read_partition, MemoryInputs(hub.log), f"{PREFIX}ledger", partition)
-        foreseen += foresee(core, ledger, MemoryState(), f"{PREFIX}control", request_, hub.now)
+        rehearse(
+            MemoryInputs(hub.log), PREFIX, partition, MemoryState(), hub.now, message,
+            lambda record: foreseen.update(named_in(record)),
+        )  # fmt: skip
     assert len(hub.ledger()) == before
     said: Counter[tuple[str, str]] = Counter()
     for record in told(ask_again(hub, target, **asked)):

@@ -470,7 +470,7 @@ class Life:
         """After a sleep over several marks, or a change of marks, fewer of them may be written."""
         if what.startswith("due_soon"):
             return not (self.is_jump or self.has_other_marks)
-        return not (what == "lifted" and clock == "W")
+        return not (what == "lifted" and clock in "WE")
 
     def _compare_record(self, identity: Identity, record: Record) -> None:
         key = self.keys.get(identity)

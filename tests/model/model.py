@@ -820,6 +820,7 @@ class Model:
         record.named.add(number)
         record.named_at[number, record.version] = self.now
         record.take_down.pop(number, None)
+        record.ended.discard(number)
 
     def _no_longer(self, record: Record, number: int) -> None:
         """A target is to stop showing the record."""
@@ -843,6 +844,7 @@ class Model:
 
     def _take_down(self, record: Record, standing: Standing) -> None:
         """Off every target it was ever named for."""
+        record.ended.clear()
         record.standing = standing
         record.is_unnamed = False
         for number in set(record.show):
@@ -1018,26 +1020,42 @@ class Model:
         for number in gone:
             if number in record.show:
                 self._ring_duty(record, number, "D", record.show[number], over[0])
-            self._event(record, number, "E", "expired")
-            self._no_longer(record, number)
+            self._end(record, number)
+
+    def _end(self, record: Record, number: int) -> None:
+        """Publication is over at a target, for good unless the record is shown there again."""
+        self._event(record, number, "E", "expired")
+        self._no_longer(record, number)
+        record.ended.add(number)
 
     # --- another basis ---------------------------------------------------------------------------
 
     def adopt(self, rules: Rules) -> None:
         """Another basis is in force."""
-        self.rules = rules
+        before, self.rules = self.rules, rules
         self.basis += 1
         here = {target.number for target in rules.targets}
         for record in self.records.values():
             for duties in (record.show, record.take_down):
                 self._recount(record, duties, here)
             if record.standing is LIVE and not record.is_unnamed:
-                self._reproject(record)
+                self._reproject(record, before)
             if record.standing in NEVER_SEEN:
-                for number in set(record.show):
-                    if record.kind not in rules.target(number).kinds:
-                        self._lift(record, number)
+                self._owe_elsewhere(record)
         self._ring()
+
+    def _owe_elsewhere(self, record: Record) -> None:
+        """An unseen row owes the same at every target that shows its kind, if anything at all."""
+        running = [duty for duty in record.show.values() if duty.is_running]
+        for number in set(record.show):
+            if record.kind not in self.rules.target(number).kinds:
+                self._lift(record, number)
+        for target in self.rules.targets if running else ():
+            if record.kind in target.kinds and target.number not in record.show:
+                counted_from = running[0].counted_from
+                self._owe(record, target, DISCLOSE, record.kind, counted_from)
+                if target.number in record.show:
+                    record.show[target.number].is_estimated = running[0].is_estimated
 
     def _recount(self, record: Record, duties: dict[int, Duty], here: set[int]) -> None:
         for number, duty in duties.items():
@@ -1051,23 +1069,57 @@ class Model:
                 clock = "W" if duties is record.take_down else "D"
                 self._event(record, number, clock, "taken back")
 
-    def _reproject(self, record: Record) -> None:
+    def _reproject(self, record: Record, before: Rules) -> None:
+        """Targets show and owe what this basis says of the record."""
         facts = record.facts
         assert facts is not None
-        wanted = {target.number for target in self._targets(facts)}
-        if wanted == record.shown:
-            return
+        wanted = {target.number for target in self._targets(facts)} - record.ended
         removed, added = record.shown - wanted, wanted - record.shown
-        if removed or added & record.named:
+        anew = {
+            number
+            for number in wanted & record.shown
+            if self._columns(before, number, facts.kind)
+            != self._columns(self.rules, number, facts.kind)
+        }
+        if removed or anew or added & record.named:
             record.version += 1
             record.accepted_on[record.version] = day_of(self.now)
+        over = ends_at(facts, self.rules)
         for number in removed:
-            self._no_longer(record, number)
-        new = added - record.named
-        for number in added:
-            self._show(record, number)
             target = self.rules.target(number)
-            self._owe_first_or_anew(record, target, is_new=number in new)
+            if over is not None and over[0] <= self.now and (target.is_public or over[1]):
+                self._end(record, number)
+            else:
+                self._no_longer(record, number)
+        new = added - record.named
+        for number in sorted(added | anew):
+            target = self.rules.target(number)
+            self._show(record, number)
+            duty = record.show.get(number)
+            if number in anew and duty is not None and duty.is_running:
+                continue
+            self._owe_when_named(record, target, before.target(number), is_new=number in new)
+
+    def _owe_when_named(
+        self, record: Record, target: Target, before: Target, *, is_new: bool
+    ) -> None:
+        """What a rule brings to a target is owed from today, unless it is too old to be owed."""
+        assert record.facts is not None
+        brought = (target.kinds, target.clock_from) == (before.kinds, before.clock_from)
+        if brought and (is_new or target.number in record.lifted):
+            record.show.pop(target.number, None)
+            record.lifted.discard(target.number)
+            if record.facts.decided >= target.clock_from:
+                today = day_of(self.now)
+                self._owe(record, target, DISCLOSE, record.facts.kind, today)
+        else:
+            self._owe_first_or_anew(record, target, is_new=is_new)
+
+    def _columns(self, rules: Rules, number: int, kind: str) -> frozenset[str]:
+        """What a target sees of a kind."""
+        shared = rules.target(number).clearance
+        fields = self.contracts.by_kind[kind].schema.fields
+        return frozenset(field.name for field in fields if field.sharing in shared)
 
     def _event(self, record: Record, number: int, clock: str, what: str) -> None:
         identity = next(i for i, other in self.records.items() if other is record)

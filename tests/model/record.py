@@ -89,6 +89,8 @@ class Record:
     lifted: set[int] = field(default_factory=set)
     """Targets at which it was on record and the disclosure was lifted before it was met."""
     left_by: list[str] = field(default_factory=list)
+    ended: set[int] = field(default_factory=set)
+    """Targets at which publication has ended by itself."""
     left_with: frozenset[int] = frozenset()
     """Targets at which it left as disclosed: they owe a correction at the new identity."""
 

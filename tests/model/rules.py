@@ -54,6 +54,7 @@ class Target:
     is_public: bool
     kinds: frozenset[str]
     clock_from: date
+    clearance: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Rules:
         self.targets = [
             Target(
                 t["id"], t["number"], t["role"], t["public"], frozenset(t["kinds"]),
-                date.fromisoformat(t["clock_from"]),
+                date.fromisoformat(t["clock_from"]), frozenset(t["clearance"]),
             )
             for t in document["site"]["targets"]
         ]  # fmt: skip

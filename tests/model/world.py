@@ -267,16 +267,37 @@ def _little_waiting(document: dict[str, Any]) -> None:
         document["rulebook"]["version"] += "-held"
 
 
+def _public(document: dict[str, Any]) -> None:
+    """The province is public, too, and sees no more than the public."""
+    document["site"]["targets"][0] |= {"public": True, "clearance": ["public"]}
+
+
+def _shown_short(document: dict[str, Any]) -> None:
+    """Unclassified and ordinary penalties are shown a month, and end everywhere."""
+    rule = next(r for r in document["rulebook"]["publication_periods"] if "36" in r["id"])
+    rule["ends_at"] = "everywhere"
+    rule["classes"]["ORDINARY"] = {"min_months": 0, "max_months": 1}
+    rule["unclassified"] = {"min_months": 0, "max_months": 1}
+
+
+def _nothing_withheld(document: dict[str, Any]) -> None:
+    """Minor penalties are shown to the public, and the city sees all."""
+    document["rulebook"]["withholding"] = []
+    document["site"]["targets"][1]["clearance"] = ["public", "government"]
+
+
 CHANGES = (
     (), (_other_holidays,), (_next_year,), (_no_penalties,), (_deputy,), (_archive,),
     (_shorter,), (_little_waiting,), (_deputy, _little_waiting),
     (_other_holidays, _next_year, _archive), (_no_penalties, _shorter),
+    (_public,), (_shown_short,), (_nothing_withheld,), (_public, _nothing_withheld, _archive),
 )  # fmt: skip
 BASIS_ZH = (
     "原样", "2026年放假安排重发", "载入2027年放假安排", "市平台不再展示处罚",
     "住建局可代市监局", "档案平台开始展示", "期限改为五个工作日",
     "等待五天、每部门三条", "可代行且等待五天", "放假重发且档案平台展示",
-    "市平台无处罚且期限五天",
+    "市平台无处罚且期限五天", "省平台公开且只看公开项", "公示一个月且处处到期",
+    "不予公示取消且市平台全见", "省平台公开、不予公示取消、档案平台展示",
 )  # fmt: skip
 
 

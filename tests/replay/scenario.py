@@ -15,7 +15,7 @@ from hub.ports import InputRecord
 from tests.contract.specimens import STATEMENTS, row_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
-from tests.driver.resends import ARCHIVE, ask_again
+from tests.driver.resends import ARCHIVE, ask_again, redecide
 from tests.driver.rows import (
     AGENTS,
     AGENTS_CODE,
@@ -246,6 +246,11 @@ def tell_again(hub: HubTestDriver) -> None:
     retired["site"]["targets"][1]["kinds"] = []
     hub.adopt(retired)
     ask_again(hub, "archive", begin="2026-12-02")
+    asked = {
+        "rule": "periods-order-36", "kinds": [PENALTY], "decided_from": "", "decided_to": "",
+        "reason": "test",
+    }  # fmt: skip
+    redecide(hub, asked)
     hub.advance(DAY)
 
 
