@@ -391,9 +391,10 @@ LEFT JOIN records r ON r.record_key = c.record_key
 _CASES_OF: LiteralString = (
     _CASES
     + " WHERE c.case_kind = ANY(%(kinds)s) AND (%(ended)s OR c.ended IS NULL)"
-    + " AND (%(department)s::text IS NULL OR %(department)s = "
+    + " AND (%(departments)s = '{}'::text[] OR "
     + _CASE_OWNER
-    + ") ORDER BY c.since, c.partition, c.opened, c.case_kind LIMIT %(limit)s"
+    + " = ANY(%(departments)s))"
+    + " ORDER BY c.since, c.partition, c.opened, c.case_kind LIMIT %(limit)s"
 )
 _CASE_COUNTS: LiteralString = (
     "SELECT c.case_kind, "
@@ -566,15 +567,18 @@ class LookUps:
         )
 
     def cases(
-        self, turn: Turn, *, department: str | None = None, kind: CaseKind | None = None,
+        self, turn: Turn, *, departments: Sequence[str] = (), kind: CaseKind | None = None,
         with_ended: bool = False, limit: int | None = None,
     ) -> list[CaseView]:  # fmt: skip
-        """What waits for this party, the oldest first; `with_ended`: also what waited for it."""
+        """What waits for this party, the oldest first; `with_ended`: also what waited for it.
+
+        Of every department where none is named.
+        """
         kinds = [one.value for one in CaseKind if turn_of(one) is turn and kind in (None, one)]
         return self.fetch(
             CaseView,
             _CASES_OF,
-            {"kinds": kinds, "ended": with_ended, "department": department, "limit": limit},
+            {"kinds": kinds, "ended": with_ended, "departments": list(departments), "limit": limit},
         )
 
     def case_counts(self) -> list[CaseCount]:
@@ -766,6 +770,17 @@ class LookUps:
         site = basis.content["site"] if basis is not None else {}
         targets = site["targets"] if isinstance(site, dict) and "targets" in site else []
         return {int(target["number"]): str(target["id"]) for target in targets}
+
+    def successors(self) -> dict[str, str]:
+        """Retired department → the one that succeeded it, under the basis adopted last."""
+        basis = self.basis()
+        site = basis.content["site"] if basis is not None else {}
+        departments = site.get("departments", {}) if isinstance(site, dict) else {}
+        return {
+            str(name): str(department["successor"])
+            for name, department in departments.items()
+            if "successor" in department
+        }
 
     def fetch(
         self,

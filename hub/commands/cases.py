@@ -24,7 +24,7 @@ from hub.commands.words import (
     reason_words,
 )
 from hub.core.open_cases import CaseEnd, CaseKind, Turn, case_reason, turn_of
-from hub.domain.reasons import message
+from hub.domain.reasons import REASONS, message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ class Desk(NamedTuple):
 
 
 @click.command("cases")
-@click.option("--department", help="只看一个部门（代号） / of one department, by its id")
+@click.option("--department", help="只看一个部门（代号）及其承接的 / of one department, by its id")
 @click.option(
     "--kind", type=click.Choice([kind.value for kind in CaseKind]), help="只看一类 / of one kind"
 )
@@ -70,15 +70,16 @@ def command(
         if department is not None and names.departments and department not in names.departments:
             known = "、".join(names.departments)
             raise click.BadParameter(f"{department} 不是部门代号；可选 / one of: {known}")
+        family = names.family(department) if department is not None else []
         counts = [
             count
             for count in tables.case_counts()
-            if department in (None, count.department) and kind in (None, count.case_kind)
+            if (not family or count.department in family) and kind in (None, count.case_kind)
         ]
         desks = []
         for turn in Turn:
             found = tables.cases(
-                turn, department=department, kind=only, with_ended=with_ended, limit=limit + 1
+                turn, departments=family, kind=only, with_ended=with_ended, limit=limit + 1
             )
             waiting = sum(one.number for one in counts if turn_of(CaseKind(one.case_kind)) is turn)
             listed = [(case, tables.near(case)) for case in found[:limit]]
@@ -114,7 +115,7 @@ def case_words(case: CaseView, names: Names) -> str:
     times = f"（共 {case.times} 次）" if case.times > 1 else ""
     number = case.document_number or "（无文书号）"
     return (
-        f"{moment(case.since)} 起  {zh}{times} {en}  {names.department(case.department)} "
+        f"{moment(case.since)} 起  {zh}{times} {en}  {_office(case.department, names)} "
         f"{case.kind}  {number} {case.subject_name}（{code_of(case.ledger_key)}）"
         f"{_where(case, names)}{_until(case)}"
     )
@@ -127,6 +128,13 @@ def near_words(near: Sequence[NearRecord]) -> list[str]:
         f"{STATUSES.get(row.status, row.status)}）"
         for row in near
     ]
+
+
+def _office(department: str, names: Names) -> str:
+    """The department, and who acts for it where it is retired."""
+    heir = names.heir(department)
+    name = names.department(department)
+    return name if heir == department else f"{name}（已撤并，由{names.department(heir)}承接）"
 
 
 def _where(case: CaseView, names: Names) -> str:
@@ -154,8 +162,9 @@ def _reason_of(case: CaseView) -> dict[str, str]:
 
 def _remedies(case: CaseView) -> Iterator[str]:
     reason = _reason_of(case)
-    yield f"处理办法：{reason['remedy']}"
-    yield f"Remedy: {message(reason['code'], reason['field']).remedy_en}"
+    if reason["code"] in REASONS:
+        yield f"处理办法：{reason['remedy']}"
+        yield f"Remedy: {message(reason['code'], reason['field']).remedy_en}"
 
 
 def desks_json(desks: Sequence[Desk], names: Names, now: int) -> dict[str, object]:
@@ -182,6 +191,7 @@ def case_json(case: CaseView, near: Sequence[NearRecord], names: Names) -> dict[
         "waits_for": case.waits_for or None,
         "waits_until": iso(case.until),
         "department": case.department,
+        "heir": heir if (heir := names.heir(case.department)) != case.department else None,
         "kind": case.kind,
         "record_key": case.record_key.hex(),
         "ledger": {"partition": case.partition, "sequence": case.sequence},

@@ -12,6 +12,7 @@ import click
 from hub.adapters.parts import Parts
 from hub.adapters.postgres_lookups import BasisRow, LookUps, open_look_ups
 from hub.domain.calendar import WorkingCalendar
+from hub.domain.succession import lineage_of
 from hub.settings import read_settings
 from hub.site import load_site
 
@@ -54,10 +55,20 @@ class Names:
         self._departments = _texts(content.get("departments"))
         self._targets = _texts(content.get("targets"))
         self.target_ids = tables.target_names()
+        self._successors = tables.successors()
 
     def department(self, name: str) -> str:
         """Chinese name of a department."""
         return self._departments.get(name, name)
+
+    def heir(self, name: str) -> str:
+        """Id of the department that acts for this one today: itself, or who succeeded it."""
+        return lineage_of(name, self._successors)[-1]
+
+    def family(self, name: str) -> list[str]:
+        """Ids of a department and of all that it succeeded."""
+        known = sorted({name, *self._departments, *self._successors})
+        return [one for one in known if name in lineage_of(one, self._successors)]
 
     def target_id(self, number: int) -> str:
         """Id of a target by its number."""

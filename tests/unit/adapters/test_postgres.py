@@ -248,8 +248,8 @@ def test_cases_are_asked_for_by_turn_department_and_kind_the_oldest_first(
 
             assert kinds() == ["publication_refused", "conflicting"]
             assert kinds(limit=1) == ["publication_refused"]
-            assert kinds(department="housing") == ["conflicting"]
-            assert kinds(department=TWIN.department) == ["publication_refused"]
+            assert kinds(departments=["housing"]) == ["conflicting"]
+            assert kinds(departments=[TWIN.department, "other"]) == ["publication_refused"]
             assert kinds(kind=CaseKind.CONFLICTING) == ["conflicting"]
             assert kinds(kind=CaseKind.PARKED) == []
             assert books.cases(Turn.CENTRE) == []

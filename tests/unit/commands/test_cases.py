@@ -22,13 +22,18 @@ class _Tables:
 
     def site(self) -> SiteNames:
         """What the projector noted."""
-        departments, targets = {"market": "市场监管局"}, {"city": "市平台"}
+        departments = {"market": "市场监管局", "bureau": "新局", "trade": "商务局"}
+        targets = {"city": "市平台"}
         content = {"name_zh": "测试站", "departments": departments, "targets": targets}
         return SiteNames("test.", content)
 
     def target_names(self) -> dict[int, str]:
         """Target number → id."""
         return {1: "city"}
+
+    def successors(self) -> dict[str, str]:
+        """The commerce bureau became a part of the market's, which is in office."""
+        return {"trade": "bureau"}
 
 
 NAMES = Names(cast("LookUps", _Tables()))
@@ -101,6 +106,17 @@ def test_what_has_ended_says_when_and_how_and_asks_for_nothing() -> None:
     ending = "，2026-11-06 10:00 了结：平台已撤下 withdrawn at the platform"
     assert lines[5].endswith(ending)
     assert not any("处理办法" in line for line in lines)
+
+
+def test_a_retired_departments_cases_are_its_heirs() -> None:
+    """Whoever asks for the heir's gets both, and reads who acts today."""
+    old = case(CaseKind.CONFLICTING)._replace(department="trade")
+    desk = Desk(Turn.DEPARTMENT, 1, [(old, [])], has_more=False)
+    assert "商务局（已撤并，由新局承接）" in said(desk)[2]
+    found: Any = desks_json([desk], NAMES, NOW)
+    assert (found["cases"][0]["department"], found["cases"][0]["heir"]) == ("trade", "bureau")
+    assert sorted(NAMES.family("bureau")) == ["bureau", "trade"]
+    assert (NAMES.family("market"), NAMES.family("trade")) == (["market"], ["trade"])
 
 
 def test_machines_get_turn_reason_platform_and_end() -> None:
