@@ -28,9 +28,9 @@ def two_targets() -> dict[str, Any]:
     return rows.basis()
 
 
-def with_archive() -> dict[str, Any]:
+def with_archive(document: dict[str, Any] | None = None) -> dict[str, Any]:
     """The site with one target more."""
-    document = deepcopy(rows.basis())
+    document = deepcopy(document or rows.basis())
     document["site"]["targets"].append(dict(ARCHIVE))
     return document
 
