@@ -78,7 +78,10 @@ def a_quarantined(hub: HubTestDriver) -> LedgerRecord:
 
 def test_every_outcome_comes_up_in_the_scenario(hub: HubTestDriver) -> None:
     """What is audited here is all there is, besides walks and the end of a partition."""
-    walks = {Outcome.RESEND_REQUESTED, Outcome.RESENT, Outcome.REPROJECTED, Outcome.WALKED}
+    walks = {
+        Outcome.RESEND_REQUESTED, Outcome.REDECISION_REQUESTED, Outcome.RESENT,
+        Outcome.REPROJECTED, Outcome.WALKED,
+    }  # fmt: skip
     assert {r.outcome for r in hub.ledger()} == set(Outcome) - walks - {Outcome.MAP_CHANGED}
 
 
