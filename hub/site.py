@@ -15,7 +15,7 @@ import yaml
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from hub.contracts import Contracts, load_contracts
-from hub.domain.succession import lineage_of, oldest_first
+from hub.domain.succession import Successions, lineage_of, oldest_first
 from hub.errors import ConfigurationError
 from hub.repository import contract_texts
 from hub.typed_yaml import StrictModel, fault, read_typed
@@ -397,6 +397,16 @@ class Site(StrictModel):
             self.topic("control"),
             *(self.topic(f"submissions.{d.id}") for d in self.departments),
             *(self.topic(f"outcomes.{t.id}") for t in self.targets),
+        )
+
+    @property
+    def successions(self) -> Successions:
+        """Who follows whom among departments and authority codes."""
+        followers = {d.id: d.successor for d in self.departments if d.successor is not None}
+        replaces = {code: old for d in self.departments for code, old in d.replaces.items()}
+        return Successions(
+            {name: lineage_of(name, followers)[-1] for name in followers},
+            {code: oldest_first(code, replaces) for code in replaces},
         )
 
     def partitions_of_slot(self, slot: int) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from datetime import date
@@ -35,6 +36,7 @@ from hub.core.waiting import FOR_RECORD
 from hub.core.whose_time import Moments, Party, Passage, fault_of, passage_of
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.dates import day_of_ms
+from hub.domain.succession import NO_SUCCESSIONS, Successions
 from hub.errors import ConfigurationError, UnavailableError
 
 if TYPE_CHECKING:
@@ -272,7 +274,11 @@ FROM records r
 JOIN LATERAL (
   SELECT g.record_key FROM records g
   WHERE g.document_key = r.document_key AND g.name_key = r.name_key AND g.subject = r.subject
-    AND g.authority_code = r.authority_code AND g.department = r.department
+    AND (g.authority_code = r.authority_code
+      OR %(codes)s::jsonb -> g.authority_code ? r.authority_code
+      OR %(codes)s::jsonb -> r.authority_code ? g.authority_code)
+    AND coalesce(%(heirs)s::jsonb ->> g.department, g.department)
+      = coalesce(%(heirs)s::jsonb ->> r.department, r.department)
     AND g.status = 'live' AND g.document_key <> '' AND g.record_key <> r.record_key
   ORDER BY g.accepted_at, g.record_key LIMIT 1) l ON true
 WHERE r.status = 'quarantined' AND r.version = 0 AND r.document_key <> '' AND EXISTS (
@@ -418,6 +424,11 @@ MOST_NEAR = 3
 _NEAR_ENOUGH = 0.6
 
 
+def twins_asked(successions: Successions) -> dict[str, str]:
+    """The parameters of `_TWINS`."""
+    return {name: json.dumps(value) for name, value in successions._asdict().items()}
+
+
 def nearest(case: CaseView, found: Sequence[NearRecord]) -> list[NearRecord]:
     """Those whose number, and name, come nearest to what was stated; pure."""
 
@@ -455,8 +466,10 @@ class _Number(NamedTuple):
 class LookUps:
     """One read-only connection to a site's tables; failures are `UnavailableError`."""
 
-    def __init__(self, dsn: str, schema: str) -> None:
+    def __init__(self, dsn: str, schema: str, successions: Successions = NO_SUCCESSIONS) -> None:
+        """`successions`: under which other names the record of a refused row may be."""
         self.schema = schema
+        self._successions = successions
         try:
             self._session = psycopg.connect(dsn, autocommit=True, application_name="hub look-up")
             self._session.execute(
@@ -656,7 +669,7 @@ class LookUps:
 
     def answered_twins(self) -> list[AnsweredTwin]:
         """Refused rows that still owe a disclosure of what is live under another key."""
-        return self.fetch(AnsweredTwin, _TWINS)
+        return self.fetch(AnsweredTwin, _TWINS, twins_asked(self._successions))
 
     def tallies(self) -> list[TallyRow]:
         """Outcomes of submissions by department and kind."""

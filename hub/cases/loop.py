@@ -26,7 +26,6 @@ from hub.cases.commitment import CommitmentAgent
 from hub.cases.desk import Desk, Ports
 from hub.cases.escalation import EscalationAgent, Level
 from hub.cases.facts import Office
-from hub.domain.succession import lineage_of
 from hub.errors import UnavailableError
 from hub.kafka_access import MECHANISM
 
@@ -86,12 +85,12 @@ class CasesWatch:
 def agents_of(loaded: LoadedSite, settings: Cases, calendar: WorkingCalendar) -> list[CaseAgent]:
     """The agents as the site wants them."""
     departments = {department.id: department for department in loaded.site.departments}
-    successors = {d.id: d.successor for d in loaded.site.departments if d.successor is not None}
+    heirs = loaded.site.successions.heirs
     authority = departments[settings.department].authorities[0]
 
     def office_of(department: str) -> Office:
         """A department, or who succeeded it; an unknown one is the credit centre's business."""
-        known = departments.get(lineage_of(department, successors)[-1])
+        known = departments.get(heirs.get(department, department))
         if known is None:
             return Office(department, department, authority)
         return Office(known.id, known.name_zh, (*known.authorities, authority)[0])

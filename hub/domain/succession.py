@@ -7,7 +7,7 @@ code, and the department that put it on record; who acts for it today is worked 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,3 +44,16 @@ def oldest_first(code: str, replaces: Mapping[str, Sequence[str]]) -> tuple[str,
 
     visit(code, ())
     return tuple(found)
+
+
+class Successions(NamedTuple):
+    """All of a site's; what is not in them follows nobody."""
+
+    heirs: dict[str, str]
+    """Retired department → the one in office that acts for it."""
+    codes: dict[str, tuple[str, ...]]
+    """Authority code that replaced others → all of the chain, itself among them."""
+
+
+NO_SUCCESSIONS: Final = Successions({}, {})
+"""A site that was never reformed."""

@@ -235,7 +235,7 @@ def run_reconciler(post: Post, dsn: str, report: Report) -> None:
 
     def follow() -> None:
         with ExitStack() as open_parts:
-            books = open_parts.enter_context(LookUps(dsn, schema_of(site.prefix)))
+            books = open_parts.enter_context(LookUps(dsn, schema_of(site.prefix), site.successions))
             appender = open_parts.enter_context(closing(KafkaAppender(post.access)))
             reconciler = Reconciler(
                 route,

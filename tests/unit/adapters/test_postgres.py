@@ -9,11 +9,12 @@ import psycopg
 import pytest
 
 from hub.adapters.postgres import Batch, Tables
-from hub.adapters.postgres_lookups import _TWINS, CaseCount, LookUps
+from hub.adapters.postgres_lookups import _TWINS, CaseCount, LookUps, twins_asked
 from hub.core.entry import ClockRow, EntryRow, RecordRow, SnapshotRow
 from hub.core.open_cases import CaseEnd, CaseKind, CaseRow, Turn
 from hub.core.twins import AnsweredTwin
 from hub.domain import kinds
+from hub.domain.succession import NO_SUCCESSIONS, Successions
 from hub.metrics import Metrics
 from tests.conftest import PostgresPart
 
@@ -114,13 +115,14 @@ CLOCK = ClockRow(
 
 
 def answered(
-    postgres: PostgresPart, records: Sequence[RecordRow], clocks: Sequence[ClockRow] = (CLOCK,)
-) -> list[AnsweredTwin]:
+    postgres: PostgresPart, records: Sequence[RecordRow], clocks: Sequence[ClockRow] = (CLOCK,),
+    successions: Successions = NO_SUCCESSIONS,
+) -> list[AnsweredTwin]:  # fmt: skip
     """The refused rows that are found answered when this is all there is."""
     with Tables(postgres.dsn, "twins.") as tables:
         tables.reset()
         tables.write(Batch((), records, clocks, (), (), (), {}, (), (), (), {}, {}, ()))
-        with LookUps(postgres.dsn, tables.schema) as books:
+        with LookUps(postgres.dsn, tables.schema, successions) as books:
             return books.answered_twins()
 
 
@@ -151,6 +153,31 @@ def test_another_decision_answers_nothing(postgres: PostgresPart, other: RecordR
     assert answered(postgres, [TWIN, other]) == []
 
 
+@pytest.mark.parametrize("is_later", [True, False])
+def test_an_heirs_row_under_the_new_code_answers_the_predecessors_refused_one(
+    postgres: PostgresPart, *, is_later: bool
+) -> None:
+    """And the other way round; another's heir, or a code that replaced none of these, does not."""
+    new, other = "12330900MA00000311", "12330900MA0000015B"
+    heirs = {"market": "bureau"}
+    codes: dict[str, tuple[str, ...]] = {new: (TWIN.authority_code, other, new)}
+    twin, live = TWIN, LIVE
+    if is_later:
+        live = LIVE._replace(department="bureau", authority_code=new)
+    else:
+        twin = TWIN._replace(department="bureau", authority_code=new)
+    assert answered(postgres, [twin, live]) == []
+    both = Successions(heirs, codes)
+    (found,) = answered(postgres, [twin, live], successions=both)
+    assert found.answered_by == live.record_key
+    for half in (
+        Successions({}, codes),
+        Successions(heirs, {}),
+        Successions(heirs, {new: (other,)}),
+    ):
+        assert answered(postgres, [twin, live], successions=half) == []
+
+
 @pytest.mark.parametrize(
     ("twin", "clock"),
     [
@@ -177,7 +204,8 @@ def test_refused_rows_alone_are_read_to_find_those_that_are_answered(
     assert answered(postgres, [TWIN, LIVE])
     with psycopg.connect(postgres.dsn) as session:
         session.execute("SET search_path TO hub_twins; SET enable_seqscan TO off")
-        plan = "\n".join(line for (line,) in session.execute("EXPLAIN " + _TWINS).fetchall())
+        explained = "EXPLAIN " + _TWINS, twins_asked(NO_SUCCESSIONS)
+        plan = "\n".join(line for (line,) in session.execute(*explained).fetchall())
     assert "records_refused" in plan
     assert "records_document" in plan
     assert "clocks_record" in plan
