@@ -15,8 +15,8 @@ from typing import Any
 from hub.engine import requests as ask
 from hub.engine.courier_book import Policy
 from hub.engine.courier_records import decode_event
-from hub.engine.courier_requests import Abandon, Collect, Landed, Launch, Seconds
 from hub.engine.courier_slot import CourierPlan, CourierSlot
+from hub.engine.requests import Landed
 from hub.ports import InputRecord, OutputRecord
 from hub.targets.database import DatabaseLanguage, Failed, Found, ReceiptRow, RowStanding
 from hub.targets.delivery import Delivery, Expected, render_body
@@ -290,12 +290,12 @@ class SimCourier:
         self, world: World, target: str, number: int, kind: str, platform: SimPlatform
     ) -> None:
         self.world, self.platform, self.target = world, platform, target
-        policy = Policy(3, 3, TIMEOUT_SECONDS, can_ask=kind == "http")
+        grace = TIMEOUT_SECONDS + 1 if kind == "http" else 0.1
+        policy = Policy(3, 3, TIMEOUT_SECONDS, can_ask=kind == "http", grace_seconds=grace)
         self.plan = CourierPlan(
             world.hub.prefix, target, number, platform.language if kind == "http" else None,
             world.hub.partitions,
             frozenset({"public", "government"} if number == 0 else {"public"}), policy,
-            TIMEOUT_SECONDS + 1 if kind == "http" else 0.1,
         )  # fmt: skip
         self.store: dict[bytes, bytes] = {}
         self.troubles: list[str] = []
@@ -369,17 +369,17 @@ class SimCourier:
 
     def _carry_out(self, request: object) -> object:
         match request:
-            case Seconds():
+            case ask.Seconds():
                 return self.world.seconds
-            case Launch(calls):
+            case ask.Launch(calls):
                 for how, call in calls:
                     assert isinstance(call, Call | Delivery | Expected)
                     self._check_lane(how, call)
                     self.platform.take(how, call)
-            case Collect():
+            case ask.Collect():
                 landed, self.platform.landed = self.platform.landed, []
                 return landed
-            case Abandon():
+            case ask.Abandon():
                 self.platform.landed = []
             case ask.Commit():
                 return self._commit()
