@@ -122,8 +122,8 @@ names something *newer* of its record. What is not listed changes nothing.
   the platform. The newer one waits while it may be happening: until its fate is known, or for the
   longest effect of its last request, which counts from its intent, over restarts, too. Then the
   older one is *overtaken*, never sent again, and followed for 30 days.
-- A sign of what was overtaken, after the newer one has ended, sends the newer one once more; after
-  a withdrawal has left, also before it has ended. Once more is a delivery of its own id.
+- A sign of what was overtaken sends the newer one once more, when it has ended, as a delivery of
+  its own id. Not a publication that is handed over: what answers in order says the older one first.
 - Order: questions about what may be happening; withdrawals, one department after the other;
   corrections; the earliest deadline; what is followed or parked; what has no clock. Of five
   requests one goes to what is due within a day, one to what is followed or parked.

@@ -126,9 +126,7 @@ SAID_PARKED: Final = 2
 """The registrar knows that it is parked, and no more."""
 SAID_TAKEN: Final = 4
 """The registrar knows that it is acknowledged."""
-SEEN: Final = 8
-"""It was seen at the platform, or where the platform finds it."""
-ONCE_MORE: Final = 16
+ONCE_MORE: Final = 8
 """An older one appeared after it left: send it once more when it has ended."""
 
 
@@ -310,14 +308,13 @@ class CourierBook:
         one = self._take_up(work)
         changes[_key(WORK, one)] = pack_work(work, row)
         if self._is_running:
-            self._follow_on(work.record_key, Happening.NEWER_NAMED, changes, now)
+            self._follow_on(one, Happening.NEWER_NAMED, changes, now)
             self._offer(work.record_key)
 
-    def _follow_on(
-        self, record_key: bytes, happening: Happening, changes: Changes, now: float
-    ) -> None:
-        """Tell all but the newest of a record."""
-        for one in self._records.get(record_key, [])[:-1]:
+    def _follow_on(self, newer: Errand, happening: Happening, changes: Changes, now: float) -> None:
+        """Tell all that are older of its record."""
+        errands = self._records.get(newer.work.record_key, [])
+        for one in errands[: errands.index(newer)]:
             line = TABLE[one.state, happening, True]
             if line.next is not one.state:
                 self._enter(one, line.next, changes, now)
@@ -370,27 +367,23 @@ class CourierBook:
         else:
             self._do(one, line.do, now)
             changes[_key(STATE, one)] = self._pack(one)
-        if not self._is_followed(one):
-            self._follow_on(one.work.record_key, Happening.NEWER_LEFT, changes, now)
+        self._follow_on(one, Happening.NEWER_LEFT, changes, now)
 
     def _fold_result(self, one: Errand, event: Event, changes: Changes, now: float) -> None:
-        was_left_behind = one.state is State.OVERTAKEN
         one.is_noted = False
         one.event = event
         self._by_id[event.delivery] = one
         one.tries += event.result == "retry"
         if event.stage:
             self._mark_told(one, event.stage)
-        if event.result in ("accepted", "delivered"):
-            one.marks |= SEEN
         if event.result == "absent" and event.state is State.PAUSED:
             self._rename(one, one.repeat + 1)
             self._enter(one, State.PAUSED, changes, now)
             self._do(one, Do.PAUSE_FOR_EFFECT, now)
             return
-        self._enter(one, event.state, changes, now)
-        if was_left_behind and event.result in ("accepted", "delivered"):
+        if one.state is State.OVERTAKEN and event.result == "accepted":
             self._raise_sign(one.work.record_key, changes, now)
+        self._enter(one, event.state, changes, now)
 
     def _mark_told(self, one: Errand, stage: str) -> None:
         if stage == "parked":
@@ -401,9 +394,9 @@ class CourierBook:
             one.marks |= SAID_TAKEN
 
     def _raise_sign(self, record_key: bytes, changes: Changes, now: float) -> None:
-        """What was left behind has appeared: the newest is sent once more.
+        """What was left behind has appeared: the newest is sent once more, when it has ended.
 
-        One that is still on its way only if it is a withdrawal: the older one may have come after.
+        A publication that is handed over is not: what answers in order says the older one first.
         """
         errands = self._records.get(record_key)
         if not errands:
@@ -412,7 +405,9 @@ class CourierBook:
         line = TABLE[newest.state, Happening.SIGN, False]
         if line.do is Do.SEND_ANEW:
             self._send_anew(newest, changes, now)
-        elif line.do is Do.REMEMBER and newest.work.action == "withdraw":
+        elif line.do is Do.REMEMBER and not (
+            newest.state is State.HANDED_OVER and newest.work.action == "publish"
+        ):
             newest.marks |= ONCE_MORE
             changes[_key(STATE, newest)] = self._pack(newest)
 
@@ -507,8 +502,8 @@ class CourierBook:
         for errands in list(self._records.values()):
             for one in errands:
                 self._resume(one, now, at, changes)
-        for record_key in list(self._records):
-            self._follow_on(record_key, Happening.NEWER_NAMED, changes, now)
+        for record_key, errands in list(self._records.items()):
+            self._follow_on(errands[-1], Happening.NEWER_NAMED, changes, now)
             self._offer(record_key)
         return changes
 
@@ -739,8 +734,6 @@ class CourierBook:
         line = TABLE[one.state, happening, self._is_followed(one)]
         stage = self._stage(one, line.tell)
         is_news = line.next is not one.state or bool(stage)
-        if happening is Happening.DELIVERED and one.state is State.OVERTAKEN:
-            is_news = not one.marks & SEEN
         if not is_news:
             self._do(one, line.do, now)
         elif line.next is State.READY and happening is not Happening.AWAY:

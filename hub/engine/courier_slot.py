@@ -209,8 +209,9 @@ class CourierSlot:
                         self.book.fold_noted(noted, changes)
                     case (work, row):
                         self.book.fold_work(work, row, changes, now)
-            place = _position_key(record.topic, record.partition)
-            changes[place] = (record.offset + 1).to_bytes(8)
+            else:
+                continue  # an answer is read when what it says is written
+            changes |= _position_behind(record)
         return changes
 
     # --- run -------------------------------------------------------------------------------------
@@ -229,6 +230,9 @@ class CourierSlot:
         answered += self._landed((yield from self._ask(ask.Collect())))
         at = cast("int", (yield from self._ask(ask.Now())))
         changes: dict[bytes, bytes | None] = {}
+        for record in records:
+            if record.topic == self.answers:
+                changes |= _position_behind(record)
         results = self._settle(answered, at, now, changes)
         if any(isinstance(one.verdict, Accepted | Delivered) for one in answered):
             yield from self._ask(ask.Hook("after_effect"))
@@ -366,6 +370,8 @@ class CourierSlot:
     ) -> Road:  # fmt: skip
         """One transaction: results and reports of what came back, intents of what goes out."""
         if not results and not intents:
+            if changes:
+                yield from self._ask(ask.WriteState(changes))
             return
         if results:
             yield from self._ask(ask.Hook("before_result"))
@@ -484,6 +490,10 @@ def _expected(intent: Event) -> Expected:
 def _place(sequence: int, repeat: int) -> int:
     """Orders what is sent of one record: what is sent once more is newer."""
     return sequence << _REPEAT_BITS | min(repeat, (1 << _REPEAT_BITS) - 1)
+
+
+def _position_behind(record: InputRecord) -> dict[bytes, bytes | None]:
+    return {_position_key(record.topic, record.partition): (record.offset + 1).to_bytes(8)}
 
 
 def _position_key(topic: str, partition: int) -> bytes:

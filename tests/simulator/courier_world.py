@@ -102,6 +102,10 @@ class SimPlatform:
         self.reasons: list[str] = []
         """What was said with each request, in order."""
         self.refuse = ""
+        self.is_mute = False
+        """It cannot be asked what became of a delivery."""
+        self.answers_to: dict[str, int] = {}
+        """Record → status that every request about it gets."""
         self.calls: list[tuple[float, str]] = []
         self._late: list[tuple[float, Request]] = []
         self._read: Counter[int] = Counter()
@@ -146,6 +150,8 @@ class SimPlatform:
         reply: Answer | NoAnswer
         if how == "send":
             reply = self._post(call, fate)
+        elif self.is_mute:
+            reply = Answer(500, "", b"")
         elif fate in ("429", "503", "500"):
             reply = Answer(int(fate), _RETRY_AFTER, b"{}")
         elif fate in ("lost", "applied_lost", "late_effect"):
@@ -156,12 +162,14 @@ class SimPlatform:
             reply = Answer(404 if entry is None else 200, "", body)
         self.landed.append(Landed(call.delivery, how, reply))  # type: ignore[arg-type] # one of How
 
-    def _post(self, call: Call, fate: str) -> Answer | NoAnswer:
+    def _post(self, call: Call, fate: str) -> Answer | NoAnswer:  # noqa: PLR0911 - a fate each
         request = parse(call.body)
         assert isinstance(request, Request), request
         self.posts[request.delivery] += 1
         self.reasons.append(json.loads(call.body)["reason"])
         self.world.couriers["province"].check_intent(request.delivery, self.posts)
+        if request.record in self.answers_to:
+            return Answer(self.answers_to[request.record], "", b"<html>")
         if fate in ("429", "503", "500"):
             return Answer(int(fate), _RETRY_AFTER, b"{}")
         if fate == "no_connection":

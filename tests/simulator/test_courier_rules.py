@@ -312,7 +312,7 @@ def test_the_state_after_a_restart_is_the_state_before() -> None:
     again.resume(0.0, 0)
     assert again.standing() == book.standing()
     assert planned(again, 0.1) == []
-    assert [step.how for step in planned(again, 3.1)] == ["poll", "ask"]
+    assert [step.how for step in planned(again, 3.1)] == ["ask", "poll"]
 
 
 def test_a_noted_report_of_an_older_version_leaves_the_newer_one() -> None:

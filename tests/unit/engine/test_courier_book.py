@@ -17,7 +17,15 @@ from hub.engine.courier_records import (
     pack_work,
     unpack_work,
 )
-from hub.targets.delivery import Accepted, Delivered, NeverSeen, Retry, Unknown, Verdict
+from hub.targets.delivery import (
+    Accepted,
+    Delivered,
+    NeverSeen,
+    Refused,
+    Retry,
+    Unknown,
+    Verdict,
+)
 from tests.unit.engine.courier_steps import Store, planned
 
 BY_CALL = Policy(2, 3, 1.0, can_ask=True)
@@ -143,7 +151,7 @@ def test_an_answer_about_an_older_delivery_does_not_end_the_one_on_its_way() -> 
     first = opened(book, work(1), store)
     answered(book, first, Delivered(), store)
     second = opened(book, work(1, 2), store)
-    done = book.settle(first.delivery, "poll", PUBLISHED, 1, 1.0)
+    done = book.settle(first.delivery, "poll", Refused("VERSION_OLD", ""), 1, 1.0)
     assert done is not None
     book.fold_event(done, store, 1.0)
     assert book.expectation(second.delivery) is not None
