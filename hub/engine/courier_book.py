@@ -593,14 +593,16 @@ class CourierBook:
     def _probe(self) -> list[Step]:
         """The one to try with when all that is left may be the reason that nothing works.
 
-        A single one is asked about: an answer says that the platform is there, and it is alone.
+        A single one is asked about and sent in turn: an answer to a question says that the
+        platform is there and the record alone; where none comes, it must be sent all the same.
         """
         free = (State.READY, State.PAUSED, State.SUSPECT, State.ON_ITS_WAY)
         is_alone = sum(self._standing[state] for state in free) == 1
         for one in self._suspects:
             is_due = one.wake_at == inf and one.event is not None
             if is_due and one.event and one.event.delivery not in self._flying:
-                return [self._step(one, "ask" if is_alone and self._policy.can_ask else "send")]
+                is_asked = is_alone and self._policy.can_ask and one.questions % 2 == 1
+                return [self._step(one, "ask" if is_asked else "send")]
         return []
 
     def _step(self, one: Errand, how: How) -> Step:

@@ -105,7 +105,7 @@ class Do(Enum):
     FOLLOW_NOW = "ask now what has become of it; by topic send again"
     LISTEN = "ask from time to time where one can, never send"
     LISTEN_NOW = "ask now where one can, never send"
-    PROBE = "be the probe when there is no other; alone, a status query is"
+    PROBE = "be the probe when there is no other; alone, a status query in turn"
     RETRY_DAILY = "send it under an id of its own after a day"
     REMEMBER = "once it has ended, send it once more"
     KEEP = "forget it when no older one can appear"

@@ -60,6 +60,7 @@ def _shown_too_long(
             continue
         longest = platform.longest_effect + SLACK_SECONDS
         extra = {"older after newer": FOLLOWED_SECONDS, "refused": refused_again}
+        extra["acknowledged"] = FOLLOWED_SECONDS
         extra |= dict.fromkeys(SILENT, PATIENCE_SECONDS)
         excuses = [
             (at, at + longest + extra.get(what, 0.0))
@@ -124,11 +125,12 @@ def _sent_twice(platform: Platform) -> list[str]:
         if contents.setdefault(sent.delivery, sent) != sent:
             found.append(f"{sent.delivery} was sent with two contents")
         ids[sent.record, sent.version].add(sent.delivery)
-    found += [f"{one} took effect {n} times" for one, n in platform.effects.items() if n > 1]
+    if not platform.manners.forgetful:
+        found += [f"{one} took effect {n} times" for one, n in platform.effects.items() if n > 1]
     for (record, version), several in ids.items():
         reasons = sum(
             1
-            for entry in platform.entries.values()
+            for entry in platform.history
             if entry.sent.record == record
             and (entry.stage == "refused" or entry.sent.version < version)
         )

@@ -92,6 +92,9 @@ class Platform:
         self.chance, self.manners, self.longest_effect = chance, manners, longest_effect
         self.is_wild = True
         self.entries: dict[str, Entry] = {}
+        """What it knows of each delivery now."""
+        self.history: list[Entry] = []
+        """All it ever knew, in order."""
         self.live: dict[str, Entry] = {}
         self.shown: list[Shown] = []
         self.posts: list[tuple[float, Sent]] = []
@@ -182,6 +185,7 @@ class Platform:
 
     def _keep(self, entry: Entry) -> Entry:
         self.entries[entry.sent.delivery] = entry
+        self.history.append(entry)
         return entry
 
     def _show(self, sent: Sent, now: float) -> Entry:
