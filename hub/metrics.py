@@ -220,7 +220,7 @@ class Metrics:
             "未完成的投递数（waiting、in_flight、parked、unknown、delivered、acknowledged、"
             "refused 被退回的撤下、overtaken 已被更新的内容超过）",
             "work not finished: waiting, in_flight, parked, unknown, delivered, acknowledged, "
-            "refused (withdrawals, tried again daily), overtaken (by something newer, still followed)",
+            "refused (withdrawals, tried again daily), overtaken (still followed)",
         )  # fmt: skip
         self.oldest_unsent_age = self._gauge(
             "hub_oldest_unsent_age_seconds", ("target",),
