@@ -316,6 +316,9 @@ class CourierBook:
         errands = self._records.get(newer.work.record_key, [])
         for one in errands[: errands.index(newer)]:
             line = TABLE[one.state, happening, True]
+            if line.next is State.OVERTAKEN and one.event is not None and newer.event is not None:
+                # followed from now on
+                one.event = one.event._replace(at=newer.event.at)
             if line.next is not one.state:
                 self._enter(one, line.next, changes, now)
             else:

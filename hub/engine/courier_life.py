@@ -91,7 +91,7 @@ class Do(Enum):
     """What follows; the value says it in words."""
 
     NOTHING = "–"
-    SEND = "send it, again under its own id"
+    SEND = "send it; if it left before, under the same id"
     SEND_ANEW = "send it once more, under an id of its own"
     PAUSE = "wait a little, longer each time"
     STEP_ASIDE = "let others be the probe"

@@ -516,6 +516,17 @@ def test_what_was_left_behind_is_forgotten_after_thirty_days() -> None:
     assert book.standing()["overtaken"] == 0
 
 
+def test_what_is_left_behind_is_followed_from_then_on() -> None:
+    """Taken over forty days ago and never shown: it may be shown yet."""
+    book, _store, old = begun(CALL)
+    settled(book, old, Accepted("acknowledged", "r", 1), 0.1)
+    book.fold_work(later(old, "withdraw"), b"", {}, 0.2)
+    settled(book, left(book, 0.3, 40 * DAY_MS), WITHDRAWN, 0.4)
+    planned(book, 1_000.0, at=41 * DAY_MS)
+    assert settled(book, old, PUBLISHED, 1_000.1, "poll") is not None
+    assert left(book, 1_000.2).repeat == 1
+
+
 def test_what_was_left_behind_and_is_unknown_is_over() -> None:
     """The platform never took it in, and nobody sends it any more."""
     book, store, old = begun(CALL)
