@@ -516,6 +516,18 @@ def test_what_was_left_behind_is_forgotten_after_thirty_days() -> None:
     assert book.standing()["overtaken"] == 0
 
 
+def test_a_refusal_of_what_was_left_behind_is_nobodys_case() -> None:
+    """`VERSION_OLD` is what a platform should say of it."""
+    book, _store, old = begun(CALL)
+    settled(book, old, Accepted("acknowledged", "r", 1), 0.1)
+    book.fold_work(later(old, "withdraw"), b"", {}, 0.2)
+    settled(book, left(book, 0.3), WITHDRAWN, 0.4)
+    told = settled(book, old, Refused("VERSION_OLD", "older"), 0.5, "answer")
+    assert told is not None
+    assert (told.stage, told.code, told.state) == ("", "", State.DONE)
+    assert book._records == {}
+
+
 def test_what_is_left_behind_is_followed_from_then_on() -> None:
     """Taken over forty days ago and never shown: it may be shown yet."""
     book, _store, old = begun(CALL)

@@ -106,8 +106,17 @@ def test_without_room_for_another_one_only_what_has_left_is_asked_about() -> Non
 
 def test_what_has_lost_its_ticket_is_passed_over() -> None:
     """Taken back, or in another queue by now."""
-    gone, moved = One(1), One(2)
+    gone, moved, asked = One(1), One(2), One(4)
     order = filled(gone, moved, One(3))
     gone.ticket = 0
     order.add(moved, "follow")
+    order.add(asked, "question")
+    asked.ticket = 0
     assert taken(order) == [3, 2]
+
+
+def test_what_has_no_clock_goes_after_what_is_followed() -> None:
+    """A receipt stops a clock; history can wait."""
+    order = filled(One(1, NEVER))
+    order.add(One(2), "follow")
+    assert taken(order) == [2, 1]
