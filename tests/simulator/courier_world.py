@@ -434,6 +434,8 @@ class SimCourier:
                 begins, logs = self.world.begins, self.world.log.logs
                 return {place: (begins[place], len(logs[place])) for place in places}
             case ask.FoldLedger(positions):
+                gone = [place for place, at in positions.items() if at < self.world.begins[place]]
+                assert not gone, "a broker has nothing before the beginning of a log"
                 batches = [self.world.log.logs[place][at:] for place, at in positions.items()]
                 self._fold = iter([batch for batch in batches if batch])
             case ask.NextFold():

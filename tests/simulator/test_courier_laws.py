@@ -233,6 +233,22 @@ def test_a_sign_while_the_take_down_is_on_its_way_is_remembered() -> None:
     assert [(one.work, one.repeat) for one in planned(again, 1.0)] == [(gone.work, 1)]
 
 
+def test_a_sign_by_topic_is_not_lost_with_the_transaction_that_would_have_told_it() -> None:
+    """An answer is read when what it says is written, and not before."""
+    world = World()
+    courier = world.couriers["city"]
+    submit(world, "new", 1, 0)
+    world.fates.append("acknowledged")
+    live(courier, 0.2)
+    submit(world, "withdraw", 1, 0)
+    live(courier, 0.5)
+    courier.commit_fate = "refused"
+    world.pass_time(61)
+    live(courier, 2.0)
+    intents = [one for one in courier.events() if not one.result]
+    assert [one.repeat for one in intents if one.work.action == "withdraw"] == [0, 1]
+
+
 def test_what_was_corrected_and_appears_again_is_corrected_again() -> None:
     """After the correction has ended; a sign before that is the order of things."""
     for is_late in (False, True):
