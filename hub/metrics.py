@@ -207,7 +207,8 @@ class Metrics:
         self.delivery_attempts = self._counter(
             "hub_delivery_attempts_total", ("target", "outcome"),
             "向平台投递的次数，按结果（accepted、refused、retry、away、unknown）",
-            "attempts at a target by result: accepted, refused, retry, away, unknown",
+            "attempts at a target by result: delivered, accepted, refused, retry, away, unknown, "
+            "overtaken, absent",
         )  # fmt: skip
         self.delivery_seconds = self._histogram(
             "hub_delivery_seconds", ("target",), _SLOW,
@@ -216,8 +217,10 @@ class Metrics:
         )  # fmt: skip
         self.delivery_open = self._gauge(
             "hub_delivery_open", ("target", "state"),
-            "未完成的投递数（waiting、in_flight、parked、unknown、delivered、acknowledged）",
-            "work not finished: waiting, in_flight, parked, unknown, delivered, acknowledged",
+            "未完成的投递数（waiting、in_flight、parked、unknown、delivered、acknowledged、"
+            "refused 被退回的撤下、overtaken 已被更新的内容超过）",
+            "work not finished: waiting, in_flight, parked, unknown, delivered, acknowledged, "
+            "refused (withdrawals, tried again daily), overtaken (still followed)",
         )  # fmt: skip
         self.oldest_unsent_age = self._gauge(
             "hub_oldest_unsent_age_seconds", ("target",),

@@ -1,4 +1,4 @@
-"""Print docs/life.md: the life of a record, from the table that decides it.
+"""Print docs/life.md: the lives of a record and of a delivery, from the tables that decide them.
 
     python -m tools.life_page > docs/life.md
 
@@ -7,11 +7,15 @@ A test compares the page with what this prints.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from hub.core import case, waiting
 from hub.core.life import TABLE, Effect, Line, Standing, Statement, When
 from hub.domain.reasons import REASONS
+from hub.engine import courier_life as delivery
+
+if TYPE_CHECKING:
+    from enum import Enum
 
 _STANDINGS: Final = {
     Standing.NONE: "无记录",
@@ -113,6 +117,27 @@ once more. A row in a wrong partition is a record of its own. A row that could n
 identity to be compared by: the good row that follows it does not end its duties.
 """
 
+_DELIVERY: Final = """\
+
+# The life of a delivery
+
+Printed from `hub/engine/courier_life.py`. A *delivery* is one naming of a target in the ledger; it
+stands in one state. What happens to it is looked up below by its state and by whether the ledger
+names something *newer* of its record. What is not listed changes nothing.
+
+- Only the newest is sent. What a newer one follows is left out when nothing of it can happen at
+  the platform. The newer one waits while it may be happening: until its fate is known, or for the
+  longest effect of its last request, which counts from its intent, over restarts, too. Then the
+  older one is *overtaken*, never sent again, and followed for 30 days.
+- A sign of what was overtaken sends the newer one once more, when it has ended, as a delivery of
+  its own id. Not a publication that is handed over: what answers in order says the older one first.
+- Order: questions about what may be happening; withdrawals, one department after the other;
+  corrections; the earliest deadline; what is followed or parked; what has no clock. Of five
+  requests one goes to what is due within a day, one to what is followed or parked.
+- A stage is reported once; *parked* again only after another one.
+
+"""
+
 
 def document() -> str:
     """The whole page."""
@@ -124,7 +149,37 @@ def document() -> str:
         parts.append(f"### {name[0].upper()}{name[1:]} {zh}\n\n{kind[0].upper()}{kind[1:]}.\n\n")
         parts.append(_table(statement))
     parts.append(_AFTER.format(most=waiting.MOST_PER_RECORD))
+    parts.append(_DELIVERY)
+    parts += [f"- **{_words(state)}**: {words}\n" for state, words in delivery.MEANING.items()]
+    parts += [_happening(happening) for happening in delivery.Happening]
     return "".join(parts)
+
+
+def _words(one: Enum) -> str:
+    return one.name.lower().replace("_", " ")
+
+
+def _happening(happening: delivery.Happening) -> str:
+    """What follows from one happening; states with the same lines share them."""
+    shared: dict[tuple[str, str, str, str], list[str]] = {}
+    for state in delivery.State:
+        alone, followed = (delivery.TABLE[state, happening, newer] for newer in (False, True))
+        cells = {newer: _follows(state, line) for newer, line in ((0, alone), (1, followed))}
+        ifs = [("–", cells[0])] if cells[0] == cells[1] else [("no", cells[0]), ("yes", cells[1])]
+        for newer, cell in ifs:
+            if cell != ("–", "–", "–"):
+                shared.setdefault((newer, *cell), []).append(_words(state))
+    rows = [
+        f"| {', '.join(states)} | {newer} | {after} | {do} | {tell} |\n"
+        for (newer, after, do, tell), states in shared.items()
+    ]
+    head = "| it is | newer | then it is | to do | told |\n|---|---|---|---|---|\n"
+    return f"\n### {happening.value[0].upper()}{happening.value[1:]}\n\n{head}{''.join(rows)}"
+
+
+def _follows(state: delivery.State, line: delivery.Line) -> tuple[str, str, str]:
+    after = _words(line.next) if line.next is not state else "–"
+    return after, line.do.value, line.tell or "–"
 
 
 def _table(statement: Statement) -> str:

@@ -48,6 +48,8 @@ class WallWatch:
 class RealBusinessClock:
     """Business time is real time."""
 
+    factor = 1.0
+
     def __init__(self, watch: WallWatch | None = None) -> None:
         self._watch = watch or WallWatch()
 

@@ -13,13 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from hub.adapters.file_drop import FileWork
-from hub.engine.courier_requests import Landed
+from hub.engine.requests import Landed
 from hub.targets.file import Failed, Filing, Question, Unsure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from hub.engine.courier_book import How
+    from hub.engine.requests import How
     from hub.ports import Lease
     from hub.targets.delivery import Delivery
     from hub.targets.file import Call, Reply

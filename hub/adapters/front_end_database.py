@@ -32,7 +32,7 @@ from hub.adapters.front_end_tables import (
     standings,
 )
 from hub.adapters.postgres_values import UTF8, load_as_written
-from hub.engine.courier_requests import Landed
+from hub.engine.requests import Landed
 from hub.errors import ConfigurationError
 from hub.targets.database import (
     LAYOUT,
@@ -50,7 +50,7 @@ from hub.targets.delivery import Delivery, Expected
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from hub.engine.courier_book import How
+    from hub.engine.requests import How
     from hub.secret import Secret
     from hub.site import FrontEndDatabase
 

@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from hub.engine.courier_requests import Landed
+from hub.engine.requests import Landed
 from hub.errors import ConfigurationError
 from hub.targets.http import Answer, NoAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from hub.engine.courier_book import How
+    from hub.engine.requests import How
     from hub.targets.http import Call
 
 MAX_ANSWER_BYTES: Final = 1024 * 1024

@@ -1,21 +1,33 @@
 """What a courier still has to do: a fold of the ledger and of its own attempts, and a plan.
 
-Outstanding work = ledger records that name the target, minus the courier's own results. One lane
-per record: one delivery at a time, in the ledger's order; an older version that was never tried is
-skipped when a newer one exists. Between lanes the earliest deadline goes first.
+Outstanding work = ledger records that name the target, minus the courier's own results. Each is one
+`Errand` in one state (`courier_life`); those of a record stand in the ledger's order, and only the
+newest is sent. Between records `courier_order` says what goes first.
 
-Only the `fold` methods change what is remembered, and what they change is returned for the store,
-so that memory after a commit and memory after a restart come from the same code. Everything else
-(what is in the air, when to try again) is forgotten in a restart on purpose.
+Only the `fold` methods and `resume` change what is stored, and what they change is returned for the
+store, so that memory after a commit and memory after a restart come from the same code. What is in
+the air and when to try again is forgotten in a restart on purpose.
 """
 
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, assert_never
+import struct
+from collections import Counter
+from math import inf
+from typing import TYPE_CHECKING, Final, NamedTuple, assert_never
 
+from hub.engine.courier_life import (
+    IN_DOUBT,
+    NOT_THERE,
+    ON_ENTERING,
+    TABLE,
+    Do,
+    Happening,
+    State,
+    Tell,
+)
+from hub.engine.courier_order import DAY_MS, Order
 from hub.engine.courier_records import (
     Event,
     Noted,
@@ -31,6 +43,7 @@ from hub.targets.delivery import (
     Accepted,
     Delivered,
     NeverSeen,
+    NotHere,
     Overtaken,
     Refused,
     Retry,
@@ -41,16 +54,18 @@ from hub.targets.delivery import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, MutableMapping
 
+    from hub.engine.courier_order import Rank
+    from hub.engine.requests import How
+
     Changes = MutableMapping[bytes, bytes | None]
 
 WORK: Final = b"w"
 """Store family: record key + sequence → packed work and row."""
-OPEN: Final = b"o"
-"""Store family: record key → attempt message of the open intent, with its Kafka key."""
-WAITING: Final = b"a"
-"""Store family: delivery → attempt message of an acknowledged delivery, with its Kafka key."""
-TRIES: Final = b"t"
-"""Store family: record key → failed attempts, 4 bytes."""
+STATE: Final = b"x"
+"""Store family: record key + sequence → where the delivery stands, and its last attempt."""
+
+PARKED: Final = "PARKED"
+"""Code of the report that a delivery is parked; its message says why."""
 
 _BACKOFF_SECONDS: Final = 0.2
 _LONGEST_BACKOFF_SECONDS: Final = 30.0
@@ -58,13 +73,61 @@ _PARKED_SECONDS: Final = 60.0
 _TOLD_EVERY: Final = 60
 """Of the failures of what is parked so many pass before it is spoken of again: about an hour."""
 _FIRST_ASK_SECONDS: Final = 0.05
+_FIRST_ASIDE_SECONDS: Final = 0.25
 _POLL_AFTER_START_SECONDS: Final = 0.2
 _POLL_GROWTH: Final = 1.5
 _LONGEST_POLL_SECONDS: Final = 300.0
+_FLYING_SECONDS: Final = 1.0
+"""What is due while its request is on its way is looked at again after this."""
+_COMMIT_MS: Final = 60_000
+"""Between an intent and its request lies a commit, which may take so long."""
+_FOLLOWED_MS: Final = 30 * DAY_MS
+"""How long what was left behind is followed: as long as the topics keep it."""
+_MAX_WHY: Final = 200
+_LABELS: Final = {
+    State.READY: "waiting",
+    State.PAUSED: "waiting",
+    State.SUSPECT: "waiting",
+    State.PARKED: "parked",
+    State.ON_ITS_WAY: "in_flight",
+    State.UNKNOWN: "unknown",
+    State.STUCK: "parked",
+    State.HANDED_OVER: "delivered",
+    State.ACKNOWLEDGED: "acknowledged",
+    State.REFUSED: "refused",
+    State.OVERTAKEN: "overtaken",
+}
+"""As operators read it."""
+_RESULTS: Final[dict[Happening, Result]] = {
+    Happening.FAILED: "retry",
+    Happening.FAILED_LAST: "retry",
+    Happening.AWAY: "away",
+    Happening.DOUBTED: "away",
+    Happening.UNANSWERED: "unknown",
+    Happening.UNANSWERED_LAST: "unknown",
+    Happening.EFFECT_OVER: "overtaken",
+    Happening.FOLLOWED_LONG: "overtaken",
+    Happening.NEVER_SEEN: "overtaken",
+    Happening.PLACE_TAKEN: "overtaken",
+    Happening.DELIVERED: "delivered",
+    Happening.ACKNOWLEDGED: "accepted",
+    Happening.FINAL: "accepted",
+    Happening.REFUSED: "refused",
+    Happening.WITHDRAWAL_REFUSED: "refused",
+    Happening.NOT_HERE: "absent",
+    Happening.NOT_HERE_YET: "absent",
+}
+_HEAD: Final = struct.Struct(">cIIB")
+"""State, failures in a row, repeats, marks."""
 
-How = Literal["send", "ask", "poll", "answer"]
-"""`send` carries the record, `ask` and `poll` ask about an open or an acknowledged delivery;
-`answer` is what comes by topic without a request of its own."""
+SAID_SENT: Final = 1
+"""The registrar knows that it was sent, or more."""
+SAID_PARKED: Final = 2
+"""The registrar knows that it is parked, and no more."""
+SAID_TAKEN: Final = 4
+"""The registrar knows that it is acknowledged."""
+ONCE_MORE: Final = 8
+"""An older one appeared after it left: send it once more when it has ended."""
 
 
 class Policy(NamedTuple):
@@ -73,79 +136,109 @@ class Policy(NamedTuple):
     concurrency: int
     """Open intents at most."""
     attempts: int
-    """Failures of one record before its lane is parked."""
+    """Failures in a row before a delivery is parked."""
     timeout_seconds: float
     """How long an answer is waited for."""
     can_ask: bool
     """Whether the platform can be asked; otherwise a delivery is sent again under its id."""
     first_poll_seconds: float = 0.2
     """How long the platform is left to speak by itself before it is asked."""
+    grace_seconds: float = 0.0
+    """The longest possible effect: how long after it left a request may still change something."""
+    refused_again_ms: int = DAY_MS
+    """After how long a refused withdrawal is tried again; business milliseconds."""
+    business_ms_per_second: float = 1_000.0
+    """How fast business time goes; more where it is accelerated, 0 where it stands still."""
 
 
 class Step(NamedTuple):
-    """One thing to do now. `delivery` is empty for a first attempt."""
+    """One thing to do now. `delivery` is empty for the first attempt under an id."""
 
     how: How
     work: Work
     attempt: int
     delivery: str = ""
+    repeat: int = 0
 
 
-@dataclass(slots=True)
-class _Delivery:
-    """A delivery whose end is not known: open (in its lane) or handed over (beside it)."""
+class Errand:
+    """One delivery: what the ledger named, where it stands, and what is remembered of it."""
 
-    event: Event
-    tries: int = 0
-    is_told: bool = False
-    is_parked: bool = False
+    __slots__ = (
+        "effect_until", "event", "how", "is_cleared", "is_noted", "label", "left_at", "marks",
+        "questions", "repeat", "state", "ticket", "tries", "wake_at", "work",
+    )  # fmt: skip
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.state = State.READY
+        self.event: Event | None = None
+        """The last attempt under its present id."""
+        self.marks = 0
+        self.tries = 0
+        """Attempts in a row that certainly did nothing."""
+        self.questions = 0
+        """Times in a row that it was asked about, or put aside, without learning anything."""
+        self.repeat = 0
+        """How often it was sent under an id of its own besides the first."""
+        self.label = ""
+        self.how: How = "send"
+        """What it is in `Order` for."""
+        self.ticket = 0
+        """Its place in `Order`."""
+        self.wake_at = inf
+        self.left_at = -inf
+        self.effect_until = -inf
+        self.is_cleared = False
+        """Whether others were served after its answer had put the whole platform in doubt."""
+        self.is_noted = False
+        """Whether the ledger says it is done, which counts where no attempt is on record."""
 
 
 class CourierBook:
-    """The memory and the plan of one target. `now` is engine seconds throughout."""
+    """The memory and the plan of one target. `now` is engine seconds, `at` business milliseconds.
+
+    `wake`, `settle` and `plan` may be called once `resume` was.
+    """
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._lanes: dict[bytes, tuple[Work, ...]] = {}
-        self._open: dict[bytes, _Delivery] = {}
-        self._waiting: dict[str, _Delivery] = {}
-        self._waiting_of: dict[bytes, set[str]] = {}
-        self._lane_of: dict[str, bytes] = {}
-        self._tries: dict[bytes, int] = {}
+        self._records: dict[bytes, list[Errand]] = {}
+        """Record key → its deliveries that are not over, in the ledger's order."""
+        self._by_id: dict[str, Errand] = {}
+        self._standing: Counter[State] = Counter()
+        self._labels: Counter[str] = Counter()
         self._flying: set[str] = set()
-        self._settled: set[str] = set()
-        self._ready: list[tuple[int, int, int, bytes]] = []
-        self._later: list[tuple[float, int, str, bytes | str]] = []
-        self._paused: dict[bytes, float] = {}
-        self._due: dict[str, How] = {}
+        self._order: Order[Errand] = Order()
+        self._suspects: dict[Errand, None] = {}
+        self._later: list[tuple[float, int, Errand]] = []
+        self._daily: list[tuple[int, int, int, Errand]] = []
         self._count = 0
-        self._asleep = 0
+        self._served_at = -inf
+        self._is_running = True
 
     # --- what is known ---------------------------------------------------------------------------
 
     @property
     def outstanding(self) -> int:
-        """Records with something left to send or to learn."""
-        return len(self._lanes)
+        """Deliveries with something left to send, or of unknown fate."""
+        return (
+            self.pending_receipts
+            - self._taken_in()
+            + sum(self._standing[state] for state in NOT_THERE)
+        )
 
     @property
     def pending_receipts(self) -> int:
-        """Deliveries sent and not known to be final: open, handed over or acknowledged."""
-        return len(self._open) + len(self._waiting)
+        """Deliveries sent and not known to be final, without those left behind."""
+        return sum(self._standing[state] for state in IN_DOUBT) + self._taken_in()
+
+    def _taken_in(self) -> int:
+        return self._standing[State.HANDED_OVER] + self._standing[State.ACKNOWLEDGED]
 
     def standing(self) -> dict[str, int]:
         """Count the work not finished, by where it stands."""
-        parked = sum(count >= self._policy.attempts for count in self._tries.values())
-        told = sum(one.is_told for one in self._open.values())
-        acknowledged = sum(one.event.stage == "acknowledged" for one in self._waiting.values())
-        return {
-            "waiting": sum(record not in self._open for record in self._lanes) - parked,
-            "in_flight": len(self._open) - told,
-            "parked": parked + self._asleep,
-            "unknown": told - self._asleep,
-            "delivered": len(self._waiting) - acknowledged,
-            "acknowledged": acknowledged,
-        }
+        return {label: self._labels[label] for label in _LABELS.values()}
 
     @property
     def in_the_air(self) -> int:
@@ -155,324 +248,406 @@ class CourierBook:
     @property
     def is_busy(self) -> bool:
         """Whether an answer may come any moment."""
-        return bool(self._flying) or len(self._open) > self._asleep
+        return bool(self._flying) or self._open() > 0
 
-    def knows(self, delivery: str) -> bool:
-        """Whether an answer about this delivery is still of interest."""
-        return delivery in self._lane_of or delivery in self._waiting
+    def _open(self) -> int:
+        return self._standing[State.ON_ITS_WAY] + self._standing[State.UNKNOWN]
 
     def expectation(self, delivery: str) -> Event | None:
-        """Return the intent an answer is held against, or None when it is of no interest."""
-        held = self._find(delivery)
-        return held.event if held is not None else None
+        """Return the attempt an answer is held against, or None when it is of no interest."""
+        one = self._by_id.get(delivery)
+        return one.event if one is not None else None
 
     def is_news(self, delivery: str) -> bool:
         """Whether its last failure is for people: the one that parks it, then one in an hour."""
-        held = self._find(delivery)
-        if held is None or delivery in self._waiting:
+        one = self._by_id.get(delivery)
+        if one is None or one.event is None:
             return False
-        is_asked = held.is_told and self._policy.can_ask
-        failures = held.tries if is_asked else held.event.attempt
-        beyond = failures - self._policy.attempts
-        return beyond >= 0 and beyond % _TOLD_EVERY == 0
+        match one.state:
+            case State.PARKED:
+                failures = one.tries
+            case State.STUCK:
+                failures = one.questions if self._policy.can_ask else one.event.attempt
+            case _:
+                return False
+        return (failures - self._policy.attempts) % _TOLD_EVERY == 0
 
-    def _find(self, delivery: str) -> _Delivery | None:
-        lane = self._lane_of.get(delivery)
-        return self._open[lane] if lane is not None else self._waiting.get(delivery)
+    def _is_followed(self, one: Errand) -> bool:
+        """Whether the ledger names something newer of its record."""
+        errands = self._records.get(one.work.record_key)
+        return errands is not None and errands[-1] is not one
 
     # --- fold ------------------------------------------------------------------------------------
 
     def load(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
-        """Take up what the store holds; call `resume` when everything has been folded."""
+        """Take up what the store holds, in its order; then fold, then `resume`."""
+        self._is_running = False
         for key, value in entries:
-            family, rest = key[:1], key[1:]
+            family, record_key, place = key[:1], key[1:17], int.from_bytes(key[17:])
             if family == WORK:
-                work, _row = unpack_work(rest[:16], value)
-                self._lanes[work.record_key] = (*self._lanes.get(work.record_key, ()), work)
-            elif family in (OPEN, WAITING):
-                size = value[0]
-                event = decode_event(value[1 + size :], value[1 : 1 + size])
-                held = _Delivery(event, is_told=family == WAITING or bool(event.stage))
-                if family == OPEN:
-                    self._open[event.work.record_key] = held
-                    self._lane_of[event.delivery] = event.work.record_key
-                else:
-                    self._put_to_wait(event.delivery, held)
-            elif family == TRIES:
-                self._tries[rest] = int.from_bytes(value)
-        for held in self._waiting.values():
-            self._take_out_of_lane(held.event.work)
+                work, _row = unpack_work(record_key, value)
+                self._take_up(work)
+            elif family == STATE:
+                one = self._named(record_key, place)
+                if one is not None:
+                    self._unpack(one, value)
 
-    def fold_work(self, work: Work, row: bytes, changes: Changes) -> None:
+    def _take_up(self, work: Work) -> Errand:
+        one = Errand(work)
+        self._records.setdefault(work.record_key, []).append(one)
+        self._standing[one.state] += 1
+        self._move(one, State.READY)
+        return one
+
+    def _named(self, record_key: bytes, sequence: int) -> Errand | None:
+        errands = self._records.get(record_key, ())
+        return next((one for one in errands if one.work.sequence == sequence), None)
+
+    def fold_work(self, work: Work, row: bytes, changes: Changes, now: float = 0.0) -> None:
         """The ledger names the target for a record: one more thing to do."""
-        lane = self._lanes.get(work.record_key, ())
-        self._lanes[work.record_key] = (*lane, work)
-        changes[_work_key(work)] = pack_work(work, row)
-        if work.record_key in self._tries:
-            # Other content: what failed before says nothing about it.
-            del self._tries[work.record_key]
-            changes[TRIES + work.record_key] = None
-        self._paused.pop(work.record_key, None)
-        self._make_ready(work.record_key)
+        one = self._take_up(work)
+        changes[_key(WORK, one)] = pack_work(work, row)
+        if self._is_running:
+            self._follow_on(one, Happening.NEWER_NAMED, changes, now)
+            self._offer(work.record_key)
+
+    def _follow_on(self, newer: Errand, happening: Happening, changes: Changes, now: float) -> None:
+        """Tell all that are older of its record."""
+        errands = self._records.get(newer.work.record_key, [])
+        for one in errands[: errands.index(newer)]:
+            line = TABLE[one.state, happening, True]
+            if line.next is State.OVERTAKEN and one.event is not None and newer.event is not None:
+                # followed from now on
+                one.event = one.event._replace(at=newer.event.at)
+            if line.next is not one.state:
+                self._enter(one, line.next, changes, now)
+            else:
+                self._do(one, line.do, now)
 
     def fold_noted(self, noted: Noted, changes: Changes) -> None:
-        """The ledger itself says that a version is done; news only to one that lost its state."""
-        action: Literal["publish", "withdraw"] = (
-            "withdraw" if noted.action == "withdraw" else "publish"
-        )
-        if noted.stage not in (FINAL_STAGE[action], "refused"):
+        """The ledger itself says what became of a version; news only to one that lost its state."""
+        is_final = noted.stage == FINAL_STAGE[noted.action]
+        if not is_final and noted.stage != "refused":
             return
-        held = self._open.get(noted.record_key)
-        if held is not None:
-            return  # our own attempts, folded after the ledger, know better
-        done = [one for one in self._lanes.get(noted.record_key, ()) if _is_done(one, noted)]
-        if done:
-            self._drop(noted.record_key, done[-1].sequence, changes)
+        for one in list(self._records.get(noted.record_key, ())):
+            sequence = one.work.sequence
+            if one.event is not None or sequence > noted.sequence:
+                continue  # our own attempts, folded after the ledger, know better
+            if sequence == noted.sequence and not is_final and one.work.action == "withdraw":
+                one.repeat = max(one.repeat, noted.repeat + 1)
+                changes[_key(STATE, one)] = self._pack(one)
+            elif self._is_running:
+                self._enter(one, State.DONE, changes, 0.0)
+            else:
+                one.is_noted = True
 
     def fold_event(self, event: Event, changes: Changes, now: float) -> None:
         """An intent or a result of our own, after its commit or on restart."""
+        one = self._named(event.work.record_key, event.work.sequence)
+        if one is None or event.repeat < one.repeat:
+            return  # it is over, or goes by another id
+        if event.repeat > one.repeat:
+            self._rename(one, event.repeat)
         if event.result:
-            self._fold_result(event, changes, now)
-        else:
-            self._fold_intent(event, changes, now)
+            self._fold_result(one, event, changes, now)
+        elif not one.is_noted:
+            self._fold_intent(one, event, changes, now)
+        self._offer(one.work.record_key)
 
-    def _fold_intent(self, event: Event, changes: Changes, now: float) -> None:
-        record_key = event.work.record_key
-        if event.delivery in self._waiting:  # sent again although handed over: it waits on
-            self._poll_later(self._waiting[event.delivery], now)
-            return
-        if event.work.sequence not in (one.sequence for one in self._lanes.get(record_key, ())):
-            return  # done, the ledger says so
-        before = self._open.get(record_key)
-        held = _Delivery(event)
-        if before is not None:
-            self._lane_of.pop(before.event.delivery, None)
-            held.tries, held.is_told, held.is_parked = (
-                before.tries,
-                before.is_told,
-                before.is_parked,
-            )
-            if held.is_told:
-                held.event = event._replace(stage="sent")
-        self._open[record_key] = held
-        self._lane_of[event.delivery] = record_key
-        changes[OPEN + record_key] = _pack_event(held.event)
-        if not self._policy.can_ask:
-            if event.attempt >= self._policy.attempts and not held.is_parked:
-                held.is_parked = True
-                self._asleep += 1
-            self._sleep(now + self._patience(held), "send", event.delivery)
-
-    def _fold_result(self, event: Event, changes: Changes, now: float) -> None:
-        record_key, delivery = event.work.record_key, event.delivery
-        held = self._open.get(record_key)
-        is_open = held is not None and held.event.delivery == delivery
-        self._settled.discard(delivery)
-        if event.result == "unknown":
-            if held is not None and is_open:
-                held.is_told = True
-                held.event = held.event._replace(stage="sent")
-                changes[OPEN + record_key] = _pack_event(held.event)
-            return
-        if is_open:
-            self._close(record_key, delivery, changes)
-        if event.is_final:
-            if self._waiting.pop(delivery, None) is not None:
-                self._waiting_of[record_key].discard(delivery)
-                changes[WAITING + bytes.fromhex(delivery)] = None
-                changes[_work_key(event.work)] = None
-            self._drop(record_key, event.work.sequence, changes)
-            self._outdo(event, changes)
-        elif event.result in ("delivered", "accepted"):
-            self._wait_for_receipt(event, changes, now)
-            self._outdo(event, changes)
-        elif is_open:
-            self._fail(event, changes, now)
-        self._make_ready(record_key)
-
-    def _close(self, record_key: bytes, delivery: str, changes: Changes) -> None:
-        held = self._open.pop(record_key)
-        self._asleep -= held.is_parked
-        self._lane_of.pop(delivery, None)
-        changes[OPEN + record_key] = None
-
-    def _wait_for_receipt(self, event: Event, changes: Changes, now: float) -> None:
-        """Handed over, not yet shown: the lane goes on, the receipt is waited for beside it."""
-        work = event.work
-        known = self._waiting.get(event.delivery)
+    def _fold_intent(self, one: Errand, event: Event, changes: Changes, now: float) -> None:
+        known = one.event
         if known is not None:
-            if event.result == "accepted":
-                known.event = event
-                changes[WAITING + bytes.fromhex(event.delivery)] = _pack_event(event)
+            self._by_id.pop(known.delivery, None)
+            event = known._replace(
+                delivery=event.delivery, digest=event.digest, attempt=event.attempt, at=event.at
+            )
+        one.event = event
+        self._by_id[event.delivery] = one
+        one.left_at, one.effect_until = now, now + self._policy.grace_seconds
+        line = TABLE[one.state, Happening.SENT, self._is_followed(one)]
+        if line.next is not one.state:
+            self._enter(one, line.next, changes, now)
+        else:
+            self._do(one, line.do, now)
+            changes[_key(STATE, one)] = self._pack(one)
+        self._follow_on(one, Happening.NEWER_LEFT, changes, now)
+
+    def _fold_result(self, one: Errand, event: Event, changes: Changes, now: float) -> None:
+        one.is_noted = False
+        one.event = event
+        self._by_id[event.delivery] = one
+        one.tries += event.result == "retry"
+        if event.stage:
+            self._mark_told(one, event.stage)
+        if event.result == "absent" and event.state is State.PAUSED:
+            self._rename(one, one.repeat + 1)
+            self._enter(one, State.PAUSED, changes, now)
+            self._do(one, Do.PAUSE_FOR_EFFECT, now)
             return
-        if work.sequence not in (one.sequence for one in self._lanes.get(work.record_key, ())):
-            return
-        self._drop(work.record_key, work.sequence - 1, changes)
-        self._take_out_of_lane(work)
-        self._put_to_wait(event.delivery, _Delivery(event, is_told=True))
-        changes[WAITING + bytes.fromhex(event.delivery)] = _pack_event(event)
-        self._forget_tries(work.record_key, changes)
-        self._sleep(now + self._first_poll(), "poll", event.delivery)
+        if one.state is State.OVERTAKEN and event.result == "accepted":
+            self._raise_sign(one.work.record_key, changes, now)
+        self._enter(one, event.state, changes, now)
 
-    def _put_to_wait(self, delivery: str, held: _Delivery) -> None:
-        self._waiting[delivery] = held
-        self._waiting_of.setdefault(held.event.work.record_key, set()).add(delivery)
+    def _mark_told(self, one: Errand, stage: str) -> None:
+        if stage == "parked":
+            one.marks |= SAID_PARKED
+        else:
+            one.marks = (one.marks | SAID_SENT) & ~SAID_PARKED
+        if stage == "acknowledged":
+            one.marks |= SAID_TAKEN
 
-    def _outdo(self, event: Event, changes: Changes) -> None:
-        """A newer version has left the hub: what waits of an older one is never sent again.
+    def _raise_sign(self, record_key: bytes, changes: Changes, now: float) -> None:
+        """What was left behind has appeared: the newest is sent once more, when it has ended.
 
-        It may still be answered. Gone at the platform, though, it would show anew what the newer
-        one has corrected or withdrawn.
+        A publication that is handed over is not: what answers in order says the older one first.
         """
-        record_key = event.work.record_key
-        waiting = self._waiting_of.get(record_key, set())
-        for delivery in waiting:
-            held = self._waiting[delivery]
-            if held.event.work.sequence < event.work.sequence:
-                held.event = held.event._replace(result="overtaken")
-                changes[WAITING + bytes.fromhex(delivery)] = _pack_event(held.event)
-                if self._due.get(delivery) == "send":
-                    self._due[delivery] = "poll"
-        if not waiting:
-            self._waiting_of.pop(record_key, None)
-
-    def _fail(self, event: Event, changes: Changes, now: float) -> None:
-        """Nothing happened; again later. Not counted when the platform as a whole was away."""
-        record_key = event.work.record_key
-        if event.result == "away":
+        errands = self._records.get(record_key)
+        if not errands:
             return
-        count = self._tries.get(record_key, 0) + 1
-        self._tries[record_key] = count
-        changes[TRIES + record_key] = count.to_bytes(4)
-        until = now + self._pause(count)
-        self._paused[record_key] = until
-        self._sleep(until, "lane", record_key)
+        newest = errands[-1]
+        line = TABLE[newest.state, Happening.SIGN, False]
+        if line.do is Do.SEND_ANEW:
+            self._send_anew(newest, changes, now)
+        elif line.do is Do.REMEMBER and not (
+            newest.state is State.HANDED_OVER and newest.work.action == "publish"
+        ):
+            newest.marks |= ONCE_MORE
+            changes[_key(STATE, newest)] = self._pack(newest)
 
-    def _drop(self, record_key: bytes, sequence: int, changes: Changes) -> None:
-        """Everything up to this place in the ledger is done or overtaken."""
-        lane = self._lanes.get(record_key, ())
-        for work in lane:
-            if work.sequence <= sequence:
-                changes[_work_key(work)] = None
-        left = tuple(work for work in lane if work.sequence > sequence)
+    def _enter(self, one: Errand, state: State, changes: Changes, now: float) -> None:
+        """Come into a state; what it asks for is done."""
+        record_key = one.work.record_key
+        if state is State.KEPT:
+            if one.marks & ONCE_MORE:
+                self._send_anew(one, changes, now)
+                return
+            if not self._has_left_behind(record_key):
+                state = State.DONE
+        self._move(one, state)
+        if state is not State.DONE:
+            changes[_key(STATE, one)] = self._pack(one)
+            self._do(one, ON_ENTERING[state], now)
+            return
+        changes[_key(WORK, one)] = changes[_key(STATE, one)] = None
+        self._forget(one)
+        errands = self._records.get(record_key)
+        if errands and errands[-1].state is State.KEPT and not self._has_left_behind(record_key):
+            self._enter(errands[-1], State.DONE, changes, now)
+        self._offer(record_key)
+
+    def _move(self, one: Errand, state: State) -> None:
+        """Change the state and what is counted by it; whatever it waited for is off."""
+        if state in (State.READY, State.HANDED_OVER, State.ACKNOWLEDGED, State.OVERTAKEN):
+            one.questions = 0
+        if state in (State.HANDED_OVER, State.ACKNOWLEDGED):
+            one.tries = 0
+        self._standing[one.state] -= 1
+        self._standing[state] += 1
+        one.state = state
+        one.ticket = 0
+        one.wake_at = inf
+        self._suspects.pop(one, None)
+        if state is State.SUSPECT:
+            self._suspects[one] = None
+        is_hard = one.tries >= self._policy.attempts and state in (State.READY, State.ON_ITS_WAY)
+        self._labels[one.label] -= 1
+        one.label = "parked" if is_hard else _LABELS.get(state, "")
+        self._labels[one.label] += 1
+
+    def _forget(self, one: Errand) -> None:
+        self._standing[State.DONE] -= 1
+        self._labels[one.label] -= 1
+        if one.event is not None:
+            self._by_id.pop(one.event.delivery, None)
+        left = [other for other in self._records[one.work.record_key] if other is not one]
         if left:
-            self._lanes[record_key] = left
+            self._records[one.work.record_key] = left
         else:
-            self._lanes.pop(record_key, None)
-        if len(left) < len(lane):
-            self._forget_tries(record_key, changes)
+            del self._records[one.work.record_key]
 
-    def _forget_tries(self, record_key: bytes, changes: Changes) -> None:
-        self._paused.pop(record_key, None)
-        if self._tries.pop(record_key, None) is not None:
-            changes[TRIES + record_key] = None
+    def _has_left_behind(self, record_key: bytes) -> bool:
+        return any(one.state is State.OVERTAKEN for one in self._records.get(record_key, ()))
 
-    def _take_out_of_lane(self, work: Work) -> None:
-        lane = self._lanes.get(work.record_key, ())
-        left = tuple(one for one in lane if one.sequence != work.sequence)
-        if left:
-            self._lanes[work.record_key] = left
-        else:
-            self._lanes.pop(work.record_key, None)
+    def _send_anew(self, one: Errand, changes: Changes, now: float) -> None:
+        """Once more, under an id of its own: platforms answer a known id from memory."""
+        self._rename(one, one.repeat + 1)
+        self._enter(one, State.READY, changes, now)
+
+    def _rename(self, one: Errand, repeat: int) -> None:
+        if one.event is not None:
+            self._by_id.pop(one.event.delivery, None)
+        one.event, one.repeat, one.tries = None, repeat, 0
+        one.marks &= SAID_SENT
+
+    def _pack(self, one: Errand) -> bytes:
+        head = _HEAD.pack(one.state.value.encode(), one.tries, one.repeat, one.marks)
+        return head if one.event is None else head + encode_event(one.event)
+
+    def _unpack(self, one: Errand, value: bytes) -> None:
+        letter, one.tries, one.repeat, one.marks = _HEAD.unpack_from(value)
+        self._move(one, State(letter.decode()))
+        if len(value) > _HEAD.size:
+            one.event = decode_event(value[_HEAD.size :], one.work.key)
+            self._by_id[one.event.delivery] = one
 
     # --- plan ------------------------------------------------------------------------------------
 
-    def resume(self, now: float, grace_seconds: float) -> None:
-        """Everything has been folded: begin to plan.
+    def resume(self, now: float, at: int) -> dict[bytes, bytes | None]:
+        """Everything has been folded: begin to plan; return what to store.
 
-        What the predecessor may still have on its way is left alone for `grace_seconds`, the
-        longest its requests can take.
+        What the predecessor may still have on its way is left alone for its longest effect, which
+        counts from its intent: a courier that is started again and again does not wait for ever.
         """
-        self._ready, self._later, self._due = [], [], {}
+        changes: dict[bytes, bytes | None] = {}
+        self._is_running = True
+        self._order, self._later, self._daily = Order(), [], []
         self._flying.clear()
-        self._settled.clear()
-        self._paused.clear()
-        self._asleep = 0
-        for held in self._open.values():
-            held.is_parked = False
-            how: How = "ask" if self._policy.can_ask else "send"
-            self._sleep(now + grace_seconds, how, held.event.delivery)
-        for delivery in self._waiting:
-            wait = _POLL_AFTER_START_SECONDS if self._policy.can_ask else self._first_poll()
-            self._sleep(now + wait, "poll", delivery)
-        for record_key in self._lanes:
-            self._make_ready(record_key)
+        for errands in list(self._records.values()):
+            for one in errands:
+                self._resume(one, now, at, changes)
+        for record_key, errands in list(self._records.items()):
+            self._follow_on(errands[-1], Happening.NEWER_NAMED, changes, now)
+            self._offer(record_key)
+        return changes
 
-    def plan(self, now: float, width: int) -> list[Step]:
+    def _resume(self, one: Errand, now: float, at: int, changes: Changes) -> None:
+        if one.is_noted and one.state in (State.READY, State.ON_ITS_WAY):
+            self._enter(one, State.KEPT, changes, now)  # done, unless an older one was left behind
+            return
+        one.ticket, one.wake_at, one.questions = 0, inf, 0
+        if one.event is not None:
+            one.effect_until = now + self._effect_left(one.event, at)
+        match one.state:
+            case State.ON_ITS_WAY:
+                self._move(one, State.UNKNOWN)
+                self._sleep(one, one.effect_until)
+            case State.UNKNOWN | State.STUCK:
+                self._sleep(one, one.effect_until)
+            case State.PAUSED | State.SUSPECT:
+                self._move(one, State.READY)
+            case State.PARKED:
+                self._sleep(one, now)
+            case State.REFUSED:
+                self._do(one, Do.RETRY_DAILY, now)
+            case State.HANDED_OVER | State.ACKNOWLEDGED | State.OVERTAKEN:
+                can_ask = self._policy.can_ask
+                wait = _POLL_AFTER_START_SECONDS if can_ask else self._first_poll()
+                self._sleep(one, now + wait)
+
+    def _effect_left(self, event: Event, at: int) -> float:
+        """Seconds until nothing of its last request can come any more."""
+        pace, grace = self._policy.business_ms_per_second, self._policy.grace_seconds
+        if pace <= 0:
+            return grace
+        gone = (at - event.at - _COMMIT_MS * pace / 1_000) / pace
+        return min(max(grace - gone, 0.0), grace)
+
+    def wake(self, now: float, at: int) -> list[Event]:
+        """Do what is due; return what became of deliveries by time alone, to be folded."""
+        events = []
+        while self._later and self._later[0][0] <= now:
+            when, _count, one = heapq.heappop(self._later)
+            if one.wake_at == when and one.state is not State.DONE:
+                one.wake_at = inf
+                event = self._time_up(one, now, at)
+                if event is not None:
+                    events.append(event)
+        while self._daily and self._daily[0][0] <= at:
+            _when, _count, repeat, one = heapq.heappop(self._daily)
+            if one.state is State.REFUSED and one.repeat == repeat:
+                self._heard(one, Happening.TIME_UP, at, now)
+        return events
+
+    def _time_up(self, one: Errand, now: float, at: int) -> Event | None:
+        event = one.event
+        happening = Happening.TIME_UP
+        if one.state in IN_DOUBT and self._is_followed(one) and now >= one.effect_until:
+            happening = Happening.EFFECT_OVER
+        elif event is not None and event.delivery in self._flying:
+            self._sleep(one, now + _FLYING_SECONDS)
+            return None
+        elif one.state is State.OVERTAKEN and event and at - event.at > _FOLLOWED_MS:
+            happening = Happening.FOLLOWED_LONG
+        elif one.state in IN_DOUBT and not self._policy.can_ask and event is not None:
+            is_last = event.attempt >= self._policy.attempts
+            happening = Happening.UNANSWERED_LAST if is_last else Happening.UNANSWERED
+        return self._heard(one, happening, at, now, why="no answer")
+
+    def plan(self, width: int, at: int) -> list[Step]:
         """Choose what to do now; `width` requests may be on their way at once.
 
         The caller commits an intent for every `send`, folds it, and calls `launched` for what
-        leaves over HTTP.
+        leaves otherwise than by topic.
         """
-        self._wake(now)
         room = width - len(self._flying) if self._policy.can_ask else width
-        steps = [self._again(delivery, how) for delivery, how in self._take_due(room)]
-        active = len(self._open) - self._asleep - len(self._settled)
-        room = min(room - len(steps), self._policy.concurrency - active)
-        chosen: set[bytes] = set()
-        while room > 0 and self._ready:
-            record_key = heapq.heappop(self._ready)[3]
-            lane = self._lanes.get(record_key)
-            is_held = record_key in self._open or record_key in self._paused
-            if lane is None or is_held or record_key in chosen:
-                continue  # an entry of the past
-            chosen.add(record_key)
-            steps.append(Step("send", lane[-1], self._tries.get(record_key, 0) + 1))
-            room -= 1
+        steps: list[Step] = []
+        opening = self._open()
+        while len(steps) < room:
+            may_open = opening < self._policy.concurrency
+            one = self._order.take(at, may_open=may_open)
+            if one is None:
+                break
+            opening += one.state in NOT_THERE
+            steps.append(self._step(one, one.how))
+        if not steps and room > 0 and opening < self._policy.concurrency:
+            steps += self._probe()
         return steps
 
-    def launched(self, delivery: str) -> None:
+    def _probe(self) -> list[Step]:
+        """The one to try with when all that is left may be the reason that nothing works.
+
+        A single one is asked about and sent in turn: an answer to a question says that the
+        platform is there and the record alone; where none comes, it must be sent all the same.
+        """
+        free = (State.READY, State.PAUSED, State.SUSPECT, State.ON_ITS_WAY)
+        is_alone = sum(self._standing[state] for state in free) == 1
+        for one in self._suspects:
+            is_due = one.wake_at == inf and one.event is not None
+            if is_due and one.event and one.event.delivery not in self._flying:
+                is_asked = is_alone and self._policy.can_ask and one.questions % 2 == 1
+                return [self._step(one, "ask" if is_asked else "send")]
+        return []
+
+    def _step(self, one: Errand, how: How) -> Step:
+        event = one.event
+        if event is None or (how == "send" and one.state in NOT_THERE):
+            attempt = one.tries + 1
+        else:
+            attempt = event.attempt + (how == "send")
+        return Step(how, one.work, attempt, event.delivery if event else "", one.repeat)
+
+    def launched(self, delivery: str, how: How, now: float) -> None:
         """A request for this delivery leaves now."""
         self._flying.add(delivery)
+        one = self._by_id.get(delivery)
+        if one is not None and how == "send":
+            one.left_at, one.effect_until = now, now + self._policy.grace_seconds
 
-    def _take_due(self, room: int) -> list[tuple[str, How]]:
-        waiting = (one for one in self._due.items() if one[0] not in self._settled)
-        taken = list(islice(waiting, max(room, 0)))
-        for delivery, _how in taken:
-            del self._due[delivery]
-        return [(delivery, how) for delivery, how in taken if self.knows(delivery)]
+    def _offer(self, record_key: bytes) -> None:
+        """Let the newest of a record leave, unless an older one may be happening now."""
+        errands = self._records.get(record_key)
+        if not errands or not self._is_running:
+            return
+        newest = errands[-1]
+        is_ready = newest.state is State.READY and not newest.ticket
+        if is_ready and not any(one.state in IN_DOUBT for one in errands):
+            self._queue(newest, "send")
 
-    def _again(self, delivery: str, how: How) -> Step:
-        held = self._find(delivery)
-        if held is None:
-            raise AssertionError("a delivery nobody waits for was due")
-        return Step(how, held.event.work, held.event.attempt + (how == "send"), delivery)
-
-    def _wake(self, now: float) -> None:
-        while self._later and self._later[0][0] <= now:
-            when, _count, what, name = heapq.heappop(self._later)
-            if isinstance(name, bytes):
-                if self._paused.get(name) == when:
-                    del self._paused[name]
-                    self._make_ready(name)
-            elif what == "poll" and name in self._waiting:
-                self._due[name] = "poll"
-            elif what != "poll" and name in self._lane_of:
-                self._due[name] = "ask" if what == "ask" else "send"
-
-    def _make_ready(self, record_key: bytes) -> None:
-        lane = self._lanes.get(record_key)
-        if lane and record_key not in self._open and record_key not in self._paused:
-            last = lane[-1]
-            heapq.heappush(self._ready, (last.due_at, last.sequence, last.partition, record_key))
-
-    def _sleep(self, until: float, what: str, name: bytes | str) -> None:
-        self._count += 1
-        heapq.heappush(self._later, (until, self._count, what, name))
-
-    def _pause(self, failures: int) -> float:
-        if failures >= self._policy.attempts:
-            return _PARKED_SECONDS
-        return float(min(_BACKOFF_SECONDS * 2 ** (failures - 1), _LONGEST_BACKOFF_SECONDS))
-
-    def _patience(self, held: _Delivery) -> float:
-        """How long an answer by topic is waited for before the delivery is sent again."""
-        wait = self._policy.timeout_seconds * 2.0 ** min(held.event.attempt - 1, 10)
-        return min(wait, max(_LONGEST_POLL_SECONDS, self._policy.timeout_seconds))
-
-    def _first_poll(self) -> float:
-        policy = self._policy
-        return policy.first_poll_seconds if policy.can_ask else policy.timeout_seconds
+    def _queue(self, one: Errand, how: How) -> None:
+        if not self._is_running:
+            return
+        one.how = how if self._policy.can_ask else "send"
+        one.wake_at = inf
+        is_hard = one.tries >= self._policy.attempts and one.state in NOT_THERE
+        rank: Rank = "retry" if is_hard else "work"
+        match one.state:
+            case State.ON_ITS_WAY | State.UNKNOWN:
+                rank = "question"
+            case State.STUCK | State.ACKNOWLEDGED | State.OVERTAKEN:
+                rank = "follow"
+            case State.HANDED_OVER if how != "send":
+                rank = "follow"
+        self._order.add(one, rank)
 
     # --- answers ---------------------------------------------------------------------------------
 
@@ -480,134 +655,232 @@ class CourierBook:
         """The request for this delivery has ended, whatever came of it."""
         self._flying.discard(delivery)
 
+    def blame(self, delivery: str, how: How, verdict: Verdict) -> Verdict:
+        """Say whose fault an answer is that may be the platform's or the record's.
+
+        The record's when others were served since it left, or since it was first in doubt.
+        """
+        one = self._by_id.get(delivery)
+        if not isinstance(verdict, Retry) or not verdict.may_be_record or how != "send":
+            return verdict
+        is_own = one is not None and (
+            one.is_cleared or one.tries >= self._policy.attempts or self._served_at > one.left_at
+        )
+        return Retry(verdict.why) if is_own else verdict
+
     def settle(
         self, delivery: str, how: How, verdict: Verdict, at: int, now: float
     ) -> Event | None:
-        """Turn an answer into the result to be written; None when there is nothing to write.
-
-        `at` is business milliseconds.
-        """
+        """Turn an answer into the result to be written and folded; None when there is none."""
         if how != "answer":
             self.landed(delivery)
-        held = self._find(delivery)
-        if held is None:
+        verdict = self.blame(delivery, how, verdict)
+        is_served = not isinstance(verdict, Retry | Unknown)
+        if how == "send" and is_served:
+            self._served_at = now
+            for other in list(self._suspects):
+                other.is_cleared = True
+                self._heard(other, Happening.CLEARED, at, now)
+        one = self._by_id.get(delivery)
+        if one is None:
             return None
-        result = self._result_of(held, how, verdict, at, now)
-        if result is not None and result.result != "unknown":
-            self._settled.add(delivery)
-        return result
+        one.is_cleared |= one.state is State.SUSPECT and is_served
+        happening = self._meaning(one, how, verdict, now)
+        if happening is None:
+            return None
+        why = verdict.why if isinstance(verdict, Retry | Unknown) else ""
+        return self._heard(one, happening, at, now, why=why, verdict=verdict)
 
-    def _result_of(
-        self, held: _Delivery, how: How, verdict: Verdict, at: int, now: float
-    ) -> Event | None:
+    def _meaning(  # noqa: PLR0911 - one case for each verdict
+        self, one: Errand, how: How, verdict: Verdict, now: float
+    ) -> Happening | None:
+        is_withdrawal = one.work.action == "withdraw"
         match verdict:
-            case Delivered(platform_at):
-                return self._delivered(held, how, platform_at, at, now)
+            case Delivered():
+                return Happening.DELIVERED
             case Overtaken():
-                return held.event._replace(at=at, result="overtaken", stage="")
-            case Accepted():
-                return self._accepted(held, how, verdict, at, now)
-            case Refused(code, message, platform_at):
-                return held.event._replace(
-                    at=at, result="refused", stage="refused", receipt="", code=code,
-                    message=message, platform_at=platform_at,
-                )  # fmt: skip
-            case Retry() | Unknown() | NeverSeen():
-                if how == "answer":
-                    return None  # proves nothing; the delivery is sent again when its time is up
-                return self._unsettled(held, how, verdict, at, now)
+                return Happening.PLACE_TAKEN
+            case Accepted(stage):
+                is_final = stage == FINAL_STAGE[one.work.action]
+                return Happening.FINAL if is_final else Happening.ACKNOWLEDGED
+            case Refused():
+                return Happening.WITHDRAWAL_REFUSED if is_withdrawal else Happening.REFUSED
+            case NotHere():
+                is_over = self._effect_over(one.work.record_key) <= now
+                return Happening.NOT_HERE if is_over else Happening.NOT_HERE_YET
+            case Retry() | Unknown() | NeverSeen() if how == "answer":
+                return None  # proves nothing; the delivery is sent again when its time is up
+            case NeverSeen():
+                return Happening.NEVER_SEEN
+            case Retry(_why, True) if how != "send" or not verdict.may_be_record:
+                return Happening.AWAY
+            case Retry(_why, True):
+                return Happening.DOUBTED
+            case Retry() if how == "send" and one.state is State.ON_ITS_WAY:
+                is_last = one.tries + 1 >= self._policy.attempts
+                return Happening.FAILED_LAST if is_last else Happening.FAILED
+            case Retry() | Unknown():
+                is_last = one.questions + 1 >= self._policy.attempts
+                return Happening.UNANSWERED_LAST if is_last else Happening.UNANSWERED
             case _:
                 assert_never(verdict)
 
-    def _accepted(
-        self, held: _Delivery, how: How, verdict: Accepted, at: int, now: float
-    ) -> Event | None:
-        if verdict.stage == held.event.stage:  # acknowledged, as before
-            if how == "poll":
-                self._poll_later(held, now)
-            return None
-        return held.event._replace(
-            at=at, result="accepted", stage=verdict.stage, receipt=verdict.receipt,
-            platform_at=verdict.platform_at,
-        )  # fmt: skip
+    def _effect_over(self, record_key: bytes) -> float:
+        """When nothing of what was left behind can come any more."""
+        errands = self._records.get(record_key, ())
+        older = (one.effect_until for one in errands if one.state is State.OVERTAKEN)
+        return max(older, default=-inf)
 
-    def _delivered(
-        self, held: _Delivery, how: How, platform_at: int | None, at: int, now: float
-    ) -> Event | None:
-        """Handed over: out of its lane, and the registrar is told that it was sent, once."""
-        if held.event.delivery in self._waiting:
-            if how == "poll":
-                self._poll_later(held, now)
-            return None
-        stage = "" if held.is_told else "sent"
-        held.is_told = True
-        return held.event._replace(at=at, result="delivered", stage=stage, platform_at=platform_at)
+    def _heard(
+        self, one: Errand, happening: Happening, at: int, now: float, *, why: str = "",
+        verdict: Verdict | None = None,
+    ) -> Event | None:  # fmt: skip
+        """Look it up in the table; return the result to be written, or do what follows."""
+        line = TABLE[one.state, happening, self._is_followed(one)]
+        stage = self._stage(one, line.tell)
+        is_news = line.next is not one.state or bool(stage)
+        if not is_news:
+            self._do(one, line.do, now)
+        elif line.next is State.READY and happening is not Happening.AWAY:
+            self._be_ready(one, line.do, now)
+        elif one.event is not None:
+            event = one.event._replace(
+                at=at, result=_RESULTS[happening], stage=stage, state=line.next, receipt="",
+                code="", message="", platform_at=None, repeat=one.repeat,
+            )  # fmt: skip
+            return _with_words(event, verdict, why)
+        return None
 
-    def _unsettled(
-        self, held: _Delivery, how: How, verdict: Retry | Unknown | NeverSeen, at: int, now: float
-    ) -> Event | None:
-        """Not an end: wait on, ask again, send again, or let the lane go."""
-        delivery = held.event.delivery
-        is_delivered = delivery in self._waiting and held.event.stage != "acknowledged"
-        is_lost = isinstance(verdict, NeverSeen) and (delivery not in self._waiting or is_delivered)
-        if is_lost and is_delivered and held.event.result == "overtaken":
-            return held.event._replace(at=at, stage="")
-        # of a delivery that waits, what is in its lane is newer: not to be followed by this one
-        is_followed = is_delivered and held.event.work.record_key in self._lanes
-        if is_lost and not is_followed:
-            # The request may still be travelling, or what was handed over is lost: again, same id.
-            self._due[delivery] = "send"
-            return None
-        if delivery in self._waiting:
-            self._poll_later(held, now)
-            return None
-        if how == "send" and isinstance(verdict, Retry) and not held.is_told:
-            result: Result = "away" if verdict.is_whole_target else "retry"
-            return held.event._replace(at=at, result=result, stage="")
-        self._ask_later(held, now, verdict)
-        if held.is_told:
-            return None
-        held.is_told = True
-        return held.event._replace(at=at, result="unknown", stage="sent")
+    def _be_ready(self, one: Errand, do: Do, now: float) -> None:
+        """Nothing is written of a pause that is over: a restart ends it, too."""
+        if do is Do.SEND_ANEW:
+            self._send_anew(one, {}, now)
+        else:
+            self._move(one, State.READY)
+            self._offer(one.work.record_key)
 
-    def _ask_later(self, held: _Delivery, now: float, verdict: Verdict) -> None:
-        """Something may have happened: find out, more slowly each time."""
-        if isinstance(verdict, Retry) and verdict.is_whole_target:
-            self._sleep(now, "ask", held.event.delivery)  # the gate decides when
+    def _stage(self, one: Errand, tell: Tell) -> str:
+        """The stage the registrar is told, or "" where it knows."""
+        match tell:
+            case "sent":
+                return "" if one.marks & SAID_SENT else "sent"
+            case "parked":
+                return "" if one.marks & SAID_PARKED else "parked"
+            case "acknowledged":
+                return "" if one.marks & SAID_TAKEN else "acknowledged"
+            case "final":
+                return FINAL_STAGE[one.work.action]
+            case "refused" | "":
+                return tell
+            case _:
+                assert_never(tell)
+
+    # --- what follows ----------------------------------------------------------------------------
+
+    def _do(self, one: Errand, do: Do, now: float) -> None:
+        """Carry out what a line asks for: take a place in the order, or a time to wake at."""
+        match do:
+            case Do.SEND if one.state is State.READY:
+                self._offer(one.work.record_key)
+            case Do.SEND:
+                self._queue(one, "send")
+            case Do.ASK_NOW:
+                self._queue(one, "ask")
+            case Do.FOLLOW_NOW:
+                self._queue(one, "poll")
+            case Do.LISTEN_NOW if self._policy.can_ask:
+                self._queue(one, "ask" if one.state in IN_DOUBT else "poll")
+            case Do.RETRY_DAILY if one.event is not None:
+                due = one.event.at + self._policy.refused_again_ms
+                self._count += 1
+                heapq.heappush(self._daily, (due, self._count, one.repeat, one))
+            case _:
+                self._wait(one, do, now)
+
+    def _wait(self, one: Errand, do: Do, now: float) -> None:
+        match do:
+            case Do.PAUSE:
+                self._sleep(one, now + self._pause(one.tries))
+            case Do.STEP_ASIDE:
+                self._step_aside(one, now)
+            case Do.PAUSE_FOR_EFFECT:
+                self._sleep(one, max(now, self._effect_over(one.work.record_key)))
+            case Do.AWAIT if one.state in IN_DOUBT:
+                self._sleep(one, inf if self._policy.can_ask else now + self._patience(one))
+            case Do.ASK_SOON | Do.ASK_ONLY:
+                self._ask_later(one, now)
+            case Do.WAIT:
+                self._sleep(one, min(one.wake_at, max(one.effect_until, now)))
+            case Do.FOLLOW | Do.LISTEN | Do.LISTEN_NOW | Do.AWAIT:
+                self._poll_later(one, now)
+            case _:
+                pass
+
+    def _sleep(self, one: Errand, until: float) -> None:
+        if not self._is_running:
             return
-        held.tries += 1
-        wait = min(_FIRST_ASK_SECONDS * 2 ** min(held.tries - 1, 12), _LONGEST_BACKOFF_SECONDS)
-        if held.tries >= self._policy.attempts:
-            wait = _PARKED_SECONDS
-            self._asleep += not held.is_parked
-            held.is_parked = True
-        self._sleep(now + wait, "ask", held.event.delivery)
+        one.wake_at = until
+        if until == inf:
+            return
+        self._count += 1
+        heapq.heappush(self._later, (until, self._count, one))
 
-    def _poll_later(self, held: _Delivery, now: float) -> None:
-        wait = self._first_poll() * _POLL_GROWTH ** min(held.tries, 40)
-        held.tries += 1
-        self._sleep(now + min(wait, _LONGEST_POLL_SECONDS), "poll", held.event.delivery)
+    def _pause(self, failures: int) -> float:
+        if failures >= self._policy.attempts:
+            return _PARKED_SECONDS
+        return min(_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 10), _LONGEST_BACKOFF_SECONDS)
 
-    def overdue_answer(self, delivery: str, at: int) -> Event | None:
-        """By topic, nothing has come in time: tell the registrar once that it was sent."""
-        held = self._find(delivery)
-        if held is None or held.is_told:
-            return None
-        held.is_told = True
-        return held.event._replace(at=at, result="unknown", stage="sent")
+    def _step_aside(self, one: Errand, now: float) -> None:
+        self._suspects.pop(one, None)
+        self._suspects[one] = None
+        wait = _FIRST_ASIDE_SECONDS * 2.0 ** min(one.questions, 10)
+        one.questions += 1
+        self._sleep(one, now + min(wait, _LONGEST_BACKOFF_SECONDS))
+
+    def _patience(self, one: Errand) -> float:
+        """How long an answer by topic is waited for before the delivery is sent again."""
+        attempt = one.event.attempt if one.event is not None else 1
+        wait = self._policy.timeout_seconds * 2.0 ** min(attempt - 1, 10)
+        return min(wait, max(_LONGEST_POLL_SECONDS, self._policy.timeout_seconds))
+
+    def _first_poll(self) -> float:
+        policy = self._policy
+        return policy.first_poll_seconds if policy.can_ask else policy.timeout_seconds
+
+    def _ask_later(self, one: Errand, now: float) -> None:
+        """Something may have happened: find out, more slowly each time."""
+        is_followed = self._is_followed(one)
+        if not self._policy.can_ask and not is_followed:
+            self._queue(one, "send")
+            return
+        wait = min(_FIRST_ASK_SECONDS * 2.0 ** min(one.questions, 12), _LONGEST_BACKOFF_SECONDS)
+        one.questions += 1
+        until = now + (_PARKED_SECONDS if one.state is State.STUCK else wait)
+        if is_followed:
+            effect = max(one.effect_until, now)
+            until = min(until, effect) if self._policy.can_ask else effect
+        self._sleep(one, until)
+
+    def _poll_later(self, one: Errand, now: float) -> None:
+        wait = self._first_poll() * _POLL_GROWTH ** min(one.questions, 40)
+        one.questions += 1
+        self._sleep(one, now + min(wait, _LONGEST_POLL_SECONDS))
 
 
-def _is_done(work: Work, noted: Noted) -> bool:
-    """Whether a report ends this work: the same version may have been named again since."""
-    if noted.sequence is None:
-        return work.version <= noted.version and not work.is_again
-    return work.sequence <= noted.sequence
+def _with_words(event: Event, verdict: Verdict | None, why: str) -> Event:
+    """The platform's receipt, code, message and time; of what is parked, why."""
+    if event.stage == "parked":
+        return event._replace(code=PARKED, message=why[:_MAX_WHY])
+    match verdict:
+        case Accepted(_stage, receipt, platform_at):
+            return event._replace(receipt=receipt, platform_at=platform_at)
+        case Refused(code, message, platform_at) if event.stage:
+            return event._replace(code=code, message=message, platform_at=platform_at)
+        case Delivered(platform_at) | NotHere(platform_at):
+            return event._replace(platform_at=platform_at)
+        case _:
+            return event
 
 
-def _work_key(work: Work) -> bytes:
-    return WORK + work.record_key + work.sequence.to_bytes(8)
-
-
-def _pack_event(event: Event) -> bytes:
-    key = event.work.key
-    return bytes([len(key)]) + key + encode_event(event)
+def _key(family: bytes, one: Errand) -> bytes:
+    return family + one.work.record_key + one.work.sequence.to_bytes(8)

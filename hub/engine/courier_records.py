@@ -16,15 +16,19 @@ from hub.core.record import PREFIX, Outcome, decode_record, topic_id
 from hub.core.resend import row_of
 from hub.core.state import NEVER, ClockKind, Status
 from hub.core.wire import decode_bytes, decode_text, encode_bytes, encode_text
-from hub.targets.delivery import FINAL_STAGE, Action, canonical_json
+from hub.engine.courier_life import State
+from hub.targets.delivery import Action, canonical_json
 
 if TYPE_CHECKING:
     from hub.contracts import Contracts
     from hub.core.record import LedgerRecord
     from hub.ports import InputRecord
 
-Result = Literal["delivered", "accepted", "refused", "retry", "away", "unknown", "overtaken"]
-"""`retry`: this record failed, nothing happened; `away`: the platform as a whole did."""
+Result = Literal[
+    "delivered", "accepted", "refused", "retry", "away", "unknown", "overtaken", "absent"
+]
+"""`retry`: this record failed, nothing happened; `away`: the platform as a whole did; `absent`: it
+holds nothing to withdraw; `overtaken`: something newer may leave, or has."""
 
 # partition, sequence, version, due_at, action
 _WORK: Final = struct.Struct(">HQIQc")
@@ -32,8 +36,6 @@ _ACTIONS: Final[dict[bytes, Action]] = {
     b"P": "publish", b"W": "withdraw", b"p": "publish", b"w": "withdraw",
 }  # fmt: skip
 """Small letters are what is sent once more."""
-_HAS_DEPARTMENT: Final = 0x80
-"""Added to the letter of an action: the department follows (since 0.2.0)."""
 _NOTED: Final = Outcome.OUTCOME_NOTED.encode()
 _ADOPTED: Final = Outcome.BASIS_ADOPTED.encode()
 
@@ -54,7 +56,7 @@ class Work(NamedTuple):
     is_again: bool = False
     """Whether it is sent once more at somebody's request."""
     department: str = ""
-    """Who submitted the record; empty in what 0.1.0 wrote."""
+    """Who submitted the record."""
 
 
 class Event(NamedTuple):
@@ -72,12 +74,10 @@ class Event(NamedTuple):
     code: str = ""
     message: str = ""
     platform_at: int | None = None
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing more will come of this delivery."""
-        is_told = self.stage in (FINAL_STAGE[self.work.action], "refused")
-        return is_told or self.result == "overtaken"
+    state: State = State.ON_ITS_WAY
+    """Where the delivery stands after it."""
+    repeat: int = 0
+    """How often the work was sent under an id of its own before."""
 
 
 def pack_work(work: Work, row: bytes) -> bytes:
@@ -85,21 +85,17 @@ def pack_work(work: Work, row: bytes) -> bytes:
     letter = b"P" if work.action == "publish" else b"W"
     if work.is_again:
         letter = letter.lower()
-    action = bytes([letter[0] | _HAS_DEPARTMENT])
-    head = _WORK.pack(work.partition, work.sequence, work.version, work.due_at, action)
+    head = _WORK.pack(work.partition, work.sequence, work.version, work.due_at, letter)
     texts = encode_text(work.kind), encode_bytes(work.key), encode_text(work.department)
     return b"".join((head, *texts, row))
 
 
 def unpack_work(record_key: bytes, stored: bytes) -> tuple[Work, bytes]:
     """Read what `pack_work` wrote."""
-    partition, sequence, version, due_at, action = _WORK.unpack_from(stored)
+    partition, sequence, version, due_at, letter = _WORK.unpack_from(stored)
     kind, at = decode_text(stored, _WORK.size)
     key, at = decode_bytes(stored, at)
-    department = ""
-    if action[0] & _HAS_DEPARTMENT:
-        department, at = decode_text(stored, at)
-    letter = bytes([action[0] & ~_HAS_DEPARTMENT])
+    department, at = decode_text(stored, at)
     work = Work(
         partition, sequence, record_key, version, _ACTIONS[letter], due_at, kind, key,
         letter.islower(), department,
@@ -121,11 +117,12 @@ class Noted(NamedTuple):
     """
 
     record_key: bytes
-    version: int
-    action: str
+    action: Action
     stage: str
-    sequence: int | None = None
-    """The ledger record it answers; None where an older courier did not say."""
+    sequence: int
+    """The ledger record it answers."""
+    repeat: int = 0
+    """How often that was sent under an id of its own before."""
 
 
 class Reader:
@@ -156,8 +153,8 @@ class Reader:
         if fixed[4] == self._reports and fixed[6] == _NOTED:
             told = json.loads(decode_record(record.value).cause.value)
             return Noted(
-                bytes.fromhex(told["record"]), told["version"], told["action"], told["stage"],
-                told.get("sequence"),
+                bytes.fromhex(told["record"]), told["action"], told["stage"], told["sequence"],
+                told["repeat"],
             )  # fmt: skip
         return None
 
@@ -237,6 +234,8 @@ def encode_event(event: Event) -> bytes:
             "message": event.message,
             "platform_at": event.platform_at,
             "at": event.at,
+            "state": event.state.name.lower(),
+            "repeat": event.repeat,
             **({"again": True} if work.is_again else {}),
         }
     )
@@ -255,7 +254,7 @@ def decode_event(value: bytes, key: bytes) -> Event:
         told["kind"],
         key,
         told.get("again", False),
-        told.get("department", ""),
+        told["department"],
     )
     return Event(
         told["delivery"],
@@ -269,6 +268,8 @@ def decode_event(value: bytes, key: bytes) -> Event:
         told["code"],
         told["message"],
         told["platform_at"],
+        State[told["state"].upper()],
+        told["repeat"],
     )
 
 
@@ -294,6 +295,7 @@ def encode_outcome(event: Event) -> bytes:
             "platform_at": event.platform_at,
             "at": event.at,
             "sequence": event.work.sequence,
+            "repeat": event.repeat,
             **({"again": True} if event.work.is_again else {}),
         }
     )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from hub.contracts import Fault, project
 from hub.domain import kinds
 from hub.engine import requests as ask
-from hub.engine.courier_book import TRIES, WAITING, WORK, CourierBook, Step
+from hub.engine.courier_book import STATE, WORK, CourierBook, Step
 from hub.engine.courier_gate import Gate
 from hub.engine.courier_records import (
     Event,
@@ -28,7 +28,6 @@ from hub.engine.courier_records import (
     outcome_id,
     unpack_work,
 )
-from hub.engine.courier_requests import Abandon, Collect, CourierRequest, Landed, Launch, Seconds
 from hub.errors import IntegrityError
 from hub.ports import InputRecord, OutputRecord
 from hub.targets import kafka
@@ -44,15 +43,16 @@ from hub.targets.delivery import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, MutableMapping
 
     from hub.contracts import Contracts
-    from hub.engine.courier_book import How, Policy
+    from hub.engine.courier_book import Policy
+    from hub.engine.requests import How
     from hub.targets import Call, Language
     from hub.targets.delivery import Verdict
 
-    Asked = ask.Request | CourierRequest
-    Road = Generator[Asked, Any, None]
+    Changes = MutableMapping[bytes, bytes | None]
+    Road = Generator[ask.Request, Any, None]
 
 STRANGE: Final = b"z"
 """Partition → there the target's number is nobody's or another's, as far as was read."""
@@ -65,6 +65,7 @@ _IDLE_SECONDS: Final = 0.05
 _REPORT_SECONDS: Final = 1.0
 _TOLD_AT_ONCE: Final = 10
 """Deliveries in trouble that one report names: a platform that refuses all is not told by each."""
+_REPEAT_BITS: Final = 16
 _NO_FUTURE: Final = dt.date.max
 """A row is read again here, not judged again: no decision date lies in the future of this day."""
 
@@ -81,8 +82,6 @@ class CourierPlan(NamedTuple):
     partitions: int
     clearance: frozenset[str]
     policy: Policy
-    grace_seconds: float
-    """The longest a predecessor's request may still have an effect."""
 
 
 class _Restart(Exception):  # noqa: N818  (a turn of the road, not an error)
@@ -123,7 +122,7 @@ class CourierSlot:
         failures = 0
         while True:
             try:
-                yield from self._ask(Abandon())
+                yield from self._ask(ask.Abandon())
                 yield from self._ask(ask.Initialise())
                 yield from self._ask(ask.Hook("after_init"))
                 yield from self._restore()
@@ -141,7 +140,7 @@ class CourierSlot:
         self._is_draining = True
         return not self.book.in_the_air
 
-    def _ask(self, request: Asked) -> Generator[Asked, Any, Any]:
+    def _ask(self, request: ask.Request) -> Generator[ask.Request, Any, Any]:
         reply = yield request
         if isinstance(reply, ask.Failed):
             raise _Restart(reply.reason)
@@ -175,20 +174,20 @@ class CourierSlot:
         for topic in topics:
             assigned |= yield from self._positions(topic)
         yield from self._ask(ask.Assign(assigned))
-        now = yield from self._ask(Seconds())
-        self.book.resume(now, self.plan.grace_seconds)
+        now = yield from self._ask(ask.Seconds())
+        at = yield from self._ask(ask.Now())
+        yield from self._ask(ask.WriteState(self.book.resume(now, at)))
 
     def _load(self) -> Road:
-        for first, last in ((WAITING, POSITION), (TRIES, TRIES), (WORK, WORK)):
-            start, stop = first, bytes([last[0] + 1])
-            while True:
-                found = yield from self._ask(ask.Scan(start, stop, _LOAD_AT_ONCE))
-                self.book.load(one for one in found if one[0][:1] != POSITION)
-                if len(found) < _LOAD_AT_ONCE:
-                    break
-                start = found[-1][0] + b"\x00"
+        start, stop = WORK, bytes([STATE[0] + 1])
+        while True:
+            found = yield from self._ask(ask.Scan(start, stop, _LOAD_AT_ONCE))
+            self.book.load(found)
+            if len(found) < _LOAD_AT_ONCE:
+                break
+            start = found[-1][0] + b"\x00"
 
-    def _positions(self, topic: str) -> Generator[Asked, Any, dict[tuple[str, int], int]]:
+    def _positions(self, topic: str) -> Generator[ask.Request, Any, dict[tuple[str, int], int]]:
         """Where to read on: the stored place; attempts are gone in time, the ledger never is."""
         places = [(topic, partition) for partition in range(self.plan.partitions)]
         stored = yield from self._ask(ask.ReadState([_position_key(*place) for place in places]))
@@ -202,21 +201,22 @@ class CourierSlot:
             found[place] = max(position, start)
         return found
 
-    def _fold(self, batch: list[InputRecord]) -> dict[bytes, bytes | None]:
+    def _fold(self, batch: list[InputRecord], now: float = 0.0) -> dict[bytes, bytes | None]:
         """Fold records of the ledger or of the own attempts; return what to store."""
         changes: dict[bytes, bytes | None] = {}
         strange = set(self._reader.strange)
         for record in batch:
             if record.topic == self.attempts:
-                self.book.fold_event(decode_event(record.value, record.key), changes, 0.0)
+                self.book.fold_event(decode_event(record.value, record.key), changes, now)
             elif record.topic == self.ledger:
                 match self._reader.read(record):
                     case Noted() as noted:
                         self.book.fold_noted(noted, changes)
                     case (work, row):
-                        self.book.fold_work(work, row, changes)
-            place = _position_key(record.topic, record.partition)
-            changes[place] = (record.offset + 1).to_bytes(8)
+                        self.book.fold_work(work, row, changes, now)
+            else:
+                continue  # an answer is read when what it says is written
+            changes |= _position_behind(record)
         for partition in strange ^ self._reader.strange:
             is_strange = partition in self._reader.strange
             changes[STRANGE + partition.to_bytes(2)] = b"" if is_strange else None
@@ -230,21 +230,27 @@ class CourierSlot:
         records = cast(
             "list[InputRecord]", (yield from self._ask(ask.Consume(_READ_AT_ONCE, wait)))
         )
-        now = cast("float", (yield from self._ask(Seconds())))
+        now = cast("float", (yield from self._ask(ask.Seconds())))
         if records:
             yield from self._ask(ask.Hook("after_consume"))
-            yield from self._ask(ask.WriteState(self._fold(records)))
+            yield from self._ask(ask.WriteState(self._fold(records, now)))
         answered = self._answers_in(records)
-        answered += self._landed((yield from self._ask(Collect())))
+        answered += self._landed((yield from self._ask(ask.Collect())))
         at = cast("int", (yield from self._ask(ask.Now())))
-        results = self._settle(answered, at, now)
+        changes: dict[bytes, bytes | None] = {}
+        for record in records:
+            if record.topic == self.answers:
+                changes |= _position_behind(record)
+        results = self._settle(answered, at, now, changes)
         if any(isinstance(one.verdict, Accepted | Delivered) for one in answered):
             yield from self._ask(ask.Hook("after_effect"))
-        steps = [] if self._is_draining else self.book.plan(now, self._width(now))
+        results += self._wake(at, now, changes)
+        steps = [] if self._is_draining else self.book.plan(self._width(now), at)
         deliveries = yield from self._render([step for step in steps if self._leaves(step)])
-        results += self._overdue(steps, at)
         intents = self._intents(steps, deliveries, at)
-        yield from self._write(results, intents, deliveries, now)
+        for intent in intents:
+            self.book.fold_event(intent, changes, now)
+        yield from self._write(results, intents, deliveries, changes)
         yield from self._launch(steps, deliveries)
         yield from self._report(now, is_idle=not records and not steps and not answered)
 
@@ -266,7 +272,7 @@ class CourierSlot:
                     answered.append(_Answered(delivery, "answer", verdict))
         return answered
 
-    def _landed(self, landed: list[Landed]) -> list[_Answered]:
+    def _landed(self, landed: list[ask.Landed]) -> list[_Answered]:
         answered = []
         for delivery, how, reply in landed:
             intent = self.book.expectation(delivery)
@@ -277,18 +283,32 @@ class CourierSlot:
                 self.book.landed(delivery)  # settled meanwhile by what the platform said unasked
         return answered
 
-    def _settle(self, answered: list[_Answered], at: int, now: float) -> list[Event]:
-        results: dict[str, Event] = {}
-        for delivery, how, verdict in answered:
+    def _settle(
+        self, answered: list[_Answered], at: int, now: float, changes: Changes
+    ) -> list[Event]:
+        """Fold what the answers mean. If its commit fails, the book is read anew."""
+        results: list[Event] = []
+        for delivery, how, told in answered:
+            verdict = self.book.blame(delivery, how, told)
             if how != "answer":
                 self.gate.note(verdict, now)
             event = self.book.settle(delivery, how, verdict, at, now)
             if event is not None:
-                results[f"{delivery} {event.stage}"] = event
+                self.book.fold_event(event, changes, now)
+                results.append(event)
             if isinstance(verdict, Retry | Unknown):
                 is_whole = isinstance(verdict, Retry) and verdict.is_whole_target
                 self._note_trouble("" if is_whole else delivery, verdict.why)
-        return list(results.values())
+        return results
+
+    def _wake(self, at: int, now: float, changes: Changes) -> list[Event]:
+        """Fold what becomes of deliveries by time alone."""
+        events = self.book.wake(now, at)
+        for event in events:
+            self.book.fold_event(event, changes, now)
+            if event.result == "unknown":
+                self._note_trouble(event.delivery, "no answer")
+        return events
 
     def _note_trouble(self, delivery: str, why: str) -> None:
         """Keep for the log what helps people; `delivery` empty: the platform as a whole is away."""
@@ -299,17 +319,7 @@ class CourierSlot:
             place = f"{intent.work.partition}|{intent.work.sequence}"
             self._troubles[f"{delivery}|{place}|{why}"] += 1
 
-    def _overdue(self, steps: list[Step], at: int) -> list[Event]:
-        """By topic, sending again means that no answer came in time: the registrar is told once."""
-        if not self._is_topic:
-            return []
-        for step in steps:
-            if step.delivery:
-                self._note_trouble(step.delivery, "no answer")
-        events = [self.book.overdue_answer(step.delivery, at) for step in steps if step.delivery]
-        return [event for event in events if event is not None]
-
-    def _render(self, steps: list[Step]) -> Generator[Asked, Any, list[Delivery]]:
+    def _render(self, steps: list[Step]) -> Generator[ask.Request, Any, list[Delivery]]:
         """Project the rows of these steps to what the target is cleared for, now."""
         keys = [WORK + step.work.record_key + step.work.sequence.to_bytes(8) for step in steps]
         stored = yield from self._ask(ask.ReadState(keys))
@@ -330,10 +340,10 @@ class CourierSlot:
             fields = project(contract, canonical, self.plan.clearance)
         digest = digest_of(fields)
         return Delivery(
-            delivery_id(work.partition, work.sequence, self.plan.target, digest),
+            delivery_id(work.partition, work.sequence, self.plan.target, digest, step.repeat),
             work.record_key.hex(),
             work.version,
-            work.sequence,
+            _place(work.sequence, step.repeat),
             work.action,
             work.kind,
             fields,
@@ -356,15 +366,20 @@ class CourierSlot:
     def _intents(self, steps: list[Step], deliveries: list[Delivery], at: int) -> list[Event]:
         leaving = [step for step in steps if self._leaves(step)]
         return [
-            Event(delivery.delivery, delivery.digest, step.work, step.attempt, at)
+            Event(
+                delivery.delivery, delivery.digest, step.work, step.attempt, at, repeat=step.repeat
+            )
             for step, delivery in zip(leaving, deliveries, strict=True)
         ]
 
     def _write(
-        self, results: list[Event], intents: list[Event], deliveries: list[Delivery], now: float
-    ) -> Road:
+        self, results: list[Event], intents: list[Event], deliveries: list[Delivery],
+        changes: Changes,
+    ) -> Road:  # fmt: skip
         """One transaction: results and reports of what came back, intents of what goes out."""
         if not results and not intents:
+            if changes:
+                yield from self._ask(ask.WriteState(changes))
             return
         if results:
             yield from self._ask(ask.Hook("before_result"))
@@ -376,11 +391,8 @@ class CourierSlot:
         yield from self._ask(ask.Hook("before_commit"))
         written = yield from self._ask(ask.Commit())
         yield from self._ask(ask.Hook("after_commit"))
-        changes: dict[bytes, bytes | None] = {}
         self._results.update(event.result for event in results)
         self._stages.update(event.stage for event in results if event.stage)
-        for event in (*results, *intents):
-            self.book.fold_event(event, changes, now)
         for (topic, partition), following in written.items():
             if topic == self.attempts:
                 changes[_position_key(topic, partition)] = following.to_bytes(8)
@@ -449,9 +461,10 @@ class CourierSlot:
                 calls.append((step.how, language.ask_call(_expected(intent))))
         if not calls:
             return
-        for _how, call in calls:
-            self.book.launched(call.delivery)
-        yield from self._ask(Launch(calls))
+        now = yield from self._ask(ask.Seconds())
+        for how, call in calls:
+            self.book.launched(call.delivery, how, now)
+        yield from self._ask(ask.Launch(calls))
 
     def _report(self, now: float, *, is_idle: bool) -> Road:
         """Tell every turn whether there was work; once a second how things stand."""
@@ -475,11 +488,20 @@ def _expected(intent: Event) -> Expected:
         intent.delivery,
         work.record_key.hex(),
         work.version,
-        work.sequence,
+        _place(work.sequence, intent.repeat),
         work.action,
         work.kind,
         intent.digest,
     )
+
+
+def _place(sequence: int, repeat: int) -> int:
+    """Orders what is sent of one record: what is sent once more is newer."""
+    return sequence << _REPEAT_BITS | min(repeat, (1 << _REPEAT_BITS) - 1)
+
+
+def _position_behind(record: InputRecord) -> dict[bytes, bytes | None]:
+    return {_position_key(record.topic, record.partition): (record.offset + 1).to_bytes(8)}
 
 
 def _position_key(topic: str, partition: int) -> bytes:

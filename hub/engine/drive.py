@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from hub.engine import requests as ask
 from hub.errors import UnavailableError
+from hub.targets import Call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
     from hub.ports import (
         ClockEvidence,
@@ -22,6 +23,25 @@ if TYPE_CHECKING:
         StateStore,
         Transactions,
     )
+
+
+CallT_contra = TypeVar("CallT_contra", bound=Call, contravariant=True)
+
+
+class Platform(Protocol[CallT_contra]):
+    """What carries calls to a platform; called from one thread, none of it waits."""
+
+    def launch(self, calls: Iterable[tuple[ask.How, CallT_contra]]) -> None:
+        """Let the calls leave."""
+
+    def collect(self) -> list[ask.Landed]:
+        """Return what has ended since the last time, and what the platform said unasked."""
+
+    def abandon(self) -> None:
+        """Forget what is on its way; it is not collected any more."""
+
+    def close(self) -> None:
+        """Release connections and threads."""
 
 
 class Driver:
@@ -40,12 +60,15 @@ class Driver:
         report: Callable[[str, Mapping[str, float]], None],
         warn: Callable[[str], object] = lambda _why: None,
         witness: ClockWitness | None = None,
+        platform: Platform[Any] | None = None,
     ) -> None:
         """`warn` is told, in words for people, why everything is started again.
 
-        `witness` is needed by a slot that decides: it judges the clock at its start.
+        `witness` is needed by a slot that decides: it judges the clock at its start. `platform` by
+        one that delivers; its owner closes it.
         """
         self._witness = witness
+        self._platform = platform
         self._lease = lease
         self._transactions = transactions
         self._inputs = inputs
@@ -97,7 +120,23 @@ class Driver:
                 return self._inputs.bounds(partitions)
             case ask.NextFold():
                 return next(self._fold, None)
+            case ask.Seconds():
+                return self._engine_clock.seconds()
+            case ask.Launch() | ask.Collect() | ask.Abandon():
+                return self._call(request)
         self._obey(request)
+        return None
+
+    def _call(self, request: ask.Launch | ask.Collect | ask.Abandon) -> list[ask.Landed] | None:
+        if self._platform is None:
+            raise AssertionError("a slot that delivers needs a platform")
+        match request:
+            case ask.Launch(calls):
+                self._platform.launch(calls)
+            case ask.Collect():
+                return self._platform.collect()
+            case ask.Abandon():
+                self._platform.abandon()
         return None
 
     def _obey(self, request: ask.Request) -> None:

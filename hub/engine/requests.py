@@ -1,4 +1,4 @@
-"""What the slot asks of the world. It does nothing itself: a driver carries each request out.
+"""What a slot asks of the world. It does nothing itself: a driver carries each request out.
 
 Every request has one reply type, named in its docstring. A driver that cannot carry a request
 out replies `Failed`; the slot then takes its one road: retire, initialise, fold, seek, run. A
@@ -7,12 +7,17 @@ simulator may delay, lose or fail any of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hub.ports import OutputRecord
+    from hub.targets import Call
+
+How = Literal["send", "ask", "poll", "answer"]
+"""`send` carries the record; `ask` and `poll` ask about a delivery of unknown fate, or one that was
+taken in; `answer` is what the platform says without a request of its own."""
 
 
 class Failed(NamedTuple):
@@ -125,7 +130,36 @@ class Wait(NamedTuple):
     seconds: float
 
 
+class Seconds(NamedTuple):
+    """Reply: engine time, monotonic seconds."""
+
+
+class Launch(NamedTuple):
+    """Send these calls to the platform, all at once, without waiting. Reply: None."""
+
+    calls: list[tuple[How, Call]]
+    """Of the kind's own `Language`; only its adapter looks inside."""
+
+
+class Collect(NamedTuple):
+    """Reply: list of `Landed`, all that was answered, given up or said unasked since last time."""
+
+
+class Abandon(NamedTuple):
+    """Forget every call on its way; its answer is not wanted any more. Reply: None."""
+
+
+class Landed(NamedTuple):
+    """The end of one call, or (`answer`) what the platform said of a delivery by itself."""
+
+    delivery: str
+    how: How
+    reply: Any
+    """Of the kind's own `Language`, which alone understands it."""
+
+
 Request = (
     Initialise | Retire | ReadState | Scan | WriteState | Bounds | FoldLedger | NextFold | Assign
     | Consume | Now | HasJumped | Evidence | Begin | Produce | Commit | Hook | Report | Wait
+    | Seconds | Launch | Collect | Abandon
 )  # fmt: skip

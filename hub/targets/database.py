@@ -16,11 +16,13 @@ from typing import Final, Literal, NamedTuple
 from hub.domain.dates import LAST_MOMENT
 from hub.targets.delivery import (
     FINAL_STAGE,
+    RECORD_UNKNOWN,
     Accepted,
     Delivered,
     Delivery,
     Expected,
     NeverSeen,
+    NotHere,
     Overtaken,
     Refused,
     Retry,
@@ -207,7 +209,7 @@ class DatabaseLanguage:
         acknowledged: Verdict | None = None
         for receipt in receipts:
             if receipt.stage == "refused" and receipt.code:
-                return self._refused(receipt)
+                return self._refused(receipt, expected)
             if receipt.digest != expected.digest or receipt.at is None:
                 continue
             accepted = Accepted(receipt.stage, str(receipt.number), receipt.at)
@@ -217,10 +219,12 @@ class DatabaseLanguage:
                 acknowledged = accepted
         return acknowledged
 
-    def _refused(self, receipt: ReceiptRow) -> Refused:
+    def _refused(self, receipt: ReceiptRow, expected: Expected) -> Verdict:
         known = self.reasons.get(receipt.code)
         message = f"{receipt.code}: {receipt.message}" if known else receipt.message
         code = (known or receipt.code)[:_MAX_CODE]
+        if code == RECORD_UNKNOWN and expected.action == "withdraw":
+            return NotHere(receipt.at)
         return Refused(code, message[:_MAX_MESSAGE], receipt.at)
 
 

@@ -1,6 +1,6 @@
 """What is sent to a platform and what its answer means, whatever carries it.
 
-Seven meanings, one type each, matched exhaustively:
+Eight meanings, one type each, matched exhaustively:
 
 * `Delivered`: it is where the platform will find it, and the platform has not said a word yet;
 * `Accepted`: a valid receipt for this delivery and this content;
@@ -8,6 +8,7 @@ Seven meanings, one type each, matched exhaustively:
 * `Retry`: it certainly did nothing; send again, later;
 * `Unknown`: it may have happened. Never guessed: asked, or sent again under the same id;
 * `NeverSeen`: asked, and it has never taken this delivery in;
+* `NotHere`: it was to withdraw a record that it does not hold;
 * `Overtaken`: a newer version took its place before the platform answered; nothing more will come.
 """
 
@@ -24,6 +25,9 @@ Action = Literal["publish", "withdraw"]
 FINAL_STAGE: Final[dict[str, str]] = {"publish": "published", "withdraw": "withdrawn"}
 """The last stage of each action; `acknowledged` comes before it, or not at all."""
 
+RECORD_UNKNOWN: Final = "RECORD_UNKNOWN"
+"""The code with which a platform refuses to withdraw what it does not hold."""
+
 _MAX_CODE: Final = 64
 _MAX_MESSAGE: Final = 500
 _MAX_RECEIPT: Final = 200
@@ -38,7 +42,7 @@ class Delivery(NamedTuple):
     """Record key, hex."""
     version: int
     sequence: int
-    """Place in the ledger: orders the deliveries of one record, also those of one version."""
+    """Grows with every delivery of the record: orders also those of one version."""
     action: Action
     kind: str
     fields: dict[str, str]
@@ -95,11 +99,15 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Nothing happened. `is_whole_target`: it is not about this record, the platform is away."""
+    """Nothing happened. `is_whole_target`: it is not about this record, the platform is away.
+
+    `may_be_record`: it may yet be about this record alone, which shows when others are served.
+    """
 
     why: str
     is_whole_target: bool = False
     after_seconds: float | None = None
+    may_be_record: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +123,20 @@ class NeverSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class NotHere:
+    """Nothing to withdraw: the platform does not hold the record, at its own time."""
+
+    platform_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Overtaken:
     """A newer version has taken its place, and the platform has answered that one."""
 
 
-Verdict: TypeAlias = Delivered | Accepted | Refused | Retry | Unknown | NeverSeen | Overtaken
+Verdict: TypeAlias = (
+    Delivered | Accepted | Refused | Retry | Unknown | NeverSeen | NotHere | Overtaken
+)
 
 
 def canonical_json(content: object) -> bytes:
@@ -132,13 +149,17 @@ def digest_of(fields: dict[str, str]) -> str:
     return sha256(canonical_json(fields)).hexdigest()
 
 
-def delivery_id(partition: int, sequence: int, target: str, digest: str) -> str:
+def delivery_id(partition: int, sequence: int, target: str, digest: str, repeat: int = 0) -> str:
     """Identity of a delivery: 16 bytes, hex, of the ledger's place, the target and the content.
 
     It follows from the ledger alone, so whoever sends again, even after losing everything, sends
-    under the same id.
+    under the same id. `repeat` counts what must not be taken for the same: a refused withdrawal
+    tried again, a take-down after an older version has appeared.
     """
-    return sha256(f"{partition}\x1f{sequence}\x1f{target}\x1f{digest}".encode()).hexdigest()[:32]
+    named = f"{partition}\x1f{sequence}\x1f{target}\x1f{digest}"
+    if repeat:
+        named += f"\x1f{repeat}"
+    return sha256(named.encode()).hexdigest()[:32]
 
 
 def render_body(delivery: Delivery) -> bytes:
@@ -175,7 +196,7 @@ def read_receipt(told: dict[str, object], expected: Expected) -> Verdict:
         return Unknown("answer is about another delivery")
     moment = read_moment(told.get("at"))
     if told.get("stage") == "refused":
-        return refusal(told, moment)
+        return refusal(told, expected, moment)
     receipt, stage = _text(told.get("receipt")), told.get("stage")
     if told.get("digest") != expected.digest:
         return Unknown("receipt for other content")
@@ -186,11 +207,13 @@ def read_receipt(told: dict[str, object], expected: Expected) -> Verdict:
     return Accepted(str(stage), receipt, moment)
 
 
-def refusal(told: dict[str, object], moment: int | None = None) -> Verdict:
+def refusal(told: dict[str, object], expected: Expected, moment: int | None = None) -> Verdict:
     """Read a refusal; one without a code says nothing anybody could act on."""
     code = _text(told.get("code"))
     if not code:
         return Unknown("refusal without a code")
+    if code == RECORD_UNKNOWN and expected.action == "withdraw":
+        return NotHere(moment)
     return Refused(code[:_MAX_CODE], _text(told.get("message"))[:_MAX_MESSAGE], moment)
 
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias, assert_never
 
 from hub.targets.delivery import (
+    RECORD_UNKNOWN,
     Delivered,
     Delivery,
     Expected,
     NeverSeen,
+    NotHere,
     Refused,
     Retry,
     Unknown,
@@ -101,6 +103,8 @@ class FileLanguage:
         verdict = _meaning(reply, expected)
         known = self.reasons.get(verdict.code) if isinstance(verdict, Refused) else None
         if isinstance(verdict, Refused) and known is not None:
+            if known == RECORD_UNKNOWN and expected.action == "withdraw":
+                return NotHere(verdict.platform_at)
             said = f"{verdict.code}: {verdict.message}"
             return replace(verdict, code=known, message=said)
         return verdict

@@ -12,7 +12,6 @@ from hub.targets.delivery import (
     Delivery,
     Expected,
     NeverSeen,
-    Refused,
     Retry,
     Unknown,
     Verdict,
@@ -82,7 +81,7 @@ class HttpLanguage:
             told = read_json(reply.body)
             return Unknown("2xx without JSON") if told is None else read_receipt(told, expected)
         if status == 422:  # noqa: PLR2004  (unprocessable: the content is refused)
-            return _judge_refusal(reply)
+            return _judge_refusal(reply, expected)
         if status == 409:  # noqa: PLR2004  (the same key is in progress)
             return Unknown("in progress")
         return _judge_failure(reply)
@@ -106,28 +105,30 @@ class HttpLanguage:
 def _refusal_told(told: dict[str, object], expected: Expected) -> Verdict:
     """A status answer names the delivery in its address, not always in its body."""
     is_other = told.get("delivery", expected.delivery) != expected.delivery
-    return Unknown("answer is about another delivery") if is_other else refusal(told)
+    return Unknown("answer is about another delivery") if is_other else refusal(told, expected)
 
 
-def _judge_refusal(reply: Answer) -> Verdict:
+def _judge_refusal(reply: Answer, expected: Expected) -> Verdict:
     told = read_json(reply.body)
     if told is None:
         return Unknown("422 without JSON")
     if told.get("retryable") is True:
         return Retry("422 retryable", after_seconds=_wait_of(reply.retry_after))
-    verdict = refusal(told)
-    return verdict if isinstance(verdict, Refused) else Unknown("422 without a code")
+    verdict = refusal(told, expected)
+    return Unknown("422 without a code") if isinstance(verdict, Unknown) else verdict
 
 
 def _judge_failure(reply: Answer) -> Verdict:
     """4xx and 5xx that are no verdict on the content.
 
-    429 and 503 speak for the platform as a whole, and so do a wrong token or address (401, 403,
-    404, 405, 410, redirects): marking records as refused for them would be a lie about the records.
+    429 and 503 speak for the platform as a whole. So do a wrong token or address (401, 403, 404,
+    405, 410, redirects), unless a firewall dislikes a word of this record: others will show.
+    Marking records as refused for them would be a lie about the records.
     """
     status = reply.status
-    is_whole = status in (401, 403, 404, 405, 410, 429, 503) or 300 <= status < 400  # noqa: PLR2004  (RFC 9110 §15.4)
-    return Retry(f"HTTP {status}", is_whole, _wait_of(reply.retry_after))
+    is_unclear = status in (401, 403, 404, 405, 410) or 300 <= status < 400  # noqa: PLR2004  (RFC 9110 §15.4)
+    is_whole = is_unclear or status in (429, 503)
+    return Retry(f"HTTP {status}", is_whole, _wait_of(reply.retry_after), is_unclear)
 
 
 def _wait_of(header: str) -> float | None:

@@ -10,7 +10,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from hub.adapters.drop_folder import DropFolder
 from hub.adapters.file_book import FileBook
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from hub.adapters.front_end_database import DatabasePlatform
     from hub.adapters.http import HttpPlatform
     from hub.contracts import Contracts
-    from hub.engine.courier_book import How
-    from hub.engine.courier_requests import Landed
+    from hub.engine.drive import Platform
+    from hub.engine.requests import How, Landed
     from hub.ports import BusinessClock, FaultHooks
     from hub.site import FileDrop, FrontEndDatabase, LoadedSite, Target
 
@@ -48,8 +48,6 @@ class Surroundings(NamedTuple):
     """Told what happened besides: event and numbers, as `CourierWatch.report` reads them."""
 
 
-CallT_contra = TypeVar("CallT_contra", bound=Call, contravariant=True)
-
 _MARGIN_SECONDS: Final = 2.0
 """Beyond the time-out: a request that left at the last moment, and its way through the network."""
 _FILE_POLL_SECONDS: Final = 30.0
@@ -57,22 +55,6 @@ _FILE_POLL_SECONDS: Final = 30.0
 _BEIJING: Final = dt.timezone(dt.timedelta(hours=8))
 _TOPIC_GRACE_SECONDS: Final = 1.0
 """By topic nothing of a fenced predecessor can arrive; its answers only have to be read first."""
-
-
-class Platform(Protocol[CallT_contra]):
-    """What carries calls to a platform; called from one thread, none of it waits."""
-
-    def launch(self, calls: Iterable[tuple[How, CallT_contra]]) -> None:
-        """Let the calls leave."""
-
-    def collect(self) -> list[Landed]:
-        """Return what has ended since the last time, and what the platform said unasked."""
-
-    def abandon(self) -> None:
-        """Forget what is on its way; it is not collected any more."""
-
-    def close(self) -> None:
-        """Release connections and threads."""
 
 
 class NoPlatform:

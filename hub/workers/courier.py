@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
@@ -14,49 +14,27 @@ from hub.adapters.kafka import KafkaInputs, KafkaTransactions, Waiting
 from hub.adapters.lease import FolderLease
 from hub.adapters.rocksdb import RocksStore
 from hub.engine.courier_book import Policy
-from hub.engine.courier_requests import Abandon, Collect, Launch, Seconds
 from hub.engine.courier_slot import CourierPlan, CourierSlot
 from hub.engine.drive import Driver
 from hub.workers.carriers import CARRIERS, Surroundings, refuse_parted_kinds
 from hub.workers.engine_watch import begin_engine, count_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from hub.engine import requests as ask
-    from hub.engine.courier_slot import Asked
     from hub.metrics import Health, Metrics
     from hub.post import Post
     from hub.site import LoadedSite, Target
-    from hub.workers.carriers import Platform
 
 _log = logging.getLogger("hub.courier")
 _GC_THRESHOLD: Final = 50_000
 
 
-def with_platform(
-    road: Generator[Asked, Any, None], platform: Platform[Any], seconds: Callable[[], float]
-) -> Generator[ask.Request, Any, None]:
-    """Carry out the courier's own requests; pass every other one on to the driver."""
-    reply: object = None
-    while True:
-        request = road.send(reply)
-        reply = None
-        match request:
-            case Seconds():
-                reply = seconds()
-            case Collect():
-                reply = platform.collect()
-            case Launch(calls):
-                platform.launch(calls)
-            case Abandon():
-                platform.abandon()
-            case _:
-                reply = yield request
+def plan_of(loaded: LoadedSite, target: Target, factor: float) -> CourierPlan:
+    """Say how a target is served; `factor`: how fast business time goes.
 
-
-def plan_of(loaded: LoadedSite, target: Target) -> CourierPlan:
-    """Say how a target is served. Raises `ConfigurationError` for a secret that is missing."""
+    Raises `ConfigurationError` for a secret that is missing.
+    """
     carrier = CARRIERS[target.kind]
     policy = Policy(
         concurrency=target.concurrency,
@@ -64,6 +42,8 @@ def plan_of(loaded: LoadedSite, target: Target) -> CourierPlan:
         timeout_seconds=target.timeout_seconds,
         can_ask=carrier.can_ask,
         first_poll_seconds=carrier.first_poll_seconds,
+        grace_seconds=carrier.grace_seconds(target),
+        business_ms_per_second=1_000 * factor,
     )
     return CourierPlan(
         prefix=loaded.site.prefix,
@@ -73,7 +53,6 @@ def plan_of(loaded: LoadedSite, target: Target) -> CourierPlan:
         partitions=loaded.site.partitions,
         clearance=frozenset(target.clearance),
         policy=policy,
-        grace_seconds=carrier.grace_seconds(target),
     )
 
 
@@ -163,11 +142,12 @@ def run_courier(post: Post, target: Target, watch: CourierWatch) -> None:
     gc.set_threshold(_GC_THRESHOLD, 20, 20)
     loaded = post.loaded
     refuse_parted_kinds(target, post.contracts)
-    plan = plan_of(loaded, target)
+    clock = business_clock_of(loaded)
+    clock.now()  # reads what the factor is
+    plan = plan_of(loaded, target, clock.factor)
     lease = FolderLease(post.folder)
     lease.take()
     faults = EnvironmentFaults()
-    clock = business_clock_of(loaded)
     platform = CARRIERS[target.kind].reach(
         loaded, target, Surroundings(post.folder, clock, faults, watch.observe, watch.report)
     )
@@ -186,9 +166,9 @@ def run_courier(post: Post, target: Target, watch: CourierWatch) -> None:
         faults=faults,
         report=watch.report,
         warn=lambda why: _log.warning("starting again", extra={"reason": why}),
+        platform=platform,
     )
     slot = CourierSlot(plan, post.contracts)
-    road = with_platform(slot.road(), platform, time.monotonic)
     give_up_at: float | None = None
 
     def may_end() -> bool:
@@ -196,11 +176,11 @@ def run_courier(post: Post, target: Target, watch: CourierWatch) -> None:
         nonlocal give_up_at
         if not post.should_stop():
             return False
-        give_up_at = give_up_at or time.monotonic() + plan.grace_seconds
+        give_up_at = give_up_at or time.monotonic() + plan.policy.grace_seconds
         return slot.drain() or time.monotonic() > give_up_at
 
     try:
-        driver.run(road, may_end)
+        driver.run(slot.road(), may_end)
     finally:
         platform.close()
         inputs.close()

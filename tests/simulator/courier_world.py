@@ -15,8 +15,8 @@ from typing import Any
 from hub.engine import requests as ask
 from hub.engine.courier_book import Policy
 from hub.engine.courier_records import decode_event
-from hub.engine.courier_requests import Abandon, Collect, Landed, Launch, Seconds
 from hub.engine.courier_slot import CourierPlan, CourierSlot
+from hub.engine.requests import Landed
 from hub.ports import InputRecord, OutputRecord
 from hub.targets.database import DatabaseLanguage, Failed, Found, ReceiptRow, RowStanding
 from hub.targets.delivery import Delivery, Expected, render_body
@@ -102,6 +102,10 @@ class SimPlatform:
         self.reasons: list[str] = []
         """What was said with each request, in order."""
         self.refuse = ""
+        self.is_mute = False
+        """It cannot be asked what became of a delivery."""
+        self.answers_to: dict[str, int] = {}
+        """Record → status that every request about it gets."""
         self.calls: list[tuple[float, str]] = []
         self._late: list[tuple[float, Request]] = []
         self._read: Counter[int] = Counter()
@@ -146,6 +150,8 @@ class SimPlatform:
         reply: Answer | NoAnswer
         if how == "send":
             reply = self._post(call, fate)
+        elif self.is_mute:
+            reply = Answer(500, "", b"")
         elif fate in ("429", "503", "500"):
             reply = Answer(int(fate), _RETRY_AFTER, b"{}")
         elif fate in ("lost", "applied_lost", "late_effect"):
@@ -156,12 +162,14 @@ class SimPlatform:
             reply = Answer(404 if entry is None else 200, "", body)
         self.landed.append(Landed(call.delivery, how, reply))  # type: ignore[arg-type] # one of How
 
-    def _post(self, call: Call, fate: str) -> Answer | NoAnswer:
+    def _post(self, call: Call, fate: str) -> Answer | NoAnswer:  # noqa: PLR0911 - a fate each
         request = parse(call.body)
         assert isinstance(request, Request), request
         self.posts[request.delivery] += 1
         self.reasons.append(json.loads(call.body)["reason"])
         self.world.couriers["province"].check_intent(request.delivery, self.posts)
+        if request.record in self.answers_to:
+            return Answer(self.answers_to[request.record], "", b"<html>")
         if fate in ("429", "503", "500"):
             return Answer(int(fate), _RETRY_AFTER, b"{}")
         if fate == "no_connection":
@@ -290,12 +298,12 @@ class SimCourier:
         self, world: World, target: str, number: int, kind: str, platform: SimPlatform
     ) -> None:
         self.world, self.platform, self.target = world, platform, target
-        policy = Policy(3, 3, TIMEOUT_SECONDS, can_ask=kind == "http")
+        grace = TIMEOUT_SECONDS + 1 if kind == "http" else 0.1
+        policy = Policy(3, 3, TIMEOUT_SECONDS, can_ask=kind == "http", grace_seconds=grace)
         self.plan = CourierPlan(
             world.hub.prefix, target, number, platform.language if kind == "http" else None,
             world.hub.partitions,
             frozenset({"public", "government"} if number == 0 else {"public"}), policy,
-            TIMEOUT_SECONDS + 1 if kind == "http" else 0.1,
         )  # fmt: skip
         self.store: dict[bytes, bytes] = {}
         self.troubles: list[str] = []
@@ -369,17 +377,17 @@ class SimCourier:
 
     def _carry_out(self, request: object) -> object:
         match request:
-            case Seconds():
+            case ask.Seconds():
                 return self.world.seconds
-            case Launch(calls):
+            case ask.Launch(calls):
                 for how, call in calls:
                     assert isinstance(call, Call | Delivery | Expected)
                     self._check_lane(how, call)
                     self.platform.take(how, call)
-            case Collect():
+            case ask.Collect():
                 landed, self.platform.landed = self.platform.landed, []
                 return landed
-            case Abandon():
+            case ask.Abandon():
                 self.platform.landed = []
             case ask.Commit():
                 return self._commit()
@@ -426,6 +434,8 @@ class SimCourier:
                 begins, logs = self.world.begins, self.world.log.logs
                 return {place: (begins[place], len(logs[place])) for place in places}
             case ask.FoldLedger(positions):
+                gone = [place for place, at in positions.items() if at < self.world.begins[place]]
+                assert not gone, "a broker has nothing before the beginning of a log"
                 batches = [self.world.log.logs[place][at:] for place, at in positions.items()]
                 self._fold = iter([batch for batch in batches if batch])
             case ask.NextFold():

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import struct
 
 import pytest
 
 from hub.core.state import NEVER
 from hub.engine import requests as ask
 from hub.engine.courier_book import CourierBook, Policy, Step
-from hub.engine.courier_records import Event, Noted, Work, pack_work, unpack_work
-from hub.engine.courier_requests import Abandon, Landed
+from hub.engine.courier_life import State
+from hub.engine.courier_records import Event, Noted, Work
 from hub.engine.courier_slot import _Answered
+from hub.engine.requests import Landed
 from hub.errors import IntegrityError
 from hub.targets.delivery import Accepted, Delivered, NeverSeen, Retry, Unknown
 from hub.targets.http import NoAnswer
@@ -21,6 +21,7 @@ from tests.driver.resends import ask_again, showing
 from tests.driver.rows import LICENCE
 from tests.simulator.courier_world import SimDatabase, World
 from tests.simulator.test_courier import check, submit
+from tests.unit.engine.courier_steps import planned
 
 
 def posts(world: World) -> list[tuple[str, int]]:
@@ -49,16 +50,22 @@ def test_an_older_version_never_tried_is_skipped() -> None:
     check(world)
 
 
-def test_an_unknown_delivery_ends_before_the_next_version_of_its_record() -> None:
-    """Version 1 may be travelling: asked, unknown there, sent again under its id; then 2."""
+def test_what_may_be_travelling_is_not_sent_again_once_something_newer_waits() -> None:
+    """Version 1 is lost; 2 leaves when nothing of 1 can come any more, and not before."""
     world = World()
+    courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     world.fates.extend(["late_effect"])
-    world.couriers["province"].turns(4)
+    courier.turns(3)
     submit(world, "correct", 1, 1)
-    world.couriers["province"].turns(300)
-    assert [version for _record, version in posts(world)] == [1, 1, 2]
-    assert stages(world) == ["sent", "published", "published"]
+    left_at = world.seconds
+    while len(posts(world)) == 1:
+        courier.turns(1)
+        assert world.seconds - left_at < 2 * courier.plan.policy.grace_seconds
+    assert world.seconds - left_at >= 0.9 * courier.plan.policy.grace_seconds or (
+        world.province.live()
+    )
+    assert [version for _record, version in posts(world)] == [1, 2]
     world.settle()
     check(world)
 
@@ -245,7 +252,7 @@ def test_the_earliest_deadline_goes_first() -> None:
     book = CourierBook(POLICY)
     for number, due_at in ((1, 300), (2, 100), (3, 200)):
         book.fold_work(work(number, due_at), b"", {})
-    assert [step.work.due_at for step in book.plan(0.0, 9)] == [100, 200]
+    assert [step.work.due_at for step in planned(book, 0.0)] == [100, 200]
 
 
 def test_no_more_intents_are_open_than_agreed() -> None:
@@ -253,14 +260,15 @@ def test_no_more_intents_are_open_than_agreed() -> None:
     book = CourierBook(POLICY)
     for number in range(3):
         book.fold_work(work(number, 1), b"", {})
-    opened = [intent(step) for step in book.plan(0.0, 9)]
+    opened = [intent(step) for step in planned(book, 0.0)]
     for event in opened:
         book.fold_event(event, {}, 0.0)
     assert len(opened) == 2
-    assert book.plan(0.0, 9) == []
+    assert planned(book, 0.0) == []
     done = book.settle(opened[0].delivery, "send", Accepted("published", "r", 1), 1, 0.0)
     assert done is not None
-    assert [step.work.record_key for step in book.plan(0.0, 9)] == [work(2, 1).record_key]
+    book.fold_event(done, {}, 0.0)
+    assert [step.work.record_key for step in planned(book, 0.0)] == [work(2, 1).record_key]
 
 
 def intent(step: Step) -> Event:
@@ -273,15 +281,15 @@ def test_what_failed_for_one_content_is_tried_at_once_with_another() -> None:
     book = CourierBook(POLICY)
     book.fold_work(work(1, 5), b"", {})
     for _try in range(3):
-        (step,) = book.plan(1000.0 * _try, 9)
+        (step,) = planned(book, 1000.0 * _try)
         book.fold_event(intent(step), {}, 0.0)
         failed = book.settle(intent(step).delivery, "send", Retry("HTTP 500"), 1, 0.0)
         assert failed is not None
         book.fold_event(failed, {}, 1000.0 * _try)
     assert book.standing()["parked"] == 1
-    assert book.plan(2001.0, 9) == []
+    assert planned(book, 2001.0) == []
     book.fold_work(work(1, 5, version=2), b"", {})
-    assert [step.work.version for step in book.plan(2001.0, 9)] == [2]
+    assert [step.work.version for step in planned(book, 2001.0)] == [2]
 
 
 def test_the_state_after_a_restart_is_the_state_before() -> None:
@@ -290,7 +298,7 @@ def test_the_state_after_a_restart_is_the_state_before() -> None:
     book = CourierBook(POLICY)
     book.fold_work(work(1, 5), b"row", store)
     book.fold_work(work(2, 6), b"row", store)
-    (first, second) = book.plan(0.0, 9)
+    (first, second) = planned(book, 0.0)
     book.fold_event(intent(first), store, 0.0)
     book.fold_event(intent(second), store, 0.0)
     unsure = book.settle(intent(first).delivery, "send", Unknown("reset"), 1, 0.0)
@@ -299,12 +307,12 @@ def test_the_state_after_a_restart_is_the_state_before() -> None:
     assert taken is not None
     book.fold_event(unsure, store, 0.0)
     book.fold_event(taken, store, 0.0)
-    again = CourierBook(POLICY)
+    again = CourierBook(POLICY._replace(grace_seconds=3.0))
     again.load(sorted((key, value) for key, value in store.items() if value is not None))
-    again.resume(0.0, 3.0)
+    again.resume(0.0, 0)
     assert again.standing() == book.standing()
-    assert again.plan(0.1, 9) == []
-    assert [step.how for step in again.plan(3.1, 9)] == ["poll", "ask"]
+    assert planned(again, 0.1) == []
+    assert [step.how for step in planned(again, 3.1)] == ["ask", "poll"]
 
 
 def test_a_noted_report_of_an_older_version_leaves_the_newer_one() -> None:
@@ -312,8 +320,8 @@ def test_a_noted_report_of_an_older_version_leaves_the_newer_one() -> None:
     book = CourierBook(POLICY)
     book.fold_work(work(1, 5), b"", {})
     book.fold_work(work(1, 5, version=2), b"", {})
-    book.fold_noted(Noted(work(1, 5).record_key, 1, "publish", "published"), {})
-    assert [step.work.version for step in book.plan(0.0, 9)] == [2]
+    book.fold_noted(Noted(work(1, 5).record_key, "publish", "published", 11), {})
+    assert [step.work.version for step in planned(book, 0.0)] == [2]
 
 
 def test_a_lane_has_one_delivery_however_often_it_became_ready() -> None:
@@ -321,18 +329,18 @@ def test_a_lane_has_one_delivery_however_often_it_became_ready() -> None:
     book = CourierBook(POLICY)
     book.fold_work(work(1, 5), b"", {})
     book.fold_work(work(1, 5, version=2), b"", {})
-    (step,) = book.plan(0.0, 1)
+    (step,) = planned(book, 0.0, 1)
     book.fold_event(intent(step), {}, 0.0)
-    assert book.plan(0.0, 9) == []
+    assert planned(book, 0.0) == []
 
 
 def test_a_report_in_the_ledger_does_not_touch_an_open_delivery() -> None:
     """Its own result comes with the attempts; until then it must be able to be sent again."""
     book = CourierBook(POLICY)
     book.fold_work(work(1, 5), b"", {})
-    (step,) = book.plan(0.0, 9)
+    (step,) = planned(book, 0.0)
     book.fold_event(intent(step), {}, 0.0)
-    book.fold_noted(Noted(work(1, 5).record_key, 1, "publish", "published"), {})
+    book.fold_noted(Noted(work(1, 5).record_key, "publish", "published", 11), {})
     assert book.outstanding == 1
 
 
@@ -340,18 +348,19 @@ def test_an_answer_in_time_by_a_hair_is_not_answered_with_a_repeat() -> None:
     """By topic: the answer and the time-out meet in one turn."""
     book = CourierBook(POLICY._replace(can_ask=False))
     book.fold_work(work(1, 5), b"", {})
-    (step,) = book.plan(0.0, 9)
+    (step,) = planned(book, 0.0)
     book.fold_event(intent(step), {}, 0.0)
     done = book.settle(intent(step).delivery, "answer", Accepted("published", "r", 1), 1, 1.5)
     assert done is not None
-    assert book.plan(1.5, 9) == []
+    book.fold_event(done, {}, 1.5)
+    assert planned(book, 1.5) == []
 
 
 def test_by_topic_an_acknowledged_delivery_is_repeated_until_it_is_final() -> None:
     """Platforms forget answers when they are killed: sent again under the same id, ever slower."""
     book = CourierBook(POLICY._replace(can_ask=False))
     book.fold_work(work(1, 5), b"", {})
-    (step,) = book.plan(0.0, 9)
+    (step,) = planned(book, 0.0)
     event = intent(step)
     book.fold_event(event, {}, 0.0)
     taken = book.settle(event.delivery, "answer", Accepted("acknowledged", "r", 1), 1, 0.1)
@@ -362,7 +371,7 @@ def test_by_topic_an_acknowledged_delivery_is_repeated_until_it_is_final() -> No
     while len(repeats) < 3:
         assert now < 30
         now += 0.1
-        for again in book.plan(now, 9):
+        for again in planned(book, now):
             assert again.delivery == event.delivery
             book.fold_event(event, {}, now)
             repeats.append(now)
@@ -379,7 +388,7 @@ def test_a_new_owner_leaves_open_deliveries_alone_until_nothing_can_arrive_any_m
     begun = world.seconds
     courier.turns(1500)
     first = next(at for at, how in world.province.calls if how == "ask")
-    assert first - begun >= courier.plan.grace_seconds
+    assert first - begun >= courier.plan.policy.grace_seconds
     world.settle()
     check(world)
 
@@ -401,7 +410,7 @@ def test_a_restart_forgets_old_answers_first_and_folds_only_what_is_new() -> Non
     while not any(isinstance(one, ask.Consume) for one in requests):
         requests.append(courier._road.send(reply))
         reply = courier._carry_out(requests[-1])
-    assert isinstance(requests[0], Abandon)
+    assert isinstance(requests[0], ask.Abandon)
     folds = [one.positions for one in requests if isinstance(one, ask.FoldLedger)]
     assert {place: at for place, at in folds[1].items() if at} == {
         p: n for p, n in ends.items() if n
@@ -437,21 +446,21 @@ def test_what_was_handed_over_and_is_lost_is_handed_over_again_under_its_id() ->
     """The folder forgot it before the platform said a word; what is acknowledged is waited for."""
     book = CourierBook(POLICY)
     book.fold_work(work(1, 5), b"row", {})
-    (step,) = book.plan(0.0, 9)
+    (step,) = planned(book, 0.0)
     event = intent(step)
     book.fold_event(event, {}, 0.0)
     handed = book.settle(event.delivery, "send", Delivered(), 1, 0.0)
     assert handed is not None
     book.fold_event(handed, {}, 0.0)
-    assert [one.how for one in book.plan(1.0, 9)] == ["poll"]
+    assert [one.how for one in planned(book, 1.0)] == ["poll"]
     assert book.settle(event.delivery, "poll", NeverSeen(), 1, 1.0) is None
-    (again,) = book.plan(1.0, 9)
+    (again,) = planned(book, 1.0)
     assert (again.how, again.delivery) == ("send", event.delivery)
     taken = book.settle(event.delivery, "answer", Accepted("acknowledged", "r", 1), 1, 1.1)
     assert taken is not None
     book.fold_event(taken, {}, 1.1)
     assert book.settle(event.delivery, "poll", NeverSeen(), 1, 1.2) is None
-    assert book.plan(1.2, 9) == []
+    assert planned(book, 1.2) == []
 
 
 def test_what_a_newer_version_has_followed_is_not_handed_over_again() -> None:
@@ -471,13 +480,13 @@ def test_what_a_newer_version_has_followed_is_not_handed_over_again() -> None:
     book.fold_event(taken, stored, 0.1)
     again = CourierBook(POLICY)
     again.load(sorted((key, value) for key, value in stored.items() if value is not None))
-    again.resume(0.0, 0.0)
+    again.resume(0.0, 0)
     for each in (book, again):
         over = each.settle(f"{0:032x}", "poll", NeverSeen(), 1, 1.0)
         assert over is not None
-        assert (over.result, over.stage, over.is_final) == ("overtaken", "", True)
+        assert (over.result, over.stage, over.state) == ("overtaken", "", State.DONE)
         each.fold_event(over, stored, 1.0)
-        assert (each.outstanding, each.pending_receipts, each.plan(500.0, 9)) == (0, 0, [])
+        assert (each.outstanding, each.pending_receipts, planned(each, 500.0)) == (0, 0, [])
 
 
 @pytest.mark.parametrize("is_full", [False, True])
@@ -493,28 +502,17 @@ def test_what_is_gone_is_not_sent_behind_the_newer_version_on_its_way(*, is_full
     book.fold_event(handed, {}, 0.0)
     if is_full:  # its loss is known, and there is no room to send it again yet
         assert book.settle(events[0].delivery, "poll", NeverSeen(), 1, 1.0) is None
-        assert book.plan(1.0, 0) == []
+        assert planned(book, 1.0, 0) == []
     book.fold_work(gone, b"row", {})
     book.fold_event(events[1], {}, 1.0)
     if not is_full:
-        assert book.settle(events[0].delivery, "poll", NeverSeen(), 1, 1.0) is None
+        over = book.settle(events[0].delivery, "poll", NeverSeen(), 1, 1.0)
+        assert over is not None
+        assert over.state is State.DONE
     handed = book.settle(events[1].delivery, "send", Delivered(), 1, 1.0)
     assert handed is not None
     book.fold_event(handed, {}, 1.0)
-    assert {step.how for step in (*book.plan(1.0, 9), *book.plan(500.0, 9))} <= {"poll"}
-
-
-def test_work_stored_by_the_first_release_is_read() -> None:
-    """It had no department; a courier is upgraded with its state as it is."""
-    one = work(1, 5)
-    stored = pack_work(one._replace(department="market"), b"row")
-    assert unpack_work(one.record_key, stored) == (one._replace(department="market"), b"row")
-    head = struct.Struct(">HQIQc")
-    kind, key = one.kind.encode(), one.key
-    old = head.pack(one.partition, one.sequence, one.version, one.due_at, b"P") + b"".join(
-        (bytes([len(kind) * 2]), kind, bytes([len(key) * 2]), key, b"row")
-    )
-    assert unpack_work(one.record_key, old) == (one, b"row")
+    assert {step.how for step in (*planned(book, 1.0), *planned(book, 500.0))} <= {"poll"}
 
 
 def test_a_resend_is_a_delivery_of_its_own_with_the_same_version_and_content() -> None:
@@ -578,16 +576,16 @@ def test_the_answer_to_the_first_naming_does_not_end_the_second() -> None:
 
 
 def test_a_report_of_the_first_naming_read_late_leaves_the_second_to_be_sent() -> None:
-    """The ledger holds: named, named again, report on the first. Older reports say no place."""
-    for sequence in (1, None):
-        book = CourierBook(Policy(3, 3, 2.0, can_ask=True))
-        first = Work(0, 1, b"k" * 16, 1, "publish", 0, "licence.granted.v1", b"code")
-        again = first._replace(sequence=2, is_again=True)
-        for work in (first, again):
-            book.fold_work(work, b"row", {})
-        book.fold_noted(Noted(b"k" * 16, 1, "publish", "published", sequence), {})
-        book.resume(0.0, 0.0)
-        assert [step.work for step in book.plan(0.0, 3)] == [again]
+    """The ledger holds: named, named again, report on the first."""
+    book = CourierBook(Policy(3, 3, 2.0, can_ask=True))
+    book.load([])
+    first = Work(0, 1, b"k" * 16, 1, "publish", 0, "licence.granted.v1", b"code")
+    again = first._replace(sequence=2, is_again=True)
+    for work in (first, again):
+        book.fold_work(work, b"row", {})
+    book.fold_noted(Noted(b"k" * 16, "publish", "published", 1), {})
+    book.resume(0.0, 0)
+    assert [step.work for step in planned(book, 0.0, 3)] == [again]
 
 
 def test_a_retired_target_is_told_to_withdraw_all_it_shows() -> None:
@@ -717,7 +715,7 @@ def test_a_courier_that_cannot_start_for_days_tries_every_five_seconds() -> None
     for _step in range(8_000):
         if isinstance(request, ask.Wait):
             waits.append(request.seconds)
-        request = road.send(ask.Failed("broker away") if isinstance(request, Abandon) else None)
+        request = road.send(ask.Failed("broker away") if isinstance(request, ask.Abandon) else None)
     assert len(waits) > 1_500
     assert waits[0] < 1
     assert set(waits[20:]) == {5.0}
@@ -809,9 +807,9 @@ def test_what_the_platform_says_unasked_does_not_open_the_gate() -> None:
     gate.note(Retry("57P01", is_whole_target=True), 0.0)
     assert gate.state(10.0) == "trying"
     told = _Answered("ab" * 16, "answer", Accepted("published", "r", 1))
-    courier.slot._settle([told], 1, 10.0)
+    courier.slot._settle([told], 1, 10.0, {})
     assert gate.state(10.0) == "trying"
-    courier.slot._settle([told._replace(how="ask")], 1, 10.0)
+    courier.slot._settle([told._replace(how="ask")], 1, 10.0, {})
     assert gate.state(10.0) == "closed"
 
 
@@ -833,7 +831,7 @@ def test_room_is_given_back_by_requests_whose_answer_came_otherwise() -> None:
     """Three requests answered by the platform's own word leave room for three more."""
     courier = World().couriers["province"]
     for number in range(3):
-        courier.slot.book.launched(f"{number:032x}")
+        courier.slot.book.launched(f"{number:032x}", "ask", 0.0)
     assert courier.slot.book.in_the_air == 3
     courier.slot._landed(
         [Landed(f"{n:032x}", "ask", NoAnswer(may_have_arrived=True, why="x")) for n in range(3)]

@@ -103,7 +103,9 @@ PLANTS = Plants(package="hub/domain", first={"gate": ("tests/contract/test_gate.
 # --- the faults themselves ---
 
 
-@pytest.mark.parametrize("plants", read_plants(), ids=lambda plants: plants.package)
+@pytest.mark.parametrize(
+    "plants", read_plants(), ids=lambda plants: f"{plants.package} {plants.mutants[0].id}"
+)
 def test_every_mutant_fits_the_code(plants: Plants) -> None:
     """Its function is there once, its fragment too, and the result is other Python."""
     misfits = []

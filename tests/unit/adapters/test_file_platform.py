@@ -14,13 +14,12 @@ from hub.adapters.file_book import FileBook
 from hub.adapters.file_drop import DropSettings, FileWork
 from hub.adapters.file_platform import FilePlatform
 from hub.adapters.lease import FolderLease
-from hub.engine.courier_book import How
-from hub.engine.courier_requests import Landed
+from hub.engine.drive import Platform
+from hub.engine.requests import How, Landed
 from hub.errors import FencedError, UnavailableError
 from hub.targets.delivery import Expected, NeverSeen, Retry, Unknown
 from hub.targets.file import Answered, Failed, Filed, FileLanguage, Filing, Question, Unfiled
 from hub.targets.file_layout import Heading
-from hub.workers.carriers import Platform
 from tests.platforms.file_receiver import Receiver
 from tests.platforms.platform_book import Book, Clock
 from tests.unit.adapters.test_file_drop import Faults, licence

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from hub.adapters import front_end_database
 from hub.adapters.front_end_database import DatabasePlatform, check_url
 from hub.adapters.logs import JsonFormatter
-from hub.engine.courier_requests import Landed
+from hub.engine.requests import Landed
 from hub.errors import ConfigurationError
 from hub.secret import Secret
 from hub.site import FrontEndDatabase

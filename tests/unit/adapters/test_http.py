@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hub.adapters.http import HttpPlatform, check_address
-from hub.engine.courier_requests import Landed
+from hub.engine.requests import Landed
 from hub.errors import ConfigurationError
 from hub.targets.delivery import Accepted, Delivery, Expected, Unknown, digest_of
 from hub.targets.http import Answer, HttpLanguage, NoAnswer

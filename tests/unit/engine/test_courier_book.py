@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hub.engine.courier_book import CourierBook, Policy, Step
+from hub.engine.courier_life import State
 from hub.engine.courier_records import (
     Event,
     Noted,
@@ -16,12 +17,20 @@ from hub.engine.courier_records import (
     pack_work,
     unpack_work,
 )
-from hub.targets.delivery import Accepted, Delivered, NeverSeen, Retry, Unknown, Verdict
+from hub.targets.delivery import (
+    Accepted,
+    Delivered,
+    NeverSeen,
+    Refused,
+    Retry,
+    Unknown,
+    Verdict,
+)
+from tests.unit.engine.courier_steps import Store, planned
 
 BY_CALL = Policy(2, 3, 1.0, can_ask=True)
 BY_TOPIC = BY_CALL._replace(can_ask=False)
 PUBLISHED = Accepted("published", "r", 1)
-Store = dict[bytes, bytes | None]
 
 
 def work(number: int, version: int = 1, sequence: int | None = None) -> Work:
@@ -35,13 +44,16 @@ def intent(step: Step) -> Event:
     return Event(f"{step.work.sequence:032x}", "d", step.work, step.attempt, 1)
 
 
-def opened(book: CourierBook, one: Work, store: Store, now: float = 0.0) -> Event:
+def opened(
+    book: CourierBook, one: Work, store: Store, now: float = 0.0, *, is_by_topic: bool = False
+) -> Event:
     """Name, plan, fold the intent: the delivery is on its way."""
     book.fold_work(one, b"row", store)
-    (step,) = book.plan(now, 9)
+    (step,) = planned(book, now)
     event = intent(step)
     book.fold_event(event, store, now)
-    book.launched(event.delivery)
+    if not is_by_topic:
+        book.launched(event.delivery, "send", now)
     return event
 
 
@@ -59,7 +71,7 @@ def loaded(store: Store, policy: Policy = BY_CALL) -> CourierBook:
     """The book of a courier that starts on what was stored."""
     book = CourierBook(policy)
     book.load(sorted((key, value) for key, value in store.items() if value is not None))
-    book.resume(0.0, 0.0)
+    book.resume(0.0, 0)
     return book
 
 
@@ -68,11 +80,11 @@ def test_an_intent_of_what_the_ledger_says_is_done_is_not_taken_up() -> None:
     book = CourierBook(BY_CALL)
     one = work(1)
     book.fold_work(one, b"row", {})
-    book.fold_noted(Noted(one.record_key, 1, "publish", "published", one.sequence), {})
+    book.fold_noted(Noted(one.record_key, "publish", "published", one.sequence), {})
     book.fold_event(Event("ab" * 16, "d", one, 1, 1), {}, 0.0)
-    book.resume(0.0, 0.0)
+    book.resume(0.0, 0)
     assert (book.outstanding, book.pending_receipts) == (0, 0)
-    assert book.plan(100.0, 9) == []
+    assert planned(book, 100.0) == []
 
 
 def test_a_finished_delivery_leaves_nothing_in_the_store() -> None:
@@ -88,11 +100,11 @@ def test_a_finished_delivery_leaves_nothing_in_the_store() -> None:
         for verdict in verdicts:
             answered(book, event, verdict, store)
             if isinstance(verdict, Retry):
-                (again,) = book.plan(50.0, 9)
+                (again,) = planned(book, 50.0)
                 event = intent(again)
                 book.fold_event(event, store, 50.0)
         assert [key for key, value in store.items() if value is not None] == []
-        assert loaded(store).plan(500.0, 9) == []
+        assert planned(loaded(store), 500.0) == []
 
 
 def test_a_parked_record_is_no_longer_parked_after_a_restart_when_it_was_corrected() -> None:
@@ -101,7 +113,7 @@ def test_a_parked_record_is_no_longer_parked_after_a_restart_when_it_was_correct
     event = opened(book, work(1), store)
     for now in (0.0, 1000.0, 2000.0):
         answered(book, event, Retry("HTTP 500"), store, now)
-        steps = book.plan(now + 999.0, 9)
+        steps = planned(book, now + 999.0)
         event = intent(steps[0])
         book.fold_event(event, store, now + 999.0)
     answered(book, event, Retry("HTTP 500"), store, 3000.0)
@@ -115,9 +127,9 @@ def test_a_correction_does_not_wait_for_the_pause_of_what_it_corrects() -> None:
     book = CourierBook(BY_CALL)
     event = opened(book, work(1), {})
     answered(book, event, Retry("HTTP 500"), {})
-    assert book.plan(0.0, 9) == []
+    assert planned(book, 0.0) == []
     book.fold_work(work(1, 2), b"row", {})
-    assert [step.work.version for step in book.plan(0.0, 9)] == [2]
+    assert [step.work.version for step in planned(book, 0.0)] == [2]
 
 
 def test_a_platform_that_is_away_parks_no_record() -> None:
@@ -126,7 +138,7 @@ def test_a_platform_that_is_away_parks_no_record() -> None:
     event = opened(book, work(1), store)
     for now in range(5):
         answered(book, event, Retry("HTTP 503", is_whole_target=True), store, float(now))
-        (step,) = book.plan(float(now), 9)
+        (step,) = planned(book, float(now))
         assert step.attempt == 1
         event = intent(step)
         book.fold_event(event, store, float(now))
@@ -139,7 +151,7 @@ def test_an_answer_about_an_older_delivery_does_not_end_the_one_on_its_way() -> 
     first = opened(book, work(1), store)
     answered(book, first, Delivered(), store)
     second = opened(book, work(1, 2), store)
-    done = book.settle(first.delivery, "poll", PUBLISHED, 1, 1.0)
+    done = book.settle(first.delivery, "poll", Refused("VERSION_OLD", ""), 1, 1.0)
     assert done is not None
     book.fold_event(done, store, 1.0)
     assert book.expectation(second.delivery) is not None
@@ -156,9 +168,9 @@ def test_what_waits_is_not_overtaken_by_its_own_receipt() -> None:
     held = book.expectation(event.delivery)
     assert held is not None
     assert held.result == "delivered"
-    assert [step.how for step in book.plan(1.0, 9)] == ["poll"]
+    assert [step.how for step in planned(book, 1.0)] == ["poll"]
     assert book.settle(event.delivery, "poll", NeverSeen(), 1, 1.0) is None
-    assert [(step.how, step.delivery) for step in book.plan(1.0, 9)] == [("send", event.delivery)]
+    assert [(step.how, step.delivery) for step in planned(book, 1.0)] == [("send", event.delivery)]
 
 
 def test_what_is_about_to_be_sent_again_is_only_asked_about_once_it_is_followed() -> None:
@@ -166,14 +178,14 @@ def test_what_is_about_to_be_sent_again_is_only_asked_about_once_it_is_followed(
     book, store = CourierBook(BY_CALL), Store()
     old = opened(book, work(1), store)
     answered(book, old, Delivered(), store)
-    assert [step.how for step in book.plan(1.0, 9)] == ["poll"]
+    assert [step.how for step in planned(book, 1.0)] == ["poll"]
     assert book.settle(old.delivery, "poll", NeverSeen(), 1, 1.0) is None
-    assert book.plan(1.0, 0) == []
+    assert planned(book, 1.0, 0) == []
     book.fold_work(work(1, 2), b"row", store)
     new = Event(f"{work(1, 2).sequence:032x}", "d", work(1, 2), 1, 1)
     book.fold_event(new, store, 1.0)
     answered(book, new, PUBLISHED, store, 1.0)
-    assert [step.how for step in book.plan(1.0, 9)] == ["poll"]
+    assert [step.how for step in planned(book, 2.0)] == ["poll"]
 
 
 @pytest.mark.parametrize("has_left", [False, True])
@@ -182,14 +194,15 @@ def test_what_is_lost_is_not_sent_again_beside_its_correction(*, has_left: bool)
     book, store = CourierBook(BY_CALL), Store()
     old = opened(book, work(1), store)
     answered(book, old, Delivered(), store)
-    assert [step.how for step in book.plan(1.0, 9)] == ["poll"]
+    assert [step.how for step in planned(book, 1.0)] == ["poll"]
     new = work(1, 2)
     if has_left:
         opened(book, new, store, 1.0)
     else:
         book.fold_work(new, b"row", store)
-    assert book.settle(old.delivery, "poll", NeverSeen(), 1, 1.0) is None
-    sent = [step.work.version for step in book.plan(1.0, 9) if step.how == "send"]
+    over = book.settle(old.delivery, "poll", NeverSeen(), 1, 1.0)
+    assert (over is not None) == has_left, "what was left behind is over when nobody knows it"
+    sent = [step.work.version for step in planned(book, 1.0) if step.how == "send"]
     assert sent == ([] if has_left else [2])
 
 
@@ -200,7 +213,7 @@ def test_an_acknowledgement_said_again_is_written_once() -> None:
     assert answered(book, event, Accepted("acknowledged", "r", 1), store) is not None
     again = book.settle(event.delivery, "poll", Accepted("acknowledged", "r", 1), 2, 1.0)
     assert again is None
-    assert [step.how for step in book.plan(500.0, 9)] == ["poll"]
+    assert [step.how for step in planned(book, 500.0)] == ["poll"]
 
 
 def test_a_delivery_that_may_have_arrived_is_not_let_go_by_a_refused_repeat() -> None:
@@ -212,58 +225,58 @@ def test_a_delivery_that_may_have_arrived_is_not_let_go_by_a_refused_repeat() ->
     assert (unsure.result, unsure.stage) == ("unknown", "sent")
     assert answered(book, event, Retry("HTTP 500"), store, 1.0) is None
     assert book.pending_receipts == 1
-    book.fold_work(work(1, 2), b"row", store)
-    assert {(step.how, step.work.version) for step in book.plan(60.0, 9)} == {("ask", 1)}
+    assert [step.how for step in planned(book, 60.0)] == ["ask"]
 
 
 def test_an_unknown_delivery_is_asked_about_in_the_turn_it_became_unknown() -> None:
     """Before its result is folded the question may be due already."""
     book, store = CourierBook(BY_CALL), Store()
     event = opened(book, work(1), store)
-    assert book.settle(event.delivery, "send", Unknown("time-out"), 1, 0.0) is not None
-    assert [step.how for step in book.plan(60.0, 9)] == ["ask"]
+    assert answered(book, event, Unknown("time-out"), store) is not None
+    assert [step.how for step in planned(book, 60.0)] == ["ask"]
 
 
 @pytest.mark.parametrize("timeout_seconds", [1.0, 3600.0])
 def test_an_answer_by_topic_is_waited_for_as_long_as_was_agreed(timeout_seconds: float) -> None:
     """An hour is an hour, though questions over HTTP are asked every five minutes."""
     book = CourierBook(BY_TOPIC._replace(timeout_seconds=timeout_seconds))
-    event = opened(book, work(1), {})
-    assert book.plan(timeout_seconds * 0.99, 9) == []
-    assert [step.delivery for step in book.plan(timeout_seconds * 1.01, 9)] == [event.delivery]
+    event = opened(book, work(1), {}, is_by_topic=True)
+    assert planned(book, timeout_seconds * 0.99) == []
+    assert [step.delivery for step in planned(book, timeout_seconds * 1.01)] == [event.delivery]
 
 
 def test_no_answer_in_time_is_told_once() -> None:
     """Each time-out would be a record in the ledger."""
-    book = CourierBook(BY_TOPIC)
-    event = opened(book, work(1), {})
-    told = book.overdue_answer(event.delivery, 1)
-    assert told is not None
-    assert (told.result, told.stage) == ("unknown", "sent")
-    book.fold_event(told, {}, 1.0)
-    assert book.overdue_answer(event.delivery, 2) is None
+    book, told = CourierBook(BY_TOPIC._replace(attempts=9)), []
+    opened(book, work(1), {}, is_by_topic=True)
+    for now in range(1, 20):
+        for event in book.wake(float(now), 1):
+            told.append((event.result, event.stage))
+            book.fold_event(event, {}, float(now))
+        for step in book.plan(9, 1):
+            book.fold_event(intent(step), {}, float(now))
+    assert told == [("unknown", "sent")]
 
 
 @pytest.mark.parametrize("verdict", [Retry("x"), Unknown("x"), NeverSeen()])
 def test_a_garbled_answer_by_topic_is_no_failure(verdict: Verdict) -> None:
     """It proves nothing: the delivery stays on its way until its time is up."""
     book = CourierBook(BY_TOPIC)
-    event = opened(book, work(1), {})
+    event = opened(book, work(1), {}, is_by_topic=True)
     assert book.settle(event.delivery, "answer", verdict, 1, 0.1) is None
     assert book.expectation(event.delivery) == event
-    assert book.plan(0.5, 9) == []
+    assert planned(book, 0.5) == []
 
 
 def test_trouble_is_for_people_when_it_parks_and_then_once_an_hour() -> None:
     """Three failures park; of the next sixty one is told."""
-    book, store = CourierBook(BY_TOPIC), Store()
-    one = work(1)
-    book.fold_work(one, b"row", store)
-    told = []
+    book, told = CourierBook(BY_CALL), []
+    book.fold_work(work(1), b"row", {})
     for attempt in range(1, 130):
-        event = Event("ab" * 16, "d", one, attempt, 1)
-        book.fold_event(event, store, float(attempt))
-        if book.is_news(event.delivery):
+        (step,) = planned(book, attempt * 61.0)
+        book.fold_event(intent(step), {}, attempt * 61.0)
+        answered(book, intent(step), Retry("HTTP 500"), {}, attempt * 61.0)
+        if book.is_news(intent(step).delivery):
             told.append(attempt)
     assert told == [3, 63, 123]
 
@@ -277,7 +290,9 @@ def test_work_is_stored_whole() -> None:
         for action in ("publish", "withdraw"):
             one = work(1)._replace(action=action, is_again=is_again, department="market")
             assert unpack_work(one.record_key, pack_work(one, b"row")) == (one, b"row")
-            event = Event("ab" * 16, "d", one, 2, 3, "unknown", "sent", "r", "c", "m", 4)
+            event = Event(
+                "ab" * 16, "d", one, 2, 3, "unknown", "sent", "r", "c", "m", 4, State.STUCK, 5
+            )
             assert decode_event(encode_event(event), one.key) == event
 
 
@@ -298,12 +313,3 @@ def test_a_report_says_which_naming_of_a_version_it_answers() -> None:
     """A version may be named twice; the ledger keeps them apart by their place."""
     event = Event("ab" * 16, "d", work(1, sequence=77), 1, 1, "accepted", "published", "r")
     assert b'"sequence":77' in encode_outcome(event)
-
-
-def test_what_was_overtaken_is_at_its_end() -> None:
-    """Nobody will say anything of it any more."""
-    event = Event("ab" * 16, "d", work(1), 1, 1, "overtaken")
-    assert event.is_final
-    assert not event._replace(result="delivered").is_final
-    assert event._replace(result="accepted", stage="published").is_final
-    assert not event._replace(result="accepted", stage="acknowledged").is_final

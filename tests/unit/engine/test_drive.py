@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any, cast
 from unittest.mock import Mock
 
@@ -132,3 +132,48 @@ def test_a_worker_asked_to_stop_ends_its_transaction_first() -> None:
     driver = driver_of(transactions=book, engine_clock=cast("Any", Anything()))
     driver.run(work(), lambda: next(asked, True))
     assert [name for name, _args, _kwargs in book.mock_calls] == ["begin", "produce", "commit"]
+
+
+class Recorder:
+    """A platform that writes down what is asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+
+    def launch(self, calls: Iterable[object]) -> None:
+        """Let the calls leave."""
+        self.asked.append(list(calls))
+
+    def collect(self) -> list[ask.Landed]:
+        """What has landed."""
+        self.asked.append("collect")
+        return [ask.Landed("d", "send", None)]
+
+    def abandon(self) -> None:
+        """Forget what is on its way."""
+        self.asked.append("abandon")
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def test_a_slot_that_delivers_reaches_its_platform_through_the_driver() -> None:
+    """The same driver as the registrar's: one request module, one interpreter."""
+    replies: list[object] = []
+
+    def deliver() -> Generator[ask.Request, Any, None]:
+        yield ask.Abandon()
+        yield ask.Launch([])
+        replies.append((yield ask.Collect()))
+        replies.append((yield ask.Seconds()))
+        while True:
+            yield ask.Consume(1, 0.0)
+
+    part, platform = cast("Any", Anything()), Recorder()
+    driver = Driver(
+        lease=part, transactions=part, inputs=part, store=part, business_clock=part,
+        engine_clock=part, faults=part, report=part, platform=cast("Any", platform),
+    )  # fmt: skip
+    driver.run(deliver(), lambda: True)
+    assert platform.asked == ["abandon", [], "collect"]
+    assert replies == [[ask.Landed("d", "send", None)], 1.0]

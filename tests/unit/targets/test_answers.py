@@ -12,6 +12,7 @@ from hub.targets.delivery import (
     Delivery,
     Expected,
     NeverSeen,
+    NotHere,
     Refused,
     Retry,
     Unknown,
@@ -84,9 +85,10 @@ def test_failures_are_tried_again_and_some_speak_for_the_whole_platform(
     status: int,
     is_whole: bool,  # noqa: FBT001  (a table's column)
 ) -> None:
-    """A wrong token or address is never a verdict on a record."""
+    """A wrong token or address is never a verdict on a record; it may be about it, though."""
     verdict = judge_send(Answer(status, "2.5", b""), EXPECTED)
-    assert verdict == Retry(f"HTTP {status}", is_whole, 2.5)
+    is_unclear = is_whole and status not in (429, 503)
+    assert verdict == Retry(f"HTTP {status}", is_whole, 2.5, may_be_record=is_unclear)
 
 
 def test_a_refusal_needs_a_code_and_a_retryable_one_is_none() -> None:
@@ -173,3 +175,16 @@ def test_every_kind_a_site_may_name_has_its_format() -> None:
     """A kind in site.yaml without a line in CARRIERS could never be delivered to."""
     kinds = Target.model_json_schema()["properties"]["kind"]["enum"]
     assert set(CARRIERS) == set(kinds)
+
+
+def test_what_is_not_held_need_not_be_withdrawn() -> None:
+    """`RECORD_UNKNOWN` to a withdrawal is no refusal; to a publication it is one."""
+    withdrawal = EXPECTED._replace(action="withdraw")
+    refused = Answer(422, "", b'{"code": "RECORD_UNKNOWN"}')
+    assert judge_send(refused, withdrawal) == NotHere()
+    assert judge_send(refused, EXPECTED) == Refused("RECORD_UNKNOWN", "")
+    told = {
+        "delivery": EXPECTED.delivery, "stage": "refused", "code": "RECORD_UNKNOWN",
+        "at": "2026-11-02T10:00:00+08:00",
+    }  # fmt: skip
+    assert judge_answer(json.dumps(told).encode(), withdrawal) == NotHere(1793584800000)
