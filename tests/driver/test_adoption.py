@@ -13,7 +13,7 @@ from hub.core.state import ClockFlag, ClockKind
 from hub.engine import slot
 from tests.driver import rows
 from tests.driver.life import Life, codes
-from tests.driver.rows import LICENCE, at, licence_row
+from tests.driver.rows import LICENCE, PENALTY, at, licence_row
 from tests.driver.stories import number
 from tests.replay.tampering import replay, verify
 
@@ -178,6 +178,19 @@ def test_a_column_that_is_public_no_more_names_the_kind_for_a_next_version() -> 
     (again,) = walked(adopt(life, document))
     assert (again.publish_targets, again.version) == (1 << CITY, 2)
     assert again.record_key == life.record.record_key
+
+
+def test_a_contract_that_reads_a_class_otherwise_is_followed() -> None:
+    """轻微 was a class that is withheld; now the column says nothing about it."""
+    document = deepcopy(rows.basis())
+    schema = json.loads(document["contracts"][PENALTY])
+    column = next(field for field in schema["fields"] if field["name"] == "CF_YZCD")
+    del column["role"]
+    document["contracts"][PENALTY] = json.dumps(schema, ensure_ascii=False)
+    life = Life()
+    life.penalty(**MINOR)
+    (shown,) = walked(adopt(life, document))
+    assert (shown.publish_targets, shown.version) == (1 << CITY, 1)
 
 
 # --- roles and clock_from ---
