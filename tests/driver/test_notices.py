@@ -136,7 +136,9 @@ def test_the_clocks_of_a_target_added_later_are_told_and_a_resend_is_not(told: T
     told.hub.advance(DAY)
     submit(told.hub, licence_row(XK_JDRQ="2026-11-03", XK_YXQZ="2026-11-03"))
     before = len(told.hub.ledger())
-    told.hub.adopt(with_archive(rows.basis(partitions=1)))
+    document = with_archive()
+    document["site"]["partitions"] = 1
+    told.hub.adopt(document)
     (notice,) = told.of(*told.hub.ledger()[before:])
     assert notice.event == "reprojected"
     assert "2" in {clock.target for clock in notice.clocks}  # a name it learns with the basis

@@ -68,7 +68,7 @@ ACTIONS = {"P": "publish", "W": "withdraw"}
 
 
 def _bases() -> list[dict[str, Any]]:
-    """As it is, with a notice, other rights, without the city site, one target more, one less."""
+    """As it is, with a notice, other rights, one target more, the city retired, and left out."""
     rights = rows.basis()
     rights["site"]["departments"][OTHER_DEPARTMENT]["may_act_on"] = [DEPARTMENT]
     fewer = with_notice_for_2027()
@@ -393,7 +393,10 @@ class AnyHistory(RuleBasedStateMachine):
     def _what_is_named_may_be_named(self, ledger: list[LedgerRecord]) -> None:
         states: dict[bytes, RecordState] = {}
         named: dict[bytes, int] = {}
+        freed = 0
         for record in ledger:
+            if record.outcome is Outcome.BASIS_ADOPTED:
+                freed |= int(dict(record.facts).get("freed", 0))
             before = states.get(record.record_key)
             if record.publish_targets:
                 assert record.outcome in PUBLISHING
@@ -404,7 +407,7 @@ class AnyHistory(RuleBasedStateMachine):
             if state is None:
                 assert not record.publish_targets | record.withdraw_targets
                 continue
-            assert named.get(record.record_key, 0) == state.named
+            assert (named.get(record.record_key, 0) ^ state.named) & ~freed == 0
             assert state.publish & ~state.named == 0
             if record.outcome is Outcome.WITHDRAWN:
                 assert record.withdraw_targets == state.named
