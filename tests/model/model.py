@@ -668,6 +668,9 @@ class Model:
         reading = waiting.reading
         if reading.verb is Verb.ARRIVAL and reading.other != reading.identity:
             return False  # it waits for its departure
+        sender = reading.statement.department
+        if not record.was_live and reading.verb not in CARRY_A_ROW and sender != record.owner:
+            return False  # what is faulty here is somebody else's
         return not self._is_before(reading, record)
 
     def _let_go(self, record: Record, identity: Identity, waiting: Waiting) -> None:
