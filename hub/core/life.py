@@ -69,6 +69,7 @@ class When(Enum):
     ARRIVED_ELSEWHERE = "this move has arrived at another record"
     ARRIVED_BEFORE = "this move, or the one whose departure it repeats, has been made before"
     LEFT_BY_IT = "the record left by this very move, and has come back since"
+    LEFT_PERFORMED = "the kind that left the old identity follows this one"
     LEFT = "the old identity has been left"
     NOT_LEFT = "the old identity could not be left"
 
@@ -137,6 +138,7 @@ _ARRIVES_FIRST: Final = (
     _OLDER,
 )
 _ARRIVES_THEN: Final = (
+    _refused(When.LEFT_PERFORMED, "PERFORMED_SINCE", Effect.REFUSE),
     Line(When.LEFT, Outcome.ACCEPTED, "", Effect.SHOW),
     _refused(When.NOT_LEFT, "MOVE_REFUSED", Effect.REFUSE),
     _WAITS,

@@ -227,7 +227,9 @@ def _opened(
     found = []
     kind = case_of(record.reasons)
     if kind is not None and _is_so(kind, state) and not _is_open(left, kind):
-        found.append(_case(partition, record, kind)._replace(live_sequence=_live(kind, record)))
+        found.append(
+            _case(partition, record, kind)._replace(live_sequence=_version_meant(kind, record))
+        )
     for waiting in state.waiting if state is not None else ():
         if waiting.sequence == record.sequence:
             waits_for = FOR_MOVE if waiting.statement == Statement.ARRIVAL else FOR_RECORD
@@ -264,7 +266,7 @@ def _is_so(kind: CaseKind, state: RecordState | None) -> bool:
     return kind not in _STANDS or state.status in _STANDS[kind]
 
 
-def _live(kind: CaseKind, record: LedgerRecord) -> int:
+def _version_meant(kind: CaseKind, record: LedgerRecord) -> int:
     """The version on record that a case is about; -1 where that does not matter."""
     live = record.refers_to if record.state is None else record.state.live_sequence
     return live if kind in _STANDS and live != NO_SEQUENCE else -1

@@ -496,8 +496,8 @@ _RECORDS: Final = (
         "PERFORMED_SINCE",
         "该承诺已登记履行情况，本次内容不含履行情况，未予采用",
         "The commitment is on record as performed; this content leaves that out and was not taken",
-        "请以含履行情况的完整一行（履行认定）报送更正或恢复公示",
-        "Send the whole row with its performance as the correction or restoration",
+        "请以含履行情况的完整一行（履行认定）报送更正、迁入或恢复公示",
+        "Send the whole row with its performance as the correction, arrival or restoration",
     ),
     Reason(
         "COMMITMENT_NOT_OPEN",
