@@ -130,6 +130,7 @@ _UNCHANGED: Final = Line(
     When.SAME_IDENTITY, Outcome.DUPLICATE, "IDENTITY_UNCHANGED", Effect.NOTHING
 )
 _PERFORMED: Final = _refused(When.STALE, "PERFORMED_SINCE")
+_TAKEN_DOWN_WHERE_IT_WAS: Final = _refused(When.ALWAYS, "TAKE_DOWN_OF_MOVED")
 _CORRECTS: Final = Line(When.ALWAYS, Outcome.CORRECTED, "", Effect.SHOW)
 _HAS_MOVED: Final = _refused(When.ALWAYS, "RECORD_MOVED")
 _ARRIVES_FIRST: Final = (
@@ -196,7 +197,7 @@ _TAKE_DOWNS: Final[dict[Standing, tuple[Line, ...]]] = {
         _NOT_YOURS,
         Line(When.ALWAYS, Outcome.DUPLICATE, "ALREADY_WITHDRAWN", Effect.CONFIRM),
     ),
-    _S.MOVED: (_NOT_YOURS, _OLDER_TAKE_DOWN, _HAS_MOVED),
+    _S.MOVED: (_NOT_YOURS, _TAKEN_DOWN_WHERE_IT_WAS),
 }
 _BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
     _T.ROW: _ROWS,

@@ -658,6 +658,14 @@ _RECORDS: Final = (
         "Send it again naming the new code, number or name",
     ),
     Reason(
+        "TAKE_DOWN_OF_MOVED",
+        "该记录已转移到新的代码、文书号或名称，可能仍在那里公示；本次撤下所写的是原标识，未生效",
+        "The record has moved to another code, number or name and may still be shown there: this "
+        "names the old one and took nothing down",
+        "应撤下的，以新的代码、文书号或名称报送撤回；办妥或不应撤下的，把原转移再报一次即了结",
+        "Send the withdrawal under the new code, number or name; the move once more settles it",
+    ),
+    Reason(
         "WAITING_FOR_RECORD",
         "没有找到所指的记录，先行等待；记录到达后自动生效，等待期满未到达的另行告知",
         "The record it names was not found: it waits and takes effect when the record comes, and "

@@ -440,10 +440,10 @@ class Model:
             dates = [on for on in (record.exited_on, reading.exited_on) if on is not None]
             record.exited_on = max(dates, default=None)
             return duplicate("ALREADY_WITHDRAWN")
+        if standing is MOVED:
+            return quarantined("TAKE_DOWN_OF_MOVED")
         if standing is not QUARANTINED and self._older(reading, record):
             return superseded("WITHDRAWAL_OLDER_THAN_LIVE")
-        if standing is MOVED:
-            return quarantined("RECORD_MOVED")
         if self._is_before(reading, record):
             return superseded("EXIT_BEFORE_LISTING")
         self._take_down(record, GONE if standing is LIVE else TAKEN_BACK)
