@@ -114,6 +114,15 @@ def _is_stale(case: Case) -> bool:
     return case.old is not None and (case.basis.followed_by(case.old.kind) == case.s.subject_kind)
 
 
+def _left_performed(case: Case) -> bool:
+    verdict = case.verdict
+    return (
+        verdict is not None
+        and verdict.has_left
+        and case.basis.followed_by(verdict.kind) == case.s.subject_kind
+    )
+
+
 def _step(case: Case) -> int:
     """Whether a row is the next step of a performance on record (1), an earlier one (-1), or 0."""
     old, s = case.old, case.s
@@ -195,6 +204,7 @@ _CONDITIONS: Final[dict[When, Callable[[Case], bool]]] = {
     When.SAME_IDENTITY: _keeps_identity,
     When.LEFT_FOR_IT: _has_left_for_it,
     When.ARRIVED_ELSEWHERE: _arrived_elsewhere,
+    When.LEFT_PERFORMED: _left_performed,
     When.LEFT: lambda case: case.has_left,
     When.LEFT_BY_IT: _left_by_it,
     When.ARRIVED_BEFORE: _arrived_before,

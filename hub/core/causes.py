@@ -147,6 +147,8 @@ class MoveNoted(NamedTuple):
     met: int
     """Bit per target whose disclosure the old identity had met."""
     owner: str
+    left_as: str
+    """Kind that was in force under the old identity; empty for none."""
     keys: tuple[bytes, ...]
 
 

@@ -504,7 +504,10 @@ def _with_verdict(case: Case, decision: Decision, line: Line) -> Decision:
     if line.effect is Effect.LEAVE or verdict is None or not verdict.has_left:
         letter = LEFT if line.effect is Effect.LEAVE else LEFT_BEFORE
         destination = destination_of(s.new_subject_key)
-        verdict = MoveVerdict(letter, destination, duties.met_targets(old), old.department)
+        verdict = MoveVerdict(
+            letter, destination, duties.met_targets(old), old.department,
+            old.kind if old.was_live else "",
+        )  # fmt: skip
     noted = leaving(case.view, s.record_key, s.other_key, s.move_id)
     facts = (*verdict.named(s.move_id, s.new_subject_key), ("left_for", noted.hex()))
     return decision._replace(move=Move(s.move_id, verdict.letter), facts=decision.facts + facts)
@@ -515,7 +518,7 @@ _NO_VERDICT: Final = frozenset({"IDENTITY_UNCHANGED", "SAME_AS_HELD"})
 
 
 def _with_refusal(view: View, s: Submission, decision: Decision) -> Decision:
-    verdict = MoveVerdict(REFUSED, destination_of(s.new_subject_key), 0, "")
+    verdict = MoveVerdict(REFUSED, destination_of(s.new_subject_key), 0, "", "")
     stored = view.get(keys.verdict(s.move_id))
     is_kept = stored is not None and MoveVerdict.unpack(stored).has_left
     return decision._replace(
@@ -802,7 +805,8 @@ def _request_walk(basis: Basis, cause: ResendRequest | RedecisionRequest) -> Dec
 
 def _note_move(context: Context, cause: MoveNoted) -> Decision:
     """The old identity was left, or could not be: decide the arrival that waits for it."""
-    comes = MoveVerdict(cause.verdict, destination_of(cause.cause.key), cause.met, cause.owner)
+    destination = destination_of(cause.cause.key)
+    comes = MoveVerdict(cause.verdict, destination, cause.met, cause.owner, cause.left_as)
     stored = context.view.get(keys.verdict(cause.move_id))
     known = MoveVerdict.unpack(stored) if stored is not None else None
     verdict = settled(known, comes)

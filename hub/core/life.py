@@ -69,6 +69,7 @@ class When(Enum):
     ARRIVED_ELSEWHERE = "this move has arrived at another record"
     ARRIVED_BEFORE = "this move, or the one whose departure it repeats, has been made before"
     LEFT_BY_IT = "the record left by this very move, and has come back since"
+    LEFT_PERFORMED = "the kind that left the old identity follows this one"
     LEFT = "the old identity has been left"
     NOT_LEFT = "the old identity could not be left"
 
@@ -129,6 +130,7 @@ _UNCHANGED: Final = Line(
     When.SAME_IDENTITY, Outcome.DUPLICATE, "IDENTITY_UNCHANGED", Effect.NOTHING
 )
 _PERFORMED: Final = _refused(When.STALE, "PERFORMED_SINCE")
+_TAKEN_DOWN_WHERE_IT_WAS: Final = _refused(When.ALWAYS, "TAKE_DOWN_OF_MOVED")
 _CORRECTS: Final = Line(When.ALWAYS, Outcome.CORRECTED, "", Effect.SHOW)
 _HAS_MOVED: Final = _refused(When.ALWAYS, "RECORD_MOVED")
 _ARRIVES_FIRST: Final = (
@@ -137,6 +139,7 @@ _ARRIVES_FIRST: Final = (
     _OLDER,
 )
 _ARRIVES_THEN: Final = (
+    _refused(When.LEFT_PERFORMED, "PERFORMED_SINCE", Effect.REFUSE),
     Line(When.LEFT, Outcome.ACCEPTED, "", Effect.SHOW),
     _refused(When.NOT_LEFT, "MOVE_REFUSED", Effect.REFUSE),
     _WAITS,
@@ -194,7 +197,7 @@ _TAKE_DOWNS: Final[dict[Standing, tuple[Line, ...]]] = {
         _NOT_YOURS,
         Line(When.ALWAYS, Outcome.DUPLICATE, "ALREADY_WITHDRAWN", Effect.CONFIRM),
     ),
-    _S.MOVED: (_NOT_YOURS, _OLDER_TAKE_DOWN, _HAS_MOVED),
+    _S.MOVED: (_NOT_YOURS, _TAKEN_DOWN_WHERE_IT_WAS),
 }
 _BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
     _T.ROW: _ROWS,

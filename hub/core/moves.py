@@ -13,8 +13,9 @@ there until the verdict is known. What is known of a move:
 A departure that was made before, under another move, is told as *left before*: it lets the arrival
 in where none had come, and brings nothing back that has been taken down or has left since.
 
-A verdict carries the targets whose disclosure the old identity had met, and the record's owner: who
-moves a record for its owner does not come to own it.
+A verdict carries the targets whose disclosure the old identity had met, the record's owner (who
+moves a record for its owner does not come to own it), and the kind that was in force: what was
+performed arrives as performed.
 """
 
 from __future__ import annotations
@@ -51,18 +52,21 @@ class MoveVerdict(NamedTuple):
     met: int
     """Bit per target whose disclosure the old identity had met."""
     owner: str
+    kind: str
+    """What was in force under the old identity; empty where nothing ever was."""
 
     def pack(self) -> bytes:
         """The stored bytes."""
         fixed = _VERDICT.pack(self.letter.encode(), self.destination, self.met)
-        return fixed + encode_text(self.owner)
+        return fixed + encode_text(self.owner) + encode_text(self.kind)
 
     @classmethod
     def unpack(cls, stored: bytes) -> MoveVerdict:
         """Read what `pack` wrote."""
         letter, destination, met = _VERDICT.unpack_from(stored)
-        owner, _end = decode_text(stored, _VERDICT.size)
-        return cls(letter.decode(), destination, met, owner)
+        owner, at = decode_text(stored, _VERDICT.size)
+        kind, _end = decode_text(stored, at)
+        return cls(letter.decode(), destination, met, owner, kind)
 
     @property
     def has_left(self) -> bool:
@@ -73,7 +77,7 @@ class MoveVerdict(NamedTuple):
         """As a ledger record carries it."""
         return (
             ("verdict", self.letter), ("met", str(self.met)), ("owner", self.owner),
-            ("destination", self.destination.hex()),
+            ("destination", self.destination.hex()), ("left_as", self.kind),
         )  # fmt: skip
 
     @classmethod
@@ -83,7 +87,7 @@ class MoveVerdict(NamedTuple):
             return None
         return cls(
             facts["verdict"], bytes.fromhex(facts["destination"]), int(facts["met"]),
-            facts["owner"],
+            facts["owner"], facts["left_as"],
         )  # fmt: skip
 
     def named(self, move_id: bytes, subject_key: bytes) -> tuple[tuple[str, str], ...]:
@@ -93,8 +97,8 @@ class MoveVerdict(NamedTuple):
     def as_message(self, move_id: bytes) -> dict[str, str]:
         """As the control message to the new identity's partition."""
         return {
-            "met": str(self.met), "move_id": move_id.hex(), "owner": self.owner,
-            "verdict": self.letter,
+            "left_as": self.kind, "met": str(self.met), "move_id": move_id.hex(),
+            "owner": self.owner, "verdict": self.letter,
         }  # fmt: skip
 
 

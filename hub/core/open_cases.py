@@ -32,12 +32,16 @@ class CaseKind(StrEnum):
     """A row that was taken down, or has moved, came again and is not shown."""
     TAKE_DOWN_SUPERSEDED = "take_down_superseded"
     """A withdrawal, exit or departure older than what is shown: it is shown still."""
+    TAKE_DOWN_OF_MOVED = "take_down_of_moved"
+    """A withdrawal or exit names an identity that the record has left: it may be shown still."""
     RESTORATION_SUPERSEDED = "restoration_superseded"
     """A restoration older than the withdrawal: it is not shown."""
     NUMBER_REUSED = "number_reused"
     """A submission's number was used for other content."""
     CONFLICTING = "conflicting"
     """Other content came for what is on record, and was not declared a correction."""
+    SEVERAL_MEANT = "several_meant"
+    """A statement may be about either of two records of authorities that were merged."""
     PUBLICATION_REFUSED = "publication_refused"
     """A platform refuses the content of a record."""
     WITHDRAWAL_REFUSED = "withdrawal_refused"
@@ -130,12 +134,21 @@ _OPENED_BY: Final = {
     "CHANGED_AFTER_MOVE": CaseKind.RETURN_REFUSED,
     "WITHDRAWAL_OLDER_THAN_LIVE": CaseKind.TAKE_DOWN_SUPERSEDED,
     "EXIT_BEFORE_LISTING": CaseKind.TAKE_DOWN_SUPERSEDED,
+    "TAKE_DOWN_OF_MOVED": CaseKind.TAKE_DOWN_OF_MOVED,
     "RESTORATION_OLDER_THAN_WITHDRAWAL": CaseKind.RESTORATION_SUPERSEDED,
     "SUBMISSION_NUMBER_REUSED": CaseKind.NUMBER_REUSED,
     "UNDECLARED_CHANGE": CaseKind.CONFLICTING,
+    "SEVERAL_PREDECESSORS": CaseKind.SEVERAL_MEANT,
 }
-_ANSWERS: Final = "ALREADY_WITHDRAWN"
-"""A later take-down that confirms how the record stands."""
+_DOWN_ALREADY: Final = frozenset({"ALREADY_WITHDRAWN"})
+_MOVED_ALREADY: Final = frozenset({"ALREADY_MOVED"})
+_CONFIRMED_BY: Final = {
+    CaseKind.RETURN_REFUSED: _DOWN_ALREADY | _MOVED_ALREADY,
+    CaseKind.RESTORATION_SUPERSEDED: _DOWN_ALREADY,
+    CaseKind.TAKE_DOWN_SUPERSEDED: _DOWN_ALREADY,
+    CaseKind.TAKE_DOWN_OF_MOVED: _MOVED_ALREADY,
+}
+"""A later take-down or departure that confirms how the record stands."""
 PARKED: Final = "DELIVERY_PARKED"
 """Reason of a ledger record that notes an outstanding delivery as parked."""
 _OF_KIND: Final = {
@@ -154,8 +167,11 @@ _STANDS: Final = {
     CaseKind.RETURN_REFUSED: _DOWN,
     CaseKind.RESTORATION_SUPERSEDED: _DOWN,
     CaseKind.TAKE_DOWN_SUPERSEDED: (Status.LIVE, Status.QUARANTINED),
+    CaseKind.TAKE_DOWN_OF_MOVED: (Status.MOVED,),
 }
 """How a record stands while a case about it is open."""
+_ENDED_BY_ANY: Final = frozenset({CaseKind.NUMBER_REUSED, CaseKind.SEVERAL_MEANT})
+"""Cases that end with the next statement that gets an answer of its own."""
 _REACHED: Final = {
     "named": CaseEnd.NAMED_AGAIN,
     "withdrawn": CaseEnd.WITHDRAWN,
@@ -228,7 +244,7 @@ def _opened(
     kind = case_of(record.reasons)
     if kind is not None and _is_so(kind, state) and not _is_open(left, kind):
         found.append(
-            _case(partition, record, kind)._replace(live_sequence=_on_record(kind, record))
+            _case(partition, record, kind)._replace(live_sequence=_version_meant(kind, record))
         )
     for waiting in state.waiting if state is not None else ():
         if waiting.sequence == record.sequence:
@@ -266,7 +282,7 @@ def _is_so(kind: CaseKind, state: RecordState | None) -> bool:
     return kind not in _STANDS or state.status in _STANDS[kind]
 
 
-def _on_record(kind: CaseKind, record: LedgerRecord) -> int:
+def _version_meant(kind: CaseKind, record: LedgerRecord) -> int:
     """The version on record that a case is about; -1 where that does not matter."""
     live = record.refers_to if record.state is None else record.state.live_sequence
     return live if kind in _STANDS and live != NO_SEQUENCE else -1
@@ -308,11 +324,11 @@ def _statement_end(case: CaseRow, kind: CaseKind, record: LedgerRecord) -> CaseE
     state = record.state
     if kind is CaseKind.WAITING:
         return _wait_end(case, record)
-    if kind is CaseKind.NUMBER_REUSED:
-        is_answer = record.cause.kind is CauseKind.SUBMISSION and record.submission_key != NO_KEY
-        return CaseEnd.ANSWERED if is_answer else None
+    if kind in _ENDED_BY_ANY:
+        is_own = record.cause.kind is CauseKind.SUBMISSION and record.submission_key != NO_KEY
+        return CaseEnd.ANSWERED if is_own and case_of(record.reasons) is not kind else None
     if kind in _STANDS:
-        if any(reason.code == _ANSWERS for reason in record.reasons):
+        if any(reason.code in _CONFIRMED_BY[kind] for reason in record.reasons):
             return CaseEnd.ANSWERED
         if state is not None and state.live_sequence != case.live_sequence:
             return CaseEnd.ANSWERED

@@ -519,11 +519,11 @@ def prepare_control(
 def _read_move_noted(cause: Cause, kind: str) -> MoveNoted:
     content = json.loads(cause.value)
     move_id = _key_of(content["move_id"])
-    owner = str(content["owner"])
-    owner.encode()  # JSON can say half a letter
+    owner, left_as = str(content["owner"]), str(content["left_as"])
+    (owner + left_as).encode()  # JSON can say half a letter
     return MoveNoted(
         cause, kind, move_id, _letter_of(content["verdict"]), _unsigned(content["met"], 64),
-        owner[:_MOST_CODE], (keys.verdict(move_id), keys.arrival(move_id)),
+        owner[:_MOST_CODE], left_as[:_MOST_CODE], (keys.verdict(move_id), keys.arrival(move_id)),
     )  # fmt: skip
 
 

@@ -171,7 +171,7 @@ class Waiting(NamedTuple):
     """Letter of `hub.core.life.Statement`."""
     submission_key: bytes
     tag: bytes
-    """What makes it one and the same: the id of its move, else 16 bytes of its content's digest."""
+    """Of an arrival the id of its move, of all others 16 bytes of the digest of their sender."""
     digest: bytes
     """First 8 bytes of the SHA-256 of what was submitted."""
     until: int

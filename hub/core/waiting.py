@@ -43,10 +43,12 @@ _ON_RECORD: Final = frozenset(
 
 
 def tag_of(s: Submission) -> bytes:
-    """What makes a waiting statement one and the same: its move, else who stated what."""
-    if s.statement is Statement.ARRIVAL:
-        return s.move_id
-    return keys.submission_key_of(s.department, b"", s.cause.value)
+    """What makes equal statements that wait one and the same: the move, else the sender."""
+    return s.move_id if s.statement is Statement.ARRIVAL else _sender(s.department)
+
+
+def _sender(department: str) -> bytes:
+    return keys.submission_key_of(department, b"", b"")
 
 
 def waits_already(old: RecordState | None, s: Submission) -> bool:
@@ -72,17 +74,24 @@ def next_to_decide(state: RecordState) -> Waiting | None:
     """The oldest statement that is about what is on record; None when none is.
 
     An arrival waits for its move, whatever is on record. An exit dated before the entry is about
-    another entry, and goes on waiting.
+    another entry, and goes on waiting. So does what takes down or moves where nothing was ever in
+    force but another's faulty row: it is about the row that its own sender has yet to send.
     """
     if not state.waiting or standing_of(state) not in _ON_RECORD:
         return None
     for waiting in state.waiting:
-        if waiting.statement == Statement.ARRIVAL:
+        if waiting.statement == Statement.ARRIVAL or _is_of_another(state, waiting):
             continue
         if waiting.dated_on and state.decided_on and waiting.dated_on < state.decided_on:
             continue
         return waiting
     return None
+
+
+def _is_of_another(state: RecordState, waiting: Waiting) -> bool:
+    if state.was_live or waiting.statement in _ROWS:
+        return False
+    return waiting.tag != _sender(state.department)
 
 
 def arrival_by(state: RecordState, move_id: bytes) -> Waiting | None:

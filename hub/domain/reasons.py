@@ -496,8 +496,8 @@ _RECORDS: Final = (
         "PERFORMED_SINCE",
         "该承诺已登记履行情况，本次内容不含履行情况，未予采用",
         "The commitment is on record as performed; this content leaves that out and was not taken",
-        "请以含履行情况的完整一行（履行认定）报送更正或恢复公示",
-        "Send the whole row with its performance as the correction or restoration",
+        "请以含履行情况的完整一行（履行认定）报送更正、迁入或恢复公示",
+        "Send the whole row with its performance as the correction, arrival or restoration",
     ),
     Reason(
         "COMMITMENT_NOT_OPEN",
@@ -656,6 +656,14 @@ _RECORDS: Final = (
         "The record has moved to another code, number or name",
         "请以新的代码、文书号或名称重新报送",
         "Send it again naming the new code, number or name",
+    ),
+    Reason(
+        "TAKE_DOWN_OF_MOVED",
+        "该记录已转移到新的代码、文书号或名称，可能仍在那里公示；本次撤下所写的是原标识，未生效",
+        "The record has moved to another code, number or name and may still be shown there: this "
+        "names the old one and took nothing down",
+        "应撤下的，以新的代码、文书号或名称报送撤回；办妥或不应撤下的，把原转移再报一次即了结",
+        "Send the withdrawal under the new code, number or name; the move once more settles it",
     ),
     Reason(
         "WAITING_FOR_RECORD",

@@ -556,7 +556,10 @@ def test_a_count_that_arrived_by_a_move_is_its_departments(hub: HubTestDriver) -
     hub.now = at("2026-11-20 09:00")
     hub.pipe(DEPARTMENT, "record.moved_in.v1", COMPANY, framed("record.moved_in.v1", arriving))
     hub.run()
-    noted = json.dumps({"move_id": move_id, "verdict": "o", "met": 0, "owner": DEPARTMENT}).encode()
+    verdict = {
+        "move_id": move_id, "verdict": "o", "met": 0, "owner": DEPARTMENT, "left_as": kind,
+    }  # fmt: skip
+    noted = json.dumps(verdict).encode()
     partition = partition_of(COMPANY.encode(), hub.partitions)
     hub.put("control", partition, COMPANY.encode(), noted, (("ce_type", b"move.noted.v1"),))
     (released,) = hub.run()

@@ -73,7 +73,10 @@ def moved_in(move_id: str = MOVE_ID, **changes: str) -> bytes:
 
 def note(hub: HubTestDriver, verdict: str) -> None:
     """The old identity's partition tells the new one what became of the move."""
-    content = {"met": "0", "move_id": MOVE_ID, "owner": DEPARTMENT, "verdict": verdict}
+    content = {
+        "left_as": LICENCE, "met": "0", "move_id": MOVE_ID, "owner": DEPARTMENT,
+        "verdict": verdict,
+    }  # fmt: skip
     hub.put(
         "control", partition_of(OTHER_COMPANY.encode(), 2), OTHER_COMPANY.encode(),
         json.dumps(content).encode(), (("ce_type", b"move.noted.v1"),),
@@ -152,12 +155,17 @@ def test_an_outcome_nobody_can_read_is_refused_by_name(
     assert codes(refused) == {"PAYLOAD_UNREADABLE"}
 
 
+NOTED = {"left_as": LICENCE, "met": "0", "move_id": MOVE_ID, "owner": "x", "verdict": "o"}
+
+
 @pytest.mark.parametrize(
     "content",
     [
-        "{", "[" * 100_000, '{"move_id": "abab", "verdict": "o", "met": "0", "owner": "x"}',
-        f'{{"move_id": "{MOVE_ID}", "verdict": "o", "met": "0", "owner": "\\ud800"}}',
-        f'{{"move_id": "{MOVE_ID}", "verdict": "o", "met": "-1", "owner": "x"}}',
+        "{", "[" * 100_000,
+        json.dumps(NOTED | {"move_id": "abab"}),
+        json.dumps(NOTED | {"owner": "\ud800"}),
+        json.dumps(NOTED | {"left_as": "\ud800"}),
+        json.dumps(NOTED | {"met": "-1"}),
     ],
 )  # fmt: skip
 def test_a_note_of_a_move_nobody_can_read_is_refused_by_name(

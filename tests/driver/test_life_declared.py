@@ -10,7 +10,7 @@ from hub.core.record import Outcome
 from hub.core.state import ClockFlag, ClockKind, RecordFlag, Status
 from hub.domain import kinds
 from tests.driver import rows
-from tests.driver.life import DAY, FAR, Life, answer
+from tests.driver.life import DAY, FAR, FIRST, NEAR, Life, answer
 from tests.driver.rows import (
     AUTHORITY,
     COMPANY,
@@ -326,3 +326,66 @@ def test_a_promise_that_was_kept_is_not_undone_by_its_first_row(life: Life, how:
     again = {**inside, "subject_kind": PERFORMED, "row": framed(PERFORMED, whole)}
     answered = "corrected" if how == "corrected" else "accepted"
     assert life.say(f"record.{how}.v1", again) == answered
+
+
+@pytest.mark.parametrize("to", [NEAR, FAR])
+@pytest.mark.parametrize("order", ["departure first", "arrival first"])
+def test_a_promise_that_was_kept_does_not_move_as_its_first_row(
+    life: Life, to: str, order: str
+) -> None:
+    """It arrives as performed or not at all; the move stays open for the right row."""
+    promise = commitment_row()
+    life.made()
+    assert life.performed() == "accepted"
+    out = {
+        "subject_kind": MADE, "document_number": promise["commitment_code"],
+        "subject_name": promise["promisor_name"], "credit_code": COMPANY,
+        "authority_code": AUTHORITY, "reason": "代码录入错误", "move_id": FIRST,
+        "new_credit_code": to,
+    }  # fmt: skip
+
+    def arrives(kind: str, **changes: str) -> str:
+        row = framed(kind, commitment_row(promisor_code=to, **changes))
+        inside = {
+            "move_id": FIRST, "subject_kind": kind, "row": row, "reason": "代码录入错误",
+            "previous_credit_code": COMPANY,
+        }  # fmt: skip
+        return life.say("record.moved_in.v1", inside, key=to)
+
+    if order == "arrival first":
+        assert arrives(MADE) == "held WAITING_FOR_MOVE"
+        arriving = life.record
+        assert life.say("record.moved_out.v1", out) == "withdrawn"
+        assert "held_ended PERFORMED_SINCE" in [answer(r) for r in life.rest]
+        life.record = arriving
+    else:
+        assert life.say("record.moved_out.v1", out) == "withdrawn"
+        assert arrives(MADE) == "quarantined PERFORMED_SINCE"
+    assert (life.shown(), life.status) == (set(), Status.QUARANTINED)
+    life.crash()
+    assert arrives(PERFORMED, performance_status="全部履行") == "accepted"
+    assert {code for code, _content in life.shown()} == {to}
+    assert life.state().kind == PERFORMED
+
+
+@pytest.mark.parametrize("first", ["made", "faulty"])
+def test_a_promise_that_is_not_on_record_as_kept_moves_as_it_is(life: Life, first: str) -> None:
+    """Nor does a faulty row that would have said so keep it from moving."""
+    promise = commitment_row()
+    if first == "made":
+        life.made()
+    else:
+        assert life.performed("") == "quarantined FIELD_REQUIRED"
+    out = {
+        "subject_kind": MADE, "document_number": promise["commitment_code"],
+        "subject_name": promise["promisor_name"], "credit_code": COMPANY,
+        "authority_code": AUTHORITY, "reason": "代码录入错误", "move_id": FIRST,
+        "new_credit_code": NEAR,
+    }  # fmt: skip
+    assert life.say("record.moved_out.v1", out) == "withdrawn"
+    row = framed(MADE, commitment_row(promisor_code=NEAR))
+    inside = {
+        "move_id": FIRST, "subject_kind": MADE, "row": row, "reason": "代码录入错误",
+        "previous_credit_code": COMPANY,
+    }  # fmt: skip
+    assert life.say("record.moved_in.v1", inside, key=NEAR) == "accepted"

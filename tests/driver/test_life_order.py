@@ -96,7 +96,7 @@ def test_the_memory_survives_a_move(life: Life) -> None:
     assert life.arrives(NEAR, version=7) == "accepted"
     life.crash()
     assert life.row(version=4) == "superseded OLDER_THAN_LIVE"
-    assert life.withdrawn(version=4) == "superseded WITHDRAWAL_OLDER_THAN_LIVE"
+    assert life.withdrawn(version=4) == "quarantined TAKE_DOWN_OF_MOVED"
     assert life.row("旧内容", key=NEAR, version=6) == "superseded OLDER_THAN_LIVE"
     assert life.shown() == {(NEAR, "食品经营")}
 

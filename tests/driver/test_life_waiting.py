@@ -359,6 +359,35 @@ def test_a_faulty_row_releases_what_waits_for_it(life: Life) -> None:
     assert life.dues() == {}
 
 
+@pytest.mark.parametrize("then", ["", "taken back"])
+def test_somebody_elses_faulty_row_does_not_end_a_waiting_withdrawal(life: Life, then: str) -> None:
+    """It is about the row of its own sender, which is taken down when it comes."""
+    assert life.withdrawn() == "held WAITING_FOR_RECORD"
+    assert life.fault(by=OTHER_DEPARTMENT) == "quarantined FIELD_REQUIRED"
+    assert (life.rest, life.waiting(), life.status) == ([], 1, Status.QUARANTINED)
+    if then:
+        assert life.withdrawn(by=OTHER_DEPARTMENT) == "withdrawn"
+        assert (life.rest, life.waiting()) == ([], 1)
+    life.crash()
+    assert life.row() == "accepted"
+    assert [answer(r) for r in life.rest] == ["held_released"]
+    assert (life.status, life.shown(), life.wait(40)) == (Status.WITHDRAWN, set(), [])
+
+
+def test_a_withdrawal_waits_beside_somebody_elses_faulty_row_for_its_time(life: Life) -> None:
+    """It ends as every wait does, and its sender hears of it; a row inside a correction goes in."""
+    life.withdrawn()
+    life.fault(by=OTHER_DEPARTMENT)
+    assert "held_ended WAITED_TOO_LONG" in life.wait(40)
+    assert life.waiting() == 0
+    again = Life()
+    again.corrected("食品批发", by=OTHER_DEPARTMENT)
+    again.wait(1)
+    again.corrected()
+    assert "held_released" in again.wait(31)
+    assert again.shown() == {(COMPANY, "食品销售")}
+
+
 @pytest.mark.parametrize("order", ["withdrawal-first", "correction-first"])
 def test_a_withdrawal_and_a_correction_wait_in_the_order_they_came(life: Life, order: str) -> None:
     """Decided as if they came now, the oldest first; nothing is shown in either order."""

@@ -11,9 +11,27 @@ from hub.core.record import LedgerRecord, Outcome, decode_record
 from hub.core.state import StageCode
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
-from tests.driver.life import FAR, NEAR, Life
+from tests.driver.life import FAR, NEAR, SECOND, Life
+from tests.driver.reforms import (
+    DEPARTMENT,
+    HEIR,
+    NEW_AUTHORITY,
+    OTHER_DEPARTMENT,
+    merged,
+    named_under,
+    row_under,
+    site,
+)
 from tests.driver.resends import ask_again
-from tests.driver.rows import CONTRACTS, PENALTY, penalty_row
+from tests.driver.rows import (
+    AUTHORITY,
+    COMPANY,
+    CONTRACTS,
+    LICENCE,
+    OTHER_AUTHORITY,
+    PENALTY,
+    penalty_row,
+)
 from tests.driver.stories import HOUR, report, submit
 
 PROVINCE, CITY = 0, 1
@@ -291,6 +309,85 @@ def test_a_take_down_that_came_too_late_ends_when_the_record_is_down(life: Life)
     assert said(life.hub) == ["take_down_superseded"]
     life.withdrawn(version=12)
     assert said(life.hub) == ["take_down_superseded answered"]
+
+
+@pytest.mark.parametrize("version", [None, 5])
+def test_a_take_down_of_what_has_moved_is_open_until_the_move_is_confirmed(
+    life: Life, version: int | None
+) -> None:
+    """The record is shown where it went: an older withdrawal, too, says no more than that."""
+    life.row(version=10)
+    life.leaves(NEAR, version=11)
+    life.arrives(NEAR)
+    for _time in range(2):
+        assert life.withdrawn(version=version) == "quarantined TAKE_DOWN_OF_MOVED"
+    (case,) = cases(life.hub)
+    assert (case.case_kind, case.times) == ("take_down_of_moved", 2)
+    assert life.row() == "duplicate SAME_AS_MOVED"
+    assert life.withdrawn(key=NEAR) == "withdrawn"
+    assert said(life.hub) == ["take_down_of_moved"]
+    assert life.leaves(NEAR) == "duplicate ALREADY_MOVED"
+    assert said(life.hub) == ["take_down_of_moved answered"]
+
+
+def test_a_take_down_of_what_has_moved_ends_when_the_record_comes_home(life: Life) -> None:
+    """It is shown under the old code again, and a withdrawal there is a new one."""
+    life.row()
+    life.leaves(NEAR)
+    life.arrives(NEAR)
+    life.withdrawn()
+    life.leaves(COMPANY, SECOND, key=NEAR)
+    assert life.arrives(COMPANY, SECOND, key=NEAR) == "accepted"
+    assert said(life.hub) == ["take_down_of_moved answered"]
+
+
+def test_an_older_take_down_is_not_answered_by_a_departure_of_long_ago(life: Life) -> None:
+    """The record came home since, and is shown: the withdrawal stays open."""
+    life.row(version=10)
+    life.leaves(NEAR, version=11)
+    life.arrives(NEAR)
+    life.leaves(COMPANY, SECOND, key=NEAR)
+    life.arrives(COMPANY, SECOND, key=NEAR)
+    assert life.withdrawn(version=5) == "superseded WITHDRAWAL_OLDER_THAN_LIVE"
+    assert life.leaves(NEAR) == "duplicate ALREADY_MOVED"
+    assert said(life.hub) == ["take_down_superseded"]
+
+
+def test_a_changed_row_of_what_has_moved_ends_when_the_move_is_confirmed(life: Life) -> None:
+    """It came under the code that the record has left."""
+    life.row()
+    life.leaves(NEAR)
+    life.arrives(NEAR)
+    assert life.row("食品批发") == "conflicting CHANGED_AFTER_MOVE"
+    assert said(life.hub) == ["return_refused"]
+    life.leaves(NEAR)
+    assert said(life.hub) == ["return_refused answered"]
+
+
+def test_a_statement_about_either_of_two_records_is_open_until_one_is_named() -> None:
+    """Two authorities were merged, each with a decision of this number and name."""
+    life = Life(site())
+    life.row()
+    life.say(LICENCE, row_under(OTHER_AUTHORITY, "药品经营"), by=OTHER_DEPARTMENT)
+    life.hub.adopt(merged(DEPARTMENT, OTHER_DEPARTMENT))
+    for _time in range(2):
+        either = life.say("record.withdrawn.v1", named_under(NEW_AUTHORITY), by=HEIR)
+        assert either == "conflicting SEVERAL_PREDECESSORS"
+    life.wait(20)
+    (case,) = cases(life.hub)
+    assert (case.case_kind, case.times, case.how) == ("several_meant", 2, "")
+    life.say("record.withdrawn.v1", named_under(case_authority(life, case)), by=HEIR)
+    assert said(life.hub) == ["several_meant answered"]
+
+
+def case_authority(life: Life, case: CaseRow) -> str:
+    """The old code of the record that a case is about."""
+    (record,) = [
+        r
+        for r in life.hub.ledger()
+        if r.outcome is Outcome.ACCEPTED and r.record_key == case.record_key
+    ]
+    return AUTHORITY if record.department == DEPARTMENT else OTHER_AUTHORITY
 
 
 def test_a_number_used_twice_ends_with_the_rows_own_answer(life: Life) -> None:

@@ -371,6 +371,10 @@ class AnyHistory(RuleBasedStateMachine):
             if case.case_kind in ("return_refused", "restoration_superseded"):
                 assert state is not None
                 assert (state.status in GONE, state.live_sequence) == (True, case.live_sequence)
+            if case.case_kind == "take_down_of_moved":
+                assert state is not None
+                moved = (Status.MOVED, case.live_sequence)
+                assert (state.status, state.live_sequence) == moved
             if case.case_kind == "parked":
                 assert state is not None
                 assert (case.target, case.version, case.action) in {

@@ -83,6 +83,8 @@ class Move:
     """The key at which the record may arrive."""
     owner: str = ""
     met: frozenset[int] = frozenset()
+    left_as: str = ""
+    """The kind that was in force under the old key."""
     arrived: Identity | None = None
     is_over: bool = False
     """Whether it has arrived, and not only waits to."""
@@ -112,6 +114,7 @@ class Verdict:
     verdict: str
     owner: str
     met: frozenset[int]
+    left_as: str
 
 
 @dataclass
@@ -413,9 +416,13 @@ class Model:
 
     def _leaves_performance_out(self, reading: Reading, record: Record) -> bool:
         """Whether what stands, or last stood, is the performance of what this says was made."""
-        if record.facts is None or reading.facts is None:
+        return record.facts is not None and self._leaves_out(reading, record.facts.kind)
+
+    def _leaves_out(self, reading: Reading, kind: str) -> bool:
+        """Whether a row is of the kind that this one follows."""
+        if not kind or reading.facts is None:
             return False
-        follows = self.contracts.by_kind[record.facts.kind].schema.follows
+        follows = self.contracts.by_kind[kind].schema.follows
         return bool(follows) and follows == reading.facts.kind
 
     # --- WITHDRAWAL, EXIT ------------------------------------------------------------------------
@@ -433,10 +440,10 @@ class Model:
             dates = [on for on in (record.exited_on, reading.exited_on) if on is not None]
             record.exited_on = max(dates, default=None)
             return duplicate("ALREADY_WITHDRAWN")
+        if standing is MOVED:
+            return quarantined("TAKE_DOWN_OF_MOVED")
         if standing is not QUARANTINED and self._older(reading, record):
             return superseded("WITHDRAWAL_OLDER_THAN_LIVE")
-        if standing is MOVED:
-            return quarantined("RECORD_MOVED")
         if self._is_before(reading, record):
             return superseded("EXIT_BEFORE_LISTING")
         self._take_down(record, GONE if standing is LIVE else TAKEN_BACK)
@@ -491,6 +498,7 @@ class Model:
             return duplicate("ALREADY_MOVED")
         corrections = {n for n, duty in record.show.items() if duty.clock == CORRECT}
         record.left_with = frozenset(record.disclosed | corrections)
+        record.left_as = record.facts.kind if record.facts is not None else ""
         self._take_down(record, MOVED)
         record.left_by.append(reading.move)
         self._took_effect(reading, record)
@@ -501,7 +509,8 @@ class Model:
         assert reading.other is not None
         met = record.left_with if record is not None else frozenset()
         owner = record.owner if record is not None else ""
-        came = Verdict(reading.other.code, reading.move, verdict, owner, met)
+        left_as = record.left_as if record is not None else ""
+        came = Verdict(reading.other.code, reading.move, verdict, owner, met, left_as)
         self.verdicts.append(came)
         assert reading.identity is not None
         codes = (reading.identity.code, came.code)
@@ -514,7 +523,7 @@ class Model:
         move = self._move(partition_of(came.code.encode(), self.rules.partitions), came.move)
         if move.verdict != "left" or came.verdict == "left":
             move.verdict, move.owner, move.met = came.verdict, came.owner, came.met
-            move.code = came.code
+            move.code, move.left_as = came.code, came.left_as
 
     def _move(self, partition: int, move: str) -> Move:
         return self.moves.setdefault((partition, move), Move())
@@ -569,6 +578,8 @@ class Model:
         verdict = move.verdict if move.code == identity.code else ""
         if move.is_over and move.arrived == identity and record.standing in {GONE, MOVED}:
             return quarantined("RECORD_WITHDRAWN" if record.standing is GONE else "RECORD_MOVED")
+        if verdict == "left" and self._leaves_out(reading, move.left_as):
+            return self._cannot_arrive(reading, record, "PERFORMED_SINCE")
         if verdict == "left":
             record.disclosed = set(move.met)
             answer = self._accept(reading, record, owner=move.owner, met=move.met)
@@ -576,11 +587,15 @@ class Model:
             self.arrived.append((reading.other, identity))
             return answer
         if verdict == "refused":
-            if record.standing in NEVER_SEEN:
-                record.owner = record.owner or reading.statement.department
-                self._spoil(record, reading)
-            return quarantined("MOVE_REFUSED")
+            return self._cannot_arrive(reading, record, "MOVE_REFUSED")
         return self._arrival_waits(reading, record)
+
+    def _cannot_arrive(self, reading: Reading, record: Record, reason: str) -> Answer:
+        """The row is refused; where nothing else was ever on show it is late all the same."""
+        if record.standing in NEVER_SEEN:
+            record.owner = record.owner or reading.statement.department
+            self._spoil(record, reading)
+        return quarantined(reason)
 
     def _arrival_waits(self, reading: Reading, record: Record) -> Answer:
         """Nothing is known of the departure yet."""
@@ -668,6 +683,9 @@ class Model:
         reading = waiting.reading
         if reading.verb is Verb.ARRIVAL and reading.other != reading.identity:
             return False  # it waits for its departure
+        sender = reading.statement.department
+        if not record.was_live and reading.verb not in CARRY_A_ROW and sender != record.owner:
+            return False  # what is faulty here is somebody else's
         return not self._is_before(reading, record)
 
     def _let_go(self, record: Record, identity: Identity, waiting: Waiting) -> None:

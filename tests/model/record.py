@@ -93,6 +93,8 @@ class Record:
     """Targets at which publication has ended by itself."""
     left_with: frozenset[int] = frozenset()
     """Targets at which it left as disclosed: they owe a correction at the new identity."""
+    left_as: str = ""
+    """The kind that was in force when it left."""
 
     changes: int = 0
     """How often standing, version, owner or what waits has changed."""
