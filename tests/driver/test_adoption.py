@@ -82,6 +82,18 @@ def test_publication_ends_at_a_target_that_becomes_public() -> None:
     assert life.shown() == set()
 
 
+def test_what_one_target_takes_down_is_brought_in_line_at_the_other() -> None:
+    """The city shows no penalties any more; at the province, public now, publication ends."""
+    life = Life()
+    life.penalty()
+    document = target(PROVINCE, public=True)
+    kinds = document["site"]["targets"][CITY]["kinds"]
+    document["site"]["targets"][CITY]["kinds"] = [kind for kind in kinds if kind != PENALTY]
+    (down,) = walked(adopt(life, document))
+    assert down.withdraw_targets == 1 << CITY
+    assert life.dues(ClockKind.EXPIRE) == {"province": "11-02"}
+
+
 def test_what_is_over_at_a_target_that_becomes_public_is_taken_down_as_ended() -> None:
     """The reason says that its period is over, and it stays ended."""
     life = Life()
@@ -117,6 +129,7 @@ def test_what_a_rule_brings_to_a_target_is_owed_only_since_its_clock_from() -> N
     document = target(CITY, clock_from="2026-11-03")
     life = Life(document)
     life.penalty(**SIMPLE)
+    life.hub.advance(at("2026-11-04 09:00") - life.hub.now)
     document["site"]["targets"][CITY]["public"] = False
     adopt(life, document)
     assert life.shown("city")
