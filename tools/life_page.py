@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from hub.core import case, waiting
+from hub.core import waiting
 from hub.core.life import TABLE, Effect, Line, Standing, Statement, When
+from hub.core.state import SOURCES_KEPT
 from hub.domain.reasons import REASONS
 from hub.engine import courier_life as delivery
 
@@ -144,7 +145,7 @@ def document() -> str:
     parts = [_HEAD]
     parts += [f"- **{s.name.lower()}** {zh}: {s.value}\n" for s, zh in _STANDINGS.items()]
     parts.append("\n" + _picture() + "\n")
-    parts.append(_BEFORE.format(sources=case.SOURCES_KEPT))
+    parts.append(_BEFORE.format(sources=SOURCES_KEPT))
     for statement, (name, zh, kind) in _STATEMENTS.items():
         parts.append(f"### {name[0].upper()}{name[1:]} {zh}\n\n{kind[0].upper()}{kind[1:]}.\n\n")
         parts.append(_table(statement))

@@ -16,7 +16,7 @@ from hub.core.moves import (
     verdict_on,
 )
 from hub.core.progress import Progress
-from hub.core.state import Heard, RecordFlag, RecordState, Status
+from hub.core.state import SOURCES_KEPT, Heard, RecordFlag, RecordState, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from hub.core.basis import Basis
     from hub.core.causes import Submission
     from hub.core.keys import View
-
-SOURCES_KEPT: Final = 4
-"""Sources of a record whose order is remembered."""
 
 
 class Case:
@@ -80,14 +77,29 @@ def is_heard_last(s: Submission, old: RecordState) -> bool:
     return bool(s.source_version and old.heard and old.heard[0].source == s.source)
 
 
-def heard_of(old: RecordState | None, s: Submission) -> tuple[Heard, ...]:
-    """The memory of order once a statement has taken effect; it never falls."""
+def heard_of(
+    old: RecordState | None, s: Submission, verdict: MoveVerdict | None = None
+) -> tuple[Heard, ...]:
+    """The memory of order once a statement has taken effect; it never falls.
+
+    `verdict`: of an arrival; what the record's old identity had heard is the later memory.
+    """
     before = old.heard if old is not None else ()
+    if verdict is not None and verdict.heard:
+        before = _joined(verdict.heard, before)
     if not s.source_version:
         return before
     known = max((h.version for h in before if h.source == s.source), default=0)
     rest = tuple(h for h in before if h.source != s.source)
     return (Heard(s.source, max(known, s.source_version)), *rest)[:SOURCES_KEPT]
+
+
+def _joined(later: tuple[Heard, ...], earlier: tuple[Heard, ...]) -> tuple[Heard, ...]:
+    """Two memories of order as one: of each source the greatest version."""
+    known: dict[bytes, int] = {}
+    for each in later + earlier:
+        known[each.source] = max(each.version, known.get(each.source, 0))
+    return tuple(Heard(source, version) for source, version in known.items())[:SOURCES_KEPT]
 
 
 def _is_not_yours(case: Case) -> bool:

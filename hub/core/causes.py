@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hub.core.keys import FREED
 from hub.core.life import Statement
 from hub.core.record import NO_KEY, Cause, Reason
-from hub.core.state import StageCode
+from hub.core.state import Heard, StageCode
 
 if TYPE_CHECKING:
     from hub.contracts import Checked
@@ -149,6 +149,8 @@ class MoveNoted(NamedTuple):
     owner: str
     left_as: str
     """Kind that was in force under the old identity; empty for none."""
+    heard: tuple[Heard, ...]
+    """The memory of order of the old identity."""
     keys: tuple[bytes, ...]
 
 

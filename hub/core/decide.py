@@ -406,7 +406,7 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
     state = RecordState(
         Status.LIVE, flags | provisional, version, s.content, context.sequence, s.decided_on,
         context.sequence, now, 0, named | shown, shown, timer_at, due.clocks,
-        duties.named_stages(old, shown, withdraw, version), heard_of(old, s),
+        duties.named_stages(old, shown, withdraw, version), heard_of(old, s, verdict),
         duties.revisions(old, version, now, basis), old.waiting if old is not None else (),
         _owner(s, old, verdict, basis), s.subject_kind,
         s.cause.key,
@@ -504,9 +504,10 @@ def _with_verdict(case: Case, decision: Decision, line: Line) -> Decision:
     if line.effect is Effect.LEAVE or verdict is None or not verdict.has_left:
         letter = LEFT if line.effect is Effect.LEAVE else LEFT_BEFORE
         destination = destination_of(s.new_subject_key)
+        heard = old.heard if decision.state is None else decision.state.heard
         verdict = MoveVerdict(
             letter, destination, duties.met_targets(old), old.department,
-            old.kind if old.was_live else "",
+            old.kind if old.was_live else "", heard,
         )  # fmt: skip
     noted = leaving(case.view, s.record_key, s.other_key, s.move_id)
     facts = (*verdict.named(s.move_id, s.new_subject_key), ("left_for", noted.hex()))
@@ -518,7 +519,7 @@ _NO_VERDICT: Final = frozenset({"IDENTITY_UNCHANGED", "SAME_AS_HELD"})
 
 
 def _with_refusal(view: View, s: Submission, decision: Decision) -> Decision:
-    verdict = MoveVerdict(REFUSED, destination_of(s.new_subject_key), 0, "", "")
+    verdict = MoveVerdict(REFUSED, destination_of(s.new_subject_key), 0, "", "", ())
     stored = view.get(keys.verdict(s.move_id))
     is_kept = stored is not None and MoveVerdict.unpack(stored).has_left
     return decision._replace(
@@ -806,7 +807,9 @@ def _request_walk(basis: Basis, cause: ResendRequest | RedecisionRequest) -> Dec
 def _note_move(context: Context, cause: MoveNoted) -> Decision:
     """The old identity was left, or could not be: decide the arrival that waits for it."""
     destination = destination_of(cause.cause.key)
-    comes = MoveVerdict(cause.verdict, destination, cause.met, cause.owner, cause.left_as)
+    comes = MoveVerdict(
+        cause.verdict, destination, cause.met, cause.owner, cause.left_as, cause.heard
+    )
     stored = context.view.get(keys.verdict(cause.move_id))
     known = MoveVerdict.unpack(stored) if stored is not None else None
     verdict = settled(known, comes)

@@ -14,8 +14,8 @@ A departure that was made before, under another move, is told as *left before*: 
 in where none had come, and brings nothing back that has been taken down or has left since.
 
 A verdict carries the targets whose disclosure the old identity had met, the record's owner (who
-moves a record for its owner does not come to own it), and the kind that was in force: what was
-performed arrives as performed.
+moves a record for its owner does not come to own it), the kind that was in force (what was
+performed arrives as performed), and the memory of order: what is older stays older.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.core import keys
+from hub.core.state import SOURCES_KEPT, Heard
 from hub.core.wire import decode_text, encode_text
 
 if TYPE_CHECKING:
@@ -54,19 +55,21 @@ class MoveVerdict(NamedTuple):
     owner: str
     kind: str
     """What was in force under the old identity; empty where nothing ever was."""
+    heard: tuple[Heard, ...]
+    """The memory of order of the old identity, the source last heard first."""
 
     def pack(self) -> bytes:
         """The stored bytes."""
         fixed = _VERDICT.pack(self.letter.encode(), self.destination, self.met)
-        return fixed + encode_text(self.owner) + encode_text(self.kind)
+        return fixed + encode_text(self.owner) + encode_text(self.kind) + heard_bytes(self.heard)
 
     @classmethod
     def unpack(cls, stored: bytes) -> MoveVerdict:
         """Read what `pack` wrote."""
         letter, destination, met = _VERDICT.unpack_from(stored)
         owner, at = decode_text(stored, _VERDICT.size)
-        kind, _end = decode_text(stored, at)
-        return cls(letter.decode(), destination, met, owner, kind)
+        kind, at = decode_text(stored, at)
+        return cls(letter.decode(), destination, met, owner, kind, heard_from(stored[at:]))
 
     @property
     def has_left(self) -> bool:
@@ -78,6 +81,7 @@ class MoveVerdict(NamedTuple):
         return (
             ("verdict", self.letter), ("met", str(self.met)), ("owner", self.owner),
             ("destination", self.destination.hex()), ("left_as", self.kind),
+            ("heard", heard_bytes(self.heard).hex()),
         )  # fmt: skip
 
     @classmethod
@@ -87,7 +91,7 @@ class MoveVerdict(NamedTuple):
             return None
         return cls(
             facts["verdict"], bytes.fromhex(facts["destination"]), int(facts["met"]),
-            facts["owner"], facts["left_as"],
+            facts["owner"], facts["left_as"], heard_from(bytes.fromhex(facts["heard"])),
         )  # fmt: skip
 
     def named(self, move_id: bytes, subject_key: bytes) -> tuple[tuple[str, str], ...]:
@@ -97,9 +101,25 @@ class MoveVerdict(NamedTuple):
     def as_message(self, move_id: bytes) -> dict[str, str]:
         """As the control message to the new identity's partition."""
         return {
-            "left_as": self.kind, "met": str(self.met), "move_id": move_id.hex(),
-            "owner": self.owner, "verdict": self.letter,
+            "heard": heard_bytes(self.heard).hex(), "left_as": self.kind, "met": str(self.met),
+            "move_id": move_id.hex(), "owner": self.owner, "verdict": self.letter,
         }  # fmt: skip
+
+
+def heard_bytes(heard: tuple[Heard, ...]) -> bytes:
+    """A memory of order as it is stored and sent."""
+    return b"".join(each.source + each.version.to_bytes(8) for each in heard)
+
+
+def heard_from(packed: bytes) -> tuple[Heard, ...]:
+    """Read what `heard_bytes` wrote. Raises `ValueError` on a length that it never writes."""
+    if len(packed) % 16 or len(packed) > 16 * SOURCES_KEPT:
+        message = "no memory of order"
+        raise ValueError(message)
+    starts = range(0, len(packed), 16)
+    return tuple(
+        Heard(packed[at : at + 8], int.from_bytes(packed[at + 8 : at + 16])) for at in starts
+    )
 
 
 def destination_of(subject_key: bytes) -> bytes:

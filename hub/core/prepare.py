@@ -35,7 +35,7 @@ from hub.core.causes import (
 )
 from hub.core.keys import submission_key_of
 from hub.core.life import MOVES, Statement
-from hub.core.moves import LEFT, LEFT_BEFORE, REFUSED
+from hub.core.moves import LEFT, LEFT_BEFORE, REFUSED, heard_from
 from hub.core.record import NO_KEY, Cause, CauseKind, Reason
 from hub.core.state import StageCode
 from hub.domain import kinds
@@ -523,7 +523,8 @@ def _read_move_noted(cause: Cause, kind: str) -> MoveNoted:
     (owner + left_as).encode()  # JSON can say half a letter
     return MoveNoted(
         cause, kind, move_id, _letter_of(content["verdict"]), _unsigned(content["met"], 64),
-        owner[:_MOST_CODE], left_as[:_MOST_CODE], (keys.verdict(move_id), keys.arrival(move_id)),
+        owner[:_MOST_CODE], left_as[:_MOST_CODE],
+        heard_from(bytes.fromhex(content["heard"])), (keys.verdict(move_id), keys.arrival(move_id)),
     )  # fmt: skip
 
 

@@ -154,6 +154,10 @@ class Stage(NamedTuple):
     platform_at: int
 
 
+SOURCES_KEPT: Final = 4
+"""Sources of a record whose order is remembered."""
+
+
 class Heard(NamedTuple):
     """The greatest version that took effect of what one source sent about a record."""
 

@@ -74,7 +74,7 @@ def moved_in(move_id: str = MOVE_ID, **changes: str) -> bytes:
 def note(hub: HubTestDriver, verdict: str) -> None:
     """The old identity's partition tells the new one what became of the move."""
     content = {
-        "left_as": LICENCE, "met": "0", "move_id": MOVE_ID, "owner": DEPARTMENT,
+        "heard": "", "left_as": LICENCE, "met": "0", "move_id": MOVE_ID, "owner": DEPARTMENT,
         "verdict": verdict,
     }  # fmt: skip
     hub.put(
@@ -155,7 +155,9 @@ def test_an_outcome_nobody_can_read_is_refused_by_name(
     assert codes(refused) == {"PAYLOAD_UNREADABLE"}
 
 
-NOTED = {"left_as": LICENCE, "met": "0", "move_id": MOVE_ID, "owner": "x", "verdict": "o"}
+NOTED = {
+    "heard": "", "left_as": LICENCE, "met": "0", "move_id": MOVE_ID, "owner": "x", "verdict": "o",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -166,6 +168,8 @@ NOTED = {"left_as": LICENCE, "met": "0", "move_id": MOVE_ID, "owner": "x", "verd
         json.dumps(NOTED | {"owner": "\ud800"}),
         json.dumps(NOTED | {"left_as": "\ud800"}),
         json.dumps(NOTED | {"met": "-1"}),
+        json.dumps(NOTED | {"heard": "ab"}),
+        json.dumps(NOTED | {"heard": "ab" * 80}),
     ],
 )  # fmt: skip
 def test_a_note_of_a_move_nobody_can_read_is_refused_by_name(

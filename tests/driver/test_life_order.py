@@ -101,6 +101,32 @@ def test_the_memory_survives_a_move(life: Life) -> None:
     assert life.shown() == {(NEAR, "食品经营")}
 
 
+@pytest.mark.parametrize("to", [NEAR, FAR])
+@pytest.mark.parametrize("order", ["departure first", "arrival first"])
+def test_the_memory_goes_along_with_a_move(life: Life, to: str, order: str) -> None:
+    """A folder moves the row of a database; an older correction of the database is older there."""
+    life.row(version=10, stream="db")
+    halves = [life.leaves, life.arrives]
+    for half in halves if order == "departure first" else reversed(halves):
+        half(to, stream="folder")
+    life.crash()
+    assert life.corrected("旧内容", key=to, version=5, stream="db") == "superseded OLDER_THAN_LIVE"
+    assert life.corrected("又一", key=to, version=5, stream="folder") == "corrected"
+    assert life.withdrawn(key=to, version=10, stream="db") == "withdrawn"
+
+
+def test_the_memory_that_comes_along_lowers_nothing(life: Life) -> None:
+    """What both identities had heard of one source is remembered by its greatest version."""
+    life.row(key=NEAR, version=20, stream="db")
+    life.withdrawn(key=NEAR, stream="other", version=3)
+    life.row(version=10, stream="db")
+    life.leaves(NEAR, stream="folder")
+    assert life.arrives(NEAR, stream="folder") == "accepted"
+    assert life.corrected(key=NEAR, version=15, stream="db") == "superseded OLDER_THAN_LIVE"
+    assert life.corrected(key=NEAR, version=2, stream="other") == "superseded OLDER_THAN_LIVE"
+    assert life.corrected(key=NEAR, version=20, stream="db") == "corrected"
+
+
 def test_the_memory_survives_waiting(life: Life) -> None:
     """The withdrawal of version 6 waited; the row of version 7 is not taken down by it."""
     assert life.withdrawn(version=6) == "held WAITING_FOR_RECORD"

@@ -85,6 +85,8 @@ class Move:
     met: frozenset[int] = frozenset()
     left_as: str = ""
     """The kind that was in force under the old key."""
+    memory: dict[str, int] = field(default_factory=dict)
+    """What was remembered of each source under the old key."""
     arrived: Identity | None = None
     is_over: bool = False
     """Whether it has arrived, and not only waits to."""
@@ -115,6 +117,7 @@ class Verdict:
     owner: str
     met: frozenset[int]
     left_as: str
+    memory: dict[str, int]
 
 
 @dataclass
@@ -502,6 +505,7 @@ class Model:
         self._take_down(record, MOVED)
         record.left_by.append(reading.move)
         self._took_effect(reading, record)
+        record.left_memory = dict(record.memory)
         self._verdict(reading, "left", record)
         return Answer("withdrawn")
 
@@ -510,7 +514,8 @@ class Model:
         met = record.left_with if record is not None else frozenset()
         owner = record.owner if record is not None else ""
         left_as = record.left_as if record is not None else ""
-        came = Verdict(reading.other.code, reading.move, verdict, owner, met, left_as)
+        memory = record.left_memory if record is not None else {}
+        came = Verdict(reading.other.code, reading.move, verdict, owner, met, left_as, memory)
         self.verdicts.append(came)
         assert reading.identity is not None
         codes = (reading.identity.code, came.code)
@@ -523,7 +528,7 @@ class Model:
         move = self._move(partition_of(came.code.encode(), self.rules.partitions), came.move)
         if move.verdict != "left" or came.verdict == "left":
             move.verdict, move.owner, move.met = came.verdict, came.owner, came.met
-            move.code, move.left_as = came.code, came.left_as
+            move.code, move.left_as, move.memory = came.code, came.left_as, came.memory
 
     def _move(self, partition: int, move: str) -> Move:
         return self.moves.setdefault((partition, move), Move())
@@ -582,6 +587,7 @@ class Model:
             return self._cannot_arrive(reading, record, "PERFORMED_SINCE")
         if verdict == "left":
             record.disclosed = set(move.met)
+            record.join(move.memory)
             answer = self._accept(reading, record, owner=move.owner, met=move.met)
             assert reading.other is not None
             self.arrived.append((reading.other, identity))

@@ -93,6 +93,8 @@ class Record:
     """Targets at which publication has ended by itself."""
     left_with: frozenset[int] = frozenset()
     """Targets at which it left as disclosed: they owe a correction at the new identity."""
+    left_memory: dict[str, int] = field(default_factory=dict)
+    """What was remembered of each source when it left."""
     left_as: str = ""
     """The kind that was in force when it left."""
 
@@ -124,6 +126,15 @@ class Record:
             return
         greatest = max(version, self.memory.pop(source, version))
         self.memory[source] = greatest
+        while len(self.memory) > SOURCES_KEPT:
+            self.memory.pop(next(iter(self.memory)))
+
+    def join(self, later: dict[str, int]) -> None:
+        """What was remembered of the record elsewhere, last of all, is remembered here."""
+        before = dict(self.memory)
+        for source, version in later.items():
+            self.memory.pop(source, None)
+            self.memory[source] = max(version, before.get(source, version))
         while len(self.memory) > SOURCES_KEPT:
             self.memory.pop(next(iter(self.memory)))
 
