@@ -152,9 +152,11 @@ class Reader:
             return self._work(record, is_publication=bool(publish))
         if fixed[4] == self._reports and fixed[6] == _NOTED:
             told = json.loads(decode_record(record.value).cause.value)
+            if "sequence" not in told:
+                return None  # not by a courier: it does not say which naming it is about
             return Noted(
                 bytes.fromhex(told["record"]), told["action"], told["stage"], told["sequence"],
-                told["repeat"],
+                told.get("repeat", 0),
             )  # fmt: skip
         return None
 

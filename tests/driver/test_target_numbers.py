@@ -104,7 +104,7 @@ def test_a_target_that_shows_nothing_may_go_and_its_number_be_given_again(life: 
     assert not any(r.publish_targets | r.withdraw_targets for r in written)
     assert uses(life, is_given=True) == (0, 0, 0)
     written = life.hub.adopt(given())
-    assert outcomes(written) == {"basis_adopted", "reprojected", "walked"}
+    assert outcomes(written) == {"basis_adopted", "reprojected BASIS_CHANGED", "walked"}
     (named,) = told(written)
     assert (named.publish_targets, named.cause.key) == (BIT, COMPANY.encode())
     assert named.state is not None
@@ -214,7 +214,7 @@ def test_no_decision_names_a_target_that_has_gone(
 ) -> None:
     """Also before the sweep has come to the record, and in a walk that was under way."""
     empty(life)
-    monkeypatch.setattr(slot.Slot, "_sweep", lambda _self, _wall: iter(()))
+    monkeypatch.setattr(slot.Slot, "_sweep", lambda self, _wall: iter(self._sweeping.clear() or ()))
     request(life.hub, "archive")
     assert outcomes(life.hub.adopt(left_out())) == {"resend_requested", "basis_adopted", "walked"}
     assert any(numbers.uses(state) & BIT for state in states(life))
@@ -223,7 +223,9 @@ def test_no_decision_names_a_target_that_has_gone(
     assert life.record.state is not None
     assert numbers.uses(life.record.state) & BIT == 0
     monkeypatch.undo()
+    life.hub.crash()
     life.hub.run()
+    assert [numbers.uses(state) & BIT for state in states(life)] == [0, 0]
 
 
 @pytest.mark.parametrize("number", [-1, 64, 300])
