@@ -292,6 +292,8 @@ def _is_open_commitment(context: Context, s: Submission) -> bool:
 
     Whoever states it may be behind; a company must not be called a promise-breaker for that.
     """
+    if not s.about_key:
+        return False
     promise = _state_of(context.view, s.about_key, context.basis)
     return promise is not None and promise.status is Status.LIVE and promise.kind == kinds.MADE
 

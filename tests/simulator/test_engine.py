@@ -183,10 +183,14 @@ def answers(world: World) -> dict[tuple[bytes, bytes], str]:
 
 
 def standing(disk: Disk) -> dict[bytes, tuple[object, ...]]:
-    """Record → what is known of it in the end, without the times of day."""
+    """Record → what is known of it in the end, without the times of day.
+
+    Whether a withdrawal waits for a row that arrives by a move, so that the row is never named, or
+    takes it down after it was, is as the two partitions come to read of it.
+    """
     states = {k: decode_state(v) for k, v in disk.values.items() if k[2:3] == b"r"}
     return {
-        key: (s.status, s.version, s.content, s.named, s.publish, s.department)
+        key: (s.status, s.version, s.content, s.named if s.publish else 0, s.publish, s.department)
         for key, s in states.items()
     }
 
