@@ -79,7 +79,12 @@ def refuse_unfit(basis: Basis, before: Basis | None) -> None:
 
 
 def _refuse_unshown(basis: Basis, before: Basis | None) -> None:
-    """A kind that may be stated, or was shown, and that no target shows."""
+    """A kind that may be stated, or was shown, and that no target shows.
+
+    A site that has no target yet, and never had, only keeps the ledger: each row says so.
+    """
+    if not basis.targets and (before is None or not before.targets):
+        return
     for kind, contract in basis.contracts.by_kind.items():
         if not contract.is_row or not contract.schema.is_shown or basis.targets_of_kind(kind):
             continue

@@ -60,7 +60,8 @@ departments:
   - {{id: cases, name_zh: 办件代理, kind: agent, authorities: [{centre}]}}
 targets:
   - {{id: city, name_zh: 市网站, number: 1, kind: kafka, role: display, public: true,
-     clearance: [public], kinds: [licence.granted.v1]}}
+     clearance: [public],
+     kinds: [licence.granted.v1, commitment.made.v1, commitment.performed.v1]}}
 cases:
   department: cases
   remind_working_days: [5, 1]

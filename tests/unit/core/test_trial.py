@@ -196,6 +196,15 @@ def test_a_row_that_is_shown_nowhere_says_so() -> None:
     assert basis.targets_for(s, 0) == (0, ())
 
 
+def test_a_site_without_a_target_yet_only_keeps_the_ledger() -> None:
+    """It may be adopted as the first; one that had targets may not lose them all."""
+    alone = deepcopy(rows.basis())
+    alone["site"]["targets"] = []
+    trial.admit(alone, None)
+    with pytest.raises(ConfigurationError, match="no target shows"):
+        trial.admit(alone, compile_basis(rows.basis()))
+
+
 def test_adoption_is_refused_after_what_any_partition_has() -> None:
     """What the command and `hub topics apply` ask before they send it."""
     usual = rows.basis()
