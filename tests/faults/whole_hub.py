@@ -312,8 +312,9 @@ class WholeHub:
         self._wait_until(
             is_settled,
             lambda: (
-                f"not settled: {self.eyes.look()}, {len(self.eyes.submitted)} of {expected()}, facts"
-                f" {len(self.eyes.facts)} of {facts}, {len(self.table.answers())} rows answered of"
+                f"not settled: {self.eyes.look()}, {len(self.eyes.submitted)} of {expected()},"
+                f" facts {len(self.eyes.facts)} of {facts},"
+                f" {len(self.table.answers())} rows answered of"
                 f" {self.table.submissions}"
             ),
         )
