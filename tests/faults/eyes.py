@@ -130,7 +130,10 @@ class Eyes:
         return len(done) == self._site.partitions
 
     def is_settled(self, submissions: int, now: int) -> bool:
-        """Whether everything submitted has come to its end, at business time `now`."""
+        """Whether everything submitted has come to its end, at business time `now`.
+
+        Half a move waits for weeks; of whole ones every verdict is among the control messages.
+        """
         flight = self.look()
         noted = Counter(record.cause.kind for _, record in self.ledger)
         return (
@@ -143,7 +146,6 @@ class Eyes:
             and not any(
                 state.timer_at != NEVER and state.timer_at <= now for state in self.states.values()
             )
-            and not any(state.status is Status.HELD for state in self.states.values())
         )
 
     def _is_done(self, target: str, record: str, work: tuple[int, str]) -> bool:
