@@ -254,7 +254,7 @@ def ends_of(ledger: list[tuple[int, LedgerRecord]]) -> Iterator[tuple[Submission
                 continue
             seen.add(submission)
             name = record.outcome.name
-            yield submission, released[record.record_key] if name == "HELD" else name
+            yield submission, released.get(record.record_key, name) if name == "HELD" else name
 
 
 def standing_of(state: RecordState) -> tuple[object, ...]:
