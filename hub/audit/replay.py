@@ -52,8 +52,9 @@ _WRITE_EVERY = 5_000
 class MemoryState:
     """A state store in memory, for ledgers that fit; see `hub.ports.StateStore`."""
 
-    def __init__(self) -> None:
-        self.values: dict[bytes, bytes] = {}
+    def __init__(self, values: dict[bytes, bytes] | None = None) -> None:
+        """`values` is kept and changed where it is given."""
+        self.values = {} if values is None else values
 
     def read(self, keys: Iterable[bytes]) -> list[bytes | None]:
         """The values of `keys`, in order."""

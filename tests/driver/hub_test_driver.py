@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+from hub.audit.replay import MemoryState
 from hub.core.basis import canonical_json
 from hub.core.record import LedgerRecord, decode_record
 from hub.domain.partitioning import partition_of
@@ -183,16 +184,11 @@ class HubTestDriver:
             return ask.Failed("no answer")
         match request:
             case ask.ReadState(keys):
-                return [self.store.get(key) for key in keys]
+                return MemoryState(self.store).read(keys)
             case ask.Scan(start, stop, limit):
-                found = sorted(k for k in self.store if start <= k < stop)[:limit]
-                return [(k, self.store[k]) for k in found]
+                return MemoryState(self.store).scan(start, stop, limit)
             case ask.WriteState(changes):
-                for key, value in changes.items():
-                    if value is None:
-                        self.store.pop(key, None)
-                    else:
-                        self.store[key] = value
+                MemoryState(self.store).write(changes)
             case ask.Bounds(places):
                 return {place: (0, len(self.log.logs[place])) for place in places}
             case ask.FoldLedger(positions):

@@ -9,6 +9,7 @@ from collections import defaultdict
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from hub.audit.replay import MemoryState
 from hub.engine import requests as ask
 from hub.engine.courier_book import Policy
 from hub.engine.courier_slot import CourierPlan, CourierSlot
@@ -235,16 +236,11 @@ class Schedule:
     def _keep(self, request: object) -> object:
         match request:
             case ask.ReadState(keys):
-                return [self.store.get(key) for key in keys]
+                return MemoryState(self.store).read(keys)
             case ask.Scan(start, stop, limit):
-                keys = sorted(key for key in self.store if start <= key < stop)[:limit]
-                return [(key, self.store[key]) for key in keys]
+                return MemoryState(self.store).scan(start, stop, limit)
             case ask.WriteState(changes):
-                for key, value in changes.items():
-                    if value is None:
-                        self.store.pop(key, None)
-                    else:
-                        self.store[key] = value
+                MemoryState(self.store).write(changes)
             case ask.Bounds(places):
                 return {place: (0, len(self.logs[place[0]])) for place in places}
             case ask.FoldLedger(positions):

@@ -12,6 +12,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+from hub.audit.replay import MemoryState
 from hub.engine import requests as ask
 from hub.engine.courier_book import Policy
 from hub.engine.courier_records import decode_event
@@ -420,16 +421,11 @@ class SimCourier:
     def _state_or_log(self, request: object) -> object:
         match request:
             case ask.ReadState(keys):
-                return [self.store.get(key) for key in keys]
+                return MemoryState(self.store).read(keys)
             case ask.Scan(start, stop, limit):
-                keys = sorted(k for k in self.store if start <= k < stop)[:limit]
-                return [(k, self.store[k]) for k in keys]
+                return MemoryState(self.store).scan(start, stop, limit)
             case ask.WriteState(changes):
-                for key, value in changes.items():
-                    if value is None:
-                        self.store.pop(key, None)
-                    else:
-                        self.store[key] = value
+                MemoryState(self.store).write(changes)
             case ask.Bounds(places):
                 begins, logs = self.world.begins, self.world.log.logs
                 return {place: (begins[place], len(logs[place])) for place in places}

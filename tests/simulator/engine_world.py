@@ -12,6 +12,7 @@ from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from hub.audit.replay import MemoryState
 from hub.engine import requests as ask
 from hub.engine.slot import Slot, SlotPlan
 from hub.ports import ClockEvidence, InputRecord, OutputRecord
@@ -174,22 +175,18 @@ class ModelBroker:
             yield list(self.visible(place, start, -1))
 
 
-class Disk:
+class Disk(MemoryState):
     """A state store whose last writes a power failure may take."""
 
     def __init__(self) -> None:
-        self.values: dict[bytes, bytes] = {}
+        super().__init__()
         self.clock_seen = 0
         self._earlier: list[dict[bytes, bytes]] = []
 
     def write(self, changes: Mapping[bytes, bytes | None]) -> None:
         """Apply all changes."""
         self._earlier = [*self._earlier[-2:], dict(self.values)]
-        for key, value in changes.items():
-            if value is None:
-                self.values.pop(key, None)
-            else:
-                self.values[key] = value
+        super().write(changes)
 
     def lose_power(self, writes: int) -> None:
         """The last writes are gone."""
@@ -252,10 +249,9 @@ class Process:
         broker = self.world.broker
         match request:
             case ask.ReadState(keys):
-                return [self.disk.values.get(key) for key in keys]
+                return self.disk.read(keys)
             case ask.Scan(start, stop, limit):
-                found = sorted(k for k in self.disk.values if start <= k < stop)[:limit]
-                return [(k, self.disk.values[k]) for k in found]
+                return self.disk.scan(start, stop, limit)
             case ask.WriteState(changes):
                 self.disk.write(changes)
             case ask.Bounds(places):
