@@ -147,7 +147,7 @@ CREATE VIEW running_clocks AS
     WHERE r.status = 'quarantined' AND l.document_key <> '' AND l.document_key = r.document_key
       AND l.name_key = r.name_key AND l.subject = r.subject
       AND (l.authority_code = r.authority_code OR r.authority_code = '')
-      AND l.status = 'live' AND l.record_key <> r.record_key) AS accepted_under
+      AND l.version > 0 AND l.record_key <> r.record_key) AS accepted_under
   FROM clocks c JOIN records r USING (record_key)
   WHERE NOT c.is_stopped AND c.clock <> 'expire';
 """

@@ -279,7 +279,7 @@ JOIN LATERAL (
       OR %(codes)s::jsonb -> r.authority_code ? g.authority_code)
     AND coalesce(%(heirs)s::jsonb ->> g.department, g.department)
       = coalesce(%(heirs)s::jsonb ->> r.department, r.department)
-    AND g.status = 'live' AND g.document_key <> '' AND g.record_key <> r.record_key
+    AND g.version > 0 AND g.document_key <> '' AND g.record_key <> r.record_key
   ORDER BY g.accepted_at, g.record_key LIMIT 1) l ON true
 WHERE r.status = 'quarantined' AND r.version = 0 AND r.document_key <> '' AND EXISTS (
   SELECT FROM clocks c
@@ -668,7 +668,7 @@ class LookUps:
         return {row.document_number for row in rows}
 
     def answered_twins(self) -> list[AnsweredTwin]:
-        """Refused rows that still owe a disclosure of what is live under another key."""
+        """Refused rows that still owe a disclosure of what was accepted under another key."""
         return self.fetch(AnsweredTwin, _TWINS, twins_asked(self._successions))
 
     def tallies(self) -> list[TallyRow]:

@@ -49,7 +49,7 @@ WITH of_month AS (
       SELECT FROM records l
       WHERE l.document_key = r.document_key AND l.name_key = r.name_key AND l.subject = r.subject
         AND (l.authority_code = r.authority_code OR r.authority_code = '')
-        AND l.status = 'live' AND l.document_key <> ''))),
+        AND l.version > 0 AND l.document_key <> ''))),
 reopened AS (
   SELECT e.record_key, e.target, max(e.sequence) AS last FROM clock_events e
   JOIN of_month USING (record_key)

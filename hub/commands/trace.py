@@ -145,7 +145,7 @@ def _accepted_under(record: RecordRow | None, records: Sequence[RecordRow]) -> s
         (
             other.ledger_key
             for other in records
-            if other.status == "live"
+            if other.version > 0
             and (other.subject, other.document_key, other.name_key)
             == (record.subject, record.document_key, record.name_key)
         ),

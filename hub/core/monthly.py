@@ -197,12 +197,12 @@ class MonthBook:
 
     def lines(self, month: str, now: int) -> list[Line]:
         """The form of a month as things stand at `now` (business ms)."""
-        live = {
+        accepted = {
             (row.subject, row.document_key, row.name_key, row.authority_code)
             for row in self._rows.values()
-            if row.status == "live" and row.document_key
+            if row.version > 0 and row.document_key
         }
-        live |= {(*one[:3], "") for one in live}
+        accepted |= {(*one[:3], "") for one in accepted}
         counts: dict[Place, Counts] = {}
         for key, row in self._rows.items():
             if month_of(row) != month or row.kind not in self._kinds:
@@ -210,8 +210,8 @@ class MonthBook:
             if row.status == "moved" or not row.has_row:
                 continue
             document = (row.subject, row.document_key, row.name_key, row.authority_code)
-            if row.status == "quarantined" and row.document_key and document in live:
-                continue  # accepted under another code since: that record is counted
+            if row.status == "quarantined" and row.document_key and document in accepted:
+                continue  # accepted under another code: that record is counted
             place = (row.department, REPORTED_AS.get(row.kind, row.kind))
             so_far = counts.get(place, Counts())
             counts[place] = Counts(

@@ -120,6 +120,11 @@ class Walk(NamedTuple):
             frozenset(facts.get("kinds", "").split()),
         )
 
+    @property
+    def is_adoption(self) -> bool:
+        """Whether an adopted basis began it, not a person."""
+        return not (self.is_resend or self.rule)
+
     def includes(self, decided_on: int) -> bool:
         """Whether it is about decisions of this day."""
         return self.days[0] <= decided_on <= self.days[1]

@@ -1,7 +1,8 @@
-"""A refused row whose decision is live under another key: the fact that lifts its duties.
+"""A refused row whose decision was accepted under another key: the fact that lifts its duties.
 
 Where both are in one partition the registrar does so itself when the good row is accepted. Of what
-is in another partition, or was there first, only the look-ups know.
+is in another partition, or was there first, only the look-ups know. Once accepted it has answered,
+whatever became of it since: what is owed does not depend on when somebody looks.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from hub.core.fact_ids import FIELD, matter_of, with_id
 
 
 class AnsweredTwin(NamedTuple):
-    """A quarantined record that owes a disclosure, and the live one of the same decision."""
+    """A quarantined record that owes a disclosure, and the accepted one of the same decision."""
 
     record_key: bytes
     partition: int
@@ -21,7 +22,7 @@ class AnsweredTwin(NamedTuple):
     live_sequence: int
     """Of the row that was refused last: sent again it owes again."""
     answered_by: bytes
-    """Record key of the live one."""
+    """Record key of the accepted one."""
 
 
 def lifting_id(twin: AnsweredTwin) -> str:

@@ -58,6 +58,7 @@ WALK_STEP = 2_000
 """Ledger records a walk looks at in one go, and so those of one of its transactions at most."""
 WALK_MARK = 50_000
 """Ledger records passed with nothing to say before a walk writes down how far it is."""
+_WALKS_AT_ONCE = 1_000
 _BEGIN_WALKS = frozenset(
     {Outcome.BASIS_ADOPTED, Outcome.RESEND_REQUESTED, Outcome.REDECISION_REQUESTED}
 )
@@ -117,6 +118,9 @@ class Slot:
         """Partitions in which quarantined records may have been answered."""
         self._to_walk: set[int] = set()
         """Partitions whose ledger is to be walked through."""
+        self._out_of_line: set[int] = set()
+        """Partitions in which the walk of an adopted basis has not been at every record yet: no
+        timer fires. A shorter deadline may have passed where the same basis shows it no more."""
         self._walking: _Walking | None = None
         self._reading_all = False
         self._is_clock_believed = False
@@ -287,6 +291,7 @@ class Slot:
             self._sweeping.discard(partition)
             if sweep is not None:
                 self._sweeping.add(partition)
+            yield from self._waiting_walks(partition)
         yield from self._assign()
 
     def _assign(self) -> Road:
@@ -401,6 +406,8 @@ class Slot:
             now = core.now(wall)
             if self._next_timer[partition] > now or core.basis is None:
                 continue
+            if partition in self._out_of_line:
+                continue
             found = yield from self._scan(partition, keys.TIMERS, keys.TIMERS_END, TIMERS_PER_BATCH)
             self._next_timer[partition] = NEVER
             for key, _empty in found:
@@ -491,16 +498,27 @@ class Slot:
         Deadlines are counted again before: what a walk says does not depend on when it comes by.
         """
         partition = min(self._to_walk - self._sweeping)
-        found = yield from self._scan(partition, keys.WALKS, keys.WALKED_TO, 1)
-        if not found:
+        walks = yield from self._waiting_walks(partition)
+        if not walks:
             self._to_walk.discard(partition)
             return
-        request = found[0][0][1:]
+        request, walk = walks[0]
         (stored,) = yield from self._read(partition, [keys.WALKED_TO + request])
         following = 0 if stored is None else int.from_bytes(stored)
-        walk = Walk.unpack(found[0][1])
         self._walking = _Walking(partition, request, walk, following)
         yield from self._ask(ask.FoldLedger({(self.ledger, partition): following}))
+
+    def _waiting_walks(
+        self, partition: int
+    ) -> Generator[ask.Request, Any, list[tuple[bytes, Walk]]]:
+        """The walks that were asked for, the oldest first, each with its request."""
+        found = yield from self._scan(partition, keys.WALKS, keys.WALKED_TO, _WALKS_AT_ONCE)
+        walks = [(key[1:], Walk.unpack(stored)) for key, stored in found]
+        if any(walk.is_adoption for _request, walk in walks):
+            self._out_of_line.add(partition)
+        else:
+            self._out_of_line.discard(partition)
+        return walks
 
     def _places(
         self, walking: _Walking, seen: list[tuple[int, bytes]]
@@ -595,6 +613,9 @@ class Slot:
             self._answered.add(partition)
         if record.outcome in _BEGIN_WALKS:
             self._to_walk.add(partition)
+            walk = Walk.from_facts(dict(record.facts))
+            if walk is not None and walk.is_adoption:
+                self._out_of_line.add(partition)
 
     def _fetch(self, views: dict[int, Overlay], work: list[tuple[int, Prepared]]) -> Road:
         """All that the work touches, in one read; more where what waits is named by the state."""

@@ -433,7 +433,7 @@ class ReceiptsFollower:
         self._book.apply(news, positions)
         self._faults.reached("after_commit")
         self._report("receipts", counts)
-        self._report("numbers_reused", +reused)
+        self._report("numbers_reused", reused)
 
 
 class ReceiptsWatch(FollowerWatch):

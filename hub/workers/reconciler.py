@@ -2,7 +2,7 @@
 
 It holds each court's full list of a day against what the hub holds live, and submits one fact for
 each exit that was never reported. And it holds refused rows that owe a disclosure against what is
-live under another key, in whatever partition, and submits one fact for each whose duties end by
+accepted under another key, in whatever partition, and submits one fact for each whose duties end by
 that. It does so as the agents' department, under an id that follows from what is said: killed and
 started again it may submit a fact once more, which the registrar answers as a repetition, or
 refuses because nothing is owed any more. It remembers nothing of its own.
@@ -54,7 +54,7 @@ class Books(Protocol):
         """The ids of facts of a kind that are on record."""
 
     def answered_twins(self) -> list[AnsweredTwin]:
-        """Refused rows that still owe a disclosure of what is live under another key."""
+        """Refused rows that still owe a disclosure of what was accepted under another key."""
 
 
 class Route(NamedTuple):

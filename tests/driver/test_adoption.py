@@ -383,6 +383,18 @@ def test_deadlines_are_counted_again_before_a_walk_comes_by() -> None:
     ]  # fmt: skip
 
 
+def test_a_shorter_deadline_that_has_passed_rings_only_where_the_basis_shows_the_record() -> None:
+    """The same basis withholds it from the city: nobody was to disclose there any more."""
+    document = deepcopy(rows.basis())
+    document["rulebook"]["withholding"] = []
+    life = Life(document)
+    life.penalty(**SIMPLE)
+    assert life.shown("city")
+    life.hub.advance(at("2026-11-09 09:00") - life.hub.now)
+    written = adopt(life, rule("deadlines", "disclose-424", working_days=3))
+    assert [one for one in said(written) if one[2] == "overdue"] == [(PROVINCE, "D", "overdue")]
+
+
 def test_a_rulebook_of_other_texts_changes_nothing() -> None:
     """Sources and versions are no answers; the ledger is not walked through for them."""
     life = Life()

@@ -16,8 +16,8 @@ from tests.driver.rows import AGENTS, CONTRACTS
 from tests.faults.eyes import Eyes, Submission, ends_of, standing_of
 from tests.faults.whole_hub import WholeHub
 
-_BY_TIME = f"{AGENTS}/court/"
-"""Streams of facts named after the moment a listing arrived: compared by what they say."""
+_NAMED_BY_THE_RUN = (f"{AGENTS}/court/", f"{AGENTS}/twins/")
+"""Streams of facts named after a moment or a ledger sequence: compared by what they say."""
 _REMINDED = ("级别", "提醒类别", "涉及记录数", "最早到期日", "来源文件", "行号", "记录键")
 
 
@@ -49,7 +49,7 @@ def ending_of(hub: WholeHub, dsn: str) -> Ending:
     eyes = hub.eyes
     targets = [target.id for target in hub.loaded.site.targets]
     return Ending(
-        {one: end for one, end in ends_of(eyes.ledger) if not one[0].startswith(_BY_TIME)},
+        {one: end for one, end in ends_of(eyes.ledger) if not one[0].startswith(_NAMED_BY_THE_RUN)},
         {
             key.hex(): standing_of(state)
             for key, state in eyes.states.items()
@@ -66,12 +66,16 @@ def ending_of(hub: WholeHub, dsn: str) -> Ending:
 
 
 def _findings(eyes: Eyes) -> list[tuple[tuple[str, str], ...]]:
-    """Every fact, in order; without the id of those whose id follows from a time."""
+    """Every fact, in order; without the id of those whose id follows from a time.
+
+    Of two records of one decision either may have been accepted first, in another partition.
+    """
     found = []
+    by_time = {kinds.EXIT_MISSING: {"document_number"}, kinds.DUTY_LIFTED: {"answered_by"}}
     for _, record in eyes.ledger:
         if record.department == AGENTS and record.outcome is Outcome.ACCEPTED:
             decoded = CONTRACTS.by_kind[record.kind].decode(record.cause.value)
-            left_out = {"document_number"} if record.kind == kinds.EXIT_MISSING else set()
+            left_out = by_time.get(record.kind, set())
             told = {name: str(value) for name, value in decoded.items() if name not in left_out}
             found.append((("kind", record.kind), *sorted(told.items())))
     return sorted(found)

@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from psycopg import sql
 
 from hub.adapters.postgres import schema_of
+from hub.adapters.postgres_lookups import LookUps
 from hub.core.notices import Notice, decode_notice, notices_of
 from hub.core.record import PRIMARY, CauseKind, LedgerRecord, Outcome, decode_record
 from hub.core.state import NEVER, ClockFlag, ClockKind, RecordState, StageCode, Status
@@ -146,6 +147,7 @@ class Eyes:
             and not any(
                 state.timer_at != NEVER and state.timer_at <= now for state in self.states.values()
             )
+            and not self._unlifted()
         )
 
     def _is_done(self, target: str, record: str, work: tuple[int, str]) -> bool:
@@ -223,6 +225,15 @@ class Eyes:
             self.decided.setdefault(submission, record.outcome)
             if record.department == AGENTS and record.outcome is Outcome.ACCEPTED:
                 self.facts[record.kind, submission[0]] += 1
+
+    def _unlifted(self) -> int:
+        """Refused rows whose decision was accepted elsewhere, and that the reconciler has to say so of.
+
+        What a department is reminded of depends on it.
+        """
+        site = self._site
+        with LookUps(self._dsn, schema_of(site.prefix), site.successions) as books:
+            return len(books.answered_twins())
 
     def _unprojected(self) -> int:
         projected = 0

@@ -113,6 +113,8 @@ def test_a_run_with_kills_ends_as_one_without(
     for name, found, wanted in zip(Ending._fields, ending, undisturbed, strict=True):
         assert found == wanted, name
     _nothing_twice(hub)
+    told = {reason.code for _, record in hub.eyes.ledger for reason in record.reasons}
+    assert "KIND_NOT_YOURS" not in told  # what a site refuses wholesale is in play in name only
     assert Counter(answer[2] for answer in hub.table.answers()) == {
         "accepted": 2 * IN_WAVE, "corrected": len(CORRECTED), "withdrawn": len(REVOKED)
     }  # fmt: skip

@@ -22,13 +22,13 @@ sealing_key_file: key
 business_clock: business-clock.json
 departments:
   - {{id: market, name_zh: 市场监管局, authorities: [{authority}],
-     states: [licence.granted.v1],
+     states: [licence.granted.v1, penalty.imposed.v1],
      files: [{{name: files, inbox: inbox/market, results: results/market}}]}}
   - {{id: inspection, name_zh: 执法队, authorities: [{authority}],
      states: [penalty.imposed.v1],
      files: [{{name: files, inbox: inbox/cases, results: results/cases, mapping: cases.yaml}}]}}
   - {{id: housing, name_zh: 住建局, authorities: [{other}],
-     states: [licence.granted.v1],
+     states: [licence.granted.v1, penalty.imposed.v1],
      files: [{{name: files, inbox: inbox/housing, results: results/housing}}]}}
   - {{id: court, name_zh: 法院, authorities: [{court}],
      kind: court, states: [court_enforcement.listed.v1],

@@ -27,7 +27,7 @@ from tests.platforms import file_receiver, platform_book
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]
 
 TARGETS = """\
-  - id: nation
+  - id: province
     name_zh: 国家平台
     number: 0
     kind: file
@@ -39,7 +39,7 @@ TARGETS = """\
     attempts: 6
     concurrency: 128
     drop:
-      folder: nation
+      folder: province
       layout: {layout}
       sender: 舟山市公共信用信息中心
       receiver: 国家平台
@@ -61,13 +61,13 @@ class FilePlace(CourierPlace):
     def __init__(self, folder: Path, access: KafkaAccess, prefix: str, layout: str) -> None:
         super().__init__(folder, access, prefix)
         for name in ("out", "ack"):
-            (folder / "nation" / name).mkdir(parents=True)
+            (folder / "province" / name).mkdir(parents=True)
         self.open(TARGETS.format(layout=layout, department=DEPARTMENT))
-        self.order("nation", seed=7, mix=MIX, late_seconds=0.3, only_first=2)
+        self.order("province", seed=7, mix=MIX, late_seconds=0.3, only_first=2)
         self.start(
-            "nation", "tests/platforms/file_receiver.py", "--folder", str(folder / "nation"),
-            "--book", str(folder / "nation.sqlite"), "--clock", str(self.clock),
-            "--control", str(folder / "nation.json"),
+            "province", "tests/platforms/file_receiver.py", "--folder", str(folder / "province"),
+            "--book", str(folder / "province.sqlite"), "--clock", str(self.clock),
+            "--control", str(folder / "province.json"),
         )  # fmt: skip
 
     def book(self, target: str) -> Mapping[str, Mapping[str, object]]:
@@ -76,15 +76,15 @@ class FilePlace(CourierPlace):
 
     def finish(self, extra: int) -> None:
         """The platform behaves from now on; one more file shows it which ones it left lying."""
-        self.order("nation")
+        self.order("province")
         time.sleep(0.3)
         self.decide("new", range(extra, extra + 1))
-        self.wait_until_equal("nation")
-        self.wait_until_told("nation")
+        self.wait_until_equal("province")
+        self.wait_until_told("province")
 
     def numbers(self) -> list[int]:
         """Return the numbers of the files the platform took."""
-        connection = sqlite3.connect(self.folder / "nation.sqlite")
+        connection = sqlite3.connect(self.folder / "province.sqlite")
         rows = connection.execute("SELECT name FROM settings WHERE name LIKE 'file 0015%'")
         found = sorted(int(name.split("_")[2].split(".")[0]) for (name,) in rows)
         connection.close()
@@ -94,8 +94,8 @@ class FilePlace(CourierPlace):
         """Dense numbers, no row twice without being declared, no refusal."""
         # what was left lying is put there again once its patience is over
         wait_until(lambda: self.numbers() == list(range(1, len(self.numbers()) + 1)), 30)
-        assert file_receiver.undeclared(self.folder / "nation.sqlite") == 0
-        connection = sqlite3.connect(self.folder / "nation.sqlite")
+        assert file_receiver.undeclared(self.folder / "province.sqlite") == 0
+        connection = sqlite3.connect(self.folder / "province.sqlite")
         refused = connection.execute("SELECT code FROM deliveries WHERE stage = 'refused'")
         assert refused.fetchall() == []
         connection.close()
@@ -114,7 +114,7 @@ def place(
 @pytest.mark.parametrize("place", ["xml"], indirect=True)
 def test_books_equal_the_ledger_however_the_platform_treats_its_files(place: FilePlace) -> None:
     """Late, half-written, doubled, lost, skipped, mixed up: right content, told once."""
-    place.deliver("nation")
+    place.deliver("province")
     place.decide("new", range(60))
     place.decide("correct", range(20), content=1)
     time.sleep(2)
@@ -143,16 +143,16 @@ def test_killed_at_any_step_of_a_file_each_record_is_delivered_once(place: FileP
     # a file that the platform lost, and then we with our disk, can be named by nobody any more:
     # its rows go out again under another number (docs/file-drop.md)
     mix = {manner: share for manner, share in MIX.items() if manner != "lose"}
-    place.order("nation", seed=7, mix=mix, late_seconds=0.3, only_first=2)
+    place.order("province", seed=7, mix=mix, late_seconds=0.3, only_first=2)
     for round_, (hook, loses_disk) in enumerate(plan):
         place.decide("new", range(round_ * 20, round_ * 20 + 20))
         place.decide("correct", range(round_ * 20, round_ * 20 + 5), content=round_ + 1)
-        killed += place.is_killed("nation", f"{hook}:kill:2")
+        killed += place.is_killed("province", f"{hook}:kill:2")
         if loses_disk:
             shutil.rmtree(place.folder / "state")
     assert killed >= len(plan) - 1
     place.decide("withdraw", range(0, len(plan) * 20, 10))
-    place.deliver("nation")
+    place.deliver("province")
     time.sleep(1)
     place.finish(900)
     place.check()

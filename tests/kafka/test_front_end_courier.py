@@ -23,7 +23,7 @@ from tests.simulator.test_courier import number_of
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]
 
 TARGETS = """\
-  - id: nation
+  - id: province
     name_zh: 国家平台
     number: 0
     kind: database
@@ -64,13 +64,13 @@ class NationPlace(CourierPlace):
 
     def book(self, target: str) -> Mapping[str, Mapping[str, object]]:
         """Return the platform's book."""
-        assert target == "nation"
+        assert target == "province"
         return nation.dump(self.admin)
 
     def wait_until_settled(self) -> None:
         """Wait until the platform shows what is owed, and the registrar was told of each end."""
-        self.wait_until_equal("nation")
-        self.wait_until_told("nation")
+        self.wait_until_equal("province")
+        self.wait_until_told("province")
 
 
 @pytest.fixture(scope="module")
@@ -103,9 +103,9 @@ def test_books_equal_the_ledger_whatever_the_database_does(
         seed=3, mix=MIX, late_seconds=0.5, hold_seconds=1.0, publish_after_seconds=0.0,
         disconnect_share=0.02, lock_share=0.01, lock_seconds=0.7, half_batches=True,
     )  # fmt: skip
-    place.deliver("nation")
+    place.deliver("province")
     place.decide("new", range(120))
-    wait_until(lambda: len(place.shown("nation")) > 20, 60)
+    wait_until(lambda: len(place.shown("province")) > 20, 60)
     server.kill()
     place.decide("correct", range(40), content=1)
     server.start()
@@ -120,15 +120,15 @@ def test_books_equal_the_ledger_whatever_the_database_does(
 def test_a_refusal_reaches_the_registrar_under_the_hubs_own_code(place: NationPlace) -> None:
     """The platform's 1001 is the hub's SUBJECT_UNKNOWN; its own code stays in the message."""
     place.order("nation", refuse=[{"code": "1001", "value": number_of(1)}])
-    place.deliver("nation")
+    place.deliver("province")
     place.decide("new", range(3))
-    wait_until(lambda: len(place.told("nation")) == 3, 60)
-    reports = [json.loads(one.value) for one in place.read("outcomes.nation")]
+    wait_until(lambda: len(place.told("province")) == 3, 60)
+    reports = [json.loads(one.value) for one in place.read("outcomes.province")]
     (refused,) = (one for one in reports if one["stage"] == "refused")
     assert refused["code"] == "SUBJECT_UNKNOWN"
     assert refused["message"].startswith("1001: ")
     assert refused["platform_at"] is not None
-    assert sorted(place.told("nation").values()) == ["published", "published", "refused"]
+    assert sorted(place.told("province").values()) == ["published", "published", "refused"]
 
 
 HOOKS = ("after_intent:kill:1", "after_effect:kill:1", "before_result:kill:2",
@@ -144,9 +144,9 @@ def test_killed_between_intent_effect_and_result_each_record_is_delivered_once(
     for round_, hook in enumerate(HOOKS):
         place.decide("new", range(round_ * 30, round_ * 30 + 30))
         place.decide("correct", range(round_ * 30, round_ * 30 + 8), content=round_ + 1)
-        killed += place.is_killed("nation", hook)
+        killed += place.is_killed("province", hook)
     assert killed == len(HOOKS)
     place.decide("withdraw", range(0, 120, 10))
-    place.deliver("nation")
+    place.deliver("province")
     place.wait_until_settled()
     assert nation.refusals(place.admin) == []

@@ -699,7 +699,7 @@ class Model:
         record.waiting.remove(waiting)
         record.note_change()
         if record.standing is AWAITED and not record.waiting:
-            record.standing = NONE
+            record.standing, record.owner = NONE, ""
         answer = self._decide(waiting.reading)
         self.released.append((identity, answer))
         has_effect = answer.outcome in TOOK_EFFECT
@@ -722,7 +722,7 @@ class Model:
         reading = waiting.reading
         verb = reading.verb
         if record.standing is AWAITED and not record.waiting:
-            record.standing = NONE
+            record.standing, record.owner = NONE, ""
         has_effect = False
         is_moving = verb is Verb.ARRIVAL and reading.other != reading.identity
         reason = "MOVE_REFUSED" if is_moving else "WAITED_TOO_LONG"

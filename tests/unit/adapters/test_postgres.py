@@ -144,13 +144,19 @@ def test_a_refused_row_is_answered_by_the_live_one_of_the_same_decision(
         LIVE._replace(document_key="罚2号"),
         LIVE._replace(name_key="乙公司"),
         LIVE._replace(subject="licence"),
-        LIVE._replace(status="withdrawn"),
         LIVE._replace(status="quarantined", version=0),
     ],
 )
 def test_another_decision_answers_nothing(postgres: PostgresPart, other: RecordRow) -> None:
-    """Department, authority, number, name and subject are equal, and it is live."""
+    """Department, authority, number, name and subject are equal, and it was accepted once."""
     assert answered(postgres, [TWIN, other]) == []
+
+
+@pytest.mark.parametrize("status", ["withdrawn", "moved"])
+def test_what_was_accepted_once_has_answered(postgres: PostgresPart, status: str) -> None:
+    """What a refused row owes does not depend on whether somebody looked before it was withdrawn."""
+    (found,) = answered(postgres, [TWIN, LIVE._replace(status=status, version=2)])
+    assert found.answered_by == GOOD
 
 
 @pytest.mark.parametrize("is_later", [True, False])
