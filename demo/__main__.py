@@ -10,6 +10,7 @@ from typing import NoReturn
 from demo import checks, lives, summary
 from demo.account import Account
 from demo.play import KILLABLE, Course, Play, Schedule, read_schedule
+from demo.reforms import OPENED, REFORMED_AT
 from demo.stage import Stage, choose_settings, clear, only_demo, stage, stop_everything
 from hub.bootstrap import load_repository_contracts
 from hub.contracts import Contracts
@@ -81,7 +82,8 @@ def _perform(settings: Settings, arguments: argparse.Namespace) -> int:
     clear(settings)
     with stage(settings, keep=arguments.keep, opens_at=schedule.opens_at) as made:
         contracts = load_repository_contracts()
-        account = Account(made.loaded, contracts, made.access)
+        opened = (OPENED,) if schedule.ends_at > REFORMED_AT else ()
+        account = Account(made.loaded, contracts, made.access, opened)
         try:
             kill = "" if arguments.kill == "none" else arguments.kill
             play = Play(made, account, schedule, kill, _tell)
@@ -157,6 +159,9 @@ def _report(
         lives.exit_before_entry(made, schedule, account, answers),
         lives.repaired_stays_down(made, schedule, account, answers),
         lives.counted_again(made, account, course),
+        lives.taken_over(made, account, answers, course),
+        lives.opened_to_the_public(made, account, course),
+        lives.poisoned(made, account),
         checks.foreign_writes_refused(course),
         look_ups,
         report,

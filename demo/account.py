@@ -5,7 +5,7 @@ checked against `hub status`, which the projector keeps, and `hub audit verify`.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, NamedTuple
@@ -87,7 +87,14 @@ class Family:
 class Account:
     """A fold of submissions and ledger, in the demo's own memory."""
 
-    def __init__(self, loaded: LoadedSite, contracts: Contracts, access: KafkaAccess) -> None:
+    def __init__(
+        self,
+        loaded: LoadedSite,
+        contracts: Contracts,
+        access: KafkaAccess,
+        opened: Collection[str] = (),
+    ) -> None:
+        """`opened`: targets that will be public by the end, when the month is reported on."""
         self._site = loaded.site
         self._contracts = contracts
         self._reader = Reader(
@@ -104,7 +111,10 @@ class Account:
         )
         self._months = MonthBook(
             Reader(contracts, loaded.site.prefix, {t.id: t.number for t in loaded.site.targets}),
-            [ReportedTarget(t.number, t.public, t.kinds) for t in loaded.site.targets],
+            [
+                ReportedTarget(t.number, t.public or t.id in opened, t.kinds)
+                for t in loaded.site.targets
+            ],
         )
         self._shown_kinds = {kind for target in loaded.site.targets for kind in target.kinds}
         self._agents = frozenset(d.id for d in loaded.site.departments if d.kind == "agent")
@@ -120,6 +130,8 @@ class Account:
         """Reports noted, by target and stage."""
         self.deliveries: dict[int, dict[bytes, list[Delivery]]] = defaultdict(dict)
         self.refused: dict[int, set[tuple[bytes, int]]] = defaultdict(set)
+        self.parked: dict[int, set[tuple[bytes, int]]] = defaultdict(set)
+        """Deliveries that wait for a person, by target."""
         self.rows: dict[bytes, RecordRow] = {}
         self.statements: dict[str, list[dict[str, str]]] = defaultdict(list)
         """Rows that no target shows, as the ledger accepted them, by kind."""
@@ -198,25 +210,37 @@ class Account:
                 Answer(outcome, reasons, entry.position, record.department, record.record_key)
             )
         state, key = record.state, record.record_key
+        self._note_reports(source.partition, record)
         if state is None:
+            self._note_waiting(key)
             return
         row = follow(self.rows.get(key), entry, record)
         if row is not None:
             self.rows[key] = row
         self._states[key] = state
         self._note_statement(record)
-        self._waiting[key] = (
-            sum(stage.stage not in _FINAL for stage in state.stages),
-            sum(stage.stage in _UNSENT for stage in state.stages),
-        )
+        self._note_waiting(key)
         self._note_deliveries(record, state)
-        self._note_reports(source.partition, record)
         for event in record.events:
             self.events[event.event] += 1
             duty = (key, event.target, ClockKind(event.clock))
             if event.event == _TAKEN_BACK or duty in self.taken_back:
                 self.taken_back[duty] = event.event
             self._note_end(record, state, event.target, ClockKind(event.clock), event.event)
+
+    def _note_waiting(self, key: bytes) -> None:
+        """How much is still to come of a record's deliveries, those apart that wait for a person.
+
+        What is parked changes nothing of the record, so its report carries no state.
+        """
+        state = self._states.get(key)
+        if state is None:
+            return
+        waiting = [s for s in state.stages if (key, s.version) not in self.parked[s.target]]
+        self._waiting[key] = (
+            sum(stage.stage not in _FINAL for stage in waiting),
+            sum(stage.stage in _UNSENT for stage in waiting),
+        )
 
     def _note_statement(self, record: LedgerRecord) -> None:
         """Keep what an accepted row states when no target could show it."""
@@ -244,8 +268,13 @@ class Account:
             self.stages[stage.target][stage.stage] += 1
             reached = self._reached[stage.record_key, stage.target, stage.action]
             reached.setdefault(stage.version, stage.at)
+            delivery = stage.record_key, stage.version
             if stage.stage == "refused":
-                self.refused[stage.target].add((stage.record_key, stage.version))
+                self.refused[stage.target].add(delivery)
+            if stage.stage == "parked":
+                self.parked[stage.target].add(delivery)
+            else:
+                self.parked[stage.target].discard(delivery)
 
     def _note_end(
         self, record: LedgerRecord, state: RecordState, target: int, kind: ClockKind, event: str
@@ -301,6 +330,11 @@ class Account:
         """The last stage of a record at each target."""
         return {stage.target: stage.stage.name.lower() for stage in self._states[key].stages}
 
+    def published_at(self, key: bytes) -> int:
+        """Bit per target that shows the record."""
+        stages = self._states[key].stages
+        return sum(1 << s.target for s in stages if s.stage is StageCode.PUBLISHED)
+
     def status_of(self, key: bytes) -> str:
         """Where a record stands."""
         return self._states[key].status.name.lower()
@@ -347,15 +381,15 @@ class Account:
                     yield key, clock
 
     def _accepted_elsewhere(self) -> set[bytes]:
-        live: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+        accepted: dict[tuple[str, str, str], set[str]] = defaultdict(set)
         for row in self.rows.values():
-            if row.status == Status.LIVE.name.lower() and row.document_key:
-                live[row.subject, row.document_key, row.name_key].add(row.authority_code)
+            if row.version > 0 and row.document_key:
+                accepted[row.subject, row.document_key, row.name_key].add(row.authority_code)
         return {
             key
             for key, row in self.rows.items()
             if row.status == Status.QUARANTINED.name.lower()
-            and (found := live.get((row.subject, row.document_key, row.name_key)))
+            and (found := accepted.get((row.subject, row.document_key, row.name_key)))
             and (row.authority_code in found or not row.authority_code)
         }
 

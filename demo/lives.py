@@ -1,11 +1,13 @@
-"""What must hold of three lives: a record whose exit came first, one that is repaired, a deadline.
+"""What must hold of single lives, each a story that has gone wrong somewhere.
 
 An exit that comes before its entry waits for it; what is repaired stays down when a full export
 brings it again, until somebody decides that it is shown again; a replaced holiday notice moves what
-is still due.
+is still due; whoever takes over a department takes over its records; what may not be published
+leaves a platform that opens to the public; one record that a platform will not take stops no other.
 """
 
 import csv
+import json
 import time
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -17,8 +19,12 @@ from demo.checks import Answers, Check, expectations
 from demo.foreseen import Place, early_exits
 from demo.notice import DAY_OFF, due_on
 from demo.play import Course, Schedule
+from demo.reforms import OPENED, RETIRED, SUCCESSOR, TAKE_DOWN
 from demo.stage import Stage
+from hub.adapters.postgres_lookups import open_look_ups
+from hub.core.open_cases import CaseKind, Turn
 from hub.core.record import Outcome
+from hub.domain import kinds
 from hub.workers.result_files import COLUMNS, OUTCOMES_ZH
 
 REPAIRED: Final = "repaired_then_exported"
@@ -146,10 +152,11 @@ def counted_again(stage: Stage, account: Account, course: Course) -> Check:
         return Check(title, "所演日内没有 none in these days")
     partitions = stage.loaded.site.partitions
     written = account.written
+    adoptions = 3 if course.reformed_at else 2
     wrong = [
         f"{outcome.name} {written[outcome]} ≠ {owed}"
         for outcome, owed in (
-            (Outcome.BASIS_ADOPTED, 2 * partitions), (Outcome.SWEEP_ENDED, partitions),
+            (Outcome.BASIS_ADOPTED, adoptions * partitions), (Outcome.SWEEP_ENDED, partitions),
         )
         if written[outcome] != owed
     ]  # fmt: skip
@@ -175,3 +182,88 @@ def counted_again(stage: Stage, account: Account, course: Course) -> Check:
 def _last_day(due_at: int) -> date:
     """The day whose 24:00 a deadline is."""
     return datetime.fromtimestamp((due_at - 1) / 1000, UTC).astimezone(_BEIJING).date()
+
+
+def taken_over(stage: Stage, account: Account, answers: Answers, course: Course) -> Check:
+    """The successor of a retired department withdraws one of its records, everywhere."""
+    title = (
+        "部门撤并后，承接部门撤回原部门的记录，各平台均撤下 the successor of a retired department "
+        "withdraws what that one had put on record"
+    )
+    key = course.taken_down
+    if not key:
+        return Check(title, "所演日内没有 none in these days")
+    said = [(a.outcome, a.department) for a in answers.by_place[TAKE_DOWN, 2]]
+    wrong = [] if said == [("withdrawn", SUCCESSOR)] else [f"{TAKE_DOWN}:2 {said}"]
+    wrong += [
+        f"{target.id}: {shown.get('stage')}"
+        for target in stage.loaded.site.targets
+        if kinds.LICENCE in target.kinds
+        and (shown := stage.shown(target.id).get(key.hex(), {})).get("stage") != _WITHDRAWN
+    ]
+    number = account.rows[key].document_number
+    return Check(title, f"{RETIRED} → {SUCCESSOR}：{number}", tuple(wrong))
+
+
+def opened_to_the_public(stage: Stage, account: Account, course: Course) -> Check:
+    """What is withheld from the public was shown at the platform, and left it as it opened."""
+    title = (
+        "平台改为公开后，不予公示的处罚从该平台撤下，其余照旧 as a platform opens to the public, "
+        "what is withheld leaves it and nothing else does"
+    )
+    if not course.reformed_at:
+        return Check(title, "所演日内没有 none in these days")
+    target = next(t for t in stage.loaded.site.targets if t.id == OPENED)
+    city = next(t for t in stage.loaded.site.targets if t.id == "city")
+    book, down, wrong = stage.shown(OPENED), 0, []
+    for key, deliveries in account.deliveries[target.number].items():
+        is_live = account.status_of(key) == "live"
+        is_withheld = is_live and not account.deliveries[city.number].get(key)
+        owed = "withdraw" if is_withheld or not is_live else "publish"
+        stands = book.get(key.hex(), {}).get("stage")
+        down += is_withheld
+        is_refused = (key, deliveries[-1].version) in account.refused[target.number]
+        if deliveries[-1].action != owed or (
+            is_withheld and stands != _WITHDRAWN and not is_refused
+        ):
+            number = account.rows[key].document_number
+            wrong.append(f"{number}: {deliveries[-1].action} {stands}；应为 owed {owed}")
+    if not down:
+        wrong.append("没有不予公示的 nothing was withheld")
+    return Check(title, f"{target.name_zh}：{down} 条", tuple(wrong))
+
+
+def poisoned(stage: Stage, account: Account, patience: float = _CATCH_UP_SECONDS) -> Check:
+    """The one record that a platform answers 403 waits for a person; `hub cases` says so."""
+    title = (
+        "平台单单拒收的一条停下待人处理，其余照送 the one record a platform will not take waits "
+        "for a person, everything else arrives"
+    )
+    words = {t.number: set(_forbidden(stage, t.id)) for t in stage.loaded.site.targets}
+    owed = {
+        (key, target)
+        for target, forbidden in words.items()
+        for key in account.deliveries[target]
+        if account.rows[key].document_number in forbidden
+    }
+    parked = {(key, target) for target, found in account.parked.items() for key, _ in found}
+    wrong = [] if parked == owed else [f"停下 parked {len(parked)}，应为 owed {len(owed)}"]
+    deadline = time.monotonic() + patience
+    with open_look_ups(stage.parts.require_dsn(), stage.loaded.site.prefix) as tables:
+        while (
+            told := {
+                (case.record_key, case.target)
+                for case in tables.cases(Turn.PLATFORM, kind=CaseKind.PARKED)
+            }
+        ) != owed and time.monotonic() < deadline:
+            time.sleep(0.2)
+    if told != owed:
+        wrong.append(f"hub cases: {len(told)}，应为 owed {len(owed)}")
+    names = "、".join(account.rows[key].document_number for key, _ in owed)
+    return Check(title, names or "所演日内没有 none in these days", tuple(wrong))
+
+
+def _forbidden(stage: Stage, target: str) -> list[str]:
+    orders = json.loads(stage.conduct(target).read_text(encoding="utf-8"))
+    found: list[str] = orders.get("forbid", [])
+    return found

@@ -16,6 +16,7 @@ from demo.dates import DAY_MS, day_number, day_start_ms, say_day
 from demo.foreign_write import Attempt, try_foreign_writes
 from demo.foreseen import foresee
 from demo.notice import ADOPTED_AT, DAY_OFF, adopt_notice
+from demo.reforms import OPENED, REFORMED_AT, RETIRED, SUCCESSOR, adopt_reforms, take_down
 from demo.stage import Stage
 from hub.commands.words import width
 from hub.core.record import Outcome
@@ -202,6 +203,10 @@ class Course:
     foreign_writes: list[Attempt] = field(default_factory=list)
     notice_at: int = 0
     """When the replaced holiday notice was adopted; 0 when the play ended before."""
+    reformed_at: int = 0
+    """When the changed site was adopted; 0 when the play ended before."""
+    taken_down: bytes = b""
+    """Record that the successor then withdrew."""
 
 
 class Play:
@@ -239,6 +244,8 @@ class Play:
             self._turn(now)
             if now >= ADOPTED_AT and not self._course.notice_at:
                 self._adopt_notice()
+            if now >= REFORMED_AT and not self._course.reformed_at:
+                self._reform()
             self._keep_pace(at_least=int(self._is_reminder_owed(now)))
         self._course.seconds = time.monotonic() - began
         self._drain(_QUIET_SECONDS)
@@ -263,24 +270,42 @@ class Play:
 
     def _adopt_notice(self) -> None:
         """The clock stands until every deadline has been counted again under the notice."""
-        stage, account = self._stage, self._account
-        self._course.notice_at = now = stage.now()
-        stage.set_clock(now, 0)
-        adopt_notice(stage)
-        deadline = time.monotonic() + _READY_SECONDS
-        while account.written[Outcome.SWEEP_ENDED] < stage.loaded.site.partitions:
-            self._turn(now)
-            if time.monotonic() > deadline:
-                raise UnavailableError(
-                    f"改期的放假通知采用后 {_READY_SECONDS:.0f} 秒内期限未重算 / the deadlines "
-                    f"were not counted again\n日志 log: {stage.folder / 'processes'}"
-                )
+        account = self._account
+        self._course.notice_at = now = self._adopt(adopt_notice, Outcome.SWEEP_ENDED)
         self._tell(
             f"  ☂ {say_day(now)}  采用改期的放假通知，{DAY_OFF} 放假 a replaced holiday notice is "
             f"adopted：重算期限 deadlines moved {account.events['due_date_moved']}，"
             f"撤销逾期 overdue taken back {len(account.taken_back)}"
         )
+
+    def _reform(self) -> None:
+        """Departments merge, a target opens to the public; then the successor takes one down."""
+        stage, account = self._stage, self._account
+        self._course.reformed_at = now = self._adopt(adopt_reforms, Outcome.WALKED)
+        self._course.taken_down = take_down(stage, account)
+        self._tell(
+            f"  ⇄ {say_day(now)}  {RETIRED} 并入 merged into {SUCCESSOR}；{OPENED} 改为向社会公开 "
+            f"opens to the public：台账逐条处理 records brought in line "
+            f"{account.written[Outcome.REPROJECTED]}"
+        )
+
+    def _adopt(self, adopt: Callable[[Stage], None], done: Outcome) -> int:
+        """The clock stands until an adoption has come to every record; return the moment."""
+        stage, account = self._stage, self._account
+        now = stage.now()
+        stage.set_clock(now, 0)
+        wanted = account.written[done] + stage.loaded.site.partitions
+        adopt(stage)
+        deadline = time.monotonic() + _READY_SECONDS
+        while account.written[done] < wanted:
+            self._turn(now)
+            if time.monotonic() > deadline:
+                raise UnavailableError(
+                    f"采用新依据后 {_READY_SECONDS:.0f} 秒内未处理完 / an adopted basis has not"
+                    f" come to every record\n日志 log: {stage.folder / 'processes'}"
+                )
         stage.set_clock(stage.now(), self._factor / _SLOWER[self._pace])
+        return now
 
     def _keep_pace(self, *, at_least: int) -> None:
         """Let the clock run as fast as this machine keeps up with."""
@@ -352,8 +377,13 @@ class Play:
         all_read = sum(account.rows_read.values()) >= self._postman.rows
         return (
             self._postman.is_done and all_read and not account.undecided
-            and not account.under_way and self._all_stated()
+            and not account.under_way and self._all_stated() and self._is_taken_down()
         )  # fmt: skip
+
+    def _is_taken_down(self) -> bool:
+        """Whether what the successor withdraws is down, where it withdraws anything."""
+        key = self._course.taken_down
+        return not key or self._account.status_of(key) == "withdrawn"
 
     def _all_stated(self) -> bool:
         """Whether the agents have found what is there to be found."""

@@ -575,13 +575,15 @@ def _believed(report: StageReport, since: int, now: int) -> tuple[int, bool]:
 def _is_news(reached: Stage, report: StageReport) -> bool:
     """Whether a report goes beyond what is known.
 
-    A platform that refused may think better of it: its later word counts. What was sent once more
-    may end better than before; a platform that will not take twice what it has taken does not undo
-    that it took it.
+    A platform that refused may think better of it: its later word counts, the latest refusal being
+    what it must be later than. What was sent once more may end better than before; a platform that
+    will not take twice what it has taken does not undo that it took it.
     """
     if report.is_again and report.stage is StageCode.REFUSED:
         return reached.stage in (StageCode.NAMED, StageCode.SENT)
-    if reached.stage is StageCode.REFUSED and report.stage is not StageCode.REFUSED:
+    if reached.stage is StageCode.REFUSED:
+        if report.stage is StageCode.REFUSED:
+            return report.at > reached.at
         return report.is_again or (report.stage is not StageCode.SENT and report.at >= reached.at)
     return _RANK.get(reached.stage, 0) < _RANK[report.stage]
 

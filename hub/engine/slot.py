@@ -356,11 +356,11 @@ class Slot:
                 yield from self._check_owner(batch[-1].partition)
         if not self._reading_all and all(c.basis is not None for c in self.cores.values()):
             yield from self._assign()
+        if self._answered and self._reading_all:
+            yield from self._lift_twins(wall)
         due = yield from self._due(wall)
         if due:
             yield from self._transact(due, wall)
-        if self._answered and self._reading_all:
-            yield from self._lift_twins(wall)
         if self._sweeping:
             yield from self._sweep(wall)
         if self._reading_all and (self._walking is not None or self._to_walk - self._sweeping):

@@ -18,6 +18,7 @@ from tests.driver.stories import number
 from tests.replay.tampering import replay, verify
 
 PROVINCE, CITY = 0, 1
+SEVERAL = 5
 SIMPLE = {"CF_AJCXLB": "简易程序"}
 MINOR = {"CF_YZCD": "轻微"}
 Document = dict[str, Any]
@@ -383,16 +384,24 @@ def test_deadlines_are_counted_again_before_a_walk_comes_by() -> None:
     ]  # fmt: skip
 
 
-def test_a_shorter_deadline_that_has_passed_rings_only_where_the_basis_shows_the_record() -> None:
-    """The same basis withholds it from the city: nobody was to disclose there any more."""
+def shown_without_withholding() -> Life:
+    """Penalties of the simple procedure, shown to the public too, a week after their decision."""
     document = deepcopy(rows.basis())
     document["rulebook"]["withholding"] = []
     life = Life(document)
-    life.penalty(**SIMPLE)
+    for one in range(SEVERAL):
+        life.penalty(CF_WSH=f"舟市监罚〔2026〕{one}号", **SIMPLE)
     assert life.shown("city")
     life.hub.advance(at("2026-11-09 09:00") - life.hub.now)
+    return life
+
+
+def test_a_shorter_deadline_that_has_passed_rings_only_where_the_basis_shows_the_record() -> None:
+    """The same basis withholds it from the city: nobody was to disclose there any more."""
+    life = shown_without_withholding()
     written = adopt(life, rule("deadlines", "disclose-424", working_days=3))
-    assert [one for one in said(written) if one[2] == "overdue"] == [(PROVINCE, "D", "overdue")]
+    overdue = [one for one in said(written) if one[2] == "overdue"]
+    assert overdue == [(PROVINCE, "D", "overdue")] * SEVERAL
 
 
 def test_a_rulebook_of_other_texts_changes_nothing() -> None:
@@ -405,6 +414,26 @@ def test_a_rulebook_of_other_texts_changes_nothing() -> None:
 
 
 # --- whatever happens on the way ---
+
+
+def adopt_and_die(
+    monkeypatch: pytest.MonkeyPatch, life: Life, document: Document, life_span: int, *,
+    lose_disk: bool,
+) -> None:  # fmt: skip
+    """Adopt, with a crash after every so many requests of a start, in small steps."""
+    hub = life.hub
+    monkeypatch.setattr(type(hub), "run", lambda _hub: [])
+    hub.adopt(document)
+    monkeypatch.undo()
+    monkeypatch.setattr(slot, "WALK_STEP", 2)
+    monkeypatch.setattr(slot, "SWEEP_STEP", 2)
+    for _ in range(15):
+        for _request in range(life_span):
+            hub._reply = hub._carry_out(hub._road.send(hub._reply))
+        library = hub.slot.library
+        hub.crash(lose_disk=lose_disk)
+        hub.slot.library = library
+    hub.run()
 
 
 @pytest.mark.parametrize("lose_disk", [False, True])
@@ -438,22 +467,23 @@ def test_an_adoption_killed_at_every_request_says_the_same(
     assert len(expected) > 12
     for life_span in (9, 17):
         life = filled()
-        hub = life.hub
-        monkeypatch.setattr(type(hub), "run", lambda _hub: [])
-        hub.adopt(document)
-        monkeypatch.undo()
-        monkeypatch.setattr(slot, "WALK_STEP", 2)
-        monkeypatch.setattr(slot, "SWEEP_STEP", 2)
-        for _ in range(15):
-            for _request in range(life_span):
-                hub._reply = hub._carry_out(hub._road.send(hub._reply))
-            library = hub.slot.library
-            hub.crash(lose_disk=lose_disk)
-            hub.slot.library = library
-        hub.run()
+        adopt_and_die(monkeypatch, life, document, life_span, lose_disk=lose_disk)
         assert found(life) == expected
-        assert verify(hub).differences.kept == []
-        assert replay(hub).differences.kept == []
+        assert verify(life.hub).differences.kept == []
+        assert replay(life.hub).differences.kept == []
+
+
+@pytest.mark.parametrize("life_span", [30, 40, 55])
+def test_what_no_longer_rings_does_not_ring_after_a_kill(
+    monkeypatch: pytest.MonkeyPatch, life_span: int
+) -> None:
+    """Started again amid the walk the registrar knows that it is not over."""
+    life = shown_without_withholding()
+    document = rule("deadlines", "disclose-424", working_days=3)
+    adopt_and_die(monkeypatch, life, document, life_span, lose_disk=False)
+    assert [one for one in said(life.hub.ledger()) if one[2] == "overdue"] == [
+        (PROVINCE, "D", "overdue")
+    ] * SEVERAL
 
 
 def test_an_adoption_adopted_again_says_nothing_more() -> None:

@@ -506,3 +506,16 @@ def test_a_penalty_and_its_minor_correction_owe_what_is_shown(life: Life) -> Non
     assert {(e.target, e.event) for e in life.record.events} == {(1, "lifted")}
     assert life.dues() == {"province": "11-12"}
     assert life.shown("city") == set()
+
+
+def test_a_word_from_before_the_latest_refusal_is_no_news(life: Life) -> None:
+    """Refused, shown and refused again at the platform: read last, the showing is over."""
+    life.row()
+    named = life.record
+    began = life.hub.now
+    for minutes, stage in ((1, "refused"), (30, "refused"), (10, "published")):
+        life.hub.now = began + minutes * 60_000
+        life.report(named, "city", stage)
+    assert "city" in life.dues()
+    life.hub.now = began + 40 * 60_000
+    assert life.report(named, "city", "published") == ["stopped_in_time"]

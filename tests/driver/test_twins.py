@@ -207,3 +207,15 @@ def test_decisions_without_a_number_are_told_apart_by_what_stands_in(city: City)
     stood = {r.state.status for r in city.hub.run() if r.state is not None}
     assert stood == {Status.QUARANTINED, Status.LIVE}
     assert city.settle() == []
+
+
+def test_a_good_row_read_with_its_faulty_twin_lets_nothing_ring(hub: HubTestDriver) -> None:
+    """Both lie before the registrar when it looks, and a mark of the deadline has passed."""
+    hub.advance(at("2026-11-09 09:00") - hub.now)
+    near = next(k for n in range(99) if partition_of((k := f"?office/{n}").encode(), 2) == HOME)
+    hub.pipe(DEPARTMENT, PENALTY, near, framed(PENALTY, penalty_row(CF_XDR_SHXYM=BAD_CODE)))
+    hub.pipe(DEPARTMENT, PENALTY, COMPANY, framed(PENALTY, penalty_row()))
+    written = hub.run()
+    twin = next(record for record in written if record.outcome is Outcome.QUARANTINED)
+    rung = {(r.record_key == twin.record_key, e.event) for r in written for e in r.events}
+    assert rung == {(True, "lifted"), (False, "due_soon_3")}

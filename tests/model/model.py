@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 
 from hub.contracts import Contracts
 from hub.domain.partitioning import partition_of
@@ -99,7 +100,7 @@ class Receipt:
     content: bytes
     answer: Answer
     identity: Identity | None
-    basis: int
+    basis: dict[str, Any]
     changes: int
     """Of its record, when it was answered."""
     ended_without_effect: bool = False
@@ -137,7 +138,6 @@ class Model:
     """(previous, new) identity of arrivals that were accepted."""
     to_release: list[Identity] = field(default_factory=list)
     """Records that came, so that what waits for them is to be decided."""
-    basis: int = 0
     keys: dict[str, Identity] = field(default_factory=dict)
     """Record key in hexadecimal digits → identity."""
 
@@ -164,7 +164,7 @@ class Model:
                 return duplicate("REPEATED_SUBMISSION")
         answer = self._faulty(reading) if reading.faults else self._decide(reading)
         self.receipts[number] = Receipt(
-            content, answer, reading.identity, self.basis, self._seen(reading.identity)
+            content, answer, reading.identity, self.rules.document, self._seen(reading.identity)
         )
         self._release_all()
         return answer
@@ -183,7 +183,7 @@ class Model:
             move = self._move(place, reading.move)
             if move.verdict == "left" and move.code == identity.code:
                 return True
-        return receipt.basis != self.basis or receipt.changes != seen
+        return receipt.basis != self.rules.document or receipt.changes != seen
 
     def _seen(self, identity: Identity | None) -> int:
         """Of a record, what makes a repeated submission worth deciding."""
@@ -545,7 +545,7 @@ class Model:
             for identity, record in list(self.records.items()):
                 for waiting in list(record.waiting) if identity.code == came.code else ():
                     reading = waiting.reading
-                    if reading.verb is Verb.ARRIVAL and reading.move == came.move:
+                    if self._is_of_move(waiting, came.move) and reading.other != identity:
                         self._let_go(record, identity, waiting)
             self._release_all()
 
@@ -944,6 +944,7 @@ class Model:
         is_current = action == "publish" and version == record.current(number)
         if is_current and number in record.shown and duty is not None and not duty.is_running:
             duty.is_running = True
+            record.disclosed.discard(number)
             self._event(record, number, "D", "reopened")
             self._recount(record, record.show, {number})
 
@@ -1057,7 +1058,6 @@ class Model:
     def adopt(self, rules: Rules) -> None:
         """Another basis is in force."""
         before, self.rules = self.rules, rules
-        self.basis += 1
         here = {target.number for target in rules.targets}
         for record in self.records.values():
             for duties in (record.show, record.take_down):

@@ -85,6 +85,8 @@ class Conduct:
     * `only_first`: the mix spares a delivery after it was seen this often (0 = never spares);
     * `refuse`: [{"code", "record"} or {"code", "value"}]: rule codes for given records, or for
       records with a field of that value; `refuse_share`: a share of (record, version) besides;
+    * `is_mute`: status queries are answered 500, for ever;
+    * `forbid`: values: a record with such a field is answered 403, for ever, without a reason;
     * `late_seconds`, `hold_seconds` (how long a request stays unanswered), `retry_after_seconds`:
       real seconds; `publish_after_seconds`: business seconds from 202 to publication;
     * of a front-end database: `disconnect_share`, `lock_share` (shares of the job's looks after
@@ -98,6 +100,8 @@ class Conduct:
     only_first: int = 0
     refuse: list[dict[str, str]] = field(default_factory=list)
     refuse_share: float = 0.0
+    is_mute: bool = False
+    forbid: list[str] = field(default_factory=list)
     late_seconds: float = 1.0
     hold_seconds: float = 30.0
     retry_after_seconds: float = 1.0
@@ -146,6 +150,10 @@ class Conduct:
     def happens(self, what: str, name: str, share: float) -> bool:
         """Tell whether something drawn for this name happens, at the given share."""
         return share > 0 and _share(f"{self.seed}|{what}|{name}") < share
+
+    def forbids(self, fields: dict[str, str]) -> bool:
+        """Tell whether a record is answered as if its sender had no access."""
+        return not set(self.forbid).isdisjoint(fields.values())
 
     def refusal(self, record: str, version: int, fields: dict[str, str]) -> tuple[str, str] | None:
         """Return the rule code and message to refuse a record with, or None."""

@@ -92,6 +92,10 @@ class Province:
             self._busy.discard(request.delivery)
 
     async def _behave(self, http: web.Request, request: Request, manner: str) -> web.StreamResponse:
+        if self._conduct.forbids(request.fields):
+            self._book.note("POST", request, "403")
+            await self.saved()
+            return _refused(403, "FORBIDDEN", "无权 / not allowed")
         if manner in {"429", "500", "503", "redirect"} or manner.endswith("_lost"):
             self._book.note("POST", request, manner)
             await self.saved()
@@ -119,6 +123,7 @@ class Province:
         manner = self._conduct.manner(delivery, self._book.times_seen(delivery))
         if manner not in STATUS_MANNERS:
             manner = ""
+        manner = "500" if self._conduct.is_mute else manner
         entry = self._book.find(delivery)
         if delivery in self._repeat and entry is not None:
             self._repeat.discard(delivery)

@@ -153,7 +153,7 @@ class Expectation:
             self.documents[document].add(code)
             return Expected("accepted", warnings)
         if live == content:
-            return Expected("duplicate", frozenset({"SAME_AS_LIVE"}))
+            return Expected("duplicate", warnings | {"SAME_AS_LIVE"})
         return Expected("conflicting", warnings | {"UNDECLARED_CHANGE"})
 
     def _warnings_of(self, code: str) -> frozenset[str]:

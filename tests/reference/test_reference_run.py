@@ -134,11 +134,11 @@ def test_real_penalties_are_kept_and_answered_with_what_they_lack(result: Run) -
 def test_real_pollutant_permits_are_published(result: Run) -> None:
     """Ten numbers begin with a good code; the eleventh is revoked and was never on record.
 
-    Its code has the letter I, so the withdrawal is the department's own and finds nothing.
+    Its code has the letter I, so the withdrawal is the department's own and waits for its record.
     """
     outcomes, reasons = summary_of(result, "pollutant_permits_2017_2020.csv")
-    assert outcomes == {"accepted": 10, "quarantined": 1}
-    assert reasons == {"RECORD_NOT_FOUND": 1, "REGION_UNKNOWN XK_XDR_SHXYM": 1}
+    assert outcomes == {"accepted": 10, "held": 1}
+    assert reasons == {"WAITING_FOR_RECORD": 1, "REGION_UNKNOWN XK_XDR_SHXYM": 1}
 
 
 def test_real_mining_permits_are_answered_with_what_they_lack(result: Run) -> None:
