@@ -32,7 +32,7 @@ from hub.core.prepare import (
 )
 from hub.core.record import Outcome, topic_id
 from hub.core.resend import Walk, found_in, is_place, record_in
-from hub.core.state import NEVER, RecordFlag
+from hub.core.state import NEVER, RecordFlag, decode_state
 from hub.engine import requests as ask
 from hub.engine.clock_guard import DEFAULT_GUARD_MS, days_ahead
 from hub.errors import ConfigurationError, FencedError, IntegrityError
@@ -136,6 +136,7 @@ class Slot:
                 if not self._is_clock_believed:
                     yield from self._await_clock()
                 yield from self._seek()
+                yield from self._finish_releases()
                 while True:
                     yield from self._cycle()
                     failures = 0
@@ -293,6 +294,30 @@ class Slot:
                 self._sweeping.add(partition)
             yield from self._waiting_walks(partition)
         yield from self._assign()
+
+    def _finish_releases(self) -> Road:
+        """What waited for a record is decided before what arrived after it.
+
+        It is in one transaction with the record; one that was torn, its end having come late, may
+        have left it undone.
+        """
+        wall = yield from self._now()
+        for partition, core in self.cores.items():
+            start, now = keys.TIMERS, core.now(wall)
+            while core.basis is not None:
+                found = yield from self._scan(partition, start, keys.TIMERS_END, TIMERS_PER_BATCH)
+                timers = [timer for key, _ in found if (timer := keys.timer_in(key))[0] <= now]
+                if not timers:
+                    break
+                start = found[-1][0] + b"\x00"
+                stored = yield from self._read(partition, [keys.record(key) for _at, key in timers])
+                ready = [
+                    (partition, prepare_timer(key, due_at))
+                    for (due_at, key), state in zip(timers, stored, strict=True)
+                    if state is not None and waiting.is_ready(decode_state(state))
+                ]
+                if ready:
+                    yield from self._transact(ready, wall)
 
     def _assign(self) -> Road:
         self._reading_all = all(core.basis is not None for core in self.cores.values())

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from hub.core.record import LedgerRecord, Outcome
+from hub.core.record import LedgerRecord, Outcome, decode_record
 from hub.core.state import ClockKind, Status
+from hub.domain.partitioning import partition_of
 from tests.contract.specimens import row_of
 from tests.driver import rows
-from tests.driver.life import FAR, NEAR, Life, answer, day_of, reference
+from tests.driver.life import FAR, NEAR, Life, answer, day_of, licence, reference
 from tests.driver.rows import (
     AGENTS,
     COMPANY,
     DEPARTMENT,
+    LICENCE,
     OTHER_DEPARTMENT,
     framed,
 )
@@ -449,3 +451,20 @@ def test_a_move_that_waits_does_not_keep_the_row_from_being_shown(life: Life) ->
     assert life.row(key=FAR) == "accepted"
     assert (life.record.publish_targets, life.waiting()) == (0b11, 1)
     assert life.shown() == {(FAR, "食品经营")}
+
+
+def test_what_a_torn_transaction_left_undone_comes_before_what_arrived_after(life: Life) -> None:
+    """Of row and waiting withdrawal only the row was committed: the withdrawal is decided first."""
+    life.withdrawn()
+    life.row()
+    hub = life.hub
+    partition = partition_of(COMPANY.encode(), hub.partitions)
+    log = hub.log.logs[hub.prefix + "ledger", partition]
+    assert decode_record(log.pop().value).outcome is Outcome.HELD_RELEASED
+    row = framed(LICENCE, licence("食品销售"))
+    inside = {"subject_kind": LICENCE, "row": row, "reason": "录入错误"}
+    hub.pipe(DEPARTMENT, "record.corrected.v1", COMPANY, framed("record.corrected.v1", inside))
+    hub.crash(lose_disk=True)
+    written = hub.run()
+    assert [r.outcome for r in written] == [Outcome.HELD_RELEASED, Outcome.QUARANTINED]
+    assert life.shown() == set()

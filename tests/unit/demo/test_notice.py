@@ -170,5 +170,5 @@ def test_a_partition_that_does_not_count_again_ends_the_play(
 ) -> None:
     """One of two: the demo says so instead of standing for ever."""
     play, _ = play_with(tmp_path, AccountOfNotice(sweeps=1), monkeypatch, [])
-    with pytest.raises(UnavailableError, match="not counted again"):
+    with pytest.raises(UnavailableError, match="has not come to every record"):
         play._adopt_notice()
