@@ -154,7 +154,7 @@ def test_another_decision_answers_nothing(postgres: PostgresPart, other: RecordR
 
 @pytest.mark.parametrize("status", ["withdrawn", "moved"])
 def test_what_was_accepted_once_has_answered(postgres: PostgresPart, status: str) -> None:
-    """What a refused row owes does not depend on whether somebody looked before it was withdrawn."""
+    """What a refused row owes does not depend on whether somebody looked before a withdrawal."""
     (found,) = answered(postgres, [TWIN, LIVE._replace(status=status, version=2)])
     assert found.answered_by == GOOD
 
