@@ -227,7 +227,7 @@ class Eyes:
                 self.facts[record.kind, submission[0]] += 1
 
     def _unlifted(self) -> int:
-        """Refused rows whose decision was accepted elsewhere, which the reconciler has still to say.
+        """Refused rows whose decision was accepted elsewhere, and of which nothing is said yet.
 
         What a department is reminded of depends on it.
         """
