@@ -108,8 +108,8 @@ After every adoption what a target shows and owes is what this basis says of the
 the ledger names what shall be shown, takes down what shall not, names a next version where a target
 sees other columns now, begins, lifts and meets duties by the target's own entry, and moves the ends
 of publication ([0022](adr/0022-adoption.md)). What has ended stays ended, what was met stays met,
-until the operators have a rule's decisions made again. No clock rings in a partition while that walk
-is under way: what the new basis no longer shows would be overdue by its shorter deadline.
+until the operators have a rule's decisions made again. No clock rings in a partition while that
+walk is under way: what the new basis no longer shows would be overdue by its shorter deadline.
 
 A good row answers what is quarantined under another key with the same department, authority,
 number and name: in the same partition at once; in another, or where the good row was there first,

@@ -365,6 +365,7 @@ class AnyHistory(RuleBasedStateMachine):
             key
             for key, state in states.items()
             if state.flags & RecordFlag.CONFLICT and not is_nothing(state)
+            if state.status not in GONE  # there it is a return that was refused
         )
         for case in cases:
             state = states.get(case.record_key)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hub.core import partition as core_partition
 from hub.core.record import NO_KEY, CauseKind, Outcome
 from hub.core.state import Status
 from hub.domain.partitioning import partition_of
@@ -369,6 +370,8 @@ def test_the_very_first_basis_may_not_be_one_either(why: str) -> None:
 @pytest.mark.parametrize("disk", ["kept", "lost"])
 def test_a_registrar_decides_nothing_under_a_decider_it_does_not_have(disk: str) -> None:
     """An older program started on a newer ledger stops and says which version it wants."""
+    if not str(core_partition.__file__).endswith(".py"):
+        pytest.skip("a constant of the compiled core cannot be replaced")
     one = Life(site())
     one.row()
     with pytest.MonkeyPatch.context() as newer:
