@@ -407,3 +407,22 @@ def test_a_missing_code_is_no_mismatch() -> None:
     assert codes(found) == [("CREDIT_CODE_MISSING", "XK_XDR_SHXYM")]
     person = licence(XK_XDR_LB="自然人", XK_XDR_SHXYM="92330900MA00000153")
     assert codes(person) == [("PERSON_NOT_ENABLED", "XK_XDR_LB")]
+
+
+@pytest.mark.parametrize(
+    ("written", "canonical", "reasons"),
+    [
+        ("1,204", "1204", []), ("0001204", "1204", []), (" １２０４ ", "1204", []), ("0", "0", []),
+        ("12,04", "", ["COUNT_UNREADABLE"]), ("十", "", ["COUNT_UNREADABLE"]),
+        ("1234567890", "", ["FIELD_TOO_LONG"]),
+    ],
+)  # fmt: skip
+def test_a_count_is_one_however_it_is_written(
+    written: str, canonical: str, reasons: list[str]
+) -> None:
+    """Commas, zeros in front and full-width digits are spelling; twelve and four are no count."""
+    kind = "court_enforcement.snapshot_declared.v1"
+    row = texts_of(kind) | {"entry_count": written}
+    checked = CONTRACTS.by_kind[kind].check(row, RECEIVED_ON)
+    assert checked.canonical["entry_count"] == canonical
+    assert [code for code, field in codes(checked) if field == "entry_count"] == reasons
