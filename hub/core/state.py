@@ -336,16 +336,28 @@ def encode_state(state: RecordState) -> bytes:
 
 
 def state_end(source: bytes, at: int) -> int:
-    """The position behind a packed state that begins at `at`, without unpacking it."""
-    at = _array_end(source, at + _HEADER.size, _CLOCK.size)
-    at = _array_end(source, at, _STAGE.size)
-    at = _array_end(source, at, _HEARD.size)
-    at = _array_end(source, at, _REVISION.size)
-    at = _array_end(source, at, _WAITING.size)
+    """The position behind a packed state that begins at `at`, without unpacking it.
+
+    Read for every ledger record: what is short, and so nearly everything, is passed over here.
+    """
+    at += _HEADER.size
+    for size in _ITEM_SIZES:
+        first = source[at]
+        if first >= _TWO_BYTES:
+            at = _array_end(source, at, size)
+        else:
+            at += (first >> 1) * size + 2 if first else 1
     for _text in range(3):
-        length, at = _count(source, at)
-        at += length
+        first = source[at]
+        if first >= _TWO_BYTES:
+            length, at = decode_long(source, at)
+            at += length
+        else:
+            at += (first >> 1) + 1
     return at
+
+
+_ITEM_SIZES: Final = (_CLOCK.size, _STAGE.size, _HEARD.size, _REVISION.size, _WAITING.size)
 
 
 def _array_end(source: bytes, at: int, size: int) -> int:
@@ -434,13 +446,13 @@ def decode_state(source: bytes, at: int = 0) -> RecordState:
     end = _array_end(source, at, _STAGE.size)
     stages = _unpack_stages(source[at:end])
     at = end
-    end = _array_end(source, at, _HEARD.size)
-    heard = _unpack_heard(source[at:end])
+    end = _array_end(source, at, _HEARD.size) if source[at] else at + 1
+    heard = _unpack_heard(source[at:end]) if end > at + 1 else ()
     at = end
-    end = _array_end(source, at, _REVISION.size)
+    end = _array_end(source, at, _REVISION.size) if source[at] else at + 1
     revised = _unpack_revised(source[at:end]) if end > at + 1 else ()
     at = end
-    end = _array_end(source, at, _WAITING.size)
+    end = _array_end(source, at, _WAITING.size) if source[at] else at + 1
     waiting = _unpack_waiting(source[at:end]) if end > at + 1 else ()
     at = end
     department, at = decode_text(source, at)
