@@ -330,11 +330,6 @@ class Account:
         """The last stage of a record at each target."""
         return {stage.target: stage.stage.name.lower() for stage in self._states[key].stages}
 
-    def published_at(self, key: bytes) -> int:
-        """Bit per target that shows the record."""
-        stages = self._states[key].stages
-        return sum(1 << s.target for s in stages if s.stage is StageCode.PUBLISHED)
-
     def status_of(self, key: bytes) -> str:
         """Where a record stands."""
         return self._states[key].status.name.lower()

@@ -1,7 +1,6 @@
 """The play: files are dropped at their business time, one worker is killed, until all is done."""
 
 import json
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from demo.foreign_write import Attempt, try_foreign_writes
 from demo.foreseen import foresee
 from demo.notice import ADOPTED_AT, DAY_OFF, adopt_notice
 from demo.reforms import OPENED, REFORMED_AT, RETIRED, SUCCESSOR, adopt_reforms, take_down
-from demo.stage import Stage
+from demo.stage import Stage, drop
 from hub.commands.words import width
 from hub.core.record import Outcome
 from hub.domain import kinds
@@ -161,17 +160,11 @@ class Postman:
             self._cases.enter(HERE / "inbox" / file.path)
             self._cases_entered += file.rows
         else:
-            self._copy(file)
+            content = (HERE / "inbox" / file.path).read_bytes()
+            drop(self._folder / "inbox" / file.path, content)
         self._last[file.inbox] = file
         self.dropped += 1
         self.rows += file.rows
-
-    def _copy(self, file: DroppedFile) -> None:
-        target = self._folder / "inbox" / file.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_name(f".{target.name}.part")
-        shutil.copyfile(HERE / "inbox" / file.path, unfinished)
-        unfinished.replace(target)
 
 
 @dataclass(slots=True)

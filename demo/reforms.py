@@ -6,12 +6,11 @@ exchange of files opens to the public, so that what may not be published must le
 """
 
 from datetime import date, time
-from pathlib import Path
 from typing import Any, Final
 
 from demo.account import Account
 from demo.generator.working_days import business_ms
-from demo.stage import Stage
+from demo.stage import Stage, drop
 from hub.bootstrap import adopt_basis
 from hub.domain import kinds
 
@@ -43,24 +42,18 @@ def reformed(site: dict[str, Any]) -> dict[str, Any]:
 
 def take_down(stage: Stage, account: Account) -> bytes:
     """The successor withdraws a licence of its predecessor; return the record's key."""
-    wanted = sum(1 << t.number for t in stage.loaded.site.targets if kinds.LICENCE in t.kinds)
+    wanted = [t.number for t in stage.loaded.site.targets if kinds.LICENCE in t.kinds]
     key, row = min(
         (
             (key, row)
             for key, row in account.rows.items()
             if row.department == RETIRED and row.kind == kinds.LICENCE and row.status == "live"
-            if account.published_at(key) == wanted and row.version == 1
+            if row.version == 1
+            if all(account.standing_of(key).get(number) == "published" for number in wanted)
         ),
         key=lambda one: one[1].document_number,
     )
     cells = row.document_number, row.subject_name, row.ledger_key, "行政许可", row.authority_code
     text = f"{_HEADER}\n{','.join(cells)},机构合并后复查，决定撤销\n"
-    _put(stage.folder / "inbox" / TAKE_DOWN, text)
+    drop(stage.folder / "inbox" / TAKE_DOWN, text.encode())
     return key
-
-
-def _put(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.part")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)

@@ -235,6 +235,14 @@ class Stage:
             one.process.release()
 
 
+def drop(path: Path, content: bytes) -> None:
+    """Put a file where a connector looks for it, whole at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.part")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
+
+
 def stop_processes(folder: Path) -> None:
     """End the demo's processes, whoever started them: their process ids are in `folder`."""
     homes = sorted((folder / "processes").glob("*/"))

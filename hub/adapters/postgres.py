@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 UNANSWERED: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 """What means that the server is away, full or ending; anything else is a fault of ours."""
-VERSION: Final = 7
+VERSION: Final = 8
 """Version of the tables; another one found in the database is dropped and made from zero."""
 
 _TABLES: Final[LiteralString] = """

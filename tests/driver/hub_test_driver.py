@@ -143,6 +143,18 @@ class HubTestDriver:
             for record in self.log.logs[self.prefix + "ledger", p][count:]
         ]
 
+    def work(self, requests: int) -> None:
+        """Carry out so many requests, whatever they are."""
+        for _ in range(requests):
+            self._reply = self._carry_out(self._road.send(self._reply))
+
+    def die_after(self, requests: int, *, lose_disk: bool) -> None:
+        """A crash after so many requests; compiled bases are kept, which saves time alone."""
+        self.work(requests)
+        library = self.slot.library
+        self.crash(lose_disk=lose_disk)
+        self.slot.library = library
+
     def crash(self, *, lose_disk: bool = False) -> None:
         """The process is gone; what was committed stays. Starts a new one."""
         self._road.close()

@@ -428,11 +428,7 @@ def adopt_and_die(
     monkeypatch.setattr(slot, "WALK_STEP", 2)
     monkeypatch.setattr(slot, "SWEEP_STEP", 2)
     for _ in range(15):
-        for _request in range(life_span):
-            hub._reply = hub._carry_out(hub._road.send(hub._reply))
-        library = hub.slot.library
-        hub.crash(lose_disk=lose_disk)
-        hub.slot.library = library
+        hub.die_after(life_span, lose_disk=lose_disk)
     hub.run()
 
 

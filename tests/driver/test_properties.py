@@ -262,9 +262,7 @@ class AnyHistory(RuleBasedStateMachine):
     @rule(requests=st.integers(0, 60), lose_disk=st.booleans())
     def crash(self, requests: int, *, lose_disk: bool) -> None:
         """It dies between two requests, perhaps between commit and state, perhaps with its disk."""
-        for _ in range(requests):
-            request = self.hub._road.send(self.hub._reply)
-            self.hub._reply = self.hub._carry_out(request)
+        self.hub.work(requests)
         self.hub.clock_confirmed = self.hub.now  # how long nobody wrote is not the question here
         self.hub.crash(lose_disk=lose_disk)
 

@@ -389,12 +389,7 @@ def test_a_walk_killed_at_every_request_says_the_same(
     for life in (9, 14, 31):
         hub = filled()
         for _ in range(15):
-            for _request in range(life):
-                wanted = hub._road.send(hub._reply)
-                hub._reply = hub._carry_out(wanted)
-            library = hub.slot.library
-            hub.crash(lose_disk=lose_disk)
-            hub.slot.library = library
+            hub.die_after(life, lose_disk=lose_disk)
         hub.run()
         again = told(hub.ledger())
         assert [(r.record_key, r.publish_targets, r.withdraw_targets) for r in again] == expected

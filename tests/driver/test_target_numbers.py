@@ -197,11 +197,7 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(
         value = canonical_json({"basis": left_out()})
         headers = (("ce_type", b"basis.adopted.v1"),)
         hub.log.append(OutputRecord("test.control", partition, b"", value, headers))
-    for _ in range(asks):
-        hub._reply = hub._carry_out(hub._road.send(hub._reply))
-    library = hub.slot.library
-    hub.crash(lose_disk=True)
-    hub.slot.library = library
+    hub.die_after(asks, lose_disk=True)
     hub.run()
     assert [numbers.uses(state) & BIT for state in states(life)] == [0, 0]
     cleared = [r for r in hub.ledger() if "swept" in dict(r.facts)]

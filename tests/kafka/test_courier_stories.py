@@ -39,13 +39,18 @@ def down(place: TwoPlatforms, target: str = "province") -> bool:
     return bool(shown) and all(stage == "withdrawn" for _version, stage, _digest in shown)
 
 
-def test_a_publication_nobody_can_ask_about_holds_no_take_down_up(place: TwoPlatforms) -> None:
-    """It took effect, its answer is lost, and every status query fails for ever."""
-    place.province.control(following=[["reset_applied", 1]], is_mute=True)
+def withdrawn_while_unknown(place: TwoPlatforms, manner: str) -> None:
+    """A publication gets no answer, nobody can ask about it, and its take-down is named."""
+    place.province.control(following=[[manner, 1]], is_mute=True)
     place.decide("new", range(1))
     place.deliver("province")
     wait_until(lambda: len(posts(place)) == 1, 30)
     place.decide("withdraw", range(1))
+
+
+def test_a_publication_nobody_can_ask_about_holds_no_take_down_up(place: TwoPlatforms) -> None:
+    """It took effect, its answer is lost, and every status query fails for ever."""
+    withdrawn_while_unknown(place, "reset_applied")
     wait_until(lambda: down(place), 30)
     assert [version for version, _verdict in posts(place)] == [1, 2]
 
@@ -69,11 +74,7 @@ def test_a_publication_that_never_answers_is_not_repeated_once_its_take_down_is_
 
 def test_a_lost_publication_is_not_sent_again_when_its_take_down_waits(place: TwoPlatforms) -> None:
     """The platform never had it: what it is asked for is the withdrawal."""
-    place.province.control(following=[["reset_lost", 1]], is_mute=True)
-    place.decide("new", range(1))
-    place.deliver("province")
-    wait_until(lambda: len(posts(place)) == 1, 30)
-    place.decide("withdraw", range(1))
+    withdrawn_while_unknown(place, "reset_lost")
     place.province.control()
     wait_until(lambda: (2, "withdrawn") in stages(place), 30)
     assert posts(place)[0] == (1, "reset_lost")
