@@ -26,8 +26,8 @@ MODULES: Final = (
     "hub/core/wire.py", "hub/core/record.py", "hub/core/state.py", "hub/core/evolve.py",
     "hub/core/keys.py", "hub/core/causes.py", "hub/core/prepare.py", "hub/core/case.py",
     "hub/core/decide.py", "hub/core/duties.py", "hub/core/moves.py", "hub/core/waiting.py",
-    "hub/core/basis.py", "hub/core/partition.py", "hub/contracts/wire.py",
-    "hub/contracts/check.py",
+    "hub/core/life.py", "hub/core/offices.py", "hub/core/basis.py", "hub/core/partition.py",
+    "hub/contracts/wire.py", "hub/contracts/check.py", "hub/domain/identity.py",
 )  # fmt: skip
 """What the registrar spends its time in; pure, typed, and without metaclass tricks."""
 BESIDE: Final = ("avro_schemas", "topics", "deploy", "connectors", "bench", "tests", "demo", "docs")

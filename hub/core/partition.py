@@ -252,6 +252,8 @@ class PartitionCore:
 
     def outputs(self, record: LedgerRecord) -> list[OutputRecord]:
         """What a ledger record sends besides itself: the verdict on a departure, to the new key."""
+        if not record.facts:
+            return []
         facts = dict(record.facts)
         verdict = MoveVerdict.from_facts(facts)
         if verdict is None or "sent_to" not in facts:

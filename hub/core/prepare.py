@@ -145,8 +145,9 @@ def _key_astray(record_key: bytes, partition: int) -> bytes:
 def _name_keys(s: Submission, basis: Basis) -> None:
     """The state that the decision reads."""
     s.keys = (keys.record(s.record_key), keys.receipt(s.submission_key))
-    records = [each.record_key for each in s.identities] or [s.record_key]
+    records = [s.record_key]
     if s.identities:
+        records = [each.record_key for each in s.identities]
         s.keys += tuple(map(keys.record, records))
     if s.has_errors:
         look_for_twins(s, basis)
@@ -156,7 +157,7 @@ def _name_keys(s: Submission, basis: Basis) -> None:
     if s.progress is not None:
         s.keys += tuple(map(keys.performance, records))
     if s.statement is not Statement.ROW:
-        more = _more_keys(s, records, basis)
+        more = _more_keys(s, records, basis)  # it adds to `s.keys` itself: not in one expression
         s.keys += more
     elif s.about_key:
         s.keys += (keys.record(s.about_key),)
@@ -228,8 +229,10 @@ def _is_over_envelope(cause: Cause, headers: Mapping[str, bytes]) -> bool:
     if len(cause.headers) > _MOST_HEADERS or CUT_MARK in headers:
         return True
     # of every header, also where several have one name: the ledger carries them all
-    size = sum(len(name) + len(value) for name, value in cause.headers)
-    return len(cause.key) + size > MAX_ENVELOPE_BYTES
+    size = len(cause.key)
+    for name, value in cause.headers:
+        size += len(name) + len(value)
+    return size > MAX_ENVELOPE_BYTES
 
 
 def _cut_envelope(cause: Cause) -> Cause:
@@ -310,12 +313,12 @@ def _identify(s: Submission, checked: Checked, basis: Basis) -> None:
         subject = basis.subject_of(s.subject_kind)
         codes = basis.codes_of(checked.authority_code)
         found = [
-            Identity(record_key_of(subject, code, checked.document_key, checked.name_key, key))
+            record_key_of(subject, code, checked.document_key, checked.name_key, key)
             for code in codes
         ]
-        s.record_key = found[0].record_key
+        s.record_key = found[0]
         if len(found) > 1:
-            s.identities = tuple(found)
+            s.identities = tuple(map(Identity, found))
 
 
 def twin_keys_of(s: Submission, basis: Basis) -> tuple[bytes, ...]:

@@ -631,10 +631,12 @@ class Slot:
         """Keep the in-memory marks by which timers and sweeps are noticed."""
         if record.state is not None and record.state.timer_at < self._next_timer[partition]:
             self._next_timer[partition] = record.state.timer_at
+        if not record.marks:
+            return
         if record.outcome is Outcome.BASIS_ADOPTED:
             self._sweeping.add(partition)
             self._walked.pop(partition, None)
-        if record.marks and any(name == "answers" for name, _value in record.facts):
+        if any(name == "answers" for name, _value in record.facts):
             self._answered.add(partition)
         if record.outcome in _BEGIN_WALKS:
             self._to_walk.add(partition)
