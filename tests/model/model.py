@@ -698,8 +698,7 @@ class Model:
         """Decide a waiting statement as if it arrived now."""
         record.waiting.remove(waiting)
         record.note_change()
-        if record.standing is AWAITED and not record.waiting:
-            record.standing, record.owner = NONE, ""
+        self._leave_waiting(record)
         answer = self._decide(waiting.reading)
         self.released.append((identity, answer))
         has_effect = answer.outcome in TOOK_EFFECT
@@ -708,6 +707,15 @@ class Model:
         if reading.verb is Verb.ARRIVAL and reading.other != identity and not has_effect:
             place = partition_of(identity.code.encode(), self.rules.partitions)
             self._move(place, reading.move).arrived = None
+
+    def _leave_waiting(self, record: Record) -> None:
+        """Where no row waits any more, nobody's is awaited; where nothing waits, nothing is."""
+        if record.standing is not AWAITED:
+            return
+        if not any(waiting.reading.verb in CARRY_A_ROW for waiting in record.waiting):
+            record.owner = ""
+        if not record.waiting:
+            record.standing = NONE
 
     def _end_receipt(self, waiting: Waiting, *, has_effect: bool) -> None:
         statement = waiting.reading.statement
@@ -721,8 +729,7 @@ class Model:
         record.note_change()
         reading = waiting.reading
         verb = reading.verb
-        if record.standing is AWAITED and not record.waiting:
-            record.standing, record.owner = NONE, ""
+        self._leave_waiting(record)
         has_effect = False
         is_moving = verb is Verb.ARRIVAL and reading.other != reading.identity
         reason = "MOVE_REFUSED" if is_moving else "WAITED_TOO_LONG"
