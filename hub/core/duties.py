@@ -537,7 +537,7 @@ def note_stage(old: RecordState, report: StageReport, now: int, basis: Basis) ->
         or not _is_news(expected, report)
     ):
         return Noted(None)
-    named_at = old.since if report.version == old.version else _begins(old, report.version)
+    named_at = old.since if report.version == old.version else _begins(old, report)
     at, is_believed = _believed(report, named_at, now)
     reached = Stage(report.target, report.version, report.action, report.stage, report.at, at)
     stages = tuple(reached if s is expected else s for s in old.stages)
@@ -594,7 +594,7 @@ def _note_earlier(old: RecordState, report: StageReport, now: int, basis: Basis)
     The clock that began with that version or before stops by the platform's time; what is left is
     the correction's own clock, counted from the day on which the next version was accepted.
     """
-    at, is_believed = _believed(report, _begins(old, report.version), now)
+    at, is_believed = _believed(report, _begins(old, report), now)
     reached = Stage(report.target, report.version, report.action, report.stage, report.at, at)
     events: list[ClockEvent] = []
     clocks: list[Clock] = []
@@ -618,7 +618,7 @@ def _note_earlier_withdrawal(
 
     What has been named for take-down once more is named for it still; but it was done in time.
     """
-    at, is_believed = _believed(report, _begins(old, report.version), now)
+    at, is_believed = _believed(report, _begins(old, report), now)
     reached = Stage(report.target, report.version, report.action, report.stage, report.at, at)
     events: list[ClockEvent] = []
     clocks = tuple(
@@ -632,12 +632,19 @@ def _note_earlier_withdrawal(
     return Noted(old._replace(clocks=clocks), tuple(events), is_believed)
 
 
-def _begins(old: RecordState, version: int) -> int:
+def _begins(old: RecordState, report: StageReport) -> int:
     """The first moment at which anybody can have shown, or taken down, an earlier version.
 
-    Of a version before the oldest whose day is remembered that is the day of the decision.
+    Of a version before the oldest whose day is remembered that is the day of the decision; what
+    was not owed yet was not taken down.
     """
-    days = [r.accepted_on for r in old.revised if r.version <= version]
+    days = [r.accepted_on for r in old.revised if r.version <= report.version]
+    if report.action == "W":
+        days += [
+            c.counted_from
+            for c in unfinished_withdrawals(old, 0)
+            if c.target == report.target and c.began_with <= report.version
+        ]
     return due_at_ms(date.fromordinal(max(days, default=max(old.decided_on, 1)))) - _DAY_MS
 
 

@@ -194,6 +194,20 @@ def test_a_take_down_stays_due_while_what_came_back_is_not_named(life: Life) -> 
     assert life.dues(ClockKind.WITHDRAW) == owed
 
 
+def test_no_platform_took_down_what_nobody_had_told_it_to_take_down(life: Life) -> None:
+    """L8: restored elsewhere, it is owed there still; a time before it was owed is not believed."""
+    life.row()
+    life.wait(3)
+    life.withdrawn()
+    gone = life.record
+    life.hub.adopt(shown_at_city(PENALTY))
+    life.restored()
+    life.wait(7)
+    stated = "2026-11-04 09:00"
+    assert life.report(gone, "city", "withdrawn", action="withdraw", on=stated) == ["stopped_late"]
+    assert "PLATFORM_TIME_DISBELIEVED" in answer(life.record)
+
+
 # --- who and where -------------------------------------------------------------------------------
 
 
