@@ -874,7 +874,7 @@ def _disclosure_in_line(
         events.append(ClockEvent(target, ClockKind.DISCLOSE, "begun"))
         clock = begun[0]._replace(began_with=version)
     elif before is not None and before.is_running:
-        if not before.flags & ClockFlag.CORRECTION and _is_before(old, target, basis):
+        if not before.flags & ClockFlag.CORRECTION and _is_before(before, basis):
             events.append(ClockEvent(target, before.kind, "lifted"))
             return (before._replace(flags=before.flags | ClockFlag.STOPPED | ClockFlag.LIFTED),)
         clock = before
@@ -883,10 +883,13 @@ def _disclosure_in_line(
     return (clock if stage is None else _stop(clock, stage, old, basis, events),)
 
 
-def _is_before(old: RecordState, target: int, basis: Basis) -> bool:
-    """Whether a target owes no disclosure of a decision as old as this one."""
-    entry = basis.target_or_none(target)
-    return entry is not None and 0 < old.decided_on < entry.clock_from
+def _is_before(clock: Clock, basis: Basis) -> bool:
+    """Whether a target owes no disclosure that counts from a day as old as this one's.
+
+    What went on through a correction goes on, whatever day of decision that names.
+    """
+    entry = basis.target_or_none(clock.target)
+    return entry is not None and clock.counted_from < entry.clock_from
 
 
 def _judged(

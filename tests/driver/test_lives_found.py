@@ -131,6 +131,20 @@ def test_nothing_is_overdue_at_a_target_that_shows_the_kind_no_more(life: Life) 
     assert (1, "overdue") not in events
 
 
+def test_a_basis_about_other_things_lifts_no_duty_that_a_correction_left(life: Life) -> None:
+    """L7: it goes on until it is met, though the decision is now dated before the city's clocks."""
+    document = rows.basis()
+    document["site"]["targets"][1]["clock_from"] = "2026-11-02"
+    life.hub.adopt(document)
+    life.penalty(CF_JDRQ="2026-11-02")
+    assert life.penalty_corrected(CF_JDRQ="2026-10-30") == "corrected"
+    due = life.dues()
+    document["rulebook"]["withholding"] = []
+    document["rulebook"]["version"] += "-open"
+    life.hub.adopt(document)
+    assert life.dues() == due == {"province": "11-12", "city": "11-12"}
+
+
 def test_a_reopened_duty_is_due_by_the_calendar_of_the_day(life: Life) -> None:
     """Stopped while the days were counted anew, it is counted when it runs again."""
     life.row()
