@@ -793,12 +793,16 @@ def _counted_again(
 ) -> Clock:
     """The same clock counted under this basis; what was said stays said where it has passed."""
     target = basis.target_or_none(clock.target)
-    if target is None or (clock.kind is ClockKind.DISCLOSE and kind not in target.kinds):
-        return clock  # it shows this no more: nothing is said before a walk has lifted the duty
+    if target is None:
+        return clock
     is_correction = bool(clock.flags & ClockFlag.CORRECTION)
     found = _clock(basis, target, clock.kind, kind, clock.counted_from, is_correction=is_correction)
     if not found:
         return clock
+    is_shown = clock.kind is not ClockKind.DISCLOSE or kind in target.kinds
+    is_undone = clock.flags & ClockFlag.OVERDUE_WRITTEN and found[0].due_at > now
+    if not is_shown and not is_undone:
+        return clock  # a walk lifts the duty, and until then nothing is said of it
     flags = clock.flags & ~ClockFlag.PROVISIONAL | found[0].flags
     if found[0].due_at == clock.due_at:
         if flags == clock.flags:

@@ -131,6 +131,21 @@ def test_nothing_is_overdue_at_a_target_that_shows_the_kind_no_more(life: Life) 
     assert (1, "overdue") not in events
 
 
+def test_overdue_is_taken_back_where_the_duty_is_lifted_before_its_new_day(life: Life) -> None:
+    """By the terms that hold now the city was not late when it stopped showing the kind."""
+    shorter = rows.basis()
+    for rule in shorter["rulebook"]["deadlines"]:
+        rule["working_days"] = min(rule["working_days"], 3)
+    shorter["rulebook"]["version"] += "-shorter"
+    life.hub.adopt(shorter)
+    life.penalty()
+    life.wait(5)
+    assert {e.event for r in life.rest for e in r.events if e.target == 1} >= {"overdue"}
+    written = life.hub.adopt(shown_at_city(LICENCE))
+    of_city = [e.event for r in written for e in r.events if e.target == 1 and e.clock == "D"]
+    assert of_city == ["due_date_moved", "overdue_taken_back", "lifted"]
+
+
 def test_a_basis_about_other_things_lifts_no_duty_that_a_correction_left(life: Life) -> None:
     """L7: it goes on until it is met, though the decision is now dated before the city's clocks."""
     document = rows.basis()
