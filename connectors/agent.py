@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from connectors.submission import Submission
+from hub.adapters.paths import open_file, replace_file
 from hub.domain.partitioning import partition_of
 from hub.errors import SourceError, UnavailableError
 from hub.ports import (
@@ -329,10 +330,8 @@ def write_whole(path: Path, text: str) -> None:
 
     Raises `UnavailableError` when the disk is full or gone: nothing is lost, start again later.
     """
-    unfinished = path.with_suffix(".new")
     try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(path)
+        replace_file(path, text.encode())
     except OSError as error:
         raise UnavailableError(
             f"无法写入 {path.parent}：{error.strerror}；腾出空间或恢复磁盘后自动继续\n"
@@ -346,7 +345,8 @@ def read_whole(path: Path) -> dict[str, object]:
     What stands in such a file is in Kafka, too: a lost one costs work, not correctness.
     """
     try:
-        found = json.loads(path.read_bytes())
+        with open_file(path) as file:
+            found = json.loads(file.read())
     except FileNotFoundError:
         return {}
     except (ValueError, RecursionError):

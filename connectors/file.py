@@ -4,29 +4,53 @@ Files are taken in the order of folder and name, one after the other. A file's s
 before its first row, so that after a crash the numbers in flight belong to that file and no other.
 A file that changes under its name after reading began is refused: its old rows are on record, and
 which of the new ones replace them is for a person to say.
+
+Whoever writes to the inbox names files as he likes and may put links there: names are octets, and
+only a regular file with a single name is read (`hub.adapters.paths`). Any other is told once.
 """
 
+import errno
 import json
 import logging
-import stat
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from connectors.agent import Batch, CursorTexts, write_whole
+from connectors.agent import Batch, CursorTexts
 from connectors.files_of_rows import read_rows
 from connectors.layout import Folder, Layouts
 from connectors.snapshot import SnapshotDeclarer
 from connectors.submission import RowSubmitter, Submission
 from connectors.tables import MAX_FILE_BYTES, SourceRow
+from hub.adapters.paths import (
+    Mark,
+    NotPlainError,
+    OpenFolder,
+    PlainFile,
+    octets_of,
+    open_folder,
+    readable,
+    result_name,
+)
+from hub.adapters.sheet_writer import SOURCES, csv_of, write_result
+from hub.domain.reasons import message
 from hub.errors import SourceError, UnavailableError
 
 BATCH_ROWS: Final = 2_000
 BATCH_BYTES: Final = 8 * 1024 * 1024
 _UNFINISHED: Final = (".tmp", ".part", ".partial", ".crdownload", ".filepart", ".swp", "~")
 _NOT_DEPARTMENTS: Final = frozenset({"thumbs.db", "desktop.ini"})
+_LOOK_SECONDS: Final = 60.0
+"""So often a file is looked for that changed in place, which leaves its folder as it was."""
+_TICK_NS: Final = 2_000_000_000
+"""A folder changed so lately may change again and keep its time: that of a coarse file system."""
+_BLOCK: Final = 1 << 20
+REFUSED_COLUMNS: Final = ("文件", "处理结果", "原因代码", "说明", "处理办法")
 
 _log = logging.getLogger("hub.connector")
 
@@ -69,18 +93,28 @@ def _cursor_of(entry: Mapping[str, object]) -> FileCursor:
         raise SourceError("游标记录损坏 / a cursor entry is damaged") from None
 
 
-class _Stamp(NamedTuple):
-    """Size and time of a file; equal twice in a row means nobody is writing it."""
+class InboxFile(NamedTuple):
+    """A file of the inbox: its folder and the octets of its name."""
 
-    size: int
-    modified_ns: int
+    folder: Folder
+    name: bytes
+
+    @property
+    def key(self) -> str:
+        """The key of its cursor."""
+        return _path_key(self.folder.value.encode() + b"/" + self.name)
+
+    @property
+    def manifest(self) -> str:
+        """The name of its manifest in `SOURCES`."""
+        return f"{self.key.removeprefix('path:')}.json"
 
 
 class _Content(NamedTuple):
     fingerprint: str
     octets: bytes
     """Empty when the file is above the limit."""
-    stamp: _Stamp
+    mark: Mark
 
 
 class _Open:
@@ -106,33 +140,38 @@ class FileSource:
         layouts: Iterable[Layouts],
         snapshots: SnapshotDeclarer,
         abandon: frozenset[str] = frozenset(),
+        seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take the folders and layouts, and what makes a statement of a full list.
 
         `abandon` names half-read files (`licences/a.xlsx`) that are lost and shall not be read on.
         """
-        self._inbox = inbox
+        self._inbox = _Inbox(inbox, seconds)
         self._results = results
         self._submitter = submitter
         self._layouts = {each.folder: each for each in layouts}
         self._snapshots = snapshots
-        self._abandon = frozenset(_path_key(name) for name in abandon)
+        self._abandon = frozenset(_path_key(octets_of(name)) for name in abandon)
         self._files: dict[str, FileCursor] = {}
-        self._seen: dict[Path, _Stamp] = {}
+        self._begun: list[str] = []
+        """Keys of files that were begun and not finished when the cursors were read."""
         self._open: _Open | None = None
         self._next: _Open | None = None
-        self._misplaced = 0
+        self._told: dict[InboxFile, str] = {}
+        """What cannot be read, with the reason that was told."""
 
     def restore(self, cursors: CursorTexts) -> None:
         """Take up the cursors; a file that was begun is read on before any other."""
         self._files = {key: _cursor_of(entry) for key, entry in cursors.items()}
+        self._begun = [key for key, cursor in self._files.items() if not cursor.is_done]
         self._open = self._next = None
-        self._seen = {}
+        self._inbox.forget()
 
     def next_batch(self, sequence: int) -> Batch | None:
         """Return the next rows of the open file, or the start of a new one, or None."""
-        if self._open is None:
+        if self._open is None and self._begun:
             self._open = self._resumed()
+            self._begun = []
         if self._open is not None:
             return self._rows_of(self._open, sequence)
         return self._begin(sequence)
@@ -182,19 +221,18 @@ class FileSource:
             return (self._submitter.unreadable_file(row, layouts.kind, fingerprint, octets),)
         return self._submitter.submissions(row, layouts, fingerprint, sequence)
 
-    def _opened(
-        self, key: str, folder: Folder, name: str, cursor: FileCursor, content: _Content
-    ) -> _Open:
+    def _opened(self, found: InboxFile, cursor: FileCursor, content: _Content) -> _Open:
         """Return the file with its rows behind those already submitted."""
-        opened = _Open(key, folder, cursor, content)
+        folder = found.folder
+        opened = _Open(found.key, folder, cursor, content)
         layouts = self._layouts[folder]
         rows: Iterator[SourceRow | Submission]
-        if content.stamp.size > MAX_FILE_BYTES:
+        if content.mark.size > MAX_FILE_BYTES:
             rows = iter((SourceRow(0, 0, (), (), "FILE_TOO_LARGE"),))
         elif folder is Folder.COURT_SNAPSHOTS:
             table = read_rows(content.octets, layouts.is_header())
             rows = self._snapshots.declare(
-                table, layouts, content.fingerprint, name, cursor.sequence
+                table, layouts, content.fingerprint, readable(found.name), cursor.sequence
             )
         else:
             rows = read_rows(content.octets, layouts.is_header())
@@ -203,27 +241,24 @@ class FileSource:
         opened.rows = rows
         return opened
 
-    def _resumed(self) -> _Open | None:
+    def _resumed(self) -> _Open:
         """Return the file that was begun and not finished; refuse when it is not as it was."""
-        begun = [key for key, cursor in self._files.items() if not cursor.is_done]
-        if not begun:
-            return None
-        if len(begun) > 1:
+        if len(self._begun) > 1:
             raise SourceError("游标记录损坏：有多个未读完的文件 / several files are begun at once")
-        key = begun[0]
+        key = self._begun[0]
         cursor = self._files[key]
-        for folder, path in self._paths():
-            if self._key(folder, path) == key:
-                content = _read(path)
-                if content is None:
-                    raise UnavailableError("文件暂时无法读取 / a file cannot be read just now")
-                if content.fingerprint != cursor.fingerprint:
-                    raise _reset(key, cursor, folder.value)
-                self._write_manifest(folder, path, cursor)
-                return self._opened(key, folder, path.name, cursor, content)
+        found = self._inbox.find(key)
+        if found is not None:
+            content, _ = self._read(found)
+            if content is None:
+                raise UnavailableError("文件暂时无法读取 / a file cannot be read just now")
+            if content.fingerprint != cursor.fingerprint:
+                raise _reset(key, cursor, found.folder.value)
+            self._write_manifest(found, cursor)
+            return self._opened(found, cursor, content)
         if key in self._abandon:
             done = replace(cursor, is_done=True)
-            gone = _Content(cursor.fingerprint, b"", _Stamp(0, 0))
+            gone = _Content(cursor.fingerprint, b"", Mark(0, 0, 0))
             return _Open(key, Folder.LICENCES, done, gone)
         raise _reset(key, cursor, "已不在收件目录 / no longer in the inbox")
 
@@ -231,112 +266,260 @@ class FileSource:
 
     def _begin(self, sequence: int) -> Batch | None:
         """Look for the next new file that nobody is writing any more, and commit its start."""
-        for folder, path in self._paths():
-            stamp = _stamp(path)
-            if stamp is None:
+        self._told = {each: why for each, why in self._told.items() if self._inbox.is_waiting(each)}
+        for found, seen in self._inbox.look(self._is_known):
+            content, trouble = (None, seen) if isinstance(seen, str) else self._read(found)
+            if trouble and self._refuse(found, trouble):
+                return Batch((), {}, "unreadable")
+            if content is None or content.mark != seen:
                 continue
-            was = self._seen.get(path)
-            self._seen[path] = stamp
-            key = self._key(folder, path)
-            known = self._files.get(key)
-            if known is not None and stamp == (known.size, known.modified_ns):
-                continue
-            if was != stamp:
-                continue  # half written, or seen for the first time
-            content = _read(path)
-            if content is None or content.stamp != stamp:
-                continue
+            self._told.pop(found, None)
+            key, known = found.key, self._files.get(found.key)
+            size, modified_ns, _ = content.mark
             if known is not None:
                 if known.fingerprint != content.fingerprint:
-                    raise _reset(key, known, folder.value)
-                self._files[key] = replace(known, size=stamp.size, modified_ns=stamp.modified_ns)
+                    raise _reset(key, known, found.folder.value)
+                self._files[key] = replace(known, size=size, modified_ns=modified_ns)
                 continue
-            cursor = FileCursor(content.fingerprint, sequence, 0, *stamp)
-            self._write_manifest(folder, path, cursor)
-            self._next = self._opened(key, folder, path.name, cursor, content)
+            cursor = FileCursor(content.fingerprint, sequence, 0, size, modified_ns)
+            self._write_manifest(found, cursor)
+            self._next = self._opened(found, cursor, content)
             return Batch((), {key: cursor.as_json(key)})
         return None
 
-    def _paths(self) -> Iterator[tuple[Folder, Path]]:
-        """Yield the files of the folders in a fixed order; say when files lie elsewhere."""
-        for folder in Folder:
-            directory = self._inbox / folder.value
-            if directory.is_dir():
-                for path in sorted(directory.iterdir()):
-                    if not _is_ignored(path.name):
-                        yield folder, path
-        if self._inbox.is_dir():
-            misplaced = sum(
-                1 for path in self._inbox.iterdir() if path.is_file() and not _is_ignored(path.name)
-            )
-            if misplaced != self._misplaced:
-                self._misplaced = misplaced
-                _log.warning("files outside the folders", extra={"count": misplaced})
+    def _is_known(self, found: InboxFile, mark: Mark) -> bool:
+        """Whether the file was read, and looks as it did then."""
+        known = self._files.get(found.key)
+        return known is not None and mark[:2] == (known.size, known.modified_ns)
 
-    def _key(self, folder: Folder, path: Path) -> str:
-        return _path_key(f"{folder.value}/{path.name}")
+    def _read(self, found: InboxFile) -> tuple[_Content | None, str]:
+        """Read a file with its SHA-256; none when it moved, or the reason why it cannot be read.
 
-    def _write_manifest(self, folder: Folder, path: Path, cursor: FileCursor) -> None:
+        Of a file above the limit the beginning is digested, and its size.
+        """
+        digest = sha256()
+        kept: list[bytes] = []
+        try:
+            with self._inbox.opened(found) as plain:
+                left = MAX_FILE_BYTES
+                while left and (block := plain.file.read(min(left, _BLOCK))):
+                    digest.update(block)
+                    kept.append(block)
+                    left -= len(block)
+                if not plain.is_unchanged():
+                    return None, ""
+        except FileNotFoundError:
+            return None, ""
+        except OSError as error:
+            return None, _trouble(error)
+        if plain.mark.size > MAX_FILE_BYTES:
+            digest.update(b"%d" % plain.mark.size)
+            kept = []
+        return _Content(digest.hexdigest(), b"".join(kept), plain.mark), ""
+
+    def _refuse(self, found: InboxFile, trouble: str) -> bool:
+        """Tell department and operator, once, why something is not read; True when it is news.
+
+        A department may name a file after a person: the log says where its name is found.
+        """
+        if self._told.get(found) == trouble:
+            return False
+        name = readable(found.name) or found.folder.value
+        said = message(trouble, name)
+        row = (name, "未读取", trouble, said.zh, said.remedy)
+        folder = found.folder.value if found.name else ""
+        result = result_name(found.name or found.folder.value, ".result.csv")
+        write_result(self._results, folder, result, csv_of([REFUSED_COLUMNS, row]))
+        self._told[found] = trouble
+        where = message(trouble, f"{found.folder.value}/…")
+        _log.warning(
+            "%s，名称见结果文件夹；处理办法：%s / %s, its name stands in the results; remedy: %s",
+            where.zh,
+            where.remedy,
+            where.en,
+            where.remedy_en,
+            extra={"reason": trouble},
+        )
+        return True
+
+    def _write_manifest(self, found: InboxFile, cursor: FileCursor) -> None:
         """Tell the receipts follower which file a fingerprint is, so that it can name the result.
 
-        One file per source file: `<results>/.sources/<path digest>.json`.
+        One file per source file: `<results>/.sources/<path digest>.json`. `octets` is the file's
+        name in hex, `name` what people read.
         """
-        sources = self._results / ".sources"
-        sources.mkdir(parents=True, exist_ok=True)
         entry = {
-            "folder": folder.value,
-            "name": path.name,
-            "path": str(path.absolute()),
+            "folder": found.folder.value,
+            "name": readable(found.name),
+            "octets": found.name.hex(),
             "fingerprint": cursor.fingerprint,
             "first_sequence": cursor.sequence,
         }
-        digest = self._key(folder, path).removeprefix("path:")
-        write_whole(sources / f"{digest}.json", json.dumps(entry, ensure_ascii=False))
+        content = json.dumps(entry, ensure_ascii=False).encode()
+        write_result(self._results, SOURCES, found.manifest, content)
 
 
-def _path_key(relative: str) -> str:
-    return f"path:{sha256(relative.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
+class _Inbox:
+    """What lies in the inbox; a look costs what has changed, or all there is once a minute."""
+
+    def __init__(self, path: Path, seconds: Callable[[], float]) -> None:
+        self._path = path
+        self._seconds = seconds
+        self._whole_at = -_LOOK_SECONDS
+        self._misplaced = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew: nothing was seen yet."""
+        self._listed: dict[str, int] = {}
+        """Folder → when it had changed last as its names were taken; the inbox itself is ""."""
+        self._waiting: dict[Folder, dict[bytes, Mark | str | None]] = {
+            folder: {} for folder in Folder
+        }
+        """What is not read: its mark, or why it cannot be, at the last look; None before that.
+
+        A folder that cannot be opened stands there without a name."""
+        self._ready: deque[tuple[InboxFile, Mark | str]] = deque()
+
+    def look(
+        self, is_known: Callable[[InboxFile, Mark], bool]
+    ) -> Iterator[tuple[InboxFile, Mark | str]]:
+        """Yield each file that was the same at two looks, with its mark or why it is not read.
+
+        What the last look found is yielded to its end before anything is looked at again. Raises
+        `UnavailableError` while the inbox cannot be opened.
+        """
+        if not self._ready:
+            self._look(is_known)
+        while self._ready:
+            yield self._ready.popleft()
+
+    def is_waiting(self, found: InboxFile) -> bool:
+        """Whether it was there, and not read, at the last look."""
+        return found.name in self._waiting[found.folder]
+
+    def find(self, key: str) -> InboxFile | None:
+        """The file of a cursor, if it is still there."""
+        with suppress(FileNotFoundError), open_folder(self._path) as inbox:
+            for folder in Folder:
+                with (
+                    suppress(FileNotFoundError, NotPlainError),
+                    inbox.below(folder.value) as opened,
+                ):
+                    for name in opened.names():
+                        if (found := InboxFile(folder, name)).key == key:
+                            return found
+        return None
+
+    @contextmanager
+    def opened(self, found: InboxFile) -> Iterator[PlainFile]:
+        """Open a file; raises `OSError`."""
+        with (
+            open_folder(self._path) as inbox,
+            inbox.below(found.folder.value) as folder,
+            folder.opened(found.name) as plain,
+        ):
+            yield plain
+
+    def _look(self, is_known: Callable[[InboxFile, Mark], bool]) -> None:
+        if self._seconds() - self._whole_at >= _LOOK_SECONDS:
+            self._whole_at = self._seconds()
+            self._listed = {}
+        try:
+            inbox = open_folder(self._path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise UnavailableError(
+                f"收件目录无法打开：{error.strerror}\nan inbox cannot be opened: {error.strerror}"
+            ) from error
+        with inbox:
+            self._count_misplaced(inbox)
+            for folder in Folder:
+                self._look_into(inbox, folder, is_known)
+
+    def _look_into(
+        self, inbox: OpenFolder, folder: Folder, is_known: Callable[[InboxFile, Mark], bool]
+    ) -> None:
+        waiting = self._waiting[folder]
+        try:
+            with inbox.below(folder.value) as opened:
+                waiting.pop(b"", None)
+                if self._has_changed(folder.value, opened):
+                    for name in opened.names():
+                        if not _is_ignored(name):
+                            waiting.setdefault(name)
+                for name in sorted(waiting):
+                    self._look_at(opened, InboxFile(folder, name), is_known)
+        except FileNotFoundError:
+            waiting.clear()
+        except OSError as error:
+            waiting.setdefault(b"")
+            self._take(InboxFile(folder, b""), _trouble(error))
+
+    def _has_changed(self, name: str, folder: OpenFolder) -> bool:
+        """Whether a folder's names may be others than when this was asked last."""
+        stamp = folder.modified_ns()
+        if self._listed.get(name) == stamp:
+            return False
+        # one that has just changed may change again and bear the same time
+        self._listed[name] = stamp if time.time_ns() - stamp > _TICK_NS else -1
+        return True
+
+    def _look_at(
+        self, folder: OpenFolder, found: InboxFile, is_known: Callable[[InboxFile, Mark], bool]
+    ) -> None:
+        seen: Mark | str
+        try:
+            seen = folder.mark(found.name)
+        except OSError as error:
+            if error.errno in {errno.ENOENT, errno.EISDIR}:
+                del self._waiting[found.folder][found.name]
+                return
+            seen = _trouble(error)
+        if isinstance(seen, Mark) and is_known(found, seen):
+            del self._waiting[found.folder][found.name]
+        else:
+            self._take(found, seen)
+
+    def _take(self, found: InboxFile, seen: Mark | str) -> None:
+        """Half written, or seen for the first time, it waits for the next look."""
+        waiting = self._waiting[found.folder]
+        if waiting[found.name] == seen:
+            self._ready.append((found, seen))
+        waiting[found.name] = seen
+
+    def _count_misplaced(self, inbox: OpenFolder) -> None:
+        """Say when files lie outside the folders, where nobody reads them."""
+        if not self._has_changed("", inbox):
+            return
+        known = {folder.value.encode() for folder in Folder}
+        lying = [name for (name,) in inbox.walk(0) if name not in known and not _is_ignored(name)]
+        count = 0
+        for name in lying:
+            with suppress(OSError):
+                inbox.mark(name)
+                count += 1
+        if count != self._misplaced:
+            self._misplaced = count
+            _log.warning("files outside the folders", extra={"count": count})
 
 
-def _is_ignored(name: str) -> bool:
+def _trouble(error: OSError) -> str:
+    """The reason code of what the system said of a file, or of a folder of the inbox."""
+    if not isinstance(error, NotPlainError):
+        return "FILE_CLOSED"
+    return "FILE_HAS_TWO_NAMES" if error.errno == errno.EMLINK else "FILE_NOT_PLAIN"
+
+
+def _path_key(path: bytes) -> str:
+    return f"path:{sha256(path).hexdigest()[:16]}"
+
+
+def _is_ignored(name: bytes) -> bool:
     """Whether the name is that of a file being written, or of a program's own file."""
-    lower = name.lower()
+    lower = readable(name).lower()
     return lower.startswith((".", "~$")) or lower.endswith(_UNFINISHED) or lower in _NOT_DEPARTMENTS
-
-
-def _stamp(path: Path) -> _Stamp | None:
-    """Return size and time; None for what is no file or has gone."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    if not stat.S_ISREG(found.st_mode):
-        return None
-    return _Stamp(found.st_size, found.st_mtime_ns)
-
-
-def _read(path: Path) -> _Content | None:
-    """Read a file with its SHA-256 and the stamp it had before and after; None when it moved.
-
-    A file above the limit is only digested.
-    """
-    stamp = _stamp(path)
-    if stamp is None:
-        return None
-    digest = sha256()
-    kept: list[bytes] = []
-    try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-                if stamp.size <= MAX_FILE_BYTES:
-                    kept.append(block)
-    except OSError:
-        _log.warning("a file cannot be read; permission or disk")
-        return None
-    if _stamp(path) != stamp:
-        return None
-    return _Content(digest.hexdigest(), b"".join(kept), stamp)
 
 
 def _reset(key: str, cursor: FileCursor, where: str) -> SourceError:

@@ -20,6 +20,7 @@ from connectors.agent import read_whole, write_whole
 from connectors.cell_text import BEIJING
 from connectors.sql import named_table, translated
 from connectors.table_rows import RowKeys, read_position
+from hub.adapters.paths import own_folder
 from hub.errors import IntegrityError, UnavailableError
 from hub.ports import EngineClock, InputRecord
 
@@ -249,6 +250,6 @@ class ResultFollower:
             self._writer.write(result for result in found if result is not None)
             for record in records:
                 self._positions[record.partition] = record.offset + 1
-            self._file.parent.mkdir(parents=True, exist_ok=True)
+            own_folder(self._file.parent)
             write_whole(self._file, json.dumps(self._positions))
         return len(records)

@@ -17,6 +17,7 @@ from connectors.comparison import MOST_KEYS, Compared, Digest
 from connectors.submission import WITHDRAWALS
 from connectors.table_rows import read_position, row_of
 from hub.adapters.damaged_book import discard, is_damage
+from hub.adapters.paths import own_book
 from hub.errors import UnavailableError
 from hub.ports import InputRecord
 
@@ -53,7 +54,6 @@ class SubmittedBook:
         self._places = [(topic, partition) for partition in range(partitions)]
         self._reader = reader
         self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             self._connection = self._opened()
         except sqlite3.DatabaseError as error:
@@ -62,7 +62,9 @@ class SubmittedBook:
             self._connection = self._begun_anew()
 
     def _opened(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            own_book(self._path), isolation_level=None, check_same_thread=False
+        )
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             # A power cut may take back the last pages: they are read from the topic again.

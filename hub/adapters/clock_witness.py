@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.adapters.clocks import real_ms
+from hub.adapters.paths import replace_file
 from hub.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -78,13 +79,8 @@ class FolderWitness:
         shown = self._wall_ms()
         if shown <= last_seen(self._seen_file):
             return
-        unfinished = self._seen_file.with_suffix(".new")
         try:
-            with unfinished.open("w", encoding="ascii") as file:
-                file.write(f"{shown}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(self._seen_file)
+            replace_file(self._seen_file, b"%d\n" % shown)
         except OSError as error:
             _log.warning("the time cannot be written down", extra={"reason": str(error)})
 

@@ -6,6 +6,7 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+from hub.adapters.paths import replace_file
 from hub.errors import ConfigurationError
 from hub.ports import ClockEvidence
 
@@ -136,9 +137,7 @@ def write_business_clock(path: Path, origin_business_ms: int, factor: float) -> 
         "origin_business_ms": origin_business_ms,
         "factor": factor,
     }
-    unfinished = path.with_suffix(".new")
-    unfinished.write_text(json.dumps(content), encoding="utf-8")
-    unfinished.replace(path)
+    replace_file(path, json.dumps(content).encode())
 
 
 class SystemEngineClock:

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from hub.adapters.damaged_book import is_damage
+from hub.adapters.paths import own_book
 from hub.errors import IntegrityError, UnavailableError
 from hub.targets.file_layout import FileName, Fingerprint, read_name
 
@@ -73,9 +74,10 @@ class FileBook:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with _guarded():
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(
+                own_book(path), isolation_level=None, check_same_thread=False
+            )
             try:
                 self._db.execute("PRAGMA journal_mode=WAL")
                 # A number given out must outlive a power cut: nobody could tell it afterwards.

@@ -36,8 +36,9 @@ from hub.targets.file_layout import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from hub.adapters.drop_folder import DropFolder, Mark
+    from hub.adapters.drop_folder import DropFolder
     from hub.adapters.file_book import FileBook, State
+    from hub.adapters.paths import Mark
     from hub.ports import FaultHooks
     from hub.targets.delivery import Action
     from hub.targets.file import Reply

@@ -6,6 +6,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
+from hub.adapters.paths import open_folder, own_folder
 from hub.errors import FencedError
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ class FolderLease:
         """Take the lock. Raises `FencedError` while another process holds it."""
         if self._file is not None:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self._folder / "lease", os.O_RDWR | os.O_CREAT, 0o600)
+        own_folder(self._folder)
+        with open_folder(self._folder) as folder:
+            handle = folder.keep("lease")
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

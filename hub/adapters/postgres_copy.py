@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, LiteralString
 import psycopg
 from psycopg import sql
 
+from hub.adapters.paths import create_file, open_file, own_folder
 from hub.adapters.postgres import UNANSWERED, Tables, schema_of, unavailable
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def export_tables(dsn: str, prefix: str, folder: Path) -> int:
     All tables are read as of one moment, so positions and rows agree. Raises `UnavailableError`.
     """
     schema = schema_of(prefix)
-    folder.mkdir(parents=True, exist_ok=True)
+    own_folder(folder)
     try:
         with psycopg.connect(dsn, application_name="hub backup") as session:
             session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -34,7 +35,7 @@ def export_tables(dsn: str, prefix: str, folder: Path) -> int:
                 table = sql.Identifier(schema, name)
                 statement = sql.SQL("COPY {} TO STDOUT (FORMAT binary)").format(table)
                 with (
-                    (folder / f"{name}{_ENDING}").open("wb") as file,
+                    create_file(folder / f"{name}{_ENDING}") as file,
                     session.cursor() as cursor,
                     cursor.copy(statement) as copy,
                 ):
@@ -64,7 +65,7 @@ def import_tables(dsn: str, prefix: str, folder: Path) -> int:
                     table = sql.Identifier(schema, file.stem)
                     session.execute(sql.SQL("DELETE FROM {}").format(table))
                     statement = sql.SQL("COPY {} FROM STDIN (FORMAT binary)").format(table)
-                    with session.cursor().copy(statement) as copy, file.open("rb") as stored:
+                    with session.cursor().copy(statement) as copy, open_file(file) as stored:
                         while block := stored.read(1 << 16):
                             copy.write(block)
         except UNANSWERED as error:

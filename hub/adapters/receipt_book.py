@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from hub.adapters.paths import own_book
 from hub.errors import UnavailableError
 
 _SCHEMA = """
@@ -158,8 +159,7 @@ class ReceiptBook:
     """The follower's own database file."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._connection = sqlite3.connect(own_book(path), isolation_level=None)
         self._connection.execute("PRAGMA journal_mode=WAL")
         # The ledger holds everything: what a power cut takes back is read again.
         self._connection.execute("PRAGMA synchronous=NORMAL")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import fastavro
 
 from hub.adapters.kafka_copy import StoredRecord
+from hub.adapters.paths import create_file, open_file
 from hub.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -40,15 +41,14 @@ def write_records(path: Path, batches: Iterable[list[StoredRecord]]) -> int:
                 headers = [{"name": name, "value": value} for name, value in record.headers]
                 yield {**record._asdict(), "headers": headers}
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as stored:
+    with create_file(path) as stored:
         fastavro.writer(stored, _SCHEMA, rows(), codec="deflate")
     return count
 
 
 def read_records(path: Path) -> Iterator[StoredRecord]:
     """Read them again, in order. Raises `IntegrityError` for a file that is none of ours."""
-    with path.open("rb") as stored:
+    with open_file(path) as stored:
         try:
             for item in fastavro.reader(stored):
                 row: Any = item

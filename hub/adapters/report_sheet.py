@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -9,6 +10,7 @@ from openpyxl import Workbook
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
 
+from hub.adapters.paths import replace_file
 from hub.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -52,12 +54,11 @@ def write_report(path: Path, sheets: Sequence[Sheet]) -> None:
     book.remove(book.worksheets[0])
     for sheet in sheets:
         _fill(book.create_sheet(sheet.name), sheet)
-    unfinished = path.with_name(f".{path.name}.new")
+    made = io.BytesIO()
+    book.save(made)
     try:
-        book.save(unfinished)
-        unfinished.replace(path)
+        replace_file(path, made.getvalue())
     except OSError as error:
-        unfinished.unlink(missing_ok=True)
         raise UnavailableError(
             f"无法写入 {path}：{error.strerror}\ncannot write to {path}: {error.strerror}"
         ) from error

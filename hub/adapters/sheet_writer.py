@@ -1,4 +1,4 @@
-"""Result files: CSV for any program, XLSX with text cells only; both written whole, by rename.
+"""Result files: CSV for any program, XLSX with text cells only; each appears whole, by rename.
 
 A cell that a spreadsheet would take for a formula (`=`, `+`, `-`, `@` first) must not run on the
 clerk's machine: XLSX cells are inline strings, which are never formulas; CSV cells get an
@@ -8,7 +8,6 @@ apostrophe in front (OWASP, CSV Injection). XLSX is written here and not by open
 
 import csv
 import io
-import os
 import re
 import zipfile
 from collections.abc import Callable, Sequence
@@ -16,10 +15,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
+from hub.adapters.paths import open_folder
 from hub.errors import UnavailableError
 
 Table = Sequence[Sequence[str]]
 
+SOURCES: Final = ".sources"
+"""Folder of the results in which connectors say which file a fingerprint is."""
 LONGEST_CELL: Final = 32_767
 """What a spreadsheet program can show in one cell."""
 _STARTS_FORMULA: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
@@ -97,19 +99,16 @@ class Look(NamedTuple):
     is_marked: Callable[[Sequence[str]], bool] = lambda _: False
 
 
-def write_csv(path: Path, table: Table) -> None:
-    """Write UTF-8 with a byte order mark, which spreadsheet programs need to tell the encoding.
-
-    Raises `UnavailableError` when the folder cannot be written.
-    """
+def csv_of(table: Table) -> bytes:
+    """UTF-8 with a byte order mark, which spreadsheet programs need to tell the encoding."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerows([_harmless(cell) for cell in row] for row in table)
-    _replace(path, ("\ufeff" + out.getvalue()).encode("utf-8", "replace"))
+    return ("\ufeff" + out.getvalue()).encode("utf-8", "replace")
 
 
-def write_xlsx(path: Path, sheets: Sequence[tuple[str, Table]], look: Look) -> None:
-    """Write a workbook of (title, rows) with nothing but text cells; raises as `write_csv`."""
+def xlsx_of(sheets: Sequence[tuple[str, Table]], look: Look) -> bytes:
+    """A workbook of (title, rows) with nothing but text cells."""
     out = io.BytesIO()
     numbers = range(1, len(sheets) + 1)
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
@@ -131,7 +130,27 @@ def write_xlsx(path: Path, sheets: Sequence[tuple[str, Table]], look: Look) -> N
         archive.writestr("xl/workbook.xml", _WORKBOOK.format(sheets=names))
         for n, (_, table) in zip(numbers, sheets, strict=True):
             archive.writestr(f"xl/worksheets/sheet{n}.xml", _sheet(table, look))
-    _replace(path, out.getvalue())
+    return out.getvalue()
+
+
+def write_result(results: Path, folder: str, name: str, content: bytes) -> None:
+    """Put a file into a folder of the results ("" is these themselves) at once, never half of it.
+
+    Raises `UnavailableError` when it cannot be written there: also where a link leads elsewhere.
+    """
+    try:
+        with (
+            open_folder(results, make=True) as top,
+            top.below(*filter(None, [folder]), make=True) as place,
+        ):
+            place.replace(name, content)
+    except OSError as error:
+        raise UnavailableError(
+            f"无法写入结果文件夹 {results / folder}：{error.strerror}\n"
+            f"cannot write to the results folder {results / folder}: {error.strerror}\n"
+            "处理办法：检查空间与权限；其下的链接请换成真正的文件夹；恢复后自动补写\n"
+            "Remedy: space and permissions; put a real folder where a link is; written then"
+        ) from error
 
 
 def _harmless(cell: str) -> str:
@@ -173,17 +192,3 @@ def _xml(cell: str) -> str:
         text = _ESCAPED.sub("_x005F_", text)
     text = _NOT_XML.sub(lambda found: f"_x{ord(found.group()):04X}_", text)
     return text.replace("\r", "_x000D_")
-
-
-def _replace(path: Path, octets: bytes) -> None:
-    """Put the file in place at once: a clerk never opens half a result."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        unfinished.write_bytes(octets)
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise UnavailableError(
-            f"无法写入结果文件夹 {path.parent}：{error.strerror}\n"
-            f"cannot write to the results folder {path.parent}: {error.strerror}"
-        ) from error

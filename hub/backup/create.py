@@ -8,17 +8,27 @@ in the copied inputs, and what the inputs hold beyond it has simply not been dec
 from __future__ import annotations
 
 import datetime as dt
+import io
+import os
 import shutil
 import sqlite3
 import tarfile
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from hub import VERSION
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.kafka_copy import read_place
 from hub.adapters.kafka_topics import KafkaTopics
+from hub.adapters.paths import (
+    NotPlainError,
+    OpenFolder,
+    create_file,
+    open_folder,
+    readable,
+    replace_file,
+)
 from hub.adapters.postgres_copy import export_tables
 from hub.adapters.record_files import write_records
 from hub.backup.manifest import FILE, Manifest, StoredPartition, files_of
@@ -40,6 +50,8 @@ _REBUILT: Final = frozenset({"rocksdb", "lease", "files.sqlite", "clock-seen"})
 """Never copied: folds of the ledger, locks, what time a machine remembers, and the book of a drop
 folder. An old one of these would give out numbers again that were used since; a new one learns them
 from the folder."""
+_LARGEST_OF_OTHERS: Final = 512 * 1024 * 1024
+"""Octets of a file in an inbox or drop folder; one of an inbox is read up to 64 MiB."""
 _HOMELESS: Final = frozenset({"connector", "projector"})
 """Processes without a state folder of their own: a connector has one for each source, the
 projector's position is in its tables."""
@@ -103,7 +115,7 @@ def _create(
         homes=homes,
         files=files_of(folder),
     )
-    (folder / FILE).write_text(manifest.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    replace_file(folder / FILE, manifest.model_dump_json(indent=1).encode() + b"\n")
     return manifest
 
 
@@ -176,39 +188,46 @@ def copy_books(state_folder: Path, site: str, folder: Path) -> tuple[str, ...]:
     homes: list[str] = []
     for part in ("workers", "connectors"):
         home = state_folder / part / site
-        homes += (f"{part}/{one.name}" for one in sorted(home.glob("*")) if one.is_dir())
-        for path in sorted(home.rglob("*")):
-            relative = path.relative_to(state_folder)
-            is_log = path.name.endswith(("-wal", "-shm", "-journal", ".new"))
-            if not path.is_file() or is_log or _REBUILT & set(relative.parts):
-                continue
-            target = folder / relative
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _copy_file(path, target)
+        if not home.is_dir():
+            continue
+        with open_folder(home) as opened:
+            homes += (f"{part}/{os.fsdecode(name)}" for name in opened.folders())
+            ways = list(opened.walk())
+            for way in ways:
+                name = os.fsdecode(b"/".join(way))
+                is_log = name.endswith(("-wal", "-shm", "-journal", ".part"))
+                if not is_log and not _REBUILT & set(name.split("/")):
+                    _copy_file(opened, way, home / name, folder / part / site / name)
     return tuple(homes)
 
 
-def _copy_file(path: Path, target: Path) -> None:
+def _copy_file(home: OpenFolder, way: tuple[bytes, ...], path: Path, target: Path) -> None:
     """A database through SQLite itself, so that the copy is of one moment; else the bytes.
 
     The book of a worker that does not run has no log beside it. Opened as ever, SQLite would make
     one: refused to who may only read there, and one of root's would lock the worker out.
     """
-    with path.open("rb") as stored:
-        is_database = stored.read(len(_SQLITE)) == _SQLITE
-    if not is_database:
-        shutil.copyfile(path, target)
-        return
+    with suppress(NotPlainError), home.below(*way[:-1]) as folder, folder.opened(way[-1]) as stored:
+        begins = stored.file.read(len(_SQLITE))
+        with create_file(target) as copy:
+            if begins != _SQLITE:
+                copy.write(begins)
+                shutil.copyfileobj(stored.file, copy)
+                return
+        _copy_book(path, target)
+
+
+def _copy_book(path: Path, target: Path) -> None:
     log = path.with_name(f"{path.name}-wal")
     is_closed = not log.exists()
     mode = "mode=ro&immutable=1" if is_closed else "mode=ro"
     with (
-        closing(sqlite3.connect(f"file:{path}?{mode}", uri=True)) as book,
+        closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)) as book,
         closing(sqlite3.connect(target)) as copy,
     ):
         book.backup(copy)
     if is_closed and log.exists():  # its worker was started meanwhile
-        _copy_file(path, target)
+        _copy_book(path, target)
 
 
 def pack_site(loaded: LoadedSite, target: Path, *, with_secrets: bool) -> tuple[str, ...]:
@@ -216,25 +235,34 @@ def pack_site(loaded: LoadedSite, target: Path, *, with_secrets: bool) -> tuple[
 
     Secrets go in only when asked for and where they lie in it; what is left out, links that lead
     out of the folder too, is returned by name. Links within it, as Kubernetes makes them, become
-    files.
+    files; those in an inbox or another folder others write to are left out.
     """
     home = loaded.folder.resolve()
     named = {one.resolve() for one in loaded.secret_files()}
     secrets = frozenset() if with_secrets else named
+    others = {one.resolve() for one in loaded.exchange_folders()}
     # What lies outside the site folder is never in its backup, and somebody must know.
     left_out = sorted(str(one) for one in named if not one.is_relative_to(home))
-    with tarfile.open(target, "w") as packed:
-        target.chmod(0o600)
-        for path in sorted(loaded.folder.rglob("*")):
-            name = path.relative_to(loaded.folder).as_posix()
-            file = path.resolve()
-            if not file.is_file() or _is_of_a_mount(name):
+    with (
+        create_file(target) as made,
+        tarfile.open(fileobj=made, mode="w") as packed,
+        open_folder(home) as opened,
+    ):
+        for way in opened.walk():
+            name = os.fsdecode(b"/".join(way))
+            path = home / name
+            file = Path(os.path.realpath(path))
+            if _is_of_a_mount(name) or not file.is_file():
                 continue
+            is_others = not others.isdisjoint(path.parents)
             is_secret = file in secrets or (not with_secrets and "secrets" in name.split("/"))
-            if is_secret or not file.is_relative_to(home):  # a link to anything of the machine's
-                left_out.append(name)
-            else:
-                _pack(packed, file, name)
+            is_link_out = not file.is_relative_to(home) or (is_others and file != path)
+            if (
+                is_secret
+                or is_link_out
+                or not _pack(packed, opened, file.relative_to(home), name, is_others=is_others)
+            ):
+                left_out.append(readable(name))
         for part in (loaded.site.rulebook, loaded.site.calendar):
             path = loaded.path(part).resolve()
             if not path.is_relative_to(home):
@@ -242,14 +270,42 @@ def pack_site(loaded: LoadedSite, target: Path, *, with_secrets: bool) -> tuple[
     return tuple(left_out)
 
 
-def _pack(packed: tarfile.TarFile, file: Path, name: str) -> None:
-    """One open file, so of one moment: result files are replaced beside us, uploads are renamed."""
+def _pack(
+    packed: tarfile.TarFile, home: OpenFolder, file: Path, name: str, *, is_others: bool
+) -> bool:
+    """One open file, so of one moment: result files are replaced beside us, uploads are renamed.
+
+    False for what others put there and is no file, is closed to us, or is larger than any that is
+    read: nobody who may write to an inbox keeps a backup from being made.
+    """
     try:
-        stored = file.open("rb")
+        with (
+            home.below(*file.parent.parts) as folder,
+            folder.opened(file.name, is_others=is_others) as stored,
+        ):
+            if is_others and stored.mark.size > _LARGEST_OF_OTHERS:
+                return False
+            told = packed.gettarinfo(arcname=name, fileobj=stored.file)
+            packed.addfile(told, _Steady(stored.file))
     except FileNotFoundError:
-        return
-    with stored:
-        packed.addfile(packed.gettarinfo(arcname=name, fileobj=stored), stored)
+        return True
+    except (NotPlainError, PermissionError):
+        if not is_others:
+            raise
+        return False
+    return True
+
+
+class _Steady(io.RawIOBase):
+    """Reads a file that somebody may be cutting: what is gone reads as zeros."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__()
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        """Return so many bytes, whatever is left of the file."""
+        return self._file.read(size).ljust(size, b"\0")
 
 
 def _is_of_a_mount(name: str) -> bool:

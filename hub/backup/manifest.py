@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from hub.errors import ConfigurationError, IntegrityError
+from hub.adapters.paths import NotPlainError, OpenFolder, open_folder, readable
+from hub.errors import ConfigurationError, IntegrityError, UnavailableError
 from hub.typed_yaml import StrictModel
 
 if TYPE_CHECKING:
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
 
 FILE: Final = "manifest.json"
 FORMAT: Final = 1
+_LARGEST: Final = 64 * 1024 * 1024
+"""Octets of a manifest: some 300,000 files."""
+_NO_FILE: Final = "no file"
+
+PathPart = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,248}$")]
+"""What becomes a name of a file or folder: it leads nowhere else."""
 
 
 class StoredPartition(StrictModel):
@@ -37,7 +45,7 @@ class Manifest(StrictModel):
     """What a backup holds."""
 
     format: int = FORMAT
-    site: str
+    site: PathPart
     prefix: str
     partitions: int
     hub_version: str
@@ -46,7 +54,7 @@ class Manifest(StrictModel):
     """Id of the basis the site would adopt today, hex."""
     created_at: str
     """Real time, RFC 3339."""
-    topics: dict[str, dict[int, StoredPartition]]
+    topics: dict[PathPart, dict[int, StoredPartition]]
     """By topic without the prefix, and partition."""
     exact: tuple[str, ...]
     """Topics that are restored at their offsets; of the others only the content matters."""
@@ -59,31 +67,40 @@ class Manifest(StrictModel):
     files: dict[str, StoredFile]
 
 
-def stored_file(path: Path) -> StoredFile:
-    """Size and fingerprint of a file."""
+def _stored_file(home: OpenFolder, way: tuple[bytes, ...]) -> StoredFile:
+    """Size and fingerprint of a file; a link or a pipe is like no file of ours."""
     digest = sha256()
-    with path.open("rb") as stored:
-        while block := stored.read(1 << 20):
-            digest.update(block)
-    return StoredFile(size=path.stat().st_size, sha256=digest.hexdigest())
+    try:
+        with (
+            home.below(*way[:-1]) as folder,
+            folder.opened(way[-1], is_others=False) as stored,
+        ):
+            while block := stored.file.read(1 << 20):
+                digest.update(block)
+            return StoredFile(size=stored.mark.size, sha256=digest.hexdigest())
+    except NotPlainError:
+        return StoredFile(size=0, sha256=_NO_FILE)
 
 
 def files_of(folder: Path) -> dict[str, StoredFile]:
-    """Every file below a backup's folder but the manifest itself."""
-    return {
-        path.relative_to(folder).as_posix(): stored_file(path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.relative_to(folder).as_posix() != FILE
-    }
+    """Every file below a backup's folder but the manifest itself. Raises `OSError`."""
+    with open_folder(folder) as home:
+        return {
+            os.fsdecode(b"/".join(way)): _stored_file(home, way)
+            for way in home.walk()
+            if way != (FILE.encode(),)
+        }
 
 
 def read_manifest(folder: Path) -> Manifest:
     """Read a backup's manifest. Raises `ConfigurationError` when there is none we can read."""
     problem: Exception
     try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        with open_folder(folder) as home:
+            content = json.loads(home.read(FILE, _LARGEST, is_others=False) or b"")
         manifest = Manifest.model_validate(content)
-    except (OSError, ValueError, ValidationError) as error:
+        manifest.model_dump_json()  # raises `ValueError` for text that nobody could be shown
+    except (OSError, ValueError, RecursionError, ValidationError) as error:
         problem = error
     else:
         if manifest.format == FORMAT:
@@ -99,16 +116,25 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def verify(folder: Path) -> Manifest:
-    """Hold every file against the manifest. Raises `IntegrityError` naming those that differ."""
+    """Hold every file against the manifest. Raises `IntegrityError` naming those that differ.
+
+    Raises `UnavailableError` where a file cannot be read, and as `read_manifest`.
+    """
     manifest = read_manifest(folder)
-    found = files_of(folder)
+    try:
+        found = files_of(folder)
+    except OSError as error:
+        raise UnavailableError(
+            f"备份无法读取：{error.strerror}\nthe backup cannot be read: {error.strerror}\n"
+            "处理办法：检查磁盘与权限 / Remedy: the disk, and permissions"
+        ) from error
     different = sorted(
         name
         for name in manifest.files.keys() | found.keys()
         if manifest.files.get(name) != found.get(name)
     )
     if different:
-        shown = "、".join(different[:5])
+        shown = "、".join(map(readable, different[:5]))
         raise IntegrityError(
             f"备份与清单不符：{len(different)} 个文件缺失、多出或被改动（{shown}）\n"
             f"{len(different)} files of the backup are missing, foreign or altered ({shown})\n"

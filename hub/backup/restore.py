@@ -7,20 +7,24 @@ workers when they start.
 
 from __future__ import annotations
 
+import os
 import re
+import secrets
 import shutil
 import tarfile
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from hub.adapters.kafka_copy import KafkaRewriter, Place, StoredRecord
 from hub.adapters.kafka_topics import KafkaTopics
+from hub.adapters.paths import OpenFolder, is_name, octets_of, open_folder
 from hub.adapters.postgres_copy import import_tables
 from hub.adapters.record_files import read_records
 from hub.backup.create import BASIS_FOLDER
 from hub.backup.manifest import Manifest, verify
 from hub.backup.steps import Step, Way, steps_of
-from hub.errors import ConfigurationError, IntegrityError
+from hub.errors import ConfigurationError, IntegrityError, UnavailableError
 from hub.site import LoadedSite, load_site
 from hub.topics import apply_plan, make_plan, names_of, read_families, wanted_topics
 
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 
     from hub.kafka_access import KafkaAccess
 
+_LARGEST_SITE = 16 * 1024 * 1024
 _AT_ONCE = 20_000
 """Records of a plain step written at a time: bounds the memory."""
 
@@ -37,22 +42,100 @@ _AT_ONCE = 20_000
 def restore_folders(folder: Path, site_folder: Path, state_folder: Path) -> Manifest:
     """Check the backup, then unpack the site folder and the workers' books.
 
-    Raises `IntegrityError` (altered backup) and `ConfigurationError` (something is there already).
+    All of it, or nothing. Raises `IntegrityError` (altered backup), `ConfigurationError` (something
+    is there already) and `UnavailableError` (a disk that refuses).
     """
     manifest = verify(folder)
     homes = [state_folder / part / manifest.site for part in ("workers", "connectors")]
     for home in (site_folder, *homes):
         if home.exists() and any(home.iterdir()):
             raise _in_the_way(home)
-    site_folder.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(folder / "site.tar") as packed:
-        packed.extractall(site_folder, filter="data")
-    _point_to_basis(site_folder)
-    for home in homes:  # of this site, and of no other on the same machine
-        stored = folder / "state" / home.relative_to(state_folder)
-        if stored.exists():
-            shutil.copytree(stored, home, dirs_exist_ok=True)
+    try:
+        with ExitStack() as filling, open_folder(folder) as backup:
+            site = filling.enter_context(_filled(site_folder))
+            _unpack_site(backup, site)
+            for home in homes:  # of this site, and of no other on the same machine
+                way = ("state", *home.relative_to(state_folder).parts)
+                with suppress(FileNotFoundError), backup.below(*way) as stored:
+                    _copy_all(stored, filling.enter_context(_filled(home)))
+    except OSError as error:
+        raise UnavailableError(
+            f"恢复未能写入：{error.strerror}\nthe backup cannot be restored: {error.strerror}\n"
+            "处理办法：检查空间与权限；未留下任何内容 / "
+            "Remedy: space and permissions; nothing was left behind"
+        ) from error
     return manifest
+
+
+@contextmanager
+def _filled(home: Path) -> Iterator[OpenFolder]:
+    """Fill a new folder: what is put into the open one is in `home` at the end, or not at all."""
+    above = next(each for each in home.parents if each.is_dir())
+    was_there = home.is_dir()
+    with open_folder(home, make=True) as opened:
+        part = f".restoring-{secrets.token_hex(8)}"
+        try:
+            with opened.below(part, make=True) as filled:
+                yield filled
+                for name in filled.names():
+                    filled.move(name, opened)
+        finally:
+            shutil.rmtree(home / part, ignore_errors=True)
+            if not was_there and not opened.names():
+                _remove_empty(home, above)
+
+
+def _remove_empty(home: Path, above: Path) -> None:
+    """Take away the folders that were made for nothing."""
+    for folder in (home, *home.parents):
+        if folder == above:
+            return
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _unpack_site(backup: OpenFolder, site: OpenFolder) -> None:
+    """Unpack files alone, each where its name says; raises `IntegrityError` for anything else."""
+    try:
+        with (
+            backup.opened("site.tar", is_others=False) as stored,
+            tarfile.open(fileobj=stored.file, mode="r:") as packed,
+        ):
+            for member in packed:
+                _unpack(packed, member, site)
+    except FileNotFoundError as error:
+        raise _unreadable_site() from error
+    except (tarfile.TarError, ValueError, EOFError, OverflowError, RecursionError) as error:
+        raise _unreadable_site() from error
+    _point_to_basis(site)
+
+
+def _unpack(packed: tarfile.TarFile, member: tarfile.TarInfo, site: OpenFolder) -> None:
+    way = octets_of(member.name).split(b"/")
+    content = packed.extractfile(member) if member.isreg() and not member.issparse() else None
+    if content is None or not all(map(is_name, way)):
+        raise _unreadable_site()
+    with site.below(*way[:-1], make=True) as folder, folder.create(way[-1], member.mode) as made:
+        shutil.copyfileobj(content, made)
+
+
+def _copy_all(stored: OpenFolder, home: OpenFolder) -> None:
+    for way in stored.walk():
+        with (
+            stored.below(*way[:-1]) as folder,
+            folder.opened(way[-1], is_others=False) as book,
+            home.below(*way[:-1], make=True) as target,
+            target.create(way[-1]) as made,
+        ):
+            shutil.copyfileobj(book.file, made)
+
+
+def _unreadable_site() -> IntegrityError:
+    return IntegrityError(
+        "备份中的站点包 site.tar 无法读取，或含有普通文件以外的内容；未恢复任何内容\n"
+        "site.tar of the backup cannot be read, or holds what is no plain file; nothing restored\n"
+        "处理办法：用另一份备份 / Remedy: take another backup"
+    )
 
 
 def _in_the_way(home: Path) -> ConfigurationError:
@@ -65,16 +148,23 @@ def _in_the_way(home: Path) -> ConfigurationError:
     )
 
 
-def _point_to_basis(site_folder: Path) -> None:
+def _point_to_basis(site: OpenFolder) -> None:
     """Rulebook and calendar that lay outside the site folder lie within it now."""
-    file = site_folder / "site.yaml"
-    text = file.read_text(encoding="utf-8")
+    try:
+        text = (site.read("site.yaml", _LARGEST_SITE, is_others=False) or b"").decode()
+    except (FileNotFoundError, UnicodeDecodeError) as error:
+        raise _unreadable_site() from error
+    try:
+        with site.below(BASIS_FOLDER) as basis:
+            inside = {os.fsdecode(name) for name in basis.names()}
+    except FileNotFoundError:
+        return
     for key in ("rulebook", "calendar"):
         found = re.search(rf"^{key}:\s*(\S+)", text, re.MULTILINE)
         name = found[1].strip("\"'").rpartition("/")[2] if found else ""
-        if found and (site_folder / BASIS_FOLDER / name).exists():
+        if found and name in inside:
             text = text.replace(found[0], f"{key}: {BASIS_FOLDER}/{name}")
-    file.write_text(text, encoding="utf-8")
+    site.replace("site.yaml", text.encode())
 
 
 def restore_topics(

@@ -865,6 +865,27 @@ _FILES: Final = (
         "Save as CSV UTF-8 or send the XLSX",
     ),
     Reason(
+        "FILE_NOT_PLAIN",
+        "{field}是链接、管道或设备，不是普通文件或文件夹，未读取",
+        "{field} is a link, a pipe or a device, no ordinary file or folder, and is not read",
+        "删除后把文件本身复制进来",
+        "Remove it and copy the file itself there",
+    ),
+    Reason(
+        "FILE_HAS_TWO_NAMES",
+        "{field}在别处另有名称（硬链接），未读取",
+        "{field} has another name elsewhere (a hard link) and is not read",
+        "删除后把文件复制进来，不要用硬链接",
+        "Remove it and copy the file there instead of linking it",
+    ),
+    Reason(
+        "FILE_CLOSED",
+        "{field}无法打开（权限或磁盘错误），未读取",
+        "{field} cannot be opened (permissions, or the disk) and is not read",
+        "让接入进程的账号能读取该文件；恢复后自动读取",
+        "Let the connector's account read it; it is read by itself then",
+    ),
+    Reason(
         "FILE_BROKEN",
         "文件已损坏，从此处起无法读取",
         "The file is damaged and cannot be read from here on",

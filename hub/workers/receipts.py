@@ -43,7 +43,7 @@ from hub.ports import FaultHooks, InputRecord, OutputRecord
 from hub.post import Post
 from hub.site import Site
 from hub.workers.lives import FollowerWatch, live
-from hub.workers.result_files import MOVED_ZH, ResultFiles, SourceFiles
+from hub.workers.result_files import MOVED_ZH, Exchange, ResultFiles, SourceFiles
 
 _BATCH: Final = 2_000
 _POLL_SECONDS: Final = 0.2
@@ -485,7 +485,12 @@ def _follow_until(post: Post, report: Report) -> None:
     loaded, contracts, folder = post.loaded, post.contracts, post.folder
     site = loaded.site
     connections = file_connections(loaded)
-    files = SourceFiles({stream_of(c): loaded.path(c.source.results) for c in connections})
+    files = SourceFiles(
+        {
+            stream_of(c): Exchange(loaded.path(c.source.inbox), loaded.path(c.source.results))
+            for c in connections
+        }
+    )
     layouts = {stream_of(c): layouts_of(loaded, c, contracts) for c in connections}
     with ExitStack() as open_parts:
         book = open_parts.enter_context(closing(ReceiptBook(folder / "receipts.sqlite")))
@@ -494,7 +499,7 @@ def _follow_until(post: Post, report: Report) -> None:
         )
         appender = open_parts.enter_context(closing(KafkaAppender(post.access)))
         reminders = {
-            department.id: loaded.path(department.files[0].results) / "reminders"
+            department.id: loaded.path(department.files[0].results)
             for department in site.departments
             if department.files
         }

@@ -9,7 +9,7 @@ of its records a department was reminded on a day, and how they stood then.
 import json
 import logging
 import time
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +17,17 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from connectors.file import InboxFile
 from connectors.files_of_rows import read_rows
 from connectors.layout import Folder, Layouts
 from connectors.tables import MAX_FILE_BYTES, Cells
+from hub.adapters.paths import OpenFolder, is_name, open_folder, readable, result_name
 from hub.adapters.receipt_book import REMINDERS, Reasons, ReceiptBook, RowAnswer
-from hub.adapters.sheet_writer import LONGEST_CELL, Look, write_csv, write_xlsx
+from hub.adapters.sheet_writer import LONGEST_CELL, SOURCES, Look, csv_of, write_result, xlsx_of
 from hub.contracts import Contracts
 from hub.contracts.columns import column_index, header_key
 from hub.domain.reasons import REASONS, message
+from hub.errors import UnavailableError
 
 COLUMNS: Final = (
     "行号", "处理结果", "原因代码", "相关栏目", "说明", "处理办法", "期限", "公示情况",
@@ -77,10 +80,21 @@ _PAUSE_FACTOR: Final = 5.0
 """A file that took a second to write is left alone for five."""
 _TICK_NS: Final = 1_000_000_000
 """Two manifests within one tick of the file system's clock leave the folder the same stamp."""
+_MANIFEST: Final = b".json"
+_LARGEST_MANIFEST: Final = 64 * 1024
+_CLOSED_SECONDS: Final = 30.0
+"""A results folder that cannot be written is tried again so often."""
 _KEPT_CELLS: Final = 400_000
 """Cells of source files kept in memory, about 40 MB."""
 
 _log = logging.getLogger("hub.receipts")
+
+
+class Exchange(NamedTuple):
+    """The folders of one stream, from the site: no other place is read or written for it."""
+
+    inbox: Path
+    results: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +104,30 @@ class SourceFile:
     source: str
     stream: str
     folder: str
-    name: str
-    path: Path
+    octets: bytes
+    """Its name as the file system has it."""
     fingerprint: str
     first_sequence: int
-    results: Path
+    place: Exchange
+
+    @property
+    def name(self) -> str:
+        """Its name as people read it."""
+        return readable(self.octets)
 
 
 class SourceFiles:
     """The manifests of every stream: which file a fingerprint and number come from."""
 
-    def __init__(self, results: Mapping[str, Path]) -> None:
-        """Take the results folder of each stream."""
-        self._results = results
+    def __init__(self, places: Mapping[str, Exchange]) -> None:
+        """Take the folders of each stream."""
+        self._places = places
         self._files: dict[str, SourceFile] = {}
         self._by_mark: dict[tuple[str, str], list[SourceFile]] = {}
         self._begins: dict[str, list[int]] = {}
         self._looked: dict[str, int] = {}
+        self._nodes: dict[str, dict[bytes, int]] = {}
+        """The manifests that were read, by inode: one that was written again has another."""
 
     def find(self, stream: str, mark: str, sequence: int) -> SourceFile | None:
         """Return the file with this fingerprint (16 hex) that had begun at or before `sequence`.
@@ -127,7 +148,7 @@ class SourceFiles:
     def get(self, source: str) -> SourceFile | None:
         """Return a file by its id."""
         if source not in self._files:
-            for stream in self._results:
+            for stream in self._places:
                 self._read_new(stream)
         return self._files.get(source)
 
@@ -147,35 +168,50 @@ class SourceFiles:
 
     def _read_new(self, stream: str) -> bool:
         """Read manifests when the folder has changed; True when something was read."""
-        folder = self._results.get(stream)
-        sources = folder / ".sources" if folder is not None else None
-        if folder is None or sources is None or not sources.is_dir():
+        place = self._places.get(stream)
+        if place is None:
             return False
-        stamp = sources.stat().st_mtime_ns
-        if self._looked.get(stream) == stamp:
+        try:
+            with open_folder(place.results) as results, results.below(SOURCES) as sources:
+                stamp = sources.modified_ns()
+                if self._looked.get(stream) == stamp:
+                    return False
+                self._looked[stream] = stamp
+                known = self._nodes.get(stream, {})
+                self._nodes[stream] = nodes = sources.nodes()
+                for name in sorted(nodes.items() - known.items()):
+                    if name[0].endswith(_MANIFEST):
+                        self._add(stream, place, sources, name[0])
+        except FileNotFoundError:
             return False
-        self._looked[stream] = stamp
-        for path in sorted(sources.glob("*.json")):
-            self._add(stream, folder, path)
-        self._begins[stream] = sorted(
-            each.first_sequence for each in self._files.values() if each.stream == stream
-        )
+        except OSError as error:
+            _log.warning("the manifests cannot be read", extra={"reason": str(error.strerror)})
+            return False
         return True
 
-    def _add(self, stream: str, results: Path, path: Path) -> None:
+    def _add(self, stream: str, place: Exchange, sources: OpenFolder, name: bytes) -> None:
         try:
-            entry = json.loads(path.read_text(encoding="utf-8"))
+            entry = json.loads(sources.read(name, _LARGEST_MANIFEST) or b"")
+            told = InboxFile(Folder(entry["folder"]), bytes.fromhex(entry["octets"]))
             file = SourceFile(
-                f"{stream}:{path.stem}", stream, str(entry["folder"]), str(entry["name"]),
-                Path(entry["path"]), str(entry["fingerprint"]), int(entry["first_sequence"]),
-                results,
+                f"{stream}:{name.removesuffix(_MANIFEST).decode()}", stream, told.folder.value,
+                told.name, str(entry["fingerprint"]), int(entry["first_sequence"]), place,
             )  # fmt: skip
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             _log.warning("a manifest cannot be read")
             return
+        if told.manifest.encode() != name or not is_name(told.name):
+            _log.warning("a manifest is not of the file it names")
+            return
+        begins = self._begins.setdefault(stream, [])
+        before = self._files.get(file.source)
+        if before is not None:
+            begins.remove(before.first_sequence)
+            marked = self._by_mark[stream, before.fingerprint[:16]]
+            marked[:] = [each for each in marked if each.source != file.source]
         self._files[file.source] = file
-        marked = self._by_mark.setdefault((stream, file.fingerprint[:16]), [])
-        marked[:] = [each for each in marked if each.source != file.source] + [file]
+        insort(begins, file.first_sequence)
+        self._by_mark.setdefault((stream, file.fingerprint[:16]), []).append(file)
 
 
 def words_of(answer: RowAnswer) -> str:
@@ -216,7 +252,7 @@ class ResultFiles:
     ) -> None:
         """Take what is known, the manifests, the contracts and the layouts of each stream.
 
-        `reminders` is each department's folder for the files that remind it.
+        `reminders` is each department's results folder for the files that remind it.
         """
         self._book = book
         self._reminders = reminders
@@ -236,6 +272,7 @@ class ResultFiles:
         }
         self._seconds = seconds
         self._not_before: dict[str, float] = {}
+        self._held_up: set[str] = set()
         self._kept: OrderedDict[str, list[_ClerkRow]] = OrderedDict()
 
     def write_changed(self, *, everything: bool = False) -> int:
@@ -248,10 +285,14 @@ class ResultFiles:
             if not everything and self._seconds() < self._not_before.get(source, 0.0):
                 continue
             started = self._seconds()
-            if source.startswith(REMINDERS):
-                self._write_reminders(source)
-            elif (file := self._files.get(source)) is not None:
-                self._write(file, self._book.rows_of(source))
+            try:
+                self._write_one(source)
+            except UnavailableError as error:
+                # one department's folder: the others' results do not wait for it
+                self._not_before[source] = self._seconds() + _CLOSED_SECONDS
+                self._say(source, error)
+                continue
+            self._held_up.discard(source)
             self._book.mark_written(source, changes)
             took = self._seconds() - started
             pause = max(_PAUSE_SECONDS, took * _PAUSE_FACTOR)
@@ -259,23 +300,36 @@ class ResultFiles:
             written += 1
         return written
 
+    def _say(self, source: str, error: UnavailableError) -> None:
+        """Say once for each file why its result is not written yet."""
+        if source not in self._held_up:
+            self._held_up.add(source)
+            _log.warning("a result waits", extra={"reason": str(error)})
+
+    def _write_one(self, source: str) -> None:
+        if source.startswith(REMINDERS):
+            self._write_reminders(source)
+        elif (file := self._files.get(source)) is not None:
+            self._write(file, self._book.rows_of(source))
+
     def _write(self, file: SourceFile, answers: Sequence[RowAnswer]) -> None:
-        folder = file.results / file.folder
-        folder.mkdir(parents=True, exist_ok=True)
         sheets = self._sheets(file, answers)
         first = next(iter(sheets.values()), [list(COLUMNS)])
         whole = first if len(sheets) < 2 else [row for table in sheets.values() for row in table]  # noqa: PLR2004 - one sheet
-        write_csv(folder / f"{file.name}.result.csv", whole)
+        results = file.place.results
+        name = result_name(file.octets, ".result.csv")
+        write_result(results, file.folder, name, csv_of(whole))
         if file.name.lower().endswith((".xlsx", ".xls", ".xlsm")):
             titled = [(f"工作表{index + 1}", table) for index, table in sheets.items()]
-            write_xlsx(folder / f"{file.name}.result.xlsx", titled or [("结果", first)], _LOOK)
+            book = xlsx_of(titled or [("结果", first)], _LOOK)
+            write_result(results, file.folder, result_name(file.octets, ".result.xlsx"), book)
 
     def _write_reminders(self, source: str) -> None:
         """Write the reminders of one department, day and level: a row for each record."""
         reminded = self._book.reminded(source)
         first = reminded[0].reminder if reminded else None
-        folder = self._reminders.get(first.department) if first is not None else None
-        if first is None or folder is None:
+        results = self._reminders.get(first.department) if first is not None else None
+        if first is None or results is None:
             return
         table = [list(REMINDER_COLUMNS)]
         for each in reminded:
@@ -288,8 +342,8 @@ class ResultFiles:
                     str(each.row) if each.row else "", each.due, each.shown, each.record.hex(),
                 ]
             )  # fmt: skip
-        folder.mkdir(parents=True, exist_ok=True)
-        write_csv(folder / f"{first.day}-level-{first.level}.csv", table)
+        name = f"{first.day}-level-{first.level}.csv"
+        write_result(results, "reminders", name, csv_of(table))
 
     def _sheets(self, file: SourceFile, answers: Sequence[RowAnswer]) -> dict[int, list[list[str]]]:
         """Return a table per sheet: answers beside the clerk's rows, in the clerk's order."""
@@ -357,12 +411,11 @@ class ResultFiles:
             self._kept.move_to_end(file.source)
             return self._kept[file.source]
         try:
-            if file.path.stat().st_size > MAX_FILE_BYTES:
-                return []
-            content = file.path.read_bytes()
+            with open_folder(file.place.inbox) as inbox, inbox.below(file.folder) as folder:
+                content = folder.read(file.octets, MAX_FILE_BYTES)
         except OSError:
             return []
-        if sha256(content).hexdigest() != file.fingerprint:
+        if content is None or sha256(content).hexdigest() != file.fingerprint:
             return []
         is_header = self._layouts[file.stream, file.folder].is_header()
         rows = [

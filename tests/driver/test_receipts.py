@@ -21,6 +21,7 @@ from hub.site import Department, Site, Target
 from hub.workers.receipts import ReceiptsFollower, Teller
 from hub.workers.result_files import (
     COLUMNS,
+    Exchange,
     ResultFiles,
     SourceFiles,
     is_for_the_clerk,
@@ -179,13 +180,17 @@ class Office:
                     self.driver.put(f"outcomes.{target}", partition, record.cause.key, value)
         self.driver.run()
 
+    def files(self) -> SourceFiles:
+        """The manifests, as a worker that has just started knows them."""
+        return SourceFiles({STREAM: Exchange(self.folder / "inbox", self.folder / "results")})
+
     def follow(self, faults: Faults | None = None) -> None:
         """Start a follower and let it catch up."""
         book = ReceiptBook(self.folder / "receipts" / "receipts.sqlite")
-        files = SourceFiles({STREAM: self.folder / "results"})
+        files = self.files()
         results = ResultFiles(
             book, files, CONTRACTS, {STREAM: [*map(layouts, Folder)]},
-            {DEPARTMENT: self.folder / "results" / "reminders"},
+            {DEPARTMENT: self.folder / "results"},
         )  # fmt: skip
         follower = ReceiptsFollower(
             SITE,
@@ -577,7 +582,7 @@ def test_a_used_number_with_other_content_is_counted_and_is_no_first_answer(
         for each in office.driver.ledger(partition)
         if each.outcome is Outcome.ACCEPTED
     ]
-    files = SourceFiles({STREAM: office.folder / "results"})
+    files = office.files()
     teller = Teller(SITE, files, CONTRACTS)
     assert not teller.tell(0, record).reuses_number
     reason = Reason("SUBMISSION_NUMBER_REUSED", "", "error")
@@ -598,7 +603,7 @@ def test_copies_of_one_file_have_results_of_their_own(office: Office) -> None:
 
 def test_a_copy_dropped_while_following_has_a_result_of_its_own(office: Office) -> None:
     """The first file with this content is known already when the answers about its copy come."""
-    files = SourceFiles({STREAM: office.folder / "results"})
+    files = office.files()
     mark = sha256(table(ROW)).hexdigest()[:16]
     for sequence, name in enumerate(("a.csv", "b.csv", "c.csv"), 1):
         office.submit(f"licences/{name}", table(ROW))
@@ -612,7 +617,7 @@ def test_a_result_is_not_rewritten_more_than_once_a_second(office: Office) -> No
     office.submit("licences/a.csv", table(ROW))
     office.follow()
     book = ReceiptBook(office.folder / "receipts" / "receipts.sqlite")
-    files = SourceFiles({STREAM: office.folder / "results"})
+    files = office.files()
     now = [0.0]
     ((source,),) = book._connection.execute("SELECT source FROM sources").fetchall()
     results = ResultFiles(

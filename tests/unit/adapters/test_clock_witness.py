@@ -88,7 +88,7 @@ def test_a_disk_that_refuses_is_told_and_ends_nothing(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The ledger bears witness, too."""
-    (place.folder / SEEN).with_suffix(".new").mkdir()
+    (place.folder / SEEN).mkdir()
     place.witness().note()
     assert [record.message for record in caplog.records] == ["the time cannot be written down"]
 

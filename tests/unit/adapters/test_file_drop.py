@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -17,6 +18,7 @@ from hub.adapters import drop_folder, file_drop
 from hub.adapters.drop_folder import DropFolder
 from hub.adapters.file_book import FileBook
 from hub.adapters.file_drop import PROBLEMS, REMEMBERED_SECONDS, DropSettings, FileWork
+from hub.adapters.paths import OpenFolder
 from hub.errors import IntegrityError, UnavailableError
 from hub.repository import ROOT
 from hub.targets.delivery import Action, Delivery, delivery_id, digest_of
@@ -713,13 +715,15 @@ def test_a_full_or_closed_disk_leaves_nothing_and_takes_no_number(
     place: Place, monkeypatch: pytest.MonkeyPatch, error: int
 ) -> None:
     """Nothing happened, and the target rests as a whole; later the same number is used."""
+    real = OpenFolder.create
 
-    def fail(path: Path, _content: bytes) -> None:
-        path.write_bytes(b"half")
+    def fail(folder: OpenFolder, name: bytes) -> BinaryIO:
+        with real(folder, name) as half:
+            half.write(b"half")
         raise OSError(error, os.strerror(error))
 
     with monkeypatch.context() as patch:
-        patch.setattr(drop_folder, "_write", fail)
+        patch.setattr(OpenFolder, "create", fail)
         ((_delivery, reply),) = place.work.file([licence(1)])
     assert isinstance(reply, Failed)
     assert errno.errorcode[error] in reply.why

@@ -16,6 +16,7 @@ import connectors.file
 from connectors.agent import Agent, Ports, Route
 from connectors.file import FileSource
 from connectors.layout import Folder
+from hub.adapters.paths import OpenFolder
 from hub.domain import kinds
 from hub.errors import SourceError
 from hub.ports import OutputRecord
@@ -358,15 +359,15 @@ def test_a_full_disk_stops_nothing_for_good(place: Place, monkeypatch: pytest.Mo
     """The mark cannot be written: the agent starts again and goes on once there is room."""
     place.put("licences/a.csv", rows(2))
     agent, _ = place.agent()
-    real = Path.write_text
+    real = OpenFolder.part
     failures = iter([True, True])
 
-    def full(path: Path, text: str, encoding: str) -> int:
+    def full(folder: OpenFolder, content: bytes) -> bytes:
         if next(failures, False):
             raise OSError(errno.ENOSPC, "No space left on device")
-        return real(path, text, encoding)
+        return real(folder, content)
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(OpenFolder, "part", full)
     polls = iter([False] * 40)
     agent.run(stop=lambda: next(polls, True))
     assert place.broker.initialised == 3
