@@ -326,12 +326,12 @@ class Agent:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that it is there whole or not at all.
+    """Write a small file so that nobody reads half of it; what it says stands in Kafka, too.
 
     Raises `UnavailableError` when the disk is full or gone: nothing is lost, start again later.
     """
     try:
-        replace_file(path, text.encode())
+        replace_file(path, text.encode(), durable=False)
     except OSError as error:
         raise UnavailableError(
             f"无法写入 {path.parent}：{error.strerror}；腾出空间或恢复磁盘后自动继续\n"

@@ -379,6 +379,9 @@ class _Inbox:
         """What is not read: its mark, or why it cannot be, at the last look; None before that.
 
         A folder that cannot be opened stands there without a name."""
+        self._read: dict[Folder, dict[bytes, int]] = {folder: {} for folder in Folder}
+        """What was read and looked as it did then, with its inode: passed over until all is looked
+        at again."""
         self._ready: deque[tuple[InboxFile, Mark | str]] = deque()
 
     def look(
@@ -425,6 +428,7 @@ class _Inbox:
         if self._seconds() - self._whole_at >= _LOOK_SECONDS:
             self._whole_at = self._seconds()
             self._listed = {}
+            self._read = {folder: {} for folder in Folder}
         try:
             inbox = open_folder(self._path)
         except FileNotFoundError:
@@ -446,8 +450,8 @@ class _Inbox:
             with inbox.below(folder.value) as opened:
                 waiting.pop(b"", None)
                 if self._has_changed(folder.value, opened):
-                    for name in opened.names():
-                        if not _is_ignored(name):
+                    for name, node in opened.nodes().items():
+                        if self._read[folder].get(name) != node and not _is_ignored(name):
                             waiting.setdefault(name)
                 for name in sorted(waiting):
                     self._look_at(opened, InboxFile(folder, name), is_known)
@@ -479,6 +483,7 @@ class _Inbox:
             seen = _trouble(error)
         if isinstance(seen, Mark) and is_known(found, seen):
             del self._waiting[found.folder][found.name]
+            self._read[found.folder][found.name] = seen.node
         else:
             self._take(found, seen)
 

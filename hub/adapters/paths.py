@@ -279,29 +279,34 @@ class OpenFolder:
         _plain(self._look(octets), is_others=False)
         return os.open(octets, _KEPT, dir_fd=self._handle)
 
-    def part(self, content: bytes) -> bytes:
-        """Write a temporary file, durably; returns its name. On any failure nothing is left."""
+    def part(self, content: bytes, *, durable: bool = True) -> bytes:
+        """Write a temporary file; returns its name. On any failure nothing is left."""
         name = b".hub-%s.part" % secrets.token_hex(8).encode()
         try:
             with self.create(name) as file:
                 file.write(content)
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
         except BaseException:
             self.remove(name)
             raise
         return name
 
-    def finish(self, part: bytes, name: str | bytes) -> None:
-        """Give a temporary file its name, durably; what bore it before, a link too, is gone."""
+    def finish(self, part: bytes, name: str | bytes, *, durable: bool = True) -> None:
+        """Give a temporary file its name; what bore it before, a link too, is gone."""
         os.rename(part, _checked(name), src_dir_fd=self._handle, dst_dir_fd=self._handle)
-        os.fsync(self._handle)
+        if durable:
+            os.fsync(self._handle)
 
-    def replace(self, name: str | bytes, content: bytes) -> None:
-        """Put a whole file in place at once, durably: nobody ever opens half of it."""
-        part = self.part(content)
+    def replace(self, name: str | bytes, content: bytes, *, durable: bool = True) -> None:
+        """Put a whole file in place at once: nobody ever opens half of it.
+
+        Not `durable`: a power cut may leave it empty; for what stands elsewhere, too.
+        """
+        part = self.part(content, durable=durable)
         try:
-            self.finish(part, name)
+            self.finish(part, name, durable=durable)
         except BaseException:
             self.remove(part)
             raise
@@ -358,10 +363,10 @@ def own_folder(path: Path) -> None:
         above.below(path.name, make=True).close()
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Put a small file of our own in place, whole; its folder is there. Raises `OSError`."""
     with open_folder(path.parent) as folder:
-        folder.replace(path.name, content)
+        folder.replace(path.name, content, durable=durable)
 
 
 def create_file(path: Path) -> BinaryIO:

@@ -345,6 +345,8 @@ def test_the_work_of_a_poll_does_not_grow_with_the_files_that_were_read(
     for _ in range(6):
         agent.step()
     assert len(place.submissions) == count + 1
+    assert looked.count(b"late.csv") < 8
+    assert set(looked) == {b"late.csv"}, "what was read is passed over"
     inbox._whole_at -= 61
     looked.clear()
     agent.step()

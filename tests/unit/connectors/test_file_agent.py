@@ -362,10 +362,10 @@ def test_a_full_disk_stops_nothing_for_good(place: Place, monkeypatch: pytest.Mo
     real = OpenFolder.part
     failures = iter([True, True])
 
-    def full(folder: OpenFolder, content: bytes) -> bytes:
+    def full(folder: OpenFolder, content: bytes, *, durable: bool = True) -> bytes:
         if next(failures, False):
             raise OSError(errno.ENOSPC, "No space left on device")
-        return real(folder, content)
+        return real(folder, content, durable=durable)
 
     monkeypatch.setattr(OpenFolder, "part", full)
     polls = iter([False] * 40)
