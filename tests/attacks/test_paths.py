@@ -1,9 +1,11 @@
 """A path is not a place: links, names and state files lead nowhere but where the site says.
 
-Departments and platforms write to inboxes, results and drop folders as they like. Offline, on real
-file systems; each test puts a neighbour's or somebody's precious file where the attack would reach.
+Departments and platforms write to inboxes, results and drop folders as they like. On real file
+systems, the last test on a real broker; each puts a neighbour's or somebody's precious file where
+the attack would reach.
 """
 
+import base64
 import errno
 import io
 import json
@@ -11,8 +13,11 @@ import logging
 import os
 import socket
 import stat
+import subprocess
+import sys
 import tarfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,10 +46,13 @@ from hub.adapters.sheet_writer import write_result
 from hub.backup.create import copy_books, pack_site, take_empty
 from hub.backup.manifest import Manifest, files_of, read_manifest, verify
 from hub.backup.restore import restore_folders
+from hub.bootstrap import prepare_site
 from hub.cli import hub as command_line
 from hub.errors import ConfigurationError, IntegrityError, SourceError, UnavailableError
+from hub.repository import DEPLOY, ROOT
 from hub.site import load_site
 from hub.targets.file_layout import FileName
+from tests.conftest import KafkaPart
 from tests.driver.test_receipts import Office
 from tests.unit.backup.test_site_folder import SITE, SOURCE
 from tests.unit.connectors.made import LICENCE_ROW, STREAM, table
@@ -807,3 +815,104 @@ def test_the_longest_ending_is_counted_with() -> None:
         assert len({name.rpartition(".result.")[0] for name in names}) == 1
         assert all(len(name) <= LONGEST_NAME for name in names)
     assert len(".result.xlsx") == paths._LONGEST_ENDING
+
+
+# --- on a hub -------------------------------------------------------------------------------------
+
+HUB: Final = """\
+site: trial
+name_zh: 试点
+prefix: {prefix}
+partitions: 2
+rulebook: {deploy}/rulebooks/national-2026.yaml
+calendar: {deploy}/calendars/cn-2007-2026.json
+sealing_key_file: key
+departments:
+  - {{id: market, name_zh: 市场监管局, authorities: [11330900MA0000015E],
+      states: [licence.granted.v1], files: [{{name: files, inbox: market, results: to-market}}]}}
+  - {{id: housing, name_zh: 住房建设局, authorities: [11330900MB0000026G],
+      states: [licence.granted.v1], files: [{{name: files, inbox: housing, results: to-housing}}]}}
+targets: []
+"""
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as made:
+        made.bind(("127.0.0.1", 0))
+        return int(made.getsockname()[1])
+
+
+def answer_in(path: Path, seconds: float) -> str:
+    """The result file once it is there and says what became of its rows; empty when it is not."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        text = path.read_text(encoding="utf-8-sig") if path.exists() else ""
+        if text and "处理中" not in text:
+            return text
+        time.sleep(0.1)
+    return ""
+
+
+@pytest.mark.kafka
+@pytest.mark.faults
+def test_names_and_links_of_one_department_hold_up_nobody(
+    tmp_path: Path, kafka: KafkaPart, prefix: str
+) -> None:
+    """Connector, registrar and receipts on a broker: answers within 10 s, the workers healthy."""
+    (tmp_path / "site.yaml").write_text(HUB.format(prefix=prefix, deploy=DEPLOY), encoding="utf-8")
+    (tmp_path / "key").write_bytes(base64.b64encode(bytes(32)))
+    inboxes = [tmp_path / name / "licences" for name in ("market", "housing")]
+    for inbox in inboxes:
+        inbox.mkdir(parents=True)
+    market, housing = inboxes
+    prepare_site(load_site(tmp_path), kafka.access)
+    environment = {
+        **os.environ, "KAFKA_BOOTSTRAP": kafka.bootstrap, "HUB_STATE": str(tmp_path / "state")
+    }  # fmt: skip
+    port = free_port()
+    commands = (
+        ["run", "registrar"],
+        ["run", "receipts", "--metrics-port", str(port)],
+        ["connector", "--poll", "0.2"],
+    )
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "hub", *words, "--site", str(tmp_path)],
+            cwd=ROOT, env=environment, stderr=subprocess.DEVNULL,
+        )
+        for words in commands
+    ]  # fmt: skip
+    try:
+        (market / "first.csv").write_bytes(table(LICENCE_ROW))
+        assert answer_in(tmp_path / "to-market/licences/first.csv.result.csv", 60)
+        private = housing / "private.csv.part"  # not published yet: its upload goes on
+        private.write_bytes(table({**LICENCE_ROW, NUMBER: "秘密7000号"}))
+        for number, name in enumerate((LONG, GBK)):
+            (market / name).write_bytes(table({**LICENCE_ROW, NUMBER: f"{number}号"}))
+        (market / "link.csv").symlink_to(private)
+        (market / "second.csv").hardlink_to(private)
+        os.mkfifo(market / "pipe.csv")
+        (housing / "own.csv").write_bytes(table({**LICENCE_ROW, NUMBER: "邻居1号"}))
+        assert "邻居1号" in answer_in(tmp_path / "to-housing/licences/own.csv.result.csv", 10)
+        results = tmp_path / "to-market/licences"
+        for name in (LONG, GBK):
+            assert "已受理" in answer_in(results / result_name(name, ".result.csv"), 10)
+        for name, code in {
+            "link": "NOT_PLAIN",
+            "second": "HAS_TWO_NAMES",
+            "pipe": "NOT_PLAIN",
+        }.items():
+            assert f"FILE_{code}" in answer_in(results / f"{name}.csv.result.csv", 10)
+        told = "".join(path.read_text("utf-8-sig") for path in results.iterdir())
+        assert "秘密" not in told
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health") as health:
+            assert health.status == 200
+        assert [worker.poll() for worker in workers] == [None] * 3
+        for path in (*results.rglob("*"), *(tmp_path / "state/workers").rglob("*")):
+            assert not path.stat().st_mode & stat.S_IRWXO or "rocksdb" in path.parts, path
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.wait(20)
