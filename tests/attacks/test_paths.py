@@ -35,6 +35,7 @@ from hub.adapters.paths import (
     LONGEST_NAME,
     NotPlainError,
     OpenFolder,
+    PlainFile,
     open_folder,
     own_book,
     readable,
@@ -235,6 +236,65 @@ def test_a_file_swapped_between_look_and_read_is_not_read(
     place.drain(place.agent()[0])
     assert len(swapped) == 3
     assert place.submissions == []
+
+
+@pytest.mark.parametrize("when", ["before it is opened", "while it is read"])
+def test_a_file_somebody_is_writing_to_is_not_begun(
+    place: Place, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """Half of it would be on record, and the whole of it another file under the same name."""
+    path = place.put("licences/a.csv", rows(2))
+    real, real_unchanged = OpenFolder._look, PlainFile.is_unchanged
+    looked: list[bytes] = []
+    read: list[PlainFile] = []
+
+    def write() -> None:
+        with path.open("ab") as file:
+            file.write(rows(3)[len(rows(2)) :])
+
+    def look(folder: OpenFolder, name: bytes) -> os.stat_result:
+        if name == b"a.csv":
+            looked.append(name)
+        if len(looked) == 3 and when == "before it is opened":
+            write()
+        return real(folder, name)
+
+    def is_unchanged(plain: PlainFile) -> bool:
+        read.append(plain)
+        if len(read) == 1 and when == "while it is read":
+            write()
+        return real_unchanged(plain)
+
+    monkeypatch.setattr(OpenFolder, "_look", look)
+    monkeypatch.setattr(PlainFile, "is_unchanged", is_unchanged)
+    agent, _ = place.agent()
+    agent.start()
+    assert not agent.step()
+    assert not agent.step(), "it was begun while somebody wrote"
+    for _ in range(4):
+        agent.step()
+    assert ids(place.submissions) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("put", [link, hard_link, fifo])
+def test_a_small_file_of_others_is_looked_at_again_when_it_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, put: Callable[[Path, Path], None]
+) -> None:
+    """Manifests and acknowledgements are read at once: what was swapped in is not."""
+    private = neighbours(tmp_path)
+    path = tmp_path / "a.json"
+    path.write_bytes(b"{}")
+    real = OpenFolder._look
+
+    def look(folder: OpenFolder, name: bytes) -> os.stat_result:
+        told = real(folder, name)
+        path.unlink()
+        put(path, private)
+        return told
+
+    monkeypatch.setattr(OpenFolder, "_look", look)
+    with open_folder(tmp_path) as folder, pytest.raises(NotPlainError):
+        folder.read("a.json", 1000)
 
 
 def test_a_half_read_file_that_became_a_link_is_not_read_on(place: Place, tmp_path: Path) -> None:
@@ -439,9 +499,10 @@ def test_a_temporary_name_cannot_be_guessed(
         {"octets": b"../../housing/private.csv".hex()},
         {"octets": b"/etc/passwd".hex()},
         {"octets": b"..".hex()},
+        {"octets": b"b.csv".hex()},
         {"octets": "not hex", "name": "\ud800"},
     ],
-    ids=["folder", "octets", "absolute", "above", "no hex"],
+    ids=["folder", "octets", "absolute", "above", "another", "no hex"],
 )
 def test_a_manifest_leads_nowhere_but_to_the_file_it_is_named_after(
     office: Office, tmp_path: Path, change: dict[str, str]
@@ -457,6 +518,7 @@ def test_a_manifest_leads_nowhere_but_to_the_file_it_is_named_after(
     )
     path.write_text(json.dumps(json.loads(path.read_bytes()) | change), encoding="ascii")
     before = sorted(tmp_path.rglob("*"))
+    assert office.files().get(f"{STREAM}:{path.stem}") is None
     office.follow()
     new = set(tmp_path.rglob("*")) - set(before)
     inside = {each for each in new if each.is_relative_to(office.folder)}
@@ -745,6 +807,7 @@ def test_nothing_a_department_puts_there_keeps_a_backup_from_being_made_or_gets_
     put = folder / inbox
     (put / "key").symlink_to(folder / "keys/sealing")
     (put / "second").hardlink_to(folder / "keys/sealing")
+    (put / "other").symlink_to(folder / "sources/licences.yaml")
     (put / "loop").symlink_to("loop")
     os.mkfifo(put / "pipe")
     (put / "huge").touch()
@@ -768,8 +831,9 @@ def test_nothing_a_department_puts_there_keeps_a_backup_from_being_made_or_gets_
         inside = {member.name for member in tar if member.isreg()}
         assert "the key" not in str([tar.extractfile(name).read() for name in inside])  # type: ignore[union-attr] # plain files
     assert {f"{inbox}/good.csv", f"{inbox}/{GBK}", f"{inbox}/cut.csv"} <= inside
-    assert {f"{inbox}/key", f"{inbox}/second", f"{inbox}/huge"} <= set(left_out)
-    assert not {f"{inbox}/key", f"{inbox}/second", f"{inbox}/huge", f"{inbox}/pipe"} & inside
+    bad = {f"{inbox}/{name}" for name in ("key", "second", "other", "huge")}
+    assert bad <= set(left_out)
+    assert not (bad | {f"{inbox}/pipe"}) & inside
 
 
 def test_a_link_in_a_state_folder_is_not_copied(tmp_path: Path) -> None:
