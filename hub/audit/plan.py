@@ -20,9 +20,10 @@ CHANGES: Final = (
 """Everything that can happen to a record at a target, in the order in which it is told."""
 _EVENTS: Final = {
     "begun": "begun", "lifted": "lifted", "due_date_moved": "recounted",
-    "due_date_confirmed": "recounted", "overdue_taken_back": "overdue_taken_back",
-    "overdue": "overdue", "expired": "expired", "stopped_in_time": "met", "stopped_late": "met",
-    "in_time_learned_late": "met", "reopened": "reopened", "reopened_late": "reopened",
+    "due_date_confirmed": "recounted", "marks_moved": "recounted",
+    "overdue_taken_back": "overdue_taken_back", "overdue": "overdue", "expired": "expired",
+    "stopped_in_time": "met", "stopped_late": "met", "in_time_learned_late": "met",
+    "reopened": "reopened", "reopened_late": "reopened",
 }  # fmt: skip
 _OWN_CAUSES: Final = frozenset({CauseKind.SWEEP, CauseKind.TIMER})
 

@@ -98,6 +98,7 @@ EVENTS: Final = {
     "expired": "公示期满",
     "due_date_moved": "期限改变",
     "due_date_confirmed": "期限确认",
+    "marks_moved": "提醒日改变",
 }
 CHANGES: Final = {
     "shown": ("公示", "shown"),

@@ -805,10 +805,12 @@ def _counted_again(
         return clock  # a walk lifts the duty, and until then nothing is said of it
     flags = clock.flags & ~ClockFlag.PROVISIONAL | found[0].flags
     if found[0].due_at == clock.due_at:
-        if flags == clock.flags:
+        next_at = _next(_marks(basis, clock.due_at), clock.said, clock.due_at)
+        if (flags, next_at) == (clock.flags, clock.next_at):
             return clock
-        events.append(ClockEvent(clock.target, clock.kind, "due_date_confirmed"))
-        return clock._replace(flags=flags)
+        event = "marks_moved" if flags == clock.flags else "due_date_confirmed"
+        events.append(ClockEvent(clock.target, clock.kind, event))
+        return clock._replace(flags=flags, next_at=next_at)
     events.append(ClockEvent(clock.target, clock.kind, "due_date_moved"))
     flags &= ~ClockFlag.OVERDUE_WRITTEN
     moved = found[0]._replace(flags=flags, began_with=clock.began_with)

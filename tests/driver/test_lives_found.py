@@ -171,6 +171,20 @@ def test_a_reopened_duty_is_due_by_the_calendar_of_the_day(life: Life) -> None:
     assert life.dues() == {"province": "11-13", "city": "11-13"}
 
 
+def test_due_soon_is_said_by_the_calendar_in_force_though_the_due_day_stays(life: Life) -> None:
+    """A Saturday that was to be worked is none again: Friday is the day with three to come."""
+    document = with_days_off("2026-11-05")
+    notice = next(n for n in document["calendar"]["notices"] if n["year"] == 2026)
+    notice["days"].append({"name": "调整", "date": "2026-11-07", "isOffDay": False})
+    life.hub.adopt(document)
+    life.row()
+    due = life.dues()
+    life.hub.adopt(rows.basis())
+    assert life.dues() == due == {"province": "11-12", "city": "11-12"}
+    life.wait(7)
+    assert life.events() == [("11-07", "due_soon_3")]
+
+
 def test_marks_passed_over_by_overdue_are_not_said_of_a_day_that_moved(life: Life) -> None:
     """*Overdue* is taken back; the day for *three days left* is past and stays unsaid."""
     early = licence("食品经营") | {"XK_JDRQ": "2026-10-20"}
