@@ -40,7 +40,7 @@ class Settings:
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read `environment`; empty variables count as unset, folders become absolute.
 
-    Raises `ConfigurationError` when a port is no number.
+    Raises `ConfigurationError` when a port is no number, or one for both embedded parts.
     """
 
     def text(name: str) -> str | None:
@@ -61,6 +61,15 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         value = text(name)
         return Path(value).expanduser().absolute() if value else None
 
+    if number("HUB_KAFKA_PORT") is not None and (
+        number("HUB_KAFKA_PORT") == number("HUB_POSTGRES_PORT")
+    ):
+        raise ConfigurationError(
+            "HUB_KAFKA_PORT 与 HUB_POSTGRES_PORT 是同一个端口",
+            "HUB_KAFKA_PORT and HUB_POSTGRES_PORT are one port",
+            remedy_zh="各用一个端口，或取消其一",
+            remedy_en="give each a port of its own, or unset one",
+        )
     return Settings(
         kafka_bootstrap=text("KAFKA_BOOTSTRAP"),
         kafka_secrets=path("HUB_KAFKA_SECRETS"),

@@ -6,19 +6,23 @@ Kinds of record live in code; instances live here.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
+from datetime import date
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import urlsplit
 
-import yaml
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from hub.contracts import Contracts, load_contracts
+from hub.domain.credit_code import check_credit_code
 from hub.domain.succession import Successions, lineage_of, oldest_first
 from hub.errors import ConfigurationError
 from hub.repository import contract_texts
-from hub.typed_yaml import StrictModel, fault, read_typed
+from hub.typed_yaml import StrictModel, fault, line_in, read_plain, read_typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +83,21 @@ class Department(StrictModel):
     """Of a retired one: who owns its records from now on."""
     files: tuple[FileSource, ...] = ()
     databases: tuple[DatabaseSource, ...] = ()
+
+    @field_validator("authorities")
+    @classmethod
+    def _are_credit_codes(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
+        """Each authority by its own code: no pattern, and nothing that stands for all."""
+        for code in codes:
+            if (broken := check_credit_code(code)) is not None:
+                raise fault(
+                    f"{code} 不是统一社会信用代码（{broken.value}）",
+                    f"{code} is no unified social credit code ({broken.value})",
+                    remedy_zh="逐个写明机关的 18 位代码，大写、无空格；不能用 * 代表全部",
+                    remedy_en="write each authority's 18 characters, in capitals, without blanks; "
+                    "nothing stands for all",
+                )
+        return codes
 
     @field_validator("states")
     @classmethod
@@ -230,6 +249,48 @@ class Target(StrictModel):
     database: FrontEndDatabase | None = None
     """Settings of the kind `database`."""
 
+    @field_validator("clock_from")
+    @classmethod
+    def _is_a_day(cls, text: str) -> str:
+        with suppress(ValueError):
+            if date.fromisoformat(text).isoformat() == text:
+                return text
+        raise fault(
+            f"{text} 不是一个存在的日期", f"{text} is no day that exists",
+            remedy_zh="写成 2026-03-01 的样式", remedy_en="write it as 2026-03-01",
+        )  # fmt: skip
+
+    @field_validator("kinds")
+    @classmethod
+    def _are_known(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        for kind in kinds:
+            if kind not in _contracts().by_kind:
+                raise fault(
+                    f"没有记录种类 {kind}", f"there is no kind of record {kind}",
+                    remedy_zh="检查拼写：docs/data-dictionary.md 列有全部种类",
+                    remedy_en="check the spelling: docs/data-dictionary.md has every kind",
+                )  # fmt: skip
+        return kinds
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address_alone(cls, url: str) -> str:
+        """No user, password or query: who reads the site would read them, and logs name it."""
+        if not url:
+            return url
+        with suppress(ValueError):
+            parts = urlsplit(url)
+            is_plain = url.isascii() and url.isprintable() and not set(url) & set(_IN_NO_ADDRESS)
+            # reading the port raises where it is none
+            if is_plain and parts.hostname and (parts.port is None or parts.port >= 0):
+                return url
+        raise fault(
+            "平台地址只写协议、主机、端口和路径：不含用户、口令、查询参数、反斜杠和空格",
+            "an address is scheme, host, port and path: no user, password, query, backslash, blank",
+            remedy_zh="令牌写入 token_file 所指的文件，地址中删去其余部分",
+            remedy_en="put the token into the file of token_file, and the rest out of the address",
+        )
+
     @model_validator(mode="after")
     def _database_is_described(self) -> Target:
         if (self.kind == "database") != (self.database is not None):
@@ -240,6 +301,10 @@ class Target(StrictModel):
             message = f"database.tables: 缺少 / missing: {', '.join(sorted(missing))}"
             raise ValueError(message)
         return self
+
+
+_IN_NO_ADDRESS = '@?#\\ "<>^`{|}'
+"""What would begin a user's end, a query or a fragment, and what RFC 3986 leaves out of all."""
 
 
 class CaseLevel(StrictModel):
@@ -376,6 +441,10 @@ class Site(StrictModel):
             if len(set(values)) != len(values):
                 message = f"{what}: 重复 / not unique"
                 raise ValueError(message)
+        if not all(self.slots):
+            # beyond the number of partitions slots would come to the connectors' ports
+            message = "slots: 空的单元 / a slot without partitions"
+            raise ValueError(message)
         owned = sorted(p for slot in self.slots for p in slot)
         if self.slots and owned != list(range(self.partitions)):
             message = "slots: 每个分区恰好属于一个单元 / each partition in exactly one slot"
@@ -467,12 +536,7 @@ class LoadedSite(StrictModel):
 
         What lies there is departments' and platforms', not the site's configuration.
         """
-        sources = [source for each in self.site.departments for source in each.files]
-        drops = [target.drop.folder for target in self.site.targets if target.drop is not None]
-        return tuple(
-            self.path(folder)
-            for folder in (*(s.inbox for s in sources), *(s.results for s in sources), *drops)
-        )
+        return tuple(self.path(folder) for _place, folder in _exchange_places(self.site))
 
     def secret_files(self) -> tuple[Path, ...]:
         """Every file the site calls `…_file`, and those its database sources call so.
@@ -487,9 +551,8 @@ class LoadedSite(StrictModel):
         ]
         named = [self.path(path) for path in _called_file(self.site.model_dump())]
         for source in sources:
-            with suppress(OSError, UnicodeDecodeError, yaml.YAMLError):
-                content = yaml.safe_load(source.read_text(encoding="utf-8"))
-                named += [source.parent / path for path in _called_file(content)]
+            with suppress(ConfigurationError):
+                named += [source.parent / path for path in _called_file(read_plain(source))]
         return tuple(dict.fromkeys(named))
 
 
@@ -541,4 +604,56 @@ def load_site(folder: Path) -> LoadedSite:
             remedy_en="name the folder that holds site.yaml with --site",
             file=str(folder),
         )
-    return LoadedSite(folder=folder, site=read_typed(folder / "site.yaml", Site))
+    loaded = LoadedSite(folder=folder, site=read_typed(folder / "site.yaml", Site))
+    _refuse_shared_folders(loaded)
+    return loaded
+
+
+def _refuse_shared_folders(loaded: LoadedSite) -> None:
+    """Each inbox, results and drop folder is one party's: none is another, or lies inside one.
+
+    Nor does any hold the site itself or one of its secrets. Links are followed: what counts is
+    where files land.
+    """
+    folders = sorted(
+        (Path(os.path.realpath(loaded.path(folder))).parts, place, folder)
+        for place, folder in _exchange_places(loaded.site)
+    )
+    # what lies inside a folder follows it at once when both are sorted by their parts
+    for (outer, _, one), (inner, place, other) in pairwise(folders):
+        if inner[: len(outer)] == outer:
+            raise _shared(loaded, place, str(other), str(one))
+    known = {parts: (place, folder) for parts, place, folder in folders}
+    for guarded in (loaded.folder / "site.yaml", *loaded.secret_files()):
+        parts = Path(os.path.realpath(guarded)).parts
+        for count in range(len(parts)):
+            if parts[:count] in known:
+                place, folder = known[parts[:count]]
+                raise _shared(loaded, place, str(folder), str(guarded))
+
+
+def _exchange_places(site: Site) -> Iterator[tuple[tuple[str | int, ...], Path]]:
+    """Every folder in which files are exchanged, with its place in `site.yaml`."""
+    for number, department in enumerate(site.departments):
+        for count, source in enumerate(department.files):
+            yield ("departments", number, "files", count, "inbox"), source.inbox
+            yield ("departments", number, "files", count, "results"), source.results
+    for number, target in enumerate(site.targets):
+        if target.drop is not None:
+            yield ("targets", number, "drop", "folder"), target.drop.folder
+
+
+def _shared(
+    loaded: LoadedSite, place: tuple[str | int, ...], one: str, other: str
+) -> ConfigurationError:
+    file = loaded.folder / "site.yaml"
+    return ConfigurationError(
+        f"目录 {one} 与 {other} 相同或互相包含",
+        f"{one} and {other} are one folder, or one lies in the other",
+        remedy_zh="每个来源的收件、结果和每个平台的投递目录各用一个，"
+        "互不包含，也不含站点目录和秘密文件",
+        remedy_en="give each inbox, each results folder and each platform's drop folder a place of "
+        "its own, none inside another, none around the site folder or a secret",
+        file=str(file),
+        line=line_in(file, place),
+    )

@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import aiohttp
+from yarl import URL
 
 from hub.engine.requests import Landed
 from hub.errors import ConfigurationError
@@ -32,18 +34,23 @@ _OWN_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 def check_address(address: str, plain_hosts: frozenset[str] = _OWN_HOSTS) -> str:
     """Return a platform's address without its final slash.
 
-    Raises `ConfigurationError` unless it is https, or http to one of `plain_hosts`.
+    Raises `ConfigurationError` unless it is https, or http to one of `plain_hosts`, and holds no
+    user, password, query or fragment. The message does not repeat it: it may hold a secret.
     """
-    parts = urlsplit(address)
-    if parts.hostname and (
-        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in plain_hosts)
-    ):
-        return address.rstrip("/")
+    with suppress(ValueError):
+        # by the reader of the library that opens the connection, so that both see the same host
+        read = URL(address)
+        is_alone = read.user is None and not read.query_string and not read.fragment
+        is_closed = read.scheme == "https" or (read.scheme == "http" and read.host in plain_hosts)
+        is_same = read.host == urlsplit(address).hostname and " " not in address
+        if read.host and is_alone and is_closed and is_same:
+            return address.rstrip("/")
     raise ConfigurationError(
-        f"平台地址必须是 https：{address}",
-        f"a platform's address must be https: {address}",
-        remedy_zh="改用 https 地址；明文 http 只允许本机",
-        remedy_en="use an https address; plain http is allowed to this machine only",
+        "平台地址必须是 https，且只含主机、端口和路径",
+        "a platform's address must be https, with host, port and path alone",
+        remedy_zh="改用 https 地址，不含用户、口令和查询参数；明文 http 只允许本机",
+        remedy_en="use an https address without user, password or query; plain http is allowed to "
+        "this machine only",
     )
 
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import click
-import yaml
 
 from hub.bootstrap import basis_document
 from hub.commands.look import print_json
 from hub.commands.words import table
-from hub.domain.calendar import ExplainedDay, WorkingCalendar
+from hub.domain.calendar import CalendarNotices, ExplainedDay, WorkingCalendar
 from hub.domain.rulebook import Deadline, DeadlineRule, Deadlines, Rulebook
 from hub.repository import DEPLOY
 from hub.site import load_site
+from hub.typed_yaml import read_typed
 
 _WEEKDAYS = "一二三四五六日"
 
@@ -126,8 +125,8 @@ def _rules(site_folder: Path | None, kind: str) -> tuple[Rulebook, WorkingCalend
         return rulebook, WorkingCalendar.from_mapping(document["calendar"]), asked
     newest_rules = max((DEPLOY / "rulebooks").glob("national-*.yaml"))
     newest_calendar = max((DEPLOY / "calendars").glob("cn-*.json"))
-    rulebook = Rulebook.from_mapping(yaml.safe_load(newest_rules.read_text(encoding="utf-8")))
-    calendar = WorkingCalendar.from_mapping(json.loads(newest_calendar.read_text(encoding="utf-8")))
+    rulebook = read_typed(newest_rules, Rulebook)
+    calendar = WorkingCalendar(read_typed(newest_calendar, CalendarNotices))
     return (
         rulebook,
         calendar,

@@ -110,7 +110,7 @@ def test_a_department_that_sends_and_may_state_nothing_is_told_of(tmp_path: Path
                 allowed % "licence.granted.v1",
                 "- {id: b, name_zh: 乙, databases: [{name: t, file: t.yaml}]}",
                 "- {id: c, name_zh: 丙}",
-                "- {id: d, name_zh: 丁, kind: agent, files: [{name: f, inbox: i, results: r}]}",
+                "- {id: d, name_zh: 丁, kind: agent, files: [{name: f, inbox: j, results: s}]}",
             )
         ),
     )
