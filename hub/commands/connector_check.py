@@ -14,7 +14,7 @@ from connectors.submission import Submission
 from hub.bootstrap import load_repository_contracts
 from hub.commands.validate import RowValidator, tell
 from hub.contracts import Contracts, Fault
-from hub.contracts.values import personal_flaws
+from hub.contracts.persons import flaws_of
 from hub.domain import kinds
 from hub.errors import ConfigurationError
 from hub.site import LoadedSite, load_site
@@ -99,7 +99,7 @@ def _content(contracts: Contracts, submission: Submission) -> list[str]:
     contract, row = read
     return [
         f"{field.name} {field.zh} = "
-        + (_MASKED if field.personal or field.sealed or personal_flaws(said) else said)
+        + (_MASKED if field.personal or field.sealed or flaws_of(said) else said)
         for field in contract.schema.fields
         if (said := row[field.name]) and isinstance(said, str)
     ]

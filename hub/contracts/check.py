@@ -11,10 +11,10 @@ from hashlib import sha256
 from operator import gt, itemgetter
 from typing import Final, NamedTuple
 
+from hub.contracts.persons import needs_a_look, seen
 from hub.contracts.rules import compile_rules
 from hub.contracts.schema import Field, Hint, Identity, Required, Role, Schema
 from hub.contracts.values import (
-    MAYBE_PERSONAL,
     Flawed,
     Memo,
     Reader,
@@ -76,7 +76,7 @@ class Checked(NamedTuple):
     def canonical(self) -> dict[str, str]:
         """Canonical values by field name; document number and name stay as submitted."""
         return {
-            field.name: unwrapped(clean(raw)) if field.identity in _NORMALISERS else value
+            field.name: unwrapped(seen(clean(raw))) if field.identity in _NORMALISERS else value
             for field, value, raw in zip(
                 self.schema.fields, self.values, self.submitted, strict=False
             )
@@ -191,9 +191,8 @@ class Checker:
             joined.isprintable()
             and " " not in joined
             and "\\" not in joined
-            and "\ufffd" not in joined
             and "" not in self._required(submitted)
-            and MAYBE_PERSONAL.search(joined) is None
+            and not needs_a_look(joined)
             and (
                 max(map(len, texts)) <= self._shortest
                 or not any(map(gt, map(len, texts), self._limits))

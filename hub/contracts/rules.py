@@ -9,8 +9,8 @@ rule: its own reason has been given.
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from hub.contracts.persons import holds_old_or_masked_id
 from hub.contracts.schema import Hint, Identity, Role, Schema
-from hub.contracts.values import holds_old_or_masked_id
 from hub.domain.dates import read_date
 
 

@@ -10,15 +10,13 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from hub.contracts.persons import flaws_of, is_shown_otherwise, is_unreadable, seen
 from hub.contracts.schema import Field, Hint, Required
 from hub.domain.amounts import UNITS, read_amount
 from hub.domain.as_typed import ABSENT, is_placeholder, unwrapped
 from hub.domain.code_lists import read_code
 from hub.domain.credit_code import (
     assess_credit_code,
-    is_citizen_id,
-    is_masked_citizen_id,
-    is_possible_old_citizen_id,
     is_registration_number,
     organisation_part_is_valid,
 )
@@ -68,23 +66,6 @@ _EDGES: Final = (
     " \t\n\v\f\r\x1c\x1d\x1e\x1f\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
     "\u2008\u2009\u200a\u200b\u200c\u200d\u200e\u200f\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 )
-#: Control characters, characters that turn the direction of text, and the mark of bytes that were
-#: once decoded with the wrong encoding: nothing a platform should show.
-_UNREADABLE: Final = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufffd\ud800-\udfff]"
-)
-_DIGIT: Final = "[0-9\uff10-\uff19]"
-MAYBE_PERSONAL: Final = re.compile(
-    # Written out, because `re` looks for a leading set twice as fast as for a repeated one.
-    f"{_DIGIT}{_DIGIT}{_DIGIT}[- \uff0d\u3000\u2010-\u2014\u2212]?{_DIGIT}{{4}}"
-)
-"""What every citizen number and telephone number contains; one scan over a whole row's texts."""
-_CITIZEN_ID: Final = re.compile(r"(?<!\d)\d{6}[- ]?\d{4}[- ]?\d{4}[- ]?\d{3}[\dXx](?!\d)", re.ASCII)
-_PHONE: Final = re.compile(
-    r"(?<![\dA-Za-z.])(?:(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}"
-    r"|\(?0\d{2,3}[)-] ?[2-9]\d{6,7})(?![\dA-Za-z.])",
-    re.ASCII,
-)
 _FULL_WIDTH: Final = {
     **{0xFEE0 + byte: chr(byte) for byte in range(0x21, 0x7F)},
     0x3000: " ",
@@ -93,68 +74,36 @@ _FULL_WIDTH: Final = {
 }
 
 
+_NAME_LENGTH: Final = 255
+"""The longest name of a column: an authority's."""
+
+
 def clean(text: str) -> str:
     """Text without blanks around it and with one kind of line end; an export's null is absent."""
     text = text.strip(_EDGES).replace("\r\n", "\n").replace("\r", "\n")
     return "" if text == ABSENT else text
 
 
-def personal_flaws(text: str) -> tuple[str, ...]:
-    """Reason codes for personal numbers inside a text: PERSONAL_ID_IN_TEXT, PHONE_IN_TEXT.
-
-    A citizen number counts when its check digit and birth date hold, also in full-width digits or
-    in groups; a credit code of digits only that passes its own two checks does not (GB 32100).
-    """
-    if not text.isascii():
-        text = text.translate(_FULL_WIDTH)
-    if MAYBE_PERSONAL.search(text) is None:
-        return ()
-    found = []
-    for match in _CITIZEN_ID.finditer(text):
-        number = match[0].replace("-", "").replace(" ", "")
-        if is_citizen_id(number) and assess_credit_code(number).errors:
-            found.append("PERSONAL_ID_IN_TEXT")
-            break
-    if _PHONE.search(text) is not None:
-        found.append("PHONE_IN_TEXT")
-    return tuple(found)
-
-
-_OLD_OR_MASKED: Final = re.compile(
-    r"(?<![0-9A-Za-z])[1-9][0-9]{2,15}(?:[0-9]|[*#Xx\u00d7\u00b7\u2022\u25cb\u25cf]){3,14}"
-    r"[0-9Xx]?(?![0-9A-Za-z*])"
-)
-_ID_LENGTHS: Final = frozenset({15, 18})
-
-
-def holds_old_or_masked_id(text: str) -> bool:
-    """Whether a text holds a citizen's number that proves nothing: of 15 digits, or masked.
-
-    Contracts ask for this by `no_old_or_masked_id`; what the eye takes for a person is one.
-    """
-    plain = text if text.isascii() else text.translate(_FULL_WIDTH)
-    return any(
-        len(found) in _ID_LENGTHS
-        and (is_possible_old_citizen_id(found) or is_masked_citizen_id(found))
-        for found in _OLD_OR_MASKED.findall(plain)
-    )
-
-
 def free_text(field: Field, normalise: Callable[[str], str] | None = None) -> Reader:
     """The careful reader of a free text: required, length in characters, characters, persons.
 
-    `normalise` gives the canonical text of an identity field (document number, subject name).
+    A name is what identifies a record, or a text of at most `_NAME_LENGTH` characters: nothing in
+    it is invisible, or shown by each machine otherwise. `normalise` gives the canonical text of an
+    identity field (document number, subject name).
     """
+    is_name = field.identity is not None or (field.length or _NAME_LENGTH + 1) <= _NAME_LENGTH
 
     def read(text: str) -> str | Flawed:
-        text = clean(text)
-        codes = list(personal_flaws(text))
+        text = seen(clean(text)) if is_name else clean(text)
+        codes = list(flaws_of(text))
         if not text and field.required is Required.ALWAYS:
             codes.append(field.reason_missing)
         if field.length is not None and len(text) > field.length:
             codes.append("FIELD_TOO_LONG")
-        if _UNREADABLE.search(text) is not None:
+        if is_unreadable(text):
             codes.append("VALUE_UNREADABLE")
+        elif is_name and is_shown_otherwise(text):
+            codes.append("NAME_NOT_SHOWABLE")
         canonical = normalise(text) if normalise is not None else text
         return Flawed(canonical, tuple(codes)) if codes else canonical
 
@@ -208,7 +157,7 @@ def _month(text: str) -> str | Flawed:
 def _coded(field: Field) -> Reader:
     def read(text: str) -> str | Flawed:
         reading = read_code(field.code_list, text)
-        codes = list(personal_flaws(reading.note)) if reading.note else []
+        codes = list(flaws_of(reading.note)) if reading.note else []
         if reading.reason:
             return Flawed(text, (field.reason_invalid or reading.reason,))
         if field.length is not None and len(reading.text) > field.length:
@@ -253,7 +202,7 @@ def _old_number(field: Field) -> Reader:
         if field.hint is Hint.ORGANISATION_CODE:
             number = number.replace("-", "")  # D2143569-X in old data
         number = number.upper()
-        codes = [code for code in personal_flaws(number) if code != "PHONE_IN_TEXT"]
+        codes = [code for code in flaws_of(number) if code == "PERSONAL_ID_IN_TEXT"]
         if field.length is not None and len(number) > field.length:
             codes.append("FIELD_TOO_LONG")
         elif number and _is_doubtful(field, number):

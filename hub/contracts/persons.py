@@ -1,0 +1,230 @@
+"""Personal numbers inside texts, in whatever dress, and marks that are part of no name.
+
+A citizen's number is one however it is written: with dots, slashes, blanks or a line break between
+its digits, with characters nobody sees, in full-width, Chinese or any other script's digits, with
+another digit before or after. So a text is folded first (one table, one pass), then digits that
+follow each other are taken as one chain, and every 18 of a chain are tried: place, birth date and
+check digit together hold for one in thirty thousand random ones.
+
+Linear in the text. `needs_a_look` is the quick question for a whole row: False proves that neither
+`flaws_of` nor `is_shown_otherwise` finds anything. What the laws ask: natural persons' identity
+numbers, bank accounts and telephones are not shown (个人信息保护法 28; 浙江省行政处罚结果信息网上
+公开暂行办法).
+"""
+
+import re
+from typing import Final
+from unicodedata import category, normalize, numeric
+
+from hub.domain.credit_code import (
+    assess_credit_code,
+    is_citizen_id,
+    is_masked_citizen_id,
+    is_possible_old_citizen_id,
+)
+
+# --- folding -------------------------------------------------------------------------------------
+
+_ODD: Final = re.compile(
+    "[^\n -~\u00b7\u00d7\u2013-\u2015\u2018-\u201d\u2022\u2026\u2103\u2116\u3000-\u3029"
+    "\u3030-\u3098\u309b-\u3163\u3165-\ua48c\uac00-\ud7a3\uf900-\ufa6d\uff01-\uff5e\uffe5]"
+)
+"""Characters that Chinese texts seldom have; only a text with one is folded, or holds odd marks."""
+_CROSSES: Final = frozenset("×✕ХхΧχⅩⅹ𝐗𝐱𝑋𝑥𝖷𝗑")
+"""What looks like the letter that stands for a check digit of ten."""
+_BLANK_LETTERS: Final = "\u115f\u1160\u3164\uffa0\u2800"
+"""Letters and a sign that show nothing."""
+_MOST_FOLDED: Final = 8192
+
+
+class _Folding(dict[int, str]):
+    """Character to what it means here; filled as characters come, emptied when there are many."""
+
+    def __missing__(self, code: int) -> str:
+        if len(self) >= _MOST_FOLDED:
+            self.clear()
+        self[code] = folded = _folded(chr(code))
+        return folded
+
+
+def _folded(character: str) -> str:
+    """An ASCII digit for any script's, nothing for what nobody sees, else the character itself."""
+    if character in _CROSSES:
+        return "X"
+    value = numeric(character, -1)
+    if value in _DIGITS:
+        return str(int(value))
+    if character in "○◯〇":
+        return "0"
+    if "\uff01" <= character <= "\uff5e":
+        return chr(ord(character) - 0xFEE0)
+    if category(character) in _UNSEEN or character in _BLANK_LETTERS:
+        return ""
+    return character
+
+
+_DIGITS: Final = frozenset(range(10))
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Mn", "Me"})
+_FOLDING: Final = _Folding()
+
+# --- marks ---------------------------------------------------------------------------------------
+
+_COMBINING: Final = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+_UNREADABLE: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"
+    "\ufff0-\ufffb\ufffd-\uffff\ud800-\udfff\U000e0000-\U000e00ff\U000f0000-\U0010ffff]"
+)
+"""Controls, what turns text or tags it, broken characters: nothing a platform should show."""
+_NOT_SEEN: Final = re.compile(
+    "[\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065\u2800\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0]"
+)
+"""Joiners, fillers and variants that show nothing of their own."""
+_IDEOGRAPHS: Final = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_IN_NO_NAME: Final = re.compile(
+    f"[\ue000-\uf8ff\u20d0-\u20ff]|[0-9{_IDEOGRAPHS}][{_COMBINING}]|[{_COMBINING}]{{2}}"
+    f"|(?<![{_IDEOGRAPHS}])[\U000e0100-\U000e01ef]|[\U000e0100-\U000e01ef]{{2}}"
+)
+"""Private characters, marks around or through a sign, stacked marks, variants of no ideograph."""
+
+
+def is_unreadable(text: str) -> bool:
+    """Whether a text holds controls, marks of direction or broken characters."""
+    return _ODD.search(text) is not None and _UNREADABLE.search(text) is not None
+
+
+def seen(name: str) -> str:
+    """A name as it is shown: without the characters that show nothing."""
+    return name if _ODD.search(name) is None else _NOT_SEEN.sub("", name)
+
+
+def is_shown_otherwise(name: str) -> bool:
+    """Whether a name holds what each machine shows otherwise, or stacked marks.
+
+    An accent that composes with its letter (NFC) is part of a name; so is every ideograph, with the
+    variant selector that belongs to one.
+    """
+    return _ODD.search(name) is not None and _IN_NO_NAME.search(normalize("NFC", name)) is not None
+
+
+# --- the quick question --------------------------------------------------------------------------
+
+_ONE: Final = "[0-9\uff10-\uff19〇零幺一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸〡-〩㈠-㈨㊀-㊈]"
+_RUN: Final = re.compile(_ONE + f"(?:[^0-9A-Za-z\\u3400-\\u9fff]*{_ONE}){{9}}")
+"""Ten digits, as many as a telephone has; what has fewer is known by a word in front."""
+_HINT: Final = re.compile("[份护回台居军士账帐卡Pp*＊#＃Xx×·•]")
+"""A character of every row of stars and every word below but two: the quickest question of all."""
+_STARS: Final = re.compile("[0-9\uff10-\uff19]{3}[*＊#＃Xx×·•\u25cb\u25cf]{3}")
+_CUE: Final = re.compile(
+    "身份证|身份号|公民身份|证件号|护照|passport|通行证|回乡证|台胞证|居留证|居留身份|军官证|士兵证|"
+    "[账帐][号户]|卡号",
+    re.IGNORECASE,
+)
+
+
+def needs_a_look(text: str) -> bool:
+    """Whether `flaws_of`, `is_unreadable` or `is_shown_otherwise` could find anything."""
+    return _ODD.search(text) is not None or _may_hold(text)
+
+
+def _may_hold(text: str) -> bool:
+    """Of a text without odd characters: ten digits in a row, stars, or a word that says more."""
+    return _RUN.search(text) is not None or (
+        (_HINT.search(text) is not None or "通行证" in text or "证件号" in text)
+        and (_CUE.search(text) is not None or _STARS.search(text) is not None)
+    )
+
+
+# --- the careful answer --------------------------------------------------------------------------
+
+_CHAIN: Final = re.compile(r"[0-9](?:[\W_]{0,3}[0-9Xx])*")
+_NO_DIGIT: Final = re.compile(r"[^0-9Xx]+")
+_SHORTEST_ACCOUNT: Final = 9
+_CARD_LENGTHS: Final = range(16, 20)
+_OLD_LENGTH, _LENGTH = 15, 18
+_CUE_REACH: Final = 16
+"""Characters before a number in which a word says what it is."""
+_ID_CUE: Final = re.compile("身份证|身份号|公民身份|证件号")
+_ACCOUNT_CUE: Final = re.compile("[账帐]号|[账帐]户|卡号")
+_FOREIGN_ID: Final = re.compile(
+    "(?:护照|passport|(?:往来|来往)[^0-9A-Za-z]{0,6}通行证|回乡证|台胞证|居留身份?证|军官证|士兵证)"
+    r"(?:[^0-9A-Za-z]|no){0,12}(?:[A-Z]{1,3}[ -]?[0-9]{7,12}|[0-9]{7,10})(?![0-9])",
+    re.IGNORECASE,
+)
+_MASKED: Final = re.compile(
+    r"(?<![0-9A-Za-z])[1-9][0-9]{2,15}(?:[0-9]|[*#Xx\u00d7\u00b7\u2022\u25cb\u25cf]){3,14}"
+    r"[0-9Xx]?(?![0-9A-Za-z*])"
+)
+_PHONE: Final = re.compile(
+    r"(?<![\dA-Za-z.])(?:(?:\+?86[\W_]{0,2})?1[ -]?[3-9](?:[ .·/_\n-]{0,2}\d){9}"
+    r"|\(?0\d{2,3}[)-] ?[2-9]\d{6,7})(?![\dA-Za-z.])",
+    re.ASCII,
+)
+
+
+def flaws_of(text: str) -> tuple[str, ...]:
+    """Reason codes for personal numbers in a text.
+
+    PERSONAL_ID_IN_TEXT: a citizen's number whose place, birth date and check digit hold, or an
+    identity document that a word in front names. BANK_CARD_IN_TEXT: a card whose check digit holds.
+    Warnings, because nothing proves them: PERSONAL_NUMBER_POSSIBLE (15 digits, stars, an account),
+    PHONE_IN_TEXT. A credit code of digits only that passes its own two checks is none (GB 32100).
+    """
+    if _ODD.search(text) is not None:
+        text = text.translate(_FOLDING)
+    if not _may_hold(text):
+        return ()
+    if not text.isascii():
+        text = text.translate(_FOLDING)
+    found = {_of_chain(text, chain) for chain in _CHAIN.finditer(text)}
+    if _FOREIGN_ID.search(text) is not None:
+        found.add("PERSONAL_ID_IN_TEXT")
+    if any(map(is_masked, _MASKED.finditer(text))):
+        found.add("PERSONAL_NUMBER_POSSIBLE")
+    if _PHONE.search(text) is not None:
+        found.add("PHONE_IN_TEXT")
+    found.discard("")
+    return tuple(sorted(found))
+
+
+def _of_chain(text: str, chain: re.Match[str]) -> str:
+    """What a chain of digits is, one code or an empty string."""
+    digits = _NO_DIGIT.sub("", chain[0])
+    if len(digits) < _SHORTEST_ACCOUNT:
+        return ""
+    for start in range(len(digits) - _LENGTH + 1):
+        number = digits[start : start + _LENGTH]
+        if is_citizen_id(number) and assess_credit_code(number).errors:
+            return "PERSONAL_ID_IN_TEXT"
+    before = text[max(0, chain.start() - _CUE_REACH) : chain.start()]
+    is_account = _ACCOUNT_CUE.search(before) is not None
+    if len(digits) in _CARD_LENGTHS and (is_account or digits[:2] == "62") and luhn_holds(digits):
+        return "BANK_CARD_IN_TEXT"
+    if len(digits) == _OLD_LENGTH and is_possible_old_citizen_id(digits):
+        return "PERSONAL_ID_IN_TEXT" if _ID_CUE.search(before) else "PERSONAL_NUMBER_POSSIBLE"
+    return "PERSONAL_NUMBER_POSSIBLE" if is_account else ""
+
+
+def luhn_holds(digits: str) -> bool:
+    """Whether the check digit of a bank card holds (ISO/IEC 7812-1); not for other than digits."""
+    if not digits.isdecimal():
+        return False
+    doubled = "".join(str(int(each) * 2) for each in digits[-2::-2])
+    return (sum(map(int, digits[-1::-2])) + sum(map(int, doubled))) % 10 == 0
+
+
+def is_masked(match: re.Match[str]) -> bool:
+    """Whether a match of `_MASKED` is a citizen's number of 15 or 18 with digits hidden."""
+    return len(match[0]) in {_OLD_LENGTH, _LENGTH} and is_masked_citizen_id(match[0])
+
+
+def holds_old_or_masked_id(text: str) -> bool:
+    """Whether a text holds a citizen's number that proves nothing: of 15 digits, or masked.
+
+    Contracts ask for this by `no_old_or_masked_id`; what the eye takes for a person is one.
+    """
+    plain = text if text.isascii() else text.translate(_FOLDING)
+    if any(map(is_masked, _MASKED.finditer(plain))):
+        return True
+    chains = (_NO_DIGIT.sub("", chain[0]) for chain in _CHAIN.finditer(plain))
+    return any(map(is_possible_old_citizen_id, chains))

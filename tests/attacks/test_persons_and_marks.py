@@ -1,0 +1,266 @@
+"""A person's number is one in any dress; a name holds no mark that nobody sees.
+
+At most five cases of each mechanism count. All numbers are made up: place 330900 is a prefecture's
+code, which no citizen has, and the cards are the test numbers of no bank. Nothing here needs a
+broker.
+"""
+
+import csv
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from hub.contracts.persons import flaws_of, is_shown_otherwise, needs_a_look, seen
+from tests.contract.test_check import codes, licence
+
+NUMBER = "330900198001010019"
+WITH_X = "33090019800101102X"
+WIDE = str.maketrans("0123456789", "０１２３４５６７８９")
+CHINESE = str.maketrans("0123456789", "〇一二三四五六七八九")
+FORMAL = str.maketrans("0123456789", "零壹贰叁肆伍陆柒捌玖")
+BOLD = str.maketrans("0123456789", "𝟎𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖𝟗")
+ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
+CIRCLED = str.maketrans("0123456789", "⓪①②③④⑤⑥⑦⑧⑨")
+PUBLIC_FIELDS = ("XK_NR", "XK_WSH", "XK_XDR_MC", "BZ")
+ID = "PERSONAL_ID_IN_TEXT"
+CARD = "6222020200112230004"
+"""A made-up card whose check digit holds."""
+
+
+def is_refused(text: str, code: str = ID) -> bool:
+    """Whether a licence that says so is refused for it, in a sentence and alone."""
+    whole = [licence(XK_NR=each) for each in (text, f"经查，当事人（{text}）无证经营。")]
+    return all(not each.ok and code in {found for found, _ in codes(each)} for each in whole)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "330900.1980.0101.0019", "330900/1980/01/01/0019", "330900_19800101_0019",
+        "330900－1980－0101－0019", "330900·19800101·0019",
+    ],
+)  # fmt: skip
+def test_groups_do_not_hide_a_number(text: str) -> None:
+    """Dots, slashes, low lines, wide dashes, middle dots."""
+    assert is_refused(text)
+
+
+@pytest.mark.parametrize("gap", [" ", "-", ".", " - ", "，"])
+def test_digits_apart_do_not_hide_a_number(gap: str) -> None:
+    """Each digit by itself, as forms with a box a digit come out."""
+    assert is_refused(gap.join(NUMBER))
+
+
+@pytest.mark.parametrize("gap", ["\n", "\r\n", "\u2028", "\t", "\n  "])
+def test_a_wrapped_cell_does_not_hide_a_number(gap: str) -> None:
+    """A cell that is too narrow is broken by whoever typed it."""
+    flaws = flaws_of(f"{NUMBER[:6]}{gap}{NUMBER[6:]}")
+    assert ID in flaws
+    assert not licence(XK_NR=f"{NUMBER[:6]}{gap}{NUMBER[6:]}").ok
+
+
+@pytest.mark.parametrize(
+    "mark", ["\u00ad", "\u200e", "\u200b\u200b\u200b\u200b\u200b", "\ufe0f", "\u3164"]
+)
+def test_what_nobody_sees_does_not_hide_a_number(mark: str) -> None:
+    """Soft hyphens, direction marks, five zero-width blanks, variants, fillers."""
+    assert is_refused(mark.join(NUMBER))
+
+
+@pytest.mark.parametrize("digits", [WIDE, CHINESE, FORMAL, BOLD, ARABIC, CIRCLED])
+def test_other_digits_do_not_hide_a_number(digits: dict[int, int]) -> None:
+    """Wide, Chinese, those of amounts, mathematical, Arabic, circled."""
+    assert is_refused(NUMBER.translate(digits))
+
+
+@pytest.mark.parametrize("cross", ["x", "Ｘ", "Х", "×", "Ⅹ"])
+def test_another_cross_does_not_hide_a_number(cross: str) -> None:
+    """The check digit of ten: small, wide, Cyrillic, a sign, the Roman ten."""
+    assert is_refused(WITH_X[:-1] + cross)
+
+
+@pytest.mark.parametrize(
+    "text", [f"9{NUMBER}", f"{NUMBER}1", f"A{NUMBER}B", f"1{WITH_X}2", NUMBER * 2]
+)
+def test_neighbours_do_not_hide_a_number(text: str) -> None:
+    """A digit before or after it, letters, two numbers on end."""
+    assert is_refused(text)
+
+
+@pytest.mark.parametrize("field", PUBLIC_FIELDS)
+def test_every_text_is_looked_at(field: str) -> None:
+    """Also the document number, the subject's name and the remark."""
+    text = "330900.1980.0101.0019"
+    assert (ID, field) in codes(licence(**{field: text}))
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("身份证330900800101001", ID), ("（330900800101001）", "PERSONAL_NUMBER_POSSIBLE"),
+        ("330900********0019", "PERSONAL_NUMBER_POSSIBLE"),
+        ("330900.800101.001", "PERSONAL_NUMBER_POSSIBLE"),
+        ("３３０９００＊＊＊＊＊＊＊＊００１９", "PERSONAL_NUMBER_POSSIBLE"),
+    ],
+)  # fmt: skip
+def test_old_and_masked_numbers_are_told_of(text: str, code: str) -> None:
+    """Nothing proves them, so only the word in front makes them certain."""
+    assert code in flaws_of(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "护照号E12345678",
+        "护照：EJ1234567",
+        "往来港澳通行证C12345678",
+        "台胞证 01234567",
+        "passport no. G12345678",
+    ],
+)
+def test_other_identity_documents_are_known_by_the_word_in_front(text: str) -> None:
+    """Their numbers prove nothing alone: a licence may be called E12345678."""
+    assert is_refused(text)
+    assert flaws_of("许可证编号E12345678") == ()
+
+
+@pytest.mark.parametrize(
+    "text", [CARD, " ".join(CARD), CARD.translate(WIDE), f"卡号{CARD}", f"{CARD[:4]}-{CARD[4:]}"]
+)
+def test_a_bank_card_is_refused(text: str) -> None:
+    """A card's check digit holds (ISO/IEC 7812), in whatever dress."""
+    assert is_refused(text, "BANK_CARD_IN_TEXT")
+
+
+def test_a_bank_account_is_told_of() -> None:
+    """A treasury's is in many decisions, so it is a warning; a wrong check digit is no card."""
+    assert flaws_of("账号：33050166123400000123") == ("PERSONAL_NUMBER_POSSIBLE",)
+    assert flaws_of("6222020200112230005") == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1 3800138000",
+        "138.0013.8000",
+        "138\u00ad0013\u00ad8000",
+        "一三八〇〇一三八〇〇〇",
+        "１３８００１３８０００",
+    ],
+)
+def test_a_telephone_is_told_of_in_any_dress(text: str) -> None:
+    """A warning: it may be an office's."""
+    assert "PHONE_IN_TEXT" in flaws_of(text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "云屿\ue863贸易有限公司", "云屿a\u0301\u0302\u0303贸易有限公司", "云\u0336屿贸易有限公司",
+        "云屿\u20dd贸易有限公司", "云屿a\U000e0100贸易有限公司",
+    ],
+)  # fmt: skip
+def test_a_name_each_machine_shows_otherwise_is_refused(name: str) -> None:
+    """Private characters, stacked marks, struck out, encircled, a variant of no ideograph."""
+    assert codes(licence(XK_XDR_MC=name)) == [("NAME_NOT_SHOWABLE", "XK_XDR_MC")]
+
+
+@pytest.mark.parametrize("mark", ["\u200e", "\u200f", "\u061c", "\u202e", "\U000e0041"])
+def test_marks_that_turn_a_text_are_refused(mark: str) -> None:
+    """What is read is not what stands there; in any text, not in names alone."""
+    for field in ("XK_XDR_MC", "XK_NR"):
+        assert ("VALUE_UNREADABLE", field) in codes(licence(**{field: f"云屿{mark}贸易"}))
+
+
+@pytest.mark.parametrize("mark", ["\u00ad", "\u200b", "\u3164", "\ufe0f", "\u2060"])
+def test_marks_that_show_nothing_are_left_out_of_a_name(mark: str) -> None:
+    """The public sees, and a receipt says, the name without them; it is the same record."""
+    marked = licence(XK_XDR_MC=f"云屿{mark}贸易有限公司", XK_FRDB=f"甲{mark}某")
+    plain = licence(XK_XDR_MC="云屿贸易有限公司", XK_FRDB="甲某")
+    assert marked.ok
+    assert marked.canonical["XK_XDR_MC"] == "云屿贸易有限公司"
+    assert marked.canonical["XK_FRDB"] == "甲某"
+    assert marked.content == plain.content
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "𠮷野商贸有限公司",
+        "㐂乐食品厂",
+        "葛󠄀城商行",
+        "Café Zürich（舟山）有限公司",
+        "阿不都·买买提商店",
+    ],
+)
+def test_legal_names_stay_as_they_are(name: str) -> None:
+    """Ideographs of all extensions with their variants, accents that compose, middle dots."""
+    assert not is_shown_otherwise(name)
+    assert seen(name) == name
+    assert licence(XK_XDR_MC=name).ok
+
+
+def test_random_serials_are_seldom_taken_for_persons() -> None:
+    """Of 20 000 random numbers of 18 to 22 digits fewer than 12 are."""
+    draw = random.Random(20_261_130)
+    serials = ("".join(draw.choices("0123456789", k=draw.randint(18, 22))) for _ in range(20_000))
+    assert sum(ID in flaws_of(each) for each in serials) < 12
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "云市监许〔2026〕第330900号", "罚款人民币1,234,567.89元，其中2026-01-02缴纳500,000.00元",
+        "2019-01-01至2020-12-31，2021-01-01至2022-12-31", "产品批号20260101/20260102/20260103",
+        "东经122.207216，北纬29.985295；高程12.5米",
+    ],
+)  # fmt: skip
+def test_what_texts_hold_every_day_is_no_person(text: str) -> None:
+    """Document numbers, amounts, periods, batches, coordinates."""
+    assert ID not in flaws_of(text)
+    assert "BANK_CARD_IN_TEXT" not in flaws_of(text)
+
+
+@pytest.mark.reference
+def test_no_cell_of_the_real_tables_is_taken_for_a_person() -> None:
+    """Half a million cells, each by itself and each row as one text; docs/security.md says so."""
+    found = []
+    for path in sorted(Path(os.environ["HUB_REFERENCE_DATA"]).rglob("*.csv")):
+        with path.open(encoding=encoding_of(path), newline="", errors="strict") as file:
+            for row in csv.reader(file):
+                found += [code for cell in row for code in flaws_of(cell)]
+    assert found == []
+
+
+def encoding_of(path: Path) -> str:
+    """UTF-8 where it is, else what Chinese Windows writes."""
+    try:
+        path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        return "gb18030"
+    return "utf-8-sig"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1" * 200_000, "1 " * 100_000, "1\u00ad" * 100_000, "330900198001010018" * 11_000,
+        "身份证" * 60_000, "1**" * 60_000, "a\u0301\u0302" * 60_000,
+    ],
+)  # fmt: skip
+def test_time_is_linear_in_the_text(text: str) -> None:
+    """Twice the text is twice the time, with the greatest possible margin for a busy machine."""
+
+    def seconds(part: str) -> float:
+        began = time.process_time()
+        flaws_of(part)
+        needs_a_look(part)
+        is_shown_otherwise(part)
+        return time.process_time() - began
+
+    half = min(seconds(text[: len(text) // 2]) for _ in range(2))
+    assert seconds(text) < 6 * half + 0.2
+    assert seconds(text) < 3.0
