@@ -9,12 +9,16 @@ made from here, and a test compares the two.
 from __future__ import annotations
 
 import json
+import logging
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Final, NamedTuple, Self
+from socket import SHUT_RDWR, socket
+from threading import Lock, Thread
+from typing import Any, Final, NamedTuple, Self
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -39,6 +43,13 @@ OTHER: Final = "other"
 """Label of a kind that no contract knows: a foreign header must not make new series."""
 STALLED_SECONDS: Final = 30.0
 """Without progress for so long a worker is unhealthy; a batch or poll takes well under a second."""
+
+MOST_CONNECTIONS: Final = 16
+"""At a worker's port at one time; a scrape takes milliseconds."""
+PATIENCE_SECONDS: Final = 5.0
+"""For each piece of a question, and for taking the answer."""
+
+_log = logging.getLogger("hub.metrics")
 
 _FAST: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _SLOW: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -103,6 +114,11 @@ class Metrics:
         )  # fmt: skip
 
     def _define_engine(self) -> None:
+        self.worker_here = self._gauge(
+            "hub_worker_here", ("worker", "site"),
+            "此端口属于哪个站点的哪个工作进程（恒为 1）",
+            "whose port this is: the worker and its site; always 1",
+        )  # fmt: skip
         self.since_progress = self._gauge(
             "hub_seconds_since_progress", ("worker",),
             "距上次有进展或确认无事可做的秒数；进程在而停滞时不断增大",
@@ -422,8 +438,9 @@ class Health:
         worker: str,
         stalled_seconds: float = STALLED_SECONDS,
         seconds: Callable[[], float] = time.monotonic,
+        site: str = "",
     ) -> None:
-        self.worker = worker
+        self.worker, self.site = worker, site
         self._limit = stalled_seconds
         self._seconds = seconds
         self._stamp = seconds()
@@ -457,13 +474,14 @@ class Health:
         return self.is_alive and self._stopped is None
 
     def report(self) -> dict[str, str | float | bool]:
-        """What `/health` says: worker, status (ok, stopped, stalled), seconds since progress, idle.
+        """What `/health` says: worker, site, status (ok, stopped, stalled), age of progress, idle.
 
         Where it has stopped also the code, why in both languages, and the remedy.
         """
         alive = "ok" if self._stopped is None else "stopped"
         report: dict[str, str | float | bool] = {
             "worker": self.worker,
+            "site": self.site,
             "status": alive if self.is_alive else "stalled",
             "seconds_since_progress": round(self.seconds_since_progress(), 3),
             "idle": self._is_idle,
@@ -475,6 +493,43 @@ class Health:
                 "remedy_zh": problem.remedy_zh, "remedy_en": problem.remedy_en,
             }  # fmt: skip
         return report
+
+
+class _BoundedServer(ThreadingHTTPServer):
+    """A thread for each connection, and few of them: the newest caller takes the oldest's place.
+
+    So whoever opens connections and says nothing keeps nobody else from being answered.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._open: dict[int, socket] = {}
+        self._changes = Lock()
+        super().__init__(address, handler)
+
+    def process_request(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:  # noqa: ANN401 - socketserver's type
+        """Start the connection's thread; where there are too many, end the oldest first."""
+        if isinstance(request, tuple):
+            raise TypeError(request)  # datagrams have no connections
+        with self._changes:
+            for oldest in list(self._open)[: len(self._open) - MOST_CONNECTIONS + 1]:
+                with suppress(OSError):  # its thread may just have closed it
+                    self._open.pop(oldest).shutdown(SHUT_RDWR)
+            self._open[id(request)] = request
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: socket | tuple[bytes, socket]) -> None:
+        """Forget a connection that is at its end."""
+        with self._changes:
+            self._open.pop(id(request), None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - socketserver's signature
+        """Say nothing of a caller who went away; what is wrong here is the log's."""
+        if not isinstance(sys.exception(), OSError | ValueError):
+            _log.exception("metrics were not served")
 
 
 class MetricsServer:
@@ -516,6 +571,8 @@ def serve(
     """
 
     class Handler(BaseHTTPRequestHandler):
+        timeout = PATIENCE_SECONDS
+
         def do_GET(self) -> None:
             if self.path == "/metrics":
                 self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(registry))
@@ -538,7 +595,7 @@ def serve(
             """Say nothing: a scrape every few seconds is no news."""
 
     try:
-        server = ThreadingHTTPServer((host, port), Handler)
+        server = _BoundedServer((host, port), Handler)
     except OSError as error:
         raise ConfigurationError(
             f"指标端口 {host}:{port} 无法监听：{error.strerror}",
@@ -546,7 +603,6 @@ def serve(
             remedy_zh="换一个端口，或用 0 让系统选择",
             remedy_en="choose another port, or 0 to let the system choose",
         ) from error
-    server.daemon_threads = True
     return MetricsServer(server)
 
 

@@ -147,7 +147,7 @@ class Parts:
             shown = _without_password(self._settings.postgres_dsn)
             return PartStatus("postgres", "external", shown)
         postgres = self._postgres
-        address = postgres.dsn if postgres.was_started else ""
+        address = _without_password(postgres.dsn) if postgres.was_started else ""
         return PartStatus("postgres", "embedded", address, postgres.pid, str(postgres.log_file))
 
     @contextmanager
@@ -160,6 +160,9 @@ class Parts:
             yield
 
 
+_SECRETS = frozenset({"password", "passfile", "sslpassword"})
+
+
 def _without_password(dsn: str) -> str:
     """A connection string for people; nothing of one that cannot be read."""
     from psycopg import Error  # noqa: PLC0415 - for who looks at PostgreSQL's address alone
@@ -169,4 +172,4 @@ def _without_password(dsn: str) -> str:
         parts = conninfo_to_dict(dsn)
     except Error:
         return "***"
-    return make_conninfo(**{k: str(v) for k, v in parts.items() if v and k != "password"})
+    return make_conninfo(**{k: str(v) for k, v in parts.items() if v and k not in _SECRETS})

@@ -84,7 +84,9 @@ def command(  # noqa: PLR0913 - click hands over each option by name
     settings = read_settings()
     parts = Parts(settings)
     metrics = Metrics(contracts.by_kind)
-    health = Health("connector")
+    worker = f"connector.{department}" if department else "connector"
+    health = Health(worker, site=loaded.site.site)
+    metrics.worker_here.labels(worker, loaded.site.site).set(1)
     metrics.since_progress.labels("connector").set_function(health.seconds_since_progress)
     stop = threading.Event()
     threads: list[ConnectorThread] = []

@@ -18,7 +18,7 @@ from hub.adapters.postgres_lookups import open_look_ups
 from hub.bootstrap import basis_document, plan_site
 from hub.core.basis import DECIDER_VERSION, canonical_json
 from hub.core.prepare import basis_id_of
-from hub.deployment import processes_of
+from hub.deployment import Process, processes_of
 from hub.doctor import cluster, machine
 from hub.doctor.symptom import Level, Symptom, ok
 from hub.domain.dates import day_of_ms
@@ -28,6 +28,7 @@ from hub.settings import Settings, read_settings
 from hub.site import LoadedSite, load_site
 
 _MARKS: Final = {Level.OK: "✓", Level.WARNING: "!", Level.FAULT: "✗"}
+_LONGEST_NAME: Final = 80
 _PATIENCE_SECONDS: Final = 2.0
 _AT_HOME: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """This machine's ports are not asked through a proxy of the environment."""
@@ -176,11 +177,12 @@ def workers(loaded: LoadedSite) -> Iterator[Symptom]:
         report = _health(process.port)
         if report is None:
             silent.append(process.unit)
-        elif report.get("worker") not in {process.worker, process.kind}:
+        elif not _is_itself(report, process, loaded):
+            told_name = f"{report.get('site') or '?'}/{report.get('worker') or '?'}"[:_LONGEST_NAME]
             yield Symptom(
                 "workers", Level.WARNING, "WORKER_IS_ANOTHER",
-                f"{process.unit} 的端口 {process.port} 上应答的不是它",
-                f"something else answers on port {process.port} of {process.unit}",
+                f"{process.unit} 的端口 {process.port} 上应答的不是它，而是 {told_name}",
+                f"on port {process.port} of {process.unit} another answers: {told_name}",
                 "ss -ltnp 查看是谁", "ss -ltnp shows who",
             )  # fmt: skip
         elif report.get("status") == "stopped":
@@ -204,6 +206,15 @@ def workers(loaded: LoadedSite) -> Iterator[Symptom]:
             "在别处运行的忽略；否则 systemctl status",
             "never mind those that run elsewhere; else systemctl status",
         )  # fmt: skip
+
+
+def _is_itself(report: dict[str, object], process: Process, loaded: LoadedSite) -> bool:
+    """Whether who answers is the worker this port belongs to, of this site.
+
+    A connector that runs for all departments says no more than its kind.
+    """
+    names = {process.worker, "connector"} if process.kind == "connector" else {process.worker}
+    return report.get("worker") in names and report.get("site") == loaded.site.site
 
 
 def _health(port: int) -> dict[str, object] | None:

@@ -78,7 +78,8 @@ def _stage(
     signal.signal(signal.SIGTERM, ask)
     signal.signal(signal.SIGINT, ask)
     metrics = Metrics(contracts.by_kind)
-    health = Health(worker)
+    health = Health(worker, site=loaded.site.site)
+    metrics.worker_here.labels(worker, loaded.site.site).set(1)
     metrics.since_progress.labels(worker).set_function(health.seconds_since_progress)
     with ExitStack() as open_parts:
         if metrics_port is not None:

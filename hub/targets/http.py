@@ -5,6 +5,7 @@ Interface of the provincial platform: POST /v1/records with `Idempotency-Key`, G
 IETF draft `Idempotency-Key` (-06).
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -23,6 +24,7 @@ from hub.targets.delivery import (
 
 _LONGEST_WAIT_SECONDS: Final = 3600.0
 """A Retry-After beyond this is not believed: the deadline would pass unnoticed."""
+_SECONDS: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 
 
 class Call(NamedTuple):
@@ -132,9 +134,11 @@ def _judge_failure(reply: Answer) -> Verdict:
 
 
 def _wait_of(header: str) -> float | None:
-    """Read Retry-After in seconds; a date would need a clock and is treated as not given."""
-    try:
-        seconds = float(header)
-    except ValueError:
+    """Read Retry-After in seconds (RFC 9110 §10.2.3), parts of one allowed.
+
+    A date would need a clock; it, `inf`, and more than an hour are treated as not given.
+    """
+    if _SECONDS.fullmatch(header.strip(" \t")) is None:
         return None
-    return min(seconds, _LONGEST_WAIT_SECONDS) if seconds >= 0 else None
+    seconds = float(header)
+    return seconds if seconds <= _LONGEST_WAIT_SECONDS else None

@@ -217,6 +217,8 @@ def test_only_a_worker_that_says_who_it_is_counts_as_well(
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     process = Process("courier", "province", server.server_port)
+    if isinstance(said, dict):
+        said["site"] = site.site.site
     monkeypatch.setattr("hub.commands.doctor.processes_of", lambda _site: (process,))
     try:
         assert [one.code for one in workers(site)] == [code]

@@ -121,7 +121,7 @@ def test_a_status_call_answers_only_with_its_own_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"), [("3", 3.0), ("", None), ("-1", None), ("nan", None), ("1e9", 3600.0)]
+    ("header", "seconds"), [("3", 3.0), ("", None), ("-1", None), ("nan", None), ("1e9", None)]
 )
 def test_retry_after_is_believed_within_reason(header: str, seconds: float | None) -> None:
     """A platform must not be able to stop its own deliveries for a week."""
