@@ -11,7 +11,7 @@ import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -93,6 +93,10 @@ def _stage(
         yield Stage(post, parts, metrics, health)
 
 
+_OF_CASES: Final = frozenset({"faust", "mode", "aiokafka"})
+"""What the extra `cases` brings (requirements-cases.in)."""
+
+
 @click.group("run")
 def command() -> None:
     """运行一个工作进程 / Run one worker."""
@@ -147,8 +151,19 @@ def notices(*, site_folder: Path, metrics_port: int | None) -> None:
 @_options
 def cases(*, site_folder: Path, metrics_port: int | None) -> None:
     """办件代理：承诺到期与逐级催办 / The case agents: commitments due, escalation."""
-    from hub.cases.loop import CasesWatch, run_cases
     from hub.domain.calendar import WorkingCalendar
+
+    try:
+        from hub.cases.loop import CasesWatch, run_cases
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _OF_CASES:
+            raise
+        raise ConfigurationError(
+            f"缺少 {error.name}：办件代理所需的附加依赖没有安装",
+            f"{error.name} is missing: what the case agents need on top is not installed",
+            remedy_zh="pip install --require-hashes -r requirements-cases.txt",
+            remedy_en="pip install --require-hashes -r requirements-cases.txt",
+        ) from error
 
     def settings_of(loaded: LoadedSite) -> Cases:
         if loaded.site.cases is None:

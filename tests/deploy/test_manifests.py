@@ -309,7 +309,7 @@ def test_every_image_is_pinned() -> None:
 def test_the_image_holds_what_it_runs() -> None:
     """Locked dependencies by hash, no root, and every folder that the code reads."""
     text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
-    assert "--require-hashes -r requirements.txt" in text
+    assert "--require-hashes -r requirements-cases.txt" in text
     assert re.search(r"^USER 10001:10001$", text, re.MULTILINE)
     copied = {name for line in re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE)
               for name in line.split()}  # fmt: skip
