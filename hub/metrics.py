@@ -514,9 +514,10 @@ class _BoundedServer(ThreadingHTTPServer):
         if isinstance(request, tuple):
             raise TypeError(request)  # datagrams have no connections
         with self._changes:
-            for oldest in list(self._open)[: len(self._open) - MOST_CONNECTIONS + 1]:
+            while len(self._open) >= MOST_CONNECTIONS:
+                oldest = self._open.pop(next(iter(self._open)))
                 with suppress(OSError):  # its thread may just have closed it
-                    self._open.pop(oldest).shutdown(SHUT_RDWR)
+                    oldest.shutdown(SHUT_RDWR)
             self._open[id(request)] = request
         super().process_request(request, client_address)
 

@@ -84,7 +84,7 @@ def licence_of(name: str) -> str:
         for each in told.get_all("Classifier") or []
         if each.startswith("License :: OSI")
     ]
-    words = str(told.get("License-Expression") or told.get("License") or "").strip()
+    words = "\n".join(told.get_all("License-Expression") or told.get_all("License") or []).strip()
     return " ".join(classes) if classes and "\n" in words else words or " ".join(classes)
 
 

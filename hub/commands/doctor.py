@@ -178,7 +178,8 @@ def workers(loaded: LoadedSite) -> Iterator[Symptom]:
         if report is None:
             silent.append(process.unit)
         elif not _is_itself(report, process, loaded):
-            told_name = f"{report.get('site') or '?'}/{report.get('worker') or '?'}"[:_LONGEST_NAME]
+            name = f"{report.get('site') or '?'}/{report.get('worker') or '?'}"
+            told_name = "".join(filter(str.isprintable, name[:_LONGEST_NAME]))
             yield Symptom(
                 "workers", Level.WARNING, "WORKER_IS_ANOTHER",
                 f"{process.unit} 的端口 {process.port} 上应答的不是它，而是 {told_name}",

@@ -75,6 +75,16 @@ def test_idle_connections_cost_a_bounded_number_of_threads(server: MetricsServer
             caller.close()
 
 
+def test_a_few_connections_are_left_alone(server: MetricsServer) -> None:
+    """Whoever takes a moment is not sent away for the next caller."""
+    callers = [socket.create_connection(("127.0.0.1", server.port), timeout=3) for _ in range(10)]
+    for caller in callers:
+        caller.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+    for caller in callers:
+        assert caller.recv(15) == b"HTTP/1.0 200 OK"
+        caller.close()
+
+
 # --- 2: half a question, and one that drips ---
 
 
