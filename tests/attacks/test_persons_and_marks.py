@@ -215,6 +215,7 @@ def test_random_serials_are_seldom_taken_for_persons() -> None:
     [
         "云市监许〔2026〕第330900号", "罚款人民币1,234,567.89元，其中2026-01-02缴纳500,000.00元",
         "2019-01-01至2020-12-31，2021-01-01至2022-12-31", "产品批号20260101/20260102/20260103",
+        "承诺编码33090020260915000001至33090020260915000099",
         "东经122.207216，北纬29.985295；高程12.5米",
     ],
 )  # fmt: skip
@@ -222,6 +223,13 @@ def test_what_texts_hold_every_day_is_no_person(text: str) -> None:
     """Document numbers, amounts, periods, batches, coordinates."""
     assert ID not in flaws_of(text)
     assert "BANK_CARD_IN_TEXT" not in flaws_of(text)
+
+
+def test_numbers_of_place_day_and_serial_are_no_persons() -> None:
+    """One in eleven has the check digit of a person's number somewhere inside."""
+    codes_of_a_day = [f"33090020260915{serial:06}" for serial in range(300)]
+    assert [each for each in codes_of_a_day if flaws_of(each)] == []
+    assert is_refused(f"1{NUMBER}")
 
 
 @pytest.mark.reference
