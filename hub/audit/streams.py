@@ -18,8 +18,8 @@ class Mark(IntEnum):
     UNSEEN = 0
     WAITING = 1
     """Submitted, not decided yet."""
-    QUARANTINED = 2
-    """Answered; a repeat is decided anew once the basis has changed."""
+    OPEN = 2
+    """Answered without effect, or waiting: a repeat may be decided anew."""
     ANSWERED = 3
 
 

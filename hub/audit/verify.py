@@ -21,6 +21,7 @@ from hub.core.record import (
     NO_KEY,
     PRIMARY,
     TOPIC_AT,
+    WITHOUT_EFFECT,
     ZERO_HASH,
     CauseKind,
     LedgerRecord,
@@ -63,7 +64,7 @@ _FITTING: Mapping[CauseKind, frozenset[str]] = {
 """The outcomes that each kind of cause may have."""
 _REPEATS = frozenset({"REPEATED_SUBMISSION", "SUBMISSION_NUMBER_REUSED"})
 """Reasons of an answer that leaves an earlier one to the same number in force."""
-_MAY_CHANGE = frozenset({Outcome.QUARANTINED, Outcome.HELD})
+_MAY_CHANGE = WITHOUT_EFFECT | {Outcome.HELD}
 """After these the same submission may be decided once more."""
 UNREADABLE = (ValueError, IndexError, KeyError, struct.error)
 """What `decode_record` raises on bytes that are no ledger record."""
@@ -330,11 +331,11 @@ class _PartitionWalk:
         detail = f"{number[0]} {number[1]}"
         if record.submission_key == NO_KEY:
             is_repeat = any(reason.code in _REPEATS for reason in record.reasons)
-            if not is_repeat or book.seen(*number) < Mark.QUARANTINED:
+            if not is_repeat or book.seen(*number) < Mark.OPEN:
                 self._find("REPEAT_WITHOUT_FIRST", record.sequence, detail)
             return
         may_change = record.outcome in _MAY_CHANGE
-        before = book.mark(*number, Mark.QUARANTINED if may_change else Mark.ANSWERED)
+        before = book.mark(*number, Mark.OPEN if may_change else Mark.ANSWERED)
         if before is Mark.ANSWERED:
             self._find("TWO_PRIMARY_OUTCOMES", record.sequence, detail)
 

@@ -61,6 +61,7 @@ from hub.core.record import (
     NO_DIGEST,
     NO_KEY,
     NO_SEQUENCE,
+    WITHOUT_EFFECT,
     ClockEvent,
     LedgerRecord,
     Move,
@@ -94,6 +95,7 @@ MOST_TWINS: Final = 8
 TOOK_EFFECT: Final = frozenset(
     {Outcome.ACCEPTED, Outcome.CORRECTED, Outcome.WITHDRAWN, Outcome.DUPLICATE}
 )
+_PLAIN: Final = frozenset({Statement.ROW, Statement.PERFORMANCE})
 _DAY_MS: Final = 86_400_000
 Facts = tuple[tuple[str, str], ...]
 
@@ -263,19 +265,30 @@ def _is_decided_anew(
 ) -> bool:
     """Whether a repeated submission may be answered otherwise than before.
 
-    What was refused is, once the basis or the record has changed, or its departure was made; what
-    waited in vain is. A row that was first sent before a take-down is no new act that undoes it.
+    What took effect is not done twice, and what waits goes on waiting. Anything else is, once the
+    basis or the record has changed, or its departure was made; what waited in vain always is. What
+    would be shown by its own declaration alone, and was first sent before a take-down, is no new
+    act that undoes it; a plain row is asked all the same, for there the table lets nothing in but
+    what its date or its source's version puts after the take-down.
     """
-    if first.outcome not in (Outcome.HELD_ENDED, Outcome.QUARANTINED):
+    if first.outcome not in WITHOUT_EFFECT:
         return False
-    has_changed = old is not None and old.changed > first.sequence
+    has_changed = any(one.changed > first.sequence for one in _candidates(context, s, old))
     may_take_effect = s.statement in CARRIES_ROW and not s.has_errors
-    if has_changed and may_take_effect and old is not None:
-        return old.status is not Status.WITHDRAWN
+    if has_changed and may_take_effect and old is not None and old.status is Status.WITHDRAWN:
+        return old.was_live and s.statement in _PLAIN
     if has_changed or first.outcome == Outcome.HELD_ENDED or first.basis != context.basis.id:
         return True
     is_arrival = s.statement is Statement.ARRIVAL and may_take_effect
     return is_arrival and Case(context.view, s, old, context.basis).has_left
+
+
+def _candidates(
+    context: Context, s: Submission, old: RecordState | None
+) -> tuple[RecordState, ...]:
+    """How the records stand that a submission may be about: of merged authorities several."""
+    found = [_state_of(context.view, each.record_key, context.basis) for each in s.identities]
+    return tuple(state for state in found or [old] if state is not None)
 
 
 def _either(context: Context, s: Submission) -> Decision:

@@ -105,6 +105,10 @@ PRIMARY: Final = frozenset(
         Outcome.SUPERSEDED, Outcome.HELD, Outcome.CONFLICTING, Outcome.QUARANTINED,
     }
 )  # fmt: skip
+WITHOUT_EFFECT: Final = frozenset(
+    {Outcome.QUARANTINED, Outcome.CONFLICTING, Outcome.SUPERSEDED, Outcome.HELD_ENDED}
+)
+"""After these the same submission may be decided once more."""
 
 
 class Cause(NamedTuple):

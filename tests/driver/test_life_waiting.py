@@ -8,7 +8,7 @@ from hub.core.record import LedgerRecord, Outcome, decode_record
 from hub.core.state import ClockKind, Status
 from hub.domain.partitioning import partition_of
 from tests.contract.specimens import row_of
-from tests.driver import rows
+from tests.driver import reforms, rows
 from tests.driver.life import FAR, NEAR, Life, answer, day_of, licence, reference
 from tests.driver.rows import (
     AGENTS,
@@ -467,4 +467,91 @@ def test_what_a_torn_transaction_left_undone_comes_before_what_arrived_after(lif
     hub.crash(lose_disk=True)
     written = hub.run()
     assert [r.outcome for r in written] == [Outcome.HELD_RELEASED, Outcome.QUARANTINED]
+    assert life.shown() == set()
+
+
+def test_a_repeated_entry_is_decided_anew_once_its_exit_is_known(life: Life) -> None:
+    """A debtor listed again, read before the exit: the court's client gets it in."""
+    life.listed("2026-10-20")
+    assert life.listed("2026-11-02", number=77) == "conflicting UNDECLARED_CHANGE"
+    assert life.listed("2026-11-02", number=77) == "duplicate REPEATED_SUBMISSION"
+    assert life.delisted("2026-11-01") == "withdrawn"
+    life.crash()
+    assert life.listed("2026-11-02", number=77) == "accepted"
+    assert life.listed("2026-11-02", number=77) == "duplicate REPEATED_SUBMISSION"
+    assert life.shown() == {(COMPANY, "2026-11-02")}
+
+
+def test_a_repeated_exit_is_decided_anew_once_the_entry_has_its_right_date(life: Life) -> None:
+    """Superseded by a date that was a mistake; the client tries again and the debtor is out."""
+    life.listed("2026-10-30")
+    assert life.delisted("2026-10-29", number=77) == "superseded EXIT_BEFORE_LISTING"
+    assert life.delisted("2026-10-29", number=77) == "duplicate REPEATED_SUBMISSION"
+    entry = {
+        "subject_kind": rows.LISTED, "reason": "日期有误",
+        "row": framed(rows.LISTED, rows.listing_row(listed_on="2026-10-20")),
+    }  # fmt: skip
+    assert life.say("record.corrected.v1", entry, by=rows.COURT) == "corrected"
+    life.crash()
+    assert life.delisted("2026-10-29", number=77) == "withdrawn"
+    assert life.shown() == set()
+
+
+def test_a_repeated_conflict_is_told_what_the_record_says_now(life: Life) -> None:
+    """It never undoes the take-down: other content needs a restoration, and it learns so."""
+    life.row()
+    assert life.row("食品销售", number=77) == "conflicting UNDECLARED_CHANGE"
+    life.withdrawn()
+    life.crash()
+    assert life.row("食品销售", number=77) == "conflicting CHANGED_AFTER_WITHDRAWAL"
+    assert life.shown() == set()
+    life.restored("食品销售")
+    assert life.row("食品销售", number=77) == "duplicate SAME_AS_LIVE"
+
+
+def test_a_row_tried_before_it_was_taken_back_does_not_come_up(life: Life) -> None:
+    """Nothing of it was ever in force, so no date and no version could say that it is later."""
+    document = rows.basis()
+    document["site"]["departments"][rows.COURT]["states"] = []
+    life = Life(document)
+    life.listed(number=77)
+    life.hub.adopt(rows.basis())
+    assert life.listed("").startswith("quarantined")
+    assert life.delisted() == "withdrawn"
+    life.crash()
+    assert life.listed(number=77) == "duplicate REPEATED_SUBMISSION"
+    assert life.shown() == set()
+
+
+def test_what_was_superseded_by_its_version_is_so_still_when_it_is_repeated(life: Life) -> None:
+    """The memory of order has not fallen; and what took effect is not done twice."""
+    life.row(version=5)
+    assert life.corrected("旧", version=4, number=77) == "superseded OLDER_THAN_LIVE"
+    assert life.withdrawn(version=4, number=78) == "superseded WITHDRAWAL_OLDER_THAN_LIVE"
+    assert life.withdrawn(version=6, number=79) == "withdrawn"
+    assert life.withdrawn(number=80) == "duplicate ALREADY_WITHDRAWN"
+    assert life.restored(version=7) == "accepted"
+    life.crash()
+    assert life.corrected("旧", version=4, number=77) == "superseded OLDER_THAN_LIVE"
+    assert life.withdrawn(version=4, number=78) == "superseded WITHDRAWAL_OLDER_THAN_LIVE"
+    for number in (79, 80):
+        version = 6 if number == 79 else None
+        again = life.withdrawn(version=version, number=number)
+        assert again == "duplicate REPEATED_SUBMISSION"
+    assert life.shown() == HERE
+
+
+def test_a_repeated_statement_is_decided_anew_once_it_is_plain_which_record_is_meant() -> None:
+    """Two bureaus had the same decision; one record is taken down, the other is meant."""
+    life = Life(reforms.site())
+    life.row()
+    life.say(LICENCE, reforms.row_under(reforms.NEW_AUTHORITY, "药品经营"), by=reforms.HEIR)
+    old = reference()
+    life.hub.adopt(reforms.merged(DEPARTMENT))
+    named = reforms.named_under(reforms.NEW_AUTHORITY)
+    first = life.say("record.withdrawn.v1", named, by=reforms.HEIR, number=77)
+    assert first == "conflicting SEVERAL_PREDECESSORS"
+    assert life.say("record.withdrawn.v1", old, by=reforms.HEIR) == "withdrawn"
+    life.crash()
+    assert life.say("record.withdrawn.v1", named, by=reforms.HEIR, number=77) == "withdrawn"
     assert life.shown() == set()

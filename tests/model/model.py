@@ -171,13 +171,16 @@ class Model:
 
     def _may_be_decided_anew(self, reading: Reading, receipt: Receipt) -> bool:
         """Whether a repeated submission might be answered otherwise now."""
-        refused = receipt.answer.outcome == "quarantined"
+        refused = receipt.answer.outcome in {"quarantined", "conflicting", "superseded"}
         if not (refused or (receipt.answer.outcome == "held" and receipt.ended_without_effect)):
             return False
         seen, identity = self._seen(receipt.identity), reading.identity
         carries_row = not reading.faults and reading.verb in CARRY_A_ROW
         if identity is not None and carries_row and seen > max(receipt.changes, receipt.end):
-            return self._record(identity).standing not in {GONE, TAKEN_BACK}
+            standing = self._record(identity).standing
+            if standing is GONE:  # there a row comes back by its date or its version alone
+                return reading.verb in {Verb.ROW, Verb.PERFORMANCE, Verb.FINDING}
+            return standing is not TAKEN_BACK
         if identity is not None and not reading.faults and reading.verb is Verb.ARRIVAL:
             place = partition_of(identity.code.encode(), self.rules.partitions)
             move = self._move(place, reading.move)
