@@ -654,9 +654,12 @@ def _read_waiting(context: Context, entry: Waiting, record_key: bytes) -> Submis
     stored = context.view.get(keys.waiting(record_key, entry.sequence))
     if stored is None:
         raise AssertionError("a waiting statement is stored with its record")
-    department, cause = waiting.unpack_kept(stored)
-    partition = partition_of(cause.key, context.basis.partitions)
-    return prepare_submission(cause, partition, department, context.now, context.basis)
+    kept = waiting.unpack_kept(stored)
+    partition = partition_of(kept.cause.key, context.basis.partitions)
+    return prepare_submission(
+        kept.cause, partition, kept.department, context.now, context.basis,
+        arrived_at=kept.arrived_at,
+    )  # fmt: skip
 
 
 def _release(

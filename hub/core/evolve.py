@@ -135,7 +135,7 @@ def _put_waiting(record: LedgerRecord, facts: dict[str, str], changes: Changes) 
         if state is not None and not state.flags & RecordFlag.UNSHOWN:
             changes[keys.unshown(record.record_key)] = None
     else:
-        kept = pack_kept(record.department, record.cause)
+        kept = pack_kept(record.department, record.decided_at, record.cause)
         changes[keys.waiting(record.record_key, record.sequence)] = kept
 
 

@@ -217,12 +217,12 @@ class PartitionCore:
             stored = view.get(key)
             if stored is None:
                 continue
-            department, cause = waiting.unpack_kept(stored)
+            kept = waiting.unpack_kept(stored)
             s = prepare_submission(
-                cause, self.partition, department, self.head.decided_at, self._basis()
+                kept.cause, self.partition, kept.department, self.head.decided_at, self._basis()
             )
             wanted += s.keys
-            wanted.append(keys.waiting_of(department))
+            wanted.append(keys.waiting_of(kept.department))
         return tuple(key for key in dict.fromkeys(wanted) if key not in view)
 
     def step(self, view: View, prepared: Prepared, now: int) -> tuple[LedgerRecord, bytes] | None:

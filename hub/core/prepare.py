@@ -91,9 +91,13 @@ def _text_of(header: bytes) -> str:
 
 
 def prepare_submission(
-    cause: Cause, partition: int, department: str, now: int, basis: Basis
-) -> Submission:
-    """Read and check one submission; never raises on bad input, every fault is a reason."""
+    cause: Cause, partition: int, department: str, now: int, basis: Basis,
+    *, arrived_at: int | None = None,
+) -> Submission:  # fmt: skip
+    """Read and check one submission; never raises on bad input, every fault is a reason.
+
+    `arrived_at`: of one that has waited; what its source's version is judged by.
+    """
     headers = dict(cause.headers)
     is_cut = _is_over_envelope(cause, headers)
     if is_cut:
@@ -112,7 +116,7 @@ def prepare_submission(
         s.refuse("HEADER_MISSING", "ce_source" if not stream else "ce_id")
     version = headers.get("hub_source_version")
     if version is not None:
-        _read_version(s, version, stream or b"", now)
+        _read_version(s, version, stream or b"", now if arrived_at is None else arrived_at)
         s.is_stated_valid = headers.get("hub_stated_status") == b"valid"
     is_astray = partition_of(cause.key, basis.partitions) != partition
     is_astray = is_astray and s.kind != kinds.DUTY_LIFTED  # that goes to where the refused row is
@@ -172,13 +176,13 @@ def _more_keys(s: Submission, records: list[bytes], basis: Basis) -> tuple[bytes
     return more
 
 
-def _read_version(s: Submission, version: bytes, stream: bytes, now: int) -> None:
+def _read_version(s: Submission, version: bytes, stream: bytes, arrived_at: int) -> None:
     """The source's own order; a version that reads as a moment to come is no order."""
     if not version.isdigit() or len(version) > _MOST_DIGITS:
         return
     number = min(int(version), (1 << 63) - 1)
     moment = _moment_of(number)
-    if moment is not None and moment > now + _DAY_MS:
+    if moment is not None and moment > arrived_at + _DAY_MS:
         s.warn("SOURCE_VERSION_IN_FUTURE", "hub_source_version")
         return
     s.source = source_of(s.department, stream)

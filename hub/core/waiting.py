@@ -7,7 +7,7 @@ row names no target, so that nothing is shown that was already taken down.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.core import keys
 from hub.core.life import CARRIES_ROW, Standing, Statement, standing_of
@@ -131,22 +131,34 @@ def is_nothing(state: RecordState) -> bool:
     return state.status is Status.HELD and not state.waiting
 
 
-def pack_kept(department: str, cause: Cause) -> bytes:
-    """A waiting statement with its sender, as stored until it is decided."""
+class Kept(NamedTuple):
+    """A waiting statement, as stored until it is decided."""
+
+    department: str
+    arrived_at: int
+    """Business milliseconds: what its source's version is judged by, whenever it is decided."""
+    cause: Cause
+
+
+def pack_kept(department: str, arrived_at: int, cause: Cause) -> bytes:
+    """The stored bytes of a `Kept`."""
     return b"".join(
         (
-            encode_text(department), encode_text(cause.topic), encode_long(cause.offset),
-            encode_bytes(cause.key), encode_headers(cause.headers), encode_bytes(cause.value),
+            encode_text(department), encode_long(arrived_at), encode_text(cause.topic),
+            encode_long(cause.offset), encode_bytes(cause.key), encode_headers(cause.headers),
+            encode_bytes(cause.value),
         )
     )  # fmt: skip
 
 
-def unpack_kept(stored: bytes) -> tuple[str, Cause]:
+def unpack_kept(stored: bytes) -> Kept:
     """Read what `pack_kept` wrote."""
     department, at = decode_text(stored, 0)
+    arrived_at, at = decode_long(stored, at)
     topic, at = decode_text(stored, at)
     offset, at = decode_long(stored, at)
     key, at = decode_bytes(stored, at)
     headers, at = decode_headers(stored, at)
     value, _end = decode_bytes(stored, at)
-    return department, Cause(CauseKind.SUBMISSION, topic, offset, key, headers, value)
+    cause = Cause(CauseKind.SUBMISSION, topic, offset, key, headers, value)
+    return Kept(department, arrived_at, cause)

@@ -195,6 +195,40 @@ def test_a_version_within_a_day_or_of_no_calendar_is_an_order(life: Life, versio
     assert life.corrected(version=version - 1) == "superseded OLDER_THAN_LIVE"
 
 
+def stamp(day: int) -> int:
+    """A version that counts milliseconds: nine o'clock of a day of November 2026."""
+    return at(f"2026-11-{day:02} 09:00")
+
+
+def test_a_version_to_come_is_no_order_either_once_its_day_has_come(life: Life) -> None:
+    """It was told that it is ignored when it came on the second; on the eighth it is so still."""
+    assert life.withdrawn(version=stamp(5)) == "held SOURCE_VERSION_IN_FUTURE WAITING_FOR_RECORD"
+    life.wait(6)
+    life.crash()
+    assert life.row(version=stamp(6)) == "accepted"
+    assert [answer(r) for r in life.rest] == ["held_released SOURCE_VERSION_IN_FUTURE"]
+    assert life.shown() == set()
+
+
+def test_a_version_to_come_is_not_remembered_once_its_day_has_come(life: Life) -> None:
+    """The correction waited and counts by its arrival; the source's next one is not older."""
+    assert life.corrected("第二版", version=stamp(7)).startswith("held")
+    life.wait(6)
+    life.crash()
+    assert life.row("第一版", version=stamp(4)) == "accepted"
+    assert life.shown() == {(COMPANY, "第二版")}
+    assert life.corrected("第三版", version=stamp(6)) == "corrected"
+
+
+def test_a_version_of_tomorrow_is_an_order_at_its_release_too(life: Life) -> None:
+    """Judged by its arrival it counts: a day ahead is a clock that is a little fast."""
+    assert life.withdrawn(version=stamp(3)) == "held WAITING_FOR_RECORD"
+    life.wait(2)
+    assert life.row(version=stamp(4)) == "accepted"
+    assert [answer(r) for r in life.rest] == ["held_ended WITHDRAWAL_OLDER_THAN_LIVE"]
+    assert life.shown() == HERE
+
+
 def test_an_older_take_down_is_an_open_case_and_never_silence(life: Life) -> None:
     """Told as an error; the department insists under a newer version, or without one."""
     life.row(version=10)

@@ -320,7 +320,7 @@ class AnyHistory(RuleBasedStateMachine):
         waits = {key + w.sequence.to_bytes(8): w for key, s in states.items() for w in s.waiting}
         kept = {k[1:]: v for k, v in stored.items() if k[:1] == b"h"}
         assert kept.keys() == waits.keys()
-        counts = Counter(unpack_kept(value)[0] for value in kept.values())
+        counts = Counter(unpack_kept(value).department for value in kept.values())
         assert {k[1:].decode(): int.from_bytes(v) for k, v in stored.items() if k[:1] == b"n"} == {
             department: counts[department]
             for department in (k[1:].decode() for k in stored if k[:1] == b"n")

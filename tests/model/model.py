@@ -37,7 +37,6 @@ from tests.model.statement import (
     Reading,
     Statement,
     Verb,
-    version_that_counts,
 )
 
 NONE, AWAITED, QUARANTINED = Standing.NONE, Standing.AWAITED, Standing.QUARANTINED
@@ -269,14 +268,10 @@ class Model:
         return decide[reading.verb](reading, self._record(identity))
 
     def _older(self, reading: Reading, record: Record) -> bool:
-        statement = reading.statement
-        version = version_that_counts(statement.source_version, self.now)
-        return record.is_older(statement.source, version)
+        return record.is_older(reading.statement.source, reading.version)
 
     def _took_effect(self, reading: Reading, record: Record) -> None:
-        statement = reading.statement
-        version = version_that_counts(statement.source_version, self.now)
-        record.remember(statement.source, version)
+        record.remember(reading.statement.source, reading.version)
 
     def _yours(self, reading: Reading, record: Record) -> bool:
         return self._is_yours(record, reading.statement.department)
@@ -318,7 +313,7 @@ class Model:
 
     def _is_newer(self, reading: Reading, record: Record) -> bool:
         """Whether its source gives it a version beyond the one remembered of it."""
-        version = version_that_counts(reading.statement.source_version, self.now)
+        version = reading.version
         remembered = record.memory.get(reading.statement.source)
         return version is not None and remembered is not None and version > remembered
 
@@ -460,9 +455,7 @@ class Model:
 
     def _ordered_source(self, reading: Reading) -> str | None:
         """The source of a statement that has a version of it."""
-        statement = reading.statement
-        version = version_that_counts(statement.source_version, self.now)
-        return statement.source if version else None
+        return reading.statement.source if reading.version else None
 
     def _is_before(self, reading: Reading, record: Record) -> bool:
         """Whether an exit is dated before the entry that stands here."""
@@ -697,16 +690,22 @@ class Model:
             return False  # what is faulty here is somebody else's
         return not self._is_before(reading, record)
 
+    def _read_again(self, waiting: Waiting) -> Reading:
+        """A waiting statement by today's rules; its version is judged by when it came."""
+        reading = self.reader.read(waiting.reading.statement, self.rules, self.now)
+        reading.arrived_at = waiting.arrived_at
+        return reading
+
     def _let_go(self, record: Record, identity: Identity, waiting: Waiting) -> None:
-        """Decide a waiting statement as if it arrived now."""
+        """Decide a waiting statement as if it arrived now; whether its sender may is asked now."""
         record.waiting.remove(waiting)
         record.note_change()
         self._leave_waiting(record)
-        answer = self._decide(waiting.reading)
+        reading = self._read_again(waiting)
+        answer = self._faulty(reading) if reading.faults else self._decide(reading)
         self.released.append((identity, answer))
         has_effect = answer.outcome in TOOK_EFFECT
         self._end_receipt(waiting, has_effect=has_effect)
-        reading = waiting.reading
         if reading.verb is Verb.ARRIVAL and reading.other != identity and not has_effect:
             place = partition_of(identity.code.encode(), self.rules.partitions)
             self._move(place, reading.move).arrived = None
@@ -730,17 +729,18 @@ class Model:
         """It waited too long."""
         record.waiting.remove(waiting)
         record.note_change()
-        reading = waiting.reading
+        reading = self._read_again(waiting)
         verb = reading.verb
         self._leave_waiting(record)
         has_effect = False
         is_moving = verb is Verb.ARRIVAL and reading.other != reading.identity
         reason = "MOVE_REFUSED" if is_moving else "WAITED_TOO_LONG"
-        if verb is Verb.PERFORMANCE:
+        if verb is Verb.PERFORMANCE and not reading.faults:
             self._row(reading, record)
             has_effect, reason = True, "PERFORMED_WITHOUT_MADE"
-        elif verb in {Verb.ARRIVAL, Verb.CORRECTION, Verb.RESTORATION}:
-            if record.standing in NEVER_SEEN:
+        elif verb in CARRY_A_ROW:
+            may_stand = reading.may_be_mended or record.standing is NONE
+            if record.standing in NEVER_SEEN and may_stand:
                 record.standing = QUARANTINED
                 record.owner = record.owner or reading.statement.department
                 assert reading.facts is not None

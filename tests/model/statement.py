@@ -103,8 +103,8 @@ class Reading:
 
     statement: Statement
     verb: Verb
-    identity: Identity | None = None
     faults: list[str] = field(default_factory=list)
+    identity: Identity | None = None
     facts: Facts | None = None
     content: bytes = b""
     kind: str = ""
@@ -116,6 +116,8 @@ class Reading:
     redetermined_on: date | None = None
     about: str = ""
     """Key of the record that a finding or a lifting names."""
+    arrived_at: int = 0
+    """When it came, however long it has waited since."""
 
     @property
     def never_accepted(self) -> bool:
@@ -126,6 +128,11 @@ class Reading:
     def may_be_mended(self) -> bool:
         """Whether the sender may say this, and could say it so that it is accepted."""
         return not self.never_accepted and "FOREIGN_AUTHORITY" not in self.faults
+
+    @property
+    def version(self) -> int | None:
+        """The source's version as it was to be judged when the statement came."""
+        return version_that_counts(self.statement.source_version, self.arrived_at)
 
 
 def version_that_counts(version: int | None, now: int) -> int | None:
@@ -165,13 +172,13 @@ class Reader:
         contract = self.contracts.by_kind[statement.kind]
         framed = self.contracts.decode_framed(statement.value)
         if isinstance(framed, Fault):
-            reading = Reading(statement, Verb.GARBAGE, faults=[framed.code])
+            reading = Reading(statement, Verb.GARBAGE, faults=[framed.code], arrived_at=now)
             self._stands_alone(reading, statement.kind)
             self._authorise(reading, rules)
             return reading
         row = framed[1]
         checked = contract.check(row, day_of(now))
-        reading = Reading(statement, self._verb(contract), faults=_errors(checked))
+        reading = Reading(statement, self._verb(contract), _errors(checked), arrived_at=now)
         reading.content, reading.kind = checked.content, contract.kind
         reading.move = str(row.get("move_id", ""))
         if not re.fullmatch("[0-9a-f]{32}", reading.move):
