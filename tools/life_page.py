@@ -73,10 +73,13 @@ _BEFORE: Final = """\
 - **A fault** (contract, key, authority, a kind the department may not state) is *quarantined* with
   every reason. If it carries a row, and nothing else is on record, its duties run; what can never
   be accepted (natural persons while not enabled, kinds that are not the sender's) owes nothing.
-- **Order.** A record remembers, per source (department and stream, the {sources} heard last), the
-  greatest version that took effect. *Older* is what has a smaller one of the same source; between
-  sources arrival decides. Faulty and refused statements leave the memory alone. A version that
-  reads as a moment more than a day after its arrival is no order (`SOURCE_VERSION_IN_FUTURE`).
+- **Order.** A record remembers, per source (department and stream), the greatest version that took
+  effect or confirmed it, of those who may act for its owner. *Older* is what has a smaller one of
+  the same source; between sources arrival decides. The memory never falls: faulty and refused
+  statements and another department's equal row leave it alone, and nothing is forgotten to make
+  room. Once {sources} sources are remembered, a further one is taken as one without versions, and
+  told so (`SOURCES_TOO_MANY`). A version that reads as a moment more than a day after its arrival
+  is no order (`SOURCE_VERSION_IN_FUTURE`).
 
 ## What is decided
 

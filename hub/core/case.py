@@ -77,6 +77,18 @@ def is_heard_last(s: Submission, old: RecordState) -> bool:
     return bool(s.source_version and old.heard and old.heard[0].source == s.source)
 
 
+def drop_order(s: Submission, old: RecordState | None) -> None:
+    """Take a source as one without versions where as many others are remembered as can be.
+
+    Nothing is forgotten to make room for it: what is forgotten could be overwritten by older.
+    """
+    if old is None or not s.source_version or len(old.heard) < SOURCES_KEPT:
+        return
+    if all(h.source != s.source for h in old.heard):
+        s.source_version = 0
+        s.warn("SOURCES_TOO_MANY", "ce_source")
+
+
 def heard_of(
     old: RecordState | None, s: Submission, verdict: MoveVerdict | None = None
 ) -> tuple[Heard, ...]:
@@ -91,7 +103,7 @@ def heard_of(
         return before
     known = max((h.version for h in before if h.source == s.source), default=0)
     rest = tuple(h for h in before if h.source != s.source)
-    return (Heard(s.source, max(known, s.source_version)), *rest)[:SOURCES_KEPT]
+    return (Heard(s.source, max(known, s.source_version)), *rest)
 
 
 def _joined(later: tuple[Heard, ...], earlier: tuple[Heard, ...]) -> tuple[Heard, ...]:
@@ -99,7 +111,7 @@ def _joined(later: tuple[Heard, ...], earlier: tuple[Heard, ...]) -> tuple[Heard
     known: dict[bytes, int] = {}
     for each in later + earlier:
         known[each.source] = max(each.version, known.get(each.source, 0))
-    return tuple(Heard(source, version) for source, version in known.items())[:SOURCES_KEPT]
+    return tuple(Heard(source, version) for source, version in known.items())
 
 
 def _is_not_yours(case: Case) -> bool:

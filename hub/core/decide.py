@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from hub.core import duties, keys, numbers, waiting
 from hub.core.adoption import counts_otherwise, walk_for
 from hub.core.basis import NO_TARGET
-from hub.core.case import Case, heard_of, is_heard_last
+from hub.core.case import Case, drop_order, heard_of, is_heard_last
 from hub.core.causes import (
     BasisAdoption,
     HandOver,
@@ -326,6 +326,7 @@ def _by_table(context: Context, case: Case) -> Decision:
     s = case.s
     if s.statement is None:
         raise AssertionError("a submission without errors states something")
+    drop_order(s, case.old)
     for line in TABLE[case.standing, s.statement]:
         if case.holds(line.when):
             return _carry_out(context, case, line)
@@ -364,7 +365,7 @@ def _answer(
     if old is None:
         return Decision(line.outcome, reasons=reasons)
     state = None
-    if line.effect is Effect.CONFIRM:
+    if line.effect is Effect.CONFIRM and context.basis.may_act_on(s.department, old.department):
         heard = heard_of(old, s)
         ended_on = old.ended_on
         if s.statement is Statement.EXIT:
@@ -376,7 +377,6 @@ def _answer(
             state = old._replace(heard=heard, ended_on=ended_on, flags=flags)
     elif line.effect is Effect.CONFLICT:
         state = old._replace(flags=old.flags | RecordFlag.CONFLICT)
-    del context
     is_same = line.outcome in (Outcome.DUPLICATE, Outcome.SUPERSEDED)
     return Decision(
         line.outcome, state, reasons, refers_to=old.live_sequence,

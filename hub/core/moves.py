@@ -26,7 +26,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.core import keys
-from hub.core.state import SOURCES_KEPT, Heard
+from hub.core.state import Heard
 from hub.core.wire import decode_text, encode_text
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def heard_bytes(heard: tuple[Heard, ...]) -> bytes:
 
 def heard_from(packed: bytes) -> tuple[Heard, ...]:
     """Read what `heard_bytes` wrote. Raises `ValueError` on a length that it never writes."""
-    if len(packed) % 16 or len(packed) > 16 * SOURCES_KEPT:
+    if len(packed) % 16:
         message = "no memory of order"
         raise ValueError(message)
     starts = range(0, len(packed), 16)

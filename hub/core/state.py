@@ -154,8 +154,8 @@ class Stage(NamedTuple):
     platform_at: int
 
 
-SOURCES_KEPT: Final = 4
-"""Sources of a record whose order is remembered."""
+SOURCES_KEPT: Final = 16
+"""Sources of one identity of a record whose order is remembered; a further one has none."""
 
 
 class Heard(NamedTuple):

@@ -855,6 +855,15 @@ _FORMS: Final = (
         "send again under a new source name",
     ),
     Reason(
+        "SOURCES_TOO_MANY",
+        "已有太多来源（数据流）报送过本记录，本来源的版本号未用于判断先后，按到达先后处理",
+        "Too many sources (streams) have spoken of this record; this one's version was not used, "
+        "the order of arrival decides",
+        "请用固定的少数几个来源名称报送，不要为每个文件或每次运行另起名称",
+        "Send under a few lasting stream names, not under one for each file or run",
+        warning=True,
+    ),
+    Reason(
         "SOURCE_VERSION_IN_FUTURE",
         "来源版本（更新时间）晚于到达时间一天以上，未用于判断先后",
         "The source's version is a time more than a day after arrival: not used to order versions",

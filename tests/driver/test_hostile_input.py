@@ -169,7 +169,7 @@ NOTED = {
         json.dumps(NOTED | {"left_as": "\ud800"}),
         json.dumps(NOTED | {"met": "-1"}),
         json.dumps(NOTED | {"heard": "ab"}),
-        json.dumps(NOTED | {"heard": "ab" * 80}),
+        json.dumps(NOTED | {"heard": "ab" * 17}),
     ],
 )  # fmt: skip
 def test_a_note_of_a_move_nobody_can_read_is_refused_by_name(

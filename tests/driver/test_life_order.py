@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hub.core.record import Outcome
-from hub.core.state import Status
+from hub.core.state import SOURCES_KEPT, Status
 from hub.domain.reasons import REASONS
-from tests.driver.life import FAR, NEAR, Life, answer
+from tests.driver.life import FAR, NEAR, Life, answer, with_deputy
 from tests.driver.rows import COMPANY, OTHER_DEPARTMENT, at
 
 HERE = {(COMPANY, "食品经营")}
@@ -151,17 +151,67 @@ def test_versions_are_compared_within_one_source_only(life: Life) -> None:
     assert life.shown() == set()
 
 
-def test_the_four_sources_heard_last_are_remembered(life: Life) -> None:
-    """A fifth one pushes out the one that was silent longest."""
+def test_sixteen_sources_are_remembered_and_none_makes_room_for_another(life: Life) -> None:
+    """A further one counts by its arrival, and each of its statements says so."""
     life.row(version=100, stream="s0")
-    for n in (1, 2, 3):
+    for n in range(1, SOURCES_KEPT):
         assert life.corrected(f"第{n}版", version=100, stream=f"s{n}") == "corrected"
-    assert life.corrected("旧", version=99, stream="s0") == "superseded OLDER_THAN_LIVE"
-    assert life.corrected("第4版", version=100, stream="s4") == "corrected"
+    told = "corrected SOURCES_TOO_MANY"
+    assert life.corrected("又一版", version=100, stream="new") == told
+    assert life.corrected("再一版", version=7, stream="new") == told
     life.crash()
-    for n in (1, 2, 3, 4):
+    for n in range(SOURCES_KEPT):
         assert life.corrected("旧", version=99, stream=f"s{n}") == "superseded OLDER_THAN_LIVE"
-    assert life.corrected("第5版", version=99, stream="s0") == "corrected"
+    assert life.corrected("新", version=101, stream="s0") == "corrected"
+    assert life.withdrawn(version=5, stream="new") == "withdrawn SOURCES_TOO_MANY"
+    assert life.shown() == set()
+
+
+def test_what_a_further_source_took_down_another_source_does_not_show(life: Life) -> None:
+    """It was not the one heard last that took it down, so its *valid again* is no declaration."""
+    for n in range(SOURCES_KEPT):
+        life.row(version=100, stream=f"s{n}")
+    assert life.withdrawn(version=5, stream="new") == "withdrawn SOURCES_TOO_MANY"
+    last = f"s{SOURCES_KEPT - 1}"
+    assert life.row(version=101, stream=last, valid=True) == "duplicate SAME_AS_WITHDRAWN"
+    assert life.shown() == set()
+
+
+def test_another_departments_equal_rows_leave_no_memory(life: Life) -> None:
+    """However many streams it has: the owner's versions are remembered, and only theirs count."""
+    life.row(version=10)
+    for n in range(SOURCES_KEPT + 1):
+        said = life.row(version=99, stream=f"x{n}", by=OTHER_DEPARTMENT)
+        assert said == "duplicate SAME_AS_LIVE"
+    life.crash()
+    assert life.corrected("旧", version=5) == "superseded OLDER_THAN_LIVE"
+    assert life.corrected("旧", version=9) == "superseded OLDER_THAN_LIVE"
+    assert life.corrected("新", version=1, stream="letters") == "corrected"
+    assert len(life.state().heard) == 2
+
+
+def test_a_deputys_source_is_remembered() -> None:
+    """Who may act for the owner has an order like the owner."""
+    life = Life(with_deputy())
+    life.row(version=10)
+    assert life.row(version=9, by=OTHER_DEPARTMENT) == "duplicate SAME_AS_LIVE"
+    said = life.corrected("旧", version=8, by=OTHER_DEPARTMENT)
+    assert said == "superseded OLDER_THAN_LIVE"
+
+
+def test_the_memories_of_two_identities_are_both_kept(life: Life) -> None:
+    """More than there is room for at one: the move forgets nothing of either."""
+    for n in range(SOURCES_KEPT):
+        life.row(key=NEAR, version=20, stream=f"near{n}")
+        life.row(version=20, stream=f"here{n}")
+    life.withdrawn(key=NEAR)
+    life.leaves(NEAR)
+    assert life.arrives(NEAR) == "accepted"
+    life.crash()
+    for n in range(SOURCES_KEPT):
+        for stream in (f"near{n}", f"here{n}"):
+            said = life.corrected("旧", key=NEAR, version=19, stream=stream)
+            assert said == "superseded OLDER_THAN_LIVE"
 
 
 @pytest.mark.parametrize(

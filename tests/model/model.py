@@ -265,12 +265,17 @@ class Model:
             Verb.FINDING: self._finding,
             Verb.LIFTING: lambda _reading, record: self._lifting(record),
         }  # fmt: skip
-        return decide[reading.verb](reading, self._record(identity))
+        record = self._record(identity)
+        if not record.has_room_for(reading.statement.source):
+            reading.has_order = False
+        return decide[reading.verb](reading, record)
 
     def _older(self, reading: Reading, record: Record) -> bool:
         return record.is_older(reading.statement.source, reading.version)
 
     def _took_effect(self, reading: Reading, record: Record) -> None:
+        if not self._yours(reading, record):
+            return  # another's equal row says nothing of the order
         record.remember(reading.statement.source, reading.version)
 
     def _yours(self, reading: Reading, record: Record) -> bool:

@@ -10,7 +10,7 @@ from tests.model.rules import Due, Rules, Target, end_of
 from tests.model.statement import Facts, Identity, Reading
 
 MOST_WAITING = 8
-SOURCES_KEPT = 4
+SOURCES_KEPT = 16
 
 
 class Standing(StrEnum):
@@ -126,8 +126,6 @@ class Record:
             return
         greatest = max(version, self.memory.pop(source, version))
         self.memory[source] = greatest
-        while len(self.memory) > SOURCES_KEPT:
-            self.memory.pop(next(iter(self.memory)))
 
     def join(self, later: dict[str, int]) -> None:
         """What was remembered of the record elsewhere, last of all, is remembered here."""
@@ -135,8 +133,10 @@ class Record:
         for source, version in later.items():
             self.memory.pop(source, None)
             self.memory[source] = max(version, before.get(source, version))
-        while len(self.memory) > SOURCES_KEPT:
-            self.memory.pop(next(iter(self.memory)))
+
+    def has_room_for(self, source: str) -> bool:
+        """Whether the order of a source is, or can be, remembered."""
+        return source in self.memory or len(self.memory) < SOURCES_KEPT
 
     def current(self, target: int) -> int:
         """The newest version a target was named for."""

@@ -118,6 +118,8 @@ class Reading:
     """Key of the record that a finding or a lifting names."""
     arrived_at: int = 0
     """When it came, however long it has waited since."""
+    has_order: bool = True
+    """Whether its source is one of those whose order the record remembers."""
 
     @property
     def never_accepted(self) -> bool:
@@ -132,6 +134,8 @@ class Reading:
     @property
     def version(self) -> int | None:
         """The source's version as it was to be judged when the statement came."""
+        if not self.has_order:
+            return None
         return version_that_counts(self.statement.source_version, self.arrived_at)
 
 
