@@ -104,9 +104,9 @@ version goes on with what was not met; where it was met, the correction has its 
 day of its acceptance; a target named for the first time counts from the decision, or from the day
 of redetermination that the correction names. A withdrawal is owed at every target that any version
 was named for, and stays owed through later versions. A restored record has the time of a
-correction at every target. A duty ends *met* (late at or after the end of its last day), or is
-*lifted*: the record was taken down, or a good row answered the one in quarantine. Platforms' times
-are believed between the naming of the version and now.
+correction at every target that was named before. A duty ends *met* (late at or after the end of its
+last day), or is *lifted*: the record was taken down, or a good row answered the one in quarantine.
+Platforms' times are believed between the naming of the version and now.
 
 When a basis with another calendar or other deadlines is adopted, every running clock is counted
 again; an *overdue* whose day now lies ahead is taken back by a record of its own, and rings again.

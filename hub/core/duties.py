@@ -259,10 +259,17 @@ def _begun(clocks: Clocks, version: int) -> Clocks:
 
 
 def of_restoration(s: Submission, old: RecordState, shown: int, now: int, basis: Basis) -> Due:
-    """What was taken down is shown again: every target has the time of a correction from today."""
-    day = basis.day_of(now).toordinal()
-    running = correction(basis, s.subject_kind, shown, day, old.version + 1)
-    running += expiry(basis, s, shown)
+    """What was taken down is shown again: its targets have the time of a correction from today.
+
+    A target that is named for the first time counts from the decision, as by a correction.
+    """
+    kind, version, today = s.subject_kind, old.version + 1, basis.day_of(now).toordinal()
+    first = from_decision(basis, kind, s.decided_on or today, shown & ~old.named)
+    running = (
+        correction(basis, kind, shown & old.named, today, version)
+        + _begun(first, version)
+        + expiry(basis, s, shown)
+    )
     return _beside_what_is_left(running, old, shown)
 
 

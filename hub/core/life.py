@@ -80,7 +80,7 @@ class Effect(Enum):
     NOTHING = "nothing changes"
     CONFIRM = "the order memory is raised"
     SHOW = "the row becomes the next version; its targets show it"
-    RESTORE = "as show; every target has the time of a correction from today"
+    RESTORE = "as show; targets named before have the time of a correction from today"
     TAKE_DOWN = "every target that any version was named for takes it down"
     LEAVE = "as take down; the new identity may be taken"
     WAIT = "the statement waits for its record or its move"

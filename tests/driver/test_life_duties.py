@@ -11,7 +11,16 @@ from hub.core.record import Outcome
 from hub.core.state import ClockFlag, ClockKind, Status
 from tests.driver import rows
 from tests.driver.life import DAY, FAR, NEAR, Life, licence
-from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, OTHER_DEPARTMENT, at
+from tests.driver.rows import (
+    COMPANY,
+    DEPARTMENT,
+    LICENCE,
+    OTHER_DEPARTMENT,
+    PENALTY,
+    at,
+    framed,
+    penalty_row,
+)
 
 BOTH = {"province", "city"}
 BAD_CODE = "91330900MA00000157"
@@ -93,6 +102,31 @@ def test_a_minor_penalty_that_becomes_ordinary_counts_from_its_decision(
     life.hub.advance(DAY)
     late = [e.event for r in life.hub.ledger() for e in r.events if e.target == 1]
     assert ("overdue" in late) == (not redetermined_on)
+
+
+def test_a_minor_penalty_restored_as_ordinary_counts_from_its_decision_too(life: Life) -> None:
+    """Withdrawing and restoring is no way around the correction: the city was never named."""
+    life.penalty(CF_YZCD="轻微", CF_GSJZQ="2027-01-01")
+    assert life.report(life.record, "province", "acknowledged") == ["stopped_in_time"]
+    for _ in range(50):
+        life.hub.advance(DAY)
+    gone = {
+        "subject_kind": PENALTY, "document_number": penalty_row()["CF_WSH"], "reason": "分类有误",
+        "subject_name": penalty_row()["CF_XDR_MC"], "credit_code": COMPANY,
+        "authority_code": penalty_row()["CF_CFJGDM"],
+    }  # fmt: skip
+    assert life.say("record.withdrawn.v1", gone) == "withdrawn"
+    inside = {
+        "subject_kind": PENALTY, "reason": "撤回有误", "decided_by": "舟山市示例局",
+        "row": framed(PENALTY, penalty_row(CF_YZCD="一般", CF_GSJZQ="2027-11-01")),
+    }  # fmt: skip
+    life.crash()
+    assert life.say("record.restored.v1", inside) == "accepted"
+    assert life.record.publish_targets == 0b11
+    assert life.dues() == {"city": "11-12", "province": "12-26"}
+    assert life.flags(ClockFlag.CORRECTION) == {"province"}
+    life.hub.advance(DAY)
+    assert [e.event for r in life.hub.ledger() for e in r.events if e.target == 1] == ["overdue"]
 
 
 @pytest.mark.parametrize("on", ["2026-12-30", "昨天"])

@@ -825,9 +825,10 @@ class Model:
             self._lift(record, number)
         for target in showing:
             number = target.number
-            if clock == CORRECT or number in met:
+            is_named = number in record.named
+            if number in met or (clock == CORRECT and is_named):
                 self._owe(record, target, CORRECT, facts.kind, day_of(self.now))
-            elif clock == DISCLOSE:
+            elif clock:
                 self._owe(record, target, DISCLOSE, facts.kind, facts.decided)
             else:
                 self._goes_on(record, target, redetermined_on)
