@@ -62,14 +62,15 @@ _BEFORE: Final = """\
 
 ## Before the table
 
-- **The same number again.** The same statement is a *duplicate* (`REPEATED_SUBMISSION`) with the
-  first receipt. Once the basis or the record has changed since, or the departure that an arrival
-  needs was made, what took no effect is decided once more: what was *quarantined*, *conflicting* or
-  *superseded*; what waited in vain always. What took effect (a *duplicate*, too) is never done
-  twice. An old number undoes nothing: what was superseded by its version or its date is so still;
-  a restoration or an arrival that was first sent before a take-down stays a repetition, and a plain
-  row comes back only where its date or its source's version says that it is later. Other content
-  under a used number is *quarantined* (`SUBMISSION_NUMBER_REUSED`); the first receipt stands.
+- **The same number again.** The same statement (content, kind, source version, status) is a
+  *duplicate* (`REPEATED_SUBMISSION`) with the first receipt. Once the basis or the record has
+  changed since, or the departure that an arrival needs was made, what took no effect is decided
+  once more: what was *quarantined*, *conflicting* or *superseded*; what waited in vain always. What
+  took effect (a *duplicate*, too) is never done twice. An old number undoes nothing: what was
+  superseded by its version or its date is so still; a restoration or an arrival that was first sent
+  before a take-down stays a repetition, and a plain row comes back only where its date or its
+  source's version says that it is later. Anything else under a used number is *quarantined*
+  (`SUBMISSION_NUMBER_REUSED`); the first receipt stands.
 - **A fault** (contract, key, authority, a kind the department may not state) is *quarantined* with
   every reason. If it carries a row, and nothing else is on record, its duties run; what can never
   be accepted (natural persons while not enabled, kinds that are not the sender's) owes nothing.

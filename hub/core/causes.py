@@ -58,7 +58,8 @@ class Submission:
     value_hash: bytes = _ZERO_CONTENT
     """SHA-256 of the value as it came."""
     digest: bytes = _NO_DIGEST
-    """Its first 8 bytes, kept with the receipt: a number used again for something else shows."""
+    """What is kept with the receipt, so that a number used again for something else shows: the
+    first 8 bytes of `value_hash`; where headers decide beside the value, of a hash of both."""
     checked: Checked | None = None
     content: bytes = _ZERO_CONTENT
     decided_on: int = 0

@@ -624,8 +624,8 @@ def _wait(context: Context, case: Case, reasons: tuple[Reason, ...]) -> Decision
     until = due_at_ms(today) + held.days * _DAY_MS
     dated_on = s.decided_on if s.statement is Statement.EXIT else 0
     entry = Waiting(
-        context.sequence, s.statement.value, s.submission_key, waiting.tag_of(s), s.digest, until,
-        dated_on,
+        context.sequence, s.statement.value, s.submission_key, waiting.tag_of(s), s.value_hash[:8],
+        until, dated_on,
     )  # fmt: skip
     clocks, events = duties.Due(old.clocks if old is not None else ())
     if s.statement in CARRIES_ROW and case.standing in _OPEN:

@@ -152,7 +152,7 @@ class Receipt(NamedTuple):
     outcome: str
     basis: bytes
     digest: bytes
-    """First 8 bytes of the SHA-256 of what was submitted."""
+    """8 bytes of what was submitted, value and the headers that decide: `Submission.digest`."""
 
     @classmethod
     def unpack(cls, stored: bytes) -> Receipt:

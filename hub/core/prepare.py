@@ -117,7 +117,9 @@ def prepare_submission(
     version = headers.get("hub_source_version")
     if version is not None:
         _read_version(s, version, stream or b"", now if arrived_at is None else arrived_at)
-        s.is_stated_valid = headers.get("hub_stated_status") == b"valid"
+        status = headers.get("hub_stated_status", b"")
+        s.is_stated_valid = status == b"valid"
+        _add_to_digest(s, version + b"\x1f" + status)
     is_astray = partition_of(cause.key, basis.partitions) != partition
     is_astray = is_astray and s.kind != kinds.DUTY_LIFTED  # that goes to where the refused row is
     if is_astray:
@@ -136,6 +138,14 @@ def prepare_submission(
         s.refuse("DEPARTMENT_RETIRED", basis.heir_of(department))
     _name_keys(s, basis)
     return s
+
+
+def _add_to_digest(s: Submission, said: bytes) -> None:
+    """The headers that decide beside the value: with others it is another submission.
+
+    The kind is in the value's frame: its header decides only where it says otherwise.
+    """
+    s.digest = sha256(s.digest + said).digest()[:8]
 
 
 def _key_astray(record_key: bytes, partition: int) -> bytes:
@@ -258,6 +268,7 @@ def _read_value(s: Submission, now: int, basis: Basis) -> None:
     if isinstance(decoded, Fault):
         s.carries_row = True
         s.refuse(decoded.code)
+        _add_to_digest(s, s.kind.encode())
         if s.kind in basis.row_kinds and not basis.may_state(s.department, s.kind, s.kind):
             s.is_foreign = s.is_hopeless = True
             s.refuse("KIND_NOT_YOURS", "ce_type")
@@ -266,6 +277,7 @@ def _read_value(s: Submission, now: int, basis: Basis) -> None:
     if contract.kind != s.kind:
         s.carries_row = True
         s.refuse("UNKNOWN_KIND", "ce_type")
+        _add_to_digest(s, s.kind.encode())
         return
     if s.kind in basis.row_kinds:
         s.statement = Statement.PERFORMANCE if basis.followed_by(s.kind) else Statement.ROW

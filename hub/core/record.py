@@ -169,7 +169,7 @@ class LedgerRecord(NamedTuple):
     submission_key: bytes
     timer_was: int
     digest: bytes
-    """First 8 bytes of the SHA-256 of what was submitted."""
+    """8 bytes of what was submitted, value and the headers that decide: `Submission.digest`."""
     marks: int
     state: RecordState | None
     move: Move | None

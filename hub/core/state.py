@@ -177,7 +177,7 @@ class Waiting(NamedTuple):
     tag: bytes
     """Of an arrival the id of its move, of all others 16 bytes of the digest of their sender."""
     digest: bytes
-    """First 8 bytes of the SHA-256 of what was submitted."""
+    """First 8 bytes of the SHA-256 of the value that was submitted."""
     until: int
     """Business milliseconds."""
     dated_on: int

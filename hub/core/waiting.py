@@ -55,8 +55,8 @@ def waits_already(old: RecordState | None, s: Submission) -> bool:
     """Whether the same statement waits for this record."""
     if old is None or s.statement is None:
         return False
-    letter, tag = s.statement.value, tag_of(s)
-    return any(w.statement == letter and w.tag == tag and w.digest == s.digest for w in old.waiting)
+    same = s.statement.value, tag_of(s), s.value_hash[:8]
+    return any((w.statement, w.tag, w.digest) == same for w in old.waiting)
 
 
 def move_waits(old: RecordState | None, s: Submission) -> bool:

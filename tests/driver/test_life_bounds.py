@@ -7,7 +7,7 @@ import pytest
 from hub.core.record import Outcome
 from hub.core.state import ClockFlag, Status
 from tests.driver.life import Life, answer, licence
-from tests.driver.rows import COMPANY, LICENCE, OTHER_DEPARTMENT, at
+from tests.driver.rows import COMPANY, LICENCE, OTHER_DEPARTMENT, PENALTY, at, framed, licence_row
 
 HERE = {(COMPANY, "食品经营")}
 
@@ -148,6 +148,36 @@ def test_the_same_bytes_under_a_used_number_are_a_repetition(life: Life, first: 
     assert say(number=77) == "duplicate REPEATED_SUBMISSION"
     assert (life.record.refers_to, life.record.submission_key) == (receipt.sequence, bytes(16))
     assert life.state() == before
+
+
+def test_a_used_number_with_another_version_or_status_is_another_submission(life: Life) -> None:
+    """A cursor set back: the same row under the same number says that it is valid again."""
+    assert life.row(version=5, number=1) == "accepted"
+    assert life.withdrawn(version=6, number=2) == "withdrawn"
+    life.crash()
+    told = "quarantined SUBMISSION_NUMBER_REUSED"
+    assert life.row(version=7, valid=True, number=1) == told
+    assert life.row(version=7, number=1) == told
+    assert life.row(version=5, valid=True, number=1) == told
+    assert life.row(number=1) == told
+    assert life.row(version=5, number=1) == "duplicate REPEATED_SUBMISSION"
+    assert life.shown() == set()
+
+
+@pytest.mark.parametrize("value", ["row", "garbage"])
+def test_a_used_number_with_another_kind_is_another_submission(life: Life, value: str) -> None:
+    """The header says another kind than the bytes, or the bytes say none."""
+    octets = framed(LICENCE, licence_row()) if value == "row" else b"garbage"
+    life.send(LICENCE, octets, number=1)
+    assert "SUBMISSION_NUMBER_REUSED" in life.send(PENALTY, octets, number=1)
+    assert life.send(LICENCE, octets, number=1) == "duplicate REPEATED_SUBMISSION"
+
+
+def test_equal_statements_that_wait_may_differ_in_their_version(life: Life) -> None:
+    """A full export sends tonight what it sent last night: it waits once."""
+    assert life.withdrawn(version=5) == "held WAITING_FOR_RECORD"
+    assert life.withdrawn(version=6) == "duplicate SAME_AS_HELD"
+    assert life.waiting() == 1
 
 
 def test_every_submission_has_one_answer_of_its_own(life: Life) -> None:

@@ -96,7 +96,8 @@ class Move:
 class Receipt:
     """What is remembered of a submission's number."""
 
-    content: bytes
+    content: tuple[object, ...]
+    """All of it that decides."""
     answer: Answer
     identity: Identity | None
     basis: dict[str, Any]
@@ -151,7 +152,7 @@ class Model:
         if reading.verb is Verb.LIFTING:
             reading.identity = self.keys.get(reading.about)
         number = (statement.department, statement.stream, statement.number)
-        content = statement.value
+        content = (statement.kind, statement.value, statement.order)
         known = self.receipts.get(number)
         if known is not None:
             if known.content != content:

@@ -75,6 +75,11 @@ class Statement:
         """Whose numbers the source's versions are."""
         return f"{self.department}/{self.stream}"
 
+    @property
+    def order(self) -> tuple[int, bool] | None:
+        """Version and status; a status without a version says nothing."""
+        return None if self.source_version is None else (self.source_version, self.says_valid)
+
 
 @dataclass(frozen=True)
 class Facts:
