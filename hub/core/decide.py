@@ -448,13 +448,21 @@ def _owner(
 ) -> str:
     """Whose record it is from now on: who puts it on record; whoever acts for them leaves it.
 
-    Who succeeded a retired owner makes it their own.
+    Also where only their faulty row, or a row of theirs that waits, is there. Who succeeded a
+    retired owner makes it their own.
     """
     if verdict is not None and verdict.owner:
         return verdict.owner
-    if old is None or not old.was_live or basis.heir_of(old.department) == s.department:
+    if old is None or basis.heir_of(old.department) == s.department:
         return s.department
-    return old.department
+    if old.was_live:
+        return old.department
+    has_row = old.status is not Status.HELD or waiting.holds_row(old)
+    return (
+        old.department
+        if has_row and basis.may_act_on(s.department, old.department)
+        else s.department
+    )
 
 
 def _answered_twins(view: View, s: Submission) -> Facts:

@@ -206,3 +206,36 @@ def test_an_agents_word_on_a_departments_record_is_refused(life: Life) -> None:
     assert life.record.outcome is Outcome.QUARANTINED
     assert "KIND_NOT_YOURS" in life.withdrawn(by=rows.AGENTS)
     assert life.shown() == HERE
+
+
+@pytest.mark.parametrize("by", ["correction", "row", "restoration"])
+@pytest.mark.parametrize("before", ["faulty", "taken back", "waits"])
+def test_who_mends_a_row_for_its_owner_does_not_come_to_own_it(
+    site: Life, by: str, before: str
+) -> None:
+    """The owner's row was faulty, or waits inside a correction: what is shown is the owner's."""
+    if before == "waits":
+        site.corrected("食品批发")
+    else:
+        site.fault()
+    if before == "taken back":
+        site.withdrawn()
+    site.crash()
+    say = {"correction": site.corrected, "row": site.row, "restoration": site.restored}[by]
+    said = say("食品经营", by=OTHER_DEPARTMENT)
+    if before == "waits" and by != "row":
+        assert said == "held WAITING_FOR_RECORD"
+        assert site.row(by=OTHER_DEPARTMENT) == "accepted"
+    else:
+        assert said == "accepted"
+    assert site.state().department == DEPARTMENT
+    assert site.withdrawn() == "withdrawn"
+
+
+def test_a_deputys_row_is_not_its_owners_for_a_withdrawal_that_waits(site: Life) -> None:
+    """What waits without a row reserves nothing: nobody kills another's future row."""
+    assert site.withdrawn() == "held WAITING_FOR_RECORD"
+    site.crash()
+    assert site.row(by=OTHER_DEPARTMENT) == "accepted"
+    assert [answer(r) for r in site.rest] == ["held_ended NOT_YOUR_RECORD"]
+    assert site.state().department == OTHER_DEPARTMENT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -203,19 +203,22 @@ class Life:
 
     def _version(self, step: Step) -> int | None:
         version = step.get("version")
-        if version == "future":
-            return self.model.now // 1000 + 40 * 86_400
+        days = {"future": 40, "soon": 3, "now": 0}.get(str(version))
+        if days is not None:
+            return self.model.now // 1000 + days * 86_400
         return None if version is None else int(version)
 
     def _again(self, step: Step) -> Statement | None:
-        """A number that was used before, with its content or with another's."""
+        """A number that was used before, with what it said, with another's, or another version."""
         if not self.sent:
             return None
         first: Statement = self.sent[-1 - step["back"] % len(self.sent)]
+        if "version" in step:
+            return replace(first, source_version=step["version"], says_valid=step["valid"])
         if not step.get("other"):
             return first
         other = self.sent[-1 - step["other"] % len(self.sent)]
-        if other.department != first.department or other.key != first.key:
+        if other.department != first.department:
             return None
         return Statement(
             first.department, first.stream, first.number, other.kind, other.key, other.value,

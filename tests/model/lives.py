@@ -24,9 +24,11 @@ from tests.model.life import DifferenceError, Life, Line, Step
 STEPS_A_LIFE = 40
 DOINGS = {
     "row": 26, "correct": 10, "withdraw": 9, "exit": 5, "restore": 5, "out": 7, "in": 7,
-    "finding": 1, "unreadable": 2, "garbage": 1, "lift": 2, "again": 6, "report": 16, "wait": 14,
-    "adopt": 3, "crash": 2,
+    "finding": 1, "unreadable": 2, "garbage": 1, "lift": 2, "again": 10, "report": 16, "wait": 14,
+    "adopt": 4, "crash": 2,
 }  # fmt: skip
+STREAMS = [f"s{number}" for number in range(18)]
+"""More than a record remembers the order of."""
 FAULTS = ("empty", "date", "future", "person", "code", "foreign", "spelling")
 DAYS = ("2026-10-30", "2026-11-02")
 
@@ -40,7 +42,25 @@ def some_life(seed: int) -> tuple[int, list[Step]]:
     )
     calm = chance.random() < 0.5
     steps = [_step(chance, kinds, calm=calm) for _ in range(STEPS_A_LIFE + chance.randrange(10))]
+    if chance.random() < 0.06:
+        steps = _crowd(chance, kinds[0]) + steps
+        for step in steps:
+            if "stream" in step and chance.random() < 0.7:
+                step["stream"] = chance.choice(STREAMS)
     return chance.choice((1, 2, 2)), steps
+
+
+def _crowd(chance: Random, kind: str) -> list[Step]:
+    """About as many sources as a record remembers say the same of one record."""
+    by = COURT if kind == LISTED else DEPARTMENT
+    company = chance.choices([0, 1], [3, 1])[0]
+    return [
+        {
+            "do": "row", "by": by, "kind": kind, "company": company, "number": 0, "content": 0,
+            "decided_on": DAYS[0], "stream": stream, "version": chance.randrange(1, 6),
+        }
+        for stream in STREAMS[: chance.randrange(14, 18)]
+    ]  # fmt: skip
 
 
 def _step(chance: Random, kinds: tuple[str, ...], *, calm: bool) -> Step:
@@ -85,7 +105,7 @@ def _about(chance: Random, kinds: tuple[str, ...], do: str) -> Step:
     if chance.random() < 0.3:
         step["stream"] = "b"
     if chance.random() < 0.45:
-        step["version"] = chance.choice([1, 2, 3, 4, 5, 6, "future"])
+        step["version"] = chance.choice([1, 2, 3, 4, 5, 6, "future", "soon", "now"])
     if chance.random() < 0.25:
         step["together"] = True
     return step
@@ -165,9 +185,12 @@ def _lift(chance: Random) -> Step:
 
 
 def _again(chance: Random) -> Step:
-    step: Step = {"do": "again", "back": chance.randrange(6)}
+    step: Step = {"do": "again", "back": chance.randrange(chance.choice([6, 20]))}
     if chance.random() < 0.3:
         step["other"] = chance.randrange(1, 6)
+    elif chance.random() < 0.2:
+        step["version"] = chance.randrange(1, 9)
+        step["valid"] = chance.random() < 0.5
     return step
 
 

@@ -130,7 +130,7 @@ class Model:
     now: int
     records: dict[Identity, Record] = field(default_factory=dict)
     moves: dict[tuple[int, str], Move] = field(default_factory=dict)
-    receipts: dict[tuple[str, str, int], Receipt] = field(default_factory=dict)
+    receipts: dict[tuple[int, str, str, int], Receipt] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     released: list[tuple[Identity, Answer]] = field(default_factory=list)
@@ -151,7 +151,7 @@ class Model:
         reading = self.reader.read(statement, self.rules, self.now)
         if reading.verb is Verb.LIFTING:
             reading.identity = self.keys.get(reading.about)
-        number = (statement.department, statement.stream, statement.number)
+        number = statement.place
         content = (statement.kind, statement.value, statement.order)
         known = self.receipts.get(number)
         if known is not None:
@@ -726,8 +726,7 @@ class Model:
             record.standing = NONE
 
     def _end_receipt(self, waiting: Waiting, *, has_effect: bool) -> None:
-        statement = waiting.reading.statement
-        number = (statement.department, statement.stream, statement.number)
+        number = waiting.reading.statement.place
         self.receipts[number].ended_without_effect = not has_effect
         self.receipts[number].end = self._seen(waiting.reading.identity)
 
@@ -768,8 +767,9 @@ class Model:
         identity, facts = reading.identity, reading.facts
         assert identity is not None
         assert facts is not None
-        if not record.was_live:
-            record.owner = reading.statement.department
+        sender = reading.statement.department
+        if not record.was_live and not (record.owner and self.rules.may_act(sender, record.owner)):
+            record.owner = sender
         record.owner = owner or record.owner
         record.standing = LIVE
         record.version += 1

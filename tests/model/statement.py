@@ -76,6 +76,11 @@ class Statement:
         return f"{self.department}/{self.stream}"
 
     @property
+    def place(self) -> tuple[int, str, str, int]:
+        """What its receipt is found by: a partition knows the numbers used in it alone."""
+        return self.partition, self.department, self.stream, self.number
+
+    @property
     def order(self) -> tuple[int, bool] | None:
         """Version and status; a status without a version says nothing."""
         return None if self.source_version is None else (self.source_version, self.says_valid)

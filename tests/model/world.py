@@ -286,11 +286,31 @@ def _nothing_withheld(document: dict[str, Any]) -> None:
     document["site"]["targets"][1]["clearance"] = ["public", "government"]
 
 
+def _no_licences(document: dict[str, Any]) -> None:
+    """The other department may state licences no more, the first no commitments."""
+    for name, kind in ((OTHER_DEPARTMENT, LICENCE), (DEPARTMENT, MADE)):
+        department = document["site"]["departments"][name]
+        department["states"] = [each for each in department["states"] if each != kind]
+
+
+def _own_authority(document: dict[str, Any]) -> None:
+    """The other department speaks for its own authority alone."""
+    document["site"]["departments"][OTHER_DEPARTMENT]["authorities"] = [OTHER_AUTHORITY]
+
+
+def _no_listings(document: dict[str, Any]) -> None:
+    """The court may state nothing, the first department no performances."""
+    document["site"]["departments"][COURT]["states"] = []
+    department = document["site"]["departments"][DEPARTMENT]
+    department["states"] = [each for each in department["states"] if each != PERFORMED]
+
+
 CHANGES = (
     (), (_other_holidays,), (_next_year,), (_no_penalties,), (_deputy,), (_archive,),
     (_shorter,), (_little_waiting,), (_deputy, _little_waiting),
     (_other_holidays, _next_year, _archive), (_no_penalties, _shorter),
     (_public,), (_shown_short,), (_nothing_withheld,), (_public, _nothing_withheld, _archive),
+    (_deputy, _no_licences), (_deputy, _own_authority), (_no_listings,),
 )  # fmt: skip
 BASIS_ZH = (
     "原样", "2026年放假安排重发", "载入2027年放假安排", "市平台不再展示处罚",
