@@ -70,7 +70,9 @@ _BEFORE: Final = """\
   superseded by its version or its date is so still; a restoration or an arrival that was first sent
   before a take-down stays a repetition, and a plain row comes back only where its date or its
   source's version says that it is later. Anything else under a used number is *quarantined*
-  (`SUBMISSION_NUMBER_REUSED`); the first receipt stands.
+  (`SUBMISSION_NUMBER_REUSED`); the first receipt stands. A partition knows the numbers used in it:
+  one used again for a company in another partition gets an answer of its own there, and the next
+  audit names both (`TWO_PRIMARY_OUTCOMES`).
 - **A fault** (contract, key, authority, a kind the department may not state) is *quarantined* with
   every reason. If it carries a row, and nothing else is on record, its duties run; what can never
   be accepted (natural persons while not enabled, kinds that are not the sender's) owes nothing.
