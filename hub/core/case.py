@@ -221,6 +221,7 @@ _CONDITIONS: Final[dict[When, Callable[[Case], bool]]] = {
     When.ANOTHERS_STEP: lambda case: _is_next_step(case) and _is_not_yours(case),
     When.EARLIER_STEP: lambda case: _step(case) < 0,
     When.LISTED_LATER: _is_listed_later,
+    When.VALID_OTHERWISE: lambda case: _is_valid_again(case) and not _has_same_content(case),
     When.VALID_AGAIN: _is_valid_again,
     When.EXIT_BEFORE_ENTRY: _exits_before_entry,
     When.WAITS_ALREADY: lambda case: waiting.waits_already(case.old, case.s),

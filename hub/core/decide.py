@@ -340,6 +340,7 @@ def _carry_out(context: Context, case: Case, line: Line) -> Decision:
     if line.reason:
         reasons += (Reason(line.reason, "", line.severity),)
     if effect is Effect.SHOW or effect is Effect.RESTORE:
+        s.reasons = reasons
         decision = _show(context, case, line.outcome, is_restored=effect is Effect.RESTORE)
     elif effect is Effect.TAKE_DOWN or effect is Effect.LEAVE:
         decision = _take_down(context, s, old, effect)

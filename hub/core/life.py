@@ -60,6 +60,9 @@ class When(Enum):
     ANOTHERS_STEP = "the next step, but the sender may not act for the owner"
     EARLIER_STEP = "an earlier step of the performance on record"
     LISTED_LATER = "an entry dated after the exit that took it down"
+    VALID_OTHERWISE = (
+        "the source that took it down says valid again, under a newer version, with other content"
+    )
     VALID_AGAIN = "the source that took it down says valid again, under a newer version"
     EXIT_BEFORE_ENTRY = "the exit is dated before the entry"
     WAITS_ALREADY = "the same statement waits already"
@@ -173,6 +176,7 @@ _ROWS: Final[dict[Standing, tuple[Line, ...]]] = {
         _NOT_YOURS,
         _OLDER,
         Line(When.LISTED_LATER, Outcome.ACCEPTED, "", Effect.SHOW),
+        Line(When.VALID_OTHERWISE, Outcome.ACCEPTED, "RESTORED_OTHERWISE", Effect.RESTORE),
         Line(When.VALID_AGAIN, Outcome.ACCEPTED, "", Effect.RESTORE),
         Line(When.SAME_CONTENT, Outcome.DUPLICATE, "SAME_AS_WITHDRAWN", Effect.NOTHING),
         _conflict("CHANGED_AFTER_WITHDRAWAL"),

@@ -561,6 +561,15 @@ _RECORDS: Final = (
         warning=True,
     ),
     Reason(
+        "RESTORED_OTHERWISE",
+        "来源以更新的版本表示该记录恢复有效，内容与撤下前不同，已按新内容恢复公示",
+        "The source says valid again under a newer version, with other content than was taken "
+        "down; that is shown",
+        "请核对内容；不应恢复公示的，请报送撤回",
+        "Check the content; if it should not be shown, withdraw it",
+        warning=True,
+    ),
+    Reason(
         "SHOWN_NOWHERE",
         "记录已受理，但现行站点没有任何目标平台公示此类记录",
         "The record was accepted, but no target of the site shows its kind",

@@ -212,6 +212,21 @@ def test_a_status_alone_or_a_version_alone_restores_nothing(
     assert life.shown() == set()
 
 
+@pytest.mark.parametrize("number", [5, 6, 7])
+def test_what_is_valid_again_with_other_content_is_told(life: Life, number: int) -> None:
+    """Declared by the source's own column: shown if it is newer than the take-down, and told."""
+    life.row(version=5)
+    life.withdrawn(version=6)
+    life.crash()
+    said = life.row("别的", version=number, valid=True)
+    expected = {
+        5: ("superseded OLDER_THAN_LIVE", set()),
+        6: ("conflicting CHANGED_AFTER_WITHDRAWAL", set()),
+        7: ("accepted RESTORED_OTHERWISE", {(COMPANY, "别的")}),
+    }  # fmt: skip
+    assert (said, life.shown()) == expected[number]
+
+
 @pytest.mark.parametrize("more", [{}, {"version": 3}])
 def test_a_status_of_valid_does_not_undo_what_a_person_withdrew(
     life: Life, more: dict[str, Any]

@@ -307,7 +307,8 @@ class Model:
             return self._accept(reading, record)
         is_its_own = record.down_by == reading.statement.source
         if reading.statement.says_valid and is_its_own and self._is_newer(reading, record):
-            return self._accept(reading, record, clock=CORRECT)
+            self._accept(reading, record, clock=CORRECT)
+            return Answer("accepted", "" if is_same else "RESTORED_OTHERWISE")
         if is_same:
             return duplicate("SAME_AS_WITHDRAWN")
         return Answer("conflicting", "CHANGED_AFTER_WITHDRAWAL")
