@@ -126,6 +126,7 @@ CASES: Final = {
         "moved before, maybe still shown where it went",
     ),
     CaseKind.RESTORATION_SUPERSEDED: ("晚到的恢复未生效", "too late, not restored"),
+    CaseKind.ARRIVAL_SUPERSEDED: ("转移的内容过旧，未公示", "too old to arrive, shown nowhere"),
     CaseKind.NUMBER_REUSED: ("报送序号被重用，未受理", "number reused, not accepted"),
     CaseKind.CONFLICTING: ("内容不同而未声明更正", "other content, no correction declared"),
     CaseKind.SEVERAL_MEANT: ("所指的可能是两条记录之一", "either of two records may be meant"),

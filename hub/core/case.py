@@ -77,12 +77,28 @@ def is_heard_last(s: Submission, old: RecordState) -> bool:
     return bool(s.source_version and old.heard and old.heard[0].source == s.source)
 
 
+def _is_older_than_left(case: Case) -> bool:
+    """Whether an arrival is older than what its record had heard where it left."""
+    s = case.s
+    if s.statement is not Statement.ARRIVAL or not s.source_version:
+        return False
+    verdict = case.verdict
+    return (
+        verdict is not None
+        and verdict.has_left
+        and any(h.source == s.source and h.version > s.source_version for h in verdict.heard)
+    )
+
+
 def drop_order(s: Submission, old: RecordState | None) -> None:
     """Take a source as one without versions where as many others are remembered as can be.
 
-    Nothing is forgotten to make room for it: what is forgotten could be overwritten by older.
+    Nothing is forgotten to make room for it: what is forgotten could be overwritten by older. An
+    arrival brings a memory along, and its own source has room beside that.
     """
     if old is None or not s.source_version or len(old.heard) < SOURCES_KEPT:
+        return
+    if s.statement is Statement.ARRIVAL:
         return
     if all(h.source != s.source for h in old.heard):
         s.source_version = 0
@@ -214,7 +230,7 @@ def _has_not_left(case: Case) -> bool:
 
 _CONDITIONS: Final[dict[When, Callable[[Case], bool]]] = {
     When.NOT_YOURS: _is_not_yours,
-    When.OLDER: lambda case: is_older(case.s, case.old),
+    When.OLDER: lambda case: is_older(case.s, case.old) or _is_older_than_left(case),
     When.SAME_CONTENT: _has_same_content,
     When.STALE: _is_stale,
     When.NEXT_STEP: _is_next_step,

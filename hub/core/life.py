@@ -116,7 +116,7 @@ def _refused(when: When, reason: str, effect: Effect = Effect.NOTHING) -> Line:
 
 
 def _superseded(when: When, reason: str) -> Line:
-    """An older take-down or restoration: an open case, so it is an error and never silence."""
+    """An older take-down, arrival or restoration: an open case, an error and never silence."""
     return Line(when, Outcome.SUPERSEDED, reason, Effect.NOTHING, "error")
 
 
@@ -139,7 +139,7 @@ _HAS_MOVED: Final = _refused(When.ALWAYS, "RECORD_MOVED")
 _ARRIVES_FIRST: Final = (
     _refused(When.ARRIVED_ELSEWHERE, "MOVE_TAKEN"),
     _NOT_YOURS,
-    _OLDER,
+    _superseded(When.OLDER, "ARRIVAL_OLDER_THAN_RECORD"),
 )
 _ARRIVES_THEN: Final = (
     _refused(When.LEFT_PERFORMED, "PERFORMED_SINCE", Effect.REFUSE),

@@ -36,6 +36,8 @@ class CaseKind(StrEnum):
     """A withdrawal or exit names an identity that the record has left: it may be shown still."""
     RESTORATION_SUPERSEDED = "restoration_superseded"
     """A restoration older than the withdrawal: it is not shown."""
+    ARRIVAL_SUPERSEDED = "arrival_superseded"
+    """A move whose arrival is older than the record: it is shown nowhere."""
     NUMBER_REUSED = "number_reused"
     """A submission's number was used for other content."""
     CONFLICTING = "conflicting"
@@ -136,6 +138,7 @@ _OPENED_BY: Final = {
     "EXIT_BEFORE_LISTING": CaseKind.TAKE_DOWN_SUPERSEDED,
     "TAKE_DOWN_OF_MOVED": CaseKind.TAKE_DOWN_OF_MOVED,
     "RESTORATION_OLDER_THAN_WITHDRAWAL": CaseKind.RESTORATION_SUPERSEDED,
+    "ARRIVAL_OLDER_THAN_RECORD": CaseKind.ARRIVAL_SUPERSEDED,
     "SUBMISSION_NUMBER_REUSED": CaseKind.NUMBER_REUSED,
     "UNDECLARED_CHANGE": CaseKind.CONFLICTING,
     "SEVERAL_PREDECESSORS": CaseKind.SEVERAL_MEANT,
@@ -145,6 +148,7 @@ _MOVED_ALREADY: Final = frozenset({"ALREADY_MOVED"})
 _CONFIRMED_BY: Final = {
     CaseKind.RETURN_REFUSED: _DOWN_ALREADY | _MOVED_ALREADY,
     CaseKind.RESTORATION_SUPERSEDED: _DOWN_ALREADY,
+    CaseKind.ARRIVAL_SUPERSEDED: _DOWN_ALREADY,
     CaseKind.TAKE_DOWN_SUPERSEDED: _DOWN_ALREADY,
     CaseKind.TAKE_DOWN_OF_MOVED: _MOVED_ALREADY,
 }
@@ -166,6 +170,7 @@ _DOWN: Final = (Status.WITHDRAWN, Status.MOVED)
 _STANDS: Final = {
     CaseKind.RETURN_REFUSED: _DOWN,
     CaseKind.RESTORATION_SUPERSEDED: _DOWN,
+    CaseKind.ARRIVAL_SUPERSEDED: (*_DOWN, Status.QUARANTINED, Status.HELD),
     CaseKind.TAKE_DOWN_SUPERSEDED: (Status.LIVE, Status.QUARANTINED),
     CaseKind.TAKE_DOWN_OF_MOVED: (Status.MOVED,),
 }

@@ -767,6 +767,14 @@ _RECORDS: Final = (
         "To restore it all the same send it again with a newer version, or without one",
     ),
     Reason(
+        "ARRIVAL_OLDER_THAN_RECORD",
+        "本次转移所带的内容早于该记录已有的来源版本，未生效，转移后的记录没有公示",
+        "The content that this move brings is older than the record, by the source's version: it "
+        "did not take effect and the record is not shown under its new identity",
+        "请以更新的来源版本，或不带来源版本，用同一更正号重新报送当前内容",
+        "Send what holds now under the same move, with a newer version or without one",
+    ),
+    Reason(
         "TOO_MANY_HELD",
         "等待所指记录的报送过多，本条未受理",
         "Too many statements wait for records that were not found; this one was not accepted",

@@ -59,6 +59,7 @@ _BY_REASON: Final = {
     "WITHDRAWAL_OLDER_THAN_LIVE": "晚到未生效，待处理",
     "EXIT_BEFORE_LISTING": "晚到未生效，待处理",
     "RESTORATION_OLDER_THAN_WITHDRAWAL": "晚到未生效，待处理",
+    "ARRIVAL_OLDER_THAN_RECORD": "晚到未生效，待处理",
 }
 """What says more than its outcome does."""
 MOVED_ZH: Final = "已由后来的更正取代，以更正文件的结果为准"

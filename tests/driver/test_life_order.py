@@ -319,6 +319,25 @@ def test_an_arrival_that_is_older_than_what_was_here_does_not_come_up(life: Life
     life.withdrawn(key=FAR, version=21)
     life.row(version=5)
     assert life.leaves(FAR, version=6) == "withdrawn"
-    assert life.arrives(FAR, version=7) == "superseded OLDER_THAN_LIVE"
+    assert life.arrives(FAR, version=7) == "superseded ARRIVAL_OLDER_THAN_RECORD"
     assert life.record.outcome is Outcome.SUPERSEDED
     assert life.shown() == set()
+
+
+@pytest.mark.parametrize("to", [NEAR, FAR])
+@pytest.mark.parametrize("order", ["departure first", "arrival first"])
+def test_a_move_brings_no_older_text(life: Life, to: str, order: str) -> None:
+    """What the source had corrected is not undone on the way; what holds now arrives after it."""
+    life.row("旧", version=5)
+    life.corrected("新", version=10)
+    if order == "departure first":
+        life.leaves(to)
+        assert life.arrives(to, content="旧", version=5) == "superseded ARRIVAL_OLDER_THAN_RECORD"
+    else:
+        assert life.arrives(to, content="旧", version=5) == "held WAITING_FOR_MOVE"
+        life.leaves(to)
+        assert "held_ended ARRIVAL_OLDER_THAN_RECORD" in [answer(r) for r in life.rest]
+    life.crash()
+    assert life.shown() == set()
+    assert life.arrives(to, content="新", version=10) == "accepted"
+    assert life.shown() == {(to, "新")}

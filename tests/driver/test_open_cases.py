@@ -76,6 +76,40 @@ def refused_withdrawal(life: Life) -> LedgerRecord:
     return named
 
 
+# --- moves that brought nothing -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ["arrives", "withdrawn"])
+def test_an_arrival_that_is_too_old_is_open_until_the_record_is_settled(
+    life: Life, end: str
+) -> None:
+    """It left and is shown nowhere: nobody else would hear of it."""
+    life.row(key=NEAR, version=20)
+    life.withdrawn(key=NEAR, version=21)
+    life.row(version=5)
+    life.leaves(NEAR, version=6)
+    life.arrives(NEAR, version=7)
+    assert said(life.hub) == ["arrival_superseded"]
+    life.arrives(NEAR, version=8)
+    assert [case.times for case in cases(life.hub)] == [2]
+    if end == "arrives":
+        assert life.arrives(NEAR, version=22) == "accepted"
+    else:
+        assert life.withdrawn(key=NEAR) == "duplicate ALREADY_WITHDRAWN"
+    assert said(life.hub) == ["arrival_superseded answered"]
+
+
+def test_an_arrival_too_old_for_what_left_is_open_until_another_comes(life: Life) -> None:
+    """Nothing was ever on record at the new identity."""
+    life.row("旧", version=5)
+    life.corrected("新", version=10)
+    life.leaves(FAR)
+    life.arrives(FAR, content="旧", version=5)
+    assert said(life.hub) == ["arrival_superseded"]
+    life.arrives(FAR, content="新")
+    assert said(life.hub) == ["arrival_superseded answered"]
+
+
 # --- deliveries that are parked ------------------------------------------------------------------
 
 

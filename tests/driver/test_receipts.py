@@ -441,6 +441,7 @@ def test_a_take_down_that_came_too_late_meets_the_eye() -> None:
     """It changed nothing, and the record is shown: a row to do something about."""
     for code in (
         "WITHDRAWAL_OLDER_THAN_LIVE", "EXIT_BEFORE_LISTING", "RESTORATION_OLDER_THAN_WITHDRAWAL",
+        "ARRIVAL_OLDER_THAN_RECORD",
     ):  # fmt: skip
         answer = RowAnswer(0, 2, 1, "superseded", ((code, ""),), "", "")
         said = words_of(answer)

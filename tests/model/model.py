@@ -267,7 +267,8 @@ class Model:
             Verb.LIFTING: lambda _reading, record: self._lifting(record),
         }  # fmt: skip
         record = self._record(identity)
-        if not record.has_room_for(reading.statement.source):
+        is_arriving = reading.verb is Verb.ARRIVAL and reading.other != identity
+        if not is_arriving and not record.has_room_for(reading.statement.source):
             reading.has_order = False
         return decide[reading.verb](reading, record)
 
@@ -578,7 +579,11 @@ class Model:
             return NOT_YOURS
         if self._is_anothers(reading, record):
             return NOT_YOURS
-        return superseded() if self._older(reading, record) else None
+        version = reading.version
+        was_newer = version is not None and move.memory.get(reading.statement.source, -1) > version
+        if self._older(reading, record) or (is_left and was_newer):
+            return superseded("ARRIVAL_OLDER_THAN_RECORD")
+        return None
 
     def _arrival_by_verdict(self, reading: Reading, record: Record, move: Move) -> Answer:
         identity = reading.identity
