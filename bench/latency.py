@@ -135,7 +135,7 @@ class _LedgerWatch(threading.Thread):
         """Record → the submission that made it."""
         self.adopted = threading.Event()
         self.is_over = False
-        self._inputs = KafkaInputs(access, "bench.watch", **{"fetch.wait.max.ms": 5})
+        self._inputs = KafkaInputs(access, "bench.watch", settings={"fetch.wait.max.ms": 5})
         self._inputs.assign({("bench.ledger", p): 0 for p in range(PARTITIONS)})
 
     def run(self) -> None:

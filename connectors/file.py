@@ -18,12 +18,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from connectors.agent import Batch, CursorTexts
-from connectors.files_of_rows import read_rows
+from connectors.kept_rows import RowKeeper
 from connectors.layout import Folder, Layouts
+from connectors.reader import READER
 from connectors.snapshot import SnapshotDeclarer
 from connectors.submission import RowSubmitter, Submission
 from connectors.tables import MAX_FILE_BYTES, SourceRow
@@ -105,9 +107,14 @@ class InboxFile(NamedTuple):
         return _path_key(self.folder.value.encode() + b"/" + self.name)
 
     @property
+    def digest(self) -> str:
+        """By what its manifest and its kept rows are named."""
+        return self.key.removeprefix("path:")
+
+    @property
     def manifest(self) -> str:
         """The name of its manifest in `SOURCES`."""
-        return f"{self.key.removeprefix('path:')}.json"
+        return f"{self.digest}.json"
 
 
 class _Content(NamedTuple):
@@ -148,6 +155,7 @@ class FileSource:
         """
         self._inbox = _Inbox(inbox, seconds)
         self._results = results
+        self._keeper = RowKeeper(results)
         self._submitter = submitter
         self._layouts = {each.folder: each for each in layouts}
         self._snapshots = snapshots
@@ -222,22 +230,33 @@ class FileSource:
         return self._submitter.submissions(row, layouts, fingerprint, sequence)
 
     def _opened(self, found: InboxFile, cursor: FileCursor, content: _Content) -> _Open:
-        """Return the file with its rows behind those already submitted."""
+        """Return the file with its rows behind those already submitted.
+
+        Raises `UnavailableError` where it cannot be read on, as a busier machine may not.
+        """
         folder = found.folder
         opened = _Open(found.key, folder, cursor, content)
         layouts = self._layouts[folder]
-        rows: Iterator[SourceRow | Submission]
+        table: Iterable[SourceRow]
         if content.mark.size > MAX_FILE_BYTES:
-            rows = iter((SourceRow(0, 0, (), (), "FILE_TOO_LARGE"),))
-        elif folder is Folder.COURT_SNAPSHOTS:
-            table = read_rows(content.octets, layouts.is_header())
+            table = (SourceRow(0, 0, (), (), "FILE_TOO_LARGE"),)
+        else:
+            table = READER.rows(content.octets, layouts.words)
+        rows: Iterator[SourceRow | Submission]
+        if folder is Folder.COURT_SNAPSHOTS:
+            # one statement: its rows are not answered one by one, and may be persons'
             rows = self._snapshots.declare(
                 table, layouts, content.fingerprint, readable(found.name), cursor.sequence
             )
         else:
-            rows = read_rows(content.octets, layouts.is_header())
-        for _ in range(cursor.rows):
-            next(rows, None)
+            shown = (self._submitter.shown(row, layouts) for row in table)
+            self._keeper.keep(found.digest, shown)
+            rows = iter(table)
+        if sum(1 for _ in islice(rows, cursor.rows)) < cursor.rows:
+            raise UnavailableError(
+                "已读过的文件这次未能读到原处，将自动重试\n"
+                "a file cannot be read as far as before; tried again by itself"
+            )
         opened.rows = rows
         return opened
 
@@ -254,8 +273,9 @@ class FileSource:
                 raise UnavailableError("文件暂时无法读取 / a file cannot be read just now")
             if content.fingerprint != cursor.fingerprint:
                 raise _reset(key, cursor, found.folder.value)
+            opened = self._opened(found, cursor, content)
             self._write_manifest(found, cursor)
-            return self._opened(found, cursor, content)
+            return opened
         if key in self._abandon:
             done = replace(cursor, is_done=True)
             gone = _Content(cursor.fingerprint, b"", Mark(0, 0, 0))
@@ -282,8 +302,8 @@ class FileSource:
                 self._files[key] = replace(known, size=size, modified_ns=modified_ns)
                 continue
             cursor = FileCursor(content.fingerprint, sequence, 0, size, modified_ns)
-            self._write_manifest(found, cursor)
             self._next = self._opened(found, cursor, content)
+            self._write_manifest(found, cursor)
             return Batch((), {key: cursor.as_json(key)})
         return None
 

@@ -1,24 +1,54 @@
 """One file's bytes -> its rows, whatever the format; the format is told by content, not by name."""
 
 from collections.abc import Iterator
+from typing import Final
 
-from connectors.tables import MAX_FILE_BYTES, HeaderTest, SourceRow, within_limits
+from connectors.tables import (
+    MAX_FILE_BYTES,
+    Budget,
+    HeaderTest,
+    OverBudgetError,
+    SourceRow,
+    within_limits,
+)
 from connectors.text_table import text_rows
 
 _ZIP = b"PK"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _NO_TABLE = (b"<", b"%PDF", b"{\\rtf", b"\x89PNG", b"\xff\xd8\xff")
+_START: Final = 4096
+"""Octets in which blanks may stand before the mark of another format."""
+REFUSALS: Final = frozenset(
+    {
+        "FILE_TOO_LARGE",
+        "FILE_TOO_MANY_ROWS",
+        "FILE_TOO_MANY_CELLS",
+        "FILE_TOO_MANY_SHEETS",
+        "FILE_TOO_MANY_BROKEN_ROWS",
+        "FILE_TOO_COSTLY",
+    }
+)
+"""Codes with which a file is refused as a whole, whatever of it could be read."""
 
 
 def read_rows(content: bytes, is_header: HeaderTest) -> Iterator[SourceRow]:
     """Yield every row of the file in order, each with its fault if it has one; never raises.
 
-    A file that cannot be read at all yields one row: sheet 0, row 0, with the reason code.
+    A file that cannot be read at all yields one row: sheet 0, row 0, with the reason code. So does
+    one that takes more than its budget, behind the rows that were read: with a code of
+    `REFUSALS` none of them counts.
     """
-    return map(within_limits, _rows(content, is_header))
+    budget = Budget()
+    try:
+        for row in _rows(content, is_header, budget):
+            found = within_limits(row)
+            budget.row(found)
+            yield found
+    except OverBudgetError as over:
+        yield SourceRow(0, 0, (), (), over.code)
 
 
-def _rows(content: bytes, is_header: HeaderTest) -> Iterator[SourceRow]:
+def _rows(content: bytes, is_header: HeaderTest, budget: Budget) -> Iterator[SourceRow]:
     if len(content) > MAX_FILE_BYTES:
         return iter((SourceRow(0, 0, (), (), "FILE_TOO_LARGE"),))
     if content.startswith((_ZIP, _OLE)):
@@ -27,8 +57,8 @@ def _rows(content: bytes, is_header: HeaderTest) -> Iterator[SourceRow]:
             xlsx_rows,
         )
 
-        return (xlsx_rows if content.startswith(_ZIP) else xls_rows)(content, is_header)
-    if content.lstrip().startswith(_NO_TABLE):
+        return (xlsx_rows if content.startswith(_ZIP) else xls_rows)(content, is_header, budget)
+    if content[:_START].lstrip().startswith(_NO_TABLE):
         # Web systems hand out HTML pages under the name .xls.
         return iter((SourceRow(0, 0, (), (), "FILE_NOT_A_TABLE"),))
-    return text_rows(content, is_header)
+    return text_rows(content, is_header, budget)

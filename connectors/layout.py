@@ -5,12 +5,12 @@ name them (发改办财金〔2018〕424号, annex); other layouts are mapping fi
 decides which layouts are looked for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from connectors.mapping import Mapping as SourceMapping
-from connectors.tables import Cells, HeaderTest
+from connectors.tables import Cells
 from hub.contracts import Contracts
 from hub.contracts.columns import column_index, header_key
 from hub.contracts.schema import Identity, Schema
@@ -88,6 +88,38 @@ FOLDER_OF: Final[dict[str, Folder]] = {
 """Where a department puts a table of this kind."""
 
 
+class HeaderWords(NamedTuple):
+    """By what a folder's header rows are known; plain values, to be told to another process."""
+
+    fields: tuple[Mapping[str, str], ...]
+    """Of each national layout: header key → field. Three fields named make a header."""
+    complete: tuple[frozenset[str], ...]
+    """Of each mapping file: header keys that must all be there."""
+
+    def knows(self, cells: Cells) -> bool:
+        """Whether these cells are a header row."""
+        plain = {header_key(cell) for cell in cells if cell}
+        return any(plain.issuperset(keys) for keys in self.complete) or any(
+            _fields_named(plain, columns) for columns in self.fields
+        )
+
+    def as_json(self) -> list[object]:
+        """Return the words as JSON can write them."""
+        return [[dict(each) for each in self.fields], [sorted(each) for each in self.complete]]
+
+
+def words_of(said: Any) -> HeaderWords:  # noqa: ANN401 - parsed JSON
+    """Return what `as_json` was made of. Raises `TypeError` or `ValueError`."""
+    fields, complete = said
+    return HeaderWords(tuple(dict(each) for each in fields), tuple(map(frozenset, complete)))
+
+
+def _fields_named(plain: Iterable[str], columns: Mapping[str, str]) -> int:
+    """How many different fields these header keys name; 0 below three."""
+    named = {columns[header] for header in plain if header in columns}
+    return len(named) if len(named) >= ENOUGH else 0
+
+
 class Reading(NamedTuple):
     """A row as fields (name -> text as written; only the columns present).
 
@@ -122,21 +154,19 @@ class NationalLayout:
         """Take the contract of `kind` and those whose columns may stand beside its own."""
         self.kind = kind
         schemas = tuple(schemas)
-        self._columns = {**_MORE_HEADERS.get(kind, {}), **column_index(*schemas)}
+        self.columns = {**_MORE_HEADERS.get(kind, {}), **column_index(*schemas)}
         codes = {
             field.name
             for schema in schemas
             for field in schema.fields
             if field.identity is Identity.CREDIT_CODE
         }
-        self._code_field = next((f for f in self._columns.values() if f in codes), "")
+        self._code_field = next((f for f in self.columns.values() if f in codes), "")
         self._bound: dict[Cells, tuple[tuple[tuple[int, str], ...], tuple[int, ...], bool]] = {}
 
     def score(self, headers: Cells) -> int:
         """How many different fields these headers name; 0 below three."""
-        plain = {header_key(header) for header in headers if header}
-        named = {self._columns[header] for header in plain if header in self._columns}
-        return len(named) if len(named) >= ENOUGH else 0
+        return _fields_named({header_key(header) for header in headers if header}, self.columns)
 
     def read(self, headers: Cells, cells: Cells) -> Reading:
         """Read one row; columns the contract does not know are not the hub's."""
@@ -157,7 +187,7 @@ class NationalLayout:
 
     def unread(self, headers: Cells) -> list[str]:
         """Headers of no field, as written."""
-        known = {*self._columns, *_PERSON_HEADERS}
+        known = {*self.columns, *_PERSON_HEADERS}
         return [header for header in headers if header.strip() and header_key(header) not in known]
 
     def _bind(self, headers: Cells) -> tuple[tuple[tuple[int, str], ...], tuple[int, ...], bool]:
@@ -165,14 +195,14 @@ class NationalLayout:
         if headers not in self._bound:
             plain = [header_key(header) for header in headers]
             columns = tuple(
-                (index, self._columns[header])
+                (index, self.columns[header])
                 for index, header in enumerate(plain)
-                if header in self._columns
+                if header in self.columns
             )
             persons = tuple(
                 index
                 for index, header in enumerate(plain)
-                if header in _PERSON_HEADERS and header not in self._columns
+                if header in _PERSON_HEADERS and header not in self.columns
             )
             has_code = any(name == self._code_field for _, name in columns)
             self._bound[headers] = (columns, persons, bool(persons and not has_code))
@@ -185,21 +215,21 @@ class MappedLayout:
     def __init__(self, mapping: SourceMapping) -> None:
         self.kind = mapping.kind
         self._mapping = mapping
-        self._headers = {header_key(header): header for header in mapping.headers}
+        self.headers = {header_key(header): header for header in mapping.headers}
         self._persons = mapping.person_ids
         self._bound: dict[Cells, dict[str, int]] = {}
 
     def score(self, headers: Cells) -> int:
         """More than any national layout when every column of the mapping is there, else 0."""
         present = {header_key(header) for header in headers}
-        return 1000 + len(self._headers) if present.issuperset(self._headers) else 0
+        return 1000 + len(self.headers) if present.issuperset(self.headers) else 0
 
     def read(self, headers: Cells, cells: Cells) -> Reading:
         """Read one row by the rules of the mapping."""
         if headers not in self._bound:
             plain = [header_key(header) for header in headers]
             self._bound[headers] = {
-                header: plain.index(name) for name, header in self._headers.items()
+                header: plain.index(name) for name, header in self.headers.items()
             }
         texts = {
             header: cells[index] if index < len(cells) else ""
@@ -226,20 +256,20 @@ class Layouts:
         envelope = ENVELOPE_OF.get(folder)
         self._kind = here[0] if envelope is None else ""
         beside = () if envelope is None else (schemas[envelope],)
-        self._layouts: tuple[Layout, ...] = (
-            *(MappedLayout(mapping) for mapping in mappings if mapping.kind in here),
-            *(NationalLayout(kind, (schemas[kind], *beside)) for kind in here),
+        mapped = [MappedLayout(mapping) for mapping in mappings if mapping.kind in here]
+        national = [NationalLayout(kind, (schemas[kind], *beside)) for kind in here]
+        self._layouts: tuple[Layout, ...] = (*mapped, *national)
+        self.words = HeaderWords(
+            tuple(each.columns for each in national),
+            tuple(frozenset(each.headers) for each in mapped),
         )
+        """By which the readers find the header row."""
         self._chosen: dict[Cells, Layout] = {}
 
     @property
     def kind(self) -> str:
         """The kind the folder is for; empty where the header tells (corrections, restorations)."""
         return self._kind
-
-    def is_header(self) -> HeaderTest:
-        """Return the test by which the readers find the header row."""
-        return lambda cells: any(layout.score(cells) for layout in self._layouts)
 
     def layout_of(self, headers: Cells) -> Layout:
         """Return the best fit; a penalty table in the licences' folder is still read as one."""

@@ -21,10 +21,13 @@ from xlrd.biffh import XLRDError
 from xlrd.compdoc import CompDocError
 
 from connectors.tables import (
+    MAX_SHEETS,
     BrokenTable,
+    Budget,
     Cells,
     HeaderTest,
     NumberedCells,
+    OverBudgetError,
     SourceRow,
     rows_below_header,
 )
@@ -33,7 +36,6 @@ MAX_UNPACKED_BYTES: Final = 128 * 1024 * 1024
 MAX_ENTRIES: Final = 2_000
 MAX_SHEET_ROWS: Final = 1_048_576
 """What any spreadsheet program can show; a forged row number beyond it would loop for ever."""
-MAX_SHEET_CELLS: Final = 40_000_000
 _CHUNK: Final = 500
 
 # Both libraries answer damaged files with whatever their parsers stumble over; these are all the
@@ -114,8 +116,11 @@ def number_text(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def xlsx_rows(content: bytes, is_header: HeaderTest) -> Iterator[SourceRow]:
-    """Yield the rows of every sheet of an XLSX workbook; see `connectors.tables`."""
+def xlsx_rows(content: bytes, is_header: HeaderTest, budget: Budget) -> Iterator[SourceRow]:
+    """Yield the rows of every sheet of an XLSX workbook; see `connectors.tables`.
+
+    Raises `OverBudgetError`.
+    """
     try:
         _refuse_bomb(content)
         sheets = _open(content)
@@ -126,11 +131,12 @@ def xlsx_rows(content: bytes, is_header: HeaderTest) -> Iterator[SourceRow]:
     except _BROKEN:
         yield SourceRow(0, 0, (), (), "FILE_BROKEN")
         return
+    _refuse_many(len(sheets))
     something = False
     for index, sheet in enumerate(sheets):
         hidden = sheet.sheet_state != "visible"
         cells = _xlsx_cells(sheet, written[index] if written else None)
-        for row in rows_below_header(index, cells, is_header):
+        for row in rows_below_header(index, cells, is_header, budget):
             if hidden and not row.headers:
                 break  # lists behind drop-downs live on hidden sheets
             something = True
@@ -200,13 +206,10 @@ def _xlsx_cells(sheet: "_Sheet", written: "_Sheet | None" = None) -> Iterator[Nu
         written.reset_dimensions()
         formulas = written.iter_rows(max_row=MAX_SHEET_ROWS, values_only=True)
         values = _calculated(values, formulas)
-    number = budget = 0
+    number = 0
     broken = False
     while not broken:
         chunk, broken = _next_rows(values)
-        budget += sum(map(len, chunk))
-        if budget > MAX_SHEET_CELLS:
-            raise BrokenTable("FILE_TOO_LARGE")
         for row in chunk:
             number += 1
             cells = tuple(map(cell_text, row))
@@ -234,14 +237,16 @@ def _error_in(cells: Cells) -> str:
     return "" if _ERROR_TEXT.isdisjoint(cells) else "CELL_ERROR"
 
 
-def xls_rows(content: bytes, is_header: HeaderTest) -> Iterator[SourceRow]:
-    """Yield the rows of every sheet of an XLS (BIFF) workbook; see `connectors.tables`."""
+def xls_rows(content: bytes, is_header: HeaderTest, budget: Budget) -> Iterator[SourceRow]:
+    """Yield the rows of every sheet of an XLS (BIFF) workbook; see `connectors.tables`.
+
+    One sheet is in memory at a time. Raises `OverBudgetError`.
+    """
     if "EncryptedPackage".encode("utf-16-le") in content:
         yield SourceRow(0, 0, (), (), "FILE_ENCRYPTED")
         return
     try:
         book = xlrd.open_workbook(file_contents=content, logfile=io.StringIO(), on_demand=True)
-        sheets = [book.sheet_by_index(index) for index in range(book.nsheets)]
     except XLRDError as error:
         code = "FILE_ENCRYPTED" if "encrypted" in str(error) else "FILE_BROKEN"
         yield SourceRow(0, 0, (), (), code)
@@ -249,13 +254,29 @@ def xls_rows(content: bytes, is_header: HeaderTest) -> Iterator[SourceRow]:
     except _BROKEN:
         yield SourceRow(0, 0, (), (), "FILE_BROKEN")
         return
-    if not any(sheet.nrows for sheet in sheets):
-        yield SourceRow(0, 0, (), (), "HEADER_NOT_FOUND")
-    for index, sheet in enumerate(sheets):
-        for row in rows_below_header(index, _xls_cells(sheet, book.datemode), is_header):
+    _refuse_many(book.nsheets)
+    something = False
+    for index in range(book.nsheets):
+        try:
+            sheet = book.sheet_by_index(index)
+        except _BROKEN:
+            something = True
+            yield SourceRow(index, 0, (), (), "FILE_BROKEN")
+            continue
+        something = something or sheet.nrows > 0
+        cells = _xls_cells(sheet, book.datemode)
+        for row in rows_below_header(index, cells, is_header, budget):
             if sheet.visibility and not row.headers:
                 break
             yield row
+        book.unload_sheet(index)
+    if not something:
+        yield SourceRow(0, 0, (), (), "HEADER_NOT_FOUND")
+
+
+def _refuse_many(sheets: int) -> None:
+    if sheets > MAX_SHEETS:
+        raise OverBudgetError("FILE_TOO_MANY_SHEETS")
 
 
 def _xls_cells(sheet: xlrd.sheet.Sheet, datemode: Literal[0, 1]) -> Iterator[NumberedCells]:

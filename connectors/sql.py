@@ -34,12 +34,24 @@ Order = datetime | date | int
 """A stamp, or an outbox's number."""
 
 
+STAMP_FAULT: Final = "STAMP_NOT_A_TIME"
+_FIRST_TO_LAST: Final[tuple[sa.ColumnClause[Any], sa.ColumnClause[Any]]] = (
+    sa.literal_column("TIMESTAMP '0001-01-01 00:00:00'"),
+    sa.literal_column("TIMESTAMP '9999-12-31 23:59:59.999999'"),
+)
+"""Between these a stamp can be ordered; infinity, the year 20000 and 0000-00-00 cannot."""
+
+
 class RawRow(NamedTuple):
-    """One row as the driver gives it; `order` None is a row without a stamp."""
+    """One row as the driver gives it; `order` None is a row without a stamp.
+
+    `fault` is a reason code where a stamp stands there that is no time.
+    """
 
     key: tuple[Any, ...]
     order: Order | None
     cells: tuple[object, ...]
+    fault: str = ""
 
 
 class Standing(NamedTuple):
@@ -216,6 +228,11 @@ class SqlTable:
             if len(described.order) == 1
             else sa.func.coalesce(*(columns[name] for name in described.order))
         )
+        self._is_ordered: sa.ColumnElement[bool] = self._order.is_not(None)
+        if described.outbox is None:
+            self._is_ordered = self._order.between(*_FIRST_TO_LAST)
+            if engine.dialect.name != "postgresql":  # which may hold 2026-02-31
+                self._is_ordered &= sa.func.last_day(self._order).is_not(None)
         self._cells = [columns[name] for name in described.cells]
 
     def close(self) -> None:
@@ -260,20 +277,20 @@ class SqlTable:
         )
 
     def standing(self, *, is_zoned: bool) -> Standing:
-        """Return clock and highest stamp or number, of one moment."""
+        """Return clock and highest stamp or number that is one, of one moment."""
         clock = "CURRENT_TIMESTAMP(6)" if is_zoned else "LOCALTIMESTAMP(6)"
         with self._session() as session:
             row = session.execute(
-                sa.select(sa.literal_column(clock), sa.func.max(self._order)).select_from(
-                    self._table
-                )
+                sa.select(sa.literal_column(clock), sa.func.max(self._order))
+                .select_from(self._table)
+                .where(self._is_ordered)
             ).one()
         return Standing(row[0], row[1])
 
     def page(self, low: Order | None, after: After | None) -> list[RawRow]:
         """Return the next rows with order ≥ `low`, in the order of (order, key), behind `after`."""
         order = self._order
-        wanted = self._select().order_by(order, *self._keys).where(order.is_not(None))
+        wanted = self._select().order_by(order, *self._keys).where(self._is_ordered)
         if low is not None:
             wanted = wanted.where(order >= low)
         if after is not None:
@@ -283,8 +300,9 @@ class SqlTable:
         return self._read(wanted)
 
     def page_without_stamp(self, after: After | None) -> list[RawRow]:
-        """Return the next rows that have no stamp, in the order of their keys."""
-        return self._read(self._by_key(after).where(self._order.is_(None)))
+        """Return the next rows that have no stamp, or none that is a time, by their keys."""
+        without = sa.or_(self._order.is_(None), sa.not_(self._is_ordered))
+        return self._read(self._by_key(after).where(without))
 
     def page_by_key(self, after: After | None) -> list[RawRow]:
         """Return the next rows of the whole table, in the order of their keys."""
@@ -308,23 +326,21 @@ class SqlTable:
     def _read(self, wanted: sa.Select[Any]) -> list[RawRow]:
         keys = len(self._keys)
         with self._session() as session:
-            rows = [
-                RawRow(tuple(row[:keys]), row[keys], tuple(row[keys + 1 :]))
+            return [
+                _raw(tuple(row[:keys]), row[keys], tuple(row[keys + 1 :]))
                 for row in session.execute(wanted)
             ]
-        if any(not isinstance(row.order, datetime | date | int | None) for row in rows):
-            raise SourceError(
-                f"表 {self._described.table} 的更新时间中有无法排序的值：0000-00-00、infinity\n"
-                f"a stamp of {self._described.table} is no date and time (0000-00-00, infinity)\n"
-                "处理办法：请部门把这些值改为真实时间或空值（NULL）\n"
-                "Remedy: ask the department to set a real time there, or NULL"
-            )
-        return rows
 
     @contextmanager
     def _session(self) -> Iterator[Connection]:
         with translated(self._described.table), self._engine.connect() as session:
             yield session
+
+
+def _raw(key: tuple[Any, ...], order: object, cells: tuple[object, ...]) -> RawRow:
+    if order is None or isinstance(order, datetime | date | int):
+        return RawRow(key, order, cells)
+    return RawRow(key, None, cells, STAMP_FAULT)
 
 
 def kind_of(type_: sa.types.TypeEngine[Any]) -> str:

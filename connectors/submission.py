@@ -16,8 +16,9 @@ from typing import Final, NamedTuple, Protocol
 
 from connectors.layout import Folder, Layouts, Reading
 from connectors.mapping import SOURCE_VERSION
-from connectors.tables import SourceRow
+from connectors.tables import Cells, SourceRow
 from hub.contracts import Contracts
+from hub.contracts.columns import column_index, header_key
 from hub.contracts.schema import Identity, Role, Schema
 from hub.contracts.values import clean
 from hub.domain import kinds
@@ -49,6 +50,8 @@ SEAL_LIMIT: Final = 512 * 1024
 VALID: Final = "valid"
 """`Submission.stated_status`, and the value of the header `hub_stated_status`."""
 
+NOT_SHOWN: Final = "（已加密，不回显）"
+"""In place of what is sealed, in the table that goes back to its sender."""
 _NOT_VALID_REASON: Final = "报送状态为无效"
 _KIND_LABELS: Final = {
     "行政许可": kinds.LICENCE,
@@ -156,6 +159,11 @@ class RowSubmitter:
             for kind, contract in contracts.by_kind.items()
         }
         schemas = {kind: contract.schema for kind, contract in contracts.by_kind.items()}
+        sealed = {name for names in self._sealed_fields.values() for name in names}
+        index = column_index(*(contract.schema for contract in contracts.by_kind.values()))
+        self._sealed_headers = {header for header, name in index.items() if name in sealed}
+        self._headers: Cells = ()
+        self._columns: tuple[int, ...] = ()
         self._labels = {schema.title_zh: kind for kind, schema in schemas.items()} | _KIND_LABELS
         self._category = {
             kind: (field.name, field.code_list)
@@ -230,6 +238,31 @@ class RowSubmitter:
             is_valid = declared is Declared.VALID or _status(fields) == STATUS_VALID
             made = (one._replace(stated_status=VALID) if is_valid else one,)
         return tuple(each._replace(source_version=version) for each in made) if version else made
+
+    def shown(self, row: SourceRow, layouts: Layouts) -> SourceRow:
+        """Return the row as its sender may see it again: without what is sealed of it."""
+        if not row.fault:
+            layout = layouts.layout_of(row.headers)
+            reading = layout.read(row.headers, row.cells)
+            identity = self._identity(layout.kind, reading.fields)
+            if reading.is_person or self._is_person(layout.kind, reading.fields, identity):
+                return row._replace(cells=tuple(NOT_SHOWN for _ in row.cells))
+        cells = list(row.cells)
+        for column in self._sealed_columns(row.headers):
+            if column < len(cells) and cells[column]:
+                cells[column] = NOT_SHOWN
+        return row._replace(cells=tuple(cells))
+
+    def _sealed_columns(self, headers: Cells) -> tuple[int, ...]:
+        """Which columns are sealed, found once for a header row."""
+        if headers != self._headers:
+            self._headers = headers
+            self._columns = tuple(
+                index
+                for index, header in enumerate(headers)
+                if header_key(header) in self._sealed_headers
+            )
+        return self._columns
 
     def unreadable_row(self, row: SourceRow, kind: str, fingerprint: str) -> tuple[Submission, ...]:
         """Return the one submission of a row with a fault: its cells, sealed."""

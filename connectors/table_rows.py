@@ -107,7 +107,7 @@ class TableRows:
 
     def read(self, raw: RawRow) -> ReadRow:
         """Return the row's texts; a value that is no text makes the row a faulty one."""
-        texts, fault = [], ""
+        texts, fault = [], raw.fault
         for value in raw.cells:
             text, wrong = value_text(value)
             texts.append(text)
@@ -115,7 +115,9 @@ class TableRows:
         key = tuple(value_text(value)[0] or _odd(value) for value in raw.key)
         odd = tuple(_odd(value) for value in raw.cells) if fault else ()
         row = within_limits(SourceRow(0, 1, self._columns, tuple(odd or texts), fault))
-        return ReadRow(self._keys.mark(key, row.cells), key, row)
+        # a row whose stamp is mended says something new, also where the stamp is none of its cells
+        says = (*row.cells, raw.fault) if raw.fault else row.cells
+        return ReadRow(self._keys.mark(key, says), key, row)
 
     def submissions(
         self, read: ReadRow, raw: RawRow, sequence: int, *, is_first: bool

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from hub.adapters.input_positions import LostInput
     from hub.kafka_access import KafkaAccess
     from hub.site import Department, LoadedSite, Site
 
@@ -199,7 +200,7 @@ def next_basis(loaded: LoadedSite, access: KafkaAccess) -> NextBasis:
     # raises where a topic has another number of partitions
     make_plan(site.prefix, wanted_topics(families, names), KafkaTopics(access).read(site.prefix))
     document = basis_document(loaded)
-    inputs = KafkaInputs(access, f"{site.prefix}adopt")
+    inputs = KafkaInputs(access, f"{site.prefix}adopt", whole=site.topic("ledger"))
 
     def ends_of(department: str) -> list[int]:
         topic = site.topic(f"submissions.{department}")
@@ -281,6 +282,20 @@ def ask_partitions(
     ])  # fmt: skip
 
 
+def declare_losses(
+    loaded: LoadedSite, access: KafkaAccess, losses: Mapping[int, Mapping[str, object]]
+) -> None:
+    """Tell partitions what of their ledger is given up; see `hub.core.ledger_end.Loss`."""
+    headers = (
+        ("ce_specversion", b"1.0"), ("ce_type", kinds.LOSS_ACCEPTED.encode()),
+        ("ce_source", b"operator"),
+    )  # fmt: skip
+    control = loaded.site.topic("control")
+    _send(loaded, access, [
+        OutputRecord(control, p, b"", canonical_json(loss), headers) for p, loss in losses.items()
+    ])  # fmt: skip
+
+
 def resend_request(target: str, begin: str, end: str, document: str) -> dict[str, str]:
     """A request as `resend.requested.v1` says it: dates are ISO, inclusive, empty for no bound."""
     return {"target": target, "decided_from": begin, "decided_to": end, "document": document}
@@ -320,6 +335,25 @@ def _send(loaded: LoadedSite, access: KafkaAccess, records: list[OutputRecord]) 
     transactions.begin()
     transactions.produce(records)
     transactions.commit()
+
+
+def declare_lost(
+    loaded: LoadedSite, access: KafkaAccess, lost: Iterable[LostInput], operator: str, because: str
+) -> None:
+    """Say of inputs that are gone undecided that somebody answers for them; see `LostInput`."""
+    headers = (("ce_type", kinds.INPUT_LOST.encode()), ("ce_source", b"operator"))
+    records = [
+        OutputRecord(
+            loaded.site.topic("control"), one.partition, b"", canonical_json(
+                {
+                    "topic": one.topic, "first": one.first, "until": one.until,
+                    "operator": operator, "reason": because,
+                }
+            ), headers,
+        )
+        for one in lost
+    ]  # fmt: skip
+    _send(loaded, access, records)
 
 
 def give_partition(loaded: LoadedSite, access: KafkaAccess, partition: int, slot: int) -> None:

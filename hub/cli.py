@@ -37,6 +37,7 @@ COMMANDS: tuple[CommandFile, ...] = (
     CommandFile("backup", "backup", "备份与恢复 / backup and restore as one set"),
     CommandFile("basis", "basis", "采用规则、日历与站点配置 / adopt rules, calendar and site"),
     CommandFile("resend", "resend", "向目标平台重新投送 / tell a target again"),
+    CommandFile("submissions", "submissions", "丢失的报送 / inputs that are gone undecided"),
     CommandFile("slots", "slots", "登记单元与分区 / registrar slots and partitions"),
     CommandFile("clock", "clock", "确认本机时钟 / confirm this machine's clock"),
     CommandFile("run", "run", "运行一个工作进程 / run a worker"),

@@ -12,6 +12,7 @@ import json
 import logging
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
@@ -41,6 +42,17 @@ PRIMARY_OUTCOMES: Final = (
 """What a submission can become; read is their sum."""
 OTHER: Final = "other"
 """Label of a kind that no contract knows: a foreign header must not make new series."""
+REPEATS: Final = 5
+"""So many starts within `REPEATS_SECONDS` are a worker that repeats itself."""
+REPEATS_SECONDS: Final = 60.0
+CALM_SECONDS: Final = 15.0
+"""Without another start for so long it has got over what ended it."""
+_REPEATING: Final = Problem(
+    "工作进程一再从头开始，没有正常工作",
+    "the worker starts again and again and does not get on",
+    remedy_zh="看它的日志：每次重新开始都写明原因（starting again）",
+    remedy_en="look at its log: each start says why (starting again)",
+)
 STALLED_SECONDS: Final = 30.0
 """Without progress for so long a worker is unhealthy; a batch or poll takes well under a second."""
 
@@ -187,6 +199,18 @@ class Metrics:
             "hub_source_rows_differing", ("department", "source", "difference"),
             "最近一次全表对账的差异行数：vanished 表中已无，missed 漏报",
             "rows the last daily comparison found: vanished from the table, missed by the hub",
+        )  # fmt: skip
+        self.unreadable_records = self._counter(
+            "hub_unreadable_records_total", ("worker", "topic"),
+            "无法读取（解压失败、校验不符、超出大小）而按位置搁置并越过的记录数，应恒为 0",
+            "records set aside by their place and passed by because they cannot be read "
+            "(unpacking, checksum, size); must be 0",
+        )  # fmt: skip
+        self.inputs_lost = self._gauge(
+            "hub_inputs_lost", ("worker",),
+            "未处理即被删除、等待运维声明的输入分区数，应为 0（hub submissions lost）",
+            "input partitions of which records were deleted undecided and that wait for an "
+            "operator's word; must be 0 (hub submissions lost)",
         )  # fmt: skip
         self.numbers_reused = self._counter(
             "hub_numbers_reused_total", ("department",),
@@ -408,6 +432,7 @@ def document() -> str:
         "",
         "各工作进程在 `/metrics` 提供以下指标，在 `/health` 提供健康状况（健康即有进展：",
         f"{STALLED_SECONDS:.0f} 秒内有进展或已处理完为 200，否则为 503）。",
+        "一再从头开始的为 503（WORKER_REPEATS）。",
         "有意停住、等人处理的为 503，并写明代码、原因和处理办法；`/alive` 此时仍为 200，",
         "供监督程序判断是否需要重启。",
         "标签中从不出现统一社会信用代码、文书号或名称。",
@@ -447,6 +472,7 @@ class Health:
         self._stamp = seconds()
         self._is_idle = False
         self._stopped: tuple[str, Problem] | None = None
+        self._starts: deque[float] = deque(maxlen=REPEATS)
 
     def progress(self) -> None:
         """Work was done just now."""
@@ -460,6 +486,20 @@ class Health:
         """The worker does nothing on purpose until a person acts; it has looked again just now."""
         self._stamp, self._is_idle, self._stopped = self._seconds(), False, (code, problem)
 
+    def restarted(self) -> None:
+        """The worker began again just now, because something ended what it did."""
+        self._starts.append(self._seconds())
+
+    @property
+    def is_repeating(self) -> bool:
+        """Whether it begins again and again: what ends it comes back each time."""
+        starts, now = self._starts, self._seconds()
+        return (
+            len(starts) == REPEATS
+            and now - starts[-1] <= CALM_SECONDS
+            and starts[-1] - starts[0] <= REPEATS_SECONDS
+        )
+
     def seconds_since_progress(self) -> float:
         """How long ago it got on, or found nothing to do."""
         return self._seconds() - self._stamp
@@ -472,14 +512,19 @@ class Health:
     @property
     def is_healthy(self) -> bool:
         """Whether it is alive and does its work."""
-        return self.is_alive and self._stopped is None
+        return self.is_alive and self._stopped is None and not self.is_repeating
 
     def report(self) -> dict[str, str | float | bool]:
         """What `/health` says: worker, site, status (ok, stopped, stalled), age of progress, idle.
 
-        Where it has stopped also the code, why in both languages, and the remedy.
+        Status is ok, stopped, repeating or stalled; of stopped and repeating there are also the
+        code, why in both languages, and the remedy.
         """
-        alive = "ok" if self._stopped is None else "stopped"
+        stopped, alive = self._stopped, "ok"
+        if stopped is not None:
+            alive = "stopped"
+        elif self.is_repeating:
+            stopped, alive = ("WORKER_REPEATS", _REPEATING), "repeating"
         report: dict[str, str | float | bool] = {
             "worker": self.worker,
             "site": self.site,
@@ -487,8 +532,8 @@ class Health:
             "seconds_since_progress": round(self.seconds_since_progress(), 3),
             "idle": self._is_idle,
         }
-        if self._stopped is not None:
-            code, problem = self._stopped
+        if stopped is not None:
+            code, problem = stopped
             report |= {
                 "code": code, "zh": problem.zh, "en": problem.en,
                 "remedy_zh": problem.remedy_zh, "remedy_en": problem.remedy_en,

@@ -6,7 +6,7 @@ since the epoch unless a name says otherwise.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,6 +21,23 @@ class InputRecord(NamedTuple):
     key: bytes
     headers: tuple[tuple[str, bytes], ...]
     value: bytes
+
+
+UNREADABLE: Final = "hub_unreadable"
+"""The one header of what stands for a record that cannot be read; its value is a word for why."""
+
+
+def unreadable_record(topic: str, partition: int, offset: int, why: str) -> InputRecord:
+    """What stands for a record that cannot be read: its place, and nothing else.
+
+    Whoever sends a record that looks like this sends nothing.
+    """
+    return InputRecord(topic, partition, offset, b"", ((UNREADABLE, why.encode()),), b"")
+
+
+def is_unreadable(key: bytes, headers: Sequence[tuple[str, bytes]], value: bytes) -> bool:
+    """Whether these are of what stands for a record that cannot be read."""
+    return not key and not value and len(headers) == 1 and headers[0][0] == UNREADABLE
 
 
 class OutputRecord(NamedTuple):

@@ -25,3 +25,5 @@ class Post:
     folder: Path
     """Its own state folder: at least its lease lies there."""
     should_stop: Callable[[], bool]
+    anchors: Path | None = None
+    """Where the ledger's end is written down apart; None for nowhere."""

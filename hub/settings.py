@@ -27,6 +27,9 @@ class Settings:
     """HUB_METRICS_HOST: where /metrics and /health listen; in a container 0.0.0.0."""
     state_folder: Path = Path(".state")
     """HUB_STATE: data, ports and logs of everything the hub starts or keeps on this machine."""
+    anchors: Path | None = None
+    """HUB_ANCHORS: where the receipts worker writes the ledger's end down, best on another
+    machine's mount, and where the auditor looks; None for nowhere."""
     cache_folder: Path = Path("~/.cache/credit-event-hub")
     """HUB_CACHE: what may be fetched again, shared by all states (Kafka's jars, 46 MB)."""
     maven_repository: str | None = None
@@ -78,6 +81,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         postgres_password_file=path("HUB_POSTGRES_PASSWORD_FILE"),
         metrics_host=text("HUB_METRICS_HOST") or "127.0.0.1",
         state_folder=path("HUB_STATE") or Path(".state").absolute(),
+        anchors=path("HUB_ANCHORS"),
         cache_folder=path("HUB_CACHE") or Path("~/.cache/credit-event-hub").expanduser(),
         maven_repository=text("HUB_MAVEN_REPOSITORY"),
         kafka_port=number("HUB_KAFKA_PORT"),

@@ -20,6 +20,9 @@ TOPICS_FOLDER = Path(__file__).parents[1] / "topics"
 KEPT_FOR_EVER = frozenset({"submissions", "control", "ledger", "outcomes"})
 """Families a decision is replayed from; losing one record of them cannot be repaired."""
 
+_FOREIGN = ("dept.", "target.", "worker.connector.")
+"""Principals at departments' and platforms' own machines."""
+
 Text = Annotated[str, Field(min_length=1)]
 Principal = Annotated[
     str,
@@ -41,10 +44,15 @@ class TopicConfig(StrictModel):
     cleanup_policy: Annotated[Literal["delete", "compact"], Field(alias="cleanup.policy")]
     retention_ms: Annotated[int, Field(alias="retention.ms", ge=-1)]
     max_message_bytes: Annotated[int, Field(alias="max.message.bytes", ge=1024)]
+    compression_type: Annotated[Literal["uncompressed"] | None, Field(alias="compression.type")] = (
+        None
+    )
+    """With it the broker unpacks what comes in, and its limit holds for what was packed, too."""
 
     def as_kafka(self) -> dict[str, str]:
-        """Setting name to value, both as the broker writes them."""
-        return {name: str(value) for name, value in self.model_dump(by_alias=True).items()}
+        """Setting name to value, both as the broker writes them; without those left open."""
+        settings = self.model_dump(by_alias=True, exclude_none=True)
+        return {name: str(value) for name, value in settings.items()}
 
 
 class TopicFamily(StrictModel):
@@ -67,6 +75,16 @@ class TopicFamily(StrictModel):
             raise ValueError(
                 f"{self.name} 必须永久保留且不压缩 / must be kept for ever: "
                 "cleanup.policy delete, retention.ms -1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _what_others_write_is_measured(self) -> Self:
+        is_foreign = any(who.startswith(_FOREIGN) for who in self.producers)
+        if is_foreign and self.config.compression_type is None:
+            raise ValueError(
+                f"{self.name} 由外部写入，须由 broker 解压后核对大小 / others write there, so the "
+                "broker must unpack and measure: compression.type uncompressed"
             )
         return self
 

@@ -11,6 +11,10 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import (
@@ -23,11 +27,19 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from hub.errors import ConfigurationError, FencedError, HubError, UnavailableError
-from hub.ports import InputRecord
+from hub.adapters.kafka_unreadable import (
+    UNREADABLE_ERRORS,
+    Place,
+    Unreadable,
+    find_unreadable,
+    pass_by,
+)
+from hub.errors import ConfigurationError, FencedError, HubError, IntegrityError, UnavailableError
+from hub.ports import InputRecord, unreadable_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from hub.kafka_access import KafkaAccess
     from hub.ports import OutputRecord
@@ -49,6 +61,16 @@ _FENCED_SECONDS = 300.0
 each other, so this one ends."""
 MESSAGE_LIMIT = 1024 * 1024 + 64 * 1024 + 16 * 1024
 """The ledger's limit (submissions' 1 MiB + 64 KiB), and room for the batch header."""
+READER_LIMITS: Mapping[str, int] = {
+    "fetch.message.max.bytes": MESSAGE_LIMIT,
+    "fetch.max.bytes": 16 * 1024 * 1024,
+    "receive.message.max.bytes": 32 * 1024 * 1024,
+}
+"""What a reader takes at once, and (the last) into how much it unpacks one batch of zstd: what is
+larger cannot be read. For the other codecs librdkafka has no bound; topics that others write to are
+uncompressed, so the broker has it (docs/adr/0024)."""
+_LOOKERS = 2
+"""Threads that find out how far unreadable records go; a reader has them only when it met some."""
 
 _COMMON: dict[str, str | int | bool] = {
     "allow.auto.create.topics": False,
@@ -261,6 +283,10 @@ class Waiting:
         self._report, self._wall, self._seconds = report, wall, seconds
         self._came_at = seconds()
 
+    def note_unreadable(self, topic: str, count: int) -> None:
+        """So many records of a topic were set aside because they cannot be read."""
+        self._report("unreadable", {topic: count})
+
     def note(self, messages: Sequence[Message]) -> None:
         """A read of inputs brought these."""
         came = [at for message in messages if (at := broker_time_of(message)) is not None]
@@ -273,7 +299,11 @@ class Waiting:
 
 
 class KafkaInputs:
-    """Fixed partitions, committed records only, no consumer group; see `hub.ports.Inputs`."""
+    """Fixed partitions, committed records only, no consumer group; see `hub.ports.Inputs`.
+
+    What cannot be read is set aside by its place, said in the log, counted, and passed by; its
+    partition waits while it is found out how far that goes, the others are read on.
+    """
 
     def __init__(
         self,
@@ -281,13 +311,24 @@ class KafkaInputs:
         name: str,
         waiting: Waiting | None = None,
         /,
-        **extra: str | int | bool,
+        *,
+        whole: str = "",
+        marks_unreadable: bool = False,
+        settings: Mapping[str, str | int | bool] = MappingProxyType({}),
     ) -> None:
-        """`waiting` is told what each `consume` has brought."""
+        """`waiting` is told what each `consume` has brought.
+
+        `whole` is a topic of which no record may be missed: one that cannot be read raises
+        `IntegrityError`. With `marks_unreadable` each record that cannot be read is handed over as
+        `hub.ports.unreadable_record`, else left out. `settings` are librdkafka's.
+        """
         self._waiting = waiting
+        self._whole = whole
+        self._marks_unreadable = marks_unreadable
         self._refusals = Refusals(access)
         self._settings: dict[str, Any] = {
             **_COMMON,
+            **READER_LIMITS,
             **access.as_librdkafka(),
             "error_cb": self._refusals.note,
             # librdkafka insists on a group id of ours; nothing is ever joined or committed under it
@@ -298,24 +339,39 @@ class KafkaInputs:
             "auto.offset.reset": "error",
             "queued.min.messages": 2_000,
             "queued.max.messages.kbytes": 32_768,
-            "fetch.message.max.bytes": MESSAGE_LIMIT,
             "fetch.wait.max.ms": 50,
             "fetch.error.backoff.ms": 50,
             "check.crcs": True,
-            **extra,
+            **settings,
         }
         self._consumer = Consumer(self._settings, logger=_log)
-        self._ends_reached: dict[tuple[str, int], int] = {}
+        self._ends_reached: dict[Place, int] = {}
+        self._next: dict[Place, int] = {}
+        """Where each partition is read on, behind what `consume` has handed over."""
+        self._met: dict[Place, Message] = {}
+        """Errors of this `consume`, one a partition, that speak of records."""
+        self._looking: dict[Place, Future[Unreadable | None]] = {}
+        """Partitions that wait until it is known how far their unreadable records go."""
+        self._passing: dict[Place, Iterator[InputRecord]] = {}
+        """Partitions whose unreadable records are being handed over."""
+        self._lookers: ThreadPoolExecutor | None = None
 
     def assign(self, positions: Mapping[tuple[str, int], int]) -> None:
         """Read these partitions from these offsets on."""
         self._ends_reached = {}
+        self._next = dict(positions)
+        self._met, self._looking, self._passing = {}, {}, {}
         self._consumer.assign([TopicPartition(t, p, o) for (t, p), o in positions.items()])
 
     def consume(self, limit: int, timeout_seconds: float) -> list[InputRecord]:
-        """Read up to `limit` records. Raises `BrokerFailure` on an error of the broker."""
+        """Read up to `limit` records.
+
+        Raises `BrokerFailure` on an error of the broker, `IntegrityError` where a record of the
+        topic that must be whole cannot be read.
+        """
+        passed = self._pass_by(limit // 2) if self._looking or self._passing else []
         try:
-            messages = self._consumer.consume(limit, timeout_seconds)
+            messages = self._consumer.consume(limit - len(passed), 0 if passed else timeout_seconds)
         except KafkaException as error:
             self._refusals.check(error.args[0])
             raise BrokerFailure(_say(error)) from error
@@ -323,7 +379,12 @@ class KafkaInputs:
         came = [message for message in messages if not self._is_empty(message)]
         if self._waiting is not None:
             self._waiting.note(came)
-        return [_to_input(message) for message in came]
+        records = [_to_input(message) for message in came]
+        self._next.update({(one.topic, one.partition): one.offset + 1 for one in records})
+        for place, message in self._met.items():
+            self._set_aside(place, message)
+        self._met = {}
+        return passed + records
 
     def ends_reached(self) -> Mapping[tuple[str, int], int]:
         """The end each partition had when it was last read to its end, markers included.
@@ -343,30 +404,97 @@ class KafkaInputs:
     def read_to_end(self, positions: Mapping[tuple[str, int], int]) -> Iterator[list[InputRecord]]:
         """Read each partition to the end it has now; waits for the stable offset to reach it."""
         ends = {place: bounds[1] for place, bounds in self.bounds(positions).items()}
-        waiting = {place for place, end in ends.items() if positions[place] < end}
-        if not waiting:
+        following = {place: at for place, at in positions.items() if at < ends[place]}
+        if not following:
             return
         consumer = Consumer({**self._settings, "enable.partition.eof": True}, logger=_log)
         try:
-            consumer.assign([TopicPartition(t, p, positions[t, p]) for t, p in waiting])
-            while waiting:
+            consumer.assign([TopicPartition(t, p, at) for (t, p), at in following.items()])
+            while following:
                 batch: list[InputRecord] = []
                 for message in consumer.consume(10_000, _FOLD_SECONDS):
-                    place = (str(message.topic()), int(message.partition() or 0))
+                    place = _place_of(message)
                     error = message.error()
                     if error is None:
-                        batch.append(_to_input(message))
-                    elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
+                        batch += _if_next(_to_input(message), following)
+                    elif error.code() in UNREADABLE_ERRORS and place in following:
+                        yield batch
+                        batch = []
+                        yield from _in_parts(self._passed(consumer, place, following, message))
+                    elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
+                        if (message.offset() or 0) >= ends[place]:
+                            following.pop(place, None)
+                    elif error.code() not in UNREADABLE_ERRORS:
                         self._refusals.check(error)
                         raise BrokerFailure(error.str())
-                    elif (message.offset() or 0) >= ends[place]:
-                        waiting.discard(place)
                 if batch:
                     yield batch
         except KafkaException as error:
             raise BrokerFailure(_say(error)) from error
         finally:
             consumer.close()
+
+    # --- what cannot be read ---
+
+    def _passed(
+        self, consumer: Consumer, place: Place, following: dict[Place, int], met: Message
+    ) -> Iterator[InputRecord]:
+        """Let a reading to the end go on behind what it cannot read, and say what that is."""
+        found = pass_by(consumer, self._settings, place, following[place], met)
+        if found is None:
+            return iter(())
+        following[place] = found.last + 1
+        return self._records_of(found)
+
+    def _records_of(self, found: Unreadable) -> Iterator[InputRecord]:
+        """Count it; return what is handed over of it.
+
+        Raises `IntegrityError` in the topic that must be whole.
+        """
+        count = found.last - found.first + 1
+        if self._waiting is not None:
+            self._waiting.note_unreadable(found.topic, count)
+        if found.topic == self._whole:
+            raise _not_whole(found)
+        if not self._marks_unreadable:
+            return iter(())
+        mark = partial(unreadable_record, found.topic, found.partition, why=found.why)
+        return map(mark, range(found.first, found.last + 1))
+
+    def _set_aside(self, place: Place, met: Message) -> None:
+        """Let one partition wait, and find out how far what it cannot read goes."""
+        self._consumer.incremental_unassign([TopicPartition(*place)])
+        if self._lookers is None:
+            self._lookers = ThreadPoolExecutor(_LOOKERS, "unreadable")
+        self._looking[place] = self._lookers.submit(
+            find_unreadable, self._settings, place, self._next[place], met
+        )
+
+    def _pass_by(self, limit: int) -> list[InputRecord]:
+        """Hand over what stands for the unreadable, then let its partition be read on behind it."""
+        for place, future in list(self._looking.items()):
+            if not future.done():
+                continue
+            del self._looking[place]
+            try:
+                found = future.result()
+            except KafkaException as error:
+                raise BrokerFailure(_say(error)) from error
+            self._passing[place] = self._records_of(found) if found is not None else iter(())
+            if found is not None:
+                self._next[place] = found.last + 1
+        passed: list[InputRecord] = []
+        for place, records in list(self._passing.items()):
+            passed += islice(records, limit - len(passed))
+            if len(passed) < limit:
+                del self._passing[place]
+                self._consumer.incremental_assign([TopicPartition(*place, self._next[place])])
+        return passed
+
+    def _waits(self, message: Message) -> bool:
+        """Whether its partition waits behind something unreadable."""
+        place = _place_of(message)
+        return place in self._met or place in self._looking or place in self._passing
 
     def bounds(
         self, partitions: Iterable[tuple[str, int]]
@@ -407,19 +535,25 @@ class KafkaInputs:
     def _is_empty(self, message: Message) -> bool:
         """An error event; transient ones are skipped, the rest raise."""
         error = message.error()
-        if error is None:
-            return False
+        if error is None:  # what a client still had of a partition that waits comes again
+            return bool(self._met or self._looking or self._passing) and self._waits(message)
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
-            place = (str(message.topic()), int(message.partition() or 0))
+            place = _place_of(message)
             self._ends_reached[place] = int(message.offset() or 0)
             return True
         if error.code() in _PASSING:
+            return True
+        if error.code() in UNREADABLE_ERRORS:
+            if not self._waits(message):
+                self._met[_place_of(message)] = message
             return True
         self._refusals.check(error)
         raise BrokerFailure(error.str())
 
     def close(self) -> None:
         """Leave; nothing is committed."""
+        if self._lookers is not None:
+            self._lookers.shutdown(cancel_futures=True)
         self._consumer.close()
 
 
@@ -447,6 +581,37 @@ _PASSING = frozenset(
         KafkaError._TIMED_OUT,  # noqa: SLF001
     }
 )
+
+
+def _place_of(message: Message) -> Place:
+    return str(message.topic()), int(message.partition() or 0)
+
+
+def _if_next(record: InputRecord, following: dict[Place, int]) -> tuple[InputRecord, ...]:
+    """The record, unless a client hands it over that was told to go on elsewhere."""
+    place = (record.topic, record.partition)
+    if record.offset < following.get(place, record.offset + 1):
+        return ()
+    following[place] = record.offset + 1
+    return (record,)
+
+
+def _in_parts(records: Iterator[InputRecord]) -> Iterator[list[InputRecord]]:
+    """In lists of some thousand: a batch may hold millions."""
+    while part := list(islice(records, 10_000)):
+        yield part
+
+
+def _not_whole(found: Unreadable) -> IntegrityError:
+    return IntegrityError(
+        f"主题 {found.topic} 分区 {found.partition} 的位移 {found.first}–{found.last} 无法读取"
+        f"（{found.why}）\n"
+        f"{found.topic}[{found.partition}]: offsets {found.first} to {found.last} cannot be read "
+        f"({found.why})\n"
+        "处理办法：台账缺一条也不能继续；检查 broker 的磁盘，由副本或备份恢复该分区\n"
+        "Remedy: no ledger record may be missed: look at the broker's disk, and restore this "
+        "partition from a replica or a backup"
+    )
 
 
 def _to_input(message: Message) -> InputRecord:

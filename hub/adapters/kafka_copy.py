@@ -20,11 +20,12 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from hub.adapters.kafka import MESSAGE_LIMIT, BrokerFailure, KafkaInputs
+from hub.adapters.kafka import MESSAGE_LIMIT, READER_LIMITS, BrokerFailure, KafkaInputs
+from hub.adapters.kafka_unreadable import UNREADABLE_ERRORS, Unreadable, pass_by
 from hub.errors import IntegrityError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from hub.kafka_access import KafkaAccess
 
@@ -49,22 +50,25 @@ class StoredRecord(NamedTuple):
 
 
 def read_place(
-    access: KafkaAccess, place: Place, start: int, end: int
-) -> Iterator[list[StoredRecord]]:
+    access: KafkaAccess, place: Place, start: int, end: int,
+    tell: Callable[[Unreadable], object] = lambda _found: None,
+) -> Iterator[list[StoredRecord]]:  # fmt: skip
     """Read committed records of one partition from `start` up to `end`, in batches.
 
-    Waits until the stable offset has reached `end`. Raises `BrokerFailure`.
+    Waits until the stable offset has reached `end`; `tell` is told of what cannot be read and is
+    left out. Raises `BrokerFailure`.
     """
     settings: dict[str, Any] = {
-        **access.as_librdkafka(), "group.id": "hub.backup", "enable.auto.commit": False,
+        **READER_LIMITS, **access.as_librdkafka(),
+        "group.id": "hub.backup", "enable.auto.commit": False,
         "isolation.level": "read_committed", "auto.offset.reset": "error", "check.crcs": True,
-        "enable.partition.eof": True, "fetch.message.max.bytes": MESSAGE_LIMIT,
-        "queued.max.messages.kbytes": 65_536,
+        "enable.partition.eof": True, "queued.max.messages.kbytes": 65_536,
     }  # fmt: skip
     if start >= end:
         return
     consumer = Consumer(settings, logger=_log)
     quiet_until = time.monotonic() + _PATIENCE_SECONDS
+    following = start
     try:
         consumer.assign([TopicPartition(*place, start)])
         while True:
@@ -72,15 +76,18 @@ def read_place(
             for message in consumer.consume(_AT_ONCE, 0.2):
                 error = message.error()
                 if error is None:
-                    if (message.offset() or 0) < end:
+                    if following <= (message.offset() or 0) < end:
                         batch.append(_stored(message))
+                        following = batch[-1].offset + 1
+                elif error.code() in UNREADABLE_ERRORS:
+                    following = _behind(consumer, settings, place, following, message, tell)
                 elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
                     raise BrokerFailure(error.str())
                 quiet_until = time.monotonic() + _PATIENCE_SECONDS
             if batch:
                 yield batch
             (position,) = consumer.position([TopicPartition(*place)])
-            if position.offset >= end:
+            if max(position.offset, following) >= end:
                 return
             if time.monotonic() > quiet_until:
                 message_text = f"{place[0]}[{place[1]}]: the stable offset does not reach {end}"
@@ -89,6 +96,18 @@ def read_place(
         raise BrokerFailure(str(error)) from error
     finally:
         consumer.close()
+
+
+def _behind(
+    consumer: Consumer, settings: Mapping[str, Any], place: Place, following: int, met: Message,
+    tell: Callable[[Unreadable], object],
+) -> int:  # fmt: skip
+    """Where the reading goes on behind what it cannot read, after that was told."""
+    found = pass_by(consumer, settings, place, following, met)
+    if found is None:
+        return following
+    tell(found)
+    return found.last + 1
 
 
 def _stored(message: Message) -> StoredRecord:

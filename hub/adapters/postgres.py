@@ -25,6 +25,7 @@ from hub.core.entry import (
     StageRow,
     StandingRow,
 )
+from hub.core.keys import Head
 from hub.core.open_cases import CaseRow
 from hub.errors import FencedError, UnavailableError
 
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
 
 UNANSWERED: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 """What means that the server is away, full or ending; anything else is a fault of ours."""
-VERSION: Final = 8
+VERSION: Final = 9
 """Version of the tables; another one found in the database is dropped and made from zero."""
 
 _TABLES: Final[LiteralString] = """
 CREATE TABLE projection (version integer NOT NULL);
 CREATE TABLE positions (
   partition integer PRIMARY KEY, next_offset bigint NOT NULL, next_sequence bigint NOT NULL,
-  last_hash bytea NOT NULL, decided_at bigint NOT NULL);
+  last_hash bytea NOT NULL, decided_at bigint NOT NULL, epoch integer NOT NULL);
 CREATE TABLE heartbeat (
   seen_at bigint NOT NULL, business_now bigint NOT NULL, factor double precision NOT NULL,
   lag_records bigint NOT NULL, lag_seconds double precision NOT NULL);
@@ -181,6 +182,14 @@ class Position(NamedTuple):
     next_sequence: int
     last_hash: bytes
     decided_at: int
+    epoch: int = 0
+
+    @property
+    def head(self) -> Head:
+        """The end of the ledger as it was seen."""
+        return Head(
+            self.next_sequence, self.last_hash, self.decided_at, self.next_offset, self.epoch
+        )
 
 
 class StreamCount(NamedTuple):
@@ -462,10 +471,10 @@ def _add_up(cursor: psycopg.Cursor[tuple[object, ...]], batch: Batch) -> None:
     )
     cursor.executemany(_PUT_CASE, batch.cases)
     cursor.executemany(
-        "INSERT INTO positions VALUES (%s, %s, %s, %s, %s) ON CONFLICT (partition)"
+        "INSERT INTO positions VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (partition)"
         " DO UPDATE SET next_offset = excluded.next_offset,"
         " next_sequence = excluded.next_sequence, last_hash = excluded.last_hash,"
-        " decided_at = excluded.decided_at",
+        " decided_at = excluded.decided_at, epoch = excluded.epoch",
         batch.positions,
     )
 

@@ -222,6 +222,18 @@ class ClockCounts(NamedTuple):
     overdue: int
 
 
+class NamedRow(NamedTuple):
+    """A target that a ledger record names, and how far the delivery came."""
+
+    partition: int
+    sequence: int
+    record_key: bytes
+    version: int
+    target: int
+    action: str
+    stage: str
+
+
 class _Schema(NamedTuple):
     schema: str
 
@@ -234,6 +246,19 @@ class _DueOnly(NamedTuple):
     due_at: int
 
 
+_NAMED_FROM: LiteralString = """
+SELECT e.partition, e.sequence, e.record_key, e.version, t.target, a.action,
+       coalesce((SELECT g.stage FROM stages g
+                 WHERE g.record_key = e.record_key AND g.target = t.target
+                   AND g.version = e.version AND g.action = a.action
+                 ORDER BY g.sequence DESC LIMIT 1), 'named') AS stage
+FROM entries e
+CROSS JOIN generate_series(0, 63) AS t(target)
+CROSS JOIN LATERAL (VALUES ('publish', e.publish_targets), ('withdraw', e.withdraw_targets))
+  AS a(action, targets)
+WHERE e.partition = %s AND e.sequence >= %s AND a.targets >> t.target & 1 = 1
+ORDER BY e.sequence, t.target
+"""
 _RECORD_KEYS: LiteralString = """
 WITH found AS (
   SELECT record_key, move_id FROM entries
@@ -516,6 +541,10 @@ class LookUps:
     def positions(self) -> list[Position]:
         """How far each ledger partition has been read."""
         return self.fetch(Position, "SELECT * FROM positions ORDER BY partition")
+
+    def named_from(self, partition: int, sequence: int) -> list[NamedRow]:
+        """What a ledger partition names targets for from this sequence on, with its last stage."""
+        return self.fetch(NamedRow, _NAMED_FROM, (partition, sequence))
 
     def trace(
         self, document_key: str | None, name_key: str | None, credit_code: str | None

@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from hub.adapters.paths import own_book
+from hub.core.keys import Head
 from hub.errors import UnavailableError
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS positions (partition INTEGER PRIMARY KEY, next INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS heads (partition INTEGER PRIMARY KEY, head BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS answers (
   stream TEXT NOT NULL, sequence INTEGER NOT NULL, source TEXT NOT NULL, sheet INTEGER NOT NULL,
   row INTEGER NOT NULL, record BLOB NOT NULL, outcome TEXT NOT NULL, reasons TEXT NOT NULL,
   waits TEXT NOT NULL, PRIMARY KEY (stream, sequence, source, sheet, row)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS waiting (
   submission BLOB PRIMARY KEY, stream TEXT NOT NULL, sequence INTEGER NOT NULL,
-  source TEXT NOT NULL, sheet INTEGER NOT NULL, row INTEGER NOT NULL, position TEXT NOT NULL
+  source TEXT NOT NULL, sheet INTEGER NOT NULL, row INTEGER NOT NULL, position TEXT NOT NULL,
+  epoch INTEGER NOT NULL
   ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS answers_of_source ON answers (source, sheet, row, sequence);
 CREATE INDEX IF NOT EXISTS answers_of_record ON answers (record, source);
@@ -68,6 +70,8 @@ class Answer(NamedTuple):
     """The ledger's key of the submission."""
     position: str = ""
     """Where it stood in its source, as its sender wrote it."""
+    epoch: int = 0
+    """Of the ledger's partition, of what waits."""
 
 
 class Held(NamedTuple):
@@ -76,6 +80,7 @@ class Held(NamedTuple):
     stream: str
     sequence: int
     position: str
+    epoch: int = 0
 
 
 class Settled(NamedTuple):
@@ -165,23 +170,24 @@ class ReceiptBook:
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.executescript(_SCHEMA)
 
-    def positions(self) -> dict[int, int]:
-        """Return the next ledger offset by partition."""
-        return dict(self._connection.execute("SELECT partition, next FROM positions"))
+    def heads(self) -> dict[int, Head]:
+        """Return the end of the ledger as it was read, by partition."""
+        found = self._connection.execute("SELECT partition, head FROM heads")
+        return {partition: Head.unpack(head) for partition, head in found}
 
-    def apply(self, news: Iterable[News], positions: Mapping[int, int]) -> None:
-        """Write answers and news in order, mark files they touch, move the position: at once.
+    def apply(self, news: Iterable[News], heads: Mapping[int, Head]) -> None:
+        """Write answers and news in order, mark files they touch, move the heads: at once.
 
         Raises `UnavailableError` when the disk is full or gone; then nothing was written.
         """
         try:
-            self._apply(news, positions)
+            self._apply(news, heads)
         except sqlite3.OperationalError as error:
             raise UnavailableError(
                 f"回执库无法写入：{error}\nthe receipts' book cannot be written: {error}"
             ) from error
 
-    def _apply(self, news: Iterable[News], positions: Mapping[int, int]) -> None:
+    def _apply(self, news: Iterable[News], heads: Mapping[int, Head]) -> None:
         touched: set[str] = set()
         execute = self._connection.execute
         execute("BEGIN IMMEDIATE")
@@ -204,9 +210,8 @@ class ReceiptBook:
                 [(source,) for source in touched if source],
             )
             self._connection.executemany(
-                "INSERT INTO positions VALUES (?, ?)"
-                " ON CONFLICT DO UPDATE SET next = excluded.next",
-                positions.items(),
+                "INSERT OR REPLACE INTO heads VALUES (?, ?)",
+                [(partition, head.pack()) for partition, head in heads.items()],
             )
             execute("COMMIT")
         except BaseException:
@@ -222,8 +227,8 @@ class ReceiptBook:
         )
         if answer.submission and answer.is_final:
             self._connection.execute(
-                "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (answer.submission, *answer[:5], answer.position),
+                "INSERT OR REPLACE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (answer.submission, *answer[:5], answer.position, answer.epoch),
             )
         touched.add(answer.source)
 
@@ -247,7 +252,8 @@ class ReceiptBook:
     def held(self, submission: bytes) -> Held | None:
         """The place of a submission that waits; None for one that does not, or is not known."""
         found = self._connection.execute(
-            "SELECT stream, sequence, position FROM waiting WHERE submission = ?", (submission,)
+            "SELECT stream, sequence, position, epoch FROM waiting WHERE submission = ?",
+            (submission,),
         ).fetchone()
         return None if found is None else Held(*found)
 

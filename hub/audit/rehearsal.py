@@ -100,6 +100,8 @@ class _Stage:
     def read_to_end(self, positions: Mapping[tuple[str, int], int]) -> Iterator[list[InputRecord]]:
         """Read the ledger as it was when this began, with what was left to do."""
         for place, position in positions.items():
+            if place != self._place:
+                continue  # what `control` holds is not asked about here
             if position < self._end:
                 for batch in self._inputs.read_to_end({place: position}):
                     yield [record for record in batch if record.offset < self._end]

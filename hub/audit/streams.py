@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from hub.core.entry import stream_name
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -89,13 +91,9 @@ def _first_missing(blocks: dict[int, bytearray]) -> int:
 def submission_of(
     department: str, headers: tuple[tuple[str, bytes], ...]
 ) -> tuple[str, int] | None:
-    """(stream, sequence) as a connector numbers them; None where a sender does not number.
-
-    A stream is its department's: one that bears another department's name is named with both.
-    """
+    """(stream, sequence) as a connector numbers them; None where a sender does not number."""
     named = dict(headers)
     stream, sequence = named.get("ce_source", b""), named.get("ce_id", b"")
     if not stream or not sequence.isdigit() or len(sequence) > _MOST_DIGITS or not int(sequence):
         return None
-    name = stream.decode("utf-8", "replace")
-    return name if name.startswith(f"{department}/") else f"{department}: {name}", int(sequence)
+    return stream_name(department, stream.decode("utf-8", "replace")), int(sequence)

@@ -12,6 +12,7 @@ from collections import Counter
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
+from hub.audit.ends import EndOfPartition
 from hub.audit.finding import WHOLE_SITE, Finding, Findings
 from hub.audit.history import Histories, History, Readable, read_partition
 from hub.audit.streams import Mark, StreamBook, StreamSummary, submission_of
@@ -31,10 +32,14 @@ from hub.core.record import (
     topic_id,
 )
 from hub.core.resend import WALK_TOPIC
+from hub.ports import is_unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from hub.adapters.head_files import Seen
+    from hub.audit.ends import LostEnd
+    from hub.core.ledger_end import Loss
     from hub.ports import InputRecord
 
 INPUT_CAUSES = frozenset({CauseKind.SUBMISSION, CauseKind.CONTROL, CauseKind.OUTCOME})
@@ -44,7 +49,7 @@ _FITTING: Mapping[CauseKind, frozenset[str]] = {
         {
             Outcome.BASIS_ADOPTED, Outcome.MOVE_NOTED, Outcome.HELD_RELEASED, Outcome.HELD_ENDED,
             Outcome.MAP_CHANGED, Outcome.RESEND_REQUESTED, Outcome.REDECISION_REQUESTED,
-            Outcome.CONTROL_REFUSED,
+            Outcome.LOSS_ACCEPTED, Outcome.CONTROL_REFUSED, Outcome.INPUT_LOST,
         }
     ),
     CauseKind.OUTCOME: frozenset({Outcome.OUTCOME_NOTED, Outcome.CONTROL_REFUSED}),
@@ -106,6 +111,10 @@ class VerifyReport(NamedTuple):
     streams: tuple[StreamSummary, ...]
     waiting: int
     """Inputs of any kind that are not decided yet."""
+    declared: tuple[tuple[int, Loss], ...]
+    """Losses an operator has declared, by partition."""
+    unreadable: int
+    """Inputs that nobody can read, each with its ledger record."""
     differences: Findings
 
     @property
@@ -130,13 +139,20 @@ class Verifier:
         self.others: Counter[Outcome] = Counter()
         self.summaries: list[PartitionSummary] = []
         self.waiting = 0
+        self.lost: list[LostEnd] = []
+        """What is missing of partitions' ends."""
+        self.declared: list[tuple[int, Loss]] = []
+        self.unreadable = 0
 
-    def partition(self, number: int, inputs: Readable, topics: tuple[str, ...]) -> None:
-        """Verify one ledger partition against itself and against its input topics."""
-        walk = _PartitionWalk(self, number, Histories(inputs, number, topics))
+    def partition(
+        self, number: int, inputs: Readable, topics: tuple[str, ...], seen: Iterable[Seen] = ()
+    ) -> None:
+        """Verify one ledger partition against itself, its input topics and what others saw."""
+        walk = _PartitionWalk(self, number, Histories(inputs, number, topics), seen)
         for record in read_partition(inputs, self.prefix + "ledger", number):
             walk.take(record)
         walk.finish()
+        walk.check_end()
         self.summaries.append(PartitionSummary(number, walk.sequence, walk.last_hash))
 
     def report(self) -> VerifyReport:
@@ -154,7 +170,7 @@ class Verifier:
                 self.findings.add(Finding("NOT_CONSERVED", WHOLE_SITE, detail=detail))
         return VerifyReport(
             tuple(self.summaries), self.departments, self.others, streams, self.waiting,
-            self.findings,
+            tuple(self.declared), self.unreadable, self.findings,
         )  # fmt: skip
 
     def tally(self, topic: str) -> Tally | None:
@@ -168,6 +184,10 @@ class Verifier:
         if end is None or offset < end:
             self.book.require(*number)
 
+    def is_of_outcomes(self, topic: str) -> bool:
+        """Whether couriers report on it."""
+        return topic.startswith(self.prefix + "outcomes.")
+
     def department_of(self, topic: str) -> str:
         """The department whose topic this is; empty for other topics."""
         head = self.prefix + "submissions."
@@ -177,7 +197,10 @@ class Verifier:
 class _PartitionWalk:
     """One pass over one ledger partition."""
 
-    def __init__(self, verifier: Verifier, partition: int, histories: Histories) -> None:
+    def __init__(
+        self, verifier: Verifier, partition: int, histories: Histories, seen: Iterable[Seen]
+    ) -> None:
+        self._end = EndOfPartition(partition, seen)
         self._verifier = verifier
         self._partition = partition
         self._histories = histories
@@ -195,10 +218,13 @@ class _PartitionWalk:
             record = decode_record(raw)
         except UNREADABLE:
             self._find("RECORD_UNREADABLE", self.sequence, f"offset {stored.offset}")
-            self._link(self.sequence, raw)
+            self._link(self.sequence, stored)
             return
         self._check_chain(record)
-        self._link(record.sequence, raw)
+        self._link(record.sequence, stored)
+        self._end.name(record)
+        if record.cause.kind is CauseKind.OUTCOME:
+            self._end.report(record.cause.topic, record.cause.value)
         if topic_id(record.cause.topic) != raw[TOPIC_AT : TOPIC_AT + 8]:
             self._find("CAUSE_UNFIT", record.sequence, record.cause.topic)
         if record.outcome not in _FITTING[record.cause.kind]:
@@ -222,6 +248,8 @@ class _PartitionWalk:
                 tally.read += history.read
             for record in history.rest():
                 self._verifier.waiting += 1
+                if self._verifier.is_of_outcomes(topic):
+                    self._end.report(topic, record.value)
                 if tally is not None:
                     tally.waiting += 1
                     department = self._verifier.department_of(topic)
@@ -230,12 +258,21 @@ class _PartitionWalk:
                         self._verifier.book.mark(*number, Mark.WAITING)
                         self._verifier.require(topic, self._partition, record.offset, number)
 
+    def check_end(self) -> None:
+        """What others have seen and is not there."""
+        lost = self._end.lost()
+        if lost is not None:
+            self._verifier.lost.append(lost)
+            self._verifier.findings.add(lost.finding())
+        self._verifier.declared += ((self._partition, loss) for loss in self._end.losses)
+
     def _find(self, code: str, sequence: int, detail: str = "", field: str = "") -> None:
         self._verifier.findings.add(Finding(code, self._partition, sequence, field, detail))
 
-    def _link(self, sequence: int, raw: bytes) -> None:
+    def _link(self, sequence: int, stored: InputRecord) -> None:
         self.sequence = sequence + 1
-        self.last_hash = record_hash(raw)
+        self.last_hash = record_hash(stored.value)
+        self._end.take(sequence, stored.value, self.last_hash, stored.offset + 1)
 
     def _check_chain(self, record: LedgerRecord) -> None:
         """The first record that is not the expected one; then go on from what is there."""
@@ -287,6 +324,8 @@ class _PartitionWalk:
         history = self._histories.of(topic)
         if history is None:
             return
+        if _is_gap(record):
+            self._verifier.unreadable += 1
         if offset < history.start:
             tally = self._verifier.tally(topic)
             if tally is not None:
@@ -301,10 +340,18 @@ class _PartitionWalk:
 
     def _compare(self, record: LedgerRecord, history: History, place: str) -> None:
         found = history.take(record.cause.offset)
+        is_gap = _is_gap(record)
+        if found is None and is_gap:  # a restored topic has nothing there
+            tally = self._verifier.tally(record.cause.topic)
+            if tally is not None:
+                tally.trimmed += 1
+            return
         if found is None:
             self._find("CAUSE_NOT_IN_TOPIC", record.sequence, place)
             return
         cause = record.cause
+        if is_gap and is_unreadable(found.key, found.headers, found.value):
+            return  # why is told in other words by another version of the client
         if dict(cause.headers).get(CUT_MARK) is None:
             same = cause.key == found.key and cause.headers == found.headers
         else:  # an outsized key and headers were cut to fit into the ledger
@@ -346,3 +393,9 @@ def adopted_id(record: LedgerRecord) -> bytes | None:
         return basis_id_of(canonical_json(json.loads(record.cause.value)["basis"]))
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _is_gap(record: LedgerRecord) -> bool:
+    """Whether it answers for an input that nobody can read."""
+    cause = record.cause
+    return is_unreadable(cause.key, cause.headers, cause.value)

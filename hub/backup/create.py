@@ -14,10 +14,12 @@ import shutil
 import sqlite3
 import tarfile
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from hub import VERSION
+from hub.adapters.input_positions import accepted_losses
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.kafka_copy import read_place
 from hub.adapters.kafka_topics import KafkaTopics
@@ -38,8 +40,10 @@ from hub.errors import ConfigurationError, IntegrityError, UnavailableError
 from hub.topics import KEPT_FOR_EVER, names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from hub.adapters.kafka_copy import Place
+    from hub.adapters.kafka_unreadable import Unreadable
     from hub.kafka_access import KafkaAccess
     from hub.site import LoadedSite, Site
 
@@ -140,20 +144,31 @@ def _copy_topics(
     names = [topic.name[len(prefix) :] for topic in KafkaTopics(access).read(prefix)]
     inputs = KafkaInputs(access, "hub.backup")
     stored: dict[str, dict[int, StoredPartition]] = {}
+    losses: Mapping[Place, int] = {}
     try:
         for name in sorted(names, key=_turn):
             places = [(prefix + name, p) for p in range(loaded.site.partitions)]
             stored[name] = {}
             for place, (start, end) in inputs.bounds(places).items():
                 if start and name.partition(".")[0] in KEPT_FOR_EVER:
-                    raise _lost_beginning(place, start)
+                    losses = losses or accepted_losses(inputs, loaded.site)
+                    if losses.get(place, 0) < start:
+                        raise _lost_beginning(place, start)
                 path = folder / name / f"{place[1]}.avro"
-                count = write_records(path, read_place(access, place, start, end))
+                read = read_place(access, place, start, end, partial(_tell_unreadable, tell))
+                count = write_records(path, read)
                 stored[name][place[1]] = StoredPartition(start=start, end=end, records=count)
             tell(f"{name}  {sum(one.records for one in stored[name].values())}")
     finally:
         inputs.close()
     return stored
+
+
+def _tell_unreadable(tell: Callable[[str], None], found: Unreadable) -> None:
+    tell(
+        f"{found.topic}[{found.partition}] {found.first}–{found.last} 无法读取，未备份 / "
+        f"cannot be read ({found.why}), not in this backup"
+    )
 
 
 def _turn(name: str) -> tuple[int, str]:

@@ -80,6 +80,7 @@ class CasesWatch:
                     self._metrics.case_unanswered.labels(agent).set(number)
             case "restarted":
                 self._metrics.restarts.labels(self._health.worker).inc()
+                self._health.restarted()
 
 
 def agents_of(loaded: LoadedSite, settings: Cases, calendar: WorkingCalendar) -> list[CaseAgent]:

@@ -7,32 +7,44 @@ from __future__ import annotations
 
 import json
 import tempfile
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
+from hub.adapters.head_files import append_anchors
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.parts import Parts
 from hub.adapters.rocksdb import RocksStore
+from hub.audit.finding import Finding
 from hub.audit.history import Histories, read_partition
 from hub.audit.replay import MemoryState, Replayer, ReplayReport
 from hub.audit.verify import Verifier, VerifyReport
-from hub.bootstrap import basis_document
+from hub.audit.witnesses import ask_witnesses, ledger_head, with_deliveries
+from hub.bootstrap import basis_document, declare_losses
+from hub.core.basis import canonical_json
+from hub.core.ledger_end import read_loss
+from hub.errors import ConfigurationError
+from hub.kafka_access import OPERATOR
 from hub.settings import read_settings
 from hub.site import Site, load_site
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from hub.audit.finding import Findings
     from hub.audit.replay import FindInput
     from hub.audit.verify import Tally
+    from hub.audit.witnesses import Witnesses
+    from hub.kafka_access import KafkaAccess
     from hub.ports import InputRecord, StateStore
 
 DIFFERENCES = 1
 IN_MEMORY = 100_000
 """Ledger records of a partition above which the replay keeps its state on disk."""
-_QUEUE_KIB = 16_384
+_READ_AHEAD: Final[Mapping[str, str | int | bool]] = {"queued.max.messages.kbytes": 16_384}
 """Read-ahead per topic: an audit has a dozen topics open at once."""
 
 _FOLDER = click.Path(path_type=Path)
@@ -42,6 +54,10 @@ _site = click.option(
 _bootstrap = click.option(
     "--bootstrap", help="Kafka 地址，默认取自设置 / Kafka's address; default: the settings'"
 )
+_anchors = click.option(
+    "--anchors", type=_FOLDER,
+    help="锚点目录，默认取自 HUB_ANCHORS / folder of anchors; default: HUB_ANCHORS",
+)  # fmt: skip
 _json = click.option("--json", "as_json", is_flag=True, help="以 JSON 输出 / print JSON")
 
 
@@ -53,28 +69,134 @@ def command() -> None:
 @command.command("verify")
 @_site
 @_bootstrap
+@_anchors
 @_json
 @click.pass_context
 def verify_command(
-    context: click.Context, *, site_folder: Path, bootstrap: str | None, as_json: bool
+    context: click.Context,
+    *,
+    site_folder: Path,
+    bootstrap: str | None,
+    anchors: Path | None,
+    as_json: bool,
 ) -> None:
-    """链、序号、每件报送一个主结果、读入等于各结果之和 / Chain, order, conservation."""
+    """链、序号、守恒，链尾与各方所见一致 / Chain, order, conservation, the end that others saw."""
     site = load_site(site_folder).site
-    inputs = _inputs(site, bootstrap)
+    access = _access(bootstrap, site.user("auditor"))
+    verifier, witnesses = _verify(site, access, anchors)
+    report = verifier.report()
+    if as_json:
+        shown = {**_verify_json(report), "witnesses": witnesses.asked}
+        click.echo(json.dumps(shown, ensure_ascii=False))
+    else:
+        _show_verify(report, witnesses)
+    context.exit(0 if report.is_ok else DIFFERENCES)
+
+
+def _verify(site: Site, access: KafkaAccess, anchors: Path | None) -> tuple[Verifier, Witnesses]:
+    """Read everything once; the witnesses first, so that none is behind what they saw."""
+    inputs = KafkaInputs(
+        access, access.user or "audit", marks_unreadable=True, settings=_READ_AHEAD
+    )
     try:
+        witnesses = ask_witnesses(site, inputs, read_settings(), anchors)
         places = [(topic, p) for topic in site.input_topics for p in range(site.partitions)]
         ends = {place: end for place, (_start, end) in inputs.bounds(places).items()}
         verifier = Verifier(site.prefix, ends)
+        for broken in witnesses.broken:
+            verifier.findings.add(Finding("ANCHOR_ALTERED", broken.partition, detail=str(broken)))
         for partition in range(site.partitions):
-            verifier.partition(partition, inputs, site.input_topics)
+            verifier.partition(partition, inputs, site.input_topics, witnesses.seen)
     finally:
         inputs.close()
-    report = verifier.report()
-    if as_json:
-        click.echo(json.dumps(_verify_json(report), ensure_ascii=False))
-    else:
-        _show_verify(report)
-    context.exit(0 if report.is_ok else DIFFERENCES)
+    return verifier, witnesses
+
+
+@command.command("anchor")
+@_site
+@_bootstrap
+@click.option(
+    "--to", "folder", type=_FOLDER, required=True,
+    help="锚点目录，宜在另一台机器上 / a folder, best on another machine",
+)  # fmt: skip
+def anchor_command(*, site_folder: Path, bootstrap: str | None, folder: Path) -> None:
+    """把各分区的链尾记到别处 / Write the ledger's end down apart from the ledger."""
+    site = load_site(site_folder).site
+    inputs = _inputs(site, bootstrap)
+    try:
+        heads = {p: ledger_head(inputs, site.topic("ledger"), p) for p in range(site.partitions)}
+    finally:
+        inputs.close()
+    append_anchors(folder, heads)
+    for partition, head in heads.items():
+        click.echo(
+            f"台账分区 ledger[{partition}]: {head.sequence} 条 records, "
+            f"链尾 head {head.last_hash.hex()[:16]}"
+        )
+
+
+@command.command("accept-loss")
+@_site
+@_bootstrap
+@_anchors
+@click.option("--operator", required=True, help="登记人 / who declares it")
+@click.option("--reason", required=True, help="缘由，记入台账 / why; it goes into the ledger")
+@click.option(
+    "--dry-run", is_flag=True, help="只列出，不登记 / say what is missing, declare nothing"
+)
+def accept_loss_command(
+    *,
+    site_folder: Path,
+    bootstrap: str | None,
+    anchors: Path | None,
+    operator: str,
+    reason: str,
+    dry_run: bool,
+) -> None:
+    """登记台账缺失，各进程随后继续 / Declare what the ledger has lost; all workers go on then.
+
+    先停下全部工作进程；列出缺失的序号、谁见过、已发往平台的投递；登记写入台账，不可撤销。
+    """
+    loaded = load_site(site_folder)
+    access = _access(bootstrap, OPERATOR)
+    verifier, _witnesses = _verify(loaded.site, access, anchors)
+    if not verifier.lost:
+        raise ConfigurationError(
+            "台账末尾没有缺失：各方所见都在台账中",
+            "nothing is missing: the ledger holds all that anybody has seen",
+            remedy_zh="如有停下的进程，用 --anchors 指明锚点目录，或在其状态目录所在机器上运行",
+            remedy_en="if a worker has stopped, name the anchors with --anchors, or run this where "
+            "its state folder is (HUB_STATE)",
+        )
+    with closing(KafkaInputs(access, OPERATOR)) as inputs:
+        lost, sent = with_deliveries(loaded.site, inputs, read_settings(), verifier.lost)
+    for end in lost:
+        click.echo(end.finding().text())
+    click.echo(f"缺失记录已发往平台的投递 deliveries of lost records: {len(sent)}")
+    for one in sent:
+        click.echo(f"  {one.text()}")
+    losses = {end.partition: end.as_loss(operator, reason).as_content() for end in lost}
+    for content in losses.values():
+        try:
+            read_loss(canonical_json(content))
+        except ValueError as error:
+            raise ConfigurationError(
+                "登记人或缘由为空或过长",
+                "operator or reason is empty or too long",
+                remedy_zh="登记人至多 80 字，缘由至多 400 字",
+                remedy_en="80 characters for the operator, 400 for the reason",
+            ) from error
+    if dry_run:
+        click.echo("未登记 / nothing was declared")
+        return
+    declare_losses(loaded, access, losses)
+    click.echo(
+        "已登记：先启动登记进程，它写下这一登记，再从输入主题重新决定；然后启动其余进程，"
+        "查询表与回执库从头重建，投递进程就已发过的逐件询问平台\n"
+        "declared: start the registrar; it writes this down first, then decides "
+        "anew what its inputs hold. Then the others: look-ups and receipts are made anew, couriers "
+        "ask the platforms about what was sent"
+    )
 
 
 @command.command("replay")
@@ -114,12 +236,16 @@ def replay_command(
     context.exit(0 if report.is_ok else DIFFERENCES)
 
 
-def _inputs(site: Site, bootstrap: str | None) -> KafkaInputs:
+def _access(bootstrap: str | None, user: str) -> KafkaAccess:
     settings = read_settings()
     if bootstrap is not None:
         settings = replace(settings, kafka_bootstrap=bootstrap)
-    access = Parts(settings).require_kafka(site.user("auditor"))
-    return KafkaInputs(access, site.user("auditor"), **{"queued.max.messages.kbytes": _QUEUE_KIB})
+    return Parts(settings).require_kafka(user)
+
+
+def _inputs(site: Site, bootstrap: str | None) -> KafkaInputs:
+    user = site.user("auditor")
+    return KafkaInputs(_access(bootstrap, user), user, marks_unreadable=True, settings=_READ_AHEAD)
 
 
 def _replay_partition(replayer: Replayer, site: Site, inputs: KafkaInputs, partition: int) -> None:
@@ -155,7 +281,7 @@ def _finder(histories: Histories) -> FindInput:
 # --- what is shown ---
 
 
-def _show_verify(report: VerifyReport) -> None:
+def _show_verify(report: VerifyReport, witnesses: Witnesses) -> None:
     for summary in report.partitions:
         click.echo(
             f"台账分区 ledger[{summary.partition}]: {summary.records} 条 records, "
@@ -169,6 +295,14 @@ def _show_verify(report: VerifyReport) -> None:
     other = sum(report.other_outcomes.values())
     click.echo(f"其他记录 other records (时钟 clocks, 平台 platforms, 依据 bases): {other}")
     click.echo(f"未决 waiting: {report.waiting}")
+    click.echo(f"链尾的见证 who has seen the end: {'、'.join(witnesses.asked) or '无 nobody'}")
+    for partition, loss in report.declared:
+        click.echo(
+            f"已登记的缺失 declared loss ledger[{partition}] {loss.first}–{loss.last}: "
+            f"{loss.operator}: {loss.because}"
+        )
+    if report.unreadable:
+        click.echo(f"无法读取、已按位置搁置 unreadable, set aside: {report.unreadable}")
     _show_findings(report.differences)
 
 
@@ -227,6 +361,10 @@ def _verify_json(report: VerifyReport) -> dict[str, object]:
         "other_outcomes": {o.name.lower(): n for o, n in sorted(report.other_outcomes.items())},
         "streams": {s.stream: {"last": s.last, "missing": s.missing} for s in report.streams},
         "waiting": report.waiting,
+        "declared_losses": [
+            {"partition": partition, **loss.as_content()} for partition, loss in report.declared
+        ],
+        "unreadable": report.unreadable,
         "difference_count": report.differences.count,
         "differences": [finding.as_json() for finding in report.differences.kept],
     }

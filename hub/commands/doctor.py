@@ -186,7 +186,7 @@ def workers(loaded: LoadedSite) -> Iterator[Symptom]:
                 f"on port {process.port} of {process.unit} another answers: {told_name}",
                 "ss -ltnp 查看是谁", "ss -ltnp shows who",
             )  # fmt: skip
-        elif report.get("status") == "stopped":
+        elif report.get("status") in {"stopped", "repeating"}:
             told = ("code", "zh", "en", "remedy_zh", "remedy_en")
             yield Symptom("workers", Level.FAULT, *(str(report.get(name, "")) for name in told))
         elif report.get("status") != "ok":

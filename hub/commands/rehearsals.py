@@ -30,7 +30,7 @@ def rehearse_site(
     `hub.audit.rehearsal`.
     """
     site, now = loaded.site, business_clock_of(loaded).now()
-    inputs = KafkaInputs(access, f"{site.prefix}rehearsal")
+    inputs = KafkaInputs(access, f"{site.prefix}rehearsal", whole=site.topic("ledger"))
     try:
         for number in range(site.partitions):
             with tempfile.TemporaryDirectory(prefix="hub-rehearsal-") as folder:

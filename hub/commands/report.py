@@ -135,7 +135,7 @@ def _from_ledger(
     numbers = {target.id: target.number for target in site.targets}
     book = MonthBook(Reader(load_repository_contracts(), site.prefix, numbers), targets)
     access = Parts(read_settings()).require_kafka(site.user("auditor"))
-    inputs = KafkaInputs(access, site.user("auditor"))
+    inputs = KafkaInputs(access, site.user("auditor"), whole=site.topic("ledger"))
     places = {(site.topic("ledger"), p): 0 for p in range(site.partitions)}
     try:
         for batch in inputs.read_to_end(places):

@@ -89,7 +89,7 @@ def _stage(
         parts = Parts(settings)
         access = parts.require_kafka(loaded.site.user(f"worker.{worker}"))
         folder = settings.state_folder / "workers" / loaded.site.site / worker
-        post = Post(loaded, contracts, access, folder, stop.is_set)
+        post = Post(loaded, contracts, access, folder, stop.is_set, settings.anchors)
         yield Stage(post, parts, metrics, health)
 
 
@@ -110,7 +110,8 @@ def registrar(*, slot: int, site_folder: Path, metrics_port: int | None) -> None
     from hub.workers.registrar import RegistrarWatch, run_registrar
 
     with _stage(f"registrar.{slot}", site_folder, metrics_port) as stage:
-        run_registrar(stage.post, RegistrarWatch(stage.metrics, stage.health).report, slot)
+        topics = stage.post.loaded.site.input_topics
+        run_registrar(stage.post, RegistrarWatch(stage.metrics, stage.health, topics).report, slot)
 
 
 @command.command("courier")

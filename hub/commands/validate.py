@@ -9,10 +9,10 @@ from typing import Final, NamedTuple
 
 import click
 
-from connectors.files_of_rows import read_rows
 from connectors.layout import ENVELOPE_OF, FOLDER_OF, Layouts, field_names
 from connectors.mapping import Mapping as SourceMapping
 from connectors.mapping import read_mapping
+from connectors.reader import READER
 from connectors.submission import RowSubmitter, Submission
 from hub.adapters.sealing import KEY_BYTES, Sealer
 from hub.bootstrap import load_repository_contracts
@@ -161,7 +161,7 @@ def answers(
 ) -> Iterator[Answer]:
     """Yield one answer per row of the file, in order."""
     fingerprint = sha256(content).hexdigest()
-    for row in read_rows(content, layouts.is_header()):
+    for row in READER.rows(content, layouts.words):
         if not row.row_number:
             made: tuple[Submission, ...] = (
                 submitter.unreadable_file(row, layouts.kind, fingerprint, b""),

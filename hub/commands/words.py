@@ -45,6 +45,8 @@ OUTCOMES: Final = {
     "resent": "重新投送",
     "reprojected": "按现行配置投送",
     "walked": "重新投送进度",
+    "loss_accepted": "台账缺失登记",
+    "input_lost": "报送丢失登记",
     "control_refused": "控制消息被拒",
 }
 STATUSES: Final = {

@@ -4,7 +4,6 @@ Columns are found by name and never by position: templates of several years are 
 side, and some shift labels by one (domain standard 发改办财金〔2018〕424号 and its forerunners).
 """
 
-import re
 from collections.abc import Mapping
 from typing import Final
 from unicodedata import normalize
@@ -13,16 +12,24 @@ from hub.contracts.contract import Contract
 from hub.contracts.schema import Field, Schema
 
 _MARKS: Final = str.maketrans("", "", "*★☆:")
-_REQUIRED_NOTES: Final = re.compile(r"(?:\((?:必填|选填|可选)\))+$")
+_REQUIRED_NOTES: Final = ("(必填)", "(选填)", "(可选)")
+LONGEST_HEADER: Final = 512
+"""Characters; the longest in use has 40. Normalising a long run of accents is quadratic work."""
 
 
 def header_key(text: str) -> str:
     """A header without blanks, required marks and width variants; column codes in upper case.
 
-    Seen in use: `行政处罚决定书文号 `, `*行政相对人代码_1 （统一社会信用代码）`, `xk_wsh`.
+    Seen in use: `行政处罚决定书文号 `, `*行政相对人代码_1 （统一社会信用代码）`, `xk_wsh`. What is
+    longer than `LONGEST_HEADER` heads no column: an empty key, as a blank cell's.
     """
+    if len(text) > LONGEST_HEADER:
+        return ""
     key = "".join(normalize("NFKC", text).translate(_MARKS).split()).upper()
-    return _REQUIRED_NOTES.sub("", key)
+    end = len(key)
+    while key.endswith(_REQUIRED_NOTES, 0, end):
+        end -= len(_REQUIRED_NOTES[0])
+    return key[:end]
 
 
 def headers_of(field: Field) -> tuple[str, ...]:

@@ -11,11 +11,13 @@ from hub.core.moves import (
     MoveVerdict,
     arrives_at,
     has_arrived,
+    known_of,
     left_by,
     left_for,
     verdict_on,
 )
 from hub.core.progress import Progress
+from hub.core.record import NO_KEY
 from hub.core.state import SOURCES_KEPT, Heard, RecordFlag, RecordState, Status
 
 if TYPE_CHECKING:
@@ -62,7 +64,13 @@ class Case:
     @property
     def verdict(self) -> MoveVerdict | None:
         """What is known of the departure to this arrival."""
-        return self._verdict or verdict_on(self.view, self.s.move_id, self.s.cause.key)
+        verdict = self._verdict or verdict_on(self.view, self.s.move_id, self.s.cause.key)
+        return verdict if verdict is not None and is_departure_of(self.s, verdict) else None
+
+    @property
+    def move(self) -> MoveVerdict | None:
+        """What is known of this move, whichever record leaves by it and wherever it leads."""
+        return self._verdict or known_of(self.view, self.s.move_id)
 
 
 def is_older(s: Submission, old: RecordState | None) -> bool:
@@ -199,6 +207,24 @@ def _exits_before_entry(case: Case) -> bool:
     return s.statement is Statement.EXIT and old is not None and s.decided_on < old.decided_on
 
 
+def is_departure_of(arrival: Submission, verdict: MoveVerdict) -> bool:
+    """Whether a departure is of the record that an arriving row says it was."""
+    before = {each.other_key for each in arrival.identities} | {arrival.other_key}
+    return verdict.left == NO_KEY or verdict.left in before
+
+
+def _other_left(case: Case) -> bool:
+    """Whether another record has left by this move than the one that arrives."""
+    move = case.move
+    return move is not None and move.has_left and not is_departure_of(case.s, move)
+
+
+def _is_anothers_move(case: Case) -> bool:
+    """Whether another record has left by this move than the one that is to leave."""
+    move = case.move
+    return move is not None and move.has_left and move.left != case.s.record_key
+
+
 def _keeps_identity(case: Case) -> bool:
     s = case.s
     return s.other_key == s.record_key or arrives_at(case.view, s.move_id) == s.record_key
@@ -245,6 +271,8 @@ _CONDITIONS: Final[dict[When, Callable[[Case], bool]]] = {
     When.SAME_IDENTITY: _keeps_identity,
     When.LEFT_FOR_IT: _has_left_for_it,
     When.ARRIVED_ELSEWHERE: _arrived_elsewhere,
+    When.OTHER_LEFT: _other_left,
+    When.MOVE_OF_ANOTHER: _is_anothers_move,
     When.LEFT_PERFORMED: _left_performed,
     When.LEFT: lambda case: case.has_left,
     When.LEFT_BY_IT: _left_by_it,

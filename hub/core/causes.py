@@ -16,6 +16,7 @@ from hub.core.state import Heard, StageCode
 if TYPE_CHECKING:
     from hub.contracts import Checked
     from hub.core.basis import Basis
+    from hub.core.ledger_end import Loss
     from hub.core.progress import Progress
 
 _ZERO_CONTENT = bytes(32)
@@ -145,6 +146,8 @@ class MoveNoted(NamedTuple):
     move_id: bytes
     verdict: str
     """Letter of a `hub.core.moves.MoveVerdict`."""
+    left: bytes
+    """Key of the record that was to leave; `NO_KEY` where nobody could read which."""
     met: int
     """Bit per target whose disclosure the old identity had met."""
     owner: str
@@ -186,6 +189,29 @@ class RedecisionRequest(NamedTuple):
     because: str
     """The operator's words."""
     keys: tuple[bytes, ...] = ()
+
+
+class LossAcceptance(NamedTuple):
+    """Ledger records that are missing in this partition are given up."""
+
+    cause: Cause
+    kind: str
+    loss: Loss
+    keys: tuple[bytes, ...] = ()
+
+
+class InputLost(NamedTuple):
+    """What a topic held undecided, from offset `first` up to `until`, is gone from it."""
+
+    cause: Cause
+    kind: str
+    topic: str
+    first: int
+    until: int
+    operator: str
+    """Who answers for it, in their own words."""
+    because: str
+    keys: tuple[bytes, ...]
 
 
 class UnreadableMessage(NamedTuple):
@@ -259,7 +285,7 @@ class WalkMark(NamedTuple):
 
 Prepared = (
     Submission | BasisAdoption | MoveNoted | HandOver | ResendRequest | RedecisionRequest
-    | UnreadableMessage | OutcomeReport | TimerDue | SweepStep | SweepEnd | TwinAnswered
-    | WalkVisit | WalkMark
+    | LossAcceptance | InputLost | UnreadableMessage | OutcomeReport | TimerDue | SweepStep
+    | SweepEnd | TwinAnswered | WalkVisit | WalkMark
 )  # fmt: skip
 """A cause that has been read; `decide` has one rule for each."""

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from hub.core import duties, keys, numbers, waiting
 from hub.core.adoption import counts_otherwise, walk_for
 from hub.core.basis import NO_TARGET
-from hub.core.case import Case, drop_order, heard_of, is_heard_last
+from hub.core.case import Case, drop_order, heard_of, is_departure_of, is_heard_last
 from hub.core.causes import (
     BasisAdoption,
     HandOver,
+    InputLost,
+    LossAcceptance,
     MoveNoted,
     OutcomeReport,
     RedecisionRequest,
@@ -49,6 +51,7 @@ from hub.core.moves import (
     MoveVerdict,
     arrives_at,
     destination_of,
+    known_of,
     leaving,
     settled,
     verdict_on,
@@ -530,7 +533,7 @@ def _with_verdict(case: Case, decision: Decision, line: Line) -> Decision:
         destination = destination_of(s.new_subject_key)
         heard = old.heard if decision.state is None else decision.state.heard
         verdict = MoveVerdict(
-            letter, destination, duties.met_targets(old), old.department,
+            letter, destination, s.record_key, duties.met_targets(old), old.department,
             old.kind if old.was_live else "", heard,
         )  # fmt: skip
     noted = leaving(case.view, s.record_key, s.other_key, s.move_id)
@@ -543,9 +546,10 @@ _NO_VERDICT: Final = frozenset({"IDENTITY_UNCHANGED", "SAME_AS_HELD"})
 
 
 def _with_refusal(view: View, s: Submission, decision: Decision) -> Decision:
-    verdict = MoveVerdict(REFUSED, destination_of(s.new_subject_key), 0, "", "", ())
-    stored = view.get(keys.verdict(s.move_id))
-    is_kept = stored is not None and MoveVerdict.unpack(stored).has_left
+    left = NO_KEY if s.record_key == s.submission_key else s.record_key
+    verdict = MoveVerdict(REFUSED, destination_of(s.new_subject_key), left, 0, "", "", ())
+    known = known_of(view, s.move_id)
+    is_kept = known is not None and known.has_left
     return decision._replace(
         move=None if is_kept else Move(s.move_id, REFUSED),
         facts=decision.facts + verdict.named(s.move_id, s.new_subject_key),
@@ -780,14 +784,22 @@ def _of_partition(context: Context, cause: Prepared) -> Decision:
         return _request_walk(context.basis, cause)
     if isinstance(cause, HandOver):
         return Decision(Outcome.MAP_CHANGED, facts=(("owner", cause.owner),))
-    if isinstance(cause, SweepEnd):
-        return Decision(Outcome.SWEEP_ENDED, facts=(("ends_sweep", "1"),))
-    if isinstance(cause, WalkMark):
-        return Decision(Outcome.WALKED, facts=(("walked", "1"),))
+    if isinstance(cause, InputLost):
+        return _accept_loss(context.view, cause)
+    if isinstance(cause, SweepEnd | WalkMark | LossAcceptance):
+        return _SAID[type(cause)]
     if isinstance(cause, UnreadableMessage):
         reasons = (Reason(cause.why, "", "error"),)
         return Decision(Outcome.CONTROL_REFUSED, reasons=reasons)
     raise AssertionError("a cause without a rule")
+
+
+_SAID: Final[dict[type, Decision]] = {
+    SweepEnd: Decision(Outcome.SWEEP_ENDED, facts=(("ends_sweep", "1"),)),
+    WalkMark: Decision(Outcome.WALKED, facts=(("walked", "1"),)),
+    LossAcceptance: Decision(Outcome.LOSS_ACCEPTED),
+}
+"""What is written down as it comes."""
 
 
 def _adopt_basis(context: Context, cause: BasisAdoption) -> Decision:
@@ -810,6 +822,20 @@ def _adopt_basis(context: Context, cause: BasisAdoption) -> Decision:
     if freed:
         facts += ((numbers.FACT, str(freed | pending)),)
     return Decision(Outcome.BASIS_ADOPTED, facts=(*facts, ("adopted", "1")))
+
+
+def _accept_loss(view: View, cause: InputLost) -> Decision:
+    """Go on behind inputs that are gone, if these are the very next ones."""
+    stored = view.get(cause.keys[0])
+    following = 0 if stored is None else int.from_bytes(stored) + 1
+    if cause.first != following or cause.until <= following:
+        reasons = (Reason("LOSS_UNFIT", "", "error"),)
+        return Decision(Outcome.CONTROL_REFUSED, reasons=reasons)
+    facts = (
+        ("lost", cause.topic), ("lost_from", str(cause.first)), ("lost_until", str(cause.until)),
+        ("operator", cause.operator), ("because", cause.because),
+    )  # fmt: skip
+    return Decision(Outcome.INPUT_LOST, facts=facts)
 
 
 def _request_walk(basis: Basis, cause: ResendRequest | RedecisionRequest) -> Decision:
@@ -835,21 +861,21 @@ def _note_move(context: Context, cause: MoveNoted) -> Decision:
     """The old identity was left, or could not be: decide the arrival that waits for it."""
     destination = destination_of(cause.cause.key)
     comes = MoveVerdict(
-        cause.verdict, destination, cause.met, cause.owner, cause.left_as, cause.heard
+        cause.verdict, destination, cause.left, cause.met, cause.owner, cause.left_as, cause.heard
     )
-    stored = context.view.get(keys.verdict(cause.move_id))
-    known = MoveVerdict.unpack(stored) if stored is not None else None
-    verdict = settled(known, comes)
+    verdict = settled(known_of(context.view, cause.move_id), comes)
     noted = Decision(
         Outcome.MOVE_NOTED, move=Move(cause.move_id, verdict.letter), facts=verdict.as_facts()
     )
     record_key = arrives_at(context.view, cause.move_id)
     old = _state_of(context.view, record_key, context.basis) if record_key is not None else None
-    if old is None or record_key is None or destination_of(old.subject_key) != verdict.destination:
-        return noted  # the record left for another company than the one where a row waits
-    entry = waiting.arrival_by(old, cause.move_id)
-    if entry is None:
+    entry = waiting.arrival_by(old, cause.move_id) if old is not None else None
+    if old is None or record_key is None or entry is None:
         return noted
+    is_its_own = is_departure_of(_read_waiting(context, entry, record_key), verdict)
+    is_here = destination_of(old.subject_key) == verdict.destination
+    if not (is_here if is_its_own else verdict.has_left):
+        return noted  # it left for another company, or what could not leave is another record
     decision = _release(context, old, entry, record_key, verdict)
     return decision._replace(
         record_key=record_key, move=noted.move, facts=decision.facts + noted.facts

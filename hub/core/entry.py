@@ -265,7 +265,7 @@ class Reader:
             record.version,
             record.department,
             tidy(record.kind),
-            None if not stream else tidy_octets(stream),
+            None if not stream else stream_name(record.department, tidy_octets(stream)),
             _number(headers.get("ce_id")) if is_submission else None,
             tidy_octets(headers.get("hub_position", b"")),
             tidy_octets(cause.key),
@@ -542,6 +542,14 @@ def tidy(text: str) -> str:
     if len(text) > LONGEST:
         text = text[: LONGEST - 1] + "…"
     return text.replace("\x00", "\ufffd") if "\x00" in text else text
+
+
+def stream_name(department: str, stated: str) -> str:
+    """What a stream is counted as: its department's own, whatever its sender calls it.
+
+    One that bears another's name, or nobody's, is named with the department whose topic it is.
+    """
+    return stated if stated.startswith(f"{department}/") else f"{department}: {stated}"
 
 
 def tidy_octets(octets: bytes) -> str:

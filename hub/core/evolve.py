@@ -13,7 +13,7 @@ from hub.core.keys import SweepCursor
 from hub.core.moves import ARRIVED, MoveVerdict
 from hub.core.numbers import FACT as FREED
 from hub.core.progress import FACT as PERFORMANCE
-from hub.core.record import NO_KEY, Outcome, decode_record
+from hub.core.record import NO_KEY, Outcome, decode_record, topic_id
 from hub.core.resend import WALK_TOPIC, Walk
 from hub.core.state import NEVER, TIMER_AT, RecordFlag, state_end
 from hub.core.waiting import FACT as WAITING
@@ -73,6 +73,9 @@ def _put_consequences(record: LedgerRecord, changes: Changes) -> None:
         _adopt(record, facts, changes)
     elif record.outcome in (Outcome.RESEND_REQUESTED, Outcome.REDECISION_REQUESTED):
         _begin_walk(record, facts, changes)
+    elif record.outcome is Outcome.INPUT_LOST:
+        position = keys.position(topic_id(facts["lost"]))
+        changes[position] = (int(facts["lost_until"]) - 1).to_bytes(8)
     elif "swept" in facts:
         cursor = SweepCursor(record.basis, record.cause.offset + 1, record.record_key)
         changes[keys.SWEEP] = cursor.pack()

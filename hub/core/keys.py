@@ -21,7 +21,8 @@
 | `f` | sequence of its request | the next ledger sequence it looks at |
 | `c` | – | target numbers that a sweep under way takes out of the records: a mask, 8 bytes |
 | `o` | – | the slot that owns the partition; none is `FIRST_OWNER` |
-| `l` | – | head of the ledger: next sequence, last hash, last decision time, next Kafka offset |
+| `l` | – | head of the ledger: next sequence, last hash, last decision time, next Kafka offset,
+  epoch |
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ FIRST_OWNER: Final = "registrar.0"
 """Who owns a partition whose ledger names nobody: neither its first record nor a map change."""
 
 _RECEIPT: Final = struct.Struct(">Qc16s8s")
-_HEAD: Final = struct.Struct(">Q32sQQ")
+_HEAD: Final = struct.Struct(">Q32sQQH")
 _SWEEP: Final = struct.Struct(">16sQ16s")
 
 
@@ -168,7 +169,9 @@ class Head(NamedTuple):
     last_hash: bytes
     decided_at: int
     next_offset: int
-    """Kafka offset in the ledger topic to fold on from."""
+    """Kafka offset in the ledger topic to fold on from; the last record lies just before it."""
+    epoch: int = 0
+    """How many losses of ledger records had been declared (see `hub.core.ledger_end`)."""
 
     def pack(self) -> bytes:
         """The stored bytes."""

@@ -70,6 +70,8 @@ class When(Enum):
     SAME_IDENTITY = "the new identity is the old one"
     LEFT_FOR_IT = "it is this identity for which the record left"
     ARRIVED_ELSEWHERE = "this move has arrived at another record"
+    OTHER_LEFT = "by this move another record has left than the one it says it was"
+    MOVE_OF_ANOTHER = "another record has left by this move"
     ARRIVED_BEFORE = "this move, or the one whose departure it repeats, has been made before"
     LEFT_BY_IT = "the record left by this very move, and has come back since"
     LEFT_PERFORMED = "the kind that left the old identity follows this one"
@@ -136,8 +138,11 @@ _PERFORMED: Final = _refused(When.STALE, "PERFORMED_SINCE")
 _TAKEN_DOWN_WHERE_IT_WAS: Final = _refused(When.ALWAYS, "TAKE_DOWN_OF_MOVED")
 _CORRECTS: Final = Line(When.ALWAYS, Outcome.CORRECTED, "", Effect.SHOW)
 _HAS_MOVED: Final = _refused(When.ALWAYS, "RECORD_MOVED")
+_NOT_WHAT_LEFT: Final = _refused(When.OTHER_LEFT, "NOT_WHAT_LEFT", Effect.REFUSE)
+_ANOTHERS_MOVE: Final = _refused(When.MOVE_OF_ANOTHER, "MOVE_ID_REUSED")
 _ARRIVES_FIRST: Final = (
     _refused(When.ARRIVED_ELSEWHERE, "MOVE_TAKEN"),
+    _NOT_WHAT_LEFT,
     _NOT_YOURS,
     _superseded(When.OLDER, "ARRIVAL_OLDER_THAN_RECORD"),
 )
@@ -218,15 +223,16 @@ _BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
     _T.WITHDRAWAL: _TAKE_DOWNS,
     _T.EXIT: _TAKE_DOWNS,
     _T.DEPARTURE: {
-        _S.NONE: (_UNCHANGED, _WAIT),
-        _S.AWAITED: (_UNCHANGED, _WAITS, _WAIT),
-        _S.QUARANTINED: (_UNCHANGED, _NOT_YOURS, _LEAVE),
-        _S.TAKEN_BACK: (_UNCHANGED, _NOT_YOURS, _LEAVE),
-        _S.LIVE: (_UNCHANGED, _NOT_YOURS, _OLDER_TAKE_DOWN, _ALREADY_MOVED, _LEAVE),
+        _S.NONE: (_UNCHANGED, _ANOTHERS_MOVE, _WAIT),
+        _S.AWAITED: (_UNCHANGED, _ANOTHERS_MOVE, _WAITS, _WAIT),
+        _S.QUARANTINED: (_UNCHANGED, _NOT_YOURS, _ANOTHERS_MOVE, _LEAVE),
+        _S.TAKEN_BACK: (_UNCHANGED, _NOT_YOURS, _ANOTHERS_MOVE, _LEAVE),
+        _S.LIVE: (_UNCHANGED, _NOT_YOURS, _ANOTHERS_MOVE, _OLDER_TAKE_DOWN, _ALREADY_MOVED, _LEAVE),
         _S.WITHDRAWN: (_UNCHANGED, _NOT_YOURS, _refused(When.ALWAYS, "RECORD_WITHDRAWN")),
         _S.MOVED: (
             _UNCHANGED,
             _NOT_YOURS,
+            _ANOTHERS_MOVE,
             Line(When.LEFT_FOR_IT, Outcome.DUPLICATE, "ALREADY_MOVED", Effect.NOTHING),
             _HAS_MOVED,
         ),
@@ -240,6 +246,7 @@ _BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
         _S.MOVED: _arrives_again("RECORD_MOVED"),
         _S.LIVE: (
             _refused(When.ARRIVED_ELSEWHERE, "MOVE_TAKEN"),
+            _NOT_WHAT_LEFT,
             _SAME,
             _OLDER,
             _conflict("UNDECLARED_CHANGE"),

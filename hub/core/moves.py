@@ -10,6 +10,10 @@ there until the verdict is known. What is known of a move:
 | refused | left: the move was sent again, better | refused |
 | left | left | left: a departure happens once |
 
+A move id is one record's: a departure of another is refused where the first is known, and of two
+that were made apart, in two partitions, the verdict that comes first holds. An arrival is let in as
+what left, and as nothing else.
+
 A departure that was made before, under another move, is told as *left before*: it lets the arrival
 in where none had come, and brings nothing back that has been taken down or has left since.
 
@@ -39,7 +43,7 @@ LEFT_BEFORE: Final = "b"
 REFUSED: Final = "x"
 WAITS: Final = "h"
 ARRIVED: Final = "r"
-_VERDICT: Final = struct.Struct(">c8sQ")
+_VERDICT: Final = struct.Struct(">c8s16sQ")
 _ID: Final = 16
 _MOST_DEPARTURES: Final = 8
 
@@ -50,6 +54,8 @@ class MoveVerdict(NamedTuple):
     letter: str
     destination: bytes
     """First 8 bytes of the digest of the new identity's Kafka key: it can arrive nowhere else."""
+    left: bytes
+    """Key of the record that was to leave; `NO_KEY` where the refused departure names none."""
     met: int
     """Bit per target whose disclosure the old identity had met."""
     owner: str
@@ -60,16 +66,17 @@ class MoveVerdict(NamedTuple):
 
     def pack(self) -> bytes:
         """The stored bytes."""
-        fixed = _VERDICT.pack(self.letter.encode(), self.destination, self.met)
+        fixed = _VERDICT.pack(self.letter.encode(), self.destination, self.left, self.met)
         return fixed + encode_text(self.owner) + encode_text(self.kind) + heard_bytes(self.heard)
 
     @classmethod
     def unpack(cls, stored: bytes) -> MoveVerdict:
         """Read what `pack` wrote."""
-        letter, destination, met = _VERDICT.unpack_from(stored)
+        letter, destination, left, met = _VERDICT.unpack_from(stored)
         owner, at = decode_text(stored, _VERDICT.size)
         kind, at = decode_text(stored, at)
-        return cls(letter.decode(), destination, met, owner, kind, heard_from(stored[at:]))
+        heard = heard_from(stored[at:])
+        return cls(letter.decode(), destination, left, met, owner, kind, heard)
 
     @property
     def has_left(self) -> bool:
@@ -81,7 +88,7 @@ class MoveVerdict(NamedTuple):
         return (
             ("verdict", self.letter), ("met", str(self.met)), ("owner", self.owner),
             ("destination", self.destination.hex()), ("left_as", self.kind),
-            ("heard", heard_bytes(self.heard).hex()),
+            ("left", self.left.hex()), ("heard", heard_bytes(self.heard).hex()),
         )  # fmt: skip
 
     @classmethod
@@ -90,8 +97,9 @@ class MoveVerdict(NamedTuple):
         if "verdict" not in facts:
             return None
         return cls(
-            facts["verdict"], bytes.fromhex(facts["destination"]), int(facts["met"]),
-            facts["owner"], facts["left_as"], heard_from(bytes.fromhex(facts["heard"])),
+            facts["verdict"], bytes.fromhex(facts["destination"]), bytes.fromhex(facts["left"]),
+            int(facts["met"]), facts["owner"], facts["left_as"],
+            heard_from(bytes.fromhex(facts["heard"])),
         )  # fmt: skip
 
     def named(self, move_id: bytes, subject_key: bytes) -> tuple[tuple[str, str], ...]:
@@ -101,8 +109,9 @@ class MoveVerdict(NamedTuple):
     def as_message(self, move_id: bytes) -> dict[str, str]:
         """As the control message to the new identity's partition."""
         return {
-            "heard": heard_bytes(self.heard).hex(), "left_as": self.kind, "met": str(self.met),
-            "move_id": move_id.hex(), "owner": self.owner, "verdict": self.letter,
+            "heard": heard_bytes(self.heard).hex(), "left": self.left.hex(), "left_as": self.kind,
+            "met": str(self.met), "move_id": move_id.hex(), "owner": self.owner,
+            "verdict": self.letter,
         }  # fmt: skip
 
 
@@ -127,18 +136,26 @@ def destination_of(subject_key: bytes) -> bytes:
     return sha256(subject_key).digest()[:8]
 
 
+def known_of(view: View, move_id: bytes) -> MoveVerdict | None:
+    """What is known of a move, wherever it leads."""
+    stored = view.get(keys.verdict(move_id))
+    return None if stored is None else MoveVerdict.unpack(stored)
+
+
 def verdict_on(view: View, move_id: bytes, subject_key: bytes) -> MoveVerdict | None:
     """What is known of a departure, for who would arrive under this key."""
-    stored = view.get(keys.verdict(move_id))
-    if stored is None:
+    verdict = known_of(view, move_id)
+    if verdict is None:
         return None
-    verdict = MoveVerdict.unpack(stored)
     return verdict if verdict.destination == destination_of(subject_key) else None
 
 
 def settled(known: MoveVerdict | None, comes: MoveVerdict) -> MoveVerdict:
     """The verdict that holds: see the table above."""
-    return known if known is not None and _WEIGHTS[known.letter] > _WEIGHTS[comes.letter] else comes
+    if known is None:
+        return comes
+    is_anothers = known.has_left and known.left != comes.left
+    return known if is_anothers or _WEIGHTS[known.letter] > _WEIGHTS[comes.letter] else comes
 
 
 _WEIGHTS: Final = {REFUSED: 0, LEFT_BEFORE: 1, LEFT: 2}

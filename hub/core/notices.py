@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.contracts.schema import Hint, Identity, Role
 from hub.core.entry import stated_row, tidy, tidy_octets
+from hub.core.keys import Head
 from hub.core.progress import FACT as PERFORMANCE
 from hub.core.progress import Progress
 from hub.core.record import PRIMARY, Outcome
@@ -22,7 +23,7 @@ from hub.domain.credit_code import normalise_credit_code
 from hub.domain.dates import read_date, read_valid_to
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from hub.contracts import Contract, Contracts, Row
     from hub.core.record import LedgerRecord
@@ -194,12 +195,13 @@ def moment_of(value: bytes) -> int:
     return told.read_at if isinstance(told, Mark) else told.at
 
 
-def headers_of(notice: Notice | Mark, next_offset: int) -> tuple[tuple[str, bytes], ...]:
-    """The headers it travels with; `hub_next` is where its writer reads the ledger on."""
+def headers_of(notice: Notice | Mark, seen: Head) -> tuple[tuple[str, bytes], ...]:
+    """The headers it travels with; `seen` is what its writer goes on from in the ledger."""
     if isinstance(notice, Mark):
         kind, name, at = kinds.LEDGER_READ, f"{notice.partition}-read-{notice.read_at}", notice[1]
     else:
-        kind, name, at = kinds.NOTICE_GIVEN, notice.id, notice.at
+        again = f"-e{seen.epoch}" if seen.epoch else ""  # in the place of one that was lost
+        kind, name, at = kinds.NOTICE_GIVEN, notice.id + again, notice.at
     moment = datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
     return (
         ("ce_specversion", b"1.0"),
@@ -207,12 +209,17 @@ def headers_of(notice: Notice | Mark, next_offset: int) -> tuple[tuple[str, byte
         ("ce_source", b"notices"),
         ("ce_id", name.encode()),
         ("ce_time", moment.encode()),
-        (NEXT, b"%d" % next_offset),
+        (SEEN, seen.pack().hex().encode()),
     )
 
 
-NEXT: Final = "hub_next"
-"""Header: the ledger offset to read on from once this notice is written."""
+SEEN: Final = "hub_seen"
+"""Header: the ledger's head to go on from once this notice is written, packed, hex."""
+
+
+def seen_in(headers: Iterable[tuple[str, bytes]]) -> Head:
+    """The head that a notice was written at. Raises `KeyError`, `ValueError`, `struct.error`."""
+    return Head.unpack(bytes.fromhex(dict(headers)[SEEN].decode()))
 
 
 def _is_named(kind: str) -> bool:

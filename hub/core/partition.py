@@ -15,6 +15,7 @@ from hub.core.causes import BasisAdoption, MoveNoted, Submission, TimerDue, Unre
 from hub.core.decide import decide
 from hub.core.evolve import evolve
 from hub.core.keys import FIRST_OWNER, GENESIS, Head, SweepCursor
+from hub.core.ledger_end import behind, continued
 from hub.core.moves import MoveVerdict, arrives_at, message
 from hub.core.prepare import (
     basis_id_of,
@@ -25,15 +26,12 @@ from hub.core.prepare import (
     twin_keys_of,
 )
 from hub.core.record import (
-    DECIDED_AT,
     HAS_CONSEQUENCES,
-    HASH_AT,
     MARKS_AT,
     NO_DIGEST,
     NO_KEY,
     NO_SEQUENCE,
     OUTCOME_AT,
-    SEQUENCE_AT,
     Cause,
     CauseKind,
     LedgerRecord,
@@ -41,7 +39,6 @@ from hub.core.record import (
     Reason,
     decode_record,
     encode_record,
-    record_hash,
 )
 from hub.core.state import NEVER, RecordFlag, RecordState, decode_state, flags_of
 from hub.core.trial import refuse_unfit
@@ -57,6 +54,7 @@ if TYPE_CHECKING:
     from hub.core.keys import View
 
 _MAP_HEADER = kinds.MAP_CHANGED.encode()
+_LOST_HEADER = kinds.INPUT_LOST.encode()
 _BASIS_ADOPTED = ord(Outcome.BASIS_ADOPTED.value)
 
 
@@ -125,15 +123,11 @@ class PartitionCore:
 
         Raises `BrokenChainError` where it does not continue the chain.
         """
-        head = self.head
-        if (
-            int.from_bytes(raw[SEQUENCE_AT : SEQUENCE_AT + 8]) != head.sequence
-            or raw[HASH_AT : HASH_AT + 32] != head.last_hash
-        ):
-            raise BrokenChainError(head.sequence)
+        head = continued(self.head, raw, next_offset)
+        if head is None:
+            raise BrokenChainError(self.head.sequence)
         evolve(raw, changes)
-        decided_at = int.from_bytes(raw[DECIDED_AT : DECIDED_AT + 8])
-        self.head = Head(head.sequence + 1, record_hash(raw), decided_at, next_offset)
+        self.head = head
         if raw[OUTCOME_AT] == _BASIS_ADOPTED:
             self.adopt_if_basis(decode_record(raw))
         if raw[MARKS_AT]:
@@ -162,6 +156,10 @@ class PartitionCore:
     def gives_up(self, record: InputRecord) -> bool:
         """Whether this input hands the partition to another slot."""
         return record.topic == self._control and dict(record.headers).get("ce_type") == _MAP_HEADER
+
+    def accepts_loss(self, record: InputRecord) -> bool:
+        """Whether this input moves the place where another is read on."""
+        return record.topic == self._control and dict(record.headers).get("ce_type") == _LOST_HEADER
 
     def prepare(self, record: InputRecord, now: int) -> Prepared:
         """Read and check one input: the first `touches`."""
@@ -244,7 +242,7 @@ class PartitionCore:
             facts = (*record.facts, ("slot", self.owner))
             record = record._replace(facts=facts, marks=HAS_CONSEQUENCES)
         raw = encode_record(record)
-        self.head = Head(self.head.sequence + 1, record_hash(raw), now, self.head.next_offset)
+        self.head = behind(self.head, raw, self.head.next_offset)
         self.adopt_if_basis(record)
         if record.marks and not self.has_twins:
             self.has_twins = any(name == "twin" for name, _value in record.facts)

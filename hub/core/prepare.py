@@ -19,6 +19,8 @@ from hub.core.causes import (
     BasisAdoption,
     HandOver,
     Identity,
+    InputLost,
+    LossAcceptance,
     MoveNoted,
     OutcomeReport,
     RedecisionRequest,
@@ -34,17 +36,19 @@ from hub.core.causes import (
     WalkVisit,
 )
 from hub.core.keys import submission_key_of
+from hub.core.ledger_end import read_loss
 from hub.core.life import MOVES, Statement
 from hub.core.moves import LEFT, LEFT_BEFORE, REFUSED, heard_from
-from hub.core.record import NO_KEY, Cause, CauseKind, Reason
+from hub.core.record import NO_KEY, Cause, CauseKind, Reason, topic_id
 from hub.core.state import StageCode
 from hub.domain import kinds
 from hub.domain.as_typed import is_placeholder
-from hub.domain.credit_code import normalise_credit_code
+from hub.domain.credit_code import assess_credit_code, normalise_credit_code
 from hub.domain.dates import LAST_MOMENT, read_date
 from hub.domain.document_number import normalise_document_number, normalise_subject_name
-from hub.domain.identity import record_key_of
+from hub.domain.identity import key_without_code, record_key_of
 from hub.domain.partitioning import partition_of
+from hub.ports import is_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -98,6 +102,8 @@ def prepare_submission(
 
     `arrived_at`: of one that has waited; what its source's version is judged by.
     """
+    if is_unreadable(cause.key, cause.headers, cause.value):
+        return _unreadable(cause, partition, department)
     headers = dict(cause.headers)
     is_cut = _is_over_envelope(cause, headers)
     if is_cut:
@@ -110,9 +116,7 @@ def prepare_submission(
     if stream and sequence:
         s.submission_key = submission_key_of(department, stream, sequence)
     else:
-        s.submission_key = submission_key_of(
-            department, cause.topic.encode(), b"%d/%d" % (partition, cause.offset)
-        )
+        s.submission_key = _key_by_place(cause, partition, department)
         s.refuse("HEADER_MISSING", "ce_source" if not stream else "ce_id")
     version = headers.get("hub_source_version")
     if version is not None:
@@ -146,6 +150,20 @@ def _add_to_digest(s: Submission, said: bytes) -> None:
     The kind is in the value's frame: its header decides only where it says otherwise.
     """
     s.digest = sha256(s.digest + said).digest()[:8]
+
+
+def _unreadable(cause: Cause, partition: int, department: str) -> Submission:
+    """What Kafka holds and nobody can read: its place is its name, and it owes nothing."""
+    s = Submission(cause, department, "")
+    s.record_key = s.submission_key = _key_by_place(cause, partition, department)
+    s.keys = (keys.record(s.record_key), keys.receipt(s.submission_key))
+    s.refuse("BATCH_UNREADABLE")
+    return s
+
+
+def _key_by_place(cause: Cause, partition: int, department: str) -> bytes:
+    """Key of a submission that has no number of its own."""
+    return submission_key_of(department, cause.topic.encode(), b"%d/%d" % (partition, cause.offset))
 
 
 def _key_astray(record_key: bytes, partition: int) -> bytes:
@@ -374,17 +392,23 @@ def _key_elsewhere(
     s: Submission, checked: Checked, basis: Basis, number: str, name: str, code: str,
     authority: str,
 ) -> bytes:  # fmt: skip
-    """The record key of this identity with other parts; what is empty is as here."""
-    key = normalise_credit_code(code).encode() if code.strip() else s.cause.key
-    return record_key_of(
-        basis.subject_of(s.subject_kind),
-        authority,
-        checked.document_key
-        if not number.strip() or is_placeholder(number)
-        else normalise_document_number(number),
-        normalise_subject_name(name) if name.strip() else checked.name_key,
-        key,
-    )
+    """The record key of this identity with other parts; what is empty is as here.
+
+    What has no valid code lies where its sender's rows of that identity do.
+    """
+    subject = basis.subject_of(s.subject_kind)
+    is_numbered = bool(number.strip()) and not is_placeholder(number)
+    document_key = normalise_document_number(number) if is_numbered else checked.document_key
+    name_key = normalise_subject_name(name) if name.strip() else checked.name_key
+    key = s.cause.key
+    if code.strip():
+        assessed = assess_credit_code(code)
+        key = assessed.code.encode()
+        if assessed.errors:
+            key = key_without_code(
+                s.department, subject, authority, document_key, name_key, assessed.code
+            )
+    return record_key_of(subject, authority, document_key, name_key, key)
 
 
 def _read_nested(s: Submission, row: Mapping[str, str | bytes], now: int, basis: Basis) -> None:
@@ -523,6 +547,8 @@ def prepare_control(
 
     `adopted` is the basis it carries, if any; `refusal` is the code of why it carries none.
     """
+    if is_unreadable(cause.key, cause.headers, cause.value):
+        return UnreadableMessage(cause, "", "BATCH_UNREADABLE")
     kind = _text_of(dict(cause.headers).get("ce_type", b""))
     if kind == kinds.BASIS_ADOPTED and adopted is not None:
         return BasisAdoption(cause, kind, adopted.id, adopted)
@@ -541,8 +567,8 @@ def _read_move_noted(cause: Cause, kind: str) -> MoveNoted:
     owner, left_as = str(content["owner"]), str(content["left_as"])
     (owner + left_as).encode()  # JSON can say half a letter
     return MoveNoted(
-        cause, kind, move_id, _letter_of(content["verdict"]), _unsigned(content["met"], 64),
-        owner[:_MOST_CODE], left_as[:_MOST_CODE],
+        cause, kind, move_id, _letter_of(content["verdict"]), _key_of(content["left"]),
+        _unsigned(content["met"], 64), owner[:_MOST_CODE], left_as[:_MOST_CODE],
         heard_from(bytes.fromhex(content["heard"])), (keys.verdict(move_id), keys.arrival(move_id)),
     )  # fmt: skip
 
@@ -557,6 +583,10 @@ def _read_hand_over(cause: Cause, kind: str) -> HandOver:
     if not _OWNER.fullmatch(owner):
         raise ValueError(owner)
     return HandOver(cause, kind, owner)
+
+
+def _read_loss(cause: Cause, kind: str) -> LossAcceptance:
+    return LossAcceptance(cause, kind, read_loss(cause.value))
 
 
 def _read_resend(cause: Cause, kind: str) -> ResendRequest:
@@ -590,12 +620,29 @@ def _read_redecision(cause: Cause, kind: str) -> RedecisionRequest:
     return RedecisionRequest(cause, kind, rule, named, _days_in(content), because)
 
 
-_Read: TypeAlias = "MoveNoted | HandOver | ResendRequest | RedecisionRequest"
+def _read_lost(cause: Cause, kind: str) -> InputLost:
+    content = json.loads(cause.value)
+    topic, operator = str(content["topic"]), str(content["operator"])
+    because = str(content["reason"])
+    for text in (topic, operator, because):
+        text.encode()  # JSON can say half a letter
+        if not text.strip() or len(text) > _MOST_WORDS:
+            raise ValueError(text)
+    first, until = _unsigned(content["first"], 63), _unsigned(content["until"], 63)
+    position = keys.position(topic_id(topic))
+    return InputLost(cause, kind, topic, first, until, operator, because, (position,))
+
+
+_Read: TypeAlias = (
+    "MoveNoted | HandOver | LossAcceptance | ResendRequest | RedecisionRequest | InputLost"
+)
 _CONTROL: Final[dict[str, Callable[[Cause, str], _Read]]] = {
     kinds.MOVE_NOTED: _read_move_noted,
     kinds.MAP_CHANGED: _read_hand_over,
+    kinds.LOSS_ACCEPTED: _read_loss,
     kinds.RESEND_REQUESTED: _read_resend,
     kinds.REDECISION_REQUESTED: _read_redecision,
+    kinds.INPUT_LOST: _read_lost,
 }
 _UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
 """What reading JSON that somebody else wrote may raise."""
@@ -637,6 +684,8 @@ _STAGES = {
 
 def prepare_outcome(cause: Cause, target: int) -> OutcomeReport | UnreadableMessage:
     """Read what a courier reports of its target."""
+    if is_unreadable(cause.key, cause.headers, cause.value):
+        return UnreadableMessage(cause, kinds.OUTCOME_REPORTED, "BATCH_UNREADABLE")
     try:
         content = json.loads(cause.value)
         record_key = _key_of(content["record"])

@@ -96,6 +96,10 @@ class Outcome(StrEnum):
     RESENT = "y"
     REPROJECTED = "k"
     WALKED = "z"
+    LOSS_ACCEPTED = "A"
+    """Ledger records that are gone were given up by an operator."""
+    INPUT_LOST = "K"
+    """An operator declared that undecided inputs are gone from their topic."""
     CONTROL_REFUSED = "!"
 
 
@@ -287,7 +291,7 @@ def _array(items: list[bytes]) -> bytes:
 def decode_record(source: bytes) -> LedgerRecord:
     """Unpack a ledger record.
 
-    Raises `ValueError`, `IndexError` or `struct.error` on bytes that are no ledger record.
+    Raises `ValueError`, `IndexError`, `KeyError` or `struct.error` on bytes that are none.
     """
     (
         sequence, previous, decided_at, cause_kind, _topic_id, offset, outcome, publish, withdraw,

@@ -54,6 +54,9 @@ _PLAIN_AND_COUNTED: Final = re.compile(
 )
 _PLAIN_NAME: Final = re.compile(r"[0-9A-Za-z()·\u4e00-\u9fff.&-]*")
 
+LONGEST: Final = 4_000
+"""Characters of the longest field there is; a longer number or name is refused as too long."""
+
 
 def normalise_document_number(text: str) -> str:
     """The number for comparing: brackets as 〔〕, half width, no blanks; idempotent.
@@ -62,7 +65,7 @@ def normalise_document_number(text: str) -> str:
     """
     if _PLAIN_NUMBER.fullmatch(text):
         return text
-    return unwrapped(normalize("NFC", text.translate(_NUMBER_TABLE)))
+    return unwrapped(_composed(text.translate(_NUMBER_TABLE)))
 
 
 def read_document_number(text: str) -> str:
@@ -93,4 +96,9 @@ def normalise_subject_name(text: str) -> str:
     """
     if _PLAIN_NAME.fullmatch(text):
         return text
-    return unwrapped(normalize("NFC", text.translate(_NAME_TABLE)))
+    return unwrapped(_composed(text.translate(_NAME_TABLE)))
+
+
+def _composed(text: str) -> str:
+    """NFC, which takes the square of a run of marks: of what no field holds it is not asked."""
+    return normalize("NFC", text) if len(text) <= LONGEST else text

@@ -40,8 +40,13 @@ MOVE_NOTED: Final = "move.noted.v1"
 """What became of the first half of a move, told to the second."""
 RESEND_REQUESTED: Final = "resend.requested.v1"
 """Records are to be named for a target again."""
+LOSS_ACCEPTED: Final = "loss.accepted.v1"
+"""Ledger records that are missing are given up; the rest goes on."""
 REDECISION_REQUESTED: Final = "redecision.requested.v1"
 """What a rule had decided is to be decided again, by the rule as it stands now."""
+
+INPUT_LOST: Final = "input.lost.v1"
+"""What a topic held undecided is gone from it, and an operator answers for that."""
 
 # What the hub's workers tell each other and the outside.
 ATTEMPT_INTENDED: Final = "attempt.intended.v1"

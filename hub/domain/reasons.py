@@ -753,6 +753,20 @@ _RECORDS: Final = (
         "Compare the new code, number and name; correct the record where it arrived if it is wrong",
     ),
     Reason(
+        "NOT_WHAT_LEFT",
+        "按这个迁移编号迁出的是另一条记录，与本次迁入所写的原标识不符",
+        "By this move another record left than the one that this arrival says it was",
+        "核对更正前的代码、文书号和名称，须与迁出的记录一致；两条记录更正的，各用一个迁移编号",
+        "Name the previous code, number and name as they left; two records need two move ids",
+    ),
+    Reason(
+        "MOVE_ID_REUSED",
+        "这个迁移编号已用于另一条记录的迁出，本次迁出未生效",
+        "Another record has left under this move id: this departure has not been made",
+        "迁出和迁入换用新的迁移编号，成对重新报送",
+        "Send both halves again under a move id of their own",
+    ),
+    Reason(
         "RECORD_NOT_WITHDRAWN",
         "该记录没有撤回，内容不同，不能按恢复公示处理",
         "The record is not withdrawn and has other content: there is nothing to restore",
@@ -863,6 +877,22 @@ _FORMS: Final = (
         "For the sender's engineers: encode and send it again",
     ),
     Reason(
+        "BATCH_UNREADABLE",
+        "主题中这一位置的记录无法读取（解压失败、校验不符或超出大小），未能受理；以主题、分区、位移标识",
+        "The record at this place of the topic cannot be read (it does not unpack, fails its "
+        "checksum or is too large) and was not accepted; its topic, partition and offset name it",
+        "由接入方改小批次、不压缩后重新报送；校验不符的由运维检查broker的磁盘，由副本或备份恢复",
+        "For the sender's engineers: send it again in smaller batches, uncompressed. A failed "
+        "checksum is the operator's: look at the broker's disk, restore from a replica or backup",
+    ),
+    Reason(
+        "LOSS_UNFIT",
+        "声明丢失的区间不是该主题接下来要处理的记录，未予采纳",
+        "The range declared lost is not what is to be decided next in that topic; nothing was done",
+        "由运维重新执行 hub submissions accept-loss：区间按现状重新计算",
+        "The operator runs hub submissions accept-loss again: the range is worked out anew",
+    ),
+    Reason(
         "SUBMISSION_NUMBER_REUSED",
         "报送序号已用于另一条内容，本条未受理（第一条的结果不变）",
         "The submission's number was used for other content; this one was not accepted and the "
@@ -960,6 +990,55 @@ _FILES: Final = (
         "The file is too large (over 64 MB, or unpacks to too much)",
         "删去图片和多余的格式，或拆分成几个文件",
         "Remove pictures and formatting, or split the file",
+    ),
+    Reason(
+        "FILE_TOO_MANY_ROWS",
+        "文件超过20万行（连同空行超过209万行），整个文件未读取",
+        "The file has more than 200,000 rows (or 2,097,152 with the blank ones); none was read",
+        "拆分成几个文件，每个不超过20万行，并删去表格下方的空行，以新文件名重新放入",
+        "Split it into files of 200,000 rows at most, delete blank rows, use new names",
+    ),
+    Reason(
+        "FILE_TOO_MANY_CELLS",
+        "文件的单元格过多（有内容的行超过500万格，连同空白超过4,000万格），整个文件未读取",
+        "The file has more than 5,000,000 cells (or 40,000,000 with the blank ones); none was read",
+        "只保留国家标准规定的列，删去表格右侧的空列，或拆分成几个文件，以新文件名重新放入",
+        "Keep the standard's columns only, delete blank ones, or split the file, under a new name",
+    ),
+    Reason(
+        "FILE_TOO_MANY_SHEETS",
+        "工作簿超过100张工作表，整个文件未读取",
+        "The workbook has more than 100 sheets; none was read",
+        "拆分成几个文件，每个不超过100张工作表，以新文件名重新放入",
+        "Split it into workbooks of 100 sheets at most, under new names",
+    ),
+    Reason(
+        "FILE_TOO_MANY_BROKEN_ROWS",
+        "文件中无法读取的行超过1万行，不是按表格写成的，整个文件未读取",
+        "More than 10,000 rows of the file cannot be read; it was not written as a table",
+        "检查引号、分隔符和公式，用表格软件另存为XLSX，以新文件名重新放入",
+        "Check quotation marks, delimiters and formulas; save as XLSX under a new name",
+    ),
+    Reason(
+        "FILE_TOO_COSTLY",
+        "读取该文件所需的时间或内存远超一张表格（180秒、768MB），整个文件未读取",
+        "Reading the file takes more than any table needs (180 s, 768 MB); none of it was read",
+        "用表格软件打开原件，只复制有内容的单元格到新表，另存为XLSX，以新文件名重新放入",
+        "Copy the cells with content into a new workbook and send that under a new name",
+    ),
+    Reason(
+        "HEADER_TOO_LONG",
+        "表头超过16,384字，整个工作表未读取",
+        "The header row has more than 16,384 characters; the sheet was not read",
+        "表头只写国家标准的列名或列代码，说明文字写在表外",
+        "Head the columns with their names or codes only; put explanations elsewhere",
+    ),
+    Reason(
+        "STAMP_NOT_A_TIME",
+        "本行的更新时间不是真实的日期时间（如infinity、0000-00-00），本行未读取",
+        "The row's stamp is no date and time (infinity, 0000-00-00); the row was not read",
+        "请部门把该行的更新时间改为真实时间或空值（NULL），改后将自动读取",
+        "Set a real time there, or NULL; the row is then read by itself",
     ),
     Reason(
         "SNAPSHOT_WITHOUT_DAY",
@@ -1089,6 +1168,23 @@ _AUDIT: Final = (
         "The adopted basis is not the document its id stands for: a rule or calendar was altered",
         "以该编号向备份或其他分区取回原文档并比较",
         "Fetch the document of this id from a backup or another partition and compare",
+    ),
+    Reason(
+        "LEDGER_END_LOST",
+        "台账的末尾缺失或不是此前所见的",
+        "The ledger's end is missing, or is not the one that was seen",
+        "保留现场与各状态目录，运行 hub audit verify 查明缺失范围；先试从更新的备份恢复；"
+        "确已无法找回的，由运维运行 hub audit accept-loss 登记缺失后继续",
+        "Keep every state folder as it is; hub audit verify says what is missing. Restore a newer "
+        "backup if there is one; what cannot be found again an operator gives up with "
+        "hub audit accept-loss, and all go on",
+    ),
+    Reason(
+        "ANCHOR_ALTERED",
+        "台账锚点文件被改动或无法读取",
+        "A file of ledger anchors was altered or cannot be read",
+        "与该文件的其他副本比较；另存一份新的锚点",
+        "Compare it with another copy of the file; anchor the ledger anew",
     ),
     Reason(
         "BASIS_NOT_IN_FORCE",

@@ -52,7 +52,7 @@ from hub.targets.delivery import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, MutableMapping
+    from collections.abc import Iterable, Iterator, MutableMapping
 
     from hub.engine.courier_order import Rank
     from hub.engine.requests import How
@@ -258,6 +258,11 @@ class CourierBook:
         one = self._by_id.get(delivery)
         return one.event if one is not None else None
 
+    def events(self) -> Iterator[Event]:
+        """The last attempt of every delivery that is not over."""
+        for errands in self._records.values():
+            yield from (one.event for one in errands if one.event is not None)
+
     def is_news(self, delivery: str) -> bool:
         """Whether its last failure is for people: the one that parks it, then one in an hour."""
         one = self._by_id.get(delivery)
@@ -311,6 +316,28 @@ class CourierBook:
             self._follow_on(one, Happening.NEWER_NAMED, changes, now)
             self._offer(work.record_key)
 
+    def adopt(self, record_key: bytes, event: Event, changes: Changes) -> None:
+        """The newest of a record was sent before, by a naming that the ledger has lost.
+
+        The same content under the same id: the platform may hold it already, so it is asked.
+        """
+        one = self._records[record_key][-1]
+        work = one.work._replace(known_as=(event.work.number, event.work.shown_version))
+        one.work, one.repeat = work, event.repeat
+        one.event = Event(
+            event.delivery, event.digest, work, event.attempt, event.at,
+            state=State.UNKNOWN, repeat=event.repeat,
+        )  # fmt: skip
+        self._by_id[event.delivery] = one
+        self._enter(one, State.UNKNOWN, changes, 0.0)
+
+    def untried(self, record_key: bytes) -> Work | None:
+        """The newest work of a record, where nothing of it has been tried and none is before it."""
+        errands = self._records.get(record_key)
+        if not errands or errands[-1].event is not None or errands[-1].is_noted:
+            return None
+        return None if any(one.event is not None for one in errands) else errands[-1].work
+
     def _follow_on(self, newer: Errand, happening: Happening, changes: Changes, now: float) -> None:
         """Tell all that are older of its record."""
         errands = self._records.get(newer.work.record_key, [])
@@ -330,10 +357,10 @@ class CourierBook:
         if not is_final and noted.stage != "refused":
             return
         for one in list(self._records.get(noted.record_key, ())):
-            sequence = one.work.sequence
-            if one.event is not None or sequence > noted.sequence:
+            named, told = (one.work.epoch, one.work.sequence), (noted.epoch, noted.sequence)
+            if one.event is not None or named > told:
                 continue  # our own attempts, folded after the ledger, know better
-            if sequence == noted.sequence and not is_final and one.work.action == "withdraw":
+            if named == told and not is_final and one.work.action == "withdraw":
                 one.repeat = max(one.repeat, noted.repeat + 1)
                 changes[_key(STATE, one)] = self._pack(one)
             elif self._is_running:

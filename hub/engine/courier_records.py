@@ -20,6 +20,8 @@ from hub.engine.courier_life import State
 from hub.targets.delivery import Action, canonical_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hub.contracts import Contracts
     from hub.core.record import LedgerRecord
     from hub.ports import InputRecord
@@ -30,8 +32,11 @@ Result = Literal[
 """`retry`: this record failed, nothing happened; `away`: the platform as a whole did; `absent`: it
 holds nothing to withdraw; `overtaken`: something newer may leave, or has."""
 
-# partition, sequence, version, due_at, action
-_WORK: Final = struct.Struct(">HQIQc")
+# partition, sequence, version, due_at, action, epoch, and as what the platform knows it
+_WORK: Final = struct.Struct(">HQIQcHQQ")
+_EPOCH_NUMBERS: Final = 32
+_EPOCH_VERSIONS: Final = 20
+"""Bits by which an epoch lifts what platforms order by above all that was ever sent before."""
 _ACTIONS: Final[dict[bytes, Action]] = {
     b"P": "publish", b"W": "withdraw", b"p": "publish", b"w": "withdraw",
 }  # fmt: skip
@@ -57,6 +62,23 @@ class Work(NamedTuple):
     """Whether it is sent once more at somebody's request."""
     department: str = ""
     """Who submitted the record."""
+    epoch: int = 0
+    """Of the ledger's partition when it was named (see `hub.core.ledger_end`)."""
+    known_as: tuple[int, int] | None = None
+    """Number and version under which the platform was sent the same before, by a naming that the
+    ledger has lost."""
+
+    @property
+    def number(self) -> int:
+        """What the platform orders by: the sequence, above all that an earlier epoch sent."""
+        return self.known_as[0] if self.known_as else self.sequence + (self.epoch << _EPOCH_NUMBERS)
+
+    @property
+    def shown_version(self) -> int:
+        """The version as the platform is told it: above all that an earlier epoch sent."""
+        if self.known_as:
+            return self.known_as[1]
+        return self.version + (self.epoch << _EPOCH_VERSIONS)
 
 
 class Event(NamedTuple):
@@ -85,22 +107,34 @@ def pack_work(work: Work, row: bytes) -> bytes:
     letter = b"P" if work.action == "publish" else b"W"
     if work.is_again:
         letter = letter.lower()
-    head = _WORK.pack(work.partition, work.sequence, work.version, work.due_at, letter)
+    head = _WORK.pack(
+        work.partition, work.sequence, work.version, work.due_at, letter, work.epoch,
+        *(work.known_as or _NOT_KNOWN),
+    )  # fmt: skip
     texts = encode_text(work.kind), encode_bytes(work.key), encode_text(work.department)
     return b"".join((head, *texts, row))
 
 
 def unpack_work(record_key: bytes, stored: bytes) -> tuple[Work, bytes]:
     """Read what `pack_work` wrote."""
-    partition, sequence, version, due_at, letter = _WORK.unpack_from(stored)
+    partition, sequence, version, due_at, letter, epoch, *known = _WORK.unpack_from(stored)
     kind, at = decode_text(stored, _WORK.size)
     key, at = decode_bytes(stored, at)
     department, at = decode_text(stored, at)
     work = Work(
         partition, sequence, record_key, version, _ACTIONS[letter], due_at, kind, key,
-        letter.islower(), department,
+        letter.islower(), department, epoch, _known_as(known),
     )  # fmt: skip
     return work, stored[at:]
+
+
+_NOT_KNOWN: Final = (0, 0)
+"""No version is 0."""
+
+
+def _known_as(known: Sequence[int] | None) -> tuple[int, int] | None:
+    number, version = known or _NOT_KNOWN
+    return (number, version) if version else None
 
 
 _SENT_ANEW: Final = frozenset({Outcome.RESENT, Outcome.REPROJECTED})
@@ -123,6 +157,8 @@ class Noted(NamedTuple):
     """The ledger record it answers."""
     repeat: int = 0
     """How often that was sent under an id of its own before."""
+    epoch: int = 0
+    """That record's."""
 
 
 class Reader:
@@ -139,8 +175,10 @@ class Reader:
         """Partitions where the number is nobody's or another target's, as far as was read: what
         the ledger names there by it is none of this target's business."""
 
-    def read(self, record: InputRecord) -> tuple[Work, bytes] | Noted | None:
+    def read(self, record: InputRecord, epoch: int = 0) -> tuple[Work, bytes] | Noted | None:
         """Return the work and its framed row, or a noted report, or None.
+
+        `epoch` is the partition's there.
 
         Most records name other targets or none: only the fixed part of those is looked at.
         """
@@ -149,14 +187,14 @@ class Reader:
         if fixed[6] == _ADOPTED:
             self._follow(record)
         elif (publish or withdraw) and record.partition not in self.strange:
-            return self._work(record, is_publication=bool(publish))
+            return self._work(record, epoch, is_publication=bool(publish))
         if fixed[4] == self._reports and fixed[6] == _NOTED:
             told = json.loads(decode_record(record.value).cause.value)
             if "sequence" not in told:
                 return None  # not by a courier: it does not say which naming it is about
             return Noted(
                 bytes.fromhex(told["record"]), told["action"], told["stage"], told["sequence"],
-                told.get("repeat", 0),
+                told.get("repeat", 0), told.get("epoch", 0),
             )  # fmt: skip
         return None
 
@@ -169,7 +207,9 @@ class Reader:
         else:
             self.strange.add(record.partition)
 
-    def _work(self, source: InputRecord, *, is_publication: bool) -> tuple[Work, bytes] | None:
+    def _work(
+        self, source: InputRecord, epoch: int, *, is_publication: bool
+    ) -> tuple[Work, bytes] | None:
         record = decode_record(source.value)
         if record.state is None:
             return None
@@ -190,6 +230,7 @@ class Reader:
             record.state.subject_key,
             record.outcome is Outcome.RESENT,
             record.state.department,
+            epoch,
         )
         return work, row_of(record, self._contracts) if is_publication else _why(record)
 
@@ -239,6 +280,8 @@ def encode_event(event: Event) -> bytes:
             "state": event.state.name.lower(),
             "repeat": event.repeat,
             **({"again": True} if work.is_again else {}),
+            **({"epoch": work.epoch} if work.epoch else {}),
+            **({"known_as": work.known_as} if work.known_as else {}),
         }
     )
 
@@ -257,6 +300,8 @@ def decode_event(value: bytes, key: bytes) -> Event:
         key,
         told.get("again", False),
         told["department"],
+        told.get("epoch", 0),
+        _known_as(told.get("known_as")),
     )
     return Event(
         told["delivery"],
@@ -299,5 +344,6 @@ def encode_outcome(event: Event) -> bytes:
             "sequence": event.work.sequence,
             "repeat": event.repeat,
             **({"again": True} if event.work.is_again else {}),
+            **({"epoch": event.work.epoch} if event.work.epoch else {}),
         }
     )

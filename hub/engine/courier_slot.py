@@ -14,6 +14,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from hub.contracts import Fault, project
+from hub.core.keys import GENESIS, Head
+from hub.core.ledger_end import LedgerEndError, continued, is_lost, loss_in
 from hub.domain import kinds
 from hub.engine import requests as ask
 from hub.engine.courier_book import STATE, WORK, CourierBook, Step
@@ -28,6 +30,7 @@ from hub.engine.courier_records import (
     outcome_id,
     unpack_work,
 )
+from hub.engine.ledger_end import check_ends
 from hub.errors import IntegrityError
 from hub.ports import InputRecord, OutputRecord
 from hub.targets import kafka
@@ -46,7 +49,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, MutableMapping
 
     from hub.contracts import Contracts
+    from hub.core.ledger_end import Loss
     from hub.engine.courier_book import Policy
+    from hub.engine.courier_records import Work
     from hub.engine.requests import How
     from hub.targets import Call, Language
     from hub.targets.delivery import Verdict
@@ -57,7 +62,12 @@ if TYPE_CHECKING:
 STRANGE: Final = b"z"
 """Partition → there the target's number is nobody's or another's, as far as was read."""
 POSITION: Final = b"p"
-"""Store family: topic, partition → offset to read on from."""
+"""Store family: topic, partition → offset to read on from; of the ledger, see `HEAD`."""
+HEAD: Final = b"h"
+"""Store family: partition → head of the ledger as far as it was read."""
+LOST: Final = b"l"
+"""Store family: record key → the last attempt for a naming that the ledger has lost."""
+_LAST_KEY: Final = b"\xff"
 _READ_AT_ONCE: Final = 2_000
 _LOAD_AT_ONCE: Final = 20_000
 _BUSY_SECONDS: Final = 0.004
@@ -65,6 +75,9 @@ _IDLE_SECONDS: Final = 0.05
 _REPORT_SECONDS: Final = 1.0
 _TOLD_AT_ONCE: Final = 10
 """Deliveries in trouble that one report names: a platform that refuses all is not told by each."""
+_ENDLESS: Final = 1 << 62
+_WITHOUT_EFFECT: Final = frozenset({"refused", "retry", "away", "absent"})
+"""Results after which the platform holds nothing of what was sent."""
 _REPEAT_BITS: Final = 16
 _NO_FUTURE: Final = dt.date.max
 """A row is read again here, not judged again: no decision date lies in the future of this day."""
@@ -110,6 +123,12 @@ class CourierSlot:
         self._reader = Reader(plan.number, self.outcomes, contracts)
         self._language = plan.language
         self._is_topic = plan.language is None
+        self.heads: dict[int, Head] = {}
+        """The end of the ledger as it was last seen, by partition."""
+        self._losses: dict[int, list[Loss]] = {}
+        """Declared losses met in this life, by partition."""
+        self._lost: dict[bytes, Event] = {}
+        """Record key → what the platform may hold by a naming that the ledger has lost."""
         self._is_draining = False
         self._reported_at = 0.0
         self._results: Counter[str] = Counter()
@@ -156,27 +175,136 @@ class CourierSlot:
         """
         self.book = CourierBook(self.plan.policy)
         self.gate = Gate(self.plan.policy.concurrency)
+        yield from self._check_ends()
         yield from self._load()
         found = yield from self._ask(ask.Scan(STRANGE, bytes([STRANGE[0] + 1]), _LOAD_AT_ONCE))
         self._reader.strange = {int.from_bytes(key[1:]) for key, _empty in found}
-        for topic in (self.ledger, self.attempts):
-            positions = yield from self._positions(topic)
-            yield from self._ask(ask.FoldLedger(positions))
-            while True:
-                batch = cast("list[InputRecord] | None", (yield from self._ask(ask.NextFold())))
-                if batch is None:
-                    break
-                yield from self._ask(ask.Hook("in_restore"))
-                yield from self._ask(ask.WriteState(self._fold(batch)))
-                yield from self._ask(ask.Report("folded", {"records": len(batch)}))
-        topics = (self.ledger, self.answers) if self._is_topic else (self.ledger,)
-        assigned: dict[tuple[str, int], int] = {}
-        for topic in topics:
-            assigned |= yield from self._positions(topic)
+        yield from self._fold_on(self._behind_heads())
+        yield from self._adopt_lost()
+        yield from self._fold_on((yield from self._positions(self.attempts)))
+        assigned = self._behind_heads()
+        if self._is_topic:
+            assigned |= yield from self._positions(self.answers)
         yield from self._ask(ask.Assign(assigned))
         now = yield from self._ask(ask.Seconds())
         at = yield from self._ask(ask.Now())
         yield from self._ask(ask.WriteState(self.book.resume(now, at)))
+
+    def _fold_on(self, positions: dict[tuple[str, int], int]) -> Road:
+        """Fold what was written from there on."""
+        yield from self._ask(ask.FoldLedger(positions))
+        while True:
+            batch = cast("list[InputRecord] | None", (yield from self._ask(ask.NextFold())))
+            if batch is None:
+                break
+            yield from self._ask(ask.Hook("in_restore"))
+            yield from self._ask(ask.WriteState(self._fold(batch)))
+            yield from self._ask(ask.Report("folded", {"records": len(batch)}))
+
+    def _behind_heads(self) -> dict[tuple[str, int], int]:
+        return {
+            (self.ledger, partition): head.next_offset for partition, head in self.heads.items()
+        }
+
+    def _check_ends(self) -> Road:
+        """The ledger must hold what was seen of it; what was given up is forgotten with the rest.
+
+        All of it is folded anew then: a fold of what is left, and of the own attempts.
+        """
+        partitions = range(self.plan.partitions)
+        names = [HEAD + partition.to_bytes(2) for partition in partitions]
+        stored = yield from self._ask(ask.ReadState(names))
+        self.heads = {
+            partition: Head.unpack(value) if value is not None else GENESIS
+            for partition, value in zip(partitions, stored, strict=True)
+        }
+        self._losses = {}
+        who = f"courier.{self.plan.target}"
+        lost = yield from check_ends(self._ask, self.ledger, who, self.heads)
+        if not lost:
+            return
+        yield from self._keep_lost({partition: [loss] for partition, loss in lost.items()})
+        # the heads go last: whoever is killed here does it again
+        start, kept = b"", frozenset(names)
+        while found := (yield from self._ask(ask.Scan(start, _LAST_KEY, _LOAD_AT_ONCE))):
+            gone = {key: None for key, _ in found if key not in kept and key[:1] != LOST}
+            yield from self._ask(ask.WriteState(gone))
+            start = found[-1][0] + b"\x00"
+        yield from self._ask(ask.WriteState(dict.fromkeys(names)))
+        self.heads = dict.fromkeys(partitions, GENESIS)
+
+    def _keep_lost(self, losses: dict[int, list[Loss]]) -> Road:
+        """Attempts of what is lost that only this courier's state knows: their topic may be old."""
+        self._losses = losses
+        yield from self._load()
+        self._lost = {}
+        for event in self.book.events():
+            self._remember_lost(event)
+        yield from self._ask(
+            ask.WriteState({LOST + key: encode_event(one) for key, one in self._lost.items()})
+        )
+        self._losses = {}
+        self.book = CourierBook(self.plan.policy)
+
+    def _adopt_lost(self) -> Road:
+        """What was sent by namings that the ledger has lost is not sent again, nor forgotten.
+
+        The last of each record is remembered until the record is named again: the same content
+        goes by its old id, and the platform is asked what has become of it.
+        """
+        found = yield from self._ask(ask.Scan(LOST, bytes([LOST[0] + 1]), _ENDLESS))
+        self._lost = {key[1:]: decode_event(value, b"") for key, value in found}
+        if not self._losses:
+            return
+        places = {(self.attempts, partition): 0 for partition in self._losses}
+        bounds = yield from self._ask(ask.Bounds(list(places)))
+        yield from self._ask(ask.FoldLedger({place: bounds[place][0] for place in places}))
+        while True:
+            batch = cast("list[InputRecord] | None", (yield from self._ask(ask.NextFold())))
+            if batch is None:
+                break
+            for record in batch:
+                self._remember_lost(decode_event(record.value, record.key))
+        for key, event in list(self._lost.items()):
+            if event.result in _WITHOUT_EFFECT:
+                del self._lost[key]
+        changes: dict[bytes, bytes | None] = {
+            LOST + key: encode_event(event) for key, event in self._lost.items()
+        }
+        yield from self._ask(ask.WriteState(changes))
+        yield from self._adopt(list(self._lost))
+
+    def _remember_lost(self, event: Event) -> None:
+        """Of a record the last attempt for its newest naming."""
+        if not self._is_lost(event):
+            return
+        key, newest = event.work.record_key, self._lost.get(event.work.record_key)
+        if newest is None or newest.work.number <= event.work.number:
+            self._lost[key] = event
+
+    def _is_lost(self, event: Event) -> bool:
+        work = event.work
+        return is_lost(self._losses, work.partition, work.epoch, work.sequence)
+
+    def _adopt(self, record_keys: list[bytes]) -> Road:
+        """Where the newest of a record is what the platform was sent before, it goes by that id."""
+        works = [work for key in record_keys if (work := self.book.untried(key)) is not None]
+        steps = [Step("send", work, 1) for work in works if work.epoch > self._epoch_lost(work)]
+        deliveries = yield from self._render(steps)
+        changes: dict[bytes, bytes | None] = {}
+        for step, delivery in zip(steps, deliveries, strict=True):
+            event = self._lost[step.work.record_key]
+            if (event.work.action, event.digest) == (delivery.action, delivery.digest):
+                self.book.adopt(step.work.record_key, event, changes)
+                self._forget_lost(step.work.record_key, changes)
+        yield from self._ask(ask.WriteState(changes))
+
+    def _epoch_lost(self, work: Work) -> int:
+        return self._lost[work.record_key].work.epoch
+
+    def _forget_lost(self, record_key: bytes, changes: Changes) -> None:
+        if self._lost.pop(record_key, None) is not None:
+            changes[LOST + record_key] = None
 
     def _load(self) -> Road:
         start, stop = WORK, bytes([STATE[0] + 1])
@@ -188,7 +316,7 @@ class CourierSlot:
             start = found[-1][0] + b"\x00"
 
     def _positions(self, topic: str) -> Generator[ask.Request, Any, dict[tuple[str, int], int]]:
-        """Where to read on: the stored place; attempts are gone in time, the ledger never is."""
+        """Where to read on: the stored place, or the first that time has left."""
         places = [(topic, partition) for partition in range(self.plan.partitions)]
         stored = yield from self._ask(ask.ReadState([_position_key(*place) for place in places]))
         bounds = yield from self._ask(ask.Bounds(places))
@@ -196,7 +324,7 @@ class CourierSlot:
         for place, value in zip(places, stored, strict=True):
             start, end = bounds[place]
             position = int.from_bytes(value) if value is not None else 0
-            if position > end or (topic == self.ledger and position < start):
+            if position > end:
                 _refuse_lost(place, position, start, end)
             found[place] = max(position, start)
         return found
@@ -207,13 +335,16 @@ class CourierSlot:
         strange = set(self._reader.strange)
         for record in batch:
             if record.topic == self.attempts:
-                self.book.fold_event(decode_event(record.value, record.key), changes, now)
+                event = decode_event(record.value, record.key)
+                if not self._is_lost(event):
+                    self.book.fold_event(event, changes, now)
             elif record.topic == self.ledger:
-                match self._reader.read(record):
+                match self._reader.read(record, self._see(record, changes)):
                     case Noted() as noted:
                         self.book.fold_noted(noted, changes)
                     case (work, row):
                         self.book.fold_work(work, row, changes, now)
+                continue
             else:
                 continue  # an answer is read when what it says is written
             changes |= _position_behind(record)
@@ -221,6 +352,19 @@ class CourierSlot:
             is_strange = partition in self._reader.strange
             changes[STRANGE + partition.to_bytes(2)] = b"" if is_strange else None
         return changes
+
+    def _see(self, record: InputRecord, changes: Changes) -> int:
+        """Go on to this ledger record, which must continue what was seen; return its epoch."""
+        partition, before = record.partition, self.heads[record.partition]
+        head = continued(before, record.value, record.offset + 1)
+        if head is None:
+            who = f"courier.{self.plan.target}"
+            raise LedgerEndError(who, partition, before, is_gone=False)
+        self.heads[partition] = head
+        changes[HEAD + partition.to_bytes(2)] = head.pack()
+        if (loss := loss_in(record.value)) is not None:
+            self._losses.setdefault(partition, []).append(loss)
+        return head.epoch
 
     # --- run -------------------------------------------------------------------------------------
 
@@ -234,6 +378,8 @@ class CourierSlot:
         if records:
             yield from self._ask(ask.Hook("after_consume"))
             yield from self._ask(ask.WriteState(self._fold(records, now)))
+            if self._lost:
+                yield from self._adopt(list(self._lost))
         answered = self._answers_in(records)
         answered += self._landed((yield from self._ask(ask.Collect())))
         at = cast("int", (yield from self._ask(ask.Now())))
@@ -250,6 +396,7 @@ class CourierSlot:
         intents = self._intents(steps, deliveries, at)
         for intent in intents:
             self.book.fold_event(intent, changes, now)
+            self._forget_lost(intent.work.record_key, changes)
         yield from self._write(results, intents, deliveries, changes)
         yield from self._launch(steps, deliveries)
         yield from self._report(now, is_idle=not records and not steps and not answered)
@@ -340,10 +487,10 @@ class CourierSlot:
             fields = project(contract, canonical, self.plan.clearance)
         digest = digest_of(fields)
         return Delivery(
-            delivery_id(work.partition, work.sequence, self.plan.target, digest, step.repeat),
+            delivery_id(work.partition, work.number, self.plan.target, digest, step.repeat),
             work.record_key.hex(),
-            work.version,
-            _place(work.sequence, step.repeat),
+            work.shown_version,
+            _place(work.number, step.repeat),
             work.action,
             work.kind,
             fields,
@@ -487,17 +634,17 @@ def _expected(intent: Event) -> Expected:
     return Expected(
         intent.delivery,
         work.record_key.hex(),
-        work.version,
-        _place(work.sequence, intent.repeat),
+        work.shown_version,
+        _place(work.number, intent.repeat),
         work.action,
         work.kind,
         intent.digest,
     )
 
 
-def _place(sequence: int, repeat: int) -> int:
+def _place(number: int, repeat: int) -> int:
     """Orders what is sent of one record: what is sent once more is newer."""
-    return sequence << _REPEAT_BITS | min(repeat, (1 << _REPEAT_BITS) - 1)
+    return number << _REPEAT_BITS | min(repeat, (1 << _REPEAT_BITS) - 1)
 
 
 def _position_behind(record: InputRecord) -> dict[bytes, bytes | None]:

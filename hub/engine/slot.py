@@ -21,6 +21,7 @@ from hub.core import keys, waiting
 from hub.core.causes import MoveNoted, TimerDue
 from hub.core.evolve import evolve
 from hub.core.keys import Head
+from hub.core.ledger_end import LedgerEndError
 from hub.core.notices import moment_of
 from hub.core.partition import BasisLibrary, BrokenChainError, PartitionCore
 from hub.core.prepare import (
@@ -30,11 +31,12 @@ from hub.core.prepare import (
     prepare_visit,
     prepare_walked,
 )
-from hub.core.record import Outcome, topic_id
+from hub.core.record import CauseKind, Outcome, topic_id
 from hub.core.resend import Walk, found_in, is_place, record_in
 from hub.core.state import NEVER, RecordFlag, decode_state
 from hub.engine import requests as ask
 from hub.engine.clock_guard import DEFAULT_GUARD_MS, days_ahead
+from hub.engine.ledger_end import check_ends, declared_losses
 from hub.errors import ConfigurationError, FencedError, IntegrityError
 from hub.ports import InputRecord, OutputRecord
 
@@ -62,6 +64,9 @@ _WALKS_AT_ONCE = 1_000
 _BEGIN_WALKS = frozenset(
     {Outcome.BASIS_ADOPTED, Outcome.RESEND_REQUESTED, Outcome.REDECISION_REQUESTED}
 )
+_OF_A_LOSS = frozenset({Outcome.LOSS_ACCEPTED, Outcome.CONTROL_REFUSED})
+_LAST_KEY = b"\xff"
+_FORGOTTEN_AT_ONCE = 10_000
 LEDGER_LIMIT = 1024 * 1024 + 64 * 1024
 CLOCK_SECONDS = 5.0
 """Between two looks at a clock that is not believed."""
@@ -123,6 +128,9 @@ class Slot:
         timer fires. A shorter deadline may have passed where the same basis shows it no more."""
         self._walking: _Walking | None = None
         self._reading_all = False
+        self._giving_up: set[int] = set()
+        """Partitions in which a declared loss waits to be written down: before anything else, so
+        that all that is named from here on comes behind all that was lost."""
         self._is_clock_believed = False
 
     def road(self) -> Road:
@@ -136,7 +144,8 @@ class Slot:
                 if not self._is_clock_believed:
                     yield from self._await_clock()
                 yield from self._seek()
-                yield from self._finish_releases()
+                if not self._giving_up:
+                    yield from self._finish_releases()
                 while True:
                     yield from self._cycle()
                     failures = 0
@@ -161,8 +170,13 @@ class Slot:
             core = self.cores[partition] = PartitionCore(partition, self.plan.prefix, self.library)
             core.owner = self.plan.owner
             yield from self._load(core)
+        heads = {partition: core.head for partition, core in self.cores.items()}
+        released = yield from check_ends(
+            self._ask, self.ledger, self.plan.owner, heads, self.control
+        )
+        for partition in released:
+            yield from self._forget(partition)
         positions = {(self.ledger, p): c.head.next_offset for p, c in self.cores.items()}
-        yield from self._check_ledger(positions)
         yield from self._ask(ask.FoldLedger(positions))
         while True:
             batch = cast("list[InputRecord] | None", (yield from self._ask(ask.NextFold())))
@@ -243,18 +257,19 @@ class Slot:
         reply = yield from self._ask(ask.ReadState([prefixed(partition, key) for key in wanted]))
         return cast("list[bytes | None]", reply)
 
-    def _check_ledger(self, positions: dict[tuple[str, int], int]) -> Road:
-        """The stored position must lie within the ledger: else a part of it was lost."""
-        bounds = yield from self._ask(ask.Bounds(list(positions)))
-        for place, position in positions.items():
-            start, end = bounds[place]
-            if not start <= position <= end or start != 0:
-                raise IntegrityError(
-                    f"台账分区 {place[1]} 的已存位置 {position} 不在台账范围 [{start}, {end}] 内\n"
-                    f"ledger[{place[1]}]: stored position {position} outside [{start}, {end}]\n"
-                    "处理办法：保留状态目录，先核对 broker 是否被重建\n"
-                    "Remedy: keep the state folder; find out whether the broker was rebuilt"
-                )
+    def _forget(self, partition: int) -> Road:
+        """Throw the state of a partition away: it is a fold of records that are given up.
+
+        The head goes last, so that whoever is killed here does it again.
+        """
+        core = self.cores[partition] = PartitionCore(partition, self.plan.prefix, self.library)
+        core.owner = self.plan.owner
+        start = b""
+        while found := (yield from self._scan(partition, start, _LAST_KEY, _FORGOTTEN_AT_ONCE)):
+            changes = {prefixed(partition, key): None for key, _ in found if key != keys.HEAD}
+            yield from self._ask(ask.WriteState(changes))
+            start = found[-1][0] + b"\x00"
+        yield from self._ask(ask.WriteState({prefixed(partition, keys.HEAD): None}))
 
     def _fold_one(self, record: InputRecord, changes: dict[bytes, bytes | None]) -> None:
         """One ledger record back into the state; the chain must be whole."""
@@ -263,14 +278,17 @@ class Slot:
         try:
             core.fold(record.value, record.offset + 1, delta)
         except BrokenChainError as broken:
-            raise IntegrityError(
-                f"台账分区 {record.partition} 在序号 {broken.sequence} 处断链\n"
-                f"ledger[{record.partition}]: chain broken at sequence {broken.sequence}"
+            raise LedgerEndError(
+                self.plan.owner, record.partition, core.head, is_gone=False
             ) from broken
         changes.update((prefixed(record.partition, k), v) for k, v in delta.items())
 
     def _seek(self) -> Road:
-        """Every input to its last cause + 1; only `control` until a basis has been adopted."""
+        """Every input to its last cause + 1; only `control` until a basis has been adopted.
+
+        One that has lost what comes next is not read until somebody has answered for that.
+        """
+        lost: dict[str, int] = {}
         places = [(t, p) for t in self.plan.input_topics for p in self.plan.partitions]
         bounds = yield from self._ask(ask.Bounds(places))
         self._positions = {}
@@ -282,10 +300,13 @@ class Slot:
             stored = yield from self._read(partition, wanted)
             for topic, offset in zip(self.plan.input_topics, stored, strict=True):
                 start, end = bounds[topic, partition]
-                position = int.from_bytes(offset) + 1 if offset is not None else start
-                if position < start or position > end or (offset is None and start > 0):
+                position = int.from_bytes(offset) + 1 if offset is not None else 0
+                if position > end or (position < start and topic == self.control):
                     _refuse_lost_input(topic, partition, position, start, end)
-                self._positions[topic, partition] = position
+                if position < start:
+                    lost[f"{topic}|{partition}|{position}"] = start
+                else:
+                    self._positions[topic, partition] = position
             self._next_timer[partition] = 0
             self._walked.pop(partition, None)
             (sweep,) = yield from self._read(partition, [keys.SWEEP])
@@ -293,7 +314,20 @@ class Slot:
             if sweep is not None:
                 self._sweeping.add(partition)
             yield from self._waiting_walks(partition)
+        self._giving_up = yield from self._losses_to_write(bounds)
+        yield ask.Report("inputs_lost", lost)
         yield from self._assign()
+
+    def _losses_to_write(
+        self, bounds: Mapping[tuple[str, int], tuple[int, int]]
+    ) -> Generator[ask.Request, Any, set[int]]:
+        """Partitions with a declared loss among what `control` holds and nobody has decided."""
+        places = [(self.control, partition) for partition in self.plan.partitions]
+        unread = {p[1]: self._positions[p] for p in places if self._positions[p] < bounds[p][1]}
+        if not unread:
+            return set()
+        declared = yield from declared_losses(self._ask, [self.control], unread, unread)
+        return set(declared)
 
     def _finish_releases(self) -> Road:
         """What waited for a record is decided before what arrived after it.
@@ -320,13 +354,19 @@ class Slot:
                     yield from self._transact(ready, wall)
 
     def _assign(self) -> Road:
-        self._reading_all = all(core.basis is not None for core in self.cores.values())
+        self._reading_all = self._may_read_all
         wanted = {
             place: position
             for place, position in self._positions.items()
             if self._reading_all or place[0] == self.control
         }
         yield from self._ask(ask.Assign(wanted))
+
+    @property
+    def _may_read_all(self) -> bool:
+        """Whether `control` has said what must come first: a basis, what is given up."""
+        is_adopted = all(core.basis is not None for core in self.cores.values())
+        return is_adopted and not self._giving_up
 
     def _await_clock(self) -> Road:
         """Wait until the clock is to be believed: once a process, afterwards `HasJumped` judges."""
@@ -359,7 +399,7 @@ class Slot:
         yield from self._ask(ask.FoldLedger(last))
         latest = 0
         while (batch := (yield from self._ask(ask.NextFold()))) is not None:
-            latest = max([latest, *(moment_of(record.value) for record in batch)])
+            latest = max([latest, *(moment_of(r.value) for r in batch if r.value)])
         return latest
 
     # --- run -------------------------------------------------------------------------------------
@@ -375,12 +415,12 @@ class Slot:
             yield from self._ask(ask.Hook("after_consume"))
             if not self._reading_all:  # what follows the bases is read on from here
                 self._positions.update(((r.topic, r.partition), r.offset + 1) for r in inputs)
-        for batch in self._cut_at_control(inputs):
-            yield from self._transact(batch, wall)
-            if self.cores[batch[-1].partition].gives_up(batch[-1]):
-                yield from self._check_owner(batch[-1].partition)
-        if not self._reading_all and all(c.basis is not None for c in self.cores.values()):
+        goes_on = yield from self._take(inputs, wall)
+        if self._giving_up or not goes_on:
+            return
+        if not self._reading_all and self._may_read_all:
             yield from self._assign()
+            yield from self._finish_releases()
         if self._answered and self._reading_all:
             yield from self._lift_twins(wall)
         due = yield from self._due(wall)
@@ -392,6 +432,18 @@ class Slot:
             yield from self._walk(wall)
         elif not inputs and not due and not self._sweeping:
             yield ask.Report("idle", {})
+
+    def _take(self, inputs: list[InputRecord], wall: int) -> Generator[ask.Request, Any, bool]:
+        """Decide what came in; False where the inputs are read on from elsewhere."""
+        for batch in self._cut_at_control(inputs):
+            yield from self._transact(batch, wall)
+            core = self.cores[batch[-1].partition]
+            if core.gives_up(batch[-1]):
+                yield from self._check_owner(core.partition)
+            if core.accepts_loss(batch[-1]):
+                yield from self._seek()
+                return False
+        return True
 
     @property
     def _is_busy(self) -> bool:
@@ -411,14 +463,14 @@ class Slot:
         return wall
 
     def _cut_at_control(self, inputs: list[InputRecord]) -> Iterable[list[InputRecord]]:
-        """A basis or a map change ends its batch.
+        """A basis, a map change or a declared loss ends its batch.
 
-        What follows is read under the new basis, or by the new owner.
+        What follows is read under the new basis, by the new owner, or from another place.
         """
         begin = 0
         for index, record in enumerate(inputs):
             core = self.cores[record.partition]
-            if core.carries_basis(record) or core.gives_up(record):
+            if core.carries_basis(record) or core.gives_up(record) or core.accepts_loss(record):
                 yield inputs[begin : index + 1]
                 begin = index + 1
         if begin < len(inputs):
@@ -631,6 +683,8 @@ class Slot:
         """Keep the in-memory marks by which timers and sweeps are noticed."""
         if record.state is not None and record.state.timer_at < self._next_timer[partition]:
             self._next_timer[partition] = record.state.timer_at
+        if record.cause.kind is CauseKind.CONTROL and record.outcome in _OF_A_LOSS:
+            self._giving_up.discard(partition)
         if not record.marks:
             return
         if record.outcome is Outcome.BASIS_ADOPTED:
@@ -737,6 +791,7 @@ def _refuse_lost_input(topic: str, partition: int, position: int, start: int, en
     raise IntegrityError(
         f"输入主题 {topic} 分区 {partition} 应从 {position} 读起，现存范围是 [{start}, {end})\n"
         f"input {topic}[{partition}]: next cause is {position}, retained are [{start}, {end})\n"
-        "处理办法：该主题被清理或重建，先核对丢失的提交\n"
-        "Remedy: the topic was trimmed or rebuilt; account for the missing submissions first"
+        "处理办法：该主题被清理、截断或重建；由备份恢复 Kafka 与状态目录（hub backup restore）\n"
+        "Remedy: the topic was trimmed, cut off or rebuilt: restore Kafka and the state folder "
+        "from one backup (hub backup restore)"
     )

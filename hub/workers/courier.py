@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.file_drop import PROBLEMS
+from hub.adapters.head_files import HeadFile
 from hub.adapters.kafka import KafkaInputs, KafkaTransactions, Waiting
 from hub.adapters.lease import FolderLease
 from hub.adapters.rocksdb import RocksStore
@@ -88,7 +89,7 @@ class CourierWatch:
             case "files" | "file_problems" | "files_standing":
                 self._report_files(event, numbers)
             case _:
-                count_engine(metrics, self._health.worker, event, numbers)
+                count_engine(metrics, self._health, event, numbers)
 
     def _report_standing(self, numbers: Mapping[str, float]) -> None:
         if not numbers["away"]:
@@ -152,7 +153,9 @@ def run_courier(post: Post, target: Target, watch: CourierWatch) -> None:
         loaded, target, Surroundings(post.folder, clock, faults, watch.observe, watch.report)
     )
     name = f"{loaded.site.prefix}courier.{target.id}"
-    inputs = KafkaInputs(post.access, name, Waiting(watch.report))
+    inputs = KafkaInputs(
+        post.access, name, Waiting(watch.report), whole=loaded.site.topic("ledger")
+    )
     store = RocksStore(post.folder / "rocksdb")
     # One small transaction a turn: lingering would only add to every delivery's latency.
     transactions = KafkaTransactions(post.access, name, **{"linger.ms": 0})
@@ -171,9 +174,12 @@ def run_courier(post: Post, target: Target, watch: CourierWatch) -> None:
     slot = CourierSlot(plan, post.contracts)
     give_up_at: float | None = None
 
+    noted = HeadFile(post.folder)
+
     def may_end() -> bool:
         """When asked to stop, wait for the answers under way: they save the next start a wait."""
         nonlocal give_up_at
+        noted.note(dict(slot.heads))
         if not post.should_stop():
             return False
         give_up_at = give_up_at or time.monotonic() + plan.policy.grace_seconds

@@ -8,23 +8,34 @@ from hub.engine.drive import RETIREMENTS
 from hub.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from hub.metrics import Metrics
+    from hub.metrics import Health, Metrics
 
 CLOCK_UNCONFIRMED: Final = "CLOCK_UNCONFIRMED"
 
 
-def begin_engine(metrics: Metrics, worker: str) -> None:
-    """Let the series of a slot exist from its start: an alert must see the first count as one."""
+def begin_engine(metrics: Metrics, worker: str, topics: Iterable[str] = ()) -> None:
+    """Let the series of a slot exist from its start: an alert must see the first count as one.
+
+    `topics`: what it reads that others write to.
+    """
+    for topic in topics:
+        metrics.unreadable_records.labels(worker, topic)
     metrics.restarts.labels(worker)
     metrics.oldest_unprocessed_age.labels(worker)
     for reason in RETIREMENTS:
         metrics.producer_retired.labels(worker, reason)
 
 
-def count_engine(metrics: Metrics, worker: str, event: str, numbers: Mapping[str, float]) -> None:
-    """Count starts, transactions, retired producers, what waits; the rest is the worker's own."""
+def count_engine(
+    metrics: Metrics, health: Health, event: str, numbers: Mapping[str, float]
+) -> None:
+    """Count starts, transactions, retired producers, what waits and what cannot be read.
+
+    The rest is the worker's own.
+    """
+    worker = health.worker
     match event:
         case "restored":
             metrics.restore_seconds.labels(worker).set(numbers["seconds"])
@@ -37,6 +48,10 @@ def count_engine(metrics: Metrics, worker: str, event: str, numbers: Mapping[str
                 metrics.producer_retired.labels(worker, reason).inc(number)
         case "slot_restarted":
             metrics.restarts.labels(worker).inc()
+            health.restarted()
+        case "unreadable":
+            for topic, number in numbers.items():
+                metrics.unreadable_records.labels(worker, topic).inc(number)
 
 
 def clock_problem(days: float) -> Problem:

@@ -58,9 +58,13 @@ class FollowerWatch:
                 self._health.idle()
             case "restarted":
                 self._metrics.restarts.labels(self._health.worker).inc()
+                self._health.restarted()
             case "oldest_input":
                 age = numbers["age_seconds"]
                 self._metrics.oldest_unprocessed_age.labels(self._health.worker).set(age)
+            case "unreadable":
+                for topic, number in numbers.items():
+                    self._metrics.unreadable_records.labels(self._health.worker, topic).inc(number)
             case _:
                 self._count(event, numbers)
 

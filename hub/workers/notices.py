@@ -13,7 +13,7 @@ confirmed it: agents would take every duty for missed, and the mark would vouch 
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from typing import Final, Protocol
 
@@ -23,19 +23,22 @@ from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs, Waiting
 from hub.adapters.kafka_appender import KafkaAppender
 from hub.contracts import Contracts
+from hub.core.keys import GENESIS, Head
+from hub.core.ledger_end import LedgerEndError, continued
 from hub.core.notices import (
-    NEXT,
     Mark,
     encode_mark,
     encode_notice,
     headers_of,
     moment_of,
     notices_of,
+    seen_in,
 )
 from hub.core.record import decode_record
 from hub.domain.dates import HOUR_MS
 from hub.engine.clock_guard import DAY_MS, days_ahead
-from hub.errors import IntegrityError, UnavailableError
+from hub.engine.ledger_end import answer_from, check_ends, settle
+from hub.errors import UnavailableError
 from hub.metrics import Health, Metrics
 from hub.ports import ClockWitness, DeadlineClock, FaultHooks, InputRecord, OutputRecord
 from hub.post import Post
@@ -44,6 +47,7 @@ from hub.workers.engine_watch import CLOCK_UNCONFIRMED, clock_problem
 from hub.workers.lives import FollowerWatch, live
 from hub.workers.receipts import Appender, LedgerReader, Report
 
+WORKER: Final = "notices"
 _BATCH: Final = 2_000
 _POLL_SECONDS: Final = 0.2
 _PATIENCE_SECONDS: Final = 300.0
@@ -61,9 +65,6 @@ _log = logging.getLogger("hub.notices")
 
 class NoticeReader(LedgerReader, Protocol):
     """Reads the ledger on, and the end of `notices`; see `hub.ports.Inputs`."""
-
-    def read_to_end(self, positions: Mapping[tuple[str, int], int]) -> Iterable[list[InputRecord]]:
-        """Read each partition from here to the end it has now."""
 
     def ends_reached(self) -> Mapping[tuple[str, int], int]:
         """The end each partition had when it was last read to its end."""
@@ -88,8 +89,8 @@ class NoticesFollower:
         self._written_at = 0
         """The latest business time read in `notices` or in the ledger."""
         self._is_clock_believed = False
-        self._next: dict[tuple[str, int], int] = {}
-        """Where each partition of the ledger is read on from."""
+        self._heads: dict[int, Head] = {}
+        """The end of each partition of the ledger as far as it was told."""
         self._hour = -1
         """Of the last marks, since the epoch."""
         self._earliest = 0.0
@@ -107,29 +108,36 @@ class NoticesFollower:
         self._report = report
 
     def start(self) -> None:
-        """Take up the position. Raises `IntegrityError` when the ledger is shorter than it."""
-        bounds = self._inputs.bounds((self._ledger, p) for p in self._partitions)
-        known = self._positions()
-        for place, (_, end) in bounds.items():
-            if known.get(place[1], 0) > end:
-                raise IntegrityError(
-                    "台账比通知主题记录的位置短：台账被重置或换过\n"
-                    "the ledger is shorter than what the notices were made of: it was reset\n"
-                    "处理办法：核对 KAFKA_BOOTSTRAP 与站点；确已换新，则通知主题也要换新\n"
-                    "Remedy: check broker and site; a new ledger needs a new topic of notices"
-                )
-        self._next = {place: known.get(place[1], bounds[place][0]) for place in bounds}
+        """Take up the position.
+
+        Raises `LedgerEndError` when the ledger no longer holds what was told of it. What an
+        operator has given up is told anew, from the last record that is left.
+        """
+        known = self._told_to()
+        heads = {partition: known.get(partition, GENESIS) for partition in self._partitions}
+        lost = settle(check_ends(answer_from(self._inputs), self._ledger, WORKER, heads))
+        for partition, loss in lost.items():
+            heads[partition] = heads[partition]._replace(
+                sequence=loss.first, last_hash=bytes.fromhex(loss.kept),
+                next_offset=loss.next_offset,
+            )  # fmt: skip
+        self._heads = heads
         self._inputs.assign(self._next)
 
-    def _positions(self) -> dict[int, int]:
-        """Where to read each partition of the ledger on from: what its last notice says."""
+    @property
+    def _next(self) -> dict[tuple[str, int], int]:
+        """Where each partition of the ledger is read on from."""
+        return {(self._ledger, p): head.next_offset for p, head in self._heads.items()}
+
+    def _told_to(self) -> dict[int, Head]:
+        """How far each partition of the ledger was told: what its last notice says."""
         ends = self._inputs.bounds((self._notices, p) for p in self._partitions)
         last = {place: end - 1 for place, (start, end) in ends.items() if end > start}
-        known: dict[int, int] = {}
+        known: dict[int, Head] = {}
         if last:
             for batch in self._inputs.read_to_end(last):
                 for record in batch:
-                    known[record.partition] = int(dict(record.headers)[NEXT])
+                    known[record.partition] = seen_in(record.headers)
                     self._written_at = max(self._written_at, moment_of(record.value))
         return known
 
@@ -143,7 +151,6 @@ class NoticesFollower:
             counts: Counter[str] = Counter()
             for record in records:
                 notices += self._told(record, counts)
-                self._next[record.topic, record.partition] = record.offset + 1
             half = len(notices) // 2
             self._faults.reached("before_flush")
             self._appender.append(notices[:half])
@@ -188,7 +195,7 @@ class NoticesFollower:
         done = [
             place
             for place, end in self._unmarked.items()
-            if max(reached.get(place, -1), self._next[place]) >= end
+            if max(reached.get(place, -1), self._heads[place[1]].next_offset) >= end
         ]
         if not done:
             self._check_patience(is_idle=is_idle)
@@ -198,7 +205,7 @@ class NoticesFollower:
             [
                 OutputRecord(
                     self._notices, place[1], b"", encode_mark(mark),
-                    headers_of(mark, self._next[place]),
+                    headers_of(mark, self._heads[place[1]]),
                 )
                 for place, mark in marks
             ]
@@ -215,6 +222,11 @@ class NoticesFollower:
 
     def _told(self, source: InputRecord, counts: Counter[str]) -> list[OutputRecord]:
         """The notices of one ledger record; only the last lets the position pass the record."""
+        before = self._heads[source.partition]
+        head = continued(before, source.value, source.offset + 1)
+        if head is None:
+            raise LedgerEndError(WORKER, source.partition, before, is_gone=False)
+        self._heads[source.partition] = head
         record = decode_record(source.value)
         self._written_at = max(self._written_at, record.decided_at)
         notices = notices_of(source.partition, record, self._contracts, self._targets)
@@ -226,7 +238,7 @@ class NoticesFollower:
                 source.partition,
                 record.cause.key,
                 encode_notice(notice),
-                headers_of(notice, source.offset + (notice.number == last)),
+                headers_of(notice, head if notice.number == last else before),
             )
             for notice in notices
         ]
@@ -259,7 +271,7 @@ def run_notices(post: Post, report: Report) -> None:
     """Follow the ledger until told to stop; the folder holds the lease alone.
 
     Starts again when the broker was away. Raises `FencedError` when another process follows on
-    this machine, `IntegrityError` when the ledger is not the one that was followed.
+    this machine, `LedgerEndError` when the ledger does not go on from what was told.
     """
     site = post.loaded.site
 
@@ -267,8 +279,9 @@ def run_notices(post: Post, report: Report) -> None:
         with ExitStack() as open_parts:
             tells_ends = {"enable.partition.eof": True}
             inputs = KafkaInputs(
-                post.access, f"{site.prefix}notices", Waiting(report), **tells_ends
-            )
+                post.access, f"{site.prefix}notices", Waiting(report),
+                whole=site.topic("ledger"), settings=tells_ends,
+            )  # fmt: skip
             open_parts.enter_context(closing(inputs))
             appender = open_parts.enter_context(closing(KafkaAppender(post.access, _COMPRESSION)))
             clock = business_clock_of(post.loaded)

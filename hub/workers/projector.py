@@ -34,12 +34,14 @@ from hub.core.entry import (
     follow,
     standings_of,
 )
+from hub.core.ledger_end import LedgerEndError, continued
 from hub.core.open_cases import CaseRow, OpenCases
-from hub.core.record import ZERO_HASH, LedgerRecord, Outcome, decode_record, record_hash
+from hub.core.record import ZERO_HASH, LedgerRecord, Outcome, decode_record
 from hub.core.state import Status
 from hub.domain import kinds
 from hub.domain.dates import day_of_ms, two_months
-from hub.errors import IntegrityError, UnavailableError
+from hub.engine.ledger_end import answer_from, check_ends, settle
+from hub.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -94,7 +96,7 @@ class Projection:
         return min((p.decided_at for p in self._positions.values()), default=0)
 
     def project(self, inputs: Sequence[InputRecord]) -> None:
-        """Write a batch and move on. Raises `IntegrityError` when the ledger is not whole."""
+        """Write a batch and move on. Raises `LedgerEndError` where the ledger does not go on."""
         positions: dict[int, Position] = {}
         read = [(i.partition, self._next(i, positions)) for i in inputs]
         entries = [self._entry(partition, record) for partition, record in read]
@@ -128,24 +130,13 @@ class Projection:
         """Decode one ledger record; the chain must continue where the position says."""
         partition = source.partition
         before = positions.get(partition) or self.position(partition)
-        record = decode_record(source.value)
-        if (record.sequence, record.previous_hash) != (before.next_sequence, before.last_hash):
-            raise IntegrityError(
-                f"台账分区 {partition} 在序号 {before.next_sequence} 处断链"
-                f"（读到 {record.sequence}）\n"
-                f"ledger[{partition}]: chain broken at sequence {before.next_sequence}"
-                f" (found {record.sequence})\n"
-                "处理办法：运行 hub audit verify；台账换新后用 hub run projector --from-zero 重建\n"
-                "Remedy: hub audit verify; after a new ledger, hub run projector --from-zero"
-            )
+        head = continued(before.head, source.value, source.offset + 1)
+        if head is None:
+            raise LedgerEndError(WORKER, partition, before.head, is_gone=False)
         positions[partition] = Position(
-            partition,
-            source.offset + 1,
-            record.sequence + 1,
-            record_hash(source.value),
-            record.decided_at,
+            partition, head.next_offset, head.sequence, head.last_hash, head.decided_at, head.epoch
         )
-        return record
+        return decode_record(source.value)
 
     def _entry(self, partition: int, record: LedgerRecord) -> EntryRow:
         if record.outcome is Outcome.BASIS_ADOPTED:
@@ -284,6 +275,7 @@ def run_projector(
             _log.warning("%s", error)
             failures = failures + 1 if time.monotonic() - began < _LONG_LIFE_SECONDS else 0
             metrics.restarts.labels(WORKER).inc()
+            health.restarted()
             time.sleep(min(0.1 * 2 ** min(failures, 10), _LONGEST_WAIT_SECONDS))
 
 
@@ -304,7 +296,9 @@ class _Follower:
         self._projection = projection
         self._ledger = site.topic("ledger")
         self._look_ups = LookUps(dsn, tables.schema)
-        self._inputs: Inputs = KafkaInputs(post.access, f"{site.prefix}projector")
+        self._inputs: Inputs = KafkaInputs(
+            post.access, f"{site.prefix}projector", whole=self._ledger
+        )
         self._ends: dict[tuple[str, int], tuple[int, int]] = {}
         self._drained = False
         # An alert over courts' lists must find its series in a hub without case agents, too.
@@ -340,21 +334,21 @@ class _Follower:
             self._tell(time.monotonic())
 
     def _seek(self) -> None:
-        """Every partition from its stored position; which must lie within the ledger."""
+        """Every partition from its stored position.
+
+        Raises `LedgerEndError` where the ledger no longer holds what was read of it; where an
+        operator has given that up, the tables are emptied and `UnavailableError` says begin again.
+        """
         partitions = range(self._site.partitions)
-        positions = {
-            (self._ledger, p): self._projection.position(p).next_offset for p in partitions
-        }
+        heads = {p: self._projection.position(p).head for p in partitions}
+        if settle(check_ends(answer_from(self._inputs), self._ledger, WORKER, heads)):
+            self._tables.reset()
+            raise UnavailableError(
+                "台账缺失已登记，查询表从头重建\n"
+                "a loss of ledger records was declared: the look-up tables are made anew"
+            )
+        positions = {(self._ledger, p): head.next_offset for p, head in heads.items()}
         self._ends = self._inputs.bounds(positions)
-        for place, position in positions.items():
-            start, end = self._ends[place]
-            if position > end or start > 0:
-                raise IntegrityError(
-                    f"台账分区 {place[1]} 现存 [{start}, {end})，查询库已读到 {position}\n"
-                    f"ledger[{place[1]}] holds [{start}, {end}), look-ups were read to {position}\n"
-                    "处理办法：确认 broker 未被重建；若确已换新，用 hub run projector --from-zero\n"
-                    "Remedy: was the broker rebuilt? Then hub run projector --from-zero"
-                )
         self._inputs.assign(positions)
 
     def _tell(self, now: float) -> None:

@@ -7,7 +7,9 @@ broker; killed in between, it sends the same messages again.
 """
 
 import json
+import logging
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -16,9 +18,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from connectors.run import file_connections, layouts_of, stream_of
+from connectors.run import file_connections, stream_of
 from hub.adapters.damaged_book import discard, is_damage
 from hub.adapters.faults import EnvironmentFaults
+from hub.adapters.head_files import HeadFile, append_anchors
 from hub.adapters.kafka import KafkaInputs, Waiting
 from hub.adapters.kafka_appender import KafkaAppender
 from hub.adapters.receipt_book import (
@@ -33,19 +36,26 @@ from hub.adapters.receipt_book import (
 )
 from hub.contracts import Contracts
 from hub.core.held import SETTLED, became, wait_begun
+from hub.core.keys import GENESIS, Head
+from hub.core.ledger_end import LedgerEndError, continued
 from hub.core.record import NO_KEY, PRIMARY, LedgerRecord, Outcome, decode_record
 from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, Stage, StageCode, Status
 from hub.domain import kinds
 from hub.domain.dates import day_of_ms
 from hub.domain.reasons import REASONS, message
-from hub.errors import IntegrityError, UnavailableError
+from hub.engine.ledger_end import answer_from, check_ends, settle
+from hub.errors import UnavailableError
 from hub.ports import FaultHooks, InputRecord, OutputRecord
 from hub.post import Post
 from hub.site import Site
 from hub.workers.lives import FollowerWatch, live
-from hub.workers.result_files import MOVED_ZH, Exchange, ResultFiles, SourceFiles
+from hub.workers.result_files import MOVED_ZH, ResultFiles, SourceFiles
 
+WORKER: Final = "receipts"
+BOOK: Final = "receipts.sqlite"
 _BATCH: Final = 2_000
+_ANCHOR_SECONDS: Final = 60.0
+_log = logging.getLogger("hub.receipts")
 _POLL_SECONDS: Final = 0.2
 _BEIJING: Final = timezone(timedelta(hours=8))
 _OUTCOME_NAMES: Final = {outcome: outcome.name.lower() for outcome in Outcome}
@@ -91,6 +101,10 @@ class Appender(Protocol):
         """Raises `UnavailableError` when one may be missing."""
 
 
+class LossDeclaredError(Exception):
+    """What was read of the ledger is gone and given up: the book is made anew."""
+
+
 class LedgerReader(Protocol):
     """Reads the ledger's partitions, committed records only; see `hub.ports.Inputs`."""
 
@@ -101,6 +115,9 @@ class LedgerReader(Protocol):
 
     def assign(self, positions: Mapping[tuple[str, int], int]) -> None:
         """Read these partitions from these offsets on."""
+
+    def read_to_end(self, positions: Mapping[tuple[str, int], int]) -> Iterator[list[InputRecord]]:
+        """Read each partition from here to the end it has now."""
 
     def consume(self, limit: int, timeout_seconds: float) -> list[InputRecord]:
         """Read up to `limit` records; an empty list when none came in time."""
@@ -130,17 +147,20 @@ class Teller:
         self._ids = {target.number: target.id for target in site.targets}
         self._departments = frozenset(department.id for department in site.departments)
 
-    def tell(self, partition: int, record: LedgerRecord, held: Held | None = None) -> Told:
+    def tell(
+        self, partition: int, record: LedgerRecord, held: Held | None = None, epoch: int = 0
+    ) -> Told:
         """Return the receipt and the news of one ledger record.
 
         `held`: the place of the submission that waited, where this says what became of it.
+        `epoch`: the partition's there, so that what is decided anew has a receipt of its own.
         """
         is_primary = record.outcome in PRIMARY
         news: list[News] = []
         if record.state is not None:
             news.append(self._news_of(record, record.state))
         if is_primary:
-            answer = self._answer_of(record)
+            answer = self._answer_of(record, epoch)
             if answer is not None:
                 news.append(answer)
         outcome = became(record)
@@ -151,12 +171,12 @@ class Teller:
         message = None
         if reminder is not None:
             news.append(reminder)
-            message = self._reminding(partition, record, reminder)
+            message = self._reminding(partition, record, reminder, epoch)
         department = record.department or (record.state.department if record.state else "")
         if department not in self._departments:
             return Told(None, tuple(news), reminder=message)
         if is_primary or (record.outcome in _TOLD_LATER and record.state is not None):
-            receipt = self._receipt(department, partition, record, held)
+            receipt = self._receipt(department, partition, record, held, epoch)
             counted_as = department, _OUTCOME_NAMES[record.outcome]
             reused = is_primary and any(r.code == _REUSED for r in record.reasons)
             return Told(receipt, tuple(news), counted_as, message, reused)
@@ -176,10 +196,11 @@ class Teller:
             bytes.fromhex(row["records"]),
         )  # fmt: skip
 
-    def _reminding(self, partition: int, record: LedgerRecord, told: Reminder) -> OutputRecord:
+    def _reminding(
+        self, partition: int, record: LedgerRecord, told: Reminder, epoch: int
+    ) -> OutputRecord:
         """Build the message for the department that is reminded."""
-        mark = f"{partition}|{record.sequence}|reminder"
-        receipt_id = sha256(mark.encode()).hexdigest()[:32]
+        receipt_id = _receipt_id(partition, record.sequence, epoch, "|reminder")
         keys = told.records.hex()
         content = {
             "receipt": receipt_id,
@@ -201,7 +222,7 @@ class Teller:
         }
         return self._message(told.department, partition, record, receipt_id, content)
 
-    def _answer_of(self, record: LedgerRecord) -> Answer | None:
+    def _answer_of(self, record: LedgerRecord, epoch: int) -> Answer | None:
         """Return the answer to a submission; None when its headers name no number in a stream."""
         headers = dict(record.cause.headers)
         stream = headers.get("ce_source", b"").decode("utf-8", "replace")
@@ -225,6 +246,7 @@ class Teller:
             waits=f"等待至 {day_of_ms(wait.until - 1).isoformat()}",
             submission=record.submission_key,
             position=position,
+            epoch=epoch,
         )
 
     def _news_of(self, record: LedgerRecord, state: RecordState) -> RecordNews:
@@ -275,10 +297,10 @@ class Teller:
         return self._names.get(target, f"平台{target}")
 
     def _receipt(
-        self, department: str, partition: int, record: LedgerRecord, held: Held | None
+        self, department: str, partition: int, record: LedgerRecord, held: Held | None, epoch: int
     ) -> OutputRecord:
         """Build the message for the department; no content of the row is in it."""
-        receipt_id = _receipt_id(partition, record.sequence)
+        receipt_id = _receipt_id(partition, record.sequence, epoch)
         state = record.state
         content: dict[str, object] = {
             "receipt": receipt_id,
@@ -303,7 +325,8 @@ class Teller:
             content["waits_until"] = wait.until
         if outcome is not None:
             content["became"] = _OUTCOME_NAMES[outcome]
-            content["first_receipt"] = _receipt_id(partition, record.refers_to)
+            first = epoch if held is None else held.epoch
+            content["first_receipt"] = _receipt_id(partition, record.refers_to, first)
         return self._message(department, partition, record, receipt_id, content)
 
     def _message(
@@ -375,19 +398,16 @@ class ReceiptsFollower:
         self._report = report
 
     def start(self) -> None:
-        """Take up the own position. Raises `IntegrityError` when the ledger is shorter than it."""
-        places = [(self._ledger, partition) for partition in self._partitions]
-        known = self._book.positions()
-        bounds = self._inputs.bounds(places)
-        for place in places:
-            if known.get(place[1], 0) > bounds[place][1]:
-                raise IntegrityError(
-                    "台账比本机记录的位置短：台账被重置或换过\n"
-                    "the ledger is shorter than this follower's position: it was reset\n"
-                    "处理办法：核对 KAFKA_BOOTSTRAP 与站点；确认后删除回执目录，从头重读\n"
-                    "Remedy: check broker and site; then delete the receipts folder to read anew"
-                )
-        self._inputs.assign({place: known.get(place[1], bounds[place][0]) for place in places})
+        """Take up the own position.
+
+        Raises `LedgerEndError` when the ledger no longer holds what was read of it, and
+        `LossDeclaredError` where an operator has given that up.
+        """
+        known = self._book.heads()
+        self.heads = {partition: known.get(partition, GENESIS) for partition in self._partitions}
+        if settle(check_ends(answer_from(self._inputs), self._ledger, WORKER, self.heads)):
+            raise LossDeclaredError
+        self._inputs.assign({(self._ledger, p): h.next_offset for p, h in self.heads.items()})
 
     def step(self) -> int:
         """Follow the next ledger records; return how many there were."""
@@ -404,20 +424,27 @@ class ReceiptsFollower:
         counts: Counter[str] = Counter()
         reused: Counter[str] = Counter()
         news: list[News] = []
-        positions: dict[int, int] = {}
+        heads = dict(self.heads)
         waiting: dict[bytes, Held] = {}
         """What waits since this batch: the book does not know of it yet."""
         for record in records:
+            before = heads[record.partition]
+            head = continued(before, record.value, record.offset + 1)
+            if head is None:
+                raise LedgerEndError(WORKER, record.partition, before, is_gone=False)
+            heads[record.partition] = head
             decided = decode_record(record.value)
             held = None
             if decided.outcome in SETTLED:
                 held = waiting.get(decided.submission_key) or self._book.held(
                     decided.submission_key
                 )
-            told = self._teller.tell(record.partition, decided, held)
+            told = self._teller.tell(record.partition, decided, held, head.epoch)
             for each in told.news:
                 if isinstance(each, Answer) and each.submission:
-                    waiting[each.submission] = Held(each.stream, each.sequence, each.position)
+                    waiting[each.submission] = Held(
+                        each.stream, each.sequence, each.position, each.epoch
+                    )
             if told.receipt is not None:
                 receipts.append(told.receipt)
                 counts["|".join(told.counted_as)] += 1
@@ -426,14 +453,37 @@ class ReceiptsFollower:
                 receipts.append(told.reminder)
                 counts[f"{told.reminder.topic.rpartition('.')[2]}|reminded"] += 1
             news += told.news
-            positions[record.partition] = record.offset + 1
         self._faults.reached("before_flush")
         self._appender.append(receipts)
         self._faults.reached("before_commit")
-        self._book.apply(news, positions)
+        self._book.apply(news, heads)
+        self.heads = heads
         self._faults.reached("after_commit")
         self._report("receipts", counts)
         self._report("numbers_reused", reused)
+
+
+class Anchors:
+    """Writes the ledger's end down apart, once a minute; a mount that is away is said once."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._due = 0.0
+        self._is_told = False
+
+    def note(self, heads: Mapping[int, Head]) -> None:
+        """Write where it is due."""
+        if self._folder is None or time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + _ANCHOR_SECONDS
+        try:
+            append_anchors(self._folder, heads)
+        except (OSError, ValueError) as error:
+            if not self._is_told:
+                _log.warning("the ledger's end cannot be anchored", extra={"reason": str(error)})
+            self._is_told = True
+        else:
+            self._is_told = False
 
 
 class ReceiptsWatch(FollowerWatch):
@@ -452,11 +502,11 @@ def run_receipts(post: Post, report: Report) -> None:
     """Follow the ledger until told to stop.
 
     Starts again when the broker was away. Raises `FencedError` when another process follows from
-    the same folder, `IntegrityError` when the ledger is not the one that was followed.
+    the same folder, `LedgerEndError` when the ledger does not go on from what was followed.
     """
 
     def follow() -> None:
-        with made_anew(post.folder / "receipts.sqlite"):
+        with made_anew(post.folder / BOOK):
             _follow_until(post, report)
 
     live(post, follow, report)
@@ -485,33 +535,44 @@ def _follow_until(post: Post, report: Report) -> None:
     loaded, contracts, folder = post.loaded, post.contracts, post.folder
     site = loaded.site
     connections = file_connections(loaded)
-    files = SourceFiles(
-        {
-            stream_of(c): Exchange(loaded.path(c.source.inbox), loaded.path(c.source.results))
-            for c in connections
-        }
-    )
-    layouts = {stream_of(c): layouts_of(loaded, c, contracts) for c in connections}
+    files = SourceFiles({stream_of(c): loaded.path(c.source.results) for c in connections})
     with ExitStack() as open_parts:
-        book = open_parts.enter_context(closing(ReceiptBook(folder / "receipts.sqlite")))
+        book = open_parts.enter_context(closing(ReceiptBook(folder / BOOK)))
         inputs = open_parts.enter_context(
-            closing(KafkaInputs(post.access, f"{site.prefix}receipts", Waiting(report)))
-        )
+            closing(
+                KafkaInputs(
+                    post.access, f"{site.prefix}receipts", Waiting(report),
+                    whole=site.topic("ledger"),
+                )
+            )
+        )  # fmt: skip
         appender = open_parts.enter_context(closing(KafkaAppender(post.access)))
         reminders = {
             department.id: loaded.path(department.files[0].results)
             for department in site.departments
             if department.files
         }
-        results = ResultFiles(book, files, contracts, layouts, reminders)
+        results = ResultFiles(book, files, contracts, reminders)
         teller = Teller(site, files, contracts)
         follower = ReceiptsFollower(
             site, inputs, appender, book, teller, results, EnvironmentFaults(), report
         )
-        follower.start()
+        try:
+            follower.start()
+        except LossDeclaredError:
+            book.close()
+            discard(folder / BOOK)
+            raise UnavailableError(
+                "台账缺失已登记，回执库从头重建\n"
+                "a loss of ledger records was declared: the receipts' book is made anew"
+            ) from None
+        noted, anchors = HeadFile(folder), Anchors(post.anchors)
         while not post.should_stop():
             follower.step()
+            noted.note(follower.heads)
+            anchors.note(follower.heads)
         results.write_changed(everything=True)
+        noted.note(follower.heads)
 
 
 def _position(header: bytes) -> tuple[str, int, int]:
@@ -547,8 +608,10 @@ def _moved(state: RecordState) -> list[str]:
     return [MOVED_ZH] if state.status is Status.MOVED else []
 
 
-def _receipt_id(partition: int, sequence: int) -> str:
-    return sha256(f"{partition}|{sequence}".encode()).hexdigest()[:32]
+def _receipt_id(partition: int, sequence: int, epoch: int, what: str = "") -> str:
+    """For ever the same for the same ledger record; another for one that took its place."""
+    again = f"|{epoch}" if epoch else ""
+    return sha256(f"{partition}|{sequence}{what}{again}".encode()).hexdigest()[:32]
 
 
 def _source_of(record: LedgerRecord, held: Held | None) -> dict[str, object]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gc
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hub.adapters.clock_witness import FolderWitness
 from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
+from hub.adapters.head_files import HeadFile
 from hub.adapters.kafka import KafkaInputs, KafkaTransactions, Waiting
 from hub.adapters.lease import FolderLease
 from hub.adapters.rocksdb import RocksStore
@@ -16,6 +17,7 @@ from hub.core.record import PRIMARY, Outcome
 from hub.engine.clock_guard import DAY_MS
 from hub.engine.drive import Driver
 from hub.engine.slot import Slot, SlotPlan
+from hub.errors import Problem
 from hub.workers.engine_watch import (
     CLOCK_UNCONFIRMED,
     begin_engine,
@@ -24,7 +26,7 @@ from hub.workers.engine_watch import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from hub.metrics import Health, Metrics
     from hub.post import Post
@@ -35,19 +37,52 @@ _GC_THRESHOLD = 1_000_000
 inside every batch (the default is each 700 objects) would only walk what is alive."""
 
 
+INPUTS_LOST: Final = "INPUTS_LOST"
+_STEPS: Final = frozenset({"idle", "decided", "walked", "folded"})
+"""After these a worker would count as well."""
+
+
+def lost_problem(lost: Mapping[str, float]) -> Problem:
+    """Why some inputs are not read: `topic|partition|offset` of what comes next, to what is left.
+
+    Everything else is decided meanwhile.
+    """
+    places = []
+    for place, start in sorted(lost.items()):
+        topic, partition, following = place.rsplit("|", 2)
+        places.append(f"{topic}[{partition}] {following}–{int(start) - 1}")
+    said = "; ".join(places)
+    return Problem(
+        f"输入主题中尚未处理的记录已被删除，这些分区停住，其余照常：{said}",
+        f"records that were not decided yet are gone from their topic; these partitions stand "
+        f"still, the others go on: {said}",
+        remedy_zh="先查明原因；能由备份恢复的恢复；不能的用 hub submissions accept-loss 写明并继续",
+        remedy_en="find out why; restore from a backup if you can; if not, say so and go on with "
+        "hub submissions accept-loss",
+    )
+
+
 class RegistrarWatch:
     """Turns what the slot reports into metrics and health."""
 
-    def __init__(self, metrics: Metrics, health: Health) -> None:
+    def __init__(self, metrics: Metrics, health: Health, topics: Iterable[str] = ()) -> None:
+        """`topics`: the inputs, with their prefix."""
         self._metrics, self._health = metrics, health
         self._is_waiting = metrics.clock_unconfirmed.labels(health.worker)
         self._is_told = False
-        begin_engine(metrics, health.worker)
+        self._lost: Problem | None = None
+        """What is said while inputs are lost and nobody has answered for them."""
+        begin_engine(metrics, health.worker, topics)
         for direction in ("back", "forward"):
             metrics.clock_jump.labels(direction)
 
     def report(self, event: str, numbers: Mapping[str, float]) -> None:
         """Count; what is not known here is somebody else's."""
+        self._take(event, numbers)
+        if self._lost is not None and event in _STEPS:
+            self._health.stop(INPUTS_LOST, self._lost)
+
+    def _take(self, event: str, numbers: Mapping[str, float]) -> None:
         metrics = self._metrics
         match event:
             case "idle":
@@ -65,16 +100,25 @@ class RegistrarWatch:
                 _log.error(
                     "the machine's clock ran ahead: business time stands still until it is right"
                 )
+            case "inputs_lost":
+                self._note_lost(numbers)
             case "clock_unconfirmed":
                 self._wait(numbers["days"])
             case "clock_believed":
                 self._is_waiting.set(0)
                 self._health.progress()
             case "slot_restarted":
-                count_engine(metrics, self._health.worker, event, numbers)
+                count_engine(metrics, self._health, event, numbers)
                 _log.warning("slot restarted", extra={"count": int(numbers["failures"])})
             case _:
-                count_engine(metrics, self._health.worker, event, numbers)
+                count_engine(metrics, self._health, event, numbers)
+
+    def _note_lost(self, lost: Mapping[str, float]) -> None:
+        """Say which inputs are gone: in the log once a start, in health until a word is given."""
+        self._metrics.inputs_lost.labels(self._health.worker).set(len(lost))
+        self._lost = lost_problem(lost) if lost else None
+        if self._lost is not None:
+            _log.error(str(self._lost), extra={"problem": INPUTS_LOST})
 
     def _wait(self, days: float) -> None:
         """Say why nothing is decided: in the log once, in health and metrics until it is over."""
@@ -116,7 +160,10 @@ def run_registrar(
         site.clock_guard_days * DAY_MS, site.partitions,
     )  # fmt: skip
     clock = business_clock_of(post.loaded)
-    inputs = KafkaInputs(post.access, f"{site.prefix}{owner}", Waiting(report))
+    inputs = KafkaInputs(
+        post.access, f"{site.prefix}{owner}", Waiting(report), whole=site.topic("ledger"),
+        marks_unreadable=True,
+    )  # fmt: skip
     store = RocksStore(post.folder / "rocksdb")
     transactions = KafkaTransactions(post.access, f"{site.prefix}{owner}")
     driver = Driver(
@@ -131,8 +178,15 @@ def run_registrar(
         warn=lambda why: _log.warning("starting again", extra={"reason": why}),
         witness=FolderWitness(post.folder, clock),
     )
+    slot_of_ledger = Slot(plan)
+    noted = HeadFile(post.folder)
+
+    def may_end() -> bool:
+        noted.note({partition: core.head for partition, core in slot_of_ledger.cores.items()})
+        return post.should_stop()
+
     try:
-        driver.run(Slot(plan).road(), post.should_stop)
+        driver.run(slot_of_ledger.road(), may_end)
     finally:
         inputs.close()
         transactions.retire()

@@ -13,21 +13,20 @@ from bisect import bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from connectors.file import InboxFile
-from connectors.files_of_rows import read_rows
-from connectors.layout import Folder, Layouts
-from connectors.tables import MAX_FILE_BYTES, Cells
+from connectors.kept_rows import kept_rows
+from connectors.layout import Folder
+from connectors.submission import NOT_SHOWN
+from connectors.tables import OverBudgetError, SourceRow
 from hub.adapters.paths import OpenFolder, is_name, open_folder, readable, result_name
 from hub.adapters.receipt_book import REMINDERS, Reasons, ReceiptBook, RowAnswer
-from hub.adapters.sheet_writer import LONGEST_CELL, SOURCES, Look, csv_of, write_result, xlsx_of
+from hub.adapters.sheet_writer import SOURCES, Look, csv_of, write_result, xlsx_of
 from hub.contracts import Contracts
-from hub.contracts.columns import column_index, header_key
 from hub.domain.reasons import REASONS, message
-from hub.errors import UnavailableError
+from hub.errors import IntegrityError, UnavailableError
 
 COLUMNS: Final = (
     "行号", "处理结果", "原因代码", "相关栏目", "说明", "处理办法", "期限", "公示情况",
@@ -75,7 +74,6 @@ _TO_DO: Final = frozenset(
 _REFUSED: Final = "REFUSED_BY_TARGET"
 _WIDTHS: Final = (10, 16, 24, 24, 40, 40, 30, 40)
 """Of `COLUMNS`, in characters."""
-_NOT_SHOWN: Final = "（已加密，不回显）"
 _PAUSE_SECONDS: Final = 1.0
 _PAUSE_FACTOR: Final = 5.0
 """A file that took a second to write is left alone for five."""
@@ -91,13 +89,6 @@ _KEPT_CELLS: Final = 400_000
 _log = logging.getLogger("hub.receipts")
 
 
-class Exchange(NamedTuple):
-    """The folders of one stream, from the site: no other place is read or written for it."""
-
-    inbox: Path
-    results: Path
-
-
 @dataclass(frozen=True, slots=True)
 class SourceFile:
     """A file a connector has begun, from the manifest it wrote beside the results."""
@@ -109,19 +100,25 @@ class SourceFile:
     """Its name as the file system has it."""
     fingerprint: str
     first_sequence: int
-    place: Exchange
+    results: Path
+    """The results folder of its stream, from the site: no other place is read or written."""
 
     @property
     def name(self) -> str:
         """Its name as people read it."""
         return readable(self.octets)
 
+    @property
+    def digest(self) -> str:
+        """By what its manifest and its kept rows are named."""
+        return self.source.rpartition(":")[2]
+
 
 class SourceFiles:
     """The manifests of every stream: which file a fingerprint and number come from."""
 
-    def __init__(self, places: Mapping[str, Exchange]) -> None:
-        """Take the folders of each stream."""
+    def __init__(self, places: Mapping[str, Path]) -> None:
+        """Take the results folder of each stream."""
         self._places = places
         self._files: dict[str, SourceFile] = {}
         self._by_mark: dict[tuple[str, str], list[SourceFile]] = {}
@@ -173,7 +170,7 @@ class SourceFiles:
         if place is None:
             return False
         try:
-            with open_folder(place.results) as results, results.below(SOURCES) as sources:
+            with open_folder(place) as results, results.below(SOURCES) as sources:
                 stamp = sources.modified_ns()
                 if self._looked.get(stream) == stamp:
                     return False
@@ -190,7 +187,7 @@ class SourceFiles:
             return False
         return True
 
-    def _add(self, stream: str, place: Exchange, sources: OpenFolder, name: bytes) -> None:
+    def _add(self, stream: str, place: Path, sources: OpenFolder, name: bytes) -> None:
         try:
             entry = json.loads(sources.read(name, _LARGEST_MANIFEST) or b"")
             told = InboxFile(Folder(entry["folder"]), bytes.fromhex(entry["octets"]))
@@ -230,15 +227,6 @@ def is_for_the_clerk(row: Sequence[str]) -> bool:
 _LOOK: Final = Look(_WIDTHS, is_for_the_clerk)
 
 
-class _ClerkRow(NamedTuple):
-    """One row of the source file as read again for the result."""
-
-    sheet: int
-    number: int
-    headers: Cells
-    cells: Cells
-
-
 class ResultFiles:
     """Writes the results of changed files, not more often than is good for the machine."""
 
@@ -247,34 +235,26 @@ class ResultFiles:
         book: ReceiptBook,
         files: SourceFiles,
         contracts: Contracts,
-        layouts: Mapping[str, Sequence[Layouts]],
         reminders: Mapping[str, Path],
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take what is known, the manifests, the contracts and the layouts of each stream.
+        """Take what is known, the manifests and the contracts.
 
         `reminders` is each department's results folder for the files that remind it.
         """
         self._book = book
         self._reminders = reminders
         self._files = files
-        self._layouts = {
-            (stream, each.folder.value): each for stream, found in layouts.items() for each in found
-        }
         schemas = [contract.schema for contract in contracts.by_kind.values()]
         self._labels = {
             field.national_code or field.name: field.zh
             for schema in schemas
             for field in schema.fields
         }
-        sealed = {field.name for schema in schemas for field in schema.fields if field.sealed}
-        self._sealed_headers = {
-            header for header, name in column_index(*schemas).items() if name in sealed
-        }
         self._seconds = seconds
         self._not_before: dict[str, float] = {}
         self._held_up: set[str] = set()
-        self._kept: OrderedDict[str, list[_ClerkRow]] = OrderedDict()
+        self._kept: OrderedDict[str, list[SourceRow]] = OrderedDict()
 
     def write_changed(self, *, everything: bool = False) -> int:
         """Write the results that changed and whose pause is over; return how many were written.
@@ -317,7 +297,7 @@ class ResultFiles:
         sheets = self._sheets(file, answers)
         first = next(iter(sheets.values()), [list(COLUMNS)])
         whole = first if len(sheets) < 2 else [row for table in sheets.values() for row in table]  # noqa: PLR2004 - one sheet
-        results = file.place.results
+        results = file.results
         name = result_name(file.octets, ".result.csv")
         write_result(results, file.folder, name, csv_of(whole))
         if file.name.lower().endswith((".xlsx", ".xls", ".xlsm")):
@@ -351,17 +331,16 @@ class ResultFiles:
         by_row: dict[tuple[int, int], list[RowAnswer]] = {}
         for answer in answers:
             by_row.setdefault((answer.sheet, answer.row), []).append(answer)
-        # a full list is one statement: its rows are not answered one by one, and may be persons'
-        is_statement = file.folder == Folder.COURT_SNAPSHOTS.value
-        rows = ([] if is_statement else self._clerk_rows(file)) or [
-            _ClerkRow(sheet, number, (), ()) for sheet, number in sorted(by_row)
+        rows = self._clerk_rows(file) or [
+            SourceRow(sheet, number, (), ()) for sheet, number in sorted(by_row)
         ]
         sheets: dict[int, list[list[str]]] = {}
         for row in rows:
-            if row.sheet not in sheets:
-                sheets[row.sheet] = [[*COLUMNS, *row.headers]]
-            said = by_row.get((row.sheet, row.number), [])
-            sheets[row.sheet].append([*self._said(row.number, said), *self._shown(row, said)])
+            sheet, number = row.sheet_index, row.row_number
+            if sheet not in sheets:
+                sheets[sheet] = [[*COLUMNS, *row.headers]]
+            said = by_row.get((sheet, number), [])
+            sheets[sheet].append([*self._said(number, said), *_shown(row, said)])
         return sheets
 
     def _said(self, number: int, answers: Sequence[RowAnswer]) -> list[str]:
@@ -395,37 +374,16 @@ class ResultFiles:
             "；".join(dict.fromkeys(remedies)),
         )
 
-    def _shown(self, row: _ClerkRow, answers: Sequence[RowAnswer]) -> list[str]:
-        """Return the clerk's cells without what is sealed; none while that is not known."""
-        if not answers:
-            return []
-        if any(code == "PERSON_NOT_ENABLED" for each in answers for code, _ in each.reasons):
-            return [_NOT_SHOWN for _ in row.cells]
-        return [
-            _NOT_SHOWN if cell and header_key(header) in self._sealed_headers else cell
-            for header, cell in zip(row.headers, row.cells, strict=False)
-        ]
-
-    def _clerk_rows(self, file: SourceFile) -> list[_ClerkRow]:
-        """Read the source file again if it is still the same one; an empty list when not."""
+    def _clerk_rows(self, file: SourceFile) -> list[SourceRow]:
+        """Return the rows that the connector kept for this; none where none are."""
         if file.source in self._kept:
             self._kept.move_to_end(file.source)
             return self._kept[file.source]
         try:
-            with open_folder(file.place.inbox) as inbox, inbox.below(file.folder) as folder:
-                content = folder.read(file.octets, MAX_FILE_BYTES)
-        except OSError:
+            rows = list(kept_rows(file.results, file.digest))
+        except (IntegrityError, OverBudgetError):
+            _log.warning("kept rows are damaged: the result shows the hub's columns only")
             return []
-        if content is None or sha256(content).hexdigest() != file.fingerprint:
-            return []
-        is_header = self._layouts[file.stream, file.folder].is_header()
-        rows = [
-            _ClerkRow(
-                row.sheet_index, row.row_number, row.headers,
-                tuple(cell[:LONGEST_CELL] for cell in row.cells),
-            )
-            for row in read_rows(content, is_header)
-        ]  # fmt: skip
         self._kept[file.source] = rows
         while self._cells_kept() > _KEPT_CELLS and len(self._kept) > 1:
             self._kept.popitem(last=False)
@@ -433,3 +391,12 @@ class ResultFiles:
 
     def _cells_kept(self) -> int:
         return sum(len(row.cells) for rows in self._kept.values() for row in rows)
+
+
+def _shown(row: SourceRow, answers: Sequence[RowAnswer]) -> Sequence[str]:
+    """Return the clerk's cells; none while it is not known what may be shown."""
+    if not answers:
+        return []
+    if any(code == "PERSON_NOT_ENABLED" for each in answers for code, _ in each.reasons):
+        return [NOT_SHOWN for _ in row.cells]
+    return row.cells

@@ -513,7 +513,7 @@ def test_a_manifest_leads_nowhere_but_to_the_file_it_is_named_after(
     office.submit("licences/b.csv", table({**LICENCE_ROW, NUMBER: "2号"}))
     (path,) = (
         each
-        for each in (office.folder / "results/.sources").iterdir()
+        for each in (office.folder / "results/.sources").glob("*.json")
         if json.loads(each.read_bytes())["name"] == "a.csv"
     )
     path.write_text(json.dumps(json.loads(path.read_bytes()) | change), encoding="ascii")
@@ -894,7 +894,7 @@ sealing_key_file: key
 departments:
   - {{id: market, name_zh: 市场监管局, authorities: [11330900MA0000015E],
       states: [licence.granted.v1], files: [{{name: files, inbox: market, results: to-market}}]}}
-  - {{id: housing, name_zh: 住房建设局, authorities: [11330900MB0000026G],
+  - {{id: housing, name_zh: 住房建设局, authorities: [12330900MA0000015B],
       states: [licence.granted.v1], files: [{{name: files, inbox: housing, results: to-housing}}]}}
 targets: []
 """

@@ -14,7 +14,7 @@ from hub.core import evolve, record, state
 from hub.core.record import PREFIX, LedgerRecord, Outcome, decode_record, topic_id
 from hub.core.state import RecordState
 from hub.repository import ROOT, SCHEMAS
-from tests.replay.scenario import run_scenario, tell_again
+from tests.replay.scenario import lose_some, run_scenario, tell_again
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +29,7 @@ def ledger() -> list[bytes]:
     """Raw records in which every outcome comes up."""
     hub = run_scenario()
     tell_again(hub)
+    lose_some(hub)
     return [stored.value for p in range(2) for stored in hub.raw_ledger(p)]
 
 

@@ -124,6 +124,7 @@ def _broken(change: dict[str, Any], field: int | None = None) -> dict[str, str]:
         ({"type": "int"}, 0, "only `string` or `bytes`"),
         ({"default": "x"}, 0, "only `string` or `bytes`"),
         ({"length": 0}, 0, "`length` must be a number above 0"),
+        ({"length": True}, 0, "`length` must be a number above 0"),
         ({"personal": "no"}, 0, "`personal` must be true or false"),
         ({"required": "conditional"}, 0, "go together"),
         ({"required_when": {"field": "XK_NO", "is": ["x"]}}, 2, "names no field"),

@@ -16,7 +16,7 @@ from hub.domain.partitioning import partition_of
 from hub.engine import requests as ask
 from hub.engine.clock_guard import DEFAULT_GUARD_MS
 from hub.engine.slot import Slot, SlotPlan
-from hub.ports import ClockEvidence, InputRecord, OutputRecord
+from hub.ports import ClockEvidence, InputRecord, OutputRecord, unreadable_record
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -30,6 +30,8 @@ class MemoryLog:
 
     def __init__(self) -> None:
         self.logs: dict[tuple[str, int], list[InputRecord]] = defaultdict(list)
+        self.starts: dict[tuple[str, int], int] = defaultdict(int)
+        """The first offset that is still retained."""
 
     def append(self, record: OutputRecord) -> int:
         """Append and return the next offset."""
@@ -118,6 +120,15 @@ class HubTestDriver:
         """Append raw bytes to any topic."""
         self.log.append(OutputRecord(self.prefix + topic, partition, key, value, headers))
 
+    def put_unreadable(self, topic: str, partition: int, why: str = "compression") -> None:
+        """Let the next record of any topic be one that cannot be read."""
+        log = self.log.logs[self.prefix + topic, partition]
+        log.append(unreadable_record(self.prefix + topic, partition, len(log), why))
+
+    def delete(self, topic: str, partition: int, until: int) -> None:
+        """Somebody deletes the records of a topic before an offset."""
+        self.log.starts[self.prefix + topic, partition] = until
+
     # --- time and life ---
 
     def advance(self, milliseconds: int) -> list[LedgerRecord]:
@@ -202,7 +213,7 @@ class HubTestDriver:
             case ask.WriteState(changes):
                 MemoryState(self.store).write(changes)
             case ask.Bounds(places):
-                return {place: (0, len(self.log.logs[place])) for place in places}
+                return {p: (self.log.starts[p], len(self.log.logs[p])) for p in places}
             case ask.FoldLedger(positions):
                 batches = [self.log.logs[place][at:] for place, at in positions.items()]
                 self._fold = iter([batch for batch in batches if batch])

@@ -69,7 +69,7 @@ class _Inbox:
         content = (HERE / "inbox" / path).read_bytes()
         fingerprint = sha256(content).hexdigest()
         layouts = self.layouts[Folder(path.split("/")[1])]
-        rows = read_rows(content, layouts.is_header())
+        rows = read_rows(content, layouts.words.knows)
         if layouts.folder is Folder.COURT_SNAPSHOTS:
             number = self.sequence + 1
             for statement in self.snapshots.declare(rows, layouts, fingerprint, path, number):

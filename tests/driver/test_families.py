@@ -558,7 +558,7 @@ def test_a_count_that_arrived_by_a_move_is_its_departments(hub: HubTestDriver) -
     hub.run()
     verdict = {
         "move_id": move_id, "verdict": "o", "met": 0, "owner": DEPARTMENT, "left_as": kind,
-        "heard": "",
+        "heard": "", "left": "00" * 16,
     }  # fmt: skip
     noted = json.dumps(verdict).encode()
     partition = partition_of(COMPANY.encode(), hub.partitions)

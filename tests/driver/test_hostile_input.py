@@ -74,8 +74,8 @@ def moved_in(move_id: str = MOVE_ID, **changes: str) -> bytes:
 def note(hub: HubTestDriver, verdict: str) -> None:
     """The old identity's partition tells the new one what became of the move."""
     content = {
-        "heard": "", "left_as": LICENCE, "met": "0", "move_id": MOVE_ID, "owner": DEPARTMENT,
-        "verdict": verdict,
+        "heard": "", "left": "00" * 16, "left_as": LICENCE, "met": "0", "move_id": MOVE_ID,
+        "owner": DEPARTMENT, "verdict": verdict,
     }  # fmt: skip
     hub.put(
         "control", partition_of(OTHER_COMPANY.encode(), 2), OTHER_COMPANY.encode(),
@@ -156,7 +156,8 @@ def test_an_outcome_nobody_can_read_is_refused_by_name(
 
 
 NOTED = {
-    "heard": "", "left_as": LICENCE, "met": "0", "move_id": MOVE_ID, "owner": "x", "verdict": "o",
+    "heard": "", "left": "00" * 16, "left_as": LICENCE, "met": "0", "move_id": MOVE_ID,
+    "owner": "x", "verdict": "o",
 }  # fmt: skip
 
 
@@ -167,6 +168,7 @@ NOTED = {
         json.dumps(NOTED | {"move_id": "abab"}),
         json.dumps(NOTED | {"owner": "\ud800"}),
         json.dumps(NOTED | {"left_as": "\ud800"}),
+        json.dumps(NOTED | {"left": "ab"}),
         json.dumps(NOTED | {"met": "-1"}),
         json.dumps(NOTED | {"heard": "ab"}),
         json.dumps(NOTED | {"heard": "ab" * 17}),

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 
 from hub.core.record import Outcome
 from hub.core.state import ClockKind, Status
-from tests.driver.life import DAY, FAR, FIRST, NEAR, SECOND, THIRD, Life, answer, licence
-from tests.driver.rows import COMPANY, DEPARTMENT, OTHER_DEPARTMENT
+from hub.domain.identity import key_without_code
+from tests.driver.life import (
+    DAY,
+    FAR,
+    FIRST,
+    NEAR,
+    SECOND,
+    THIRD,
+    Life,
+    answer,
+    licence,
+    reference,
+)
+from tests.driver.rows import AUTHORITY, COMPANY, DEPARTMENT, LICENCE, OTHER_DEPARTMENT
 from tests.replay.scenario import company
 
 HERE = {(COMPANY, "食品经营")}
@@ -340,3 +354,124 @@ def test_a_row_that_waits_and_is_told_twice_arrives_where_one_was_in_force(life:
     life.withdrawn(key=NEAR)
     assert life.arrives(NEAR) == "quarantined RECORD_WITHDRAWN"
     assert life.shown() == set()
+
+
+NO2: Final = "舟市监许〔2026〕2号"
+SECOND_LICENCE: Final = {"XK_WSH": NO2}
+
+
+def second_row(life: Life) -> None:
+    """The company has another licence, too."""
+    assert life.say(LICENCE, licence("药品零售") | SECOND_LICENCE) == "accepted"
+
+
+def second_arrives(life: Life, to: str, move: str = FIRST, key: str = COMPANY) -> str:
+    """The other licence takes the code `to`."""
+    previous = {"previous_document_number": NO2}
+    return life.arrives(
+        to, move, key=key, content="药品零售", changes=SECOND_LICENCE, previous=previous
+    )
+
+
+def second_leaves(life: Life, to: str, move: str = FIRST, key: str = COMPANY) -> str:
+    """The other licence leaves for `to`."""
+    out = reference(key) | {"document_number": NO2, "move_id": move, "new_credit_code": to}
+    return life.say("record.moved_out.v1", out, key=key)
+
+
+@PLACES
+@ORDERS
+@pytest.mark.parametrize("is_there", [False, True], ids=["new", "shown-there-already"])
+def test_an_arrival_of_another_record_than_left_is_refused(
+    life: Life, to: str, order: str, *, is_there: bool
+) -> None:
+    """Else one licence would be live twice, and the one that left nowhere; it is named."""
+    life.row()
+    second_row(life)
+    if is_there:
+        there_too = licence("药品零售", to) | SECOND_LICENCE
+        assert life.say(LICENCE, there_too, key=to) == "accepted"
+    shown = life.shown()
+    refused = "quarantined NOT_WHAT_LEFT"
+    if order == "departure-first":
+        assert life.leaves(to) == "withdrawn"
+        life.crash()
+        assert second_arrives(life, to) == refused
+    elif is_there:
+        assert second_arrives(life, to) == "duplicate SAME_AS_LIVE"
+        assert life.leaves(to, SECOND) == "withdrawn"  # the first move is spent on what was there
+        assert life.arrives(to, SECOND) == "accepted"
+        assert life.shown() == (shown - HERE) | there(to)
+        return
+    else:
+        assert second_arrives(life, to) == "held WAITING_FOR_MOVE"
+        life.crash()
+        assert life.leaves(to) == "withdrawn"
+        assert [answer(r) for r in life.rest if r.outcome is Outcome.HELD_ENDED] == [
+            "held_ended NOT_WHAT_LEFT"
+        ]
+    assert life.shown() == shown - HERE
+    assert life.arrives(to) == "accepted"
+    assert life.shown() == (shown - HERE) | there(to)
+
+
+@PLACES
+@pytest.mark.parametrize("is_on_record", [True, False], ids=["on-record", "not-yet"])
+def test_one_move_id_is_one_records(life: Life, to: str, *, is_on_record: bool) -> None:
+    """The second departure is refused by name, and its record stays; under its own id it goes."""
+    life.row()
+    if is_on_record:
+        second_row(life)
+    life.leaves(to)
+    life.crash()
+    assert second_leaves(life, to) == "quarantined MOVE_ID_REUSED"
+    if not is_on_record:
+        second_row(life)
+    assert life.arrives(to) == "accepted"
+    assert second_arrives(life, to) == "quarantined MOVE_TAKEN"
+    assert life.shown() == {(COMPANY, "药品零售"), *there(to)}
+    assert second_leaves(life, to, SECOND) == "withdrawn"
+    assert second_arrives(life, to, SECOND) == "accepted"
+    assert life.shown() == {(to, "药品零售"), *there(to)}
+
+
+def test_of_two_that_leave_apart_by_one_move_the_first_arrives(life: Life) -> None:
+    """Neither partition knows of the other's departure: the second is told at the new identity."""
+    life.row()
+    other = licence("药品零售", FAR) | SECOND_LICENCE
+    assert life.say(LICENCE, other, key=FAR) == "accepted"
+    assert life.leaves(NEAR) == "withdrawn"
+    assert second_leaves(life, NEAR, key=FAR) == "withdrawn"
+    life.crash()
+    assert second_arrives(life, NEAR, key=FAR) == "quarantined NOT_WHAT_LEFT"
+    assert life.arrives(NEAR) == "accepted"
+    assert second_leaves(life, NEAR, SECOND, key=FAR) == "duplicate ALREADY_MOVED"
+    assert second_arrives(life, NEAR, SECOND, key=FAR) == "accepted"
+    assert life.shown() == {(NEAR, "药品零售"), *there(NEAR)}
+
+
+@PLACES
+def test_another_records_refused_departure_ends_no_wait(life: Life, to: str) -> None:
+    """What waits for its own departure goes on waiting, and arrives with it."""
+    life.row()
+    second_row(life)
+    life.withdrawn()
+    assert second_arrives(life, to) == "held WAITING_FOR_MOVE"
+    assert life.leaves(to) == "quarantined RECORD_WITHDRAWN"
+    assert [answer(r) for r in life.rest] == ["move_noted"]
+    assert second_leaves(life, to) == "withdrawn"
+    assert life.shown() == {(to, "药品零售")}
+
+
+def test_what_had_no_valid_code_arrives_as_what_left(life: Life) -> None:
+    """Both halves name it by the code as it was written; it lies under its department's key."""
+    bad = "91330900MA00000157"
+    row = licence("食品经营", bad)
+    key = key_without_code(
+        DEPARTMENT, "licence", AUTHORITY, row["XK_WSH"], row["XK_XDR_MC"], bad
+    ).decode()
+    assert life.say(LICENCE, row, key=key) == "quarantined CREDIT_CODE_CHECK_DIGIT"
+    out = reference(bad) | {"move_id": FIRST, "new_credit_code": COMPANY}
+    assert life.say("record.moved_out.v1", out, key=key) == "withdrawn"
+    assert life.arrives(COMPANY, key=bad) == "accepted"
+    assert life.shown() == HERE

@@ -15,7 +15,6 @@ from tests.driver.rows import (
     DEPARTMENT,
     LICENCE,
     LISTED,
-    OTHER_AUTHORITY,
     OTHER_DEPARTMENT,
     exit_row,
     framed,
@@ -78,14 +77,15 @@ def test_what_a_deputy_takes_down_or_restores_stays_the_owners(site: Life) -> No
 @pytest.mark.parametrize("order", ["departure-first", "stranger-first"])
 def test_a_move_is_taken_by_nobody_but_its_owner(life: Life, order: str) -> None:
     """A stranger who knows its id brings a row of its own; the owner's arrives all the same."""
-    foreign = {"XK_WSH": "舟市监许〔2026〕9号", "XK_XKJGDM": OTHER_AUTHORITY}
+    foreign = {"XK_WSH": "舟市监许〔2026〕9号"}
+    previous = {"previous_document_number": licence_row()["XK_WSH"]}
     life.row()
     if order == "departure-first":
         life.leaves(FAR)
-        said = life.arrives(FAR, changes=foreign, by=OTHER_DEPARTMENT)
+        said = life.arrives(FAR, changes=foreign, previous=previous, by=OTHER_DEPARTMENT)
         assert said == "quarantined NOT_YOUR_RECORD"
     else:
-        said = life.arrives(FAR, changes=foreign, by=OTHER_DEPARTMENT)
+        said = life.arrives(FAR, changes=foreign, previous=previous, by=OTHER_DEPARTMENT)
         assert said == "held WAITING_FOR_MOVE"
         life.leaves(FAR)
         ended = [answer(r) for r in life.rest if r.outcome is Outcome.HELD_ENDED]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hub.core.notices import NEXT, Mark, decode_notice
+from hub.core.notices import SEEN, Mark, decode_notice
 from hub.engine.clock_guard import DAY_MS
 from hub.ports import ClockEvidence, InputRecord, OutputRecord
 from hub.repository import DEPLOY
@@ -186,8 +186,8 @@ def test_a_person_confirms_and_what_is_believed_is_remembered(machine: Machine) 
 def test_a_position_is_read_from_whatever_was_written_last(machine: Machine) -> None:
     """Bytes that are no notice say no time, and do not stop it."""
     place = (f"{PREFIX}notices", 1)
-    position = dict(machine.hub.log.logs[place][-1].headers)[NEXT]
-    machine.append([OutputRecord(*place, b"", b"[1]", ((NEXT, position),))])
+    position = dict(machine.hub.log.logs[place][-1].headers)[SEEN]
+    machine.append([OutputRecord(*place, b"", b"[1]", ((SEEN, position),))])
     machine.shown = START + DAY_MS
     machine.start()
     machine.steps()

@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from hub.site import Department, Site, Target
 from hub.workers.receipts import ReceiptsFollower, Teller
 from hub.workers.result_files import (
     COLUMNS,
-    Exchange,
     ResultFiles,
     SourceFiles,
     is_for_the_clerk,
@@ -100,6 +99,11 @@ class LedgerInputs:
     def assign(self, positions: Mapping[tuple[str, int], int]) -> None:
         """Read from here."""
         self._positions = dict(positions)
+
+    def read_to_end(self, positions: Mapping[tuple[str, int], int]) -> Iterator[list[InputRecord]]:
+        """All there is from here on."""
+        for place, start in positions.items():
+            yield self._log.logs[place][start:]
 
     def consume(self, limit: int, timeout_seconds: float) -> list[InputRecord]:
         """Everything new."""
@@ -182,14 +186,14 @@ class Office:
 
     def files(self) -> SourceFiles:
         """The manifests, as a worker that has just started knows them."""
-        return SourceFiles({STREAM: Exchange(self.folder / "inbox", self.folder / "results")})
+        return SourceFiles({STREAM: self.folder / "results"})
 
     def follow(self, faults: Faults | None = None) -> None:
         """Start a follower and let it catch up."""
         book = ReceiptBook(self.folder / "receipts" / "receipts.sqlite")
         files = self.files()
         results = ResultFiles(
-            book, files, CONTRACTS, {STREAM: [*map(layouts, Folder)]},
+            book, files, CONTRACTS,
             {DEPARTMENT: self.folder / "results"},
         )  # fmt: skip
         follower = ReceiptsFollower(
@@ -621,9 +625,7 @@ def test_a_result_is_not_rewritten_more_than_once_a_second(office: Office) -> No
     files = office.files()
     now = [0.0]
     ((source,),) = book._connection.execute("SELECT source FROM sources").fetchall()
-    results = ResultFiles(
-        book, files, CONTRACTS, {STREAM: [*map(layouts, Folder)]}, {}, seconds=lambda: now[0]
-    )
+    results = ResultFiles(book, files, CONTRACTS, {}, seconds=lambda: now[0])
     written = []
     for tenth in range(31):
         now[0] = tenth / 10
@@ -634,9 +636,24 @@ def test_a_result_is_not_rewritten_more_than_once_a_second(office: Office) -> No
 
 
 def test_a_source_file_that_was_removed_still_gets_its_answers(office: Office) -> None:
-    """Without the clerk's rows the result has the numbers and the hub's columns."""
+    """The clerk's rows are those that were read: nobody looks at the file a second time."""
     office.submit("licences/a.csv", table(ROW))
     (office.folder / "inbox/licences/a.csv").unlink()
+    office.follow()
+    (row,) = office.result("licences/a.csv.result.csv")
+    assert (row["行号"], row["处理结果"], row[NUMBER]) == ("2", "已受理", ROW[NUMBER])
+
+
+@pytest.mark.parametrize("kept", [None, b"", b"[1]\n", b'[2,"",["x"]]\n[0]\n', b"[" * 4000])
+def test_without_the_rows_that_were_kept_the_result_has_the_hubs_columns(
+    office: Office, kept: bytes | None
+) -> None:
+    """Rows that were cleared away or damaged cost their own table and nothing else."""
+    office.submit("licences/a.csv", table(ROW))
+    (path,) = (office.folder / "results/.sources").glob("*.rows")
+    path.unlink()
+    if kept is not None:
+        path.write_bytes(kept)
     office.follow()
     (row,) = office.result("licences/a.csv.result.csv")
     assert list(row) == list(COLUMNS)

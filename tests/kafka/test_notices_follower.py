@@ -11,7 +11,8 @@ import pytest
 from hub.adapters.clocks import write_business_clock
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.kafka_appender import KafkaAppender
-from hub.core.notices import NEXT, Mark, Notice, decode_notice
+from hub.core.keys import GENESIS
+from hub.core.notices import SEEN, Mark, Notice, decode_notice
 from hub.ports import InputRecord, OutputRecord
 from tests.driver.rows import at
 from tests.kafka.test_file_connector import PARTITIONS, ConnectorPlace
@@ -114,7 +115,8 @@ def marks_of(place: ConnectorPlace, many: int = 1) -> dict[int, list[int]]:
 def test_a_ledger_that_was_reset_ends_the_follower_with_the_remedy(place: ConnectorPlace) -> None:
     """Its position lies behind the end: notices of another ledger must not follow these."""
     appender = KafkaAppender(place.kafka.access)
-    appender.append([OutputRecord(f"{place.prefix}notices", 0, b"", b"{}", ((NEXT, b"7"),))])
+    seen = GENESIS._replace(sequence=7, next_offset=7).pack().hex().encode()
+    appender.append([OutputRecord(f"{place.prefix}notices", 0, b"", b"{}", ((SEEN, seen),))])
     appender.close()
     ended = subprocess.run(
         [sys.executable, "-m", "hub", "run", "notices", "--site", str(place.folder)],
@@ -123,4 +125,5 @@ def test_a_ledger_that_was_reset_ends_the_follower_with_the_remedy(place: Connec
         cwd=ROOT, capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
     assert ended.returncode == 2
-    assert "the ledger is shorter than what the notices were made of" in ended.stderr
+    assert "notices has seen sequence 6" in ended.stderr
+    assert "hub audit accept-loss" in ended.stderr

@@ -21,12 +21,13 @@ FOLDER = Path(__file__).parent
 PENDING = FOLDER / "pending.yaml"
 """Cases of rules that the registrar learns next; see `test_law`."""
 
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d")
 
 
 def _moment(value: object) -> object:
     """Business milliseconds of `2026-11-02` (ten in the morning) or `2026-11-02 23:59`."""
-    if isinstance(value, date):
+    if isinstance(value, str) and _DAY.fullmatch(value):
         return at(f"{value} 10:00")
     if isinstance(value, str) and _MOMENT.fullmatch(value):
         return at(value)

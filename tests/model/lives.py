@@ -42,11 +42,12 @@ def some_life(seed: int) -> tuple[int, list[Step]]:
     )
     calm = chance.random() < 0.5
     steps = [_step(chance, kinds, calm=calm) for _ in range(STEPS_A_LIFE + chance.randrange(10))]
-    if chance.random() < 0.06:
-        steps = _crowd(chance, kinds[0]) + steps
+    if chance.random() < 0.08:
         for step in steps:
-            if "stream" in step and chance.random() < 0.7:
-                step["stream"] = chance.choice(STREAMS)
+            if "company" in step and chance.random() < 0.7:
+                step["stream"] = chance.choice(STREAMS[-4:])
+                step.setdefault("version", chance.randrange(1, 7))
+        steps = _crowd(chance, kinds[0]) + steps
     return chance.choice((1, 2, 2)), steps
 
 
@@ -134,11 +135,13 @@ def _content(chance: Random, kind: str, *, calm: bool) -> Step:
 
 
 def _move(chance: Random, step: Step) -> Step:
-    """Half of one of a few moves; a move goes from one identity to one other."""
+    """Half of one of a few moves; as a rule a move goes from one identity to one other."""
     number = chance.randrange(1, 7)
     pairs = [((0, 0), (1, 0)), ((1, 0), (0, 0)), ((0, 0), (0, 1)), ((0, 1), (1, 1)),
              ((0, 0), (1, 1)), ((0, 0), (0, 0))]  # fmt: skip
     (old, old_number), (new, new_number) = pairs[(number - 1) % len(pairs)]
+    if chance.random() < 0.1:  # one id for two records, and an arrival of what did not leave
+        number = chance.randrange(1, 7)
     if step["do"] == "out":
         return {
             "move": number, "company": old, "number": old_number, "to": new,

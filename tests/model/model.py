@@ -81,6 +81,10 @@ class Move:
     """"" unknown, `left` or `refused`."""
     code: str = ""
     """The key at which the record may arrive."""
+    left: Identity | None = None
+    """The record whose departure it is: a move is one record's."""
+    is_repeat: bool = False
+    """Whether it repeats a departure that another move had made."""
     owner: str = ""
     met: frozenset[int] = frozenset()
     left_as: str = ""
@@ -114,6 +118,8 @@ class Verdict:
 
     code: str
     move: str
+    left: Identity
+    is_repeat: bool
     verdict: str
     owner: str
     met: frozenset[int]
@@ -184,7 +190,8 @@ class Model:
         if identity is not None and not reading.faults and reading.verb is Verb.ARRIVAL:
             place = partition_of(identity.code.encode(), self.rules.partitions)
             move = self._move(place, reading.move)
-            if move.verdict == "left" and move.code == identity.code:
+            is_its_own = (move.code, move.left) == (identity.code, reading.other)
+            if move.verdict == "left" and is_its_own:
                 return True
         return receipt.basis != self.rules.document or receipt.changes != seen
 
@@ -486,14 +493,17 @@ class Model:
         if identity in {other, here.arrived}:
             return duplicate("IDENTITY_UNCHANGED")
         standing = record.standing
-        if standing in {NONE, AWAITED}:
-            return self._hold(reading, record)
-        if not self._yours(reading, record):
+        is_waited_for = standing in {NONE, AWAITED}
+        if not is_waited_for and not self._yours(reading, record):
             self._verdict(reading, "refused")
             return NOT_YOURS
-        if standing is MOVED and record.left_by[-1] == reading.move:
-            self._verdict(reading, "left", record)
-            return duplicate("ALREADY_MOVED")
+        if here.verdict == "left" and here.left != identity and standing is not GONE:
+            self._verdict(reading, "refused")
+            return quarantined("MOVE_ID_REUSED")
+        if is_waited_for:
+            return self._hold(reading, record)
+        if standing is MOVED and record.left_for == other:
+            return self._has_left_before(reading, record, here)
         if standing in {GONE, MOVED}:
             self._verdict(reading, "refused")
             return quarantined("RECORD_WITHDRAWN" if standing is GONE else "RECORD_MOVED")
@@ -501,38 +511,54 @@ class Model:
             self._verdict(reading, "refused")
             return superseded("WITHDRAWAL_OLDER_THAN_LIVE")
         if standing is LIVE and reading.move in record.left_by:
-            self._verdict(reading, "left", record)
-            return duplicate("ALREADY_MOVED")
+            return self._has_left_before(reading, record, here)
         corrections = {n for n, duty in record.show.items() if duty.clock == CORRECT}
         record.left_with = frozenset(record.disclosed | corrections)
         record.left_as = record.facts.kind if record.facts is not None else ""
         self._take_down(record, MOVED)
-        record.left_by.append(reading.move)
+        record.left_by.add(reading.move)
+        record.left_for = other
         self._took_effect(reading, record)
         record.left_memory = dict(record.memory)
         self._verdict(reading, "left", record)
         return Answer("withdrawn")
 
-    def _verdict(self, reading: Reading, verdict: str, record: Record | None = None) -> None:
+    def _has_left_before(self, reading: Reading, record: Record, here: Move) -> Answer:
+        """A departure is made once, by whichever move: the arrival gets in all the same."""
+        record.left_by.add(reading.move)
+        record.left_for = reading.other
+        assert reading.other is not None
+        is_first = here.verdict == "left" and here.code == reading.other.code
+        is_first = is_first and not here.is_repeat
+        self._verdict(reading, "left", record, is_repeat=not is_first)
+        return duplicate("ALREADY_MOVED")
+
+    def _verdict(
+        self, reading: Reading, verdict: str, record: Record | None = None, *,
+        is_repeat: bool = False,
+    ) -> None:  # fmt: skip
         assert reading.other is not None
         met = record.left_with if record is not None else frozenset()
         owner = record.owner if record is not None else ""
         left_as = record.left_as if record is not None else ""
         memory = record.left_memory if record is not None else {}
-        came = Verdict(reading.other.code, reading.move, verdict, owner, met, left_as, memory)
-        self.verdicts.append(came)
         assert reading.identity is not None
-        codes = (reading.identity.code, came.code)
-        here, there = (partition_of(code.encode(), self.rules.partitions) for code in codes)
-        if here == there:  # known at once where the departure was decided
-            self._note(came)
+        came = Verdict(
+            reading.other.code, reading.move, reading.identity, is_repeat, verdict, owner, met,
+            left_as, memory,
+        )  # fmt: skip
+        self.verdicts.append(came)
+        self._note(came, reading.identity.code)  # known at once where the departure was decided
 
-    def _note(self, came: Verdict) -> None:
-        """What was left stays left, whatever is refused besides."""
-        move = self._move(partition_of(came.code.encode(), self.rules.partitions), came.move)
-        if move.verdict != "left" or came.verdict == "left":
+    def _note(self, came: Verdict, code: str) -> None:
+        """What was left stays left, whatever is refused besides, or leaves besides."""
+        move = self._move(partition_of(code.encode(), self.rules.partitions), came.move)
+        is_better = came.verdict == "left" and move.left == came.left
+        is_better = is_better and (move.is_repeat or not came.is_repeat)
+        if move.verdict != "left" or is_better:
             move.verdict, move.owner, move.met = came.verdict, came.owner, came.met
             move.code, move.left_as, move.memory = came.code, came.left_as, came.memory
+            move.left, move.is_repeat = came.left, came.is_repeat
 
     def _move(self, partition: int, move: str) -> Move:
         return self.moves.setdefault((partition, move), Move())
@@ -545,11 +571,17 @@ class Model:
     def _deliver(self) -> None:
         while self.verdicts:
             came = self.verdicts.pop(0)
-            self._note(came)
+            self._note(came, came.code)
+            place = partition_of(came.code.encode(), self.rules.partitions)
+            move = self._move(place, came.move)
             for identity, record in list(self.records.items()):
-                for waiting in list(record.waiting) if identity.code == came.code else ():
+                is_there = partition_of(identity.code.encode(), self.rules.partitions) == place
+                for waiting in list(record.waiting) if is_there else ():
                     reading = waiting.reading
-                    if self._is_of_move(waiting, came.move) and reading.other != identity:
+                    if not self._is_of_move(waiting, came.move) or reading.other == identity:
+                        continue
+                    is_its_own = move.left == reading.other
+                    if move.code == identity.code if is_its_own else move.verdict == "left":
                         self._let_go(record, identity, waiting)
             self._release_all()
 
@@ -572,6 +604,8 @@ class Model:
         identity = reading.identity
         if move.arrived is not None and move.arrived != identity:
             return quarantined("MOVE_TAKEN")
+        if move.verdict == "left" and move.left != reading.other:
+            return self._cannot_arrive(reading, record, "NOT_WHAT_LEFT")
         if record.standing is LIVE:
             return self._arrival_on_live(reading, record)
         is_left = identity is not None and move.verdict == "left" and move.code == identity.code
@@ -588,8 +622,11 @@ class Model:
     def _arrival_by_verdict(self, reading: Reading, record: Record, move: Move) -> Answer:
         identity = reading.identity
         assert identity is not None
-        verdict = move.verdict if move.code == identity.code else ""
-        if move.is_over and move.arrived == identity and record.standing in {GONE, MOVED}:
+        is_its_own = (move.code, move.left) == (identity.code, reading.other)
+        verdict = move.verdict if is_its_own else ""
+        is_done = move.is_over and move.arrived == identity
+        is_done = is_done or (verdict == "left" and move.is_repeat)
+        if is_done and record.standing in {GONE, MOVED}:
             return quarantined("RECORD_WITHDRAWN" if record.standing is GONE else "RECORD_MOVED")
         if verdict == "left" and self._leaves_out(reading, move.left_as):
             return self._cannot_arrive(reading, record, "PERFORMED_SINCE")
@@ -626,7 +663,10 @@ class Model:
         return Answer("held", "WAITING_FOR_MOVE")
 
     def _is_of_move(self, waiting: Waiting, move: str) -> bool:
-        return waiting.reading.verb is Verb.ARRIVAL and waiting.reading.move == move
+        """One that arrives where it came from is a correction, and of no move."""
+        reading = waiting.reading
+        is_arriving = reading.verb is Verb.ARRIVAL and reading.other != reading.identity
+        return is_arriving and reading.move == move
 
     def _arrival_on_live(self, reading: Reading, record: Record) -> Answer:
         if self._is_same(reading, record):

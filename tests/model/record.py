@@ -88,7 +88,10 @@ class Record:
     """The source whose versioned word alone took it down."""
     lifted: set[int] = field(default_factory=set)
     """Targets at which it was on record and the disclosure was lifted before it was met."""
-    left_by: list[str] = field(default_factory=list)
+    left_by: set[str] = field(default_factory=set)
+    """The moves by which it left."""
+    left_for: Identity | None = None
+    """Where it left for, last."""
     ended: set[int] = field(default_factory=set)
     """Targets at which publication has ended by itself."""
     left_with: frozenset[int] = frozenset()

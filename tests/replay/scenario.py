@@ -8,6 +8,8 @@ from copy import deepcopy
 from hashlib import sha256
 from typing import Any
 
+from hub.core.basis import canonical_json
+from hub.core.ledger_end import Loss
 from hub.core.record import LedgerRecord, Outcome
 from hub.domain import kinds
 from hub.domain.partitioning import partition_of
@@ -60,7 +62,10 @@ class MemoryInputs:
     ) -> dict[tuple[str, int], tuple[int, int]]:
         """First retained offset and end."""
         return {
-            (topic, p): (self._trimmed.get(topic, 0), len(self._log.logs[topic, p]))
+            (topic, p): (
+                max(self._trimmed.get(topic, 0), self._log.starts[topic, p]),
+                len(self._log.logs[topic, p]),
+            )
             for topic, p in partitions
         }
 
@@ -70,6 +75,28 @@ class MemoryInputs:
             log = list(self._log.logs[place])
             for at_ in range(start, len(log), 7):
                 yield log[at_ : at_ + 7]
+
+
+def lose_some(hub: HubTestDriver) -> None:
+    """Submissions are deleted undecided, and the operator answers for that."""
+    topic = f"submissions.{OTHER_DEPARTMENT}"
+    following = len(hub.log.logs[hub.prefix + topic, 0])
+    for _ in range(3):
+        hub.put_unreadable(topic, 0)
+    hub.delete(topic, 0, following + 2)
+    hub.crash()
+    accept_loss(hub, topic, 0, following, following + 2)
+    hub.run()
+
+
+def accept_loss(hub: HubTestDriver, topic: str, partition: int, first: int, until: int) -> None:
+    """The operator says that these are gone."""
+    content = {
+        "topic": hub.prefix + topic, "first": first, "until": until, "operator": "王工",
+        "reason": "误删",
+    }  # fmt: skip
+    headers = (("ce_type", kinds.INPUT_LOST.encode()),)
+    hub.put("control", partition, b"", json.dumps(content).encode(), headers)
 
 
 def company(number: int) -> str:
@@ -252,6 +279,19 @@ def tell_again(hub: HubTestDriver) -> None:
     }  # fmt: skip
     redecide(hub, asked)
     hub.advance(DAY)
+    give_up(hub)
+
+
+def give_up(hub: HubTestDriver) -> None:
+    """An operator declares that records which somebody saw behind the end are lost."""
+    for partition in range(hub.partitions):
+        first = len(hub.raw_ledger(partition))
+        loss = Loss(
+            first, first + 3, 1, first, "00" * 32, "", ("receipts 9",), "王运维", "磁盘损坏"
+        )  # fmt: skip
+        value = canonical_json(loss.as_content())
+        hub.put("control", partition, b"", value, (("ce_type", kinds.LOSS_ACCEPTED.encode()),))
+    hub.run()
 
 
 def _answers(hub: HubTestDriver, accepted: list[LedgerRecord]) -> None:

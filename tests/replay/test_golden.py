@@ -33,9 +33,13 @@ def test_a_released_ledger_replays_to_equal_bytes(release: Path) -> None:
 
 
 def test_the_release_in_work_is_recorded_with_every_outcome() -> None:
-    """A golden ledger that lacks an outcome would not guard it."""
+    """A golden ledger that lacks an outcome would not guard it.
+
+    A recording holds every topic from its first record: of inputs that were deleted it cannot.
+    """
     newest = json.loads((releases()[-1] / SUMMARY_FILE).read_text("utf-8"))
-    assert newest["outcomes"].keys() == {outcome.name.lower() for outcome in Outcome}
+    outcomes = set(Outcome) - {Outcome.INPUT_LOST}
+    assert newest["outcomes"].keys() == {outcome.name.lower() for outcome in outcomes}
 
 
 def test_recording_is_one_command_and_gives_the_same_files(tmp_path: Path) -> None:

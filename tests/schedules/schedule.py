@@ -10,6 +10,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from hub.audit.replay import MemoryState
+from hub.core.keys import GENESIS
+from hub.core.record import HASH_AT, SEQUENCE_AT, record_hash
 from hub.engine import requests as ask
 from hub.engine.courier_book import Policy
 from hub.engine.courier_slot import CourierPlan, CourierSlot
@@ -137,7 +139,7 @@ class Schedule:
             case "name":
                 assert dealt is not None
                 topic = f"{PREFIX}ledger"
-                self._append(topic, dealt.raw.key, dealt.raw.value)
+                self._append(topic, dealt.raw.key, self._chained(dealt.raw.value))
                 self.ledger.append(Named(self.now, dealt.record, dealt.version, dealt.digest))
             case "crash" | "lose disk":
                 self.platform.excuses.append((self.now, "", what))
@@ -147,6 +149,15 @@ class Schedule:
                 self.commit_fate = what
             case "calm":
                 self.platform.is_wild = False
+
+    def _chained(self, raw: bytes) -> bytes:
+        """A ledger record as what comes next here: the deal put the records in another order."""
+        before = self.logs[f"{PREFIX}ledger"]
+        last = record_hash(before[-1].value) if before else GENESIS.last_hash
+        value = bytearray(raw)
+        value[SEQUENCE_AT : SEQUENCE_AT + 8] = len(before).to_bytes(8)
+        value[HASH_AT : HASH_AT + 32] = last
+        return bytes(value)
 
     def _append(self, topic: str, key: bytes, value: bytes) -> int:
         log = self.logs[topic]

@@ -221,6 +221,8 @@ class Process:
     def __init__(self, world: World, disk: Disk) -> None:
         self.world = world
         self.disk = disk
+        self.lost: dict[str, float] = {}
+        """What is gone of the inputs before it was decided, as reported last."""
         self.idle = 0
         self.left = -1
         """Requests until it dies by itself; -1 for one that lives."""
@@ -277,6 +279,8 @@ class Process:
                 return self._commit()
             case ask.Retire() if not self.world.keeps_producer:
                 self._session = None
+            case ask.Report("inputs_lost", numbers):
+                self.lost = dict(numbers)
             case ask.Report(event, _numbers):
                 self.idle = self.idle + 1 if event == "idle" else 0
             case ask.HasJumped():

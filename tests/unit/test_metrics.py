@@ -116,6 +116,27 @@ def test_health_is_progress() -> None:
         assert json.loads(read(server.port, "/health")[1])["idle"] is False
 
 
+def test_a_worker_that_begins_again_and_again_is_not_healthy_until_it_has_got_over_it() -> None:
+    """Though it gets on a little each time: five starts in a minute; slower ones are none."""
+    now = 1000.0
+    health = Health("registrar.0", seconds=lambda: now)
+    for count in range(1, 6):
+        health.restarted()
+        health.progress()
+        assert health.is_healthy is (count < 5)
+        now += 12
+    assert (health.is_alive, health.report()["code"]) == (True, "WORKER_REPEATS")
+    now += 4
+    health.idle()
+    assert health.is_healthy
+    assert health.report()["status"] == "ok"
+    for _ in range(5):
+        now += 15.1
+        health.restarted()
+        health.idle()
+        assert health.is_healthy
+
+
 def test_a_worker_that_waits_for_a_person_says_why_and_is_alive() -> None:
     """Not well, and starting it again would not help; one that hangs meanwhile is not alive."""
     now = 0.0

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from hub.adapters.receipt_book import Answer, ReceiptBook
+from hub.core.keys import GENESIS
 from hub.errors import UnavailableError
 from hub.workers.receipts import made_anew
+
+SEEN = GENESIS._replace(next_offset=2_000)
 
 
 def filled(path: Path) -> None:
@@ -18,7 +21,7 @@ def filled(path: Path) -> None:
             Answer("market/files", n, "f" * 64, 1, n, bytes(16), "accepted", ())
             for n in range(2_000)
         ]
-        book.apply(answers, {0: 2_000})
+        book.apply(answers, {0: SEEN})
 
 
 @pytest.mark.parametrize("first", [0, 4096 * 4])
@@ -37,7 +40,7 @@ def test_a_damaged_book_is_thrown_away_and_the_follower_begins_again(
     ):
         book.rows_of("f" * 64)
     with closing(ReceiptBook(path)) as book:
-        assert book.positions() == {}
+        assert book.heads() == {}
 
 
 def test_what_is_no_damage_is_no_reason_to_throw_it_away(tmp_path: Path) -> None:
@@ -47,7 +50,7 @@ def test_what_is_no_damage_is_no_reason_to_throw_it_away(tmp_path: Path) -> None
     with pytest.raises(sqlite3.OperationalError), made_anew(path):
         raise sqlite3.OperationalError
     with closing(ReceiptBook(path)) as book:
-        assert book.positions() == {0: 2_000}
+        assert book.heads() == {0: SEEN}
 
 
 def test_a_number_that_is_used_again_takes_no_answer_away(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ config:
   cleanup.policy: delete
   retention.ms: -1
   max.message.bytes: 1048576
+  compression.type: uncompressed
 """
 
 

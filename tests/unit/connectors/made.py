@@ -50,7 +50,7 @@ def table(*rows: Mapping[str, str]) -> bytes:
 def submitted(content: bytes, where: Layouts, first: int = 1) -> list[Submission]:
     """Return everything a file is submitted as, numbered from `first`."""
     made: list[Submission] = []
-    for row in read_rows(content, where.is_header()):
+    for row in read_rows(content, where.words.knows):
         made += SUBMITTER.submissions(row, where, FINGERPRINT, first + len(made))
     return made
 

@@ -13,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from connectors.submission import Submission
+from hub.domain.kinds import UNREADABLE
 from hub.errors import SourceError
 from tests.conftest import PostgresPart
 from tests.mariadb import NEEDS_MARIADB
@@ -20,6 +21,7 @@ from tests.unit.connectors.databases import (
     Server,
     TablePlace,
     header,
+    key_of,
     minutes,
     number_of,
     numbers,
@@ -299,6 +301,39 @@ def test_stamps_at_the_beginning_of_time_are_stamps(place: TablePlace) -> None:
     place.put(2, datetime(1, 1, 1))  # noqa: DTZ001 - as the column holds it
     place.drain()
     assert place.submitted_keys == [1, 2]
+
+
+def test_a_stamp_that_is_no_time_costs_its_own_row(place: TablePlace) -> None:
+    """It is one unreadable row; those beside it are read, and so is it once it has a time."""
+    no_times = {
+        "postgresql": ("infinity", "-infinity", "20000-01-01", "0044-03-15 BC"),
+        "mariadb": ("0000-00-00", "2026-00-15", "2026-02-31"),
+    }[place.server.dialect]
+    place.put(1, place.server.now())
+    for number, said in enumerate(no_times, 2):
+        place.put(number, None)
+        with place.server.transaction() as session:
+            if place.server.dialect == "mariadb":
+                session.execute(sa.text("SET sql_mode = 'ALLOW_INVALID_DATES'"))
+            session.execute(
+                sa.text(f"UPDATE {place.table} SET touched = '{said}' WHERE id = {number}")
+            )
+    place.put(9, place.server.now())
+    place.drain()
+    assert {key_of(each): header(each, "ce_type") for each in place.submissions} == {
+        1: "licence.granted.v1",
+        9: "licence.granted.v1",
+        **dict.fromkeys(range(2, 2 + len(no_times)), UNREADABLE),
+    }
+    assert b"STAMP_NOT_A_TIME" in next(e.value for e in place.submissions if key_of(e) == 2)
+    place.put(2, place.server.now())
+    place.put(10, place.server.now())
+    place.drain()
+    later = place.submissions[2 + len(no_times) :]
+    assert {key_of(each): header(each, "ce_type") for each in later} == {
+        2: "licence.granted.v1",
+        10: "licence.granted.v1",
+    }
 
 
 @pytest.mark.parametrize("kept", [0, 4096])

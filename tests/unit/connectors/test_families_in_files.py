@@ -183,7 +183,7 @@ def declared(
     """What a file in `court-snapshots` is taken for."""
     where = layouts(Folder.COURT_SNAPSHOTS)
     declarer = SnapshotDeclarer(SUBMITTER, CONTRACTS, (only,) if only else (), "示例法院")
-    rows = read_rows(content, where.is_header())
+    rows = read_rows(content, where.words.knows)
     return [*declarer.declare(rows, where, FINGERPRINT, name, number)]
 
 

@@ -64,14 +64,14 @@ def test_the_older_templates_are_known_and_their_blank_rows_are_nobodys(
 ) -> None:
     """2,549 and 941 formatted blank rows give no submission, and the header is recognised."""
     where = layouts(folder)
-    assert list(read_rows(reference("templates", f"{name}.xls"), where.is_header())) == []
+    assert list(read_rows(reference("templates", f"{name}.xls"), where.words.knows)) == []
 
 
 def test_a_monthly_report_form_is_no_table_of_decisions() -> None:
     """It is one unreadable file, not a hundred odd rows."""
     rows = list(
         read_rows(
-            reference("templates", "monthly_report.xls"), layouts(Folder.PENALTIES).is_header()
+            reference("templates", "monthly_report.xls"), layouts(Folder.PENALTIES).words.knows
         )
     )
     assert [(row.row_number, row.fault) for row in rows] == [(0, "HEADER_NOT_FOUND")]

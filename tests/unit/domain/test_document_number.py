@@ -175,3 +175,11 @@ def test_every_single_character_has_a_stable_form() -> None:
     for point in range(sys.maxunicode + 1):
         once = normalise_document_number(chr(point))
         assert normalise_document_number(once) == once, hex(point)
+
+
+def test_a_run_of_marks_longer_than_any_field_is_left_as_it_stands() -> None:
+    """Composing takes the square of its length, and the row is refused as too long anyway."""
+    marks = "e" + "\u0301" * 32_000
+    assert normalise_document_number(marks) == marks
+    assert normalise_subject_name(marks) == marks
+    assert normalise_subject_name("e\u0301") == "\xe9"

@@ -10,7 +10,7 @@ import pytest
 
 from hub.engine import requests as ask
 from hub.engine.drive import Driver, reason_class
-from hub.metrics import Metrics
+from hub.metrics import Health, Metrics
 from hub.workers.engine_watch import count_engine
 
 
@@ -42,10 +42,11 @@ def road() -> Generator[ask.Request, Any, None]:
 def test_starts_transactions_and_retirements_become_metrics() -> None:
     """Each once, with the time it took and the class of its reason."""
     metrics, events = Metrics(), []
+    health = Health("registrar.0")
 
     def report(event: str, numbers: Mapping[str, float]) -> None:
         events.append(event)
-        count_engine(metrics, "registrar.0", event, numbers)
+        count_engine(metrics, health, event, numbers)
 
     part = cast("Any", Anything())
     driver = Driver(

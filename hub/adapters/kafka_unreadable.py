@@ -1,0 +1,120 @@
+"""Records of Kafka that cannot be read: how far they go, so that reading may go on behind them.
+
+librdkafka reports a batch it cannot check, unpack or parse by the batch's first offset, wherever
+in the batch the reading began, and then asks for it again without end. So of two offsets it can be
+found out whether they lie in the same unreadable batch, and the batch's end by halving: some twenty
+looks for a million records, and memory of one batch at a time. A look that brings nothing in time
+counts as readable: too little is set aside then, and the rest with the next look. Never too much.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from confluent_kafka import Message
+
+_log = logging.getLogger("hub.kafka")
+_LOOK_SECONDS: Final = 5.0
+"""How long the answer to one look is waited for."""
+_POLL_SECONDS: Final = 0.5
+
+Place = tuple[str, int]
+"""Topic and partition."""
+
+UNREADABLE_ERRORS: Final[Mapping[int, str]] = {
+    KafkaError._BAD_COMPRESSION: "compression",  # noqa: SLF001 - librdkafka's names
+    KafkaError._BAD_MSG: "checksum",  # noqa: SLF001
+    KafkaError._UNDERFLOW: "form",  # noqa: SLF001
+    KafkaError._NOT_IMPLEMENTED: "form",  # noqa: SLF001
+    KafkaError.INVALID_MSG: "checksum",
+    KafkaError.INVALID_MSG_SIZE: "size",
+    KafkaError.MSG_SIZE_TOO_LARGE: "size",
+}
+"""Errors that speak of records and not of the broker, with the word for why."""
+
+
+class Unreadable(NamedTuple):
+    """Offsets of one partition that cannot be read, `last` included, and why in one word."""
+
+    topic: str
+    partition: int
+    first: int
+    last: int
+    why: str
+
+
+def pass_by(
+    consumer: Consumer, settings: Mapping[str, Any], place: Place, following: int, met: Message
+) -> Unreadable | None:
+    """Let a consumer go on behind what it cannot read; see `find_unreadable`."""
+    found = find_unreadable(settings, place, following, met)
+    # a seek is refused while the client still looks for the partition's leader
+    consumer.incremental_unassign([TopicPartition(*place)])
+    goes_on_at = following if found is None else found.last + 1
+    consumer.incremental_assign([TopicPartition(*place, goes_on_at)])
+    return found
+
+
+def find_unreadable(
+    settings: Mapping[str, Any], place: Place, following: int, met: Message
+) -> Unreadable | None:
+    """How far the records go that `met`, an error event, is about.
+
+    `settings` are those of the consumer that met it, `following` the offset that it was to read
+    next. None when reading can go on after all. Raises `KafkaException`.
+    """
+    error, base = met.error(), int(met.offset() or 0)
+    if error is None:
+        raise AssertionError("only errors are looked into")
+    code = error.code()
+
+    def is_unreadable(offset: int) -> bool:
+        return _look(settings, place, offset) == (code, base)
+
+    # a damaged batch may lie about its own place
+    first = base if base > following and is_unreadable(base) else following
+    if first == following and not is_unreadable(following):
+        return None
+    last, step = first, 1
+    while is_unreadable(last + step):
+        last, step = last + step, step * 2
+    while step > 1:
+        step //= 2
+        if is_unreadable(last + step):
+            last += step
+    why = UNREADABLE_ERRORS[code]
+    _log.error(
+        "记录无法读取，已按位置搁置并越过 / records cannot be read: set aside and passed by",
+        extra={"topic": place[0], "partition": place[1], "offset": first,
+               "count": last - first + 1, "reason": why},
+    )  # fmt: skip
+    return Unreadable(*place, first, last, why)
+
+
+def _look(settings: Mapping[str, Any], place: Place, offset: int) -> tuple[int, int] | None:
+    """Code and offset of the error that reading meets at this offset; None when there is none.
+
+    A consumer of its own each time: what one had still in its queue would speak of another offset.
+    """
+    deadline = time.monotonic() + _LOOK_SECONDS
+    consumer = Consumer({**settings, "enable.partition.eof": True}, logger=_log)
+    try:
+        consumer.assign([TopicPartition(*place, offset)])
+        while time.monotonic() < deadline:
+            message = consumer.poll(_POLL_SECONDS)
+            if message is None:
+                continue
+            error = message.error()
+            if error is None or error.code() not in UNREADABLE_ERRORS:
+                return None
+            return error.code(), int(message.offset() or 0)
+        return None
+    finally:
+        consumer.close()

@@ -1,0 +1,158 @@
+"""Who has seen how far the ledger went, asked where each keeps it."""
+
+from __future__ import annotations
+
+import struct
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from hub.adapters.head_files import BrokenAnchorError, Seen, read_anchors, read_heads
+from hub.adapters.parts import Parts
+from hub.adapters.postgres import schema_of
+from hub.adapters.postgres_lookups import LookUps
+from hub.core.keys import GENESIS, Head
+from hub.core.ledger_end import behind
+from hub.core.notices import seen_in
+from hub.engine.courier_records import decode_event
+from hub.errors import HubError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from hub.adapters.kafka import KafkaInputs
+    from hub.audit.ends import LostEnd
+    from hub.settings import Settings
+    from hub.site import Site
+
+_BACK = 64
+"""Offsets before the end that are looked at first for the last record: markers lie behind it."""
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, struct.error)
+
+
+class Witnesses(NamedTuple):
+    """What was seen, by whom, and which files of anchors are not whole."""
+
+    seen: list[Seen]
+    asked: list[str]
+    broken: list[BrokenAnchorError]
+
+
+class SentOfLost(NamedTuple):
+    """A delivery of a ledger record that is lost: the platform may hold it."""
+
+    target: str
+    partition: int
+    sequence: int
+    record: bytes
+    version: int
+    action: str
+    stage: str
+    """The last that is known of it."""
+    delivery: str = ""
+    """Its id, where the courier's attempts still hold it."""
+
+    def text(self) -> str:
+        """Coordinates for people; nothing of the record's content."""
+        delivery = f"投递 delivery {self.delivery}, " if self.delivery else ""
+        return (
+            f"{self.target}: ledger[{self.partition}] {self.sequence}, {delivery}"
+            f"记录 record {self.record.hex()} v{self.version}, {self.action}, {self.stage}"
+        )
+
+
+def ask_witnesses(
+    site: Site, inputs: KafkaInputs, settings: Settings, anchors: Path | None
+) -> Witnesses:
+    """Ask all that can be reached from here; what cannot is left out and not named.
+
+    Raises `UnavailableError` when Kafka does not answer.
+    """
+    seen = list(read_heads(settings.state_folder / "workers" / site.site))
+    seen += _of_notices(site, inputs)
+    seen += _of_look_ups(site, settings)
+    broken: list[BrokenAnchorError] = []
+    folder = anchors or settings.anchors
+    for one in read_anchors(folder) if folder is not None else ():
+        if isinstance(one, Seen):
+            seen.append(one)
+        else:
+            broken.append(one)
+    asked = dict.fromkeys(one.who.partition(":")[0] for one in seen)
+    return Witnesses(seen, list(asked), broken)
+
+
+def _of_look_ups(site: Site, settings: Settings) -> Iterator[Seen]:
+    """The projector's position; a database that is away has seen nothing."""
+    with suppress(HubError):
+        with LookUps(Parts(settings).require_dsn(), schema_of(site.prefix)) as books:
+            positions = books.positions()
+        for position in positions:
+            yield Seen("projector", position.partition, position.head)
+
+
+def _of_notices(site: Site, inputs: KafkaInputs) -> Iterator[Seen]:
+    """What the last notice of each partition was written at."""
+    places = [(site.topic("notices"), partition) for partition in range(site.partitions)]
+    bounds = inputs.bounds(places)
+    last = {place: end - 1 for place, (start, end) in bounds.items() if end > start}
+    for batch in inputs.read_to_end(last) if last else ():
+        for record in batch:
+            with suppress(*_UNREADABLE):
+                yield Seen("notices", record.partition, seen_in(record.headers))
+
+
+def ledger_head(inputs: KafkaInputs, topic: str, partition: int) -> Head:
+    """The end of a ledger partition as it is now; its chain is not looked at.
+
+    The epoch is that of the last declared loss, so the whole partition may have to be read.
+    """
+    head = GENESIS
+    for batch in inputs.read_to_end({(topic, partition): 0}):
+        for record in batch:
+            head = behind(head, record.value, record.offset + 1)
+    return head
+
+
+def with_deliveries(
+    site: Site, inputs: KafkaInputs, settings: Settings, ends: list[LostEnd]
+) -> tuple[list[LostEnd], list[SentOfLost]]:
+    """What couriers have sent of lost records, and the ends with what they saw beyond.
+
+    Attempts say it with ids; where they are as old as the ledger, the look-ups may know.
+    """
+    lost = {end.partition: end for end in ends}
+    sent = {(one.target, one.partition, one.sequence): one for one in _named(site, settings, lost)}
+    for target in site.targets:
+        places = [(site.topic(f"attempts.{target.id}"), partition) for partition in lost]
+        bounds = inputs.bounds(places)
+        for batch in inputs.read_to_end({place: bounds[place][0] for place in places}):
+            for record in batch:
+                event = decode_event(record.value, record.key)
+                work, end = event.work, lost.get(event.work.partition)
+                if end is None or work.sequence < end.first or work.epoch >= end.epoch:
+                    continue
+                lost[end.partition] = end._replace(
+                    last=max(end.last, work.sequence),
+                    seen=end.seen if work.sequence <= end.last else "",
+                )
+                stage = event.stage or event.result or "intended"
+                sent[target.id, work.partition, work.sequence] = SentOfLost(
+                    target.id, work.partition, work.sequence, work.record_key, work.version,
+                    work.action, stage, event.delivery,
+                )  # fmt: skip
+    return list(lost.values()), [sent[place] for place in sorted(sent)]
+
+
+def _named(site: Site, settings: Settings, lost: Mapping[int, LostEnd]) -> Iterator[SentOfLost]:
+    """What the look-ups have read of lost records that name a target, with its last stage."""
+    with suppress(HubError):
+        with LookUps(Parts(settings).require_dsn(), schema_of(site.prefix)) as books:
+            found = {end.partition: books.named_from(p, end.first) for p, end in lost.items()}
+        names = {target.number: target.id for target in site.targets}
+        for rows in found.values():
+            for row in rows:
+                yield SentOfLost(
+                    names.get(row.target, str(row.target)), row.partition, row.sequence,
+                    row.record_key, row.version, row.action, row.stage,
+                )  # fmt: skip

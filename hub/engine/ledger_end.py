@@ -1,0 +1,164 @@
+"""Does the ledger still hold what was last seen of it? Asked at every start, by whoever follows it.
+
+The last record that was seen is read again: where it is not there, or is another, the ledger was
+cut, restored from an older backup, or written anew. Then somebody must have declared that loss, or
+nobody goes on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hub.core.ledger_end import LedgerEndError, Loss, loss_in, read_loss
+from hub.core.record import record_hash
+from hub.domain.kinds import LOSS_ACCEPTED
+from hub.engine import requests as ask
+from hub.errors import IntegrityError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Mapping
+
+    from hub.core.keys import Head
+    from hub.ports import InputRecord
+
+    Asking = Generator[ask.Request, Any, Any]
+
+
+class Ask(Protocol):
+    """How a request is answered: by a slot's driver, or by `answer_from`."""
+
+    def __call__(self, request: ask.Request, /) -> Asking:
+        """Return the reply."""
+
+
+class Readable(Protocol):
+    """What a follower needs of `hub.ports.Inputs` for it."""
+
+    def read_to_end(self, positions: Mapping[tuple[str, int], int]) -> Iterator[list[InputRecord]]:
+        """Read each partition from its position to the end it has now."""
+
+    def bounds(
+        self, partitions: Iterable[tuple[str, int]]
+    ) -> Mapping[tuple[str, int], tuple[int, int]]:
+        """Log start and end of each partition."""
+
+
+def check_ends(
+    put: Ask, ledger: str, who: str, heads: Mapping[int, Head], control: str = ""
+) -> Generator[ask.Request, Any, dict[int, Loss]]:
+    """Return the partitions whose seen end is gone, each with the loss that was declared of it.
+
+    `heads` by partition; declarations are looked for in the ledger, and in `control` where one is
+    named. Raises `LedgerEndError` for an end that is gone and that nobody has given up.
+    """
+    gone = yield from _gone(put, ledger, heads)
+    if not gone:
+        return {}
+    declared = yield from declared_losses(put, [t for t in (ledger, control) if t], gone)
+    released: dict[int, Loss] = {}
+    for partition in gone:
+        losses = declared.get(partition, [])
+        covering = [loss for loss in losses if loss.covers(heads[partition])]
+        if not covering:
+            raise LedgerEndError(who, partition, heads[partition], is_gone=True)
+        released[partition] = covering[-1]
+    return released
+
+
+def _gone(
+    put: Ask, ledger: str, heads: Mapping[int, Head]
+) -> Generator[ask.Request, Any, list[int]]:
+    bounds = yield from put(ask.Bounds([(ledger, partition) for partition in heads]))
+    seen = {partition: head for partition, head in heads.items() if head.sequence}
+    at: dict[tuple[str, int], int] = {}
+    for place, (start, end) in bounds.items():
+        if start > 0:
+            raise IntegrityError(_say_no_beginning(place, start))
+        head = seen.get(place[1])
+        if head is not None and head.next_offset <= end:
+            at[place] = head.next_offset - 1
+    found: dict[int, InputRecord] = {}
+    yield from put(ask.FoldLedger(at))
+    while len(found) < len(at):
+        batch = yield from put(ask.NextFold())
+        if batch is None:
+            break
+        for record in batch:
+            found.setdefault(record.partition, record)
+    yield from put(ask.FoldLedger({}))
+    return [
+        partition
+        for partition, head in seen.items()
+        if partition not in found
+        or found[partition].offset != head.next_offset - 1
+        or record_hash(found[partition].value) != head.last_hash
+    ]
+
+
+def declared_losses(
+    put: Ask, topics: Iterable[str], partitions: Iterable[int], starts: Mapping[int, int] = {}
+) -> Generator[ask.Request, Any, dict[int, list[Loss]]]:
+    """Every loss that a message of these topics declares, by partition, in their order.
+
+    `starts`: from which offset on; from the first where none is named.
+    """
+    partitions = list(partitions)
+    declared: dict[int, list[Loss]] = {}
+    for topic in topics:
+        places = {(topic, partition): starts.get(partition, 0) for partition in partitions}
+        yield from put(ask.FoldLedger(places))
+        while (batch := (yield from put(ask.NextFold()))) is not None:
+            for record in batch:
+                loss = _loss_of(record)
+                if loss is not None:
+                    declared.setdefault(record.partition, []).append(loss)
+    return declared
+
+
+def _loss_of(record: InputRecord) -> Loss | None:
+    """What a record of the ledger, or of `control`, declares."""
+    if not record.headers:
+        return loss_in(record.value) if record.value else None
+    if dict(record.headers).get("ce_type") != LOSS_ACCEPTED.encode():
+        return None
+    try:
+        return read_loss(record.value)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def answer_from(inputs: Readable) -> Ask:
+    """Answer what is asked here from a reader; `settle` runs what asks."""
+    batches: list[Any] = [iter(())]
+
+    def put(request: ask.Request) -> Asking:
+        yield from ()
+        match request:
+            case ask.Bounds(places):
+                return inputs.bounds(places)
+            case ask.FoldLedger(positions):
+                batches[0] = inputs.read_to_end(positions)
+            case ask.NextFold():
+                return next(batches[0], None)
+        return None
+
+    return put
+
+
+def settle(asking: Generator[ask.Request, Any, dict[int, Loss]]) -> dict[int, Loss]:
+    """Run what asks through `answer_from`; it never has to wait."""
+    try:
+        next(asking)
+    except StopIteration as ended:
+        found: dict[int, Loss] = ended.value
+        return found
+    raise AssertionError("asked of nobody")
+
+
+def _say_no_beginning(place: tuple[str, int], start: int) -> str:
+    return (
+        f"台账分区 {place[1]} 的开头已丢失，现从位置 {start} 开始\n"
+        f"ledger[{place[1]}] has lost its beginning: it starts at offset {start}\n"
+        "处理办法：台账应永久保留；从备份恢复\n"
+        "Remedy: the ledger is kept for ever; restore it from a backup"
+    )

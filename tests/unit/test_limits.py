@@ -1,0 +1,62 @@
+"""docs/limits.md: what the code has, and every bound of the code."""
+
+import re
+
+from hub.repository import ROOT
+from tools.limits_page import SECTIONS, document, value_of
+
+_BOUND = re.compile(r"^(_?(?:MAX|MOST|LARGEST|DEEPEST)[A-Z_]*)(?:: [^=]+)? = ", re.MULTILINE)
+INNER = {
+    "hub.audit.ends:_MOST_NAMED": "findings shown",
+    "hub.audit.ends:_MOST_SKIPPED": "findings shown",
+    "hub.contracts.persons:_MOST_FOLDED": "a memory",
+    "hub.core.ledger_end:_MOST_NAME": "our own message",
+    "hub.core.ledger_end:_MOST_SEEN_BY": "our own message",
+    "hub.core.ledger_end:_MOST_WORDS": "our own message",
+    "hub.engine.courier_book:_MAX_WHY": "our own message",
+    "hub.workers.result_files:_LARGEST_MANIFEST": "a file of our own",
+    "connectors.comparison:MOST_KEYS": "keys of one question to the database",
+    "connectors.mapping:_MOST_DIGITS": "a version that reads as a number",
+    "connectors.row_frames:MAX_LINE_BYTES": "a line of our own child",
+    "connectors.tables:MAX_ROW_KEPT": "a row handed on whole",
+    "hub.adapters.front_end_database:_MOST_KNOWN": "a memory",
+    "hub.adapters.postgres_lookups:MOST_NEAR": "suggestions shown",
+    "hub.adapters.postgres_lookups:_MOST_LOOKED_AT": "suggestions weighed",
+    "hub.adapters.sheet_writer:_MOST_LINES": "lines shown in a cell",
+    "hub.audit.compare:_MOST_CHANGES": "differences shown",
+    "hub.audit.compare:_MOST_TEXT": "text shown",
+    "hub.audit.finding:MOST_ALIKE": "findings shown",
+    "hub.audit.streams:_MOST_DIGITS": "a number that can be counted",
+    "hub.cases.facts:MOST_RECORDS": "records of one commitment",
+    "hub.core.prepare:_MOST_CODE": "our own message",
+    "hub.core.prepare:_MOST_DIGITS": "a version that reads as a number",
+    "hub.core.prepare:_MOST_DOCUMENT": "our own message",
+    "hub.core.prepare:_MOST_WORDS": "our own message",
+    "hub.core.state:_MOST_VERSIONS": "a field of the stored state",
+    "hub.core.trial:_MOST_TIMERS": "a rehearsal",
+}
+"""Bounds that no sender meets, each with what it bounds."""
+
+
+def test_the_page_is_what_the_code_has() -> None:
+    """docs/limits.md is what `python -m tools.limits_page` prints."""
+    assert (ROOT / "docs/limits.md").read_text(encoding="utf-8") == document()
+
+
+def test_every_bound_of_the_code_is_on_the_page_or_meets_no_sender() -> None:
+    """A new bound is looked at by whoever adds it."""
+    told = {bound.place for _title, bounds in SECTIONS for bound in bounds}
+    found = set()
+    for package in ("hub", "connectors"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            found |= {f"{module}:{name}" for name in _BOUND.findall(path.read_text("utf-8"))}
+    assert found - told - set(INNER) == set()
+    assert set(INNER) - found == set()
+
+
+def test_every_bound_is_a_number_above_zero() -> None:
+    """A name that is gone, or an empty bound, is no limit."""
+    for _title, bounds in SECTIONS:
+        for bound in bounds:
+            assert value_of(bound) > 0
