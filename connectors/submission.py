@@ -337,6 +337,11 @@ class RowSubmitter:
         key = self._contracts[kind].document_key(fields)
         return found._replace(document_number=key or found.document_number)
 
+    def _is_one_record(self, old: _Identity, new: _Identity) -> bool:
+        """Whether only the name differs: a company is its credit code, whatever it is called."""
+        is_company = not assess_credit_code(new.credit_code).errors
+        return is_company and old._replace(subject_name=new.subject_name) == new
+
     def _key(self, subject_kind: str, identity: _Identity) -> bytes:
         """Return the canonical credit code, or a key that all which names the record will have."""
         assessed = assess_credit_code(identity.credit_code)
@@ -405,7 +410,7 @@ class RowSubmitter:
             # nothing to move, and the person's number must not travel in the clear.
             return (Submission(kind, self._key(kind, new), row, position),)
         reason = fields.get("reason", "")
-        if old == new:
+        if old == new or self._is_one_record(old, new):
             corrected: dict[str, str | bytes] = {
                 "subject_kind": kind,
                 "row": row,

@@ -372,16 +372,16 @@ class Metrics:
             "被拒的恢复（return_refused）、"
             "晚到未生效的撤下（take_down_superseded）与恢复（restoration_superseded）、"
             "内容过旧的转移（arrival_superseded）、"
-            "撤下已转移的记录（take_down_of_moved）、"
+            "撤下已转移的记录（take_down_of_moved）、已迁出而未迁入（arrival_missing）、"
             "重用的报送序号（number_reused）、未声明的改动（conflicting）、"
             "所指为两条之一（several_meant）、"
             "被平台退回（publication_refused）、平台拒绝撤下（withdrawal_refused）、"
             "单独停靠的投送（parked）",
             "what waits for a person, as hub cases has it: statements that wait for their record "
             "(waiting), returns that were refused, take-downs, restorations and arrivals that came "
-            "too late, take-downs of what has moved, reused numbers, undeclared changes "
-            "(conflicting), what may be about either of two records, what platforms refuse to show "
-            "or to take down, parked deliveries",
+            "too late, take-downs of what has moved, what has left and not arrived, reused "
+            "numbers, undeclared changes (conflicting), what may be about either of two records, "
+            "what platforms refuse to show or to take down, parked deliveries",
         )  # fmt: skip
         self.oldest_case_age = self._gauge(
             "hub_oldest_open_case_age_seconds", ("kind",),

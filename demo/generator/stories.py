@@ -205,9 +205,9 @@ def corrected_number(book: Book, quirk: str, count: int) -> None:
 
 
 def corrected_name(book: Book, quirk: str, count: int) -> None:
-    """A correction that changes the name and names the old one."""
+    """A correction that changes the name and names the old one: it is the company it was."""
     for found in book.unused(quirk, count, _without_finding, early=True):
-        row = _correct(book, found, quirk, "withdrawn+held")
+        row = _correct(book, found, quirk, "corrected")
         row.extra[PREVIOUS["previous_subject_name"]] = row.get("XDR_MC")
         row.set("XDR_MC", row.get("XDR_MC") + "分公司")
 
@@ -466,8 +466,10 @@ def document_under_two_codes(book: Book, quirk: str, count: int) -> None:
 
 def number_two_subjects(book: Book, quirk: str, count: int) -> None:
     """One decision about two subjects: both are records of their own."""
+    dice = Dice(quirk)
     for file, row in book.unused(quirk, count, _is_company):
         other = row.copy()
+        other.set("XDR_SHXYM", _another_code(dice))
         other.set("XDR_MC", row.get("XDR_MC") + "第二分公司")
         other.expect(quirk, "accepted")
         file.rows.append(other)
@@ -482,7 +484,7 @@ def _is_company(row: Row, file: SourceFile) -> bool:
 
 
 def _another_code(dice: Dice) -> str:
-    """A code of nobody in the data set: bodies `MA1…` are for corrections alone."""
+    """A code of nobody else in the data set: bodies `MA1…` are for stories alone."""
     return credit_code("91", "330902", organisation_code(f"MA1{dice.between(0, 99999):05d}"))
 
 

@@ -138,7 +138,9 @@ def _office(department: str, names: Names) -> str:
 
 
 def _where(case: CaseView, names: Names) -> str:
-    """The platform of a delivery, and its own words."""
+    """The platform of a delivery, and its own words; where a record has left for."""
+    if case.case_kind == CaseKind.ARRIVAL_MISSING:
+        return f"，迁往 for {code_of(case.message)}"
     if case.target < 0:
         return ""
     said = "：".join(filter(None, (case.code, case.message)))

@@ -138,8 +138,7 @@ class RowValidator:
             kind,
             checked.authority_code,
             checked.document_key,
-            checked.name_key,
-            checked.credit_code,
+            checked.credit_code or checked.name_key,  # as `hub.domain.identity` has it
         )
         if identity not in self._seen:
             self._seen[identity] = checked.content

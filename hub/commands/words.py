@@ -127,6 +127,10 @@ CASES: Final = {
         "所撤的记录已转移，可能仍在新标识下公示",
         "moved before, maybe still shown where it went",
     ),
+    CaseKind.ARRIVAL_MISSING: (
+        "已迁出，新标识下尚未迁入，没有公示",
+        "left and has not arrived, shown nowhere",
+    ),
     CaseKind.RESTORATION_SUPERSEDED: ("晚到的恢复未生效", "too late, not restored"),
     CaseKind.ARRIVAL_SUPERSEDED: ("转移的内容过旧，未公示", "too old to arrive, shown nowhere"),
     CaseKind.NUMBER_REUSED: ("报送序号被重用，未受理", "number reused, not accepted"),

@@ -158,6 +158,11 @@ def _has_same_content(case: Case) -> bool:
     return case.old is not None and case.old.content == case.s.content
 
 
+def _is_away(case: Case) -> bool:
+    old = case.old
+    return old is not None and bool(old.flags & RecordFlag.AWAY) and _has_same_content(case)
+
+
 def _is_stale(case: Case) -> bool:
     return case.old is not None and (case.basis.followed_by(case.old.kind) == case.s.subject_kind)
 
@@ -258,6 +263,7 @@ _CONDITIONS: Final[dict[When, Callable[[Case], bool]]] = {
     When.NOT_YOURS: _is_not_yours,
     When.OLDER: lambda case: is_older(case.s, case.old) or _is_older_than_left(case),
     When.SAME_CONTENT: _has_same_content,
+    When.AWAY: _is_away,
     When.STALE: _is_stale,
     When.NEXT_STEP: _is_next_step,
     When.ANOTHERS_STEP: lambda case: _is_next_step(case) and _is_not_yours(case),

@@ -148,6 +148,10 @@ class MoveNoted(NamedTuple):
     """Letter of a `hub.core.moves.MoveVerdict`."""
     left: bytes
     """Key of the record that was to leave; `NO_KEY` where nobody could read which."""
+    to: bytes
+    """Key of the record as which it was to arrive."""
+    origin: bytes
+    """The Kafka key where it was to leave."""
     met: int
     """Bit per target whose disclosure the old identity had met."""
     owner: str
@@ -155,6 +159,17 @@ class MoveNoted(NamedTuple):
     """Kind that was in force under the old identity; empty for none."""
     heard: tuple[Heard, ...]
     """The memory of order of the old identity."""
+    keys: tuple[bytes, ...]
+
+
+class MoveArrived(NamedTuple):
+    """Word from the new identity that a record which left has arrived."""
+
+    cause: Cause
+    kind: str
+    record_key: bytes
+    """Of the record that left."""
+    move_id: bytes
     keys: tuple[bytes, ...]
 
 
@@ -284,8 +299,8 @@ class WalkMark(NamedTuple):
 
 
 Prepared = (
-    Submission | BasisAdoption | MoveNoted | HandOver | ResendRequest | RedecisionRequest
-    | LossAcceptance | InputLost | UnreadableMessage | OutcomeReport | TimerDue | SweepStep
-    | SweepEnd | TwinAnswered | WalkVisit | WalkMark
+    Submission | BasisAdoption | MoveNoted | MoveArrived | HandOver | ResendRequest
+    | RedecisionRequest | LossAcceptance | InputLost | UnreadableMessage | OutcomeReport
+    | TimerDue | SweepStep | SweepEnd | TwinAnswered | WalkVisit | WalkMark
 )  # fmt: skip
 """A cause that has been read; `decide` has one rule for each."""

@@ -18,6 +18,7 @@ from hub.core.causes import (
     HandOver,
     InputLost,
     LossAcceptance,
+    MoveArrived,
     MoveNoted,
     OutcomeReport,
     RedecisionRequest,
@@ -51,10 +52,13 @@ from hub.core.moves import (
     MoveVerdict,
     arrives_at,
     destination_of,
+    has_arrived,
     known_of,
     leaving,
+    left_by,
     settled,
     verdict_on,
+    word_back,
 )
 from hub.core.predecessors import choose_record, keep_record
 from hub.core.prepare import prepare_submission, read_again
@@ -357,6 +361,10 @@ def _carry_out(context: Context, case: Case, line: Line) -> Decision:
         return _with_verdict(case, decision, line)
     if s.kind == kinds.MOVED_IN and decision.move is None and decision.outcome in TOOK_EFFECT:
         letter = WAITS if line.when is When.WAITS_ALREADY else ARRIVED
+        is_arrival = s.statement is Statement.ARRIVAL and letter == ARRIVED
+        verdict = case.verdict if is_arrival else None
+        if verdict is not None and verdict.has_left:
+            decision = decision._replace(facts=decision.facts + word_back(verdict, s.move_id))
         return decision._replace(move=Move(s.move_id, letter))
     return decision
 
@@ -379,6 +387,9 @@ def _answer(
             flags &= ~RecordFlag.BY_SOURCE
         if (heard, ended_on, flags) != (old.heard, old.ended_on, old.flags):
             state = old._replace(heard=heard, ended_on=ended_on, flags=flags)
+    elif line.effect is Effect.AGAIN:
+        newest = waiting.said_again(old, s)
+        state = newest if newest is not old else None
     elif line.effect is Effect.CONFLICT:
         state = old._replace(flags=old.flags | RecordFlag.CONFLICT)
     is_same = line.outcome in (Outcome.DUPLICATE, Outcome.SUPERSEDED)
@@ -495,7 +506,9 @@ def _take_down(
     version = old.version + 1 if old.was_live else 0
     ended_on = max(old.ended_on, s.decided_on) if s.statement is Statement.EXIT else old.ended_on
     flags = RecordFlag.WAITING if old.waiting else RecordFlag.NONE
-    if s.source_version and not leaves:
+    if leaves:
+        flags |= RecordFlag.AWAY
+    elif s.source_version:
         flags |= RecordFlag.BY_SOURCE
     state = old._replace(
         status=Status.MOVED if leaves else Status.WITHDRAWN,
@@ -533,8 +546,8 @@ def _with_verdict(case: Case, decision: Decision, line: Line) -> Decision:
         destination = destination_of(s.new_subject_key)
         heard = old.heard if decision.state is None else decision.state.heard
         verdict = MoveVerdict(
-            letter, destination, s.record_key, duties.met_targets(old), old.department,
-            old.kind if old.was_live else "", heard,
+            letter, destination, s.record_key, s.other_key, s.cause.key, duties.met_targets(old),
+            old.department, old.kind if old.was_live else "", heard,
         )  # fmt: skip
     noted = leaving(case.view, s.record_key, s.other_key, s.move_id)
     facts = (*verdict.named(s.move_id, s.new_subject_key), ("left_for", noted.hex()))
@@ -547,7 +560,8 @@ _NO_VERDICT: Final = frozenset({"IDENTITY_UNCHANGED", "SAME_AS_HELD"})
 
 def _with_refusal(view: View, s: Submission, decision: Decision) -> Decision:
     left = NO_KEY if s.record_key == s.submission_key else s.record_key
-    verdict = MoveVerdict(REFUSED, destination_of(s.new_subject_key), left, 0, "", "", ())
+    destination = destination_of(s.new_subject_key)
+    verdict = MoveVerdict(REFUSED, destination, left, s.other_key, b"", 0, "", "", ())
     known = known_of(view, s.move_id)
     is_kept = known is not None and known.has_left
     return decision._replace(
@@ -638,7 +652,7 @@ def _wait(context: Context, case: Case, reasons: tuple[Reason, ...]) -> Decision
     dated_on = s.decided_on if s.statement is Statement.EXIT else 0
     entry = Waiting(
         context.sequence, s.statement.value, s.submission_key, waiting.tag_of(s), s.value_hash[:8],
-        until, dated_on,
+        s.source or waiting.NO_SOURCE, s.source_version, until, dated_on,
     )  # fmt: skip
     clocks, events = duties.Due(old.clocks if old is not None else ())
     if s.statement in CARRIES_ROW and case.standing in _OPEN:
@@ -669,10 +683,12 @@ def _read_waiting(context: Context, entry: Waiting, record_key: bytes) -> Submis
         raise AssertionError("a waiting statement is stored with its record")
     kept = waiting.unpack_kept(stored)
     partition = partition_of(kept.cause.key, context.basis.partitions)
-    return prepare_submission(
+    s = prepare_submission(
         kept.cause, partition, kept.department, context.now, context.basis,
         arrived_at=kept.arrived_at,
     )  # fmt: skip
+    s.source_version = entry.version
+    return s
 
 
 def _release(
@@ -761,7 +777,9 @@ def _of_other(context: Context, cause: Prepared) -> tuple[Decision | None, bytes
     if isinstance(cause, MoveNoted):
         return _note_move(context, cause), NO_KEY
     decision: Decision | None
-    if isinstance(cause, OutcomeReport):
+    if isinstance(cause, MoveArrived):
+        decision = _note_arrival(context, cause)
+    elif isinstance(cause, OutcomeReport):
         decision = _note_outcome(context, cause)
     elif isinstance(cause, TimerDue):
         decision = _fire_timer(context, cause)
@@ -861,7 +879,15 @@ def _note_move(context: Context, cause: MoveNoted) -> Decision:
     """The old identity was left, or could not be: decide the arrival that waits for it."""
     destination = destination_of(cause.cause.key)
     comes = MoveVerdict(
-        cause.verdict, destination, cause.left, cause.met, cause.owner, cause.left_as, cause.heard
+        cause.verdict,
+        destination,
+        cause.left,
+        cause.to,
+        cause.origin,
+        cause.met,
+        cause.owner,
+        cause.left_as,
+        cause.heard,
     )
     verdict = settled(known_of(context.view, cause.move_id), comes)
     noted = Decision(
@@ -869,6 +895,8 @@ def _note_move(context: Context, cause: MoveNoted) -> Decision:
     )
     record_key = arrives_at(context.view, cause.move_id)
     old = _state_of(context.view, record_key, context.basis) if record_key is not None else None
+    if verdict.has_left and has_arrived(context.view, cause.move_id, verdict.to):
+        noted = noted._replace(facts=noted.facts + word_back(verdict, cause.move_id))
     entry = waiting.arrival_by(old, cause.move_id) if old is not None else None
     if old is None or record_key is None or entry is None:
         return noted
@@ -877,9 +905,20 @@ def _note_move(context: Context, cause: MoveNoted) -> Decision:
     if not (is_here if is_its_own else verdict.has_left):
         return noted  # it left for another company, or what could not leave is another record
     decision = _release(context, old, entry, record_key, verdict)
+    if "word_to" in dict(decision.facts):
+        noted = noted._replace(facts=verdict.as_facts())
     return decision._replace(
         record_key=record_key, move=noted.move, facts=decision.facts + noted.facts
     )
+
+
+def _note_arrival(context: Context, cause: MoveArrived) -> Decision:
+    """What left has arrived: it is away no more."""
+    old = _state_of(context.view, cause.record_key, context.basis)
+    if old is None or cause.move_id not in left_by(context.view, cause.record_key):
+        return Decision(Outcome.MOVE_NOTED)
+    state = old._replace(flags=old.flags & ~RecordFlag.AWAY)
+    return Decision(Outcome.MOVE_NOTED, state, refers_to=old.live_sequence, version=old.version)
 
 
 def _note_outcome(context: Context, cause: OutcomeReport) -> Decision:

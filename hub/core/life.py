@@ -72,6 +72,7 @@ class When(Enum):
     ARRIVED_ELSEWHERE = "this move has arrived at another record"
     OTHER_LEFT = "by this move another record has left than the one it says it was"
     MOVE_OF_ANOTHER = "another record has left by this move"
+    AWAY = "the same content, and what left has not arrived yet"
     ARRIVED_BEFORE = "this move, or the one whose departure it repeats, has been made before"
     LEFT_BY_IT = "the record left by this very move, and has come back since"
     LEFT_PERFORMED = "the kind that left the old identity follows this one"
@@ -84,6 +85,7 @@ class Effect(Enum):
 
     NOTHING = "nothing changes"
     CONFIRM = "the order memory is raised"
+    AGAIN = "what waits counts under the newer version"
     SHOW = "the row becomes the next version; its targets show it"
     RESTORE = "as show; targets named before have the time of a correction from today"
     TAKE_DOWN = "every target that any version was named for takes it down"
@@ -110,7 +112,7 @@ _ACCEPT: Final = Line(When.ALWAYS, Outcome.ACCEPTED, "", Effect.SHOW)
 _SAME: Final = Line(When.SAME_CONTENT, Outcome.DUPLICATE, "SAME_AS_LIVE", Effect.CONFIRM)
 _OLDER: Final = Line(When.OLDER, Outcome.SUPERSEDED, "OLDER_THAN_LIVE", Effect.NOTHING)
 _WAIT: Final = Line(When.ALWAYS, Outcome.HELD, "WAITING_FOR_RECORD", Effect.WAIT)
-_WAITS: Final = Line(When.WAITS_ALREADY, Outcome.DUPLICATE, "SAME_AS_HELD", Effect.NOTHING)
+_WAITS: Final = Line(When.WAITS_ALREADY, Outcome.DUPLICATE, "SAME_AS_HELD", Effect.AGAIN)
 
 
 def _refused(when: When, reason: str, effect: Effect = Effect.NOTHING) -> Line:
@@ -189,6 +191,7 @@ _ROWS: Final[dict[Standing, tuple[Line, ...]]] = {
     _S.MOVED: (
         _NOT_YOURS,
         _OLDER,
+        Line(When.AWAY, Outcome.DUPLICATE, "MOVED_NOT_ARRIVED", Effect.NOTHING),
         Line(When.SAME_CONTENT, Outcome.DUPLICATE, "SAME_AS_MOVED", Effect.NOTHING),
         _conflict("CHANGED_AFTER_MOVE"),
     ),

@@ -17,6 +17,9 @@ what left, and as nothing else.
 A departure that was made before, under another move, is told as *left before*: it lets the arrival
 in where none had come, and brings nothing back that has been taken down or has left since.
 
+Where it has arrived, word goes back to where it left: until then the record is away, live nowhere,
+and an open case.
+
 A verdict carries the targets whose disclosure the old identity had met, the record's owner (who
 moves a record for its owner does not come to own it), the kind that was in force (what was
 performed arrives as performed), and the memory of order: what is older stays older.
@@ -31,7 +34,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.core import keys
 from hub.core.state import Heard
-from hub.core.wire import decode_text, encode_text
+from hub.core.wire import decode_bytes, decode_text, encode_bytes, encode_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +46,7 @@ LEFT_BEFORE: Final = "b"
 REFUSED: Final = "x"
 WAITS: Final = "h"
 ARRIVED: Final = "r"
-_VERDICT: Final = struct.Struct(">c8s16sQ")
+_VERDICT: Final = struct.Struct(">c8s16s16sQ")
 _ID: Final = 16
 _MOST_DEPARTURES: Final = 8
 
@@ -56,6 +59,10 @@ class MoveVerdict(NamedTuple):
     """First 8 bytes of the digest of the new identity's Kafka key: it can arrive nowhere else."""
     left: bytes
     """Key of the record that was to leave; `NO_KEY` where the refused departure names none."""
+    to: bytes
+    """Key of the record as which it was to arrive."""
+    origin: bytes
+    """The Kafka key where it was to leave."""
     met: int
     """Bit per target whose disclosure the old identity had met."""
     owner: str
@@ -66,17 +73,19 @@ class MoveVerdict(NamedTuple):
 
     def pack(self) -> bytes:
         """The stored bytes."""
-        fixed = _VERDICT.pack(self.letter.encode(), self.destination, self.left, self.met)
-        return fixed + encode_text(self.owner) + encode_text(self.kind) + heard_bytes(self.heard)
+        fixed = _VERDICT.pack(self.letter.encode(), self.destination, self.left, self.to, self.met)
+        texts = encode_bytes(self.origin) + encode_text(self.owner)
+        return fixed + texts + encode_text(self.kind) + heard_bytes(self.heard)
 
     @classmethod
     def unpack(cls, stored: bytes) -> MoveVerdict:
         """Read what `pack` wrote."""
-        letter, destination, left, met = _VERDICT.unpack_from(stored)
-        owner, at = decode_text(stored, _VERDICT.size)
+        letter, destination, left, to, met = _VERDICT.unpack_from(stored)
+        origin, at = decode_bytes(stored, _VERDICT.size)
+        owner, at = decode_text(stored, at)
         kind, at = decode_text(stored, at)
         heard = heard_from(stored[at:])
-        return cls(letter.decode(), destination, left, met, owner, kind, heard)
+        return cls(letter.decode(), destination, left, to, origin, met, owner, kind, heard)
 
     @property
     def has_left(self) -> bool:
@@ -88,7 +97,8 @@ class MoveVerdict(NamedTuple):
         return (
             ("verdict", self.letter), ("met", str(self.met)), ("owner", self.owner),
             ("destination", self.destination.hex()), ("left_as", self.kind),
-            ("left", self.left.hex()), ("heard", heard_bytes(self.heard).hex()),
+            ("left", self.left.hex()), ("to", self.to.hex()), ("origin", self.origin.hex()),
+            ("heard", heard_bytes(self.heard).hex()),
         )  # fmt: skip
 
     @classmethod
@@ -98,8 +108,8 @@ class MoveVerdict(NamedTuple):
             return None
         return cls(
             facts["verdict"], bytes.fromhex(facts["destination"]), bytes.fromhex(facts["left"]),
-            int(facts["met"]), facts["owner"], facts["left_as"],
-            heard_from(bytes.fromhex(facts["heard"])),
+            bytes.fromhex(facts["to"]), bytes.fromhex(facts["origin"]), int(facts["met"]),
+            facts["owner"], facts["left_as"], heard_from(bytes.fromhex(facts["heard"])),
         )  # fmt: skip
 
     def named(self, move_id: bytes, subject_key: bytes) -> tuple[tuple[str, str], ...]:
@@ -110,9 +120,23 @@ class MoveVerdict(NamedTuple):
         """As the control message to the new identity's partition."""
         return {
             "heard": heard_bytes(self.heard).hex(), "left": self.left.hex(), "left_as": self.kind,
-            "met": str(self.met), "move_id": move_id.hex(), "owner": self.owner,
-            "verdict": self.letter,
+            "met": str(self.met), "move_id": move_id.hex(), "origin": self.origin.hex(),
+            "owner": self.owner, "to": self.to.hex(), "verdict": self.letter,
         }  # fmt: skip
+
+
+def word_back(verdict: MoveVerdict, move_id: bytes) -> tuple[tuple[str, str], ...]:
+    """As facts of an arrival: the record that left, and where to send word that it has come."""
+    return (
+        ("arrived", verdict.left.hex()), ("arrived_by", move_id.hex()),
+        ("word_to", verdict.origin.hex()),
+    )  # fmt: skip
+
+
+def word(facts: Mapping[str, str]) -> bytes:
+    """The control message that a record has arrived: JSON with sorted keys."""
+    content = {"move_id": facts["arrived_by"], "record": facts["arrived"]}
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 
 def heard_bytes(heard: tuple[Heard, ...]) -> bytes:

@@ -34,6 +34,8 @@ class CaseKind(StrEnum):
     """A withdrawal, exit or departure older than what is shown: it is shown still."""
     TAKE_DOWN_OF_MOVED = "take_down_of_moved"
     """A withdrawal or exit names an identity that the record has left: it may be shown still."""
+    ARRIVAL_MISSING = "arrival_missing"
+    """A record has left for another identity and has not arrived: it is shown nowhere."""
     RESTORATION_SUPERSEDED = "restoration_superseded"
     """A restoration older than the withdrawal: it is not shown."""
     ARRIVAL_SUPERSEDED = "arrival_superseded"
@@ -113,7 +115,7 @@ class CaseRow(NamedTuple):
     code: str
     """The platform's."""
     message: str
-    """The platform's."""
+    """The platform's; of a record that has left, the key that it left for."""
     ended: int | None
     """Sequence of the ledger record that ended it."""
     ended_at: int | None
@@ -137,6 +139,7 @@ _OPENED_BY: Final = {
     "WITHDRAWAL_OLDER_THAN_LIVE": CaseKind.TAKE_DOWN_SUPERSEDED,
     "EXIT_BEFORE_LISTING": CaseKind.TAKE_DOWN_SUPERSEDED,
     "TAKE_DOWN_OF_MOVED": CaseKind.TAKE_DOWN_OF_MOVED,
+    "MOVED_NOT_ARRIVED": CaseKind.ARRIVAL_MISSING,
     "RESTORATION_OLDER_THAN_WITHDRAWAL": CaseKind.RESTORATION_SUPERSEDED,
     "ARRIVAL_OLDER_THAN_RECORD": CaseKind.ARRIVAL_SUPERSEDED,
     "SUBMISSION_NUMBER_REUSED": CaseKind.NUMBER_REUSED,
@@ -156,6 +159,7 @@ _CONFIRMED_BY: Final = {
 PARKED: Final = "DELIVERY_PARKED"
 """Reason of a ledger record that notes an outstanding delivery as parked."""
 _OF_KIND: Final = {
+    CaseKind.ARRIVAL_MISSING: "MOVED_NOT_ARRIVED",
     CaseKind.PUBLICATION_REFUSED: "REFUSED_BY_TARGET",
     CaseKind.WITHDRAWAL_REFUSED: "WITHDRAWAL_REFUSED_BY_TARGET",
     CaseKind.PARKED: PARKED,
@@ -251,6 +255,11 @@ def _opened(
         found.append(
             _case(partition, record, kind)._replace(live_sequence=_version_meant(kind, record))
         )
+    is_away = state is not None and bool(state.flags & RecordFlag.AWAY)
+    if is_away and not _is_open(left, CaseKind.ARRIVAL_MISSING):
+        leads_to = dict(record.facts).get("sent_to", "")
+        gone = _case(partition, record, CaseKind.ARRIVAL_MISSING)
+        found.append(gone._replace(message=leads_to))
     for waiting in state.waiting if state is not None else ():
         if waiting.sequence == record.sequence:
             waits_for = FOR_MOVE if waiting.statement == Statement.ARRIVAL else FOR_RECORD
@@ -282,6 +291,8 @@ def _is_so(kind: CaseKind, state: RecordState | None) -> bool:
     """Whether the record stands as it must for the case to be open; without a state it does."""
     if state is None:
         return True
+    if kind is CaseKind.ARRIVAL_MISSING:
+        return bool(state.flags & RecordFlag.AWAY)
     if kind is CaseKind.CONFLICTING:
         return bool(state.flags & RecordFlag.CONFLICT) and not is_nothing(state)
     return kind not in _STANDS or state.status in _STANDS[kind]

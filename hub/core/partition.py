@@ -16,7 +16,7 @@ from hub.core.decide import decide
 from hub.core.evolve import evolve
 from hub.core.keys import FIRST_OWNER, GENESIS, Head, SweepCursor
 from hub.core.ledger_end import behind, continued
-from hub.core.moves import MoveVerdict, arrives_at, message
+from hub.core.moves import MoveVerdict, arrives_at, message, word
 from hub.core.prepare import (
     basis_id_of,
     look_for_twins,
@@ -249,23 +249,33 @@ class PartitionCore:
         return record, raw
 
     def outputs(self, record: LedgerRecord) -> list[OutputRecord]:
-        """What a ledger record sends besides itself: the verdict on a departure, to the new key."""
+        """What a ledger record sends besides itself.
+
+        The verdict on a departure to the new key, and word of its arrival back to the old one.
+        """
         if not record.facts:
             return []
         facts = dict(record.facts)
         verdict = MoveVerdict.from_facts(facts)
+        if "word_to" in facts:
+            told = word(facts)
+            key = bytes.fromhex(facts["word_to"])
+            return [self._message(record, kinds.MOVE_ARRIVED, key, told)]
         if verdict is None or "sent_to" not in facts:
             return []
-        key = facts["sent_to"].encode()
+        told = message(verdict, bytes.fromhex(facts["move_id"]))
+        return [self._message(record, kinds.MOVE_NOTED, facts["sent_to"].encode(), told)]
+
+    def _message(self, record: LedgerRecord, kind: str, key: bytes, value: bytes) -> OutputRecord:
+        """A control message to the partition of a key."""
         headers = (
             ("ce_specversion", b"1.0"),
-            ("ce_type", kinds.MOVE_NOTED.encode()),
+            ("ce_type", kind.encode()),
             ("ce_source", b"registrar"),
             ("ce_id", b"%d-%d" % (self.partition, record.sequence)),
         )
         partition = partition_of(key, self._basis().partitions)
-        move_id = bytes.fromhex(facts["move_id"])
-        return [OutputRecord(self._control, partition, key, message(verdict, move_id), headers)]
+        return OutputRecord(self._control, partition, key, value, headers)
 
     def sweep_under_way(self, view: View) -> SweepCursor | None:
         """The sweep that must go on, if any."""

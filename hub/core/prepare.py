@@ -21,6 +21,7 @@ from hub.core.causes import (
     Identity,
     InputLost,
     LossAcceptance,
+    MoveArrived,
     MoveNoted,
     OutcomeReport,
     RedecisionRequest,
@@ -568,9 +569,17 @@ def _read_move_noted(cause: Cause, kind: str) -> MoveNoted:
     (owner + left_as).encode()  # JSON can say half a letter
     return MoveNoted(
         cause, kind, move_id, _letter_of(content["verdict"]), _key_of(content["left"]),
-        _unsigned(content["met"], 64), owner[:_MOST_CODE], left_as[:_MOST_CODE],
-        heard_from(bytes.fromhex(content["heard"])), (keys.verdict(move_id), keys.arrival(move_id)),
+        _key_of(content["to"]), bytes.fromhex(content["origin"]), _unsigned(content["met"], 64),
+        owner[:_MOST_CODE], left_as[:_MOST_CODE], heard_from(bytes.fromhex(content["heard"])),
+        (keys.verdict(move_id), keys.arrival(move_id)),
     )  # fmt: skip
+
+
+def _read_move_arrived(cause: Cause, kind: str) -> MoveArrived:
+    content = json.loads(cause.value)
+    record_key = _key_of(content["record"])
+    named = (keys.record(record_key), keys.left_for(record_key))
+    return MoveArrived(cause, kind, record_key, _key_of(content["move_id"]), named)
 
 
 def _letter_of(verdict: str) -> str:
@@ -634,10 +643,12 @@ def _read_lost(cause: Cause, kind: str) -> InputLost:
 
 
 _Read: TypeAlias = (
-    "MoveNoted | HandOver | LossAcceptance | ResendRequest | RedecisionRequest | InputLost"
+    "MoveNoted | MoveArrived | HandOver | LossAcceptance | ResendRequest | RedecisionRequest"
+    " | InputLost"
 )
 _CONTROL: Final[dict[str, Callable[[Cause, str], _Read]]] = {
     kinds.MOVE_NOTED: _read_move_noted,
+    kinds.MOVE_ARRIVED: _read_move_arrived,
     kinds.MAP_CHANGED: _read_hand_over,
     kinds.LOSS_ACCEPTED: _read_loss,
     kinds.RESEND_REQUESTED: _read_resend,

@@ -34,7 +34,7 @@ TIMER_AT: Final = _HEADER.size - 8
 _CLOCK: Final = struct.Struct(">BcBBQQIH")
 _STAGE: Final = struct.Struct(">BIccQQ")
 _HEARD: Final = struct.Struct(">8sQ")
-_WAITING: Final = struct.Struct(">Qc16s16s8sQI")
+_WAITING: Final = struct.Struct(">Qc16s16s8s8sQQI")
 _REVISION: Final = struct.Struct(">II")
 NEVER: Final = (1 << 64) - 1
 """A time that does not come: no timer is set."""
@@ -69,6 +69,8 @@ class RecordFlag:
     """Accepted, but named for no target until the statements that waited have been decided."""
     BY_SOURCE: Final = 32
     """Taken down by the source heard last alone, under a version of its own."""
+    AWAY: Final = 64
+    """It has left for another identity, and has not arrived there yet."""
 
 
 class ClockKind(StrEnum):
@@ -178,6 +180,10 @@ class Waiting(NamedTuple):
     """Of an arrival the id of its move, of all others 16 bytes of the digest of their sender."""
     digest: bytes
     """First 8 bytes of the SHA-256 of the value that was submitted."""
+    source: bytes
+    """As of `Heard`; zeros where there is no version."""
+    version: int
+    """The greatest version under which its source has said so; 0 where it said so without one."""
     until: int
     """Business milliseconds."""
     dated_on: int
@@ -308,7 +314,7 @@ def _pack_revised(revised: tuple[Revision, ...]) -> bytes:
 def _pack_waiting(waiting: tuple[Waiting, ...]) -> bytes:
     packed = [
         _WAITING.pack(w.sequence, w.statement.encode(), w.submission_key, w.tag, w.digest,
-                      w.until, w.dated_on)
+                      w.source, w.version, w.until, w.dated_on)
         for w in waiting
     ]  # fmt: skip
     return encode_long(len(waiting)) + b"".join(packed) + b"\x00"
@@ -428,8 +434,8 @@ def _unpack_waiting(block: bytes) -> tuple[Waiting, ...]:
     count, at = _count(block, 0)
     waiting = []
     for start in range(at, at + count * _WAITING.size, _WAITING.size):
-        sequence, letter, key, tag, digest, until, dated_on = _WAITING.unpack_from(block, start)
-        waiting.append(Waiting(sequence, letter.decode(), key, tag, digest, until, dated_on))
+        sequence, letter, *others = _WAITING.unpack_from(block, start)
+        waiting.append(Waiting(sequence, letter.decode(), *others))
     return tuple(waiting)
 
 

@@ -30,6 +30,7 @@ MOST_PER_RECORD: Final = 8
 """Statements that wait for one record at most."""
 FACT: Final = "waiting"
 """Name of the fact that says how many of a department's statements wait now."""
+NO_SOURCE: Final = bytes(8)
 FOR_RECORD: Final = "record"
 FOR_MOVE: Final = "move"
 """What a statement waits for, as look-ups name it."""
@@ -53,10 +54,36 @@ def _sender(department: str) -> bytes:
 
 def waits_already(old: RecordState | None, s: Submission) -> bool:
     """Whether the same statement waits for this record."""
-    if old is None or s.statement is None:
-        return False
+    return old is not None and _equal_to(s, old) is not None
+
+
+def said_again(old: RecordState, s: Submission) -> RecordState:
+    """What waits counts as its source has said it last: in no order where it said so once."""
+    entry = _equal_to(s, old)
+    if entry is None or s.statement is Statement.ARRIVAL or 0 < s.source_version <= entry.version:
+        return old
+    if not entry.version:
+        return old
+    version = s.source_version
+    newest = entry._replace(source=s.source if version else NO_SOURCE, version=version)
+    return old._replace(waiting=tuple(newest if w is entry else w for w in old.waiting))
+
+
+def _equal_to(s: Submission, old: RecordState) -> Waiting | None:
+    """The same statement of the same sender; of two that number their versions each its own."""
+    if s.statement is None:
+        return None
     same = s.statement.value, tag_of(s), s.value_hash[:8]
-    return any((w.statement, w.tag, w.digest) == same for w in old.waiting)
+    for w in old.waiting:
+        is_covered = (
+            not w.version
+            or not s.source_version
+            or w.source == s.source
+            or s.statement is Statement.ARRIVAL
+        )
+        if (w.statement, w.tag, w.digest) == same and is_covered:
+            return w
+    return None
 
 
 def move_waits(old: RecordState | None, s: Submission) -> bool:

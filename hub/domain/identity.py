@@ -3,6 +3,7 @@
 from hashlib import sha256
 from typing import Final
 
+_NO_CODE: Final = b"?"
 _DIGITS: Final = 16
 """Of a digest that stands for a credit code; 64 bits spread one department's rows and no more."""
 
@@ -12,10 +13,12 @@ def record_key_of(
 ) -> bytes:
     """Identity of a record under its credit code: 16 bytes.
 
-    Kind, authority, document number and subject name make the identity (document numbers alone
-    repeat: one decision may punish a company and its manager); the credit code is part of the key
-    because one ledger partition holds many companies.
+    Kind, authority, document number and subject make the identity (document numbers alone repeat:
+    one decision may punish a company and its manager). A company is its credit code, whatever it is
+    called; what has none (`?…`, or empty where a code is not asked for) is its name.
     """
+    if credit_code and not credit_code.startswith(_NO_CODE):
+        name_key = ""
     text = f"{subject}\x1f{authority_code}\x1f{document_key}\x1f{name_key}\x1f"
     return sha256(text.encode() + credit_code).digest()[:16]
 
@@ -27,4 +30,4 @@ def key_without_code(department: str, *parts: str) -> bytes:
     that what names it finds it, and one department's faulty rows are not all in one partition.
     """
     digest = sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
-    return f"?{department}/{digest[:_DIGITS]}".encode()
+    return _NO_CODE + f"{department}/{digest[:_DIGITS]}".encode()

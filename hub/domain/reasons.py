@@ -682,6 +682,16 @@ _RECORDS: Final = (
         "Send a correction under the new identity; for another decision check for a reused number",
     ),
     Reason(
+        "MOVED_NOT_ARRIVED",
+        "该记录已按更正迁出，新标识下的迁入还没有被接受，目前在哪里都没有公示",
+        "The record has left for another identity and has not arrived: it is shown nowhere",
+        "补报迁入，须写明迁出的原代码、文书号和名称；已报的迁入被拒的，按其原因改正；迁移编号已被占用的，"
+        "迁出和迁入换用新的编号成对重新报送",
+        "Send the arrival, naming the identity that was left; mend one that was refused; where the "
+        "move id is taken, send both halves again under another",
+        warning=True,
+    ),
+    Reason(
         "RECORD_MOVED",
         "该记录已转移到新的代码、文书号或名称",
         "The record has moved to another code, number or name",

@@ -55,6 +55,7 @@ _BY_REASON: Final = {
     "WAITING_FOR_MOVE": "等待原记录办结",
     "SAME_AS_WITHDRAWN": "与已撤回的相同，未恢复公示",
     "SAME_AS_MOVED": "与已转移的相同，未再登记",
+    "MOVED_NOT_ARRIVED": "已迁出而未迁入，没有公示",
     "WITHDRAWAL_OLDER_THAN_LIVE": "晚到未生效，待处理",
     "EXIT_BEFORE_LISTING": "晚到未生效，待处理",
     "RESTORATION_OLDER_THAN_WITHDRAWAL": "晚到未生效，待处理",
@@ -67,7 +68,7 @@ _PENDING: Final = "处理中"
 _TO_DO: Final = frozenset(
     {
         OUTCOMES_ZH["quarantined"], OUTCOMES_ZH["conflicting"], OUTCOMES_ZH["held"],
-        _BY_REASON["WITHDRAWAL_OLDER_THAN_LIVE"],
+        _BY_REASON["WITHDRAWAL_OLDER_THAN_LIVE"], _BY_REASON["MOVED_NOT_ARRIVED"],
     }
 )  # fmt: skip
 """A row that waits for what it names may be misspelt: somebody must look at it."""

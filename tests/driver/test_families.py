@@ -558,13 +558,13 @@ def test_a_count_that_arrived_by_a_move_is_its_departments(hub: HubTestDriver) -
     hub.run()
     verdict = {
         "move_id": move_id, "verdict": "o", "met": 0, "owner": DEPARTMENT, "left_as": kind,
-        "heard": "", "left": "00" * 16,
+        "heard": "", "left": "00" * 16, "to": "00" * 16, "origin": OTHER_COMPANY.encode().hex(),
     }  # fmt: skip
     noted = json.dumps(verdict).encode()
     partition = partition_of(COMPANY.encode(), hub.partitions)
     hub.put("control", partition, COMPANY.encode(), noted, (("ce_type", b"move.noted.v1"),))
-    (released,) = hub.run()
-    assert released.outcome is Outcome.HELD_RELEASED
+    released, word = hub.run()
+    assert (released.outcome, word.outcome) == (Outcome.HELD_RELEASED, Outcome.MOVE_NOTED)
     declared = Reader(CONTRACTS, hub.prefix, {}).declared(released)
     assert declared is not None
     assert declared.department == DEPARTMENT

@@ -75,7 +75,7 @@ def note(hub: HubTestDriver, verdict: str) -> None:
     """The old identity's partition tells the new one what became of the move."""
     content = {
         "heard": "", "left": "00" * 16, "left_as": LICENCE, "met": "0", "move_id": MOVE_ID,
-        "owner": DEPARTMENT, "verdict": verdict,
+        "origin": COMPANY.encode().hex(), "owner": DEPARTMENT, "to": "00" * 16, "verdict": verdict,
     }  # fmt: skip
     hub.put(
         "control", partition_of(OTHER_COMPANY.encode(), 2), OTHER_COMPANY.encode(),
@@ -157,7 +157,7 @@ def test_an_outcome_nobody_can_read_is_refused_by_name(
 
 NOTED = {
     "heard": "", "left": "00" * 16, "left_as": LICENCE, "met": "0", "move_id": MOVE_ID,
-    "owner": "x", "verdict": "o",
+    "origin": "", "owner": "x", "to": "00" * 16, "verdict": "o",
 }  # fmt: skip
 
 
@@ -169,6 +169,8 @@ NOTED = {
         json.dumps(NOTED | {"owner": "\ud800"}),
         json.dumps(NOTED | {"left_as": "\ud800"}),
         json.dumps(NOTED | {"left": "ab"}),
+        json.dumps(NOTED | {"to": "ab"}),
+        json.dumps(NOTED | {"origin": "\ud800"}),
         json.dumps(NOTED | {"met": "-1"}),
         json.dumps(NOTED | {"heard": "ab"}),
         json.dumps(NOTED | {"heard": "ab" * 17}),
@@ -181,6 +183,35 @@ def test_a_note_of_a_move_nobody_can_read_is_refused_by_name(
     hub.put("control", 0, b"", content.encode(), (("ce_type", b"move.noted.v1"),))
     (refused,) = hub.run()
     assert codes(refused) == {"PAYLOAD_UNREADABLE"}
+
+
+@pytest.mark.parametrize("record", ["ab", "zz" * 16])
+def test_word_of_an_arrival_nobody_can_read_is_refused_by_name(
+    hub: HubTestDriver, record: str
+) -> None:
+    """A record key of another length, or no hexadecimal digits."""
+    content = json.dumps({"move_id": MOVE_ID, "record": record})
+    hub.put("control", 0, b"", content.encode(), (("ce_type", b"move.arrived.v1"),))
+    (refused,) = hub.run()
+    assert codes(refused) == {"PAYLOAD_UNREADABLE"}
+
+
+def test_what_leaves_a_key_that_is_no_text_is_away_all_the_same(hub: HubTestDriver) -> None:
+    """Word of its arrival goes back to any key there may be."""
+    bad = {"XK_XDR_SHXYM": "91330900MA00000157"}
+    out = {
+        "subject_kind": LICENCE, "document_number": licence_row()["XK_WSH"],
+        "subject_name": licence_row()["XK_XDR_MC"], "credit_code": bad["XK_XDR_SHXYM"],
+        "authority_code": AUTHORITY, "reason": "代码录入错误", "move_id": MOVE_ID,
+        "new_credit_code": OTHER_COMPANY,
+    }  # fmt: skip
+    key = b"?\xff"
+    for n, (kind, row) in enumerate(((LICENCE, licence_row() | bad), ("record.moved_out.v1", out))):
+        headers = (("ce_type", kind.encode()), ("ce_source", b"x/y"), ("ce_id", b"%d" % n))
+        place = partition_of(key, hub.partitions)
+        hub.put(f"submissions.{DEPARTMENT}", place, key, framed(kind, row), headers)
+    answers = [r.outcome for r in hub.run() if r.cause.kind == "S"]
+    assert answers == [Outcome.QUARANTINED, Outcome.WITHDRAWN]
 
 
 @pytest.mark.parametrize("kind", [b"k" * 64, b"\xff" * 200, b"licence.granted.v1\xff"])

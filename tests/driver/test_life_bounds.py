@@ -180,6 +180,32 @@ def test_equal_statements_that_wait_may_differ_in_their_version(life: Life) -> N
     assert life.waiting() == 1
 
 
+@pytest.mark.parametrize(
+    ("said", "row", "shows"),
+    [([8], 6, 0), ([8], 9, 1), ([8, 5], 6, 0), ([None], 9, 0), ([None, 7], 9, 0)],
+)
+def test_what_waits_counts_as_it_was_said_last(
+    life: Life, said: list[int | None], row: int, shows: int
+) -> None:
+    """A row between two withdrawals is older than the later one; one without a version is last."""
+    life.withdrawn(version=5)
+    for version in said:
+        assert life.withdrawn(version=version) == "duplicate SAME_AS_HELD"
+    life.crash()
+    life.row(version=row)
+    assert len(life.shown()) == shows
+    assert life.waiting() == 0
+
+
+def test_each_source_that_numbers_its_versions_is_heard(life: Life) -> None:
+    """The other's withdrawal is older than the row in no order of its own."""
+    life.withdrawn(version=5)
+    assert life.withdrawn(version=1, stream="b") == "held WAITING_FOR_RECORD"
+    assert life.withdrawn(version=2, stream="b") == "duplicate SAME_AS_HELD"
+    life.row(version=6)
+    assert life.shown() == set()
+
+
 def test_every_submission_has_one_answer_of_its_own(life: Life) -> None:
     """Read is the sum of the outcomes, also of what waited: answered when it came."""
     life.withdrawn()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 
 from hub.core.record import Outcome
-from tests.driver.life import DAY, Life, answer, licence
-from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, OTHER_COMPANY
+from tests.driver import rows
+from tests.driver.life import DAY, Life, answer, licence, reference
+from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, OTHER_COMPANY, framed
 
 NUMBERS = [
     "舟市监许〔2026〕1号", "舟市监许[2026]1号", "舟市监许（2026）1号", "舟市监许(2026) 1 号",
@@ -47,12 +50,64 @@ def test_a_placeholder_is_no_number_by_which_two_licences_are_one(life: Life, nu
     assert life.record.outcome is not Outcome.CONFLICTING, second
 
 
-def test_two_names_are_two_subjects(life: Life) -> None:
-    """One number and one code under two names: the name is a part of the identity."""
+RENAMED: Final = {"XK_XDR_MC": "舟山改名贸易有限公司"}
+
+
+def test_a_company_under_another_name_is_one_record(life: Life) -> None:
+    """The code is the company: a new name is another content, and declared, or it conflicts."""
     life.row()
-    other = licence("食品经营") | {"XK_XDR_MC": "舟山另一家有限公司"}
-    assert life.say(LICENCE, other) == "accepted"
-    assert len({r.record_key for r in life.hub.ledger() if r.publish_targets}) == 2
+    live = life.record.record_key
+    renamed = licence("食品经营") | RENAMED
+    assert life.say(LICENCE, renamed) == "conflicting UNDECLARED_CHANGE"
+    life.crash()
+    inside = {"subject_kind": LICENCE, "row": framed(LICENCE, renamed), "reason": "企业更名"}
+    assert life.say("record.corrected.v1", inside) == "corrected"
+    assert life.record.record_key == live
+    assert life.say(LICENCE, renamed) == "duplicate SAME_AS_LIVE"
+    assert life.shown() == {(COMPANY, "食品经营")}
+
+
+@pytest.mark.parametrize("name", ["old", "new"])
+def test_a_withdrawal_finds_a_company_by_any_of_its_names(life: Life, name: str) -> None:
+    """Whichever name it was shown under."""
+    life.say(LICENCE, licence("食品经营") | (RENAMED if name == "old" else {}))
+    named = {"subject_name": RENAMED["XK_XDR_MC"]} if name == "new" else {}
+    assert life.say("record.withdrawn.v1", reference() | named) == "withdrawn"
+    assert life.shown() == set()
+
+
+def test_a_move_that_changes_the_name_alone_is_a_correction(life: Life) -> None:
+    """Both halves are under one code and number: nothing leaves."""
+    life.row()
+    new = {"new_subject_name": RENAMED["XK_XDR_MC"]}
+    assert life.leaves(COMPANY, new=new) == "duplicate IDENTITY_UNCHANGED"
+    previous = {"previous_subject_name": licence("")["XK_XDR_MC"]}
+    assert life.arrives(COMPANY, changes=RENAMED, previous=previous) == "corrected"
+    assert life.shown() == {(COMPANY, "食品经营")}
+
+
+def test_what_has_no_code_is_told_apart_by_its_name(life: Life) -> None:
+    """One decision punishes a company and its manager: two rows, and two records."""
+    key = f"?{DEPARTMENT}/{1:016x}"
+    bad = licence("食品经营", "91330900MA00000157")
+    keys = set()
+    for name in ({}, RENAMED):
+        assert life.say(LICENCE, bad | name, key=key).startswith("quarantined CREDIT_CODE")
+        keys.add(life.record.record_key)
+    life.row()
+    keys.add(life.record.record_key)
+    assert len(keys) == 3
+
+
+def test_a_row_without_a_code_is_answered_under_its_own_name_alone(life: Life) -> None:
+    """The manager's row is not mended by the company's, whose decision it shares."""
+    life = Life(rows.basis(partitions=1))
+    bad = licence("食品经营", "91330900MA00000157")
+    life.say(LICENCE, bad | RENAMED, key=f"?{DEPARTMENT}/{1:016x}")
+    managers = life.record
+    life.row()
+    life.record = managers
+    assert set(life.dues()) == {"province", "city"}
 
 
 def test_rows_without_a_company_lie_under_their_department(life: Life) -> None:

@@ -138,7 +138,7 @@ def test_the_plain_row_and_then_the_move_are_one_record(life: Life) -> None:
     life.arrives(NEAR)
     life.row(key=NEAR)
     assert life.leaves(NEAR) == "withdrawn"
-    assert [answer(r) for r in life.rest] == ["held_released SAME_AS_LIVE"]
+    assert [answer(r) for r in life.rest] == ["held_released SAME_AS_LIVE", "move_noted"]
     assert life.shown() == there(NEAR)
 
 
@@ -475,3 +475,17 @@ def test_what_had_no_valid_code_arrives_as_what_left(life: Life) -> None:
     assert life.say("record.moved_out.v1", out, key=key) == "withdrawn"
     assert life.arrives(COMPANY, key=bad) == "accepted"
     assert life.shown() == HERE
+
+
+@PLACES
+def test_an_older_row_of_a_move_is_answered_when_the_move_is_over(life: Life, to: str) -> None:
+    """It waited while another came in by the same move: what left afterwards frees nothing more."""
+    assert life.arrives(to, content="旧") == "held WAITING_FOR_MOVE"
+    assert life.row("新", key=to) == "accepted"
+    assert life.arrives(to, content="新") == "duplicate SAME_AS_LIVE"
+    assert life.waiting() == 1
+    life.row()
+    assert life.leaves(to) == "withdrawn"
+    ended = [r for r in life.hub.ledger() if r.outcome is Outcome.HELD_ENDED]
+    assert [reason.code for r in ended for reason in r.reasons] == ["UNDECLARED_CHANGE"]
+    assert life.shown() == {(to, "新")}

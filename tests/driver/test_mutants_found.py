@@ -33,18 +33,18 @@ def test_who_was_listed_and_removed_on_one_day_is_off_in_either_order(life: Life
 
 
 def test_a_correction_from_another_number_is_no_correction(life: Life) -> None:
-    """The identity would change: that is a move. What it names in another spelling is the same."""
+    """The identity would change: that is a move. Another spelling or another name is none."""
     life.row()
     row = framed(LICENCE, licence("食品销售", COMPANY))
     inside = {"subject_kind": LICENCE, "row": row, "reason": "录入错误"}
     for part, before in (
         ("previous_document_number", "舟市监许〔2026〕99号"),
-        ("previous_subject_name", "另一家公司"),
         ("previous_credit_code", NEAR),
     ):
         said = life.say("record.corrected.v1", inside | {part: before})
         assert (said, life.shown()) == ("quarantined IDENTITY_CHANGED", {(COMPANY, "食品经营")})
-    said = life.say("record.corrected.v1", inside | {"previous_credit_code": f" {COMPANY} "})
+    same = {"previous_credit_code": f" {COMPANY} ", "previous_subject_name": "另一家公司"}
+    said = life.say("record.corrected.v1", inside | same)
     assert (said, life.shown()) == ("corrected", {(COMPANY, "食品销售")})
 
 

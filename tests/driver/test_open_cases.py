@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from hub.core.entry import Reader
@@ -9,9 +11,10 @@ from hub.core.monthly import CaseLine, MonthBook, targets_in
 from hub.core.open_cases import CaseKind, CaseRow, OpenCases, Turn, case_reason, turn_of
 from hub.core.record import LedgerRecord, Outcome, decode_record
 from hub.core.state import StageCode
+from hub.domain.partitioning import partition_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
-from tests.driver.life import FAR, NEAR, SECOND, Life
+from tests.driver.life import FAR, NEAR, SECOND, Life, licence
 from tests.driver.reforms import (
     DEPARTMENT,
     HEIR,
@@ -34,6 +37,8 @@ from tests.driver.rows import (
 )
 from tests.driver.stories import HOUR, report, submit
 
+ARRIVED = "arrival_missing answered"
+PLACES = pytest.mark.parametrize("to", [NEAR, FAR], ids=["same-partition", "other-partition"])
 PROVINCE, CITY = 0, 1
 TARGETS = {"province": PROVINCE, "city": CITY}
 
@@ -89,14 +94,16 @@ def test_an_arrival_that_is_too_old_is_open_until_the_record_is_settled(
     life.row(version=5)
     life.leaves(NEAR, version=6)
     life.arrives(NEAR, version=7)
-    assert said(life.hub) == ["arrival_superseded"]
+    assert sorted(said(life.hub)) == ["arrival_missing", "arrival_superseded"]
     life.arrives(NEAR, version=8)
-    assert [case.times for case in cases(life.hub)] == [2]
+    assert sorted(case.times for case in cases(life.hub)) == [1, 2]
     if end == "arrives":
         assert life.arrives(NEAR, version=22) == "accepted"
+        left = ARRIVED
     else:
         assert life.withdrawn(key=NEAR) == "duplicate ALREADY_WITHDRAWN"
-    assert said(life.hub) == ["arrival_superseded answered"]
+        left = "arrival_missing"
+    assert sorted(said(life.hub)) == [left, "arrival_superseded answered"]
 
 
 def test_an_arrival_too_old_for_what_left_is_open_until_another_comes(life: Life) -> None:
@@ -105,9 +112,9 @@ def test_an_arrival_too_old_for_what_left_is_open_until_another_comes(life: Life
     life.corrected("新", version=10)
     life.leaves(FAR)
     life.arrives(FAR, content="旧", version=5)
-    assert said(life.hub) == ["arrival_superseded"]
+    assert sorted(said(life.hub)) == ["arrival_missing", "arrival_superseded"]
     life.arrives(FAR, content="新")
-    assert said(life.hub) == ["arrival_superseded answered"]
+    assert sorted(said(life.hub)) == [ARRIVED, "arrival_superseded answered"]
 
 
 # --- deliveries that are parked ------------------------------------------------------------------
@@ -355,13 +362,14 @@ def test_a_take_down_of_what_has_moved_is_open_until_the_move_is_confirmed(
     life.arrives(NEAR)
     for _time in range(2):
         assert life.withdrawn(version=version) == "quarantined TAKE_DOWN_OF_MOVED"
-    (case,) = cases(life.hub)
+    arrived, case = cases(life.hub)
     assert (case.case_kind, case.times) == ("take_down_of_moved", 2)
     assert life.row() == "duplicate SAME_AS_MOVED"
     assert life.withdrawn(key=NEAR) == "withdrawn"
-    assert said(life.hub) == ["take_down_of_moved"]
+    assert said(life.hub) == [ARRIVED, "take_down_of_moved"]
     assert life.leaves(NEAR) == "duplicate ALREADY_MOVED"
-    assert said(life.hub) == ["take_down_of_moved answered"]
+    assert said(life.hub) == [ARRIVED, "take_down_of_moved answered"]
+    assert arrived in cases(life.hub)
 
 
 def test_a_take_down_of_what_has_moved_ends_when_the_record_comes_home(life: Life) -> None:
@@ -372,7 +380,7 @@ def test_a_take_down_of_what_has_moved_ends_when_the_record_comes_home(life: Lif
     life.withdrawn()
     life.leaves(COMPANY, SECOND, key=NEAR)
     assert life.arrives(COMPANY, SECOND, key=NEAR) == "accepted"
-    assert said(life.hub) == ["take_down_of_moved answered"]
+    assert said(life.hub) == [ARRIVED, "take_down_of_moved answered", ARRIVED]
 
 
 def test_an_older_take_down_is_not_answered_by_a_departure_of_long_ago(life: Life) -> None:
@@ -384,7 +392,7 @@ def test_an_older_take_down_is_not_answered_by_a_departure_of_long_ago(life: Lif
     life.arrives(COMPANY, SECOND, key=NEAR)
     assert life.withdrawn(version=5) == "superseded WITHDRAWAL_OLDER_THAN_LIVE"
     assert life.leaves(NEAR) == "duplicate ALREADY_MOVED"
-    assert said(life.hub) == ["take_down_superseded"]
+    assert said(life.hub) == [ARRIVED, ARRIVED, "take_down_superseded"]
 
 
 def test_a_changed_row_of_what_has_moved_ends_when_the_move_is_confirmed(life: Life) -> None:
@@ -393,9 +401,90 @@ def test_a_changed_row_of_what_has_moved_ends_when_the_move_is_confirmed(life: L
     life.leaves(NEAR)
     life.arrives(NEAR)
     assert life.row("食品批发") == "conflicting CHANGED_AFTER_MOVE"
-    assert said(life.hub) == ["return_refused"]
+    assert said(life.hub) == [ARRIVED, "return_refused"]
     life.leaves(NEAR)
-    assert said(life.hub) == ["return_refused answered"]
+    assert said(life.hub) == [ARRIVED, "return_refused answered"]
+
+
+@PLACES
+def test_a_record_that_has_left_is_open_until_it_arrives(life: Life, to: str) -> None:
+    """Whatever time passes: where it went is said, and the old row is told that it is nowhere."""
+    life.row()
+    life.met(life.record)
+    assert life.leaves(to) == "withdrawn"
+    life.crash()
+    life.wait(40)
+    assert life.row() == "duplicate MOVED_NOT_ARRIVED"
+    (case,) = cases(life.hub)
+    assert (case.case_kind, case.how, case.times) == ("arrival_missing", "", 2)
+    assert (case.message, turn_of(CaseKind.ARRIVAL_MISSING)) == (to, Turn.DEPARTMENT)
+    assert life.arrives(to) == "accepted"
+    assert said(life.hub) == [ARRIVED]
+    life.crash()
+    assert life.row() == "duplicate SAME_AS_MOVED"
+    assert said(life.hub) == [ARRIVED]
+
+
+@PLACES
+def test_an_older_arrival_leaves_the_case_of_what_left_open(life: Life, to: str) -> None:
+    """It is live nowhere: only an arrival that is accepted ends it."""
+    life.row(key=to, version=20)
+    life.withdrawn(key=to, version=21)
+    life.row(version=5)
+    life.leaves(to, version=6)
+    assert life.arrives(to, version=7) == "superseded ARRIVAL_OLDER_THAN_RECORD"
+    assert sorted(said(life.hub)) == ["arrival_missing", "arrival_superseded"]
+    assert life.arrives(to, version=22) == "accepted"
+    assert sorted(said(life.hub)) == [ARRIVED, "arrival_superseded answered"]
+
+
+@PLACES
+def test_what_was_there_before_it_left_is_not_missing(life: Life, to: str) -> None:
+    """The plain row had come under the right code, then the arrival, then the departure."""
+    life.row()
+    life.row(key=to)
+    assert life.arrives(to) == "duplicate SAME_AS_LIVE"
+    assert life.leaves(to) == "withdrawn"
+    assert said(life.hub) == [ARRIVED]
+
+
+@PLACES
+def test_what_left_by_a_move_that_is_spent_is_missing(life: Life, to: str) -> None:
+    """Its move arrived as another record; sent under an id of its own it arrives."""
+    other = {"XK_WSH": "舟市监许〔2026〕2号"}
+    life.row()
+    assert life.say(LICENCE, licence("药品零售", to) | other, key=to) == "accepted"
+    spent = life.arrives(to, content="药品零售", changes=other)
+    assert spent == "duplicate SAME_AS_LIVE"
+    assert life.leaves(to) == "withdrawn"
+    assert life.arrives(to) == "quarantined MOVE_TAKEN"
+    assert said(life.hub) == ["arrival_missing"]
+    assert life.leaves(to, SECOND) == "duplicate ALREADY_MOVED"
+    assert life.arrives(to, SECOND) == "accepted"
+    assert said(life.hub) == [ARRIVED]
+
+
+def test_a_departure_that_waited_opens_the_case_of_what_left(life: Life) -> None:
+    """It is the ledger record of its release that says so, and under whose key."""
+    life.leaves(FAR)
+    life.row()
+    found = cases(life.hub)
+    assert [(c.case_kind, c.how, c.message) for c in found][-1] == ("arrival_missing", "", FAR)
+
+
+def test_word_of_a_move_that_was_never_made_ends_no_case(life: Life) -> None:
+    """Only the arrival by a move by which the record left is its own."""
+    life.row()
+    life.leaves(FAR)
+    content = {"move_id": SECOND, "record": life.record.record_key.hex()}
+    place = partition_of(COMPANY.encode(), life.hub.partitions)
+    life.hub.put(
+        "control", place, COMPANY.encode(), json.dumps(content).encode(),
+        (("ce_type", b"move.arrived.v1"),),
+    )  # fmt: skip
+    (noted,) = life.hub.run()
+    assert (noted.outcome, noted.state) == (Outcome.MOVE_NOTED, None)
+    assert said(life.hub) == ["arrival_missing"]
 
 
 def test_a_statement_about_either_of_two_records_is_open_until_one_is_named() -> None:

@@ -124,7 +124,7 @@ def test_what_its_owner_took_down_stays_the_owner_s(hub: HubTestDriver, deed: st
     assert codes(say(hub, OTHER_DEPARTMENT, LICENCE, licence_row())) == {"NOT_YOUR_RECORD"}
     again = say(hub, DEPARTMENT, LICENCE, licence_row())
     assert (again.outcome, again.version, again.state) == (Outcome.DUPLICATE, 2, None)
-    assert codes(again) == {"SAME_AS_WITHDRAWN" if deed == "withdraws" else "SAME_AS_MOVED"}
+    assert codes(again) == {"SAME_AS_WITHDRAWN" if deed == "withdraws" else "MOVED_NOT_ARRIVED"}
 
 
 def test_what_its_owner_spoilt_after_taking_it_down_stays_the_owner_s(hub: HubTestDriver) -> None:

@@ -214,7 +214,9 @@ class Life:
             return None
         first: Statement = self.sent[-1 - step["back"] % len(self.sent)]
         if "version" in step:
-            return replace(first, source_version=step["version"], says_valid=step["valid"])
+            return replace(
+                first, source_version=step["version"], says_valid=bool(step.get("valid"))
+            )
         if not step.get("other"):
             return first
         other = self.sent[-1 - step["other"] % len(self.sent)]
@@ -239,7 +241,7 @@ class Life:
             return kind, code, b"\x00garbage"
         if do == "unreadable":
             return UNREADABLE, f"?{step['by']}/{len(self.sent):016x}", self._unreadable(step)
-        number, name = world.document_number(kind, step["number"]), world.NAMES[step["company"]]
+        number, name = world.document_number(kind, step["number"]), world.name_of(step)
         if do == "exit":
             day = step.get("exited_on") or day_of(self.model.now).isoformat()
             row = exit_row(
@@ -319,9 +321,8 @@ class Life:
         return about.code, framed(LIFTED, row)
 
     def _finding(self, step: Step, number: str, name: str, code: str) -> bytes:
-        about = Identity("commitment", world.authority_of(MADE), number, name, code)
+        about = Identity("commitment", world.authority_of(MADE), number, "", code)
         key = self.keys.get(about, b"\x00" * 16).hex()
-        self.model.keys[key] = about
         return framed(
             FINDING,
             {

@@ -103,6 +103,8 @@ def _about(chance: Random, kinds: tuple[str, ...], do: str) -> Step:
         "by": by, "kind": kind, "company": chance.choices([0, 1], [3, 1])[0],
         "number": chance.choices([0, 1], [3, 1])[0],
     }  # fmt: skip
+    if chance.random() < 0.08:
+        step["renamed"] = True
     if chance.random() < 0.3:
         step["stream"] = "b"
     if chance.random() < 0.45:

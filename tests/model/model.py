@@ -119,6 +119,7 @@ class Verdict:
     code: str
     move: str
     left: Identity
+    to: Identity
     is_repeat: bool
     verdict: str
     owner: str
@@ -139,6 +140,8 @@ class Model:
     receipts: dict[tuple[int, str, str, int], Receipt] = field(default_factory=dict)
     verdicts: list[Verdict] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    arrivals: list[tuple[Identity, str]] = field(default_factory=list)
+    """Word on its way to where a record left that it has arrived, by which move."""
     released: list[tuple[Identity, Answer]] = field(default_factory=list)
     arrived: list[tuple[Identity, Identity]] = field(default_factory=list)
     """(previous, new) identity of arrivals that were accepted."""
@@ -309,7 +312,7 @@ class Model:
         is_same = self._is_same(reading, record)
         if record.standing is MOVED:
             if is_same:
-                return duplicate("SAME_AS_MOVED")
+                return duplicate("MOVED_NOT_ARRIVED" if record.is_away else "SAME_AS_MOVED")
             return Answer("conflicting", "CHANGED_AFTER_MOVE")
         if record.exited_on and facts.decided_on and facts.decided_on > record.exited_on:
             return self._accept(reading, record)
@@ -478,10 +481,14 @@ class Model:
         return exited is not None and listed is not None and exited < listed
 
     def _is_equal(self, reading: Reading, waiting: Waiting) -> bool:
+        """The same statement; of two that number their versions each its own."""
         other = waiting.reading
-        return (other.statement.department, other.statement.kind, other.content) == (
+        if (other.statement.department, other.statement.kind, other.content) != (
             reading.statement.department, reading.statement.kind, reading.content,
-        )  # fmt: skip
+        ):  # fmt: skip
+            return False
+        is_numbered = bool(other.version) and bool(reading.version)
+        return not is_numbered or other.statement.source == reading.statement.source
 
     # --- moves -----------------------------------------------------------------------------------
 
@@ -517,7 +524,7 @@ class Model:
         record.left_as = record.facts.kind if record.facts is not None else ""
         self._take_down(record, MOVED)
         record.left_by.add(reading.move)
-        record.left_for = other
+        record.left_for, record.is_away = other, True
         self._took_effect(reading, record)
         record.left_memory = dict(record.memory)
         self._verdict(reading, "left", record)
@@ -544,8 +551,8 @@ class Model:
         memory = record.left_memory if record is not None else {}
         assert reading.identity is not None
         came = Verdict(
-            reading.other.code, reading.move, reading.identity, is_repeat, verdict, owner, met,
-            left_as, memory,
+            reading.other.code, reading.move, reading.identity, reading.other, is_repeat, verdict,
+            owner, met, left_as, memory,
         )  # fmt: skip
         self.verdicts.append(came)
         self._note(came, reading.identity.code)  # known at once where the departure was decided
@@ -568,12 +575,26 @@ class Model:
         self._deliver()
         self._ring()
 
+    def _arrive_from(self, move: Move, move_id: str) -> None:
+        """What left has arrived: word goes back to where it left."""
+        assert move.left is not None
+        self.arrivals.append((move.left, move_id))
+
     def _deliver(self) -> None:
+        self._deliver_verdicts()
+        for left, move_id in self.arrivals:
+            record = self._record(left)
+            record.is_away = record.is_away and move_id not in record.left_by
+        self.arrivals.clear()
+
+    def _deliver_verdicts(self) -> None:
         while self.verdicts:
             came = self.verdicts.pop(0)
             self._note(came, came.code)
             place = partition_of(came.code.encode(), self.rules.partitions)
             move = self._move(place, came.move)
+            if move.verdict == "left" and move.is_over and move.arrived == came.to:
+                self._arrive_from(move, came.move)
             for identity, record in list(self.records.items()):
                 is_there = partition_of(identity.code.encode(), self.rules.partitions) == place
                 for waiting in list(record.waiting) if is_there else ():
@@ -597,6 +618,9 @@ class Model:
         if answer.outcome in TOOK_EFFECT or answer.outcome == "held":
             move.arrived = identity
             move.is_over = answer.reason not in {"SAME_AS_HELD", "WAITING_FOR_MOVE"}
+            is_its_own = (move.code, move.left) == (identity.code, reading.other)
+            if move.is_over and move.verdict == "left" and is_its_own:
+                self._arrive_from(move, reading.move)
         return answer
 
     def _refused_arrival(self, reading: Reading, record: Record, move: Move) -> Answer | None:
@@ -607,15 +631,13 @@ class Model:
         if move.verdict == "left" and move.left != reading.other:
             return self._cannot_arrive(reading, record, "NOT_WHAT_LEFT")
         if record.standing is LIVE:
-            return self._arrival_on_live(reading, record)
+            return self._arrival_on_live(reading, record, move)
         is_left = identity is not None and move.verdict == "left" and move.code == identity.code
         if is_left and not self.rules.may_act(reading.statement.department, move.owner):
             return NOT_YOURS
         if self._is_anothers(reading, record):
             return NOT_YOURS
-        version = reading.version
-        was_newer = version is not None and move.memory.get(reading.statement.source, -1) > version
-        if self._older(reading, record) or (is_left and was_newer):
+        if self._older(reading, record) or self._older_than_left(reading, move):
             return superseded("ARRIVAL_OLDER_THAN_RECORD")
         return None
 
@@ -668,11 +690,19 @@ class Model:
         is_arriving = reading.verb is Verb.ARRIVAL and reading.other != reading.identity
         return is_arriving and reading.move == move
 
-    def _arrival_on_live(self, reading: Reading, record: Record) -> Answer:
+    def _older_than_left(self, reading: Reading, move: Move) -> bool:
+        """Whether an arrival is older than what its record had heard where it left."""
+        identity, version = reading.identity, reading.version
+        if version is None or identity is None:
+            return False
+        is_left = move.verdict == "left" and move.code == identity.code
+        return is_left and move.memory.get(reading.statement.source, -1) > version
+
+    def _arrival_on_live(self, reading: Reading, record: Record, move: Move) -> Answer:
         if self._is_same(reading, record):
             self._took_effect(reading, record)
             return duplicate("SAME_AS_LIVE")
-        if self._older(reading, record):
+        if self._older(reading, record) or self._older_than_left(reading, move):
             return superseded()
         return Answer("conflicting", "UNDECLARED_CHANGE")
 
@@ -687,8 +717,13 @@ class Model:
 
     def _hold(self, reading: Reading, record: Record) -> Answer:
         statement = reading.statement
-        if any(self._is_equal(reading, waiting) for waiting in record.waiting):
-            return duplicate("SAME_AS_HELD")
+        for waiting in record.waiting:
+            if self._is_equal(reading, waiting):
+                if reading.version:
+                    waiting.reading.said_again = max(waiting.reading.said_again, reading.version)
+                else:
+                    waiting.reading.is_unnumbered = True
+                return duplicate("SAME_AS_HELD")
         held_here = sum(
             w.reading.statement.department == statement.department
             for identity, other in self.records.items()
@@ -746,6 +781,8 @@ class Model:
         """A waiting statement by today's rules; its version is judged by when it came."""
         reading = self.reader.read(waiting.reading.statement, self.rules, self.now)
         reading.arrived_at = waiting.arrived_at
+        reading.said_again = waiting.reading.said_again
+        reading.is_unnumbered = waiting.reading.is_unnumbered
         return reading
 
     def _let_go(self, record: Record, identity: Identity, waiting: Waiting) -> None:
@@ -817,7 +854,7 @@ class Model:
         if not record.was_live and not (record.owner and self.rules.may_act(sender, record.owner)):
             record.owner = sender
         record.owner = owner or record.owner
-        record.standing = LIVE
+        record.standing, record.is_away = LIVE, False
         record.version += 1
         record.facts, record.decided_on = facts, facts.decided_on
         record.accepted_on[record.version] = day_of(self.now)
@@ -827,7 +864,7 @@ class Model:
         record.is_unnamed = any(self._speaks_of(waiting, record) for waiting in record.waiting)
         if not record.is_unnamed:
             self._name(record)
-        self._lift_twins(identity, reading.statement.department)
+        self._lift_twins(identity, reading)
         self.to_release.append(identity)
         return Answer("accepted")
 
@@ -839,7 +876,7 @@ class Model:
         record.accepted_on[record.version] = day_of(self.now)
         self._took_effect(reading, record)
         assert reading.identity is not None
-        self._lift_twins(reading.identity, reading.statement.department)
+        self._lift_twins(reading.identity, reading)
         self._owe_for(record, "", redetermined_on=reading.redetermined_on)
         self.to_release.append(reading.identity)
         record.is_unnamed = not record.shown and any(
@@ -945,13 +982,14 @@ class Model:
             self._no_longer(record, number)
         record.shown.clear()
 
-    def _lift_twins(self, identity: Identity, sender: str) -> None:
+    def _lift_twins(self, identity: Identity, reading: Reading) -> None:
         """The same decision under another key, faulty there, is nobody's lateness."""
         place = partition_of(identity.code.encode(), self.rules.partitions)
+        sender, called = reading.statement.department, identity._replace(name=reading.name)
         for other, twin in self.records.items():
             if (
                 other != identity
-                and other[:4] == identity[:4]
+                and other[:4] == called[:4]
                 and partition_of(other.code.encode(), self.rules.partitions) == place
                 and twin.standing is QUARANTINED
                 and twin.owner == sender
@@ -1169,7 +1207,7 @@ class Model:
             != self._columns(self.rules, number, facts.kind)
         }
         if removed or anew or added & record.named:
-            record.version += 1
+            record.become_next_version()
             record.accepted_on[record.version] = day_of(self.now)
         over = ends_at(facts, self.rules)
         for number in removed:

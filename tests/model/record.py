@@ -90,6 +90,8 @@ class Record:
     """Targets at which it was on record and the disclosure was lifted before it was met."""
     left_by: set[str] = field(default_factory=set)
     """The moves by which it left."""
+    is_away: bool = False
+    """Whether it has left and not arrived yet, as far as is known where it left."""
     left_for: Identity | None = None
     """Where it left for, last."""
     ended: set[int] = field(default_factory=set)
@@ -109,6 +111,10 @@ class Record:
         if name in {"standing", "version", "owner"} and getattr(self, name, value) != value:
             self.note_change()
         object.__setattr__(self, name, value)
+
+    def become_next_version(self) -> None:
+        """A basis shows it otherwise: nobody has stated anything."""
+        object.__setattr__(self, "version", self.version + 1)
 
     def note_change(self) -> None:
         """What waits here has changed."""

@@ -47,7 +47,10 @@ CARRY_A_ROW = {
 
 
 class Identity(NamedTuple):
-    """What makes a record one and the same. `code` is the key it is filed under."""
+    """What makes a record one and the same. `code` is the key it is filed under.
+
+    A company is its code: `name` is empty where that is valid.
+    """
 
     subject: str
     authority: str
@@ -117,6 +120,8 @@ class Reading:
     identity: Identity | None = None
     facts: Facts | None = None
     content: bytes = b""
+    name: str = ""
+    """What the subject is called."""
     kind: str = ""
     """The kind of row it is about."""
     exited_on: date | None = None
@@ -130,6 +135,10 @@ class Reading:
     """When it came, however long it has waited since."""
     has_order: bool = True
     """Whether its source is one of those whose order the record remembers."""
+    said_again: int = 0
+    """The greatest version under which its source has said so while it waited."""
+    is_unnumbered: bool = False
+    """Whether it was said once without a version while it waited."""
 
     @property
     def never_accepted(self) -> bool:
@@ -144,9 +153,10 @@ class Reading:
     @property
     def version(self) -> int | None:
         """The source's version as it was to be judged when the statement came."""
-        if not self.has_order:
+        if not self.has_order or self.is_unnumbered:
             return None
-        return version_that_counts(self.statement.source_version, self.arrived_at)
+        version = version_that_counts(self.statement.source_version, self.arrived_at)
+        return None if version is None else max(version, self.said_again)
 
 
 def version_that_counts(version: int | None, now: int) -> int | None:
@@ -180,6 +190,8 @@ class Reader:
 
     def __init__(self, contracts: Contracts) -> None:
         self.contracts = contracts
+        self.alone: dict[tuple[int, str, str, int], str] = {}
+        """Submissions that cannot be read → key under which they came first."""
 
     def read(self, statement: Statement, rules: Rules, now: int) -> Reading:
         """A statement as the table sees it."""
@@ -240,15 +252,14 @@ class Reader:
             reading.exited_on = checked.decided_on
         else:
             reading.facts = facts_of(contract, checked, now)
-        reading.identity = identity_of(subject, checked, key)
+        reading.identity, reading.name = identity_of(subject, checked, key), checked.name_key
         if verb is Verb.DEPARTURE:
             old = reading.identity
             document = normalise_document_number(str(row.get("new_document_number", "")))
             name = normalise_subject_name(str(row.get("new_subject_name", "")))
-            reading.other = old._replace(
-                document=document or old.document,
-                name=name or old.name,
-                code=str(row["new_credit_code"]),
+            reading.other = _filed(
+                old._replace(document=document or old.document, name=name or checked.name_key),
+                str(row["new_credit_code"]),
             )
         if verb is Verb.FINDING:
             reading.about = str(row["commitment_record"])
@@ -258,7 +269,8 @@ class Reader:
         statement = reading.statement
         own = f"{statement.source}#{statement.number}"
         reading.kind, reading.facts = kind, Facts(kind, b"", None)
-        reading.identity = Identity("", "", own, "", statement.key)
+        key = self.alone.setdefault(statement.place, statement.key)
+        reading.identity = Identity("", "", own, "", key)
 
     def _read_inside(
         self, reading: Reading, checked: Checked, row: dict[str, str | bytes], now: int
@@ -274,11 +286,13 @@ class Reader:
         reading.kind = contract.kind
         reading.facts = facts_of(contract, found, now)
         own = identity_of(contract.schema.subject, found, reading.statement.key)
-        reading.identity = own
-        reading.other = own._replace(
-            document=checked.document_key or own.document,
-            name=checked.name_key or own.name,
-            code=checked.credit_code or own.code,
+        reading.identity, reading.name = own, found.name_key
+        reading.other = _filed(
+            own._replace(
+                document=checked.document_key or own.document,
+                name=checked.name_key or found.name_key,
+            ),
+            checked.credit_code or own.code,
         )
         said = str(row.get("redetermined_on", ""))
         reading.redetermined_on = date.fromisoformat(said) if said else None
@@ -308,7 +322,14 @@ def _errors(checked: Checked) -> list[str]:
 
 def identity_of(subject: str, checked: Checked, key: str) -> Identity:
     """The record that a checked row or reference is about, filed under a key."""
-    return Identity(subject, checked.authority_code, checked.document_key, checked.name_key, key)
+    authority, document = checked.authority_code, checked.document_key
+    return _filed(Identity(subject, authority, document, checked.name_key, ""), key)
+
+
+def _filed(identity: Identity, key: str) -> Identity:
+    """An identity under a key; what has no code is filed under its department's (`?…`)."""
+    is_company = bool(key) and not key.startswith("?")
+    return identity._replace(name="" if is_company else identity.name, code=key)
 
 
 def facts_of(contract: Contract, checked: Checked, now: int) -> Facts:

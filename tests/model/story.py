@@ -72,6 +72,8 @@ def _details(step: Step) -> list[str]:
     found = []
     if "content" in step:
         found.append(f"内容{world.CONTENTS[step['content']]}")
+    if step.get("renamed"):
+        found.append("新名称")
     if step.get("fault"):
         found.append(_FAULTS[step["fault"]])
     if "move" in step:

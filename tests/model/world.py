@@ -1,4 +1,4 @@
-"""A small world, so that collisions are frequent: two companies, two numbers, five senders."""
+"""A small world, so that collisions are frequent: two companies, two names each, few numbers."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ from tests.model.statement import (
 
 ROW_KINDS = (LICENCE, PENALTY, LISTED, MADE, PERFORMED)
 NAMES = ("舟山示例贸易有限公司", "舟山样本建筑有限公司")
+NEW_NAMES = ("舟山改名贸易有限公司", "舟山改名建筑有限公司")
 HEADS = {LICENCE: "XK", PENALTY: "CF"}
 CONTENTS = ("甲", "乙", "丙")
 STEPS = ("全部未履行", "部分履行", "全部履行")
@@ -99,6 +100,11 @@ def authority_of(kind: str, *, foreign: bool = False) -> str:
     return OTHER_AUTHORITY if foreign else AUTHORITY
 
 
+def name_of(step: dict[str, Any]) -> str:
+    """What a step calls its company: it has been renamed."""
+    return (NEW_NAMES if step.get("renamed") else NAMES)[step["company"]]
+
+
 def row_of(step: dict[str, Any], now: int) -> dict[str, str]:
     """The row a step speaks of."""
     kind, code = step["kind"], COMPANIES[step["company"]]
@@ -113,7 +119,7 @@ def row_of(step: dict[str, Any], now: int) -> dict[str, str]:
     day = {"future": tomorrow, "date": "昨天"}.get(fault, day)
     category = "自然人" if fault == "person" else "法人及非法人组织"
     number = document_number(kind, step["number"], step.get("spelling", 0))
-    name = NAMES[step["company"]]
+    name = name_of(step)
     authority = authority_of(kind, foreign=fault == "foreign")
     if kind == LICENCE:
         return licence_row(

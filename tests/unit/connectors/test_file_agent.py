@@ -169,7 +169,7 @@ def test_the_same_file_is_not_read_twice_and_a_copy_is(place: Place) -> None:
 def test_a_full_list_sent_again_is_declared_again(hook: str, tmp_path: Path) -> None:
     """Right, wrong, right again, whatever dies; a file that was declared is not declared twice."""
     right = table(in_chinese(kinds.LISTED))
-    wrong = table(in_chinese(kinds.LISTED, debtor_name="别家公司"))
+    wrong = table(in_chinese(kinds.LISTED, case_number="（2026）浙0902执9999号"))
     numbers = []
     for name in ("quiet", "killed"):
         place = Place(tmp_path / name)

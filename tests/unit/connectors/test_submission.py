@@ -278,7 +278,6 @@ def test_a_correction_in_place_carries_the_full_row() -> None:
     [
         ("原统一社会信用代码", "91330900MA00004450", "credit_code", b"91330900MA00004450"),
         ("原文书号", "舟市监许〔2026〕7号", "document_number", b"91330900MA00000156"),
-        ("原相对人名称", "舟山青禾粮油有限公司", "subject_name", b"91330900MA00000156"),
     ],
 )
 def test_a_changed_identity_moves_the_record(
@@ -299,13 +298,28 @@ def test_a_changed_identity_moves_the_record(
         "new_credit_code",
         f"new_{field}",
     }
-    new = {"document_number": "舟市监许〔2026〕1号", "subject_name": "舟山青禾食品有限公司"}
+    new = {"document_number": "舟市监许〔2026〕1号"}
     assert fields_of(out)[f"new_{field}"] == new.get(field, "91330900MA00000156")
     assert fields_of(out)["move_id"] == fields_of(into)["move_id"]
     (again, _) = submitted(content, layouts(Folder.CORRECTIONS), first=42)
     assert fields_of(again)["move_id"] != fields_of(out)["move_id"]
     assert len(str(fields_of(out)["move_id"])) == 32
     assert STREAM.encode() not in out.value
+
+
+def test_a_company_under_another_name_stays_where_it_is() -> None:
+    """It is its credit code: the correction of a name is one submission, and nothing moves."""
+    row = {**LICENCE_ROW, "原因": "更名", "原相对人名称": "舟山青禾粮油有限公司"}
+    made = one(row, Folder.CORRECTIONS)
+    assert (made.kind, made.key) == ("record.corrected.v1", b"91330900MA00000156")
+
+
+def test_what_has_no_valid_code_moves_when_its_name_changes() -> None:
+    """There the name is a part of the identity, and of the key."""
+    row = {**LICENCE_ROW, "原因": "更名", "原相对人名称": "舟山青禾粮油有限公司", CODE: BAD_CODE}
+    out, into = submitted(table(row), layouts(Folder.CORRECTIONS))
+    assert (out.kind, into.kind) == ("record.moved_out.v1", "record.moved_in.v1")
+    assert out.key != into.key
 
 
 def test_a_correction_of_a_persons_row_does_not_spell_out_the_number() -> None:
