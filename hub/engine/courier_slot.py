@@ -338,16 +338,13 @@ class CourierSlot:
                 event = decode_event(record.value, record.key)
                 if not self._is_lost(event):
                     self.book.fold_event(event, changes, now)
-            elif record.topic == self.ledger:
+                changes |= _position_behind(record)
+            elif record.topic == self.ledger:  # an answer is read when what it says is written
                 match self._reader.read(record, self._see(record, changes)):
                     case Noted() as noted:
                         self.book.fold_noted(noted, changes)
                     case (work, row):
                         self.book.fold_work(work, row, changes, now)
-                continue
-            else:
-                continue  # an answer is read when what it says is written
-            changes |= _position_behind(record)
         for partition in strange ^ self._reader.strange:
             is_strange = partition in self._reader.strange
             changes[STRANGE + partition.to_bytes(2)] = b"" if is_strange else None

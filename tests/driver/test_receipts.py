@@ -14,8 +14,8 @@ from connectors.agent import Agent, Ports, Route
 from connectors.file import FileSource
 from connectors.layout import Folder
 from hub.adapters.receipt_book import Answer, ReceiptBook, RowAnswer
+from hub.core.ledger_end import LedgerEndError
 from hub.core.record import NO_KEY, Outcome, Reason
-from hub.errors import IntegrityError
 from hub.ports import InputRecord, OutputRecord
 from hub.site import Department, Site, Target
 from hub.workers.receipts import ReceiptsFollower, Teller
@@ -665,5 +665,5 @@ def test_a_shorter_ledger_is_not_the_one_that_was_followed(office: Office) -> No
     office.submit("licences/a.csv", table(ROW))
     office.follow()
     office.driver.log.logs.clear()
-    with pytest.raises(IntegrityError):
+    with pytest.raises(LedgerEndError, match="receipts"):
         office.follow()

@@ -140,6 +140,7 @@ MATRIX = [
     *may("worker.projector", "read", "ledger"),
     *may_not("worker.projector", "write", "ledger", "submissions.market", "receipts.market"),
     *may("auditor", "read", "ledger", "control", "submissions.housing", "outcomes.province"),
+    *may("auditor", "read", "notices"),
     *may_not("auditor", "write", "ledger", "control"),
     # what only the operator may
     *(

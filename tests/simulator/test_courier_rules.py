@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from hub.core.ledger_end import LedgerEndError
 from hub.core.state import NEVER
 from hub.engine import requests as ask
 from hub.engine.courier_book import CourierBook, Policy, Step
@@ -686,6 +687,35 @@ def test_a_ledger_that_is_shorter_than_the_state_is_not_waited_for() -> None:
     for partition in range(world.hub.partitions):
         world.log.logs[courier.slot.ledger, partition].clear()
     with pytest.raises(IntegrityError, match="LEDGER_END_LOST"):
+        courier.turns(3)
+
+
+def test_attempts_that_are_shorter_than_the_state_are_not_waited_for() -> None:
+    """Their topic was rebuilt: what comes to these places would be passed by."""
+    world = World()
+    courier = world.couriers["province"]
+    submit(world, "new", 1, 0)
+    world.settle()
+    courier.crash()
+    for partition in range(world.hub.partitions):
+        world.log.logs[courier.slot.attempts, partition].clear()
+    with pytest.raises(IntegrityError, match=r"attempts\.province.* is outside"):
+        courier.turns(3)
+
+
+def test_a_ledger_record_that_continues_nothing_is_not_delivered() -> None:
+    """Written a second time behind the end: whoever works stops with the words of a lost end."""
+    world = World()
+    courier = world.couriers["province"]
+    submit(world, "new", 1, 0)
+    world.settle()
+    (log,) = [
+        log
+        for (topic, _partition), log in world.log.logs.items()
+        if topic == courier.slot.ledger and len(log) > 1
+    ]
+    log.append(log[-1]._replace(offset=len(log)))
+    with pytest.raises(LedgerEndError, match=r"courier\.province"):
         courier.turns(3)
 
 
