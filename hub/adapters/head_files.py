@@ -1,8 +1,11 @@
 """Where the ledger's end is written down apart from the ledger.
 
 `heads.json` in a worker's own folder says what it has seen; whoever verifies reads it. Anchors are
-meant for another machine: in a folder one file for each partition, one line for each head, each
-line with the hash of the line before, so that a line that was changed or taken out shows.
+meant for another machine: in a folder one file for each partition, one line for each head. Each
+line has the hash of the line before, so that a line that was changed or taken out shows. Lines are
+written in rounds, one in every file, each with the number of its round and the partitions of it, so
+that a file which lost its last lines, or is gone, shows in the others. Where all files end with the
+same earlier round nothing in the folder says so.
 """
 
 from __future__ import annotations
@@ -10,36 +13,60 @@ from __future__ import annotations
 import json
 import os
 import time
+from contextlib import ExitStack, suppress
+from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from hub.adapters.paths import replace_file
+from hub.adapters.paths import open_file, open_folder, replace_file
 from hub.core.keys import Head
+from hub.core.ledger_end import Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 HEADS: Final = "heads.json"
+_FILES: Final = "ledger-*.jsonl"
 _WRITE_SECONDS: Final = 1.0
 _FIRST: Final = "0" * 64
+_TAIL: Final = 1 << 16
+"""Octets at the end of a file among which its last line is looked for; a line has some hundreds."""
+ALTERED: Final = "ANCHOR_ALTERED"
+CUT: Final = "ANCHOR_CUT"
 _UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
-class Seen(NamedTuple):
-    """The end of a ledger partition as somebody saw it."""
-
-    who: str
-    partition: int
-    head: Head
-
-
 class BrokenAnchorError(Exception):
-    """A file of anchors that was altered, or that nobody can read."""
+    """A file of anchors that was altered, that nobody can read, or that lacks lines.
 
-    def __init__(self, name: str, partition: int, line: int) -> None:
+    `code`: of the catalogue of reasons.
+    """
+
+    def __init__(self, code: str, name: str, partition: int, line: int) -> None:
         super().__init__(f"{name}:{line}")
-        self.partition = partition
+        self.code, self.partition = code, partition
+
+
+class _Line(NamedTuple):
+    """What one line of a file of anchors says."""
+
+    head: Head
+    before: str
+    round: int
+    partitions: tuple[int, ...]
+    """Each of the round: its file has a line of this round, too."""
+
+
+class _End(NamedTuple):
+    """Where a file of anchors is written on."""
+
+    handle: int
+    size: int
+    """Octets of whole lines."""
+    text: bytes
+    """The last of them; empty for none."""
+    line: _Line | None
 
 
 def head_as_json(head: Head) -> dict[str, object]:
@@ -99,49 +126,135 @@ def read_heads(workers: Path) -> Iterator[Seen]:
 
 
 def append_anchors(folder: Path, heads: Mapping[int, Head]) -> None:
-    """Write down these heads, each in its partition's file, unless it says so already.
+    """Write these heads down as a round: a line in each partition's file, unless all say so.
 
-    A line that a power cut left unfinished is ended first. Raises `OSError`.
+    A line that a power cut left unfinished is taken away; a round that it left unfinished is ended.
+    Raises `OSError`, and `ValueError` where a last line is no anchor: what was altered is not
+    written on.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for partition, head in heads.items():
-        if not head.sequence:
-            continue
-        path = folder / f"ledger-{partition}.jsonl"
-        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-        whole = [line for line in lines if line.endswith(b"\n")]
-        last = whole[-1] if whole else b""
-        content = head_as_json(head)
-        if last and json.loads(last) == {**content, "before": json.loads(last).get("before")}:
-            continue
-        content["before"] = sha256(last).hexdigest() if last else _FIRST
-        with path.open("r+b" if lines else "wb") as file:
-            file.truncate(sum(map(len, whole)))
-            file.seek(0, os.SEEK_END)
-            file.write(json.dumps(content, sort_keys=True).encode("ascii") + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+    heads = {
+        partition: heads[partition] for partition in sorted(heads) if heads[partition].sequence
+    }
+    with ExitStack() as opened:
+        place = opened.enter_context(open_folder(folder, make=True))
+        ends: dict[int, _End] = {}
+        for partition in heads:
+            handle = place.keep(_file_of(partition))
+            opened.callback(os.close, handle)
+            ends[partition] = _end_of(handle)
+        due = _due(heads, ends)
+        for partition, number in due.items():
+            _write(ends[partition], heads[partition], number, tuple(heads))
+
+
+def _due(heads: Mapping[int, Head], ends: Mapping[int, _End]) -> dict[int, int]:
+    """Which files get a line of which round."""
+    rounds = {p: end.line.round if end.line else 0 for p, end in ends.items()}
+    newest = max(rounds.values(), default=0)
+    begun = {
+        partition
+        for end in ends.values()
+        if end.line is not None and end.line.round == newest
+        for partition in end.line.partitions
+        if partition in rounds
+    }
+    done = [rounds[partition] == newest for partition in sorted(begun)]
+    if not all(done):
+        if done == sorted(done, reverse=True):  # files are written in this order
+            return {p: newest for p in sorted(begun) if rounds[p] != newest}
+    elif all(end.line and end.line.head == heads[p] for p, end in ends.items()):
+        return {}
+    return dict.fromkeys(heads, newest + 1)
+
+
+def _write(end: _End, head: Head, number: int, partitions: tuple[int, ...]) -> None:
+    before = sha256(end.text).hexdigest() if end.text else _FIRST
+    content = {**head_as_json(head), "before": before, "round": number, "partitions": partitions}
+    os.ftruncate(end.handle, end.size)
+    os.lseek(end.handle, 0, os.SEEK_END)
+    os.write(end.handle, json.dumps(content, sort_keys=True).encode("ascii") + b"\n")
+    os.fsync(end.handle)
+
+
+def last_anchors(folder: Path) -> Iterator[Seen]:
+    """The last anchor of each partition, whatever stands before it; what is none is left out.
+
+    Raises `OSError`.
+    """
+    for path in sorted(folder.glob(_FILES)):
+        with open_file(path) as file, suppress(ValueError):
+            end = _end_of(file.fileno())
+            if end.line is not None:
+                yield Seen(f"anchor {path.name}", _partition_of(path), end.line.head)
 
 
 def read_anchors(folder: Path) -> Iterator[Seen | BrokenAnchorError]:
     """Every anchor of a folder; for a file that is not whole, also what is wrong with it.
 
-    An unfinished last line is a power cut's, and is no fault.
+    An unfinished last line is a power cut's, and is no fault. Raises `OSError`.
     """
-    for path in sorted(folder.glob("ledger-*.jsonl")):
-        partition = int(number) if (number := path.stem.partition("-")[2]).isdecimal() else -1
-        before = _FIRST
-        for count, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
-            if not line.endswith(b"\n"):
-                break
-            try:
-                told = json.loads(line)
-                head = head_from_json(told)
-                is_next = told["before"] == before
-            except _UNREADABLE:
-                yield BrokenAnchorError(path.name, partition, count)
-                break
-            if not is_next:
-                yield BrokenAnchorError(path.name, partition, count)
-            yield Seen(f"anchor {path.name}:{count}", partition, head)
-            before = sha256(line).hexdigest()
+    begins: dict[int, int] = {}
+    """Partition → the first round that any file says it was in."""
+    owed: dict[int, int] = {}
+    """Partition → the last such round."""
+    found: dict[int, tuple[int, int, int]] = {}
+    """Partition → first and last round of its own file, and lines."""
+    for path in sorted(folder.glob(_FILES)):
+        partition, before, first, last, count = _partition_of(path), _FIRST, 0, 0, 0
+        with open_file(path) as file:
+            for text in iter(partial(file.readline, _TAIL), b""):
+                if not text.endswith(b"\n") and len(text) < _TAIL:
+                    break
+                count += 1
+                try:
+                    line = _read_line(text)
+                except _UNREADABLE:
+                    yield BrokenAnchorError(ALTERED, path.name, partition, count)
+                    break
+                if line.before != before:
+                    yield BrokenAnchorError(ALTERED, path.name, partition, count)
+                elif last and line.round != last + 1:
+                    yield BrokenAnchorError(CUT, path.name, partition, count)
+                yield Seen(f"anchor {path.name}:{count}", partition, line.head)
+                before, first, last = sha256(text).hexdigest(), first or line.round, line.round
+                for each in line.partitions:
+                    begins[each] = min(begins.get(each, line.round), line.round)
+                    owed[each] = max(owed.get(each, 0), line.round)
+        found[partition] = (first, last, count)
+    for partition, number in owed.items():
+        first, last, count = found.get(partition, (0, 0, 0))
+        if last < number or first > begins[partition]:
+            yield BrokenAnchorError(CUT, _file_of(partition), partition, count)
+
+
+def _file_of(partition: int) -> str:
+    return f"ledger-{partition}.jsonl"
+
+
+def _partition_of(path: Path) -> int:
+    return int(number) if (number := path.stem.partition("-")[2]).isdecimal() else -1
+
+
+def _read_line(text: bytes) -> _Line:
+    """Read a line of anchors; raises what `_UNREADABLE` names."""
+    told = json.loads(text)
+    number, partitions = told["round"], tuple(told["partitions"])
+    if any(type(one) is not int or one < 0 for one in (number, *partitions)) or not number:
+        raise ValueError(number)
+    return _Line(head_from_json(told), str(told["before"]), number, partitions)
+
+
+def _end_of(handle: int) -> _End:
+    """The last whole line of a file of anchors. Raises `ValueError` where it is no anchor."""
+    size = os.fstat(handle).st_size
+    start = max(0, size - _TAIL)
+    tail = os.pread(handle, size - start, start)
+    whole = tail[: tail.rfind(b"\n") + 1]
+    text = whole[whole.rfind(b"\n", 0, -1) + 1 :]
+    if not text and start:
+        raise ValueError(size)
+    try:
+        line = _read_line(text) if text else None
+    except _UNREADABLE as error:
+        raise ValueError(size) from error
+    return _End(handle, start + len(whole), text, line)

@@ -7,7 +7,6 @@ them, anchors on another machine; a report of a courier names the ledger record 
 
 from __future__ import annotations
 
-import json
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
@@ -15,17 +14,17 @@ from zlib import crc32
 from hub.audit.finding import Finding
 from hub.core.ledger_end import LOST, Loss, is_lost, loss_in
 from hub.core.record import ZERO_HASH
+from hub.engine.courier_records import named_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hub.adapters.head_files import Seen
+    from hub.core.ledger_end import Seen
     from hub.core.record import LedgerRecord
 
 _MOST_NAMED = 12
 """Witnesses named in one finding."""
 _MOST_SKIPPED = 1 << 20
-_UNREADABLE = (ValueError, KeyError, TypeError, RecursionError)
 
 
 class LostEnd(NamedTuple):
@@ -85,6 +84,8 @@ class EndOfPartition:
         self._reports: list[_Report] = []
         self._epoch = 0
         self.losses: list[Loss] = []
+        self._waiting: list[Loss] = []
+        """Declared in `control`, and not in the ledger (any more)."""
 
     def take(self, sequence: int, raw: bytes, digest: bytes, following: int) -> None:
         """The next record in its place; `following` is the Kafka offset behind it."""
@@ -109,41 +110,44 @@ class EndOfPartition:
             named.extend([0] * (record.sequence - len(named)))
             named.append(mark)
 
+    def wait_for(self, loss: Loss) -> None:
+        """A declared loss that the ledger does not hold."""
+        self._waiting.append(loss)
+
+    def names(self, sequence: int, record_key: bytes) -> bool:
+        """Whether the ledger record of this sequence names a target for this record."""
+        mark = crc32(record_key) or 1
+        return 0 <= sequence < len(self._named) and self._named[sequence] == mark
+
+    def has_given_up(self, epoch: int, sequence: int) -> bool:
+        """Whether a ledger record that somebody speaks of is in a loss that the ledger declares."""
+        return is_lost({self._partition: self.losses}, self._partition, epoch, sequence)
+
     def report(self, topic: str, value: bytes) -> None:
         """A courier's report: the ledger record it is about must be there, and about the same."""
-        try:
-            told = json.loads(value)
-            if "sequence" not in told:
-                return  # not a courier's
-            sequence, epoch = int(told["sequence"]), int(told.get("epoch", 0))
-            mark = crc32(bytes.fromhex(told["record"])) or 1
-        except _UNREADABLE:
-            return
-        if sequence < 0 or (sequence < len(self._named) and self._named[sequence] == mark):
+        told = named_in(value)
+        if told is None or self.names(told.sequence, told.record_key):
             return
         if len(self._reports) < 1 << 16:
             who = f"courier.{topic.rpartition('outcomes.')[2]}"
-            self._reports.append(_Report(who, epoch, sequence))
+            self._reports.append(_Report(who, told.epoch, told.sequence))
 
     def lost(self) -> LostEnd | None:
         """What is missing and was not given up; None where nothing is."""
         heads = [*self._gone, *(one for ones in self._at.values() for one in ones)]
         heads = [h for h in heads if not any(loss.covers(h.head) for loss in self.losses)]
-        given_up = {self._partition: self.losses}
-        reports = [
-            one
-            for one in self._reports
-            if not is_lost(given_up, self._partition, one.epoch, one.sequence)
-        ]
+        reports = [r for r in self._reports if not self.has_given_up(r.epoch, r.sequence)]
         if not heads and not reports:
             return None
         last = max([h.head.sequence - 1 for h in heads] + [r.sequence for r in reports])
-        is_cut = all(h.head.sequence > self._end[0] for h in heads) and all(
-            r.sequence >= self._end[0] for r in reports
+        epochs = [h.head.epoch for h in heads] + [r.epoch for r in reports]
+        is_cut = (
+            all(h.head.sequence > self._end[0] for h in heads)
+            and all(r.sequence >= self._end[0] for r in reports)
+            and self._begins_behind(max(epochs))
         )
         first, digest, following = self._end if is_cut else self._agreed
         seen = next((h.head.last_hash.hex() for h in heads if h.head.sequence == last + 1), "")
-        epochs = [h.head.epoch for h in heads] + [r.epoch for r in reports]
         said = {h.who: h.head.sequence - 1 for h in sorted(heads, key=lambda h: h.head.sequence)}
         for report in sorted(reports, key=lambda one: one.sequence):
             said[report.who] = max(report.sequence, said.get(report.who, 0))
@@ -152,3 +156,12 @@ class EndOfPartition:
             max(self._epoch, *epochs) + 1,
             tuple(f"{who} {sequence}" for who, sequence in said.items()),
         )  # fmt: skip
+
+    def _begins_behind(self, epoch: int) -> bool:
+        """Whether what was seen in this epoch goes on from what is left.
+
+        An epoch that the ledger does not know began with a loss somewhere: before the end that is
+        left, unless its declaration says otherwise.
+        """
+        known = [loss.epoch for loss in self._waiting if loss.first >= self._end[0]]
+        return epoch <= max([self._epoch, *known])

@@ -32,14 +32,14 @@ from hub.core.record import (
     topic_id,
 )
 from hub.core.resend import WALK_TOPIC
+from hub.engine.ledger_end import declared_by
 from hub.ports import is_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from hub.adapters.head_files import Seen
     from hub.audit.ends import LostEnd
-    from hub.core.ledger_end import Loss
+    from hub.core.ledger_end import Loss, Seen
     from hub.ports import InputRecord
 
 INPUT_CAUSES = frozenset({CauseKind.SUBMISSION, CauseKind.CONTROL, CauseKind.OUTCOME})
@@ -132,6 +132,7 @@ class Verifier:
 
     def __init__(self, prefix: str, ends: Mapping[tuple[str, int], int] | None = None) -> None:
         self.prefix = prefix
+        self.control = prefix + "control"
         self._ends = ends or {}
         self.findings = Findings()
         self.book = StreamBook()
@@ -141,6 +142,8 @@ class Verifier:
         self.waiting = 0
         self.lost: list[LostEnd] = []
         """What is missing of partitions' ends."""
+        self.ends: dict[int, EndOfPartition] = {}
+        """Of these, what is left."""
         self.declared: list[tuple[int, Loss]] = []
         self.unreadable = 0
 
@@ -250,6 +253,8 @@ class _PartitionWalk:
                 self._verifier.waiting += 1
                 if self._verifier.is_of_outcomes(topic):
                     self._end.report(topic, record.value)
+                elif topic == self._verifier.control and (loss := declared_by(record)) is not None:
+                    self._end.wait_for(loss)
                 if tally is not None:
                     tally.waiting += 1
                     department = self._verifier.department_of(topic)
@@ -263,6 +268,7 @@ class _PartitionWalk:
         lost = self._end.lost()
         if lost is not None:
             self._verifier.lost.append(lost)
+            self._verifier.ends[self._partition] = self._end
             self._verifier.findings.add(lost.finding())
         self._verifier.declared += ((self._partition, loss) for loss in self._end.losses)
 

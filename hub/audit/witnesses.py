@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from hub.adapters.head_files import BrokenAnchorError, Seen, read_anchors, read_heads
+from hub.adapters.head_files import BrokenAnchorError, read_anchors, read_heads
 from hub.adapters.parts import Parts
 from hub.adapters.postgres import schema_of
 from hub.adapters.postgres_lookups import LookUps
 from hub.core.keys import GENESIS, Head
-from hub.core.ledger_end import behind
-from hub.core.notices import seen_in
+from hub.core.ledger_end import Seen, behind
 from hub.engine.courier_records import decode_event
-from hub.errors import HubError
+from hub.engine.ledger_end import answer_from, last_records, seen_by_notices, settle
+from hub.errors import ConfigurationError, HubError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from hub.adapters.kafka import KafkaInputs
-    from hub.audit.ends import LostEnd
+    from hub.audit.ends import EndOfPartition, LostEnd
     from hub.settings import Settings
     from hub.site import Site
-
-_BACK = 64
-"""Offsets before the end that are looked at first for the last record: markers lie behind it."""
-_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, struct.error)
 
 
 class Witnesses(NamedTuple):
@@ -66,20 +61,39 @@ def ask_witnesses(
 ) -> Witnesses:
     """Ask all that can be reached from here; what cannot is left out and not named.
 
-    Raises `UnavailableError` when Kafka does not answer.
+    Raises `UnavailableError` when Kafka does not answer, `ConfigurationError` where the named
+    folder holds no anchors: who names one relies on it.
     """
+    folder = anchors or settings.anchors
     seen = list(read_heads(settings.state_folder / "workers" / site.site))
     seen += _of_notices(site, inputs)
     seen += _of_look_ups(site, settings)
     broken: list[BrokenAnchorError] = []
-    folder = anchors or settings.anchors
-    for one in read_anchors(folder) if folder is not None else ():
+    for one in _of_anchors(folder) if folder is not None else ():
         if isinstance(one, Seen):
             seen.append(one)
         else:
             broken.append(one)
+    if anchors is not None and not broken and not any(s.who.startswith("anchor ") for s in seen):
+        raise _no_anchors(anchors)
     asked = dict.fromkeys(one.who.partition(":")[0] for one in seen)
     return Witnesses(seen, list(asked), broken)
+
+
+def _of_anchors(folder: Path) -> Iterator[Seen | BrokenAnchorError]:
+    try:
+        yield from read_anchors(folder)
+    except OSError as error:
+        raise _no_anchors(folder) from error
+
+
+def _no_anchors(folder: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"{folder}：目录中没有可读的锚点文件",
+        f"{folder}: this folder holds no anchors that can be read",
+        remedy_zh="指明 hub audit anchor 或 HUB_ANCHORS 写入的目录（ledger-0.jsonl 等）",
+        remedy_en="name the folder that hub audit anchor or HUB_ANCHORS writes (ledger-0.jsonl …)",
+    )
 
 
 def _of_look_ups(site: Site, settings: Settings) -> Iterator[Seen]:
@@ -93,13 +107,8 @@ def _of_look_ups(site: Site, settings: Settings) -> Iterator[Seen]:
 
 def _of_notices(site: Site, inputs: KafkaInputs) -> Iterator[Seen]:
     """What the last notice of each partition was written at."""
-    places = [(site.topic("notices"), partition) for partition in range(site.partitions)]
-    bounds = inputs.bounds(places)
-    last = {place: end - 1 for place, (start, end) in bounds.items() if end > start}
-    for batch in inputs.read_to_end(last) if last else ():
-        for record in batch:
-            with suppress(*_UNREADABLE):
-                yield Seen("notices", record.partition, seen_in(record.headers))
+    asking = last_records(answer_from(inputs), site.topic("notices"), range(site.partitions))
+    yield from seen_by_notices(settle(asking))
 
 
 def ledger_head(inputs: KafkaInputs, topic: str, partition: int) -> Head:
@@ -115,14 +124,23 @@ def ledger_head(inputs: KafkaInputs, topic: str, partition: int) -> Head:
 
 
 def with_deliveries(
-    site: Site, inputs: KafkaInputs, settings: Settings, ends: list[LostEnd]
+    site: Site,
+    inputs: KafkaInputs,
+    settings: Settings,
+    ends: list[LostEnd],
+    left: Mapping[int, EndOfPartition],
 ) -> tuple[list[LostEnd], list[SentOfLost]]:
     """What couriers have sent of lost records, and the ends with what they saw beyond.
 
-    Attempts say it with ids; where they are as old as the ledger, the look-ups may know.
+    `left`, by partition: what the ledger still names. Attempts say with ids what was sent; where
+    they are as old as the ledger, the look-ups may know.
     """
     lost = {end.partition: end for end in ends}
-    sent = {(one.target, one.partition, one.sequence): one for one in _named(site, settings, lost)}
+    sent = {
+        _place(one): one
+        for one in _named(site, settings, lost)
+        if not left[one.partition].names(one.sequence, one.record)
+    }
     for target in site.targets:
         places = [(site.topic(f"attempts.{target.id}"), partition) for partition in lost]
         bounds = inputs.bounds(places)
@@ -130,18 +148,29 @@ def with_deliveries(
             for record in batch:
                 event = decode_event(record.value, record.key)
                 work, end = event.work, lost.get(event.work.partition)
-                if end is None or work.sequence < end.first or work.epoch >= end.epoch:
+                if (
+                    end is None
+                    or left[end.partition].names(work.sequence, work.record_key)
+                    or left[end.partition].has_given_up(work.epoch, work.sequence)
+                ):
                     continue
                 lost[end.partition] = end._replace(
                     last=max(end.last, work.sequence),
                     seen=end.seen if work.sequence <= end.last else "",
+                    epoch=max(end.epoch, work.epoch + 1),
                 )
                 stage = event.stage or event.result or "intended"
-                sent[target.id, work.partition, work.sequence] = SentOfLost(
+                one = SentOfLost(
                     target.id, work.partition, work.sequence, work.record_key, work.version,
                     work.action, stage, event.delivery,
                 )  # fmt: skip
+                sent[_place(one)] = one
     return list(lost.values()), [sent[place] for place in sorted(sent)]
+
+
+def _place(one: SentOfLost) -> tuple[str, int, int, bytes]:
+    """In two epochs one sequence may have been given to two records."""
+    return one.target, one.partition, one.sequence, one.record
 
 
 def _named(site: Site, settings: Settings, lost: Mapping[int, LostEnd]) -> Iterator[SentOfLost]:

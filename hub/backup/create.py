@@ -2,7 +2,8 @@
 
 The order makes it one set. What may only be older than the ledger is read first: look-up tables,
 books, cursors. The ledger next; then what it names: every cause of a record in the copied ledger is
-in the copied inputs, and what the inputs hold beyond it has simply not been decided yet.
+in the copied inputs, and what the inputs hold beyond it has simply not been decided yet. Couriers'
+reports end before the first that speaks of a ledger record which is not in the copy.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import shutil
 import sqlite3
 import tarfile
+from collections import Counter
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
@@ -35,14 +37,16 @@ from hub.adapters.postgres_copy import export_tables
 from hub.adapters.record_files import write_records
 from hub.backup.manifest import FILE, Manifest, StoredPartition, files_of
 from hub.core.basis import DECIDER_VERSION
+from hub.core.ledger_end import loss_in
 from hub.deployment import processes_of
+from hub.engine.courier_records import named_in
 from hub.errors import ConfigurationError, IntegrityError, UnavailableError
 from hub.topics import KEPT_FOR_EVER, names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from hub.adapters.kafka_copy import Place
+    from hub.adapters.kafka_copy import Place, StoredRecord
     from hub.adapters.kafka_unreadable import Unreadable
     from hub.kafka_access import KafkaAccess
     from hub.site import LoadedSite, Site
@@ -145,6 +149,7 @@ def _copy_topics(
     inputs = KafkaInputs(access, "hub.backup")
     stored: dict[str, dict[int, StoredPartition]] = {}
     losses: Mapping[Place, int] = {}
+    copied = LedgerCopy()
     try:
         for name in sorted(names, key=_turn):
             places = [(prefix + name, p) for p in range(loaded.site.partitions)]
@@ -156,12 +161,58 @@ def _copy_topics(
                         raise _lost_beginning(place, start)
                 path = folder / name / f"{place[1]}.avro"
                 read = read_place(access, place, start, end, partial(_tell_unreadable, tell))
+                if name == "ledger":
+                    read = copied.noted(place[1], read)
+                elif name.startswith("outcomes."):
+                    read = copied.known(place, read)
                 count = write_records(path, read)
+                end = copied.ends.get(place, end)  # noqa: PLW2901 - nothing behind it is in the set
                 stored[name][place[1]] = StoredPartition(start=start, end=end, records=count)
             tell(f"{name}  {sum(one.records for one in stored[name].values())}")
     finally:
         inputs.close()
     return stored
+
+
+class LedgerCopy:
+    """Beside a running hub couriers may report of ledger records that came after the copy.
+
+    Restored, such a report would say that the ledger has lost its end. It and all behind it are
+    left out: no ledger record of the copy was decided by them.
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[int] = Counter()
+        self._epochs: Counter[int] = Counter()
+        self.ends: dict[Place, int] = {}
+        """Where topics of reports end in this backup, if earlier than they do."""
+
+    def noted(
+        self, partition: int, batches: Iterable[list[StoredRecord]]
+    ) -> Iterator[list[StoredRecord]]:
+        """The ledger's records as they pass by."""
+        for batch in batches:
+            for record in batch:
+                self._counts[partition] += 1
+                loss = loss_in(record.value or b"")
+                if loss is not None:
+                    self._epochs[partition] = max(self._epochs[partition], loss.epoch)
+            yield batch
+
+    def known(
+        self, place: Place, batches: Iterable[list[StoredRecord]]
+    ) -> Iterator[list[StoredRecord]]:
+        """Reports up to the first of a ledger record that is not in the copy."""
+        count, epoch = self._counts[place[1]], self._epochs[place[1]]
+        for batch in batches:
+            for number, record in enumerate(batch):
+                named = named_in(record.value or b"")
+                if named is not None and named.sequence >= count and named.epoch >= epoch:
+                    self.ends[place] = record.offset
+                    if number:
+                        yield batch[:number]
+                    return
+            yield batch
 
 
 def _tell_unreadable(tell: Callable[[str], None], found: Unreadable) -> None:

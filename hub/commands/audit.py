@@ -104,7 +104,7 @@ def _verify(site: Site, access: KafkaAccess, anchors: Path | None) -> tuple[Veri
         ends = {place: end for place, (_start, end) in inputs.bounds(places).items()}
         verifier = Verifier(site.prefix, ends)
         for broken in witnesses.broken:
-            verifier.findings.add(Finding("ANCHOR_ALTERED", broken.partition, detail=str(broken)))
+            verifier.findings.add(Finding(broken.code, broken.partition, detail=str(broken)))
         for partition in range(site.partitions):
             verifier.partition(partition, inputs, site.input_topics, witnesses.seen)
     finally:
@@ -127,7 +127,15 @@ def anchor_command(*, site_folder: Path, bootstrap: str | None, folder: Path) ->
         heads = {p: ledger_head(inputs, site.topic("ledger"), p) for p in range(site.partitions)}
     finally:
         inputs.close()
-    append_anchors(folder, heads)
+    try:
+        append_anchors(folder, heads)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"{folder}：写不进锚点，或其中某个文件的末行不是锚点",
+            f"{folder}: anchors cannot be written there, or the last line of a file is no anchor",
+            remedy_zh="检查权限与空间；被改动的文件留作证据，另写一个目录",
+            remedy_en="check rights and space; keep a file that was altered, and anchor elsewhere",
+        ) from error
     for partition, head in heads.items():
         click.echo(
             f"台账分区 ledger[{partition}]: {head.sequence} 条 records, "
@@ -169,7 +177,9 @@ def accept_loss_command(
             "its state folder is (HUB_STATE)",
         )
     with closing(KafkaInputs(access, OPERATOR)) as inputs:
-        lost, sent = with_deliveries(loaded.site, inputs, read_settings(), verifier.lost)
+        lost, sent = with_deliveries(
+            loaded.site, inputs, read_settings(), verifier.lost, verifier.ends
+        )
     for end in lost:
         click.echo(end.finding().text())
     click.echo(f"缺失记录已发往平台的投递 deliveries of lost records: {len(sent)}")

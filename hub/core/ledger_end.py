@@ -44,9 +44,10 @@ class LedgerEndError(IntegrityError):
         """
         self.partition, self.head = partition, head
         last = head.sequence - 1
+        digest = head.last_hash.hex()[:16] if any(head.last_hash) else "-"  # a report has none
         if is_gone:
-            zh = f"{who} 见过序号 {last}（{head.last_hash.hex()[:16]}），台账中已没有这一条"
-            en = f"{who} has seen sequence {last} ({head.last_hash.hex()[:16]}): it is gone"
+            zh = f"{who} 见过序号 {last}（{digest}），台账中已没有这一条"
+            en = f"{who} has seen sequence {last} ({digest}): it is gone"
         else:
             zh = f"{who} 见到序号 {last} 为止，其后的记录接不上"
             en = f"{who} has seen up to {last}: what follows does not continue it"
@@ -56,6 +57,14 @@ class LedgerEndError(IntegrityError):
             f"ledger[{partition}]: {said.en}: {en}\n"
             f"处理办法：{said.remedy}\nRemedy: {said.remedy_en}"
         )
+
+
+class Seen(NamedTuple):
+    """The end of a ledger partition as somebody saw it."""
+
+    who: str
+    partition: int
+    head: Head
 
 
 class Loss(NamedTuple):

@@ -1197,6 +1197,14 @@ _AUDIT: Final = (
         "Compare it with another copy of the file; anchor the ledger anew",
     ),
     Reason(
+        "ANCHOR_CUT",
+        "台账锚点文件缺行：同一轮的其他文件比它新",
+        "A file of ledger anchors lacks lines: others of the same rounds have them",
+        "与该文件的其他副本比较；写到一半断电时，下一轮锚点写完即消失",
+        "Compare it with another copy of the file; if a power cut ended a round half way, the next "
+        "anchors set it right",
+    ),
+    Reason(
         "BASIS_NOT_IN_FORCE",
         "所记依据不是当时采用的依据",
         "The record names a basis that was not in force",

@@ -326,6 +326,26 @@ def outcome_id(event: Event) -> str:
     return sha256(text.encode()).hexdigest()[:32]
 
 
+class Named(NamedTuple):
+    """The ledger record that a report is about."""
+
+    epoch: int
+    sequence: int
+    record_key: bytes
+
+
+def named_in(value: bytes) -> Named | None:
+    """What a report of a courier is about; None for anybody else's, and what nobody can read."""
+    try:
+        told = json.loads(value)
+        named = Named(
+            int(told.get("epoch", 0)), int(told["sequence"]), bytes.fromhex(told["record"])
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        return None
+    return named if named.sequence >= 0 <= named.epoch else None
+
+
 def encode_outcome(event: Event) -> bytes:
     """Write the report of a changed stage for the registrar."""
     return canonical_json(

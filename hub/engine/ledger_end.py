@@ -7,21 +7,28 @@ nobody goes on.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+import struct
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from hub.core.ledger_end import LedgerEndError, Loss, loss_in, read_loss
-from hub.core.record import record_hash
+from hub.core.keys import Head
+from hub.core.ledger_end import LedgerEndError, Loss, Seen, is_lost, loss_in, read_loss
+from hub.core.notices import seen_in
+from hub.core.record import ZERO_HASH, record_hash
 from hub.domain.kinds import LOSS_ACCEPTED
 from hub.engine import requests as ask
+from hub.engine.courier_records import named_in
 from hub.errors import IntegrityError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
-    from hub.core.keys import Head
+    from hub.engine.courier_records import Named
     from hub.ports import InputRecord
 
     Asking = Generator[ask.Request, Any, Any]
+
+ReplyT = TypeVar("ReplyT")
 
 
 class Ask(Protocol):
@@ -63,6 +70,70 @@ def check_ends(
             raise LedgerEndError(who, partition, heads[partition], is_gone=True)
         released[partition] = covering[-1]
     return released
+
+
+def check_witnesses(
+    put: Ask, ledger: str, seen: Iterable[Seen], control: str
+) -> Generator[ask.Request, Any, None]:
+    """Whoever has seen a partition furthest must find that end there, or it was given up.
+
+    For one whose own state is gone, or is older than that. Raises `LedgerEndError`.
+    """
+    furthest: dict[int, Seen] = {}
+    for one in sorted(seen, key=lambda each: (each.head.epoch, each.head.sequence)):
+        furthest[one.partition] = one
+    for who in sorted({one.who for one in furthest.values()}):
+        heads = {one.partition: one.head for one in furthest.values() if one.who == who}
+        yield from check_ends(put, ledger, who, heads, control)
+
+
+def check_reports(
+    put: Ask, ledger: str, reports: Mapping[tuple[str, int], int], heads: Mapping[int, Head],
+    control: str,
+) -> Generator[ask.Request, Any, None]:  # fmt: skip
+    """No courier may speak of a ledger record behind the end of its partition.
+
+    `reports`: from where on to read the couriers' topics. Raises `LedgerEndError`, but not for
+    what was given up.
+    """
+    if not reports:
+        return
+    found: dict[int, tuple[str, Named]] = {}
+    yield from put(ask.FoldLedger(dict(reports)))
+    while (batch := (yield from put(ask.NextFold()))) is not None:
+        for record in batch:
+            named = named_in(record.value) if record.value else None
+            if named is not None and named.sequence >= heads[record.partition].sequence:
+                found[record.partition] = (record.topic, named)
+    if not found:
+        return
+    declared = yield from declared_losses(put, [ledger, control], found)
+    for partition, (topic, named) in found.items():
+        if not is_lost(declared, partition, named.epoch, named.sequence):
+            who = f"courier.{topic.rpartition('outcomes.')[2]}"
+            head = Head(named.sequence + 1, ZERO_HASH, 0, 0, named.epoch)
+            raise LedgerEndError(who, partition, head, is_gone=True)
+
+
+def last_records(
+    put: Ask, topic: str, partitions: Iterable[int]
+) -> Generator[ask.Request, Any, list[InputRecord]]:
+    """The last record of each partition of a topic that is written without transactions."""
+    bounds = yield from put(ask.Bounds([(topic, partition) for partition in partitions]))
+    last = {place: end - 1 for place, (start, end) in bounds.items() if end > start}
+    found: list[InputRecord] = []
+    if last:
+        yield from put(ask.FoldLedger(last))
+        while (batch := (yield from put(ask.NextFold()))) is not None:
+            found += batch
+    return found
+
+
+def seen_by_notices(records: Iterable[InputRecord]) -> Iterator[Seen]:
+    """How far their follower had read the ledger when it wrote these notices."""
+    for record in records:
+        with suppress(ValueError, KeyError, TypeError, AttributeError, struct.error):
+            yield Seen("notices", record.partition, seen_in(record.headers))
 
 
 def _gone(
@@ -109,14 +180,14 @@ def declared_losses(
         yield from put(ask.FoldLedger(places))
         while (batch := (yield from put(ask.NextFold()))) is not None:
             for record in batch:
-                loss = _loss_of(record)
+                loss = declared_by(record)
                 if loss is not None:
                     declared.setdefault(record.partition, []).append(loss)
     return declared
 
 
-def _loss_of(record: InputRecord) -> Loss | None:
-    """What a record of the ledger, or of `control`, declares."""
+def declared_by(record: InputRecord) -> Loss | None:
+    """The loss that a record of the ledger, or of `control`, declares; None for any other."""
     if not record.headers:
         return loss_in(record.value) if record.value else None
     if dict(record.headers).get("ce_type") != LOSS_ACCEPTED.encode():
@@ -145,12 +216,12 @@ def answer_from(inputs: Readable) -> Ask:
     return put
 
 
-def settle(asking: Generator[ask.Request, Any, dict[int, Loss]]) -> dict[int, Loss]:
+def settle(asking: Generator[ask.Request, Any, ReplyT]) -> ReplyT:
     """Run what asks through `answer_from`; it never has to wait."""
     try:
         next(asking)
     except StopIteration as ended:
-        found: dict[int, Loss] = ended.value
+        found: ReplyT = ended.value
         return found
     raise AssertionError("asked of nobody")
 

@@ -15,13 +15,14 @@ store or a clock itself.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from hub.core import keys, waiting
 from hub.core.causes import MoveNoted, TimerDue
 from hub.core.evolve import evolve
 from hub.core.keys import Head
-from hub.core.ledger_end import LedgerEndError
+from hub.core.ledger_end import LedgerEndError, Seen
 from hub.core.notices import moment_of
 from hub.core.partition import BasisLibrary, BrokenChainError, PartitionCore
 from hub.core.prepare import (
@@ -36,7 +37,14 @@ from hub.core.resend import Walk, found_in, is_place, record_in
 from hub.core.state import NEVER, RecordFlag, decode_state
 from hub.engine import requests as ask
 from hub.engine.clock_guard import DEFAULT_GUARD_MS, days_ahead
-from hub.engine.ledger_end import check_ends, declared_losses
+from hub.engine.ledger_end import (
+    check_ends,
+    check_reports,
+    check_witnesses,
+    declared_losses,
+    last_records,
+    seen_by_notices,
+)
 from hub.errors import ConfigurationError, FencedError, IntegrityError
 from hub.ports import InputRecord, OutputRecord
 
@@ -85,6 +93,8 @@ class SlotPlan(NamedTuple):
     """How far the clock may be ahead, at a start, of all that was ever written."""
     partition_count: int = 0
     """How many partitions the site has; 0 where nobody says."""
+    seen: tuple[Seen, ...] = ()
+    """What files within reach say of the ledger's end."""
 
 
 class _Walking:
@@ -176,6 +186,7 @@ class Slot:
         )
         for partition in released:
             yield from self._forget(partition)
+        yield from self._ask_witnesses()
         positions = {(self.ledger, p): c.head.next_offset for p, c in self.cores.items()}
         yield from self._ask(ask.FoldLedger(positions))
         while True:
@@ -193,6 +204,17 @@ class Slot:
         for partition, core in self.cores.items():
             yield from self._check_owner(partition)
             self._check_basis(core)
+
+    def _ask_witnesses(self) -> Road:
+        """The own state may be gone, or older than the ledger was: others have seen its end."""
+        seen = [one for one in self.plan.seen if one.partition in self.cores]
+        with suppress(_RestartError):  # a topic that is away bears no witness, and stops nobody
+            seen += seen_by_notices((yield from self._last_notices()))
+        yield from check_witnesses(self._ask, self.ledger, seen, self.control)
+
+    def _last_notices(self) -> Generator[ask.Request, Any, list[InputRecord]]:
+        notices = self.plan.prefix + "notices"
+        return (yield from last_records(self._ask, notices, self.plan.partitions))
 
     def _check_basis(self, core: PartitionCore) -> None:
         """Nothing is decided under a basis that is not understood or does not fit."""
@@ -314,9 +336,21 @@ class Slot:
             if sweep is not None:
                 self._sweeping.add(partition)
             yield from self._waiting_walks(partition)
+        yield from self._check_reports(bounds)
         self._giving_up = yield from self._losses_to_write(bounds)
         yield ask.Report("inputs_lost", lost)
         yield from self._assign()
+
+    def _check_reports(self, bounds: Mapping[tuple[str, int], tuple[int, int]]) -> Road:
+        """Couriers have read what they report of; the last of what is not decided yet will do."""
+        begin = self.plan.prefix + "outcomes."
+        unread = {
+            place: max(position, bounds[place][1] - BATCH_INPUTS)
+            for place, position in self._positions.items()
+            if place[0].startswith(begin) and position < bounds[place][1]
+        }
+        heads = {partition: core.head for partition, core in self.cores.items()}
+        yield from check_reports(self._ask, self.ledger, unread, heads, self.control)
 
     def _losses_to_write(
         self, bounds: Mapping[tuple[str, int], tuple[int, int]]
@@ -384,23 +418,11 @@ class Slot:
         if not days:
             return days
         try:
-            told_at = yield from self._told_at()
+            notices = yield from self._last_notices()  # a mark is set there each hour
         except _RestartError:  # a topic that is away bears nothing out, and must not hide why
             return days
+        told_at = max((moment_of(one.value) for one in notices if one.value), default=0)
         return days_ahead(evidence, max(decided_at, told_at), self.plan.clock_guard_ms)
-
-    def _told_at(self) -> Generator[ask.Request, Any, int]:
-        """The latest time in `notices`, where a mark is set each hour; 0 where there is none."""
-        notices = self.plan.prefix + "notices"
-        bounds = yield from self._ask(ask.Bounds([(notices, p) for p in self.plan.partitions]))
-        last = {place: end - 1 for place, (start, end) in bounds.items() if end > start}
-        if not last:
-            return 0
-        yield from self._ask(ask.FoldLedger(last))
-        latest = 0
-        while (batch := (yield from self._ask(ask.NextFold()))) is not None:
-            latest = max([latest, *(moment_of(r.value) for r in batch if r.value)])
-        return latest
 
     # --- run -------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from hub.adapters.clock_witness import FolderWitness
 from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
-from hub.adapters.head_files import HeadFile
+from hub.adapters.head_files import HeadFile, last_anchors, read_heads
 from hub.adapters.kafka import KafkaInputs, KafkaTransactions, Waiting
 from hub.adapters.lease import FolderLease
 from hub.adapters.rocksdb import RocksStore
@@ -26,8 +26,9 @@ from hub.workers.engine_watch import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from hub.core.ledger_end import Seen
     from hub.metrics import Health, Metrics
     from hub.post import Post
 
@@ -140,6 +141,16 @@ class RegistrarWatch:
                 self._metrics.outcomes.labels(department, label, name).inc(number)
 
 
+def _seen_elsewhere(post: Post) -> Iterator[Seen]:
+    """What the workers beside this one, and anchors, say of the ledger's end; away is away."""
+    yield from read_heads(post.folder.parent)
+    if post.anchors is not None:
+        try:
+            yield from last_anchors(post.anchors)
+        except OSError as error:
+            _log.warning("the anchors cannot be read", extra={"reason": str(error)})
+
+
 def run_registrar(
     post: Post, report: Callable[[str, Mapping[str, float]], None], slot: int = 0
 ) -> None:
@@ -157,7 +168,7 @@ def run_registrar(
     owner = f"registrar.{slot}"
     plan = SlotPlan(
         site.prefix, site.partitions_of_slot(slot), site.input_topics, owner,
-        site.clock_guard_days * DAY_MS, site.partitions,
+        site.clock_guard_days * DAY_MS, site.partitions, tuple(_seen_elsewhere(post)),
     )  # fmt: skip
     clock = business_clock_of(post.loaded)
     inputs = KafkaInputs(

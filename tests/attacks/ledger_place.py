@@ -22,6 +22,7 @@ from hub.adapters.clocks import write_business_clock
 from hub.adapters.embedded_kafka import EmbeddedKafka
 from hub.adapters.kafka import KafkaInputs, KafkaTransactions
 from hub.adapters.postgres import schema_of
+from hub.adapters.postgres_copy import export_tables, import_tables
 from hub.bootstrap import prepare_site
 from hub.cli import hub as command_line
 from hub.domain.kinds import LICENCE
@@ -74,6 +75,7 @@ class LedgerPlace:
     def __init__(self, folder: Path, broker: EmbeddedKafka, dsn: str) -> None:
         self.folder, self.broker, self.dsn = folder, broker, dsn
         self.state = folder / "state"
+        self.anchors = folder / "anchors"
         self.access: KafkaAccess = broker.access()
         self.province = Platform(folder)
         write_business_clock(folder / "business-clock.json", at("2026-11-02 09:00"), factor=1)
@@ -95,7 +97,7 @@ class LedgerPlace:
             "HUB_KAFKA_SECRETS": str(self.broker.secrets),
             "HUB_POSTGRES_DSN": self.dsn,
             "HUB_STATE": str(self.state),
-            "HUB_ANCHORS": str(self.folder / "anchors"),
+            "HUB_ANCHORS": str(self.anchors),
             "PYTHONPATH": str(ROOT),
         }
 
@@ -265,6 +267,10 @@ class LedgerPlace:
 
     # --- the disk ---
 
+    def state_of(self, worker: str) -> Path:
+        """A worker's folder."""
+        return self.state / "workers/ended" / worker
+
     def log_of(self, topic: str, partition: int) -> Path:
         """A partition's folder on the broker's disk."""
         return self.broker_data / f"{PREFIX}{topic}-{partition}"
@@ -298,6 +304,13 @@ class LedgerPlace:
         """Cut all but the first two batches of every ledger partition: namings are among them."""
         for partition in range(PARTITIONS):
             self.cut(partition, -2)
+
+    def empty(self, topic: str) -> None:
+        """A topic as if nothing had ever been written to it; the broker is down."""
+        for partition in range(PARTITIONS):
+            for segment in self.log_of(topic, partition).glob("*.log"):
+                segment.write_bytes(b"")
+                forget_indexes(segment.parent)
 
     def cut(self, partition: int, batches: int) -> None:
         """Cut so many batches, with their markers, from the end of a ledger partition.
@@ -333,7 +346,7 @@ def forget_indexes(folder: Path) -> None:
 
 
 class Snapshot:
-    """Broker's disk, state folders and look-ups as they were, to be put back."""
+    """Everything as it was, to be put back: what one test leaves behind is no other's past."""
 
     def __init__(self, place: LedgerPlace) -> None:
         self._place = place
@@ -341,15 +354,14 @@ class Snapshot:
         place.broker.stop()
         shutil.copytree(place.broker_data, self._kept / "data")
         shutil.copytree(place.state, self._kept / "state")
+        shutil.copytree(place.anchors, self._kept / "anchors")
         place.broker.start()
-        with psycopg.connect(place.dsn, autocommit=True) as session:
-            schema = schema_of(PREFIX)
-            self._positions = session.execute(
-                f"SELECT * FROM {schema}.positions".encode()
-            ).fetchall()
+        export_tables(place.dsn, PREFIX, self._kept / "look-ups")
+        copy_book(place.folder / "book.sqlite", self._kept / "book.sqlite")
+        self._numbers = dict(place.numbers)
 
     def put_back(self, change: Callable[[], None] = lambda: None) -> None:
-        """Everything as it was but for `change`, done to the broker's disk while it is down."""
+        """Everything as it was but for `change`, done to disks while the broker is down."""
         place = self._place
         place.stop()
 
@@ -358,6 +370,17 @@ class Snapshot:
             shutil.copytree(self._kept / "data", place.broker_data)
             shutil.rmtree(place.state, ignore_errors=True)
             shutil.copytree(self._kept / "state", place.state)
+            shutil.rmtree(place.anchors, ignore_errors=True)
+            shutil.copytree(self._kept / "anchors", place.anchors)
             change()
 
         place.off(restore)
+        assert import_tables(place.dsn, PREFIX, self._kept / "look-ups")
+        copy_book(self._kept / "book.sqlite", place.folder / "book.sqlite")
+        place.numbers = dict(self._numbers)
+
+
+def copy_book(source: Path, target: Path) -> None:
+    """A platform's book, also while the platform is at work."""
+    with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(target)) as other:
+        one.backup(other)

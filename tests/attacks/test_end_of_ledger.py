@@ -121,7 +121,7 @@ def test_a_cut_end_is_found_without_the_registrars_state(
 ) -> None:
     """Also once a registrar that knew nothing of it has decided the rest anew."""
     whole.put_back(place.cut_all)
-    shutil.rmtree(place.state / "workers/ended/registrar.0")
+    shutil.rmtree(place.state_of("registrar.0"))
     assert [partition for partition, _ in lost(place.verify())] == [0, 1]
 
 
@@ -214,32 +214,134 @@ def test_look_ups_outcomes_and_anchors_ahead_each_tell_alone(
     assert detail == f"{end}–{end + 7}, seen by courier.province {end + 7}"
 
 
+def copy_of_anchors(place: LedgerPlace, folder: Path) -> Path:
+    """To be laid hands on."""
+    return Path(shutil.copytree(place.folder / "apart", folder))
+
+
 def test_a_file_of_anchors_that_was_altered_says_so_itself(
     place: LedgerPlace, whole: Snapshot, tmp_path: Path
 ) -> None:
     """A line changed, taken out, or no line at all; an unfinished last one is a power cut's."""
     whole.put_back()
-    good = place.folder / "apart" / "ledger-0.jsonl"
-    head = json.loads(good.read_text("ascii"))
+    good = (place.folder / "apart/ledger-0.jsonl").read_text("ascii")
+    head = json.loads(good)
     for number, text in enumerate(
         (
-            good.read_text("ascii").replace(head["hash"][:8], "0" * 8),
+            good.replace(head["hash"][:8], "0" * 8),
             json.dumps({**head, "before": "1" * 64}) + "\n",
             "what\n",
         )
     ):
-        folder = tmp_path / str(number)
-        folder.mkdir()
+        folder = copy_of_anchors(place, tmp_path / str(number))
         (folder / "ledger-0.jsonl").write_text(text, encoding="ascii")
         assert place.verify("--anchors", str(folder))["status"] == 1
-    (tmp_path / "ledger-0.jsonl").write_text(good.read_text("ascii") + '{"seq', "ascii")
-    assert place.verify("--anchors", str(tmp_path))["status"] == 0
+    folder = copy_of_anchors(place, tmp_path / "torn")
+    (folder / "ledger-0.jsonl").write_text(good + '{"seq', "ascii")
+    assert place.verify("--anchors", str(folder))["status"] == 0
+
+
+def test_files_of_anchors_that_lack_lines_are_named_by_the_others(
+    place: LedgerPlace, whole: Snapshot, tmp_path: Path
+) -> None:
+    """Cut, emptied, gone, or written on since: each round is in every file."""
+    whole.put_back()
+
+    def is_cut(folder: Path) -> bool:
+        found = place.verify("--anchors", str(folder))
+        named = [(d["code"], d["partition"]) for d in found["differences"]]
+        assert found["status"] == bool(named)
+        return named == [("ANCHOR_CUT", 1)]
+
+    folder = copy_of_anchors(place, tmp_path / "anchors")
+    cut = folder / "ledger-1.jsonl"
+    place.submit("market", 4)
+    place.start()
+    place.settle()
+    place.stop()
+    before = cut.read_bytes()
+    assert place.run("audit", "anchor", "--to", str(folder)).exit_code == 0
+    after = cut.read_bytes()
+    assert not is_cut(folder)
+    for text in (before, b""):
+        cut.write_bytes(text)
+        assert is_cut(folder)
+    cut.unlink()
+    assert is_cut(folder)
+    cut.write_bytes(after[len(before) :])
+    assert place.verify("--anchors", str(folder))["status"] == 1
+
+
+def test_a_folder_without_anchors_is_no_witness(
+    place: LedgerPlace, whole: Snapshot, tmp_path: Path
+) -> None:
+    """Who mistypes it is told, and not that all is well."""
+    whole.put_back()
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        refused = place.run("audit", "verify", "--anchors", str(folder))
+        assert refused.exit_code == 2
+        assert "no anchors" in refused.output
+    (tmp_path / "ledger-0.jsonl").symlink_to(place.folder / "apart/ledger-0.jsonl")
+    assert place.run("audit", "verify", "--anchors", str(tmp_path)).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("witness", "gone"),
+    [
+        ("receipts", []),
+        ("notices", ["state"]),
+        ("courier.province", ["state", "notices"]),
+        ("anchor ledger-", ["state", "notices", "outcomes.province"]),
+    ],
+)
+def test_a_registrar_without_its_state_decides_nothing_on_a_cut_ledger(
+    place: LedgerPlace, whole: Snapshot, witness: str, gone: list[str]
+) -> None:
+    """Workers beside it, notices, reports that wait, anchors: the next one when one is gone."""
+
+    def lose() -> None:
+        place.cut_all()
+        shutil.rmtree(place.state if "state" in gone else place.state_of("registrar.0"))
+        if "outcomes.province" not in gone:
+            shutil.rmtree(place.anchors)
+        for topic in gone:
+            if topic != "state":
+                place.empty(topic)
+
+    whole.put_back(lose)
+    left = {p: len(place.read("ledger", p)) for p in range(PARTITIONS)}
+    place.start(["registrar"])
+    said = place.ended_with()["registrar"]
+    assert LOST in said
+    assert "hub audit accept-loss" in said
+    named = {"receipts", "courier.province"} if witness == "receipts" else {witness}
+    assert any(who in said for who in named), said
+    assert {p: len(place.read("ledger", p)) for p in range(PARTITIONS)} == left
+
+
+def test_a_backup_older_than_a_declared_loss_names_all_that_was_shown_since(
+    place: LedgerPlace, whole: Snapshot
+) -> None:
+    """What is left need not be what was seen, record by record: it is not taken for that."""
+    whole.put_back(place.cut_all)
+    shutil.rmtree(place.state)
+    with psycopg.connect(place.dsn, autocommit=True) as session:
+        session.execute(f"UPDATE {schema_of(PREFIX)}.positions SET epoch = 1".encode())
+    named = sum(
+        bool(decode_record(one.value).publish_targets)
+        for partition in range(PARTITIONS)
+        for one in place.read("ledger", partition)
+    )
+    tried = place.run("audit", "accept-loss", *OPERATOR, "--dry-run")
+    assert tried.exit_code == 0, tried.output
+    assert tried.output.count("  province: ledger[") == sum(place.numbers.values()) - named
+    assert [detail.split("–")[0] for _, detail in lost(place.verify())] == ["0"] * PARTITIONS
 
 
 def test_what_is_lost_is_given_up_and_all_go_on(place: LedgerPlace, whole: Snapshot) -> None:
     """Declared, decided anew, delivered under the same ids, projected anew; both audits agree."""
-    total = sum(place.numbers.values())
     whole.put_back(place.cut_all)
+    total = sum(place.numbers.values())
     sent = place.deliveries()
     tried = place.run("audit", "accept-loss", *OPERATOR, "--dry-run")
     assert tried.exit_code == 0, tried.output
@@ -269,8 +371,8 @@ def test_an_older_backup_is_gone_on_from_once_the_loss_is_declared(
     What the platform shows and no topic speaks of is named. The departments send again what their
     connectors' older cursors say; nothing is shown twice, and what comes anew is taken for newer.
     """
-    total = sum(place.numbers.values())
     whole.put_back(lambda: place.bring_back("older"))
+    total = sum(place.numbers.values())
     ((first, detail), *_) = lost(place.verify())
     assert first == 0
     assert "projector" in detail

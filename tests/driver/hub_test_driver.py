@@ -21,6 +21,8 @@ from hub.ports import ClockEvidence, InputRecord, OutputRecord, unreadable_recor
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
 
+    from hub.core.ledger_end import Seen
+
 _AT_REST = ("idle", "clock_unconfirmed")
 """Reports of a slot that has nothing to do, or may do nothing."""
 
@@ -63,6 +65,8 @@ class HubTestDriver:
         self.clock_confirmed = 0
         self.is_clock_scripted = False
         self.clock_guard_ms = DEFAULT_GUARD_MS
+        self.seen: tuple[Seen, ...] = ()
+        """What files within reach say of the ledger's end."""
         self.refusals: list[type[ask.Request]] = []
         """What fails next: the first request of each of these kinds."""
         self.owner = f"registrar.{slot}"
@@ -190,8 +194,9 @@ class HubTestDriver:
             *(self.prefix + f"outcomes.{t}" for t in self.targets),
         )
         plan = SlotPlan(
-            self.prefix, self.own, topics, self.owner, self.clock_guard_ms, self.partitions
-        )
+            self.prefix, self.own, topics, self.owner, self.clock_guard_ms, self.partitions,
+            self.seen,
+        )  # fmt: skip
         self.slot = Slot(plan)
         self._road: Generator[ask.Request, Any, None] = self.slot.road()
         self._reply = None
