@@ -359,11 +359,19 @@ class Snapshot:
         export_tables(place.dsn, PREFIX, self._kept / "look-ups")
         copy_book(place.folder / "book.sqlite", self._kept / "book.sqlite")
         self._numbers = dict(place.numbers)
+        self._is_untouched = True
+
+    def untouched(self) -> None:
+        """For one who only looks: put back what others have changed, if any did."""
+        if not self._is_untouched:
+            self.put_back()
+        self._is_untouched = True
 
     def put_back(self, change: Callable[[], None] = lambda: None) -> None:
         """Everything as it was but for `change`, done to disks while the broker is down."""
         place = self._place
         place.stop()
+        self._is_untouched = False
 
         def restore() -> None:
             shutil.rmtree(place.broker_data)

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hub.core.basis import canonical_json
+from hub.core.ledger_end import LedgerEndError, Loss
 from hub.core.notices import SEEN, Mark, decode_notice
+from hub.core.record import record_hash
 from hub.engine.clock_guard import DAY_MS
+from hub.engine.ledger_end import seen_by_notices
 from hub.ports import ClockEvidence, InputRecord, OutputRecord
 from hub.repository import DEPLOY
 from hub.site import Site, load_site
@@ -192,3 +196,29 @@ def test_a_position_is_read_from_whatever_was_written_last(machine: Machine) -> 
     machine.start()
     machine.steps()
     assert machine.marks() == [START, START + DAY_MS]
+
+
+def test_notices_of_a_ledger_that_was_cut_are_told_no_further(machine: Machine) -> None:
+    """Nor what continues nothing; once the loss is declared they go on from what is left."""
+    ledger = machine.hub.raw_ledger(0)
+    row = rows.framed(rows.LICENCE, rows.licence_row())
+    machine.hub.pipe(rows.DEPARTMENT, rows.LICENCE, rows.COMPANY, row, partition=0)
+    machine.hub.run()
+    machine.steps()
+    whole = list(ledger)
+    ledger.append(ledger[-1]._replace(offset=len(ledger)))
+    with pytest.raises(LedgerEndError, match="notices has seen up to"):
+        machine.steps()
+    left = len(whole) - 1
+    del ledger[left:]
+    with pytest.raises(LedgerEndError, match="notices has seen sequence"):
+        machine.start()
+    kept = record_hash(ledger[-1].value).hex()
+    loss = Loss(left, left, 1, left, kept, "", ("notices",), "王运维", "磁盘损坏").as_content()
+    machine.hub.put("control", 0, b"", canonical_json(loss), (("ce_type", b"loss.accepted.v1"),))
+    machine.hub.crash(lose_disk=True)
+    machine.hub.run()
+    machine.start()
+    machine.steps()
+    (told,) = seen_by_notices(machine.hub.log.logs[f"{PREFIX}notices", 0][-1:])
+    assert (told.head.sequence, told.head.epoch) == (len(ledger), 1)

@@ -14,11 +14,13 @@ from connectors.agent import Agent, Ports, Route
 from connectors.file import FileSource
 from connectors.layout import Folder
 from hub.adapters.receipt_book import Answer, ReceiptBook, RowAnswer
-from hub.core.ledger_end import LedgerEndError
+from hub.core.basis import canonical_json
+from hub.core.keys import Head
+from hub.core.ledger_end import LedgerEndError, Loss
 from hub.core.record import NO_KEY, Outcome, Reason
 from hub.ports import InputRecord, OutputRecord
 from hub.site import Department, Site, Target
-from hub.workers.receipts import ReceiptsFollower, Teller
+from hub.workers.receipts import Anchors, LossDeclaredError, ReceiptsFollower, Teller
 from hub.workers.result_files import (
     COLUMNS,
     ResultFiles,
@@ -667,3 +669,46 @@ def test_a_shorter_ledger_is_not_the_one_that_was_followed(office: Office) -> No
     office.driver.log.logs.clear()
     with pytest.raises(LedgerEndError, match="receipts"):
         office.follow()
+
+
+def followed(office: Office) -> list[InputRecord]:
+    """A ledger partition that has been followed to its end."""
+    office.submit("licences/a.csv", table(ROW))
+    office.follow()
+    return max(map(office.driver.raw_ledger, range(2)), key=len)
+
+
+def test_a_record_that_does_not_continue_the_ledger_is_told_nobody(office: Office) -> None:
+    """Written twice, it would be a second receipt."""
+    ledger = followed(office)
+    sent = len(office.outbox.sent)
+    ledger.append(ledger[-1]._replace(offset=len(ledger)))
+    with pytest.raises(LedgerEndError, match="receipts has seen up to"):
+        office.follow()
+    assert len(office.outbox.sent) == sent
+
+
+def test_a_loss_that_was_declared_makes_the_book_anew(office: Office) -> None:
+    """What the book holds is of records that are given up."""
+    ledger = followed(office)
+    partition, left = ledger[0].partition, len(ledger) - 1
+    loss = Loss(left, left, 1, left, "00", "", ("receipts",), "王运维", "磁盘损坏")
+    del ledger[left:]
+    office.driver.crash(lose_disk=True)
+    declaration = canonical_json(loss.as_content())
+    office.driver.put("control", partition, b"", declaration, (("ce_type", b"loss.accepted.v1"),))
+    office.driver.run()
+    with pytest.raises(LossDeclaredError):
+        office.follow()
+
+
+def test_anchors_that_cannot_be_written_cost_the_worker_no_life(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file that was altered is left alone, and said once."""
+    (tmp_path / "ledger-0.jsonl").write_text("what\n", "ascii")
+    anchors = Anchors(tmp_path)
+    anchors.note({0: Head(1, b"h" * 32, 0, 1)})
+    assert (tmp_path / "ledger-0.jsonl").read_text("ascii") == "what\n"
+    assert [one.message for one in caplog.records] == ["the ledger's end cannot be anchored"]
+    Anchors(None).note({0: Head(1, b"h" * 32, 0, 1)})

@@ -108,7 +108,7 @@ MATRIX = [
     *may_not("worker.connector.market", "transact", "registrar.0", "connector.housing.files"),
     # the registrar
     *may(REGISTRAR, "write", "ledger", "control"),
-    *may(REGISTRAR, "read", "submissions.market", "outcomes.city", "ledger", "control"),
+    *may(REGISTRAR, "read", "submissions.market", "outcomes.city", "ledger", "control", "notices"),
     *may(REGISTRAR, "transact", "registrar.0"),
     *may_not(REGISTRAR, "write", "submissions.market", "outcomes.city", "receipts.market"),
     *may_not(REGISTRAR, "transact", "registrar.1", "courier.city"),
