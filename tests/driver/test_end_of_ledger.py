@@ -127,6 +127,17 @@ def test_another_record_in_the_place_of_the_one_seen_is_a_lost_end(hub: HubTestD
         hub.run()
 
 
+def test_the_record_that_was_seen_at_another_place_is_a_lost_end(hub: HubTestDriver) -> None:
+    """Decided anew in the same bytes: whoever reads on from where it was would read it twice."""
+    place, end = place_of(hub), len(hub.raw_ledger(place_of(hub)))
+    notice(hub, place, head_at(hub, end))
+    ledger = hub.raw_ledger(place)
+    ledger[-1] = ledger[-1]._replace(offset=end)
+    hub.crash(lose_disk=True)
+    with pytest.raises(LedgerEndError, match="notices"):
+        hub.run()
+
+
 @pytest.mark.parametrize(
     "told", [{"sequence": LEFT - 1, "record": "ab" * 16}, {"sequence": 99}, [], {"record": "ab"}]
 )
