@@ -55,10 +55,9 @@ def pass_by(
 ) -> Unreadable | None:
     """Let a consumer go on behind what it cannot read; see `find_unreadable`."""
     found = find_unreadable(settings, place, following, met)
-    # a seek is refused while the client still looks for the partition's leader
-    consumer.incremental_unassign([TopicPartition(*place)])
-    goes_on_at = following if found is None else found.last + 1
-    consumer.incremental_assign([TopicPartition(*place, goes_on_at)])
+    if found is not None:  # not by a seek, which is refused while the client looks for the leader
+        consumer.incremental_unassign([TopicPartition(*place)])
+        consumer.incremental_assign([TopicPartition(*place, found.last + 1)])
     return found
 
 

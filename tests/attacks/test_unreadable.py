@@ -1,0 +1,251 @@
+"""I1. What a department, a platform or a disk does to a topic costs its own progress alone."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from confluent_kafka import Producer
+
+from hub.commands.doctor import _site_on_broker
+from hub.site import load_site
+from tests.attacks.broker import PARTITIONS, PREFIX, Town, flip, garble, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from hub.settings import Settings
+
+pytestmark = [pytest.mark.kafka, pytest.mark.faults]
+
+BOMB = bytes(150_000_000)
+"""5 KB in zstd."""
+REFUSED = {"MSG_SIZE_TOO_LARGE", "UNKNOWN"}
+"""By its size, or because the broker's heap was too small to say how large it is."""
+MARKET = "submissions.market"
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Iterator[Town]:
+    """One town for all attacks, its workers running."""
+    with Town(tmp_path_factory.mktemp("town"), settings) as place:
+        place.start()
+        place.assert_neighbour_is_answered(60)
+        yield place
+
+
+@pytest.fixture(autouse=True)
+def afterwards(town: Town) -> Iterator[None]:
+    """A neighbour is answered in time, and so is market in the end; every worker is well."""
+    yield
+    town.assert_neighbour_is_answered()
+    town.wait_for("market", town.submit("market", 2, 0) + town.submit("market", 2, 1))
+    town.assert_well()
+
+
+def assert_set_aside(town: Town, topic: str, offsets: list[int | str]) -> None:
+    """Each offset has exactly one outcome, and market was told of each; nobody waits long."""
+    town.assert_neighbour_is_answered()
+    wanted = {(topic, int(offset)) for offset in offsets}
+    until(lambda: wanted <= set(town.unreadable()))
+    causes = [(r.cause.topic, r.cause.offset) for r in town.ledger() if not r.state]
+    assert all(causes.count((PREFIX + topic, offset)) == 1 for _topic, offset in wanted)
+    assert all(
+        (r.state, r.events, r.outcome.name) == (None, (), "QUARANTINED")
+        for r in town.ledger()
+        if r.cause.topic == PREFIX + topic and r.cause.offset in offsets
+    )
+    town.wait_for("market", town.submit("market", 2))
+    told = [json.loads(one.value) for one in town.records("receipts.market")]
+    codes = [reason["code"] for receipt in told for reason in receipt["reasons"]]
+    assert codes.count("BATCH_UNREADABLE") == len([t for t, _o in town.unreadable() if t == MARKET])
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4", "gzip"])
+@pytest.mark.parametrize("records", [1, 150], ids=["one", "many"])
+def test_the_broker_measures_what_is_packed(town: Town, codec: str, records: int) -> None:
+    """What unpacks beyond the topic's limit never gets onto it, nor ends the broker's heap."""
+    size = len(BOMB) // records
+    said = town.put("dept.market", MARKET, [bytes(size)] * records, codec)
+    assert set(said) <= REFUSED
+
+
+def test_a_platform_is_measured_as_well(town: Town) -> None:
+    """Its answers are read by a courier of the hub."""
+    assert set(town.put("target.city", "answers.city", [BOMB], "zstd")) <= REFUSED
+
+
+def test_the_doctor_sees_a_topic_that_is_not_measured(town: Town) -> None:
+    """And the plan mends it."""
+    loaded = load_site(town.folder)
+    town.open_to_all(MARKET)
+    assert "TOPICS_DIFFER" in {one.code for one in _site_on_broker(loaded, town.access)}
+    assert town.run("topics", "apply").exit_code == 0
+    assert "TOPICS_DIFFER" not in {one.code for one in _site_on_broker(loaded, town.access)}
+
+
+@pytest.mark.parametrize("records", [1, 150], ids=["one", "many"])
+def test_a_bomb_that_is_on_the_topic_already_is_set_aside(town: Town, records: int) -> None:
+    """Each record of the batch by its offset; the registrar never starts again for it."""
+    town.open_to_all(MARKET)
+    offsets = town.put("dept.market", MARKET, [bytes(len(BOMB) // records)] * records, "zstd")
+    town.close_again(MARKET)
+    assert_set_aside(town, MARKET, offsets)
+    assert town.metric("registrar.0", "hub_slot_restarts_total") == 0
+    assert town.metric("registrar.0", "hub_unreadable_records_total") >= records
+
+
+def test_many_bombs_in_a_row_cost_their_sender_alone(town: Town) -> None:
+    """Twenty batches one after the other: the neighbour's rows pass between them."""
+    town.open_to_all(MARKET)
+    offsets = [town.put("dept.market", MARKET, [BOMB], "zstd")[0] for _ in range(20)]
+    town.close_again(MARKET)
+    assert_set_aside(town, MARKET, offsets)
+
+
+@pytest.mark.parametrize("codec", ["lz4", "gzip"])
+def test_what_can_be_unpacked_is_quarantined_by_its_size(town: Town, codec: str) -> None:
+    """The client unpacks these codecs whole; the worker stays below its bound."""
+    town.open_to_all(MARKET)
+    (offset,) = town.put("dept.market", MARKET, [BOMB], codec, headers=(("ce_type", b"x"),))
+    town.close_again(MARKET)
+    town.assert_neighbour_is_answered()
+    until(lambda: any(r.cause.offset == offset for r in town.ledger() if r.value_digest))
+    (record,) = [r for r in town.ledger() if r.value_digest and r.cause.offset == offset]
+    assert {reason.code for reason in record.reasons} >= {"RECORD_TOO_LARGE"}
+
+
+def test_damaged_batches_are_set_aside(town: Town) -> None:
+    """A bit of the disk has turned, or the packed bytes are none of the codec's."""
+    town.kill("registrar.0")
+    town.open_to_all(MARKET)
+    damages: dict[int, Callable[[bytearray], object]] = {}
+    offsets: list[int | str] = []
+    for codec, change in (
+        ("none", flip), ("zstd", flip), ("lz4", garble), ("zstd", garble), ("snappy", garble),
+    ):  # fmt: skip
+        town.submit("market")
+        batch = town.put("dept.market", MARKET, [b"row %d" % n * 40 for n in range(5)], codec)
+        damages[int(batch[0])] = change
+        offsets += batch
+    town.close_again(MARKET)
+    town.damage(MARKET, damages)
+    town.start("registrar.0")
+    until(lambda: town.health("registrar.0")[0] == 200)
+    assert_set_aside(town, MARKET, offsets)
+
+
+def test_an_answer_that_cannot_be_read_is_passed_by(town: Town) -> None:
+    """The courier reads what the platform says behind it, counts it, and says so."""
+    town.open_to_all("answers.city")
+    town.put("target.city", "answers.city", [BOMB], "zstd")
+    town.close_again("answers.city")
+    until(lambda: town.metric("courier.city", "hub_unreadable_records_total") >= 1)
+    (number,) = town.submit("market")
+    town.wait_for("market", [number])
+
+    def deliveries() -> list[dict[str, str]]:
+        return [json.loads(one.value) for one in town.records("delivery.city")]
+
+    until(lambda: bool(deliveries()))
+    answer = json.dumps(
+        {
+            "delivery": deliveries()[-1]["delivery"], "digest": deliveries()[-1]["digest"],
+            "stage": "published", "receipt": "R1", "at": "2026-12-01T09:00:00+08:00",
+        }
+    )  # fmt: skip
+    town.put("target.city", "answers.city", [answer.encode()])
+    until(lambda: town.metric("courier.city", "hub_stages_total") >= 1)
+    assert "set aside and passed by" in town.log_of("courier.city").read_text("utf-8")
+
+
+def test_a_kill_amid_it_loses_nothing_and_repeats_nothing(town: Town) -> None:
+    """SIGKILL at several moments after the bomb: one outcome for each offset in the end."""
+    town.open_to_all(MARKET)
+    offsets: list[int | str] = []
+    for _ in range(3):
+        offsets += town.put("dept.market", MARKET, [bytes(1_000_000)] * 150, "zstd")
+        town.kill("registrar.0")
+        town.start("registrar.0")
+        until(lambda: town.health("registrar.0")[0] == 200)
+    town.close_again(MARKET)
+    assert_set_aside(town, MARKET, offsets)
+
+
+def test_a_transaction_left_open_holds_up_its_own_rows_alone(town: Town) -> None:
+    """What a department does not end, hides what it sends behind it, and nobody else's."""
+    producer = Producer(
+        {
+            **town.access.of(f"{PREFIX}dept.market").as_librdkafka(), "log_level": 0,
+            "transactional.id": f"{PREFIX}dept.market.open", "transaction.timeout.ms": 20_000,
+        }
+    )  # fmt: skip
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    producer.produce(PREFIX + MARKET, b"never ended", b"k", 0)
+    producer.flush(10)
+    town.assert_neighbour_is_answered()
+    producer.abort_transaction(10)
+
+
+@pytest.mark.parametrize("count", [20_000])
+def test_a_flood_of_nothing_in_one_batch_holds_nobody_up(town: Town, count: int) -> None:
+    """Thousands of empty records in some hundred bytes: each is answered, the neighbour in time."""
+    town.put("dept.market", MARKET, [b""] * count, "lz4")
+    town.assert_neighbour_is_answered()
+
+
+def test_deleted_submissions_stop_their_partition_until_somebody_answers(town: Town) -> None:
+    """Everybody else goes on; the operator's word is in the ledger; audit and backup go on."""
+    town.kill("registrar.0")
+    town.submit("market", 5)
+    kept = town.submit("market", 2)
+    end = max(one.offset for one in town.records(MARKET) if one.partition == 0)
+    town.delete_before(MARKET, 0, end - 1)
+    town.start("registrar.0")
+    until(lambda: town.health("registrar.0")[0] == 503)
+    status, said = town.health("registrar.0")
+    assert (status, said["code"]) == (503, "INPUTS_LOST")
+    assert "accept-loss" in said["remedy_zh"]
+    town.assert_neighbour_is_answered()
+    assert not set(kept) & town.answered("market").keys()
+    listed = town.run("submissions", "lost")
+    assert (listed.exit_code, f"{PREFIX}{MARKET}[0]" in listed.output) == (1, True)
+    accepted = town.run("submissions", "accept-loss", "--operator", "王工", "--reason", "误删")
+    assert accepted.exit_code == 0, accepted.output
+    town.wait_for("market", kept)
+    until(lambda: town.health("registrar.0")[0] == 200, 20)
+    (declared,) = [r for r in town.ledger() if r.outcome.name == "INPUT_LOST"]
+    assert dict(declared.facts)["operator"] == "王工"
+    assert int(dict(declared.facts)["lost_until"]) == end - 1
+    assert town.run("submissions", "lost").exit_code == 0
+
+
+def test_a_worker_that_begins_again_and_again_is_not_healthy(town: Town) -> None:
+    """Here the ledger takes no record any more; once it does, everything is as before."""
+    limit = "1114112"
+    town.set("ledger", "max.message.bytes", limit, "1024")
+    numbers = town.submit("market", 3)
+    until(lambda: town.health("registrar.0")[1].get("code") == "WORKER_REPEATS")
+    assert town.health("registrar.0")[0] == 503
+    town.set("ledger", "max.message.bytes", "1024", limit)
+    town.wait_for("market", numbers)
+    until(lambda: town.health("registrar.0")[0] == 200, 60)
+
+
+def test_audit_and_backup_go_on_over_all_that(town: Town) -> None:
+    """The last of this file: everything above is on the topics. Replay is equal to the byte."""
+    verified = town.run("audit", "verify", "--json")
+    report = json.loads(verified.stdout)
+    codes = {one["code"] for one in report["differences"]}
+    assert codes <= {"STREAM_HAS_GAP"}, verified.output  # the five that were deleted
+    assert report["unreadable"] == len(town.unreadable())
+    replayed = town.run("audit", "replay", "--json")
+    assert replayed.exit_code == 0, replayed.output
+    report = json.loads(replayed.stdout)
+    assert all(one["replayed"] == one["records"] for one in report["partitions"])
+    saved = town.run("backup", "create", "--to", str(town.home / "saved"), "--without-look-ups")
+    assert saved.exit_code == 0, saved.output
+    assert "cannot be read" in saved.output
+    assert len(town.unreadable()) > 4 * PARTITIONS
