@@ -32,7 +32,6 @@ from hub.adapters.kafka_unreadable import (
     Place,
     Unreadable,
     find_unreadable,
-    pass_by,
 )
 from hub.errors import ConfigurationError, FencedError, HubError, IntegrityError, UnavailableError
 from hub.ports import InputRecord, unreadable_record
@@ -354,6 +353,10 @@ class KafkaInputs:
         """Partitions that wait until it is known how far their unreadable records go."""
         self._passing: dict[Place, Iterator[InputRecord]] = {}
         """Partitions whose unreadable records are being handed over."""
+        self._passed_by: set[Place] = set()
+        """Partitions that are read on behind unreadable records."""
+        self._misled: set[Place] = set()
+        """Those of them where, in this `consume`, the client says that it was elsewhere before."""
         self._lookers: ThreadPoolExecutor | None = None
 
     def assign(self, positions: Mapping[tuple[str, int], int]) -> None:
@@ -361,6 +364,7 @@ class KafkaInputs:
         self._ends_reached = {}
         self._next = dict(positions)
         self._met, self._looking, self._passing = {}, {}, {}
+        self._passed_by, self._misled = set(), set()
         self._consumer.assign([TopicPartition(t, p, o) for (t, p), o in positions.items()])
 
     def consume(self, limit: int, timeout_seconds: float) -> list[InputRecord]:
@@ -383,7 +387,10 @@ class KafkaInputs:
         self._next.update({(one.topic, one.partition): one.offset + 1 for one in records})
         for place, message in self._met.items():
             self._set_aside(place, message)
-        self._met = {}
+        for place in self._misled - self._met.keys():
+            self._consumer.incremental_unassign([TopicPartition(*place)])
+            self._consumer.incremental_assign([TopicPartition(*place, self._next[place])])
+        self._met, self._misled = {}, set()
         return passed + records
 
     def ends_reached(self) -> Mapping[tuple[str, int], int]:
@@ -405,8 +412,19 @@ class KafkaInputs:
         """Read each partition to the end it has now; waits for the stable offset to reach it."""
         ends = {place: bounds[1] for place, bounds in self.bounds(positions).items()}
         following = {place: at for place, at in positions.items() if at < ends[place]}
-        if not following:
-            return
+        try:
+            while following:
+                yield from self._read_until_unreadable(following, ends)
+        except KafkaException as error:
+            raise BrokerFailure(_say(error)) from error
+
+    def _read_until_unreadable(
+        self, following: dict[Place, int], ends: Mapping[Place, int]
+    ) -> Iterator[list[InputRecord]]:
+        """Read to the ends, or behind the first records that cannot be read.
+
+        There the client is done with: it may follow what a damaged batch says of itself.
+        """
         consumer = Consumer({**self._settings, "enable.partition.eof": True}, logger=_log)
         try:
             consumer.assign([TopicPartition(t, p, at) for (t, p), at in following.items()])
@@ -415,32 +433,32 @@ class KafkaInputs:
                 for message in consumer.consume(10_000, _FOLD_SECONDS):
                     place = _place_of(message)
                     error = message.error()
+                    if place in ends and place not in following:
+                        continue  # it has been read to its end
                     if error is None:
-                        batch += _if_next(_to_input(message), following)
-                    elif error.code() in UNREADABLE_ERRORS and place in following:
+                        batch.append(_to_input(message))
+                        following[place] = batch[-1].offset + 1
+                    elif error.code() in UNREADABLE_ERRORS:
                         yield batch
-                        batch = []
-                        yield from _in_parts(self._passed(consumer, place, following, message))
-                    elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
-                        if (message.offset() or 0) >= ends[place]:
-                            following.pop(place, None)
-                    elif error.code() not in UNREADABLE_ERRORS:
+                        yield from _in_parts(self._passed(place, following, message))
+                        return
+                    elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
                         self._refusals.check(error)
                         raise BrokerFailure(error.str())
+                    elif (message.offset() or 0) >= ends[place]:
+                        following.pop(place, None)
                 if batch:
                     yield batch
-        except KafkaException as error:
-            raise BrokerFailure(_say(error)) from error
         finally:
             consumer.close()
 
     # --- what cannot be read ---
 
     def _passed(
-        self, consumer: Consumer, place: Place, following: dict[Place, int], met: Message
+        self, place: Place, following: dict[Place, int], met: Message
     ) -> Iterator[InputRecord]:
         """Let a reading to the end go on behind what it cannot read, and say what that is."""
-        found = pass_by(consumer, self._settings, place, following[place], met)
+        found = find_unreadable(self._settings, place, following[place], met)
         if found is None:
             return iter(())
         following[place] = found.last + 1
@@ -488,6 +506,7 @@ class KafkaInputs:
             passed += islice(records, limit - len(passed))
             if len(passed) < limit:
                 del self._passing[place]
+                self._passed_by.add(place)
                 self._consumer.incremental_assign([TopicPartition(*place, self._next[place])])
         return passed
 
@@ -543,9 +562,16 @@ class KafkaInputs:
             return True
         if error.code() in _PASSING:
             return True
+        if self._waits(message):
+            return True
+        place = _place_of(message)
         if error.code() in UNREADABLE_ERRORS:
-            if not self._waits(message):
-                self._met[_place_of(message)] = message
+            self._met[place] = message
+            return True
+        if error.code() == KafkaError._AUTO_OFFSET_RESET and place in self._passed_by:  # noqa: SLF001
+            # once: it followed what a damaged batch said of itself; twice: the offset is gone
+            self._passed_by.remove(place)
+            self._misled.add(place)
             return True
         self._refusals.check(error)
         raise BrokerFailure(error.str())
@@ -585,15 +611,6 @@ _PASSING = frozenset(
 
 def _place_of(message: Message) -> Place:
     return str(message.topic()), int(message.partition() or 0)
-
-
-def _if_next(record: InputRecord, following: dict[Place, int]) -> tuple[InputRecord, ...]:
-    """The record, unless a client hands it over that was told to go on elsewhere."""
-    place = (record.topic, record.partition)
-    if record.offset < following.get(place, record.offset + 1):
-        return ()
-    following[place] = record.offset + 1
-    return (record,)
 
 
 def _in_parts(records: Iterator[InputRecord]) -> Iterator[list[InputRecord]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from confluent_kafka import (
@@ -21,7 +22,7 @@ from confluent_kafka import (
 )
 
 from hub.adapters.kafka import MESSAGE_LIMIT, READER_LIMITS, BrokerFailure, KafkaInputs
-from hub.adapters.kafka_unreadable import UNREADABLE_ERRORS, Unreadable, pass_by
+from hub.adapters.kafka_unreadable import UNREADABLE_ERRORS, Unreadable, find_unreadable
 from hub.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -64,50 +65,49 @@ def read_place(
         "isolation.level": "read_committed", "auto.offset.reset": "error", "check.crcs": True,
         "enable.partition.eof": True, "queued.max.messages.kbytes": 65_536,
     }  # fmt: skip
-    if start >= end:
-        return
-    consumer = Consumer(settings, logger=_log)
-    quiet_until = time.monotonic() + _PATIENCE_SECONDS
     following = start
     try:
-        consumer.assign([TopicPartition(*place, start)])
-        while True:
-            batch = []
-            for message in consumer.consume(_AT_ONCE, 0.2):
-                error = message.error()
-                if error is None:
-                    if following <= (message.offset() or 0) < end:
-                        batch.append(_stored(message))
-                        following = batch[-1].offset + 1
-                elif error.code() in UNREADABLE_ERRORS:
-                    following = _behind(consumer, settings, place, following, message, tell)
-                elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
-                    raise BrokerFailure(error.str())
-                quiet_until = time.monotonic() + _PATIENCE_SECONDS
-            if batch:
-                yield batch
-            (position,) = consumer.position([TopicPartition(*place)])
-            if max(position.offset, following) >= end:
-                return
-            if time.monotonic() > quiet_until:
-                message_text = f"{place[0]}[{place[1]}]: the stable offset does not reach {end}"
-                raise BrokerFailure(message_text)
+        while following < end:
+            with closing(Consumer(settings, logger=_log)) as consumer:
+                consumer.assign([TopicPartition(*place, following)])
+                met: list[Message] = []  # such a client is done with, as in `kafka.py`
+                while following < end and not met:
+                    batch, following = _read_on(consumer, following, end, met)
+                    if batch:
+                        yield batch
+            for message in met:
+                found = find_unreadable(settings, place, following, message)
+                if found is not None:
+                    tell(found)
+                    following = found.last + 1
     except KafkaException as error:
         raise BrokerFailure(str(error)) from error
-    finally:
-        consumer.close()
 
 
-def _behind(
-    consumer: Consumer, settings: Mapping[str, Any], place: Place, following: int, met: Message,
-    tell: Callable[[Unreadable], object],
-) -> int:  # fmt: skip
-    """Where the reading goes on behind what it cannot read, after that was told."""
-    found = pass_by(consumer, settings, place, following, met)
-    if found is None:
-        return following
-    tell(found)
-    return found.last + 1
+def _read_on(
+    consumer: Consumer, following: int, end: int, met: list[Message]
+) -> tuple[list[StoredRecord], int]:
+    """The next records before `end`, and where it goes on; into `met` what cannot be read there."""
+    batch = []
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not (messages := consumer.consume(_AT_ONCE, 0.2)):
+        if time.monotonic() > deadline:
+            message_text = f"the stable offset stays at {following} and does not reach {end}"
+            raise BrokerFailure(message_text)
+    for message in messages:
+        error, offset = message.error(), message.offset() or 0
+        if error is None:
+            if offset < end:
+                batch.append(_stored(message))
+            following = offset + 1
+        elif error.code() in UNREADABLE_ERRORS:
+            met.append(message)
+            break
+        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - librdkafka's name
+            following = max(following, offset)
+        else:
+            raise BrokerFailure(error.str())
+    return batch, following
 
 
 def _stored(message: Message) -> StoredRecord:

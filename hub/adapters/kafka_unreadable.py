@@ -50,17 +50,6 @@ class Unreadable(NamedTuple):
     why: str
 
 
-def pass_by(
-    consumer: Consumer, settings: Mapping[str, Any], place: Place, following: int, met: Message
-) -> Unreadable | None:
-    """Let a consumer go on behind what it cannot read; see `find_unreadable`."""
-    found = find_unreadable(settings, place, following, met)
-    if found is not None:  # not by a seek, which is refused while the client looks for the leader
-        consumer.incremental_unassign([TopicPartition(*place)])
-        consumer.incremental_assign([TopicPartition(*place, found.last + 1)])
-    return found
-
-
 def find_unreadable(
     settings: Mapping[str, Any], place: Place, following: int, met: Message
 ) -> Unreadable | None:

@@ -261,10 +261,12 @@ class Town:
         )
 
     def run(self, *words: str) -> Result:
+        """A command of the operator's for the town's site."""
+        return self.run_alone(*words, "--site", str(self.folder))
+
+    def run_alone(self, *words: str) -> Result:
         """A command of the operator's."""
-        return CliRunner(env=self.environment).invoke(
-            command_line, [*words, "--site", str(self.folder)]
-        )
+        return CliRunner(env=self.environment).invoke(command_line, words)
 
     # --- the operator's, and the disk's ---
 

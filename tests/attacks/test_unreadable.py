@@ -10,7 +10,7 @@ from confluent_kafka import Producer
 
 from hub.commands.doctor import _site_on_broker
 from hub.site import load_site
-from tests.attacks.broker import PARTITIONS, PREFIX, Town, flip, garble, until
+from tests.attacks.broker import PREFIX, Town, flip, garble, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -189,10 +189,9 @@ def test_a_transaction_left_open_holds_up_its_own_rows_alone(town: Town) -> None
     producer.abort_transaction(10)
 
 
-@pytest.mark.parametrize("count", [20_000])
-def test_a_flood_of_nothing_in_one_batch_holds_nobody_up(town: Town, count: int) -> None:
+def test_a_flood_of_nothing_in_one_batch_holds_nobody_up(town: Town) -> None:
     """Thousands of empty records in some hundred bytes: each is answered, the neighbour in time."""
-    town.put("dept.market", MARKET, [b""] * count, "lz4")
+    town.put("dept.market", MARKET, [b""] * 4_000, "lz4")
     town.assert_neighbour_is_answered()
 
 
@@ -236,6 +235,10 @@ def test_a_worker_that_begins_again_and_again_is_not_healthy(town: Town) -> None
 
 def test_audit_and_backup_go_on_over_all_that(town: Town) -> None:
     """The last of this file: everything above is on the topics. Replay is equal to the byte."""
+    town.open_to_all(MARKET)
+    offsets = town.put("dept.market", MARKET, [BOMB], "zstd")
+    town.close_again(MARKET)
+    assert_set_aside(town, MARKET, offsets)
     verified = town.run("audit", "verify", "--json")
     report = json.loads(verified.stdout)
     codes = {one["code"] for one in report["differences"]}
@@ -244,8 +247,10 @@ def test_audit_and_backup_go_on_over_all_that(town: Town) -> None:
     replayed = town.run("audit", "replay", "--json")
     assert replayed.exit_code == 0, replayed.output
     report = json.loads(replayed.stdout)
-    assert all(one["replayed"] == one["records"] for one in report["partitions"])
+    left = sum(one["records"] - one["replayed"] for one in report["partitions"])
+    declared = {one["code"]: one["count"] for one in report["declared"]}
+    assert declared == ({"VALUE_NOT_RETAINED": left} if left else {})  # outsized, then deleted
     saved = town.run("backup", "create", "--to", str(town.home / "saved"), "--without-look-ups")
     assert saved.exit_code == 0, saved.output
-    assert "cannot be read" in saved.output
-    assert len(town.unreadable()) > 4 * PARTITIONS
+    assert f"{PREFIX}{MARKET}[0] {offsets[0]}–{offsets[0]} 无法读取" in saved.output
+    assert town.run_alone("backup", "verify", str(town.home / "saved")).exit_code == 0
