@@ -167,7 +167,7 @@ def run_connector(
     """
     loaded = post.loaded
     name = f"{loaded.site.prefix}connector.{connection.name}"
-    inputs = KafkaInputs(post.access, name)
+    inputs = KafkaInputs(post.access, name, report=report)
     ports = Ports(
         KafkaTransactions(post.access, name),
         inputs,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy.engine import URL
 
-from connectors.agent import CursorReader, Source
+from connectors.agent import CursorReader, Report, Source
 from connectors.comparison import Reconciler
 from connectors.database import DatabaseSource
 from connectors.layout import field_names
@@ -93,7 +93,7 @@ def _results(
     return ResultTableWriter(engine, result.table, source)
 
 
-def run_results(post: Post, connection: TableConnection, parts: TableParts) -> None:
+def run_results(post: Post, connection: TableConnection, parts: TableParts, report: Report) -> None:
     """Write the hub's answers into the department's result table, until told to stop.
 
     Raises `SourceError` when the table is not there or may not be written.
@@ -101,8 +101,9 @@ def run_results(post: Post, connection: TableConnection, parts: TableParts) -> N
     if parts.results is None:
         return
     site = post.loaded.site
+    name = f"{site.prefix}connector.{connection.name}"
     with (
-        closing(KafkaInputs(post.access, f"{site.prefix}connector.{connection.name}")) as inputs,
+        closing(KafkaInputs(post.access, name, report=report)) as inputs,
         closing(parts.results),
     ):
         ResultFollower(

@@ -32,8 +32,9 @@ from hub.adapters.kafka_unreadable import (
     Place,
     Unreadable,
     find_unreadable,
+    not_whole,
 )
-from hub.errors import ConfigurationError, FencedError, HubError, IntegrityError, UnavailableError
+from hub.errors import ConfigurationError, FencedError, HubError, UnavailableError
 from hub.ports import InputRecord, unreadable_record
 
 if TYPE_CHECKING:
@@ -282,10 +283,6 @@ class Waiting:
         self._report, self._wall, self._seconds = report, wall, seconds
         self._came_at = seconds()
 
-    def note_unreadable(self, topic: str, count: int) -> None:
-        """So many records of a topic were set aside because they cannot be read."""
-        self._report("unreadable", {topic: count})
-
     def note(self, messages: Sequence[Message]) -> None:
         """A read of inputs brought these."""
         came = [at for message in messages if (at := broker_time_of(message)) is not None]
@@ -311,17 +308,21 @@ class KafkaInputs:
         waiting: Waiting | None = None,
         /,
         *,
+        report: Callable[[str, Mapping[str, float]], None] = lambda _event, _numbers: None,
         whole: str = "",
         marks_unreadable: bool = False,
         settings: Mapping[str, str | int | bool] = MappingProxyType({}),
     ) -> None:
         """`waiting` is told what each `consume` has brought.
 
+        `report` is told `unreadable`: of each topic how many records were set aside because they
+        cannot be read. The first time 0, so that whoever counts has something to count from.
         `whole` is a topic of which no record may be missed: one that cannot be read raises
         `IntegrityError`. With `marks_unreadable` each record that cannot be read is handed over as
         `hub.ports.unreadable_record`, else left out. `settings` are librdkafka's.
         """
         self._waiting = waiting
+        self._report = report
         self._whole = whole
         self._marks_unreadable = marks_unreadable
         self._refusals = Refusals(access)
@@ -361,6 +362,7 @@ class KafkaInputs:
 
     def assign(self, positions: Mapping[tuple[str, int], int]) -> None:
         """Read these partitions from these offsets on."""
+        self._report("unreadable", {topic: 0 for topic, _ in positions})
         self._ends_reached = {}
         self._next = dict(positions)
         self._met, self._looking, self._passing = {}, {}, {}
@@ -410,6 +412,7 @@ class KafkaInputs:
 
     def read_to_end(self, positions: Mapping[tuple[str, int], int]) -> Iterator[list[InputRecord]]:
         """Read each partition to the end it has now; waits for the stable offset to reach it."""
+        self._report("unreadable", {topic: 0 for topic, _ in positions})
         ends = {place: bounds[1] for place, bounds in self.bounds(positions).items()}
         following = {place: at for place, at in positions.items() if at < ends[place]}
         try:
@@ -469,11 +472,9 @@ class KafkaInputs:
 
         Raises `IntegrityError` in the topic that must be whole.
         """
-        count = found.last - found.first + 1
-        if self._waiting is not None:
-            self._waiting.note_unreadable(found.topic, count)
+        self._report("unreadable", {found.topic: found.last - found.first + 1})
         if found.topic == self._whole:
-            raise _not_whole(found)
+            raise not_whole(found)
         if not self._marks_unreadable:
             return iter(())
         mark = partial(unreadable_record, found.topic, found.partition, why=found.why)
@@ -617,18 +618,6 @@ def _in_parts(records: Iterator[InputRecord]) -> Iterator[list[InputRecord]]:
     """In lists of some thousand: a batch may hold millions."""
     while part := list(islice(records, 10_000)):
         yield part
-
-
-def _not_whole(found: Unreadable) -> IntegrityError:
-    return IntegrityError(
-        f"主题 {found.topic} 分区 {found.partition} 的位移 {found.first}–{found.last} 无法读取"
-        f"（{found.why}）\n"
-        f"{found.topic}[{found.partition}]: offsets {found.first} to {found.last} cannot be read "
-        f"({found.why})\n"
-        "处理办法：台账缺一条也不能继续；检查 broker 的磁盘，由副本或备份恢复该分区\n"
-        "Remedy: no ledger record may be missed: look at the broker's disk, and restore this "
-        "partition from a replica or a backup"
-    )
 
 
 def _to_input(message: Message) -> InputRecord:

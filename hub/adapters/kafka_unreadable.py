@@ -15,10 +15,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from hub.errors import IntegrityError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from confluent_kafka import Message
+
+    from hub.metrics import Metrics
 
 _log = logging.getLogger("hub.kafka")
 _LOOK_SECONDS: Final = 5.0
@@ -48,6 +52,12 @@ class Unreadable(NamedTuple):
     first: int
     last: int
     why: str
+
+
+def count_unreadable(metrics: Metrics, worker: str, numbers: Mapping[str, float]) -> None:
+    """Count what a worker cannot read, by topic; 0 lets a series begin."""
+    for topic, number in numbers.items():
+        metrics.unreadable_records.labels(worker, topic).inc(number)
 
 
 def find_unreadable(
@@ -84,6 +94,19 @@ def find_unreadable(
                "count": last - first + 1, "reason": why},
     )  # fmt: skip
     return Unreadable(*place, first, last, why)
+
+
+def not_whole(found: Unreadable) -> IntegrityError:
+    """What is said of records that cannot be read in a topic that must be whole."""
+    return IntegrityError(
+        f"主题 {found.topic} 分区 {found.partition} 的位移 {found.first}–{found.last} 无法读取"
+        f"（{found.why}）\n"
+        f"{found.topic}[{found.partition}]: offsets {found.first} to {found.last} cannot be read "
+        f"({found.why})\n"
+        "处理办法：台账缺一条也不能继续；检查 broker 的磁盘，由副本或备份恢复该分区\n"
+        "Remedy: no ledger record may be missed: look at the broker's disk, and restore this "
+        "partition from a replica or a backup"
+    )
 
 
 def _look(settings: Mapping[str, Any], place: Place, offset: int) -> tuple[int, int] | None:

@@ -25,6 +25,7 @@ from hub.adapters.input_positions import accepted_losses
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.kafka_copy import read_place
 from hub.adapters.kafka_topics import KafkaTopics
+from hub.adapters.kafka_unreadable import not_whole
 from hub.adapters.paths import (
     NotPlainError,
     OpenFolder,
@@ -81,7 +82,7 @@ def create(
 
     `basis` is the id of the site's basis, hex; `dsn` None leaves the look-up tables out: they are
     rebuilt from the ledger. Raises `ConfigurationError` (folder in use), `IntegrityError` (the
-    ledger has lost its beginning) and `UnavailableError`.
+    ledger has lost its beginning, or holds what cannot be read) and `UnavailableError`.
     """
     loaded.require_outside(folder)
     take_empty(folder)
@@ -160,7 +161,8 @@ def _copy_topics(
                     if losses.get(place, 0) < start:
                         raise _lost_beginning(place, start)
                 path = folder / name / f"{place[1]}.avro"
-                read = read_place(access, place, start, end, partial(_tell_unreadable, tell))
+                said = _refuse if name == "ledger" else partial(_tell_unreadable, tell)
+                read = read_place(access, place, start, end, said)
                 if name == "ledger":
                     read = copied.noted(place[1], read)
                 elif name.startswith("outcomes."):
@@ -213,6 +215,11 @@ class LedgerCopy:
                         yield batch[:number]
                     return
             yield batch
+
+
+def _refuse(found: Unreadable) -> None:
+    """Of the ledger a backup without a record is none. Raises `IntegrityError`."""
+    raise not_whole(found)
 
 
 def _tell_unreadable(tell: Callable[[str], None], found: Unreadable) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from hub.cases.facts import submission
 from hub.cases.memory import Memory, read_notice
+from hub.ports import is_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -132,16 +133,25 @@ class Desk:
     def remember(self) -> None:
         """Fold the topic to the end it has now: all that was ever told."""
         bounds = self._ports.reader.bounds((self._topic, p) for p in range(self._partitions))
-        known = [memory.next for memory in self.memories.values()]
+        known = self.known()
         for batch in self._ports.reader.read_to_end(
-            {place: max(low, min(n[place[1]] for n in known)) for place, (low, _) in bounds.items()}
+            {place: max(low, known[place]) for place, (low, _) in bounds.items()}
         ):
             self._ports.faults.reached("in_restore")
             for record in batch:
-                notice = read_notice(record.partition, record.offset, record.value)
+                notice = None  # what cannot be read is passed by
+                if not is_unreadable(record.key, record.headers, record.value):
+                    notice = read_notice(record.partition, record.offset, record.value)
                 for memory in self.memories.values():
                     memory.take(record.partition, record.offset, notice)
             self._ports.report("told", {"records": float(len(batch))})
+
+    def known(self) -> dict[tuple[str, int], int]:
+        """Up to which offset all agents know each partition of the topic."""
+        return {
+            (self._topic, p): min(memory.next[p] for memory in self.memories.values())
+            for p in range(self._partitions)
+        }
 
     def take(self, agent: str, partition: int, offset: int, value: bytes | None) -> None:
         """A record that Faust handed over."""

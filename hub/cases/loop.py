@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import faust
 from faust.exceptions import FaustError
+from faust.transport.drivers import aiokafka as driver
 from faust.types.auth import SASLMechanism
 
 from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.kafka_appender import KafkaAppender
+from hub.adapters.kafka_unreadable import count_unreadable
 from hub.adapters.lease import FolderLease
 from hub.cases.commitment import CommitmentAgent
 from hub.cases.desk import Desk, Ports
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from faust.types.streams import StreamT
+    from faust.types.tuples import TP
 
+    from hub.adapters.kafka_unreadable import Place
     from hub.cases.facts import CaseAgent
     from hub.domain.calendar import WorkingCalendar
     from hub.kafka_access import KafkaAccess
@@ -78,6 +82,8 @@ class CasesWatch:
             case "unanswered":
                 for agent, number in numbers.items():
                     self._metrics.case_unanswered.labels(agent).set(number)
+            case "unreadable":
+                count_unreadable(self._metrics, self._health.worker, numbers)
             case "restarted":
                 self._metrics.restarts.labels(self._health.worker).inc()
                 self._health.restarted()
@@ -123,11 +129,13 @@ def run_cases(post: Post, settings: Cases, calendar: WorkingCalendar, watch: Cas
     lease.take()
     engine_clock = SystemEngineClock()
     name = f"{loaded.site.prefix}cases"
+    has_died = False
     try:
         while not post.should_stop():
             try:
                 with ExitStack() as open_parts:
-                    reader = open_parts.enter_context(closing(KafkaInputs(access, name)))
+                    reader = KafkaInputs(access, name, report=watch.report, marks_unreadable=True)
+                    open_parts.enter_context(closing(reader))
                     appender = open_parts.enter_context(closing(KafkaAppender(access)))
                     ports = Ports(
                         reader, appender, business_clock_of(loaded), engine_clock,
@@ -137,13 +145,36 @@ def run_cases(post: Post, settings: Cases, calendar: WorkingCalendar, watch: Cas
                     desk = Desk(loaded.site, settings, agents, post.contracts, ports)
                     desk.remember()
                     app = _application(name, access, post.folder)
+                    if has_died:
+                        _begin_behind(app, desk.known())
                     asyncio.run(_work(desk, app, loaded, post.should_stop))
             except UnavailableError as error:
                 _log.warning("starting again", extra={"reason": str(error)})
+                has_died = True
                 watch.report("restarted", {})
                 engine_clock.sleep(_RETRY_SECONDS)
     finally:
         lease.release()
+
+
+def _begin_behind(app: faust.App, known: Mapping[Place, int]) -> None:
+    """Let Faust hand over nothing that has been folded already.
+
+    What ended it may lie there, and would again: aiokafka neither passes by what is damaged nor
+    unpacks every codec.
+    """
+
+    class Behind(driver.Consumer):
+        logger = driver.logger
+
+        async def seek_to_committed(self) -> Mapping[TP, int]:
+            committed = await super().seek_to_committed()
+            behind = {tp: known[tp] for tp, at in committed.items() if known[tp] > (at or 0)}
+            if behind:
+                await self.seek_wait(behind)
+            return {**committed, **behind}
+
+    app.transport.Consumer = Behind  # type: ignore[misc] # of this application's alone
 
 
 async def _work(

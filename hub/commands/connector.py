@@ -20,6 +20,7 @@ from connectors.run import (
     file_source,
     run_connector,
 )
+from hub.adapters.kafka_unreadable import count_unreadable
 from hub.adapters.logs import configure_logging
 from hub.adapters.parts import Parts
 from hub.bootstrap import load_repository_contracts
@@ -104,7 +105,7 @@ def command(  # noqa: PLR0913 - click hands over each option by name
 
             table = tables.table_parts(loaded, connection, contracts)
             make = tables.table_source(loaded, connection, table, folder, accept_reset=accept_reset)
-            answer = partial(tables.run_results, post, connection, table)
+            answer = partial(tables.run_results, post, connection, table, watch.report)
             threads.append(ConnectorThread(f"{connection.name} (result)", answer, watch.stopped))
         else:
             make = _files(file_source(loaded, connection, contracts, frozenset(abandon)))
@@ -186,6 +187,8 @@ class Watch:
             case "files_read":
                 for result, number in counts.items():
                     metrics.files_read.labels(self._department, result).inc(number)
+            case "unreadable":
+                count_unreadable(metrics, self._health.worker, counts)
             case "step" if counts["progress"]:
                 self._idle = 0
                 self._moved = time.monotonic()

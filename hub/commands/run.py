@@ -110,8 +110,7 @@ def registrar(*, slot: int, site_folder: Path, metrics_port: int | None) -> None
     from hub.workers.registrar import RegistrarWatch, run_registrar
 
     with _stage(f"registrar.{slot}", site_folder, metrics_port) as stage:
-        topics = stage.post.loaded.site.input_topics
-        run_registrar(stage.post, RegistrarWatch(stage.metrics, stage.health, topics).report, slot)
+        run_registrar(stage.post, RegistrarWatch(stage.metrics, stage.health).report, slot)
 
 
 @command.command("courier")

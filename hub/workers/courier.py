@@ -154,8 +154,9 @@ def run_courier(post: Post, target: Target, watch: CourierWatch) -> None:
     )
     name = f"{loaded.site.prefix}courier.{target.id}"
     inputs = KafkaInputs(
-        post.access, name, Waiting(watch.report), whole=loaded.site.topic("ledger")
-    )
+        post.access, name, Waiting(watch.report), report=watch.report,
+        whole=loaded.site.topic("ledger"),
+    )  # fmt: skip
     store = RocksStore(post.folder / "rocksdb")
     # One small transaction a turn: lingering would only add to every delivery's latency.
     transactions = KafkaTransactions(post.access, name, **{"linger.ms": 0})

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from hub.adapters.kafka_unreadable import count_unreadable
 from hub.engine.drive import RETIREMENTS
 from hub.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from hub.metrics import Health, Metrics
 
 CLOCK_UNCONFIRMED: Final = "CLOCK_UNCONFIRMED"
 
 
-def begin_engine(metrics: Metrics, worker: str, topics: Iterable[str] = ()) -> None:
-    """Let the series of a slot exist from its start: an alert must see the first count as one.
-
-    `topics`: what it reads that others write to.
-    """
-    for topic in topics:
-        metrics.unreadable_records.labels(worker, topic)
+def begin_engine(metrics: Metrics, worker: str) -> None:
+    """Let the series of a slot exist from its start: an alert must see the first count as one."""
     metrics.restarts.labels(worker)
     metrics.oldest_unprocessed_age.labels(worker)
     for reason in RETIREMENTS:
@@ -50,8 +46,7 @@ def count_engine(
             metrics.restarts.labels(worker).inc()
             health.restarted()
         case "unreadable":
-            for topic, number in numbers.items():
-                metrics.unreadable_records.labels(worker, topic).inc(number)
+            count_unreadable(metrics, worker, numbers)
 
 
 def clock_problem(days: float) -> Problem:

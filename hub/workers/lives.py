@@ -6,6 +6,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
+from hub.adapters.kafka_unreadable import count_unreadable
 from hub.adapters.lease import FolderLease
 from hub.errors import UnavailableError
 
@@ -63,8 +64,7 @@ class FollowerWatch:
                 age = numbers["age_seconds"]
                 self._metrics.oldest_unprocessed_age.labels(self._health.worker).set(age)
             case "unreadable":
-                for topic, number in numbers.items():
-                    self._metrics.unreadable_records.labels(self._health.worker, topic).inc(number)
+                count_unreadable(self._metrics, self._health.worker, numbers)
             case _:
                 self._count(event, numbers)
 

@@ -56,6 +56,7 @@ _MARK_SECONDS: Final = 0.25
 """Between marks at the least, however fast business time runs."""
 _CLOCK_SECONDS: Final = 5.0
 """Between two looks at a clock that is not believed."""
+_FURTHER_BACK: Final = 16
 _COMPRESSION: Final = "gzip"
 """Of what compresses well, the one that aiokafka, under Faust, reads without another library."""
 
@@ -132,13 +133,18 @@ class NoticesFollower:
     def _told_to(self) -> dict[int, Head]:
         """How far each partition of the ledger was told: what its last notice says."""
         ends = self._inputs.bounds((self._notices, p) for p in self._partitions)
-        last = {place: end - 1 for place, (start, end) in ends.items() if end > start}
         known: dict[int, Head] = {}
-        if last:
-            for batch in self._inputs.read_to_end(last):
+        back = 1  # further where the last cannot be read
+        while wanted := {
+            place: max(start, end - back)
+            for place, (start, end) in ends.items()
+            if place[1] not in known and end - start > back // _FURTHER_BACK
+        }:
+            for batch in self._inputs.read_to_end(wanted):
                 for record in batch:
                     known[record.partition] = seen_in(record.headers)
                     self._written_at = max(self._written_at, moment_of(record.value))
+            back *= _FURTHER_BACK
         return known
 
     def step(self) -> int:
@@ -279,7 +285,7 @@ def run_notices(post: Post, report: Report) -> None:
         with ExitStack() as open_parts:
             tells_ends = {"enable.partition.eof": True}
             inputs = KafkaInputs(
-                post.access, f"{site.prefix}notices", Waiting(report),
+                post.access, f"{site.prefix}notices", Waiting(report), report=report,
                 whole=site.topic("ledger"), settings=tells_ends,
             )  # fmt: skip
             open_parts.enter_context(closing(inputs))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from hub.adapters.clocks import FileBusinessClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs
+from hub.adapters.kafka_unreadable import count_unreadable
 from hub.adapters.postgres import Batch, Heartbeat, Position, StreamCount, Tables
 from hub.adapters.postgres_lookups import LookUps
 from hub.adapters.postgres_months import count_months
@@ -297,8 +298,9 @@ class _Follower:
         self._ledger = site.topic("ledger")
         self._look_ups = LookUps(dsn, tables.schema)
         self._inputs: Inputs = KafkaInputs(
-            post.access, f"{site.prefix}projector", whole=self._ledger
-        )
+            post.access, f"{site.prefix}projector", whole=self._ledger,
+            report=lambda _event, numbers: count_unreadable(metrics, WORKER, numbers),
+        )  # fmt: skip
         self._ends: dict[tuple[str, int], tuple[int, int]] = {}
         self._drained = False
         # An alert over courts' lists must find its series in a hub without case agents, too.

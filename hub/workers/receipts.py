@@ -541,7 +541,7 @@ def _follow_until(post: Post, report: Report) -> None:
         inputs = open_parts.enter_context(
             closing(
                 KafkaInputs(
-                    post.access, f"{site.prefix}receipts", Waiting(report),
+                    post.access, f"{site.prefix}receipts", Waiting(report), report=report,
                     whole=site.topic("ledger"),
                 )
             )

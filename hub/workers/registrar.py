@@ -26,7 +26,7 @@ from hub.workers.engine_watch import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from hub.core.ledger_end import Seen
     from hub.metrics import Health, Metrics
@@ -66,14 +66,13 @@ def lost_problem(lost: Mapping[str, float]) -> Problem:
 class RegistrarWatch:
     """Turns what the slot reports into metrics and health."""
 
-    def __init__(self, metrics: Metrics, health: Health, topics: Iterable[str] = ()) -> None:
-        """`topics`: the inputs, with their prefix."""
+    def __init__(self, metrics: Metrics, health: Health) -> None:
         self._metrics, self._health = metrics, health
         self._is_waiting = metrics.clock_unconfirmed.labels(health.worker)
         self._is_told = False
         self._lost: Problem | None = None
         """What is said while inputs are lost and nobody has answered for them."""
-        begin_engine(metrics, health.worker, topics)
+        begin_engine(metrics, health.worker)
         for direction in ("back", "forward"):
             metrics.clock_jump.labels(direction)
 
@@ -172,8 +171,8 @@ def run_registrar(
     )  # fmt: skip
     clock = business_clock_of(post.loaded)
     inputs = KafkaInputs(
-        post.access, f"{site.prefix}{owner}", Waiting(report), whole=site.topic("ledger"),
-        marks_unreadable=True,
+        post.access, f"{site.prefix}{owner}", Waiting(report), report=report,
+        whole=site.topic("ledger"), marks_unreadable=True,
     )  # fmt: skip
     store = RocksStore(post.folder / "rocksdb")
     transactions = KafkaTransactions(post.access, f"{site.prefix}{owner}")

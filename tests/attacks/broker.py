@@ -19,7 +19,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import psutil
 from click.testing import CliRunner, Result
-from confluent_kafka import KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import (
+    KafkaError,
+    Message,
+    Producer,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient
 
 from bench.sample_site import companies
@@ -54,6 +59,14 @@ WORKERS = {
     "receipts": ("run", "receipts"),
     "courier.city": ("run", "courier", "city"),
 }
+OTHERS = {
+    "connector.market": ("connector", "--poll", "0.2"),
+    "notices": ("run", "notices"),
+    "cases": ("run", "cases"),
+    "projector": ("run", "projector"),
+}
+"""Started by those attacks that are about them."""
+CENTRE = "12330900MA0009001Y"
 SITE = """\
 site: town
 name_zh: 小镇
@@ -63,8 +76,12 @@ rulebook: {deploy}/rulebooks/national-2026.yaml
 calendar: {deploy}/calendars/cn-2007-2026.json
 sealing_key_file: key
 departments:
-  - {{id: market, name_zh: 市场监管局, authorities: [{market}], states: [licence.granted.v1]}}
+  - {{id: market, name_zh: 市场监管局, authorities: [{market}], states: [licence.granted.v1],
+     files: [{{name: files, inbox: inbox, results: results}}]}}
   - {{id: housing, name_zh: 住建局, authorities: [{housing}], states: [licence.granted.v1]}}
+  - {{id: cases, name_zh: 办件代理, kind: agent, authorities: [{centre}]}}
+cases:
+  department: cases
 targets:
   - {{id: city, name_zh: 市网站, number: 0, kind: kafka, role: display, public: true,
      clearance: [public], kinds: [licence.granted.v1], timeout_seconds: 5.0, attempts: 6}}
@@ -102,7 +119,9 @@ class Town:
             p: [c for c in companies(40) if partition_of(c.encode(), PARTITIONS) == p]
             for p in range(PARTITIONS)
         }
-        text = SITE.format(prefix=PREFIX, partitions=PARTITIONS, deploy=DEPLOY, **AUTHORITIES)
+        text = SITE.format(
+            prefix=PREFIX, partitions=PARTITIONS, deploy=DEPLOY, centre=CENTRE, **AUTHORITIES
+        )
         (self.folder / "site.yaml").write_text(text, encoding="utf-8")
         (self.folder / "key").write_text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n", "ascii")
         prepare_site(load_site(self.folder), self.access)
@@ -117,13 +136,15 @@ class Town:
     # --- workers ---
 
     def start(self, *names: str) -> None:
-        """Start workers, all of them where none is named."""
+        """Start workers, all of them where none is named; those that run begin anew."""
         for name in names or WORKERS:
+            if name in self._running:
+                self.kill(name)
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
                 self.ports[name] = free.getsockname()[1]
             command = [
-                sys.executable, "-m", "hub", *WORKERS[name], "--site", str(self.folder),
+                sys.executable, "-m", "hub", *(WORKERS | OTHERS)[name], "--site", str(self.folder),
                 "--metrics-port", str(self.ports[name]),
             ]  # fmt: skip
             with self.log_of(name).open("ab") as log:
@@ -135,6 +156,10 @@ class Town:
         """End a worker with SIGKILL."""
         self._running[name].kill()
         self._running.pop(name).wait(20)
+
+    def ended(self, name: str) -> int:
+        """The exit status of a worker that ends by itself."""
+        return self._running.pop(name).wait(PATIENCE_SECONDS)
 
     def log_of(self, name: str) -> Path:
         """Where it says what it does."""
@@ -154,11 +179,14 @@ class Town:
             return 0, {}
 
     def metric(self, worker: str, name: str) -> float:
-        """The sum of a metric's series at one worker."""
+        """The sum of a metric's series at one worker; -1 while there are none."""
         address = f"http://127.0.0.1:{self.ports[worker]}/metrics"
-        with urllib.request.urlopen(address, timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
-        return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(name))
+        try:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                lines = [x for x in answer.read().decode().splitlines() if x.startswith(name)]
+        except urllib.error.URLError:
+            lines = []
+        return sum(float(line.rpartition(" ")[2]) for line in lines) if lines else -1
 
     def assert_well(self, *but: str) -> None:
         """All workers run, are healthy but for these, and none has grown large."""
@@ -229,10 +257,11 @@ class Town:
             places = {(self.topic(topic), p): 0 for p in range(PARTITIONS)}
             return [one for batch in inputs.read_to_end(places) for one in batch]
 
-    def answered(self, department: str) -> dict[int, str]:
-        """The outcome each numbered submission has a receipt for."""
+    def answered(self, department: str, source: str = "hand") -> dict[int, str]:
+        """The outcome each numbered submission of a stream has a receipt for."""
         receipts = [json.loads(one.value) for one in self.records(f"receipts.{department}")]
-        return {int(r["sequence"]): r["outcome"] for r in receipts if r["sequence"]}
+        stream = f"{department}/{source}"
+        return {int(r["sequence"]): r["outcome"] for r in receipts if r.get("stream") == stream}
 
     def ledger(self) -> list[LedgerRecord]:
         """Every ledger record."""
@@ -294,8 +323,7 @@ class Town:
     ) -> None:
         """Stop the broker, change batches on its disk by their first offsets, start it again."""
         self.broker.stop()
-        place = self.home / "kafka" / "data" / f"{self.topic(topic)}-{partition}"
-        (path,) = place.glob("*.log")
+        path = self._log_file(topic, partition)
         stored = bytearray(path.read_bytes())
         left = dict(changes)
         for start, end, offset in batches_of(stored):
@@ -306,6 +334,16 @@ class Town:
         assert not left
         path.write_bytes(stored)
         self.broker.start()
+
+    def last_batch(self, topic: str, partition: int = 0) -> int:
+        """The first offset of a partition's last batch that holds records."""
+        log = self._log_file(topic, partition).read_bytes()
+        return max(offset for start, _, offset in batches_of(log) if not log[start + 22] & _MARKER)
+
+    def _log_file(self, topic: str, partition: int) -> Path:
+        place = self.home / "kafka" / "data" / f"{self.topic(topic)}-{partition}"
+        (path,) = place.glob("*.log")
+        return path
 
     def __enter__(self) -> Self:
         return self
@@ -318,6 +356,8 @@ class Town:
                 ending.callback(process.kill)
 
 
+_MARKER = 0x20
+"""Among a batch's attributes: it says how a transaction ended."""
 _CRC_AT = 17
 _PAYLOAD_AT = 61
 

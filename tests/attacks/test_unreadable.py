@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,12 +11,14 @@ from confluent_kafka import Producer
 
 from hub.commands.doctor import _site_on_broker
 from hub.site import load_site
-from tests.attacks.broker import PREFIX, Town, flip, garble, until
+from tests.attacks.broker import PARTITIONS, PREFIX, WORKERS, Town, flip, garble, until
+from tests.unit.connectors.test_file_agent import rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from hub.settings import Settings
+    from tests.conftest import PostgresPart
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]
 
@@ -24,6 +27,7 @@ BOMB = bytes(150_000_000)
 REFUSED = {"MSG_SIZE_TOO_LARGE", "UNKNOWN"}
 """By its size, or because the broker's heap was too small to say how large it is."""
 MARKET = "submissions.market"
+UNREADABLE = "hub_unreadable_records_total"
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +97,7 @@ def test_a_bomb_that_is_on_the_topic_already_is_set_aside(town: Town, records: i
     town.close_again(MARKET)
     assert_set_aside(town, MARKET, offsets)
     assert town.metric("registrar.0", "hub_slot_restarts_total") == 0
-    assert town.metric("registrar.0", "hub_unreadable_records_total") >= records
+    assert town.metric("registrar.0", UNREADABLE) >= records
 
 
 def test_many_bombs_in_a_row_cost_their_sender_alone(town: Town) -> None:
@@ -141,7 +145,7 @@ def test_an_answer_that_cannot_be_read_is_passed_by(town: Town) -> None:
     town.open_to_all("answers.city")
     town.put("target.city", "answers.city", [BOMB], "zstd")
     town.close_again("answers.city")
-    until(lambda: town.metric("courier.city", "hub_unreadable_records_total") >= 1)
+    until(lambda: town.metric("courier.city", UNREADABLE) >= 1)
     (number,) = town.submit("market")
     town.wait_for("market", [number])
 
@@ -219,6 +223,82 @@ def test_deleted_submissions_stop_their_partition_until_somebody_answers(town: T
     assert dict(declared.facts)["operator"] == "王工"
     assert int(dict(declared.facts)["lost_until"]) == end - 1
     assert town.run("submissions", "lost").exit_code == 0
+
+
+def test_a_connector_passes_by_a_cursor_that_cannot_be_read(town: Town) -> None:
+    """It counts and tells it, and what is dropped then is answered."""
+    (town.folder / "inbox" / "licences").mkdir(parents=True, exist_ok=True)
+    town.start("connector.market")
+    until(lambda: town.metric("connector.market", UNREADABLE) == 0)
+    for number in (1, 2):
+        (town.folder / "inbox" / "licences" / f"{number}.csv").write_bytes(rows(1, number))
+        until(lambda number=number: number in town.answered("market", "files"))  # type: ignore[misc]
+    town.kill("connector.market")
+    town.damage("cursors.market.files", {0: flip})
+    town.start("connector.market")
+    until(lambda: town.metric("connector.market", UNREADABLE) > 0)
+    before = max(town.answered("market", "files"))
+    (town.folder / "inbox" / "licences" / "3.csv").write_bytes(rows(1, 3))
+    until(lambda: max(town.answered("market", "files")) > before)
+    assert "set aside and passed by" in town.log_of("connector.market").read_text("utf-8")
+    town.kill("connector.market")
+
+
+def test_case_agents_pass_by_a_notice_that_cannot_be_read(town: Town) -> None:
+    """Faust's own client ends at it; in its next life it begins behind all that was folded."""
+    town.start("notices")
+    until(lambda: {one.partition for one in town.records("notices")} == set(range(PARTITIONS)))
+    town.kill("notices")
+    town.damage("notices", {town.last_batch("notices"): flip})
+    town.start("notices", "cases")
+    until(lambda: town.metric("cases", UNREADABLE) >= 1)
+    until(lambda: town.health("cases")[0] == 200)
+    until(lambda: town.metric("notices", UNREADABLE) > 0)
+    until(lambda: town.metric("cases", "hub_slot_restarts_total") == 1)
+    known = len(town.records("notices"))
+    town.submit("market")
+    until(lambda: len(town.records("notices")) > known)
+    time.sleep(3)  # a turn of the agents takes a second
+    until(lambda: town.health("cases")[1]["idle"], 20)
+    assert town.health("cases")[1]["seconds_since_progress"] < 3
+    assert town.metric("cases", "hub_slot_restarts_total") == 1
+    town.kill("notices")
+    town.kill("cases")
+
+
+def test_a_damaged_ledger_stops_each_follower_with_the_same_words(
+    town: Town, postgres: PostgresPart
+) -> None:
+    """Of the ledger nothing may be missed; once the disk is well again nothing is lost."""
+    town.environment["HUB_POSTGRES_DSN"] = postgres.dsn
+    for name in ("courier.city", "receipts"):
+        town.kill(name)
+    known = len(town.ledger())
+    numbers = town.submit("market", 3)
+    until(lambda: len(town.ledger()) >= known + 3)
+    town.kill("registrar.0")
+    batch = town.last_batch("ledger")
+    town.damage("ledger", {batch: flip})
+    followers = (*WORKERS, "notices", "projector")
+    town.start(*followers)
+    assert [town.ended(name) for name in followers] == [2] * len(followers)
+    words = (f"主题 {PREFIX}ledger 分区 0 的位移", "无法读取", "由副本或备份恢复该分区")
+    for name in followers:
+        said = town.log_of(name).read_text("utf-8")
+        assert all(word in said for word in words), name
+    verified = town.run("audit", "verify", "--json")
+    codes = {one["code"] for one in json.loads(verified.stdout)["differences"]}
+    assert (verified.exit_code, "RECORD_UNREADABLE" in codes) == (1, True)
+    refused = town.run("backup", "create", "--to", str(town.home / "half"), "--without-look-ups")
+    assert refused.exit_code == 2
+    assert all(word in refused.output for word in words), refused.output
+    town.damage("ledger", {batch: flip})
+    town.start(*followers)
+    town.wait_for("market", numbers)
+    for name in followers:
+        until(lambda name=name: town.health(name)[0] == 200)  # type: ignore[misc]
+    for name in ("notices", "projector"):
+        town.kill(name)
 
 
 def test_a_worker_that_begins_again_and_again_is_not_healthy(town: Town) -> None:
