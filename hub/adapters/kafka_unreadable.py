@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 from hub.errors import IntegrityError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from confluent_kafka import Message
 
@@ -73,9 +73,27 @@ def find_unreadable(
         raise AssertionError("only errors are looked into")
     code = error.code()
 
-    def is_unreadable(offset: int) -> bool:
-        return _look(settings, place, offset) == (code, base)
+    found = how_far(lambda at: _look(settings, place, at) == (code, base), following, base)
+    if found is None:
+        return None
+    first, last = found
+    why = UNREADABLE_ERRORS[code]
+    _log.error(
+        "记录无法读取，已按位置搁置并越过 / records cannot be read: set aside and passed by",
+        extra={"topic": place[0], "partition": place[1], "offset": first,
+               "count": last - first + 1, "reason": why},
+    )  # fmt: skip
+    return Unreadable(*place, first, last, why)
 
+
+def how_far(
+    is_unreadable: Callable[[int], bool], following: int, base: int
+) -> tuple[int, int] | None:
+    """First and last offset of the records that cannot be read; None where `following` can be.
+
+    `base` is where the client says that they begin. Each question is a look at the broker: one for
+    a single record, some twenty for a thousand.
+    """
     # a damaged batch may lie about its own place
     first = base if base > following and is_unreadable(base) else following
     if first == following and not is_unreadable(following):
@@ -87,13 +105,7 @@ def find_unreadable(
         step //= 2
         if is_unreadable(last + step):
             last += step
-    why = UNREADABLE_ERRORS[code]
-    _log.error(
-        "记录无法读取，已按位置搁置并越过 / records cannot be read: set aside and passed by",
-        extra={"topic": place[0], "partition": place[1], "offset": first,
-               "count": last - first + 1, "reason": why},
-    )  # fmt: skip
-    return Unreadable(*place, first, last, why)
+    return first, last
 
 
 def not_whole(found: Unreadable) -> IntegrityError:
