@@ -227,21 +227,20 @@ def test_deleted_submissions_stop_their_partition_until_somebody_answers(town: T
 
 def test_a_connector_passes_by_a_cursor_that_cannot_be_read(town: Town) -> None:
     """It counts and tells it, and what is dropped then is answered."""
-    (town.folder / "inbox" / "licences").mkdir(parents=True, exist_ok=True)
-    town.start("connector.market")
-    until(lambda: town.metric("connector.market", UNREADABLE) == 0)
+    town.start("connector")
+    until(lambda: town.metric("connector", UNREADABLE) == 0)
     for number in (1, 2):
         (town.folder / "inbox" / "licences" / f"{number}.csv").write_bytes(rows(1, number))
         until(lambda number=number: number in town.answered("market", "files"))  # type: ignore[misc]
-    town.kill("connector.market")
+    town.kill("connector")
     town.damage("cursors.market.files", {0: flip})
-    town.start("connector.market")
-    until(lambda: town.metric("connector.market", UNREADABLE) > 0)
+    town.start("connector")
+    until(lambda: town.metric("connector", UNREADABLE) > 0)
     before = max(town.answered("market", "files"))
     (town.folder / "inbox" / "licences" / "3.csv").write_bytes(rows(1, 3))
     until(lambda: max(town.answered("market", "files")) > before)
-    assert "set aside and passed by" in town.log_of("connector.market").read_text("utf-8")
-    town.kill("connector.market")
+    assert "set aside and passed by" in town.log_of("connector").read_text("utf-8")
+    town.kill("connector")
 
 
 def test_case_agents_pass_by_a_notice_that_cannot_be_read(town: Town) -> None:

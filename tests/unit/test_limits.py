@@ -2,8 +2,10 @@
 
 import re
 
+from bench import latency, registrar
+from connectors.confined import MEMORY_BYTES
 from hub.repository import ROOT
-from tools.limits_page import SECTIONS, document, value_of
+from tools.limits_page import MARGIN, MIB, PEAKS, SECTIONS, WORKER_BYTES, document, value_of
 
 _BOUND = re.compile(r"^(_?(?:MAX|MOST|LARGEST|DEEPEST)[A-Z_]*)(?:: [^=]+)? = ", re.MULTILINE)
 INNER = {
@@ -53,6 +55,22 @@ def test_every_bound_of_the_code_is_on_the_page_or_meets_no_sender() -> None:
             found |= {f"{module}:{name}" for name in _BOUND.findall(path.read_text("utf-8"))}
     assert found - told - set(INNER) == set()
     assert set(INNER) - found == set()
+
+
+def test_what_a_worker_is_allowed_leaves_the_stated_margin() -> None:
+    """Above what the attacks and the benches hold a worker and its reading child to."""
+    needed = MARGIN * (WORKER_BYTES + MEMORY_BYTES)
+    assert max(PEAKS.values()) * MIB < WORKER_BYTES
+    assert max(latency.MEMORY_BAR_MB, registrar.MEMORY_BAR_MB) * MIB <= WORKER_BYTES
+    limits = {
+        "deploy/systemd/hub-.service.d/10-every-worker.conf": r"^MemoryMax=(\d+)G$",
+        "deploy/compose.yaml": r'limits: {cpus: "1.0", memory: (\d+)G, pids',
+        "deploy/kubernetes/workers.yaml": r"limits: {[^}]*memory: (\d+)Gi}",
+    }
+    for path, pattern in limits.items():
+        allowed = re.findall(pattern, (ROOT / path).read_text("utf-8"), re.MULTILINE)
+        assert allowed, path
+        assert min(map(int, allowed)) * 1024 * MIB >= needed, path
 
 
 def test_every_bound_is_a_number_above_zero() -> None:
