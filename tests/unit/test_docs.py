@@ -214,3 +214,16 @@ def test_every_message_that_stops_a_worker_has_its_remedy() -> None:
         if phrases and not any(phrase in page for phrase in phrases):
             missing[place] = phrases[:3]
     assert missing == {}
+
+
+def test_what_is_said_of_security_names_the_test_that_tried_it() -> None:
+    """Each paragraph and point of docs/security.md, but for what is not there yet."""
+    for section in text(ROOT / "docs/security.md").split("\n## ")[1:]:
+        title, _, body = section.partition("\n")
+        if title == "Not there yet":
+            continue
+        points = re.split(r"\n\n|\n(?=- )", re.sub(r"^(#|\|).*$", "", body, flags=re.MULTILINE))
+        for point in filter(str.strip, points):
+            named = re.findall(r"`(tests/[\w/.]+)`", point)
+            assert named or point.rstrip().endswith(":"), f"{title}: {point.strip()[:80]}"
+            assert all((ROOT / path).exists() for path in named), named

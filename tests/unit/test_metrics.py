@@ -15,6 +15,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from hub.errors import ConfigurationError
 from hub.metrics import OTHER, Health, Metrics, document, serve
 from hub.repository import ROOT
+from hub.settings import read_settings
 from hub.workers.notices import NoticesWatch
 from hub.workers.registrar import RegistrarWatch
 
@@ -29,6 +30,12 @@ def read(port: int, path: str) -> tuple[int, str]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode()
+
+
+def test_metrics_are_served_to_this_machine_alone_unless_somebody_says_otherwise() -> None:
+    """A container says so, on a network of its own."""
+    assert read_settings({}).metrics_host == "127.0.0.1"
+    assert read_settings({"HUB_METRICS_HOST": "0.0.0.0"}).metrics_host == "0.0.0.0"
 
 
 def test_every_metric_is_documented() -> None:

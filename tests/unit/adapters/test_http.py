@@ -108,6 +108,24 @@ def test_redirects_are_not_followed(province: Platform, client: HttpPlatform) ->
     assert reply.status == 307
 
 
+def test_no_proxy_is_taken_from_the_environment(
+    province: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever sets a variable would read the token and every row."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        client = HttpPlatform(f"http://127.0.0.1:{province.port}/", 1.0, 8)
+        try:
+            client.launch([("send", HTTP.send_call(delivery()))])
+            ((_name, _how, reply),) = wait_for(client)
+        finally:
+            client.close()
+    assert isinstance(reply, Answer)
+
+
 def test_many_requests_are_on_their_way_at_once(province: Platform, client: HttpPlatform) -> None:
     """Eight late answers take as long as one."""
     province.control(following=[["late", 8]], late_seconds=0.5)
