@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Final
 from hub.core import keys, waiting
 from hub.core.life import Statement, When, standing_of
 from hub.core.moves import (
-    LEFT_BEFORE,
     MoveVerdict,
     arrives_at,
-    has_arrived,
     known_of,
     left_by,
     left_for,
+    made_by,
     verdict_on,
 )
 from hub.core.progress import Progress
@@ -33,15 +32,19 @@ class Case:
 
     def __init__(
         self, view: View, s: Submission, old: RecordState | None, basis: Basis,
-        verdict: MoveVerdict | None = None,
+        verdict: MoveVerdict | None = None, held_at: int = 0,
     ) -> None:  # fmt: skip
-        """`verdict`: on the departure, where it has just come; else the view knows it."""
+        """`verdict`: on the departure, where it has just come; else the view knows it.
+
+        `held_at`: ledger sequence since which the statement has waited.
+        """
         self.view = view
         self.s = s
         self.old = old
         self.standing = standing_of(old)
         self.basis = basis
         self._verdict = verdict
+        self.held_at = held_at
 
     def holds(self, when: When) -> bool:
         """Whether a condition of the table holds."""
@@ -151,7 +154,7 @@ def _is_not_yours(case: Case) -> bool:
         return False
     if s.statement is not Statement.ARRIVAL or old.was_live:
         return True
-    return old.status is Status.HELD and waiting.holds_row(old)
+    return old.status is Status.HELD and waiting.holds_row(old) and not case.has_left
 
 
 def _has_same_content(case: Case) -> bool:
@@ -243,11 +246,24 @@ def _arrived_elsewhere(case: Case) -> bool:
     return arrives_at(case.view, case.s.move_id) not in (None, case.s.record_key)
 
 
-def _arrived_before(case: Case) -> bool:
-    """Whether this move, or the one whose departure it repeats, is over and done with."""
-    s, verdict = case.s, case.verdict
-    is_repeat = verdict is not None and verdict.letter == LEFT_BEFORE
-    return is_repeat or has_arrived(case.view, s.move_id, s.record_key)
+def _is_overtaken(case: Case) -> bool:
+    """Whether what is here was taken down, or left, after its departure or after this was said.
+
+    One departure lets one record in once: what left here again is elsewhere. What never was in
+    force brings back nothing that was. A home-coming may be declared before the journey is over.
+    """
+    old, s, verdict = case.old, case.s, case.verdict
+    if old is None or not old.down_at:
+        return False
+    has_moved = old.status is Status.MOVED
+    if case.held_at and case.held_at < old.down_at:
+        departure = made_by(case.view, s.record_key)
+        has_left_last = departure is not None and departure.sequence == old.down_at
+        is_home = left_for(case.view, s.record_key) == s.other_key
+        return not (has_moved and has_left_last and is_home)
+    if verdict is None or not verdict.has_left:
+        return False
+    return verdict.noted < old.down_at if verdict.kind else has_moved
 
 
 def _left_by_it(case: Case) -> bool:
@@ -273,6 +289,9 @@ _CONDITIONS: Final[dict[When, Callable[[Case], bool]]] = {
     When.VALID_AGAIN: _is_valid_again,
     When.EXIT_BEFORE_ENTRY: _exits_before_entry,
     When.WAITS_ALREADY: lambda case: waiting.waits_already(case.old, case.s),
+    When.WAITS_FOR_ITS_OWN: lambda case: (
+        _is_not_yours(case) and waiting.waits_already(case.old, case.s)
+    ),
     When.ANOTHER_WAITS: lambda case: waiting.move_waits(case.old, case.s),
     When.SAME_IDENTITY: _keeps_identity,
     When.LEFT_FOR_IT: _has_left_for_it,
@@ -282,6 +301,6 @@ _CONDITIONS: Final[dict[When, Callable[[Case], bool]]] = {
     When.LEFT_PERFORMED: _left_performed,
     When.LEFT: lambda case: case.has_left,
     When.LEFT_BY_IT: _left_by_it,
-    When.ARRIVED_BEFORE: _arrived_before,
+    When.OVERTAKEN: _is_overtaken,
     When.NOT_LEFT: _has_not_left,
 }

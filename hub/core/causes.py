@@ -152,6 +152,8 @@ class MoveNoted(NamedTuple):
     """Key of the record as which it was to arrive."""
     origin: bytes
     """The Kafka key where it was to leave."""
+    made_by: bytes
+    """Id of the move by which it left; another one's where that was made before."""
     met: int
     """Bit per target whose disclosure the old identity had met."""
     owner: str

@@ -49,13 +49,15 @@ from hub.core.moves import (
     LEFT_BEFORE,
     REFUSED,
     WAITS,
+    Departure,
     MoveVerdict,
     arrives_at,
     destination_of,
     has_arrived,
+    is_of_absence,
     known_of,
     leaving,
-    left_by,
+    made_by,
     settled,
     verdict_on,
     word_back,
@@ -358,7 +360,7 @@ def _carry_out(context: Context, case: Case, line: Line) -> Decision:
     else:
         decision = _answer(s, old, line, reasons, context)
     if s.statement is Statement.DEPARTURE:
-        return _with_verdict(case, decision, line)
+        return _with_verdict(case, decision, line, context.sequence)
     if s.kind == kinds.MOVED_IN and decision.move is None and decision.outcome in TOOK_EFFECT:
         letter = WAITS if line.when is When.WAITS_ALREADY else ARRIVED
         is_arrival = s.statement is Statement.ARRIVAL and letter == ARRIVED
@@ -385,8 +387,10 @@ def _answer(
         flags = old.flags
         if not is_heard_last(s, old):  # who took it down is not alone any more
             flags &= ~RecordFlag.BY_SOURCE
-        if (heard, ended_on, flags) != (old.heard, old.ended_on, old.flags):
-            state = old._replace(heard=heard, ended_on=ended_on, flags=flags)
+        is_down = s.statement in (Statement.WITHDRAWAL, Statement.EXIT)
+        down_at = context.sequence if is_down else old.down_at
+        if is_down or (heard, ended_on, flags) != (old.heard, old.ended_on, old.flags):
+            state = old._replace(heard=heard, ended_on=ended_on, flags=flags, down_at=down_at)
     elif line.effect is Effect.AGAIN:
         newest = waiting.said_again(old, s)
         state = newest if newest is not old else None
@@ -435,7 +439,8 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
     timer_at, provisional = index_fields(due.clocks)
     state = RecordState(
         Status.LIVE, flags | provisional, version, s.content, context.sequence, s.decided_on,
-        context.sequence, now, 0, named | shown, shown, timer_at, due.clocks,
+        context.sequence, now, 0, named | shown, shown,
+        old.down_at if old is not None else 0, timer_at, due.clocks,
         duties.named_stages(old, shown, withdraw, version), heard_of(old, s, verdict),
         duties.revisions(old, version, now, basis), old.waiting if old is not None else (),
         _owner(s, old, verdict, basis), s.subject_kind,
@@ -518,6 +523,7 @@ def _take_down(
         since=context.now,
         ended_on=ended_on,
         publish=0,
+        down_at=context.sequence,
         clocks=due.clocks,
         stages=duties.named_stages(old, 0, old.named, version),
         heard=heard_of(old, s),
@@ -528,7 +534,7 @@ def _take_down(
     )  # fmt: skip
 
 
-def _with_verdict(case: Case, decision: Decision, line: Line) -> Decision:
+def _with_verdict(case: Case, decision: Decision, line: Line, sequence: int) -> Decision:
     """What became of a departure, for the partition of the new identity.
 
     Nothing where the identity stays, or while the departure waits. A departure that is refused
@@ -541,15 +547,17 @@ def _with_verdict(case: Case, decision: Decision, line: Line) -> Decision:
     if not has_left or old is None:
         return _with_refusal(case.view, s, decision)
     verdict = verdict_on(case.view, s.move_id, s.new_subject_key)
-    if line.effect is Effect.LEAVE or verdict is None or not verdict.has_left:
-        letter = LEFT if line.effect is Effect.LEAVE else LEFT_BEFORE
-        destination = destination_of(s.new_subject_key)
+    is_leaving = line.effect is Effect.LEAVE
+    before = None if is_leaving else made_by(case.view, s.record_key)
+    made = before or Departure(s.move_id, sequence)
+    if is_leaving or verdict is None or not verdict.has_left:
         heard = old.heard if decision.state is None else decision.state.heard
         verdict = MoveVerdict(
-            letter, destination, s.record_key, s.other_key, s.cause.key, duties.met_targets(old),
+            LEFT if is_leaving else LEFT_BEFORE, destination_of(s.new_subject_key), s.record_key,
+            s.other_key, s.cause.key, made.move_id, made.sequence, duties.met_targets(old),
             old.department, old.kind if old.was_live else "", heard,
         )  # fmt: skip
-    noted = leaving(case.view, s.record_key, s.other_key, s.move_id)
+    noted = leaving(case.view, s.record_key, s.other_key, s.move_id, made)
     facts = (*verdict.named(s.move_id, s.new_subject_key), ("left_for", noted.hex()))
     return decision._replace(move=Move(s.move_id, verdict.letter), facts=decision.facts + facts)
 
@@ -561,7 +569,7 @@ _NO_VERDICT: Final = frozenset({"IDENTITY_UNCHANGED", "SAME_AS_HELD"})
 def _with_refusal(view: View, s: Submission, decision: Decision) -> Decision:
     left = NO_KEY if s.record_key == s.submission_key else s.record_key
     destination = destination_of(s.new_subject_key)
-    verdict = MoveVerdict(REFUSED, destination, left, s.other_key, b"", 0, "", "", ())
+    verdict = MoveVerdict(REFUSED, destination, left, s.other_key, b"", NO_KEY, 0, 0, "", "", ())
     known = known_of(view, s.move_id)
     is_kept = known is not None and known.has_left
     return decision._replace(
@@ -606,7 +614,7 @@ def _kept_aside(
     if old is None:
         return RecordState(
             status, RecordFlag.NONE, 0, ZERO_CONTENT, context.sequence, s.decided_on,
-            context.sequence, context.now, 0, 0, 0, NEVER, clocks, (), (), (), (), s.department,
+            context.sequence, context.now, 0, 0, 0, 0, NEVER, clocks, (), (), (), (), s.department,
             s.subject_kind, s.cause.key,
         )  # fmt: skip
     is_reserved = old.status is Status.QUARANTINED or waiting.holds_row(old)
@@ -702,7 +710,8 @@ def _release(
     if s.has_errors:
         decision = _quarantine(context, s, rest)
     else:
-        decision = _by_table(context, Case(context.view, s, rest, context.basis, verdict))
+        case = Case(context.view, s, rest, context.basis, verdict, entry.sequence)
+        decision = _by_table(context, case)
     took_effect = decision.outcome in TOOK_EFFECT
     return _ended(
         context, s, rest, entry, decision,
@@ -878,31 +887,27 @@ def _request_walk(basis: Basis, cause: ResendRequest | RedecisionRequest) -> Dec
 def _note_move(context: Context, cause: MoveNoted) -> Decision:
     """The old identity was left, or could not be: decide the arrival that waits for it."""
     destination = destination_of(cause.cause.key)
+    before = known_of(context.view, cause.made_by) if cause.verdict == LEFT_BEFORE else None
+    noted_at = before.noted if before is not None else context.sequence
     comes = MoveVerdict(
-        cause.verdict,
-        destination,
-        cause.left,
-        cause.to,
-        cause.origin,
-        cause.met,
-        cause.owner,
-        cause.left_as,
-        cause.heard,
-    )
+        cause.verdict, destination, cause.left, cause.to, cause.origin, cause.made_by, noted_at,
+        cause.met, cause.owner, cause.left_as, cause.heard,
+    )  # fmt: skip
     verdict = settled(known_of(context.view, cause.move_id), comes)
     noted = Decision(
         Outcome.MOVE_NOTED, move=Move(cause.move_id, verdict.letter), facts=verdict.as_facts()
     )
     record_key = arrives_at(context.view, cause.move_id)
     old = _state_of(context.view, record_key, context.basis) if record_key is not None else None
-    if verdict.has_left and has_arrived(context.view, cause.move_id, verdict.to):
+    is_here = verdict.has_left and has_arrived(context.view, cause.move_id, verdict.to)
+    if is_here and old is not None and old.status is Status.LIVE:
         noted = noted._replace(facts=noted.facts + word_back(verdict, cause.move_id))
     entry = waiting.arrival_by(old, cause.move_id) if old is not None else None
     if old is None or record_key is None or entry is None:
         return noted
     is_its_own = is_departure_of(_read_waiting(context, entry, record_key), verdict)
-    is_here = destination_of(old.subject_key) == verdict.destination
-    if not (is_here if is_its_own else verdict.has_left):
+    leads_here = destination_of(old.subject_key) == verdict.destination
+    if not (leads_here if is_its_own else verdict.has_left):
         return noted  # it left for another company, or what could not leave is another record
     decision = _release(context, old, entry, record_key, verdict)
     if "word_to" in dict(decision.facts):
@@ -915,7 +920,7 @@ def _note_move(context: Context, cause: MoveNoted) -> Decision:
 def _note_arrival(context: Context, cause: MoveArrived) -> Decision:
     """What left has arrived: it is away no more."""
     old = _state_of(context.view, cause.record_key, context.basis)
-    if old is None or cause.move_id not in left_by(context.view, cause.record_key):
+    if old is None or not is_of_absence(context.view, cause.record_key, cause.move_id):
         return Decision(Outcome.MOVE_NOTED)
     state = old._replace(flags=old.flags & ~RecordFlag.AWAY)
     return Decision(Outcome.MOVE_NOTED, state, refers_to=old.live_sequence, version=old.version)

@@ -66,6 +66,7 @@ class When(Enum):
     VALID_AGAIN = "the source that took it down says valid again, under a newer version"
     EXIT_BEFORE_ENTRY = "the exit is dated before the entry"
     WAITS_ALREADY = "the same statement waits already"
+    WAITS_FOR_ITS_OWN = "what is here is another's, and the same statement waits already"
     ANOTHER_WAITS = "another row waits for the same move"
     SAME_IDENTITY = "the new identity is the old one"
     LEFT_FOR_IT = "it is this identity for which the record left"
@@ -73,7 +74,7 @@ class When(Enum):
     OTHER_LEFT = "by this move another record has left than the one it says it was"
     MOVE_OF_ANOTHER = "another record has left by this move"
     AWAY = "the same content, and what left has not arrived yet"
-    ARRIVED_BEFORE = "this move, or the one whose departure it repeats, has been made before"
+    OVERTAKEN = "since it left, or since this waits, what is here has been taken down or has left"
     LEFT_BY_IT = "the record left by this very move, and has come back since"
     LEFT_PERFORMED = "the kind that left the old identity follows this one"
     LEFT = "the old identity has been left"
@@ -131,13 +132,18 @@ def _conflict(reason: str) -> Line:
 _NOT_YOURS: Final = _refused(When.NOT_YOURS, "NOT_YOUR_RECORD")
 _OLDER_TAKE_DOWN: Final = _superseded(When.OLDER, "WITHDRAWAL_OLDER_THAN_LIVE")
 _EARLY_EXIT: Final = _superseded(When.EXIT_BEFORE_ENTRY, "EXIT_BEFORE_LISTING")
+_AWAITS_ITS_OWN: Final = (
+    Line(When.WAITS_FOR_ITS_OWN, Outcome.DUPLICATE, "SAME_AS_HELD", Effect.AGAIN),
+    Line(When.NOT_YOURS, Outcome.HELD, "WAITING_FOR_RECORD", Effect.WAIT),
+)
+"""Another's faulty row reserves nothing: this is about the row that its sender has yet to send."""
 _TAKE_DOWN: Final = Line(When.ALWAYS, Outcome.WITHDRAWN, "", Effect.TAKE_DOWN)
 _LEAVE: Final = Line(When.ALWAYS, Outcome.WITHDRAWN, "", Effect.LEAVE)
 _UNCHANGED: Final = Line(
     When.SAME_IDENTITY, Outcome.DUPLICATE, "IDENTITY_UNCHANGED", Effect.NOTHING
 )
 _PERFORMED: Final = _refused(When.STALE, "PERFORMED_SINCE")
-_TAKEN_DOWN_WHERE_IT_WAS: Final = _refused(When.ALWAYS, "TAKE_DOWN_OF_MOVED")
+_TAKEN_DOWN_WHERE_IT_WAS: Final = _refused(When.ALWAYS, "TAKE_DOWN_OF_MOVED", Effect.CONFIRM)
 _CORRECTS: Final = Line(When.ALWAYS, Outcome.CORRECTED, "", Effect.SHOW)
 _HAS_MOVED: Final = _refused(When.ALWAYS, "RECORD_MOVED")
 _NOT_WHAT_LEFT: Final = _refused(When.OTHER_LEFT, "NOT_WHAT_LEFT", Effect.REFUSE)
@@ -160,8 +166,8 @@ _ARRIVES: Final = _ARRIVES_FIRST + _ARRIVES_THEN
 
 
 def _arrives_again(reason: str) -> tuple[Line, ...]:
-    """Where a record was in force: a move that was made before brings nothing back."""
-    return (*_ARRIVES_FIRST, _refused(When.ARRIVED_BEFORE, reason), *_ARRIVES_THEN)
+    """Where a record was taken down or left: a departure of before brings nothing back."""
+    return (*_ARRIVES_FIRST, _refused(When.OVERTAKEN, reason), *_ARRIVES_THEN)
 
 
 _ALREADY_MOVED: Final = Line(When.LEFT_BY_IT, Outcome.DUPLICATE, "ALREADY_MOVED", Effect.NOTHING)
@@ -199,14 +205,14 @@ _ROWS: Final[dict[Standing, tuple[Line, ...]]] = {
 _TAKE_DOWNS: Final[dict[Standing, tuple[Line, ...]]] = {
     _S.NONE: (_WAIT,),
     _S.AWAITED: (_WAITS, _WAIT),
-    _S.QUARANTINED: (_NOT_YOURS, _EARLY_EXIT, _TAKE_DOWN),
+    _S.QUARANTINED: (*_AWAITS_ITS_OWN, _EARLY_EXIT, _TAKE_DOWN),
     _S.LIVE: (_NOT_YOURS, _OLDER_TAKE_DOWN, _EARLY_EXIT, _TAKE_DOWN),
     _S.WITHDRAWN: (
         _NOT_YOURS,
         Line(When.ALWAYS, Outcome.DUPLICATE, "ALREADY_WITHDRAWN", Effect.CONFIRM),
     ),
     _S.TAKEN_BACK: (
-        _NOT_YOURS,
+        *_AWAITS_ITS_OWN,
         Line(When.ALWAYS, Outcome.DUPLICATE, "ALREADY_WITHDRAWN", Effect.CONFIRM),
     ),
     _S.MOVED: (_NOT_YOURS, _TAKEN_DOWN_WHERE_IT_WAS),
@@ -228,8 +234,8 @@ _BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
     _T.DEPARTURE: {
         _S.NONE: (_UNCHANGED, _ANOTHERS_MOVE, _WAIT),
         _S.AWAITED: (_UNCHANGED, _ANOTHERS_MOVE, _WAITS, _WAIT),
-        _S.QUARANTINED: (_UNCHANGED, _NOT_YOURS, _ANOTHERS_MOVE, _LEAVE),
-        _S.TAKEN_BACK: (_UNCHANGED, _NOT_YOURS, _ANOTHERS_MOVE, _LEAVE),
+        _S.QUARANTINED: (_UNCHANGED, _ANOTHERS_MOVE, *_AWAITS_ITS_OWN, _LEAVE),
+        _S.TAKEN_BACK: (_UNCHANGED, _ANOTHERS_MOVE, *_AWAITS_ITS_OWN, _LEAVE),
         _S.LIVE: (_UNCHANGED, _NOT_YOURS, _ANOTHERS_MOVE, _OLDER_TAKE_DOWN, _ALREADY_MOVED, _LEAVE),
         _S.WITHDRAWN: (_UNCHANGED, _NOT_YOURS, _refused(When.ALWAYS, "RECORD_WITHDRAWN")),
         _S.MOVED: (
@@ -243,8 +249,8 @@ _BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
     _T.ARRIVAL: {
         _S.NONE: _ARRIVES,
         _S.AWAITED: _ARRIVES,
-        _S.QUARANTINED: _ARRIVES,
-        _S.TAKEN_BACK: _ARRIVES,
+        _S.QUARANTINED: _arrives_again("RECORD_WITHDRAWN"),
+        _S.TAKEN_BACK: _arrives_again("RECORD_WITHDRAWN"),
         _S.WITHDRAWN: _arrives_again("RECORD_WITHDRAWN"),
         _S.MOVED: _arrives_again("RECORD_MOVED"),
         _S.LIVE: (

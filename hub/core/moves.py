@@ -14,8 +14,10 @@ A move id is one record's: a departure of another is refused where the first is 
 that were made apart, in two partitions, the verdict that comes first holds. An arrival is let in as
 what left, and as nothing else.
 
-A departure that was made before, under another move, is told as *left before*: it lets the arrival
-in where none had come, and brings nothing back that has been taken down or has left since.
+A departure that was made before, under another move, is told as *left before*, and counts from when
+that one was learnt of. One departure lets one record in once: where what is here has been taken
+down, or has left again, since a departure was learnt of or since the arrival that waits was said,
+nothing arrives. A home-coming alone may be declared before the journey is over.
 
 Where it has arrived, word goes back to where it left: until then the record is away, live nowhere,
 and an open case.
@@ -46,8 +48,9 @@ LEFT_BEFORE: Final = "b"
 REFUSED: Final = "x"
 WAITS: Final = "h"
 ARRIVED: Final = "r"
-_VERDICT: Final = struct.Struct(">c8s16s16sQ")
+_VERDICT: Final = struct.Struct(">c8s16s16s16sQQ")
 _ID: Final = 16
+_IDS_AT: Final = 2 * _ID + 8
 _MOST_DEPARTURES: Final = 8
 
 
@@ -63,6 +66,10 @@ class MoveVerdict(NamedTuple):
     """Key of the record as which it was to arrive."""
     origin: bytes
     """The Kafka key where it was to leave."""
+    made_by: bytes
+    """Id of the move by which it left: another one's, where that was made before."""
+    noted: int
+    """Ledger sequence at which this partition learnt that it left, at first."""
     met: int
     """Bit per target whose disclosure the old identity had met."""
     owner: str
@@ -73,19 +80,24 @@ class MoveVerdict(NamedTuple):
 
     def pack(self) -> bytes:
         """The stored bytes."""
-        fixed = _VERDICT.pack(self.letter.encode(), self.destination, self.left, self.to, self.met)
+        fixed = _VERDICT.pack(
+            self.letter.encode(), self.destination, self.left, self.to, self.made_by, self.noted,
+            self.met,
+        )  # fmt: skip
         texts = encode_bytes(self.origin) + encode_text(self.owner)
         return fixed + texts + encode_text(self.kind) + heard_bytes(self.heard)
 
     @classmethod
     def unpack(cls, stored: bytes) -> MoveVerdict:
         """Read what `pack` wrote."""
-        letter, destination, left, to, met = _VERDICT.unpack_from(stored)
+        letter, destination, left, to, made_by, noted, met = _VERDICT.unpack_from(stored)
         origin, at = decode_bytes(stored, _VERDICT.size)
         owner, at = decode_text(stored, at)
         kind, at = decode_text(stored, at)
         heard = heard_from(stored[at:])
-        return cls(letter.decode(), destination, left, to, origin, met, owner, kind, heard)
+        return cls(
+            letter.decode(), destination, left, to, origin, made_by, noted, met, owner, kind, heard
+        )
 
     @property
     def has_left(self) -> bool:
@@ -98,6 +110,7 @@ class MoveVerdict(NamedTuple):
             ("verdict", self.letter), ("met", str(self.met)), ("owner", self.owner),
             ("destination", self.destination.hex()), ("left_as", self.kind),
             ("left", self.left.hex()), ("to", self.to.hex()), ("origin", self.origin.hex()),
+            ("made_by", self.made_by.hex()), ("noted", str(self.noted)),
             ("heard", heard_bytes(self.heard).hex()),
         )  # fmt: skip
 
@@ -108,7 +121,8 @@ class MoveVerdict(NamedTuple):
             return None
         return cls(
             facts["verdict"], bytes.fromhex(facts["destination"]), bytes.fromhex(facts["left"]),
-            bytes.fromhex(facts["to"]), bytes.fromhex(facts["origin"]), int(facts["met"]),
+            bytes.fromhex(facts["to"]), bytes.fromhex(facts["origin"]),
+            bytes.fromhex(facts["made_by"]), int(facts["noted"]), int(facts["met"]),
             facts["owner"], facts["left_as"], heard_from(bytes.fromhex(facts["heard"])),
         )  # fmt: skip
 
@@ -120,8 +134,9 @@ class MoveVerdict(NamedTuple):
         """As the control message to the new identity's partition."""
         return {
             "heard": heard_bytes(self.heard).hex(), "left": self.left.hex(), "left_as": self.kind,
-            "met": str(self.met), "move_id": move_id.hex(), "origin": self.origin.hex(),
-            "owner": self.owner, "to": self.to.hex(), "verdict": self.letter,
+            "made_by": self.made_by.hex(), "met": str(self.met), "move_id": move_id.hex(),
+            "origin": self.origin.hex(), "owner": self.owner, "to": self.to.hex(),
+            "verdict": self.letter,
         }  # fmt: skip
 
 
@@ -175,11 +190,13 @@ def verdict_on(view: View, move_id: bytes, subject_key: bytes) -> MoveVerdict | 
 
 
 def settled(known: MoveVerdict | None, comes: MoveVerdict) -> MoveVerdict:
-    """The verdict that holds: see the table above."""
+    """The verdict that holds: see the table above. What is told again was learnt before."""
     if known is None:
         return comes
     is_anothers = known.has_left and known.left != comes.left
-    return known if is_anothers or _WEIGHTS[known.letter] > _WEIGHTS[comes.letter] else comes
+    if is_anothers or _WEIGHTS[known.letter] > _WEIGHTS[comes.letter]:
+        return known
+    return comes._replace(noted=known.noted) if known.letter == comes.letter else comes
 
 
 _WEIGHTS: Final = {REFUSED: 0, LEFT_BEFORE: 1, LEFT: 2}
@@ -196,16 +213,43 @@ def left_for(view: View, record_key: bytes) -> bytes:
     return (view.get(keys.left_for(record_key)) or b"")[:_ID]
 
 
+class Departure(NamedTuple):
+    """The last move by which a record did leave; what has been said to move it since is none."""
+
+    move_id: bytes
+    sequence: int
+    """Of the ledger record that made it."""
+
+
+def made_by(view: View, record_key: bytes) -> Departure | None:
+    """How a record left last; None where it never did."""
+    stored = view.get(keys.left_for(record_key))
+    if not stored:
+        return None
+    return Departure(stored[_ID : 2 * _ID], int.from_bytes(stored[2 * _ID : _IDS_AT]))
+
+
 def left_by(view: View, record_key: bytes) -> tuple[bytes, ...]:
-    """Ids of the moves by which a record left, the last first."""
+    """Ids of the moves by which a record left or is said to have left, the last first."""
     stored = view.get(keys.left_for(record_key)) or b""
-    return tuple(stored[at : at + _ID] for at in range(_ID, len(stored), _ID))
+    return tuple(stored[at : at + _ID] for at in range(_IDS_AT, len(stored), _ID))
 
 
-def leaving(view: View, record_key: bytes, other_key: bytes, move_id: bytes) -> bytes:
-    """What is noted of a record that leaves for another key by this move."""
+def is_of_absence(view: View, record_key: bytes, move_id: bytes) -> bool:
+    """Whether a record that is away left by this move, or has been said to since."""
+    ids, departure = left_by(view, record_key), made_by(view, record_key)
+    if departure is None or departure.move_id not in ids:
+        return False
+    return move_id in ids[: ids.index(departure.move_id) + 1]
+
+
+def leaving(
+    view: View, record_key: bytes, other_key: bytes, move_id: bytes, departure: Departure
+) -> bytes:
+    """What is noted of a record that leaves for another key by this move, or by one before."""
     before = [each for each in left_by(view, record_key) if each != move_id]
-    return b"".join((other_key, move_id, *before[: _MOST_DEPARTURES - 1]))
+    made = departure.move_id + departure.sequence.to_bytes(8)
+    return b"".join((other_key, made, move_id, *before[: _MOST_DEPARTURES - 1]))
 
 
 def has_arrived(view: View, move_id: bytes, record_key: bytes) -> bool:

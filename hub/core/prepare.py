@@ -567,11 +567,13 @@ def _read_move_noted(cause: Cause, kind: str) -> MoveNoted:
     move_id = _key_of(content["move_id"])
     owner, left_as = str(content["owner"]), str(content["left_as"])
     (owner + left_as).encode()  # JSON can say half a letter
+    made_by = _key_of(content["made_by"])
     return MoveNoted(
         cause, kind, move_id, _letter_of(content["verdict"]), _key_of(content["left"]),
-        _key_of(content["to"]), bytes.fromhex(content["origin"]), _unsigned(content["met"], 64),
-        owner[:_MOST_CODE], left_as[:_MOST_CODE], heard_from(bytes.fromhex(content["heard"])),
-        (keys.verdict(move_id), keys.arrival(move_id)),
+        _key_of(content["to"]), bytes.fromhex(content["origin"]), made_by,
+        _unsigned(content["met"], 64), owner[:_MOST_CODE], left_as[:_MOST_CODE],
+        heard_from(bytes.fromhex(content["heard"])),
+        (keys.verdict(move_id), keys.arrival(move_id), keys.verdict(made_by)),
     )  # fmt: skip
 
 

@@ -22,8 +22,8 @@ from hub.core.wire import (
 )
 
 # status, flags, version, content, live_sequence, decided_on, changed, since, ended_on, named,
-# publish, timer_at
-_HEADER: Final = struct.Struct(">cBI32sQIQQIQQQ")
+# publish, down_at, timer_at
+_HEADER: Final = struct.Struct(">cBI32sQIQQIQQQQ")
 STATUS_AT: Final = 0
 FLAGS_AT: Final = 1
 VERSION_AT: Final = 2
@@ -220,6 +220,8 @@ class RecordState(NamedTuple):
     """Bit per target that any version was ever named for."""
     publish: int
     """Bit per target that shall show the current version."""
+    down_at: int
+    """Ledger sequence of the last statement that took it down, moved it or says it is down; 0."""
     timer_at: int
     clocks: tuple[Clock, ...]
     stages: tuple[Stage, ...]
@@ -327,7 +329,7 @@ def encode_state(state: RecordState) -> bytes:
             _HEADER.pack(
                 state.status.encode(), state.flags, state.version, state.content,
                 state.live_sequence, state.decided_on, state.changed, state.since,
-                state.ended_on, state.named, state.publish, state.timer_at,
+                state.ended_on, state.named, state.publish, state.down_at, state.timer_at,
             ),
             _summary(state.clocks)[1],
             _pack_stages(state.stages),
@@ -443,7 +445,7 @@ def decode_state(source: bytes, at: int = 0) -> RecordState:
     """Unpack a record's state. Raises `KeyError` or `struct.error` on bytes that are none."""
     (
         status, flags, version, content, live, decided_on, changed, since, ended_on, named, publish,
-        timer,
+        down_at, timer,
     ) = _HEADER.unpack_from(source, at)  # fmt: skip
     at += _HEADER.size
     end = _array_end(source, at, _CLOCK.size)
@@ -466,6 +468,6 @@ def decode_state(source: bytes, at: int = 0) -> RecordState:
     subject_key, at = decode_bytes(source, at)
     return RecordState(
         _STATUS[status], flags, version, content, live, decided_on, changed, since, ended_on,
-        named, publish, timer, clocks, stages, heard, revised, waiting, department, kind_name,
-        subject_key,
+        named, publish, down_at, timer, clocks, stages, heard, revised, waiting, department,
+        kind_name, subject_key,
     )  # fmt: skip

@@ -58,30 +58,30 @@ def waits_already(old: RecordState | None, s: Submission) -> bool:
 
 
 def said_again(old: RecordState, s: Submission) -> RecordState:
-    """What waits counts as its source has said it last: in no order where it said so once."""
+    """What waits counts under the newest version that its source has given it."""
     entry = _equal_to(s, old)
-    if entry is None or s.statement is Statement.ARRIVAL or 0 < s.source_version <= entry.version:
+    if entry is None or entry.source != s.source or entry.version >= s.source_version:
         return old
-    if not entry.version:
-        return old
-    version = s.source_version
-    newest = entry._replace(source=s.source if version else NO_SOURCE, version=version)
+    newest = entry._replace(version=s.source_version)
     return old._replace(waiting=tuple(newest if w is entry else w for w in old.waiting))
 
 
 def _equal_to(s: Submission, old: RecordState) -> Waiting | None:
-    """The same statement of the same sender; of two that number their versions each its own."""
+    """The same statement of the same sender, after which nothing else was said.
+
+    What was said in between would be overtaken, or not, if this counted where the first stands. An
+    arrival waits for its move, and for nothing that is said of the record.
+    """
     if s.statement is None:
         return None
     same = s.statement.value, tag_of(s), s.value_hash[:8]
-    for w in old.waiting:
-        is_covered = (
-            not w.version
-            or not s.source_version
-            or w.source == s.source
-            or s.statement is Statement.ARRIVAL
-        )
-        if (w.statement, w.tag, w.digest) == same and is_covered:
+    order = s.source if s.source_version else NO_SOURCE
+    for w in reversed(old.waiting):
+        if (w.statement, w.tag, w.digest) != same:
+            continue
+        if s.statement is Statement.ARRIVAL:
+            return w
+        if w.source == order and (w is old.waiting[-1] or 0 < w.version == s.source_version):
             return w
     return None
 

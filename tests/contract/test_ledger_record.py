@@ -152,7 +152,7 @@ def test_the_fixed_fields_end_where_the_state_begins() -> None:
     ("offset", "position"),
     [
         (state.STATUS_AT, 0), (state.FLAGS_AT, 1), (state.VERSION_AT, 2), (state.LIVE_AT, 4),
-        (state.DECIDED_ON_AT, 5), (state.TIMER_AT, 11),
+        (state.DECIDED_ON_AT, 5), (state.TIMER_AT, 12),
     ],
 )  # fmt: skip
 def test_each_offset_of_a_state_is_where_its_field_is_packed(offset: int, position: int) -> None:

@@ -559,6 +559,7 @@ def test_a_count_that_arrived_by_a_move_is_its_departments(hub: HubTestDriver) -
     verdict = {
         "move_id": move_id, "verdict": "o", "met": 0, "owner": DEPARTMENT, "left_as": kind,
         "heard": "", "left": "00" * 16, "to": "00" * 16, "origin": OTHER_COMPANY.encode().hex(),
+        "made_by": move_id,
     }  # fmt: skip
     noted = json.dumps(verdict).encode()
     partition = partition_of(COMPANY.encode(), hub.partitions)

@@ -75,7 +75,8 @@ def note(hub: HubTestDriver, verdict: str) -> None:
     """The old identity's partition tells the new one what became of the move."""
     content = {
         "heard": "", "left": "00" * 16, "left_as": LICENCE, "met": "0", "move_id": MOVE_ID,
-        "origin": COMPANY.encode().hex(), "owner": DEPARTMENT, "to": "00" * 16, "verdict": verdict,
+        "made_by": MOVE_ID, "origin": COMPANY.encode().hex(), "owner": DEPARTMENT,
+        "to": "00" * 16, "verdict": verdict,
     }  # fmt: skip
     hub.put(
         "control", partition_of(OTHER_COMPANY.encode(), 2), OTHER_COMPANY.encode(),
@@ -157,7 +158,7 @@ def test_an_outcome_nobody_can_read_is_refused_by_name(
 
 NOTED = {
     "heard": "", "left": "00" * 16, "left_as": LICENCE, "met": "0", "move_id": MOVE_ID,
-    "origin": "", "owner": "x", "to": "00" * 16, "verdict": "o",
+    "made_by": "ab" * 16, "origin": "", "owner": "x", "to": "00" * 16, "verdict": "o",
 }  # fmt: skip
 
 
@@ -171,6 +172,7 @@ NOTED = {
         json.dumps(NOTED | {"left": "ab"}),
         json.dumps(NOTED | {"to": "ab"}),
         json.dumps(NOTED | {"origin": "\ud800"}),
+        json.dumps(NOTED | {"made_by": "ab"}),
         json.dumps(NOTED | {"met": "-1"}),
         json.dumps(NOTED | {"heard": "ab"}),
         json.dumps(NOTED | {"heard": "ab" * 17}),

@@ -91,6 +91,10 @@ class Move:
     """The kind that was in force under the old key."""
     memory: dict[str, int] = field(default_factory=dict)
     """What was remembered of each source under the old key."""
+    made_by: str = ""
+    """The move that it repeats; itself where it made the departure."""
+    noted: int = 0
+    """When this partition learnt that it left."""
     arrived: Identity | None = None
     is_over: bool = False
     """Whether it has arrived, and not only waits to."""
@@ -121,6 +125,8 @@ class Verdict:
     left: Identity
     to: Identity
     is_repeat: bool
+    made_by: str
+    made_at: int
     verdict: str
     owner: str
     met: frozenset[int]
@@ -142,6 +148,8 @@ class Model:
     events: list[Event] = field(default_factory=list)
     arrivals: list[tuple[Identity, str]] = field(default_factory=list)
     """Word on its way to where a record left that it has arrived, by which move."""
+    ticks: int = 0
+    """How much has been decided: what comes later has the greater number."""
     released: list[tuple[Identity, Answer]] = field(default_factory=list)
     arrived: list[tuple[Identity, Identity]] = field(default_factory=list)
     """(previous, new) identity of arrivals that were accepted."""
@@ -157,6 +165,7 @@ class Model:
 
     def submit(self, statement: Statement) -> Answer:
         """Decide a submission."""
+        self.ticks += 1
         reading = self.reader.read(statement, self.rules, self.now)
         if reading.verb is Verb.LIFTING:
             reading.identity = self.keys.get(reading.about)
@@ -451,16 +460,18 @@ class Model:
         if standing in {NONE, AWAITED}:
             return self._hold(reading, record)
         if not self._yours(reading, record):
-            return NOT_YOURS
-        if standing in {GONE, TAKEN_BACK}:
+            is_faulty = standing in {QUARANTINED, TAKEN_BACK}
+            return self._hold(reading, record) if is_faulty else NOT_YOURS
+        if standing in {GONE, TAKEN_BACK, MOVED}:
             self._took_effect(reading, record)
+            record.down_since = self.ticks
             if record.down_by != self._ordered_source(reading):
                 record.down_by = None
             dates = [on for on in (record.exited_on, reading.exited_on) if on is not None]
             record.exited_on = max(dates, default=None)
+            if standing is MOVED:
+                return quarantined("TAKE_DOWN_OF_MOVED")
             return duplicate("ALREADY_WITHDRAWN")
-        if standing is MOVED:
-            return quarantined("TAKE_DOWN_OF_MOVED")
         if standing is not QUARANTINED and self._older(reading, record):
             return superseded("WITHDRAWAL_OLDER_THAN_LIVE")
         if self._is_before(reading, record):
@@ -480,15 +491,17 @@ class Model:
         exited, listed = reading.exited_on, record.decided_on
         return exited is not None and listed is not None and exited < listed
 
-    def _is_equal(self, reading: Reading, waiting: Waiting) -> bool:
-        """The same statement; of two that number their versions each its own."""
+    def _is_equal(self, reading: Reading, waiting: Waiting, *, is_last: bool) -> bool:
+        """The same statement, after which nothing else was said, or the same version of it."""
         other = waiting.reading
         if (other.statement.department, other.statement.kind, other.content) != (
             reading.statement.department, reading.statement.kind, reading.content,
         ):  # fmt: skip
             return False
-        is_numbered = bool(other.version) and bool(reading.version)
-        return not is_numbered or other.statement.source == reading.statement.source
+        if not reading.version or not other.version:
+            return is_last and not reading.version and not other.version
+        is_one = other.statement.source == reading.statement.source
+        return is_one and (is_last or other.version == reading.version)
 
     # --- moves -----------------------------------------------------------------------------------
 
@@ -500,7 +513,9 @@ class Model:
         if identity in {other, here.arrived}:
             return duplicate("IDENTITY_UNCHANGED")
         standing = record.standing
-        is_waited_for = standing in {NONE, AWAITED}
+        is_waited_for = standing in {NONE, AWAITED} or (
+            standing in {QUARANTINED, TAKEN_BACK} and not self._yours(reading, record)
+        )
         if not is_waited_for and not self._yours(reading, record):
             self._verdict(reading, "refused")
             return NOT_YOURS
@@ -523,16 +538,20 @@ class Model:
         record.left_with = frozenset(record.disclosed | corrections)
         record.left_as = record.facts.kind if record.facts is not None else ""
         self._take_down(record, MOVED)
-        record.left_by.add(reading.move)
+        record.departure = (reading.move, self.ticks)
+        self._leaves_by(record, reading.move)
         record.left_for, record.is_away = other, True
         self._took_effect(reading, record)
         record.left_memory = dict(record.memory)
         self._verdict(reading, "left", record)
         return Answer("withdrawn")
 
+    def _leaves_by(self, record: Record, move: str) -> None:
+        record.left_by = [move, *(each for each in record.left_by if each != move)]
+
     def _has_left_before(self, reading: Reading, record: Record, here: Move) -> Answer:
         """A departure is made once, by whichever move: the arrival gets in all the same."""
-        record.left_by.add(reading.move)
+        self._leaves_by(record, reading.move)
         record.left_for = reading.other
         assert reading.other is not None
         is_first = here.verdict == "left" and here.code == reading.other.code
@@ -551,18 +570,26 @@ class Model:
         memory = record.left_memory if record is not None else {}
         assert reading.identity is not None
         came = Verdict(
-            reading.other.code, reading.move, reading.identity, reading.other, is_repeat, verdict,
-            owner, met, left_as, memory,
+            reading.other.code, reading.move, reading.identity, reading.other, is_repeat,
+            *(record.departure if record is not None and is_repeat else (reading.move, self.ticks)),
+            verdict, owner, met, left_as, memory,
         )  # fmt: skip
         self.verdicts.append(came)
         self._note(came, reading.identity.code)  # known at once where the departure was decided
 
     def _note(self, came: Verdict, code: str) -> None:
         """What was left stays left, whatever is refused besides, or leaves besides."""
-        move = self._move(partition_of(code.encode(), self.rules.partitions), came.move)
+        place = partition_of(code.encode(), self.rules.partitions)
+        move = self._move(place, came.move)
         is_better = came.verdict == "left" and move.left == came.left
         is_better = is_better and (move.is_repeat or not came.is_repeat)
         if move.verdict != "left" or is_better:
+            is_known = move.verdict == "left" and move.is_repeat == came.is_repeat
+            made = self._move(place, came.made_by)
+            if came.is_repeat and not is_known:
+                move.noted = made.noted if made.verdict == "left" else came.made_at
+            elif not is_known:
+                move.noted = self.ticks
             move.verdict, move.owner, move.met = came.verdict, came.owner, came.met
             move.code, move.left_as, move.memory = came.code, came.left_as, came.memory
             move.left, move.is_repeat = came.left, came.is_repeat
@@ -584,16 +611,19 @@ class Model:
         self._deliver_verdicts()
         for left, move_id in self.arrivals:
             record = self._record(left)
-            record.is_away = record.is_away and move_id not in record.left_by
+            since = record.left_by[: record.left_by.index(record.departure[0]) + 1]
+            record.is_away = record.is_away and move_id not in since
         self.arrivals.clear()
 
     def _deliver_verdicts(self) -> None:
         while self.verdicts:
+            self.ticks += 1
             came = self.verdicts.pop(0)
             self._note(came, came.code)
             place = partition_of(came.code.encode(), self.rules.partitions)
             move = self._move(place, came.move)
-            if move.verdict == "left" and move.is_over and move.arrived == came.to:
+            is_here = move.is_over and move.arrived == came.to
+            if move.verdict == "left" and is_here and self._record(came.to).standing is LIVE:
                 self._arrive_from(move, came.move)
             for identity, record in list(self.records.items()):
                 is_there = partition_of(identity.code.encode(), self.rules.partitions) == place
@@ -635,7 +665,7 @@ class Model:
         is_left = identity is not None and move.verdict == "left" and move.code == identity.code
         if is_left and not self.rules.may_act(reading.statement.department, move.owner):
             return NOT_YOURS
-        if self._is_anothers(reading, record):
+        if self._is_anothers(reading, record) and (record.was_live or not is_left):
             return NOT_YOURS
         if self._older(reading, record) or self._older_than_left(reading, move):
             return superseded("ARRIVAL_OLDER_THAN_RECORD")
@@ -646,10 +676,8 @@ class Model:
         assert identity is not None
         is_its_own = (move.code, move.left) == (identity.code, reading.other)
         verdict = move.verdict if is_its_own else ""
-        is_done = move.is_over and move.arrived == identity
-        is_done = is_done or (verdict == "left" and move.is_repeat)
-        if is_done and record.standing in {GONE, MOVED}:
-            return quarantined("RECORD_WITHDRAWN" if record.standing is GONE else "RECORD_MOVED")
+        if self._is_overtaken(reading, record, move if is_its_own else Move()):
+            return quarantined("RECORD_MOVED" if record.standing is MOVED else "RECORD_WITHDRAWN")
         if verdict == "left" and self._leaves_out(reading, move.left_as):
             return self._cannot_arrive(reading, record, "PERFORMED_SINCE")
         if verdict == "left":
@@ -663,6 +691,17 @@ class Model:
             return self._cannot_arrive(reading, record, "MOVE_REFUSED")
         return self._arrival_waits(reading, record)
 
+    def _is_overtaken(self, reading: Reading, record: Record, move: Move) -> bool:
+        """Whether what is here was taken down, or left, after it left or after this was said."""
+        if not record.down_since or record.standing in {NONE, AWAITED}:
+            return False
+        if reading.held_at and reading.held_at < record.down_since:
+            has_left_last = record.standing is MOVED and record.departure[1] == record.down_since
+            return not (has_left_last and record.left_for == reading.other)
+        if move.verdict != "left":
+            return False
+        return move.noted < record.down_since if move.left_as else record.standing is MOVED
+
     def _cannot_arrive(self, reading: Reading, record: Record, reason: str) -> Answer:
         """The row is refused; where nothing else was ever on show it is late all the same."""
         if record.standing in NEVER_SEEN:
@@ -672,9 +711,15 @@ class Model:
 
     def _arrival_waits(self, reading: Reading, record: Record) -> Answer:
         """Nothing is known of the departure yet."""
-        if any(self._is_of_move(waiting, reading.move) for waiting in record.waiting):
-            if any(waiting.reading.content == reading.content for waiting in record.waiting):
-                return duplicate("SAME_AS_HELD")
+        mine = [w for w in record.waiting if self._is_of_move(w, reading.move)]
+        if mine:
+            for waiting in mine:
+                other = waiting.reading
+                if other.content == reading.content:
+                    is_one = other.statement.source == reading.statement.source
+                    if is_one and reading.version and other.version:
+                        other.said_again = max(other.said_again, reading.version)
+                    return duplicate("SAME_AS_HELD")
             return Answer("conflicting", "UNDECLARED_CHANGE")
         answer = self._hold(reading, record)
         if answer is not HELD:
@@ -717,12 +762,9 @@ class Model:
 
     def _hold(self, reading: Reading, record: Record) -> Answer:
         statement = reading.statement
-        for waiting in record.waiting:
-            if self._is_equal(reading, waiting):
-                if reading.version:
-                    waiting.reading.said_again = max(waiting.reading.said_again, reading.version)
-                else:
-                    waiting.reading.is_unnumbered = True
+        for waiting in reversed(record.waiting):
+            if self._is_equal(reading, waiting, is_last=waiting is record.waiting[-1]):
+                waiting.reading.said_again = max(waiting.reading.said_again, reading.version or 0)
                 return duplicate("SAME_AS_HELD")
         held_here = sum(
             w.reading.statement.department == statement.department
@@ -735,7 +777,7 @@ class Model:
                 self._verdict(reading, "refused")
             return quarantined("TOO_MANY_HELD")
         last = day_of(self.now) + timedelta(days=self.rules.days_held)
-        record.waiting.append(Waiting(reading, self.now, end_of(last)))
+        record.waiting.append(Waiting(reading, self.now, end_of(last), self.ticks))
         record.note_change()
         if record.standing is NONE:
             record.standing, record.owner = AWAITED, ""
@@ -782,11 +824,12 @@ class Model:
         reading = self.reader.read(waiting.reading.statement, self.rules, self.now)
         reading.arrived_at = waiting.arrived_at
         reading.said_again = waiting.reading.said_again
-        reading.is_unnumbered = waiting.reading.is_unnumbered
+        reading.held_at = waiting.held_at
         return reading
 
     def _let_go(self, record: Record, identity: Identity, waiting: Waiting) -> None:
         """Decide a waiting statement as if it arrived now; whether its sender may is asked now."""
+        self.ticks += 1
         record.waiting.remove(waiting)
         record.note_change()
         self._leave_waiting(record)
@@ -970,6 +1013,7 @@ class Model:
         """Off every target it was ever named for."""
         record.ended.clear()
         record.standing = standing
+        record.down_since = self.ticks
         record.is_unnamed = False
         for number in set(record.show):
             self._lift(record, number)

@@ -50,6 +50,7 @@ class Waiting:
     reading: Reading
     arrived_at: int
     ends_at: int
+    held_at: int
 
 
 @dataclass
@@ -88,8 +89,12 @@ class Record:
     """The source whose versioned word alone took it down."""
     lifted: set[int] = field(default_factory=set)
     """Targets at which it was on record and the disclosure was lifted before it was met."""
-    left_by: set[str] = field(default_factory=set)
-    """The moves by which it left."""
+    left_by: list[str] = field(default_factory=list)
+    """The moves by which it left, or was said to have left, the last first."""
+    departure: tuple[str, int] = ("", 0)
+    """The move by which it did leave last, and when."""
+    down_since: int = 0
+    """When it was last taken down, left, or was said to be down."""
     is_away: bool = False
     """Whether it has left and not arrived yet, as far as is known where it left."""
     left_for: Identity | None = None

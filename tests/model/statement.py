@@ -137,8 +137,8 @@ class Reading:
     """Whether its source is one of those whose order the record remembers."""
     said_again: int = 0
     """The greatest version under which its source has said so while it waited."""
-    is_unnumbered: bool = False
-    """Whether it was said once without a version while it waited."""
+    held_at: int = 0
+    """When it began to wait; 0 for what does not."""
 
     @property
     def never_accepted(self) -> bool:
@@ -153,7 +153,7 @@ class Reading:
     @property
     def version(self) -> int | None:
         """The source's version as it was to be judged when the statement came."""
-        if not self.has_order or self.is_unnumbered:
+        if not self.has_order:
             return None
         version = version_that_counts(self.statement.source_version, self.arrived_at)
         return None if version is None else max(version, self.said_again)
