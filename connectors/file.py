@@ -39,7 +39,7 @@ from hub.adapters.paths import (
     readable,
     result_name,
 )
-from hub.adapters.sheet_writer import SOURCES, csv_of, write_result
+from hub.adapters.sheet_writer import SOURCES, csv_result, write_result
 from hub.domain.reasons import message
 from hub.errors import SourceError, UnavailableError
 
@@ -349,7 +349,9 @@ class FileSource:
         row = (name, "未读取", trouble, said.zh, said.remedy)
         folder = found.folder.value if found.name else ""
         result = result_name(found.name or found.folder.value, ".result.csv")
-        write_result(self._results, folder, result, csv_of([REFUSED_COLUMNS, row]))
+        with csv_result(self._results, folder, result) as table:
+            table.begin("", REFUSED_COLUMNS)
+            table.row(row)
         self._told[found] = trouble
         where = message(trouble, f"{found.folder.value}/…")
         _log.warning(

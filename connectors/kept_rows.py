@@ -5,19 +5,21 @@ one process for all departments: it must neither read a department's file nor se
 So a sealed column and a natural person's row say so here, and nothing else of them is kept.
 """
 
-import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 from connectors.confined import OUTPUT_BYTES
-from connectors.row_frames import MAX_LINE_BYTES, read_rows_back, write_rows
-from connectors.tables import Budget, SourceRow
+from connectors.row_frames import MAX_LINE_BYTES, damaged, read_rows_back, write_rows
+from connectors.tables import MAX_LINES, MAX_SHEETS, Budget, SourceRow
 from hub.adapters.paths import OpenFolder, open_folder
-from hub.adapters.sheet_writer import LONGEST_CELL, SOURCES, write_result
+from hub.adapters.sheet_writer import SOURCES, result_file
 
 KEPT_BYTES: Final = 1024 * 1024 * 1024
 """Of one source. Beyond, the oldest go, and results written anew hold the hub's columns only."""
+KEPT_CELL: Final = 1_000
+"""Characters of one cell; a clerk knows the row again, and whoever fills cells fills no memory."""
+_CUT: Final = "…（已截短，见原文件）"
 _ENDING: Final = b".rows"
 
 
@@ -33,12 +35,12 @@ class RowKeeper:
 
     def keep(self, digest: str, rows: Iterable[SourceRow]) -> None:
         """Keep rows as the result may show them. Raises `UnavailableError` of a full disk."""
-        out = io.BytesIO()
-        write_rows(map(_shortened, rows), out)
         name = digest.encode() + _ENDING
-        write_result(self._results, SOURCES, name.decode(), out.getvalue())
+        with result_file(self._results, SOURCES, name.decode()) as out:
+            write_rows(map(_shortened, rows), out)
+            size = out.tell()
         with open_folder(self._results) as results, results.below(SOURCES) as sources:
-            self._make_room(sources, name, len(out.getvalue()))
+            self._make_room(sources, name, size)
 
     def _make_room(self, sources: OpenFolder, newest: bytes, size: int) -> None:
         """Remove the oldest while there is too much; the folder is listed once."""
@@ -58,11 +60,12 @@ class RowKeeper:
 
 
 def kept_rows(results: Path, digest: str) -> Iterator[SourceRow]:
-    """Yield what was kept of a file; nothing where nothing is.
+    """Yield what was kept of a file, in order of sheet and row; nothing where nothing is.
 
-    Raises `IntegrityError` when it is damaged, and `OverBudgetError`.
+    Raises `IntegrityError` when it is damaged or no connector wrote it, and `OverBudgetError`.
     """
     budget = Budget()
+    last = (0, -1)
     try:
         with (
             open_folder(results) as top,
@@ -73,11 +76,25 @@ def kept_rows(results: Path, digest: str) -> Iterator[SourceRow]:
                 return
             lines = iter(lambda: plain.file.readline(MAX_LINE_BYTES + 1), b"")
             for row in read_rows_back(lines):
-                budget.row(row._replace(fault=""))
+                place = row.sheet_index, row.row_number
+                if not last < place or row.sheet_index >= MAX_SHEETS or row.row_number > MAX_LINES:
+                    raise damaged()
+                last = place
+                budget.row(row)
                 yield row
     except OSError:
         return
 
 
 def _shortened(row: SourceRow) -> SourceRow:
-    return row._replace(cells=tuple(cell[:LONGEST_CELL] for cell in row.cells))
+    """Return what is kept of a row: of one that cannot be read, its number.
+
+    What stands in its cells is in doubt, so is which of them are sealed.
+    """
+    if row.fault:
+        return row._replace(cells=(), fault="")
+    return row._replace(
+        cells=tuple(
+            cell if len(cell) <= KEPT_CELL else f"{cell[:KEPT_CELL]}{_CUT}" for cell in row.cells
+        )
+    )

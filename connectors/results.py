@@ -32,6 +32,8 @@ _BATCH: Final = 500
 _POLL_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = (1.0, 2.0, 5.0, 15.0)
 _LONGEST: Final = {"message": 4000, "remedy": 4000, "stages": 2000, "reason_codes": 1000}
+_LONGEST_NUMBER: Final = 18
+"""Digits of a number that fits 64 bits."""
 _REPEATED: Final = "REPEATED_SUBMISSION"
 
 _log = logging.getLogger("hub.connector")
@@ -77,15 +79,23 @@ class ReceiptTexts:
         if not stream:
             return Result("", None, values)
         position = read_position(receipt["position"])
+        number = _number(receipt["sequence"])
         is_repeat = any(reason["code"] == _REPEATED for reason in receipt["reasons"])
-        if stream != self._stream or position is None or is_repeat:
+        if stream != self._stream or position is None or number is None or is_repeat:
             return None
         try:
             key = "|".join(self._keys.opened(position[0]))
         except IntegrityError:  # the department's topic is open to its own programs, too
             _log.warning("回执所指的行不是本来源报送的 / a receipt names a row not sealed here")
             return None
-        return Result(key, int(receipt["sequence"]), values)
+        return Result(key, number, values)
+
+
+def _number(told: object) -> int | None:
+    """Read the number in the stream; None for what no connector wrote there."""
+    if isinstance(told, str) and told.isascii() and told.isdigit() and len(told) <= _LONGEST_NUMBER:
+        return int(told)
+    return None
 
 
 def _values(receipt: dict[str, Any]) -> dict[str, Any]:

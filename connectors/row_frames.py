@@ -50,7 +50,7 @@ def read_rows_back(lines: Iterable[bytes]) -> Iterator[SourceRow]:
     else:
         if is_whole:
             return
-    raise _damaged()
+    raise damaged()
 
 
 def _line(parts: tuple[object, ...]) -> bytes:
@@ -63,17 +63,18 @@ def _parsed(line: bytes) -> object:
     try:
         return json.loads(line.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
-        raise _damaged() from None
+        raise damaged() from None
 
 
 def _texts(parts: list[object]) -> Cells:
     texts = tuple(part for part in parts if isinstance(part, str))
     if len(texts) < len(parts):
-        raise _damaged()
+        raise damaged()
     return texts
 
 
-def _damaged() -> IntegrityError:
+def damaged() -> IntegrityError:
+    """What is said of rows that nobody wrote so."""
     return IntegrityError(
         "读出的行已损坏或不完整\nthe rows that were read are damaged or not whole\n"
         "处理办法：重新启动该进程，将重新读取原文件\n"

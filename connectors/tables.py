@@ -19,7 +19,7 @@ MAX_ROWS: Final = 200_000
 MAX_LINES: Final = 2_097_152
 """Rows with and without something in them: two sheets formatted down to their last row."""
 MAX_CELLS: Final = 5_000_000
-"""Cells of the rows handed on, 25 for each of `MAX_ROWS`; the receipts worker holds them all."""
+"""Cells of the rows handed on, 25 for each of `MAX_ROWS`."""
 MAX_CELLS_READ: Final = 40_000_000
 """The same with the blank ones, which formatted columns leave behind."""
 MAX_CHARACTERS: Final = 64 * 1024 * 1024

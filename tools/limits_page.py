@@ -140,6 +140,13 @@ SECTIONS: Final[tuple[tuple[str, tuple[Bound, ...]], ...]] = (
                 "result's name is cut and marked by a digest",
             ),
             Bound(
+                "connectors.kept_rows:KEPT_CELL",
+                "characters",
+                "其中一格",
+                "a cell of them",
+                "cut in the result, and marked so",
+            ),
+            Bound(
                 "connectors.kept_rows:KEPT_BYTES",
                 "bytes",
                 "为结果保存的行",

@@ -279,18 +279,24 @@ class OpenFolder:
         _plain(self._look(octets), is_others=False)
         return os.open(octets, _KEPT, dir_fd=self._handle)
 
-    def part(self, content: bytes, *, durable: bool = True) -> bytes:
-        """Write a temporary file; returns its name. On any failure nothing is left."""
+    @contextmanager
+    def _parted(self, *, durable: bool) -> Iterator[tuple[bytes, BinaryIO]]:
+        """A temporary file to write, with its name. On any failure nothing is left."""
         name = b".hub-%s.part" % secrets.token_hex(8).encode()
         try:
             with self.create(name) as file:
-                file.write(content)
+                yield name, file
                 file.flush()
                 if durable:
                     os.fsync(file.fileno())
         except BaseException:
             self.remove(name)
             raise
+
+    def part(self, content: bytes, *, durable: bool = True) -> bytes:
+        """Write a temporary file; returns its name. On any failure nothing is left."""
+        with self._parted(durable=durable) as (name, file):
+            file.write(content)
         return name
 
     def finish(self, part: bytes, name: str | bytes, *, durable: bool = True) -> None:
@@ -299,17 +305,24 @@ class OpenFolder:
         if durable:
             os.fsync(self._handle)
 
-    def replace(self, name: str | bytes, content: bytes, *, durable: bool = True) -> None:
-        """Put a whole file in place at once: nobody ever opens half of it.
+    @contextmanager
+    def writing(self, name: str | bytes, *, durable: bool = True) -> Iterator[BinaryIO]:
+        """Write a file piece by piece; it is put in place at the end, and on a failure not at all.
 
         Not `durable`: a power cut may leave it empty; for what stands elsewhere, too.
         """
-        part = self.part(content, durable=durable)
+        with self._parted(durable=durable) as (part, file):
+            yield file
         try:
             self.finish(part, name, durable=durable)
         except BaseException:
             self.remove(part)
             raise
+
+    def replace(self, name: str | bytes, content: bytes, *, durable: bool = True) -> None:
+        """Put a whole file in place at once, as `writing`: nobody ever opens half of it."""
+        with self.writing(name, durable=durable) as file:
+            file.write(content)
 
     def move(self, name: str | bytes, to: OpenFolder) -> None:
         """Move what bears a name into another folder of the same disk, durably."""

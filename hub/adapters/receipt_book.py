@@ -6,7 +6,7 @@ ledger. It can be thrown away: the follower then reads the ledger from the start
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -286,13 +286,13 @@ class ReceiptBook:
             )
         )
 
-    def rows_of(self, source: str) -> list[RowAnswer]:
-        """Return every answer of a file, in order of sheet, row and sequence."""
+    def rows_of(self, source: str) -> Iterator[RowAnswer]:
+        """Yield every answer of a file, in order of sheet, row and sequence, as it is read."""
         found = self._connection.execute(
             "SELECT sheet, row, sequence, outcome, reasons, due, shown, waits, record FROM answers"
             " LEFT JOIN records USING (record) WHERE source = ? ORDER BY sheet, row, sequence",
             (source,),
-        ).fetchall()
+        )
         refusals: dict[bytes, tuple[str, ...]] = {}
         for record, target, code in self._connection.execute(
             "SELECT record, target, code FROM refusals WHERE record IN"
@@ -300,14 +300,12 @@ class ReceiptBook:
             (source,),
         ):
             refusals[record] = (*refusals.get(record, ()), f"{target} {code}".strip())
-        return [
-            RowAnswer(
+        for sheet, row, sequence, outcome, reasons, due, shown, waits, record in found:
+            yield RowAnswer(
                 sheet, row, sequence, outcome,
                 tuple((code, field) for code, field in json.loads(reasons)),
                 due or "", shown or "", waits, refusals.get(record, ()),
-            )
-            for sheet, row, sequence, outcome, reasons, due, shown, waits, record in found
-        ]  # fmt: skip
+            )  # fmt: skip
 
     def reminded(self, source: str) -> list[RemindedRecord]:
         """Return every record of the reminders of one department, day and level, in order."""

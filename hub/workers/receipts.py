@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from connectors.run import file_connections, stream_of
+from connectors.tables import MAX_LINES, MAX_SHEETS
 from hub.adapters.damaged_book import discard, is_damage
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.head_files import HeadFile, append_anchors
@@ -146,6 +147,10 @@ class Teller:
         self._names = {target.number: target.name_zh for target in site.targets}
         self._ids = {target.number: target.id for target in site.targets}
         self._departments = frozenset(department.id for department in site.departments)
+
+    def begin(self) -> None:
+        """Begin a batch of ledger records: files may have come since the last."""
+        self._files.look_again()
 
     def tell(
         self, partition: int, record: LedgerRecord, held: Held | None = None, epoch: int = 0
@@ -396,6 +401,8 @@ class ReceiptsFollower:
         self._results = results
         self._faults = faults
         self._report = report
+        self._has_results = False
+        """Whether results may be waiting: then nothing is waited for."""
 
     def start(self) -> None:
         """Take up the own position.
@@ -410,12 +417,12 @@ class ReceiptsFollower:
         self._inputs.assign({(self._ledger, p): h.next_offset for p, h in self.heads.items()})
 
     def step(self) -> int:
-        """Follow the next ledger records; return how many there were."""
-        records = self._inputs.consume(_BATCH, _POLL_SECONDS)
+        """Follow the next ledger records, write one result; return how many records there were."""
+        records = self._inputs.consume(_BATCH, 0.0 if self._has_results else _POLL_SECONDS)
         if records:
             self._faults.reached("after_consume")
             self._follow(records)
-        self._results.write_changed()
+        self._has_results = self._results.write_changed() > 0
         self._report("step", {"records": float(len(records))})
         return len(records)
 
@@ -425,6 +432,7 @@ class ReceiptsFollower:
         reused: Counter[str] = Counter()
         news: list[News] = []
         heads = dict(self.heads)
+        self._teller.begin()
         waiting: dict[bytes, Held] = {}
         """What waits since this batch: the book does not know of it yet."""
         for record in records:
@@ -576,13 +584,14 @@ def _follow_until(post: Post, report: Report) -> None:
 
 
 def _position(header: bytes) -> tuple[str, int, int]:
-    """Read `<fingerprint, 16 hex>:<sheet>:<row>`; ("", 0, 0) when it is nothing of the kind."""
+    """Read `<fingerprint, 16 hex>:<sheet>:<row>`; ("", 0, 0) when no file has such a place."""
     parts = header.decode("ascii", "replace").split(":")
     if len(parts) != _POSITION_PARTS or not all(
         part.isascii() and part.isdigit() and len(part) <= _LONGEST_NUMBER for part in parts[1:]
     ):
         return "", 0, 0
-    return parts[0], int(parts[1]), int(parts[2])
+    sheet, row = int(parts[1]), int(parts[2])
+    return (parts[0], sheet, row) if sheet < MAX_SHEETS and row <= MAX_LINES else ("", 0, 0)
 
 
 def _reasons(record: LedgerRecord) -> Reasons:

@@ -8,11 +8,15 @@ of its records a department was reminded on a day, and how they stood then.
 
 import json
 import logging
+import sqlite3
 import time
 from bisect import bisect_right, insort
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from itertools import chain, groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +27,7 @@ from connectors.submission import NOT_SHOWN
 from connectors.tables import OverBudgetError, SourceRow
 from hub.adapters.paths import OpenFolder, is_name, open_folder, readable, result_name
 from hub.adapters.receipt_book import REMINDERS, Reasons, ReceiptBook, RowAnswer
-from hub.adapters.sheet_writer import SOURCES, Look, csv_of, write_result, xlsx_of
+from hub.adapters.sheet_writer import SOURCES, Look, csv_result, xlsx_result
 from hub.contracts import Contracts
 from hub.domain.reasons import REASONS, message
 from hub.errors import IntegrityError, UnavailableError
@@ -83,9 +87,10 @@ _TICK_NS: Final = 1_000_000_000
 _MANIFEST: Final = b".json"
 _LARGEST_MANIFEST: Final = 64 * 1024
 _CLOSED_SECONDS: Final = 30.0
-"""A results folder that cannot be written is tried again so often."""
-_KEPT_CELLS: Final = 400_000
-"""Cells of source files kept in memory, about 40 MB."""
+"""A result that cannot be written is tried again so often."""
+_ANSWERS_OF_A_ROW: Final = 64
+"""The last that are told. A row makes few submissions, but anybody's may bear its position."""
+_NOT_WRITTEN: Final = "RESULT_NOT_WRITTEN"
 
 _log = logging.getLogger("hub.receipts")
 
@@ -115,6 +120,9 @@ class SourceFile:
         return self.source.rpartition(":")[2]
 
 
+_BEGIN: Final = attrgetter("first_sequence")
+
+
 class SourceFiles:
     """The manifests of every stream: which file a fingerprint and number come from."""
 
@@ -123,70 +131,68 @@ class SourceFiles:
         self._places = places
         self._files: dict[str, SourceFile] = {}
         self._by_mark: dict[tuple[str, str], list[SourceFile]] = {}
-        self._begins: dict[str, list[int]] = {}
-        self._looked: dict[str, int] = {}
+        """Copies of one file, in the order in which they begin."""
+        self._seen: set[str] = set()
+        self._changed: dict[str, int] = {}
         self._nodes: dict[str, dict[bytes, int]] = {}
         """The manifests that were read, by inode: one that was written again has another."""
+
+    def look_again(self) -> None:
+        """Look for new manifests once more: before each batch of answers, not for each of them.
+
+        A connector writes a file's manifest before it submits the first of its rows. So what was
+        there as a batch had been read names every file that is answered in it.
+        """
+        self._seen.clear()
 
     def find(self, stream: str, mark: str, sequence: int) -> SourceFile | None:
         """Return the file with this fingerprint (16 hex) that had begun at or before `sequence`.
 
         Copies of one file are told apart by where they begin in the stream: a submission is of
-        the file that was begun last before it. When that is none with this fingerprint, its
-        manifest is younger than our last look.
+        the file that was begun last before it.
         """
         self._read_new(stream)
-        found = self._find(stream, mark, sequence)
-        if found is None or found.first_sequence != self._last_begun(stream, sequence):
-            if time.time_ns() - self._looked.get(stream, 0) < _TICK_NS:
-                self._looked.pop(stream, None)
-            if self._read_new(stream):
-                found = self._find(stream, mark, sequence)
-        return found
+        begun = self._by_mark.get((stream, mark), [])
+        place = bisect_right(begun, sequence, key=_BEGIN)
+        return begun[place - 1] if place else None
 
     def get(self, source: str) -> SourceFile | None:
-        """Return a file by its id."""
-        if source not in self._files:
-            for stream in self._places:
-                self._read_new(stream)
+        """Return a file by its id, which says where its manifest is."""
+        stream, _, digest = source.rpartition(":")
+        place = self._places.get(stream)
+        if source not in self._files and place is not None:
+            with (
+                suppress(OSError),
+                open_folder(place) as results,
+                results.below(SOURCES) as sources,
+            ):
+                self._add(stream, place, sources, digest.encode() + _MANIFEST)
         return self._files.get(source)
 
-    def _find(self, stream: str, mark: str, sequence: int) -> SourceFile | None:
-        begun = [
-            each
-            for each in self._by_mark.get((stream, mark), [])
-            if each.first_sequence <= sequence
-        ]
-        return max(begun, key=lambda each: each.first_sequence, default=None)
-
-    def _last_begun(self, stream: str, sequence: int) -> int:
-        """Return where the last file begun at or before `sequence` begins; 0 when none is known."""
-        begins = self._begins.get(stream, ())
-        place = bisect_right(begins, sequence)
-        return begins[place - 1] if place else 0
-
-    def _read_new(self, stream: str) -> bool:
-        """Read manifests when the folder has changed; True when something was read."""
+    def _read_new(self, stream: str) -> None:
+        """Read new manifests where the folder has changed since it was looked at."""
         place = self._places.get(stream)
-        if place is None:
-            return False
+        if place is None or stream in self._seen:
+            return
+        self._seen.add(stream)
         try:
             with open_folder(place) as results, results.below(SOURCES) as sources:
                 stamp = sources.modified_ns()
-                if self._looked.get(stream) == stamp:
-                    return False
-                self._looked[stream] = stamp
+                if self._changed.get(stream) == stamp:
+                    return
+                # one that has just changed may change again and bear the same time
+                self._changed[stream] = stamp if time.time_ns() - stamp > _TICK_NS else -1
                 known = self._nodes.get(stream, {})
-                self._nodes[stream] = nodes = sources.nodes()
+                nodes = {
+                    name: node for name, node in sources.nodes().items() if name.endswith(_MANIFEST)
+                }
+                self._nodes[stream] = nodes
                 for name in sorted(nodes.items() - known.items()):
-                    if name[0].endswith(_MANIFEST):
-                        self._add(stream, place, sources, name[0])
+                    self._add(stream, place, sources, name[0])
         except FileNotFoundError:
-            return False
+            return
         except OSError as error:
             _log.warning("the manifests cannot be read", extra={"reason": str(error.strerror)})
-            return False
-        return True
 
     def _add(self, stream: str, place: Path, sources: OpenFolder, name: bytes) -> None:
         try:
@@ -196,21 +202,18 @@ class SourceFiles:
                 f"{stream}:{name.removesuffix(_MANIFEST).decode()}", stream, told.folder.value,
                 told.name, str(entry["fingerprint"]), int(entry["first_sequence"]), place,
             )  # fmt: skip
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
             _log.warning("a manifest cannot be read")
             return
         if told.manifest.encode() != name or not is_name(told.name):
             _log.warning("a manifest is not of the file it names")
             return
-        begins = self._begins.setdefault(stream, [])
         before = self._files.get(file.source)
         if before is not None:
-            begins.remove(before.first_sequence)
             marked = self._by_mark[stream, before.fingerprint[:16]]
             marked[:] = [each for each in marked if each.source != file.source]
         self._files[file.source] = file
-        insort(begins, file.first_sequence)
-        self._by_mark.setdefault((stream, file.fingerprint[:16]), []).append(file)
+        insort(self._by_mark.setdefault((stream, file.fingerprint[:16]), []), file, key=_BEGIN)
 
 
 def words_of(answer: RowAnswer) -> str:
@@ -255,56 +258,94 @@ class ResultFiles:
         self._seconds = seconds
         self._not_before: dict[str, float] = {}
         self._held_up: set[str] = set()
-        self._kept: OrderedDict[str, list[SourceRow]] = OrderedDict()
+        self._turns: dict[str, int] = {}
+        """Of each stream: how many results had been written when one of its own was, the last."""
 
     def write_changed(self, *, everything: bool = False) -> int:
-        """Write the results that changed and whose pause is over; return how many were written.
+        """Write one result that changed and whose pause is over; return how many were tried.
 
-        `everything`: do not wait (when the worker stops).
+        One, so that the ledger is followed on before the next; the stream has its turn whose last
+        is the longest ago. `everything`: all of them, without a pause (when the worker stops).
         """
-        written = 0
-        for source, changes in self._book.changed_sources():
-            if not everything and self._seconds() < self._not_before.get(source, 0.0):
-                continue
-            started = self._seconds()
-            try:
-                self._write_one(source)
-            except UnavailableError as error:
-                # one department's folder: the others' results do not wait for it
-                self._not_before[source] = self._seconds() + _CLOSED_SECONDS
-                self._say(source, error)
-                continue
+        now = self._seconds()
+        due = [
+            (source, changes)
+            for source, changes in self._book.changed_sources()
+            if everything or now >= self._not_before.get(source, 0.0)
+        ]
+        if due and not everything:
+            due = [min(due, key=lambda each: self._turn(each[0]))]
+        for source, changes in due:
+            self._try(source, changes)
+            self._turns[_stream_of(source)] = max(self._turns.values(), default=0) + 1
+        return len(due)
+
+    def _turn(self, source: str) -> tuple[int, float]:
+        return self._turns.get(_stream_of(source), 0), self._not_before.get(source, 0.0)
+
+    def _try(self, source: str, changes: int) -> None:
+        """Write one result. What goes wrong with it is told, and keeps no other one waiting."""
+        started = self._seconds()
+        pause = _PAUSE_SECONDS
+        try:
+            self._write_one(source)
+        except UnavailableError as error:
+            pause = _CLOSED_SECONDS
+            if self._is_news(source):
+                _log.warning("a result waits", extra={"reason": str(error)})
+        except sqlite3.Error:  # the book's own matter, and all results'
+            raise
+        except Exception:  # noqa: BLE001 - of one file; logged by its type
+            pause = _CLOSED_SECONDS
+            if self._is_news(source):
+                _log.exception(
+                    "一个文件的结果写不出，已搁置，稍后再试 / "
+                    "a file's result cannot be written: set aside, tried again later",
+                    extra={"reason": _NOT_WRITTEN, "file": source},
+                )
+        else:
             self._held_up.discard(source)
             self._book.mark_written(source, changes)
-            took = self._seconds() - started
-            pause = max(_PAUSE_SECONDS, took * _PAUSE_FACTOR)
-            self._not_before[source] = self._seconds() + pause
-            written += 1
-        return written
+        ended = self._seconds()
+        self._not_before[source] = ended + max(pause, (ended - started) * _PAUSE_FACTOR)
 
-    def _say(self, source: str, error: UnavailableError) -> None:
-        """Say once for each file why its result is not written yet."""
-        if source not in self._held_up:
-            self._held_up.add(source)
-            _log.warning("a result waits", extra={"reason": str(error)})
+    def _is_news(self, source: str) -> bool:
+        """Whether it is not told yet why this result is not written."""
+        is_news = source not in self._held_up
+        self._held_up.add(source)
+        return is_news
 
     def _write_one(self, source: str) -> None:
         if source.startswith(REMINDERS):
             self._write_reminders(source)
         elif (file := self._files.get(source)) is not None:
-            self._write(file, self._book.rows_of(source))
+            try:
+                self._write(file, kept_rows(file.results, file.digest))
+            except (IntegrityError, OverBudgetError):
+                _log.warning("kept rows are damaged: the result shows the hub's columns only")
+                self._write(file, iter(()))
 
-    def _write(self, file: SourceFile, answers: Sequence[RowAnswer]) -> None:
-        sheets = self._sheets(file, answers)
-        first = next(iter(sheets.values()), [list(COLUMNS)])
-        whole = first if len(sheets) < 2 else [row for table in sheets.values() for row in table]  # noqa: PLR2004 - one sheet
-        results = file.results
-        name = result_name(file.octets, ".result.csv")
-        write_result(results, file.folder, name, csv_of(whole))
-        if file.name.lower().endswith((".xlsx", ".xls", ".xlsm")):
-            titled = [(f"工作表{index + 1}", table) for index, table in sheets.items()]
-            book = xlsx_of(titled or [("结果", first)], _LOOK)
-            write_result(results, file.folder, result_name(file.octets, ".result.xlsx"), book)
+    def _write(self, file: SourceFile, kept: Iterator[SourceRow]) -> None:
+        """Write a sheet per sheet: answers beside the clerk's rows, in the clerk's order."""
+        place = file.results, file.folder
+        with ExitStack() as open_files:
+            name = result_name(file.octets, ".result.csv")
+            tables = [open_files.enter_context(csv_result(*place, name))]
+            if file.name.lower().endswith((".xlsx", ".xls", ".xlsm")):
+                name = result_name(file.octets, ".result.xlsx")
+                tables.append(open_files.enter_context(xlsx_result(*place, name, _LOOK)))
+            sheet = -1
+            for row, answers in _answered(kept, self._book.rows_of(file.source)):
+                if row.sheet_index != sheet:
+                    sheet = row.sheet_index
+                    for table in tables:
+                        table.begin(f"工作表{sheet + 1}", [*COLUMNS, *row.headers])
+                cells = [*self._said(row.row_number, answers), *_shown(row, answers)]
+                for table in tables:
+                    table.row(cells)
+            if sheet < 0:
+                for table in tables:
+                    table.begin("结果", COLUMNS)
 
     def _write_reminders(self, source: str) -> None:
         """Write the reminders of one department, day and level: a row for each record."""
@@ -313,36 +354,19 @@ class ResultFiles:
         results = self._reminders.get(first.department) if first is not None else None
         if first is None or results is None:
             return
-        table = [list(REMINDER_COLUMNS)]
-        for each in reminded:
-            told = each.reminder
-            file = self._files.get(each.source) if each.source else None
-            table.append(
-                [
-                    told.day, str(told.level), _CLASSES_ZH.get(told.reason, told.reason),
-                    str(told.record_count), told.due, file.name if file is not None else "",
-                    str(each.row) if each.row else "", each.due, each.shown, each.record.hex(),
-                ]
-            )  # fmt: skip
         name = f"{first.day}-level-{first.level}.csv"
-        write_result(results, "reminders", name, csv_of(table))
-
-    def _sheets(self, file: SourceFile, answers: Sequence[RowAnswer]) -> dict[int, list[list[str]]]:
-        """Return a table per sheet: answers beside the clerk's rows, in the clerk's order."""
-        by_row: dict[tuple[int, int], list[RowAnswer]] = {}
-        for answer in answers:
-            by_row.setdefault((answer.sheet, answer.row), []).append(answer)
-        rows = self._clerk_rows(file) or [
-            SourceRow(sheet, number, (), ()) for sheet, number in sorted(by_row)
-        ]
-        sheets: dict[int, list[list[str]]] = {}
-        for row in rows:
-            sheet, number = row.sheet_index, row.row_number
-            if sheet not in sheets:
-                sheets[sheet] = [[*COLUMNS, *row.headers]]
-            said = by_row.get((sheet, number), [])
-            sheets[sheet].append([*self._said(number, said), *_shown(row, said)])
-        return sheets
+        with csv_result(results, "reminders", name) as table:
+            table.begin("", REMINDER_COLUMNS)
+            for each in reminded:
+                told = each.reminder
+                file = self._files.get(each.source) if each.source else None
+                table.row(
+                    [
+                        told.day, str(told.level), _CLASSES_ZH.get(told.reason, told.reason),
+                        str(told.record_count), told.due, file.name if file is not None else "",
+                        str(each.row) if each.row else "", each.due, each.shown, each.record.hex(),
+                    ]
+                )  # fmt: skip
 
     def _said(self, number: int, answers: Sequence[RowAnswer]) -> list[str]:
         """Return the hub's columns of one row; of a move's two halves the arriving one decides."""
@@ -375,23 +399,34 @@ class ResultFiles:
             "；".join(dict.fromkeys(remedies)),
         )
 
-    def _clerk_rows(self, file: SourceFile) -> list[SourceRow]:
-        """Return the rows that the connector kept for this; none where none are."""
-        if file.source in self._kept:
-            self._kept.move_to_end(file.source)
-            return self._kept[file.source]
-        try:
-            rows = list(kept_rows(file.results, file.digest))
-        except (IntegrityError, OverBudgetError):
-            _log.warning("kept rows are damaged: the result shows the hub's columns only")
-            return []
-        self._kept[file.source] = rows
-        while self._cells_kept() > _KEPT_CELLS and len(self._kept) > 1:
-            self._kept.popitem(last=False)
-        return rows
 
-    def _cells_kept(self) -> int:
-        return sum(len(row.cells) for rows in self._kept.values() for row in rows)
+def _stream_of(source: str) -> str:
+    """The stream of a file; reminders are one by themselves."""
+    return source.rpartition(":")[0] if not source.startswith(REMINDERS) else REMINDERS
+
+
+def _answered(
+    kept: Iterator[SourceRow], answers: Iterable[RowAnswer]
+) -> Iterator[tuple[SourceRow, Sequence[RowAnswer]]]:
+    """Each row with its answers, both of which come in order; none of them stays in memory.
+
+    Where no row is kept, there is an empty one for each that was answered.
+    """
+    places = (
+        (place, deque(found, maxlen=_ANSWERS_OF_A_ROW))
+        for place, found in groupby(answers, key=lambda each: (each.sheet, each.row))
+    )
+    first = next(kept, None)
+    if first is None:
+        for place, said in places:
+            yield SourceRow(*place, (), ()), said
+        return
+    upcoming = next(places, None)
+    for row in chain((first,), kept):
+        here = row.sheet_index, row.row_number
+        while upcoming is not None and upcoming[0] < here:
+            upcoming = next(places, None)
+        yield row, upcoming[1] if upcoming is not None and upcoming[0] == here else ()
 
 
 def _shown(row: SourceRow, answers: Sequence[RowAnswer]) -> Sequence[str]:

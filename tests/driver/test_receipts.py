@@ -614,6 +614,7 @@ def test_a_copy_dropped_while_following_has_a_result_of_its_own(office: Office) 
     mark = sha256(table(ROW)).hexdigest()[:16]
     for sequence, name in enumerate(("a.csv", "b.csv", "c.csv"), 1):
         office.submit(f"licences/{name}", table(ROW))
+        files.look_again()
         found = files.find(STREAM, mark, sequence)
         assert found is not None
         assert found.name == name

@@ -22,9 +22,16 @@ BANNED_NAMES = frozenset(
 )
 """Words that say nothing about what is inside."""
 
-MAY_CATCH_EVERYTHING = frozenset({"hub/adapters/rocksdb.py", "hub/adapters/embedded_postgres.py"})
+MAY_CATCH_EVERYTHING = frozenset(
+    {
+        "hub/adapters/rocksdb.py",
+        "hub/adapters/embedded_postgres.py",
+        "hub/workers/result_files.py",
+    }
+)
 """rocksdict raises bare `Exception` for every fault of the disk; a database server that was half
-started is stopped, and started again while the children of a killed one leave."""
+started is stopped, and started again while the children of a killed one leave; one department's
+file, whatever is wrong with it, does not end the worker that writes the results of all."""
 
 MAY_PRINT = frozenset({"hub/metrics.py"})
 """`python -m hub.metrics` writes docs/metrics.md."""

@@ -38,7 +38,7 @@ def test_a_damaged_book_is_thrown_away_and_the_follower_begins_again(
         made_anew(path),
         closing(ReceiptBook(path)) as book,
     ):
-        book.rows_of("f" * 64)
+        list(book.rows_of("f" * 64))
     with closing(ReceiptBook(path)) as book:
         assert book.heads() == {}
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given
@@ -359,15 +360,15 @@ def test_a_full_disk_stops_nothing_for_good(place: Place, monkeypatch: pytest.Mo
     """The mark cannot be written: the agent starts again and goes on once there is room."""
     place.put("licences/a.csv", rows(2))
     agent, _ = place.agent()
-    real = OpenFolder.part
+    real = OpenFolder.create
     failures = iter([True, True])
 
-    def full(folder: OpenFolder, content: bytes, *, durable: bool = True) -> bytes:
+    def full(folder: OpenFolder, name: str | bytes, mode: int = 0o640) -> BinaryIO:
         if next(failures, False):
             raise OSError(errno.ENOSPC, "No space left on device")
-        return real(folder, content, durable=durable)
+        return real(folder, name, mode)
 
-    monkeypatch.setattr(OpenFolder, "part", full)
+    monkeypatch.setattr(OpenFolder, "create", full)
     polls = iter([False] * 40)
     agent.run(stop=lambda: next(polls, True))
     assert place.broker.initialised == 3
