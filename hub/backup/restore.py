@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from hub.adapters.kafka_copy import KafkaRewriter, Place, StoredRecord
 from hub.adapters.kafka_topics import KafkaTopics
-from hub.adapters.paths import OpenFolder, is_name, octets_of, open_folder
+from hub.adapters.paths import DEEPEST, OpenFolder, is_name, octets_of, open_folder
 from hub.adapters.postgres_copy import import_tables
 from hub.adapters.record_files import read_records
 from hub.backup.create import BASIS_FOLDER
@@ -95,7 +95,10 @@ def _remove_empty(home: Path, above: Path) -> None:
 
 
 def _unpack_site(backup: OpenFolder, site: OpenFolder) -> None:
-    """Unpack files alone, each where its name says; raises `IntegrityError` for anything else."""
+    """Unpack files alone, each where its name says; raises `IntegrityError` for anything else.
+
+    So for more folders below each other than a backup holds: they could not be taken away again.
+    """
     try:
         with (
             backup.opened("site.tar", is_others=False) as stored,
@@ -105,6 +108,8 @@ def _unpack_site(backup: OpenFolder, site: OpenFolder) -> None:
                 _unpack(packed, member, site)
     except FileNotFoundError as error:
         raise _unreadable_site() from error
+    except MemoryError as error:  # a header may state any size, and tarfile asks for it at once
+        raise _unreadable_site() from error
     except (tarfile.TarError, ValueError, EOFError, OverflowError, RecursionError) as error:
         raise _unreadable_site() from error
     _point_to_basis(site)
@@ -113,7 +118,7 @@ def _unpack_site(backup: OpenFolder, site: OpenFolder) -> None:
 def _unpack(packed: tarfile.TarFile, member: tarfile.TarInfo, site: OpenFolder) -> None:
     way = octets_of(member.name).split(b"/")
     content = packed.extractfile(member) if member.isreg() and not member.issparse() else None
-    if content is None or not all(map(is_name, way)):
+    if content is None or not all(map(is_name, way)) or len(way) - 1 > DEEPEST:
         raise _unreadable_site()
     with site.below(*way[:-1], make=True) as folder, folder.create(way[-1], member.mode) as made:
         shutil.copyfileobj(content, made)

@@ -32,6 +32,7 @@ from hub.adapters.drop_folder import DropFolder
 from hub.adapters.file_book import FileBook
 from hub.adapters.lease import FolderLease
 from hub.adapters.paths import (
+    DEEPEST,
     LONGEST_NAME,
     NotPlainError,
     OpenFolder,
@@ -688,8 +689,10 @@ GOOD: Final = ("site.yaml", tarfile.REGTYPE, b"site: trial\n")
         ("a", tarfile.SYMTYPE, b"/etc"),
         ("b", tarfile.LNKTYPE, b"site.yaml"),
         ("c", tarfile.FIFOTYPE, b""),
+        ("d/" * (DEEPEST + 1) + "x", tarfile.REGTYPE, b"x"),
+        ("d/" * 2_000 + "x", tarfile.REGTYPE, b"x"),
     ],
-    ids=["above", "absolute", "symlink", "hard link", "pipe"],
+    ids=["above", "absolute", "symlink", "hard link", "pipe", "deep", "very deep"],
 )
 def test_a_package_that_leads_elsewhere_restores_nothing(
     tmp_path: Path, bad: tuple[str, bytes, bytes]
@@ -704,7 +707,30 @@ def test_a_package_that_leads_elsewhere_restores_nothing(
     assert sorted(each.name for each in tmp_path.iterdir()) == ["backup"]
 
 
-@pytest.mark.parametrize("content", [b"", b"no tar", b"\x1f\x8b\x08garbage", None])
+def test_a_package_as_deep_as_a_site_may_be_is_restored(tmp_path: Path) -> None:
+    """What a backup takes, it gives back."""
+    backup, way = tmp_path / "backup", "d/" * DEEPEST + "x"
+    backup.mkdir()
+    packed(backup, GOOD, (way, tarfile.REGTYPE, b"x"))
+    manifest_of(backup)
+    restore_folders(backup, tmp_path / "site", tmp_path / "state")
+    assert (tmp_path / "site" / way).read_bytes() == b"x"
+
+
+def stated(kind: bytes, size: int) -> bytes:
+    """A member's header of any kind and size, with nothing behind it."""
+    member = tarfile.TarInfo("x")
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT) + bytes(1_024)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"no tar", b"\x1f\x8b\x08garbage", None,
+        *(stated(kind, 1 << 62) for kind in (b"x", b"g", b"L", b"K", b"0")),
+    ],
+)  # fmt: skip
 def test_a_package_that_is_none_restores_nothing(tmp_path: Path, content: bytes | None) -> None:
     """Empty, something else, missing; an empty folder that was there stays, empty."""
     backup, site = tmp_path / "backup", tmp_path / "site"
