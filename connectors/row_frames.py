@@ -6,7 +6,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from connectors.tables import MAX_HEADER_CHARACTERS, MAX_ROW_KEPT, Cells, SourceRow
 from hub.errors import IntegrityError
@@ -66,11 +66,10 @@ def _parsed(line: bytes) -> object:
         raise damaged() from None
 
 
-def _texts(parts: list[object]) -> Cells:
-    texts = tuple(part for part in parts if isinstance(part, str))
-    if len(texts) < len(parts):
+def _texts(parts: list[Any]) -> Cells:
+    if not {str}.issuperset(map(type, parts)):
         raise damaged()
-    return texts
+    return tuple(parts)
 
 
 def damaged() -> IntegrityError:

@@ -70,6 +70,7 @@ _SHEET_START: Final = (
     "</sheetView></sheetViews>{columns}<sheetData>"
 )
 _COLUMN: Final = '<col min="{n}" max="{n}" width="{width}" customWidth="1"/>'
+_CELL_END: Final = "</t></is></c>"
 _LINE_POINTS: Final = 15
 _MOST_LINES: Final = 8
 _PLAIN, _HEADER, _WRAPPED, _MARKED = range(4)
@@ -158,12 +159,7 @@ class _Workbook:
         widths = self._look.widths
         lines = max(1, *map(_lines, cells, widths)) if widths else 1
         height = _LINE_POINTS * lines
-        made = "".join(
-            [
-                *_cells(cells[: len(widths)], first),
-                *_cells(cells[len(widths) :], rest),
-            ]
-        )
+        made = _cells(cells[: len(widths)], first) + _cells(cells[len(widths) :], rest)
         self._write(f'<row ht="{height}" customHeight="1">{made}</row>')
 
     def _write(self, text: str) -> None:
@@ -257,15 +253,16 @@ def write_result(results: Path, folder: str, name: str, content: bytes) -> None:
         out.write(content)
 
 
-def _cells(cells: Row, style: int) -> Iterator[str]:
-    """Each cell as XML; a row in which nothing needs another form is looked at as a whole."""
-    start = f'<c s="{style}" t="inlineStr"><is><t xml:space="preserve">'
-    blank = f'<c s="{style}"/>'
+def _cells(cells: Row, style: int) -> str:
+    """Cells as XML, made as a whole: there are millions of them."""
+    if not cells:
+        return ""
     whole = "".join(cells)
     if len(whole) > LONGEST_CELL or "_x" in whole or _ODD.search(whole):
         cells = [_xml(cell) for cell in cells]
-    for cell in cells:
-        yield f"{start}{cell}</t></is></c>" if cell else blank
+    start = f'<c s="{style}" t="inlineStr"><is><t xml:space="preserve">'
+    made = f"{start}{f'{_CELL_END}{start}'.join(cells)}{_CELL_END}"
+    return made.replace(start + _CELL_END, f'<c s="{style}"/>')
 
 
 def _lines(cell: str, width: int) -> int:
