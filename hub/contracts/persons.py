@@ -14,7 +14,7 @@ numbers, bank accounts and telephones are not shown (个人信息保护法 28; �
 
 import re
 from typing import Final
-from unicodedata import category, normalize, numeric
+from unicodedata import category, numeric
 
 from hub.domain.credit_code import (
     assess_credit_code,
@@ -22,6 +22,7 @@ from hub.domain.credit_code import (
     is_masked_citizen_id,
     is_possible_old_citizen_id,
 )
+from hub.domain.document_number import composed
 
 # --- folding -------------------------------------------------------------------------------------
 
@@ -104,14 +105,15 @@ def is_shown_otherwise(name: str) -> bool:
     An accent that composes with its letter (NFC) is part of a name; so is every ideograph, with the
     variant selector that belongs to one.
     """
-    return _ODD.search(name) is not None and _IN_NO_NAME.search(normalize("NFC", name)) is not None
+    return _ODD.search(name) is not None and _IN_NO_NAME.search(composed(name)) is not None
 
 
 # --- the quick question --------------------------------------------------------------------------
 
-_ONE: Final = "[0-9\uff10-\uff19〇零幺一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸〡-〩㈠-㈨㊀-㊈]"
-_RUN: Final = re.compile(_ONE + f"(?:[^0-9A-Za-z\\u3400-\\u9fff]*{_ONE}){{9}}")
-"""Ten digits, as many as a telephone has; what has fewer is known by a word in front."""
+_ONE: Final = "0-9\uff10-\uff19〇零幺一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸〡-〩㈠-㈨㊀-㊈"
+_RUN: Final = re.compile(f"[{_ONE}](?:[^A-Za-z\\u3400-\\u9fff{_ONE}]*+[{_ONE}]){{9}}")
+"""Ten digits, as many as a telephone has; what has fewer is known by a word in front. What may be
+between two digits is no digit itself, else there were two ways at each."""
 _HINT: Final = re.compile("[份护回台居军士账帐卡Pp*＊#＃Xx×·•]")
 """A character of every row of stars and every word below but two: the quickest question of all."""
 _STARS: Final = re.compile("[0-9\uff10-\uff19]{3}[*＊#＃Xx×·•\u25cb\u25cf]{3}")

@@ -98,11 +98,13 @@ def free_text(field: Field, normalise: Callable[[str], str] | None = None) -> Re
         codes = list(flaws_of(text))
         if not text and field.required is Required.ALWAYS:
             codes.append(field.reason_missing)
+        name = text
         if field.length is not None and len(text) > field.length:
             codes.append("FIELD_TOO_LONG")
+            name = text[: field.length + 1]
         if is_unreadable(text):
             codes.append("VALUE_UNREADABLE")
-        elif is_name and is_shown_otherwise(text):
+        elif is_name and is_shown_otherwise(name):
             codes.append("NAME_NOT_SHOWABLE")
         canonical = normalise(text) if normalise is not None else text
         return Flawed(canonical, tuple(codes)) if codes else canonical

@@ -65,7 +65,7 @@ def normalise_document_number(text: str) -> str:
     """
     if _PLAIN_NUMBER.fullmatch(text):
         return text
-    return unwrapped(_composed(text.translate(_NUMBER_TABLE)))
+    return unwrapped(composed(text.translate(_NUMBER_TABLE)))
 
 
 def read_document_number(text: str) -> str:
@@ -96,9 +96,9 @@ def normalise_subject_name(text: str) -> str:
     """
     if _PLAIN_NAME.fullmatch(text):
         return text
-    return unwrapped(_composed(text.translate(_NAME_TABLE)))
+    return unwrapped(composed(text.translate(_NAME_TABLE)))
 
 
-def _composed(text: str) -> str:
-    """NFC, which takes the square of a run of marks: of what no field holds it is not asked."""
+def composed(text: str) -> str:
+    """NFC, which takes the square of a run of marks: what no field holds is left as it is."""
     return normalize("NFC", text) if len(text) <= LONGEST else text

@@ -257,6 +257,8 @@ def encoding_of(path: Path) -> str:
     [
         "1" * 200_000, "1 " * 100_000, "1\u00ad" * 100_000, "330900198001010018" * 11_000,
         "身份证" * 60_000, "1**" * 60_000, "a\u0301\u0302" * 60_000,
+        "a" + "\u0301\u0316" * 60_000, "１" * 9 + "." * 60_000, ("〇" + "." * 6_000) * 9,
+        ("㈠" * 9 + "." * 100 + "经") * 500,
     ],
 )  # fmt: skip
 def test_time_is_linear_in_the_text(text: str) -> None:
@@ -272,3 +274,20 @@ def test_time_is_linear_in_the_text(text: str) -> None:
     half = min(seconds(text[: len(text) // 2]) for _ in range(2))
     assert seconds(text) < 6 * half + 0.2
     assert seconds(text) < 3.0
+
+
+@pytest.mark.parametrize("field", ["XK_XDR_MC", "XK_WSH"])
+@pytest.mark.parametrize("marks", ["\u0301\u0316" * 32_000, "１" * 9 + "." * 64_000])
+def test_a_cell_no_field_holds_costs_the_registrar_nothing(field: str, marks: str) -> None:
+    """It decides for everybody: of a name too long only what it may have is judged."""
+    began = time.process_time()
+    answer = licence(**{field: f"a{marks}"})
+    assert time.process_time() - began < 1.0
+    assert ("FIELD_TOO_LONG", field) in codes(answer)
+
+
+def test_a_name_too_long_is_judged_by_what_it_may_have() -> None:
+    """A name has 200 characters: what stands beyond is refused for its length alone."""
+    too_long = ("FIELD_TOO_LONG", "XK_XDR_MC")
+    assert codes(licence(XK_XDR_MC="云" * 201 + "\ue863")) == [too_long]
+    assert ("NAME_NOT_SHOWABLE", "XK_XDR_MC") in codes(licence(XK_XDR_MC="云" * 200 + "\ue863"))
