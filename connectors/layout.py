@@ -5,6 +5,7 @@ name them (发改办财金〔2018〕424号, annex); other layouts are mapping fi
 decides which layouts are looked for.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Protocol
@@ -13,22 +14,22 @@ from connectors.mapping import Mapping as SourceMapping
 from connectors.tables import Cells
 from hub.contracts import Contracts
 from hub.contracts.columns import column_index, header_key
+from hub.contracts.persons import folded
 from hub.contracts.schema import Identity, Schema
 from hub.domain import kinds
 
 ENOUGH: Final = 3
 """Known columns that make a row a header; no row of values names three columns."""
 
-# Columns of the 自然人 tables and of the older 代码_5; a row with one of these is a person's.
-_PERSON_HEADERS: Final = frozenset(
-    header_key(header)
-    for header in (
-        "XK_XDR_ZJLX", "XK_XDR_ZJHM", "CF_XDR_ZJLX", "CF_XDR_ZJHM", "证件类型", "证件号码",
-        "行政相对人证件类型", "行政相对人证件号码", "相对人证件类型", "相对人证件号码",
-        "行政相对人代码_5(居民身份证号)", "行政相对人代码_6(居民身份证号)", "居民身份证号",
-        "身份证号", "身份证号码", "公民身份号码",
-    )
-)  # fmt: skip
+_PERSON_CODES: Final = frozenset({"XK_XDR_ZJLX", "XK_XDR_ZJHM", "CF_XDR_ZJLX", "CF_XDR_ZJHM"})
+_DOCUMENT: Final = re.compile(
+    "(?:行政)?(?:相对人|当事人|被处罚人|申请人|持证人|自然人|个人|本人)?(?:有效)?"
+    "[证證]件(?:[号號][码碼]?|编号|[类類]型|[种種][类類])[0-9]*"
+)
+"""Of the subject itself: 许可证件号 is the number of a licence."""
+_CITIZENS_NUMBER: Final = re.compile("身[份分][证證]|公民身[份分]")
+_OF_ANOTHER: Final = re.compile("法定|法人|代表|负责人|经营者|联系人|经办人|代理人|委托|执法|股东")
+"""Whose number a company's row may hold."""
 # 种类 is written 类型 in the withdrawal form that departments are given.
 _MORE_HEADERS: Final = {
     kinds.WITHDRAWN: {
@@ -37,6 +38,18 @@ _MORE_HEADERS: Final = {
         "承诺受理单位代码": "authority_code",
     },
 }  # fmt: skip
+
+
+def is_persons_header(key: str) -> bool:
+    """Whether a header (its `header_key`) is of a natural person's identity document.
+
+    Columns of the 自然人 tables, of the older 代码_5, and what offices call them
+    (社会信用代码/身份证号); a row with something in one is a person's.
+    """
+    plain = folded(key)
+    if _CITIZENS_NUMBER.search(plain) is not None:
+        return _OF_ANOTHER.search(plain) is None
+    return plain in _PERSON_CODES or _DOCUMENT.fullmatch(plain) is not None
 
 
 class Folder(StrEnum):
@@ -187,8 +200,13 @@ class NationalLayout:
 
     def unread(self, headers: Cells) -> list[str]:
         """Headers of no field, as written."""
-        known = {*self.columns, *_PERSON_HEADERS}
-        return [header for header in headers if header.strip() and header_key(header) not in known]
+        return [
+            header
+            for header in headers
+            if header.strip()
+            and (key := header_key(header)) not in self.columns
+            and not is_persons_header(key)
+        ]
 
     def _bind(self, headers: Cells) -> tuple[tuple[tuple[int, str], ...], tuple[int, ...], bool]:
         """Find the columns once per header row."""
@@ -202,7 +220,7 @@ class NationalLayout:
             persons = tuple(
                 index
                 for index, header in enumerate(plain)
-                if header in _PERSON_HEADERS and header not in self.columns
+                if header not in self.columns and is_persons_header(header)
             )
             has_code = any(name == self._code_field for _, name in columns)
             self._bound[headers] = (columns, persons, bool(persons and not has_code))

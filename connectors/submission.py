@@ -19,6 +19,7 @@ from connectors.mapping import SOURCE_VERSION
 from connectors.tables import Cells, SourceRow
 from hub.contracts import Contracts
 from hub.contracts.columns import column_index, header_key
+from hub.contracts.persons import flaws_of, folded, holds_old_or_masked_id, needs_a_look
 from hub.contracts.schema import Identity, Role, Schema
 from hub.contracts.values import clean
 from hub.domain import kinds
@@ -32,9 +33,7 @@ from hub.domain.code_lists import (
 from hub.domain.credit_code import (
     assess_credit_code,
     check_credit_code,
-    is_citizen_id,
     is_masked_citizen_id,
-    is_possible_old_citizen_id,
     normalise_credit_code,
     organisation_part_is_valid,
 )
@@ -70,6 +69,11 @@ _REGISTRATION_NUMBER: Final = 15
 """Digits of a registration number of before 2015."""
 _PERSON: Final = "PERSON"
 """The code of 自然人 in every list of categories of subjects."""
+_PERSON_IN_WORDS: Final = re.compile(r"[\W\d_]*自然人(?![^\W\d_])")
+"""自然人（个人）, 1.自然人; not 自然人独资, which is a company."""
+_PERSONAL: Final = "PERSONAL_ID_IN_TEXT"
+_READ_ALL_THE_SAME: Final = "CELL_ERROR"
+"""The one fault of a row whose cells stand below their headers."""
 
 
 class TextSealer(Protocol):
@@ -240,17 +244,23 @@ class RowSubmitter:
         return tuple(each._replace(source_version=version) for each in made) if version else made
 
     def shown(self, row: SourceRow, layouts: Layouts) -> SourceRow:
-        """Return the row as its sender may see it again: without what is sealed of it."""
-        if not row.fault:
-            layout = layouts.layout_of(row.headers)
-            reading = layout.read(row.headers, row.cells)
-            identity = self._identity(layout.kind, reading.fields)
-            if reading.is_person or self._is_person(layout.kind, reading.fields, identity):
-                return row._replace(cells=tuple(NOT_SHOWN for _ in row.cells))
+        """Return the row as its sender may see it again: without what is sealed of it.
+
+        Of a row that cannot be read nothing says which cell is sealed, so none is shown.
+        """
+        if row.fault not in {"", _READ_ALL_THE_SAME}:
+            return _hidden(row)
+        layout = layouts.layout_of(row.headers)
+        fields, fault, is_person = layout.read(row.headers, row.cells)
+        identity = self._identity(layout.kind, fields)
+        if fault or is_person or self._is_person(layout.kind, fields, identity):
+            return _hidden(row)
         cells = list(row.cells)
         for column in self._sealed_columns(row.headers):
             if column < len(cells) and cells[column]:
                 cells[column] = NOT_SHOWN
+        if needs_a_look("A".join(cells)):  # a letter: digits of two cells are no one number
+            cells = [NOT_SHOWN if _PERSONAL in flaws_of(cell) else cell for cell in cells]
         return row._replace(cells=tuple(cells))
 
     def _sealed_columns(self, headers: Cells) -> tuple[int, ...]:
@@ -326,8 +336,12 @@ class RowSubmitter:
     def _is_person(self, kind: str, fields: Mapping[str, str], identity: _Identity) -> bool:
         """相对人类别 自然人, or a citizen's number where the credit code belongs."""
         column, code_list = self._category.get(kind, ("", ""))
-        category = read_code(code_list, fields.get(column, "")).codes if column else ()
-        return _PERSON in category or _names_person(identity.credit_code)
+        category = "".join(folded(fields.get(column, "")).split())
+        return (
+            _PERSON_IN_WORDS.match(category) is not None
+            or (column != "" and _PERSON in read_code(code_list, category).codes)
+            or _names_person(identity.credit_code)
+        )
 
     def _identity(self, kind: str, fields: Mapping[str, str]) -> _Identity:
         """The identity as written; in place of a number that is none, what stands in for it."""
@@ -489,17 +503,23 @@ def _sealable(row: SourceRow) -> bytes:
     return _json({"sha256": sha256(plain).hexdigest(), "bytes": str(len(plain))})
 
 
-def _names_person(code: str) -> bool:
-    """Whether a text in a credit code's place is a citizen's number (old 15 digits included).
+def _hidden(row: SourceRow) -> SourceRow:
+    """Return the row with none of its cells shown."""
+    return row._replace(cells=tuple(NOT_SHOWN for _ in row.cells))
 
-    One in 31 citizen numbers passes the check of GB 32100 by chance; the organisation code inside
-    tells such a number from a company's.
+
+def _names_person(code: str) -> bool:
+    """Whether a text in a credit code's place holds a citizen's number, in whatever dress.
+
+    Of old 15 digits and masked ones, too. One in 31 citizen numbers passes the check of GB 32100 by
+    chance; the organisation code inside tells such a number from a company's.
     """
     plain = normalise_credit_code(code)
-    if is_possible_old_citizen_id(plain):
-        return True
-    is_company = check_credit_code(plain) is None and organisation_part_is_valid(plain)
-    return not is_company and (is_citizen_id(plain) or is_masked_citizen_id(plain))
+    if check_credit_code(plain) is None and organisation_part_is_valid(plain):
+        return False
+    return is_masked_citizen_id(plain) or any(
+        _PERSONAL in flaws_of(text) or holds_old_or_masked_id(text) for text in (code, plain)
+    )
 
 
 def _is_no_code(code: str) -> bool:

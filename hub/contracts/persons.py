@@ -64,6 +64,11 @@ def _folded(character: str) -> str:
     return character
 
 
+def folded(text: str) -> str:
+    """A text as it is looked at: any script's digits are ASCII, and nothing in it is unseen."""
+    return text if text.isascii() else text.translate(_FOLDING)
+
+
 _DIGITS: Final = frozenset(range(10))
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Mn", "Me"})
 _FOLDING: Final = _Folding()
@@ -179,8 +184,7 @@ def flaws_of(text: str) -> tuple[str, ...]:
         text = text.translate(_FOLDING)
     if not _may_hold(text):
         return ()
-    if not text.isascii():
-        text = text.translate(_FOLDING)
+    text = folded(text)
     found = {_of_chain(text, chain) for chain in _CHAIN.finditer(text)}
     if _FOREIGN_ID.search(text) is not None:
         found.add("PERSONAL_ID_IN_TEXT")
@@ -229,7 +233,7 @@ def holds_old_or_masked_id(text: str) -> bool:
 
     Contracts ask for this by `no_old_or_masked_id`; what the eye takes for a person is one.
     """
-    plain = text if text.isascii() else text.translate(_FOLDING)
+    plain = folded(text)
     if any(map(is_masked, _MASKED.finditer(plain))):
         return True
     chains = (_NO_DIGIT.sub("", chain[0]) for chain in _CHAIN.finditer(plain))

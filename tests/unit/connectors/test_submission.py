@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.layout import Folder
-from connectors.submission import SEAL_LIMIT, Submission
+from connectors.submission import NOT_SHOWN, SEAL_LIMIT, Submission
 from connectors.tables import SourceRow
 from hub.adapters.sealing import PREFIX
 from tests.unit.connectors.made import (
@@ -220,6 +220,91 @@ def test_a_natural_persons_row_is_sealed_as_a_whole(change: dict[str, str]) -> N
     assert "舟山青禾".encode() not in made.value
     opened = json.loads(SEALER.open_bytes(made.kind, bytes(fields["sealed"])))  # type: ignore[arg-type]  # bytes by the contract
     assert "舟山青禾食品有限公司" in opened["cells"]
+
+
+NUMBER = "330900198001010019"
+DRESSED = {
+    "dots": "330900.1980.0101.0019",
+    "slashes": "330900/19800101/0019",
+    "chinese": NUMBER.translate(str.maketrans("0123456789", "〇一二三四五六七八九")),
+    "unseen": "330900\u034f19800101\u202c0019",
+    "quoted": f"“{NUMBER}”；",
+    "word": f"身份证{NUMBER}",
+    "two": f"{NUMBER}、{NUMBER}",
+    "neighbour": f"{NUMBER}1",
+    "exponent": "3.30900198001010019E+17",
+    "old": "330900.800101.001",
+    "masked": "（330900********0019）",
+    "passport": "护照E12345678",
+    "blanks": (" " * 9).join(NUMBER),
+}
+
+
+def shown(row: dict[str, str], fault: str = "") -> SourceRow:
+    """Return a row as its sender may see it again."""
+    source = SourceRow(0, 2, tuple(row), tuple(row.values()), fault)
+    return SUBMITTER.shown(source, layouts(Folder.LICENCES))
+
+
+@pytest.mark.parametrize("dress", DRESSED)
+def test_a_citizens_number_in_any_dress_seals_the_row(dress: str) -> None:
+    """In the code's place, with nothing in the category: neither sent in the clear nor shown."""
+    row = {**LICENCE_ROW, CODE: DRESSED[dress], "行政相对人类别": ""}
+    made = one(row)
+    assert fields_of(made)["reason_code"] == "PERSON_NOT_ENABLED"
+    assert DRESSED[dress].encode() not in made.value
+    assert set(shown(row).cells) == {NOT_SHOWN}
+
+
+@pytest.mark.parametrize(
+    "category",
+    ["自\u200b然人", "自\U000e0020然人", "自 然 人", "自然人（个人）", "1.自然人", "自然人。"],
+)
+def test_a_natural_person_is_one_however_the_category_is_written(category: str) -> None:
+    """Nothing else of the row tells; 自然人独资 is a company's."""
+    row = {**LICENCE_ROW, CODE: "", "行政相对人名称": "某甲", "行政相对人类别": category}
+    assert fields_of(one(row))["reason_code"] == "PERSON_NOT_ENABLED"
+    assert one({**row, "行政相对人类别": "自然人独资"}).kind == "licence.granted.v1"
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["身份证", "证件号", "公民身份证号码", "身份证件号码", "证件号码1", "證件號碼",
+     "社会信用代码/身份证号", "申请人有效证件号码", "证件\u200b号码", "cf_xdr_zjhm"],
+)  # fmt: skip
+def test_a_column_of_persons_is_known_by_its_header(header: str) -> None:
+    """Whatever stands in it, the row is a person's."""
+    row = {**LICENCE_ROW, header: "甲1234"}
+    assert fields_of(one(row))["reason_code"] == "PERSON_NOT_ENABLED"
+    assert set(shown(row).cells) == {NOT_SHOWN}
+    unread = layouts(Folder.LICENCES).layout_of(tuple(row)).unread(tuple(row))
+    assert unread == []
+
+
+@pytest.mark.parametrize("header", ["许可证件号", "联系人身份证号", "资质证件编号", "备注1"])
+def test_other_columns_make_no_row_a_persons_but_show_no_number(header: str) -> None:
+    """A licence has a number, a company somebody to call: only the cell is not shown again."""
+    assert one({**LICENCE_ROW, header: "甲1234"}).kind == "licence.granted.v1"
+    assert shown({**LICENCE_ROW, header: "甲1234"}).cells[-1] == "甲1234"
+    cells = shown({**LICENCE_ROW, header: DRESSED["dots"]}).cells
+    assert cells == (*LICENCE_ROW.values(), NOT_SHOWN)
+
+
+@pytest.mark.parametrize("fault", ["ROW_WIDTH", "QUOTES_BROKEN", "TEXT_UNDECODABLE", "ANY_OTHER"])
+def test_nothing_is_shown_of_a_row_whose_cells_are_not_where_they_seem(fault: str) -> None:
+    """The number may stand in any cell of it, in a part of one, or below another header."""
+    row = {**LICENCE_ROW, "法定代表人": "甲某 3309001980"}
+    assert set(shown(row, fault).cells) == {NOT_SHOWN}
+    assert shown(row, "CELL_ERROR").cells == tuple(row.values())
+    person = shown({**row, "行政相对人类别": "自然人"}, "CELL_ERROR")
+    assert set(person.cells) == {NOT_SHOWN}
+
+
+def test_nothing_is_shown_of_a_row_that_says_two_things_of_one_column() -> None:
+    """One of the two may be a citizen's number, and the reader takes the other."""
+    headers, cells = (*LICENCE_ROW, CODE), (*LICENCE_ROW.values(), DRESSED["masked"])
+    row = SUBMITTER.shown(SourceRow(0, 2, headers, cells), layouts(Folder.LICENCES))
+    assert set(row.cells) == {NOT_SHOWN}
 
 
 def test_a_table_of_persons_is_sealed_even_where_the_number_is_missing() -> None:
