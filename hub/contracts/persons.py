@@ -2,9 +2,9 @@
 
 A citizen's number is one however it is written: with dots, slashes, blanks or a line break between
 its digits, with characters nobody sees, in full-width, Chinese or any other script's digits, with
-another digit before or after. So a text is folded first (one table, one pass), then digits that
-follow each other are taken as one chain, and every 18 of a chain are tried: place, birth date and
-check digit together hold for one in thirty thousand random ones.
+letters that look like digits, with another digit before or after. So a text is folded first (one
+table, one pass), then digits that follow each other are taken as one chain, and every 18 of a chain
+are tried: place, birth date and check digit together hold for one in thirty thousand random ones.
 
 Linear in the text. `needs_a_look` is the quick question for a whole row: False proves that neither
 `flaws_of` nor `is_shown_otherwise` finds anything. What the laws ask: natural persons' identity
@@ -13,6 +13,7 @@ numbers, bank accounts and telephones are not shown (个人信息保护法 28; �
 """
 
 import re
+from collections.abc import Callable
 from typing import Final
 from unicodedata import category, numeric
 
@@ -28,7 +29,8 @@ from hub.domain.document_number import composed
 
 _ODD: Final = re.compile(
     "[^\n -~\u00b7\u00d7\u2013-\u2015\u2018-\u201d\u2022\u2026\u2103\u2116\u3000-\u3029"
-    "\u3030-\u3098\u309b-\u3163\u3165-\ua48c\uac00-\ud7a3\uf900-\ufa6d\uff01-\uff5e\uffe5]"
+    "\u3030-\u303f\u3041-\u3096\u309b-\u30ff\u3105-\u312f\u3131-\u3163\u3165-\u318e"
+    "\u3190-\u31e3\u31f0-\u321e\u3220-\ua48c\uac00-\ud7a3\uf900-\ufa6d\uff01-\uff5e\uffe5]"
 )
 """Characters that Chinese texts seldom have; only a text with one is folded, or holds odd marks."""
 _CROSSES: Final = frozenset("×✕ХхΧχⅩⅹ𝐗𝐱𝑋𝑥𝖷𝗑")
@@ -41,11 +43,15 @@ _MOST_FOLDED: Final = 8192
 class _Folding(dict[int, str]):
     """Character to what it means here; filled as characters come, emptied when there are many."""
 
+    def __init__(self, meaning: Callable[[str], str]) -> None:
+        super().__init__()
+        self._meaning = meaning
+
     def __missing__(self, code: int) -> str:
         if len(self) >= _MOST_FOLDED:
             self.clear()
-        self[code] = folded = _folded(chr(code))
-        return folded
+        self[code] = meant = self._meaning(chr(code))
+        return meant
 
 
 def _folded(character: str) -> str:
@@ -71,11 +77,10 @@ def folded(text: str) -> str:
 
 _DIGITS: Final = frozenset(range(10))
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Mn", "Me"})
-_FOLDING: Final = _Folding()
+_FOLDING: Final = _Folding(_folded)
 
 # --- marks ---------------------------------------------------------------------------------------
 
-_COMBINING: Final = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 _UNREADABLE: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"
     "\ufff0-\ufffb\ufffd-\uffff\ud800-\udfff\U000e0000-\U000e00ff\U000f0000-\U0010ffff]"
@@ -86,12 +91,40 @@ _NOT_SEEN: Final = re.compile(
     "\ufe00-\ufe0f\ufeff\uffa0]"
 )
 """Joiners, fillers and variants that show nothing of their own."""
-_IDEOGRAPHS: Final = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_IN_NO_NAME: Final = re.compile(
-    f"[\ue000-\uf8ff\u20d0-\u20ff]|[0-9{_IDEOGRAPHS}][{_COMBINING}]|[{_COMBINING}]{{2}}"
-    f"|(?<![{_IDEOGRAPHS}])[\U000e0100-\U000e01ef]|[\U000e0100-\U000e01ef]{{2}}"
+_DIACRITICS: Final = re.compile(
+    "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
 )
-"""Private characters, marks around or through a sign, stacked marks, variants of no ideograph."""
+_IDEOGRAPHS: Final = re.compile(
+    "[\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufa6d\ufa70-\ufad9\U00020000-\U0002fa1f"
+    "\U00030000-\U0003347f]"
+)
+"""With room for those that Unicode has added since this Python was made (up to Extension J)."""
+_IN_NO_NAME: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Me", "Zl", "Zp"})
+"""Categories: controls, formats, unassigned, private, halves, marks around a sign, line ends."""
+_ORDINARY_BLANKS: Final = "\t\n"
+"""Of a cell that was wrapped by whoever typed it; they show as blanks."""
+
+
+def _shape(character: str) -> str:
+    """What a character is to those beside it: n(o name's), i(deograph), d(igit), m(ark) and so on.
+
+    a(ccent): a mark that composes with most letters. v(ariant): a selector of an ideograph.
+    """
+    kind = category(character)
+    if _IDEOGRAPHS.match(character):
+        return "i"
+    if "\U000e0100" <= character <= "\U000e01ef":
+        return "v"
+    if kind in _IN_NO_NAME or "\u20d0" <= character <= "\u20ff":
+        return "." if character in _ORDINARY_BLANKS else "n"
+    if kind == "Mn":
+        return "a" if _DIACRITICS.match(character) else "m"
+    return "d" if kind == "Nd" else "."
+
+
+_SHAPES: Final = _Folding(_shape)
+_NOT_AS_IT_SEEMS: Final = re.compile("n|[ivd][am]|aa|[am]{3}|(?<!i)v|vv")
+"""In shapes: no name's, a mark on a sign that takes none, stacked marks, a variant of nothing."""
 
 
 def is_unreadable(text: str) -> bool:
@@ -105,22 +138,32 @@ def seen(name: str) -> str:
 
 
 def is_shown_otherwise(name: str) -> bool:
-    """Whether a name holds what each machine shows otherwise, or stacked marks.
+    """Whether a name, as `seen` gives it, holds what each machine shows otherwise or not at all.
 
-    An accent that composes with its letter (NFC) is part of a name; so is every ideograph, with the
-    variant selector that belongs to one.
+    An accent that composes with its letter (NFC) is part of a name; so are the vowels and tones of
+    scripts that stack two, and every ideograph, with the variant selector that belongs to one.
     """
-    return _ODD.search(name) is not None and _IN_NO_NAME.search(composed(name)) is not None
+    return (
+        _ODD.search(name) is not None
+        and _NOT_AS_IT_SEEMS.search(composed(name).translate(_SHAPES)) is not None
+    )
 
 
 # --- the quick question --------------------------------------------------------------------------
 
-_ONE: Final = "0-9\uff10-\uff19〇零幺一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸〡-〩㈠-㈨㊀-㊈"
+_ONE: Final = (
+    "0-9OolI\uff10-\uff19〇零幺一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸〡-〩㈠-㈨㊀-㊈"
+    "参叄壱弌弍弎弐兩貮亖仨廾漆㆒-㆕㐅㒃㠪㭍\uf96b\uf978\uf9b2\uf9d1\uf9d3"
+)
+"""What folds to a digit and is not odd; with the letters that look like noughts and ones."""
 _RUN: Final = re.compile(f"[{_ONE}](?:[^A-Za-z\\u3400-\\u9fff{_ONE}]*+[{_ONE}]){{9}}")
 """Ten digits, as many as a telephone has; what has fewer is known by a word in front. What may be
 between two digits is no digit itself, else there were two ways at each."""
-_HINT: Final = re.compile("[份护回台居军士账帐卡Pp*＊#＃Xx×·•]")
-"""A character of every row of stars and every word below but two: the quickest question of all."""
+_HINT: Final = re.compile("[份护回台居军士账帐卡Pp*＊#＃Xx×·•<&]")
+"""A character of every row of stars, every mark-up and every word below but two: the quickest
+question of all."""
+_MARKUP: Final = re.compile("</?[A-Za-z][^<>]{0,64}>|&(?:[A-Za-z]{2,8}|#[0-9]{2,5});")
+"""Of a text that was copied from a page: <br>, &nbsp;."""
 _STARS: Final = re.compile("[0-9\uff10-\uff19]{3}[*＊#＃Xx×·•\u25cb\u25cf]{3}")
 _CUE: Final = re.compile(
     "身份证|身份号|公民身份|证件号|护照|passport|通行证|回乡证|台胞证|居留证|居留身份|军官证|士兵证|"
@@ -135,10 +178,10 @@ def needs_a_look(text: str) -> bool:
 
 
 def _may_hold(text: str) -> bool:
-    """Of a text without odd characters: ten digits in a row, stars, or a word that says more."""
+    """Of a text without odd characters: ten digits in a row, stars, mark-up or a telling word."""
     return _RUN.search(text) is not None or (
         (_HINT.search(text) is not None or "通行证" in text or "证件号" in text)
-        and (_CUE.search(text) is not None or _STARS.search(text) is not None)
+        and any(each.search(text) is not None for each in (_CUE, _STARS, _MARKUP))
     )
 
 
@@ -146,6 +189,11 @@ def _may_hold(text: str) -> bool:
 
 _CHAIN: Final = re.compile(r"[0-9](?:[\W_]{0,3}[0-9Xx])*")
 _NO_DIGIT: Final = re.compile(r"[^0-9Xx]+")
+_WIDE_CHAIN: Final = re.compile(r"[0-9lI](?:[\W_]{0,6}+[0-9XxOolI]){17,}+")
+"""Enough for a citizen's number with wide gaps, and letters in place of noughts and ones; what is
+shorter than that (accounts, old numbers) is known by its length, so nothing far off may join it."""
+_NO_WIDE_DIGIT: Final = re.compile(r"[^0-9XxOolI]+")
+_LIKE_DIGITS: Final = str.maketrans("OolI", "0011")
 _SHORTEST_ACCOUNT: Final = 9
 _CARD_LENGTHS: Final = range(16, 20)
 _OLD_LENGTH, _LENGTH = 15, 18
@@ -185,7 +233,12 @@ def flaws_of(text: str) -> tuple[str, ...]:
     if not _may_hold(text):
         return ()
     text = folded(text)
+    if "<" in text or "&" in text:
+        text = _MARKUP.sub(" ", text)
     found = {_of_chain(text, chain) for chain in _CHAIN.finditer(text)}
+    for chain in _WIDE_CHAIN.finditer(text):
+        digits = _NO_WIDE_DIGIT.sub("", chain[0]).translate(_LIKE_DIGITS)
+        found.add("PERSONAL_ID_IN_TEXT" if _holds_citizens_number(digits) else "")
     if _FOREIGN_ID.search(text) is not None:
         found.add("PERSONAL_ID_IN_TEXT")
     if any(map(is_masked, _MASKED.finditer(text))):
@@ -201,11 +254,8 @@ def _of_chain(text: str, chain: re.Match[str]) -> str:
     digits = _NO_DIGIT.sub("", chain[0])
     if len(digits) < _SHORTEST_ACCOUNT:
         return ""
-    for start in range(len(digits) - _LENGTH + 1):
-        number = digits[start : start + _LENGTH]
-        is_serial = len(digits) > _LENGTH and number[6:10] >= _SERIALS_FROM
-        if is_citizen_id(number) and assess_credit_code(number).errors and not is_serial:
-            return "PERSONAL_ID_IN_TEXT"
+    if _holds_citizens_number(digits):
+        return "PERSONAL_ID_IN_TEXT"
     before = text[max(0, chain.start() - _CUE_REACH) : chain.start()]
     is_account = _ACCOUNT_CUE.search(before) is not None
     if len(digits) in _CARD_LENGTHS and (is_account or digits[:2] == "62") and luhn_holds(digits):
@@ -213,6 +263,16 @@ def _of_chain(text: str, chain: re.Match[str]) -> str:
     if len(digits) == _OLD_LENGTH and is_possible_old_citizen_id(digits):
         return "PERSONAL_ID_IN_TEXT" if _ID_CUE.search(before) else "PERSONAL_NUMBER_POSSIBLE"
     return "PERSONAL_NUMBER_POSSIBLE" if is_account else ""
+
+
+def _holds_citizens_number(digits: str) -> bool:
+    """Whether any 18 of these, one after the other, are one."""
+    for start in range(len(digits) - _LENGTH + 1):
+        number = digits[start : start + _LENGTH]
+        is_serial = len(digits) > _LENGTH and number[6:10] >= _SERIALS_FROM
+        if is_citizen_id(number) and assess_credit_code(number).errors and not is_serial:
+            return True
+    return False
 
 
 def luhn_holds(digits: str) -> bool:

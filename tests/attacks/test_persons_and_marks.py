@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.contracts.persons import flaws_of, is_shown_otherwise, needs_a_look, seen
+from hub.contracts.persons import flaws_of, folded, is_shown_otherwise, needs_a_look, seen
 from tests.contract.test_check import codes, licence
 
 NUMBER = "330900198001010019"
@@ -24,6 +24,9 @@ FORMAL = str.maketrans("0123456789", "零壹贰叁肆伍陆柒捌玖")
 BOLD = str.maketrans("0123456789", "𝟎𝟏𝟐𝟑𝟒𝟓𝟔𝟕𝟖𝟗")
 ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 CIRCLED = str.maketrans("0123456789", "⓪①②③④⑤⑥⑦⑧⑨")
+TRADITIONAL = str.maketrans("0123456789", "零壱貳叄肆伍陸漆捌玖")
+JAPANESE = str.maketrans("0123456789", "〇弌弐参四五六七八九")
+OLDEST = str.maketrans("0123456789", "零弌弍弎亖五六七八九")
 PUBLIC_FIELDS = ("XK_NR", "XK_WSH", "XK_XDR_MC", "BZ")
 ID = "PERSONAL_ID_IN_TEXT"
 CARD = "6222020200112230004"
@@ -70,10 +73,46 @@ def test_what_nobody_sees_does_not_hide_a_number(mark: str) -> None:
     assert is_refused(mark.join(NUMBER))
 
 
-@pytest.mark.parametrize("digits", [WIDE, CHINESE, FORMAL, BOLD, ARABIC, CIRCLED])
+@pytest.mark.parametrize(
+    "digits",
+    [WIDE, CHINESE, FORMAL, BOLD, ARABIC, CIRCLED, TRADITIONAL, JAPANESE, OLDEST],
+)
 def test_other_digits_do_not_hide_a_number(digits: dict[int, int]) -> None:
-    """Wide, Chinese, those of amounts, mathematical, Arabic, circled."""
+    """Wide, Chinese, those of amounts, mathematical, Arabic, circled, traditional, old."""
     assert is_refused(NUMBER.translate(digits))
+
+
+def test_every_digit_there_is_counts_in_the_quick_question() -> None:
+    """Each character that is folded to a digit: were one not counted, it would hide a number."""
+    digits = [each for each in map(chr, range(0x30000)) if folded(each) in set("0123456789")]
+    assert len(digits) > 700
+    assert [each for each in digits if not needs_a_look(each * 10)] == []
+
+
+@pytest.mark.parametrize("letters", ["0O", "0o", "1l", "1I"])
+def test_letters_that_look_like_digits_do_not_hide_a_number(letters: str) -> None:
+    """All of them or one, at the beginning too; what is no number with digits is none so."""
+    digit, letter = letters[0], letters[1]
+    assert is_refused(NUMBER.replace(digit, letter))
+    assert is_refused(NUMBER[:8] + NUMBER[8:].replace(digit, letter, 1))
+    assert flaws_of("3309OO198OO1O1OO18") == ()
+    beijing = "110000198001010019"
+    assert is_refused(beijing)
+    assert is_refused("l" + beijing[1:])
+
+
+@pytest.mark.parametrize(
+    "gap", [" " * 6, "\n\n\n\n", "\t\t\t\t", "<br>", "<br/>\n<BR />", "&nbsp;&nbsp;", "&#160;"]
+)
+def test_wide_gaps_and_markup_do_not_hide_a_number(gap: str) -> None:
+    """Columns of a text, and what was copied from a page."""
+    assert is_refused(gap.join((NUMBER[:6], NUMBER[6:14], NUMBER[14:])))
+
+
+def test_what_stands_far_off_is_no_part_of_an_account() -> None:
+    """A card and an old number are known by their length: wide gaps join to them nothing."""
+    assert flaws_of(f"{CARD}      2026") == ("BANK_CARD_IN_TEXT",)
+    assert flaws_of("身份证330900800101001     2026") == (ID,)
 
 
 @pytest.mark.parametrize("cross", ["x", "Ｘ", "Х", "×", "Ⅹ"])
@@ -160,11 +199,20 @@ def test_a_telephone_is_told_of_in_any_dress(text: str) -> None:
     "name",
     [
         "云屿\ue863贸易有限公司", "云屿a\u0301\u0302\u0303贸易有限公司", "云\u0336屿贸易有限公司",
-        "云屿\u20dd贸易有限公司", "云屿a\U000e0100贸易有限公司",
+        "云屿\u20dd贸易有限公司", "云屿a\U000e0100贸易有限公司", "云屿\U0001d173贸易有限公司",
+        "云屿\u2028贸易有限公司", "云屿\x85贸易有限公司", "云屿\u0600贸易有限公司",
+        "云屿\u0378贸易有限公司", "云屿\u3040贸易有限公司", "云屿\U0003fffd贸易有限公司",
+        "云屿\U000e01f0贸易有限公司", "云屿\U000e0fff贸易有限公司", "云\u3099屿贸易有限公司",
+        "云\u302a屿贸易有限公司", "云屿\ua670贸易有限公司", "云a\u0489屿贸易有限公司",
+        "云屿９\u0301贸易有限公司", "云\U000e0100\u0301屿贸易有限公司",
+        "云屿ก\u0e47\u0e48\u0e47贸易有限公司", "云屿q\u0301\u0301贸易有限公司",
     ],
 )  # fmt: skip
 def test_a_name_each_machine_shows_otherwise_is_refused(name: str) -> None:
-    """Private characters, stacked marks, struck out, encircled, a variant of no ideograph."""
+    """Private, unassigned and format characters, line separators; and marks nobody's script has.
+
+    Stacked, struck through, around, on an ideograph or a digit, a variant of no ideograph.
+    """
     assert codes(licence(XK_XDR_MC=name)) == [("NAME_NOT_SHOWABLE", "XK_XDR_MC")]
 
 
@@ -194,10 +242,21 @@ def test_marks_that_show_nothing_are_left_out_of_a_name(mark: str) -> None:
         "葛󠄀城商行",
         "Café Zürich（舟山）有限公司",
         "阿不都·买买提商店",
+        "\U00031350记商行\U0002ebf0",
+        "が行ガ商店",
+        "か\u3099商店",
+        "Công ty Việt（舟山）",
+        "Vie\u0302\u0323t商行",
+        "น้ำ餐厅",
+        "云屿\u3000商行\u00a0分店",
+        "云屿😀商行〇〇七々",
     ],
 )
 def test_legal_names_stay_as_they_are(name: str) -> None:
-    """Ideographs of all extensions with their variants, accents that compose, middle dots."""
+    """Ideographs of all extensions with their variants, accents that compose, middle dots.
+
+    Kana, two marks of a script that stacks them, blanks, pictures.
+    """
     assert not is_shown_otherwise(name)
     assert seen(name) == name
     assert licence(XK_XDR_MC=name).ok
@@ -240,6 +299,7 @@ def test_no_cell_of_the_real_tables_is_taken_for_a_person() -> None:
         with path.open(encoding=encoding_of(path), newline="", errors="strict") as file:
             for row in csv.reader(file):
                 found += [code for cell in row for code in flaws_of(cell)]
+                found += [cell for cell in row if len(cell) < 256 and is_shown_otherwise(cell)]
     assert found == []
 
 
@@ -258,7 +318,8 @@ def encoding_of(path: Path) -> str:
         "1" * 200_000, "1 " * 100_000, "1\u00ad" * 100_000, "330900198001010018" * 11_000,
         "身份证" * 60_000, "1**" * 60_000, "a\u0301\u0302" * 60_000,
         "a" + "\u0301\u0316" * 60_000, "１" * 9 + "." * 60_000, ("〇" + "." * 6_000) * 9,
-        ("㈠" * 9 + "." * 100 + "经") * 500,
+        ("㈠" * 9 + "." * 100 + "经") * 500, "1......" * 17_000, ("1......" * 16 + "Z") * 1_000,
+        "<a" * 60_000 + "1234567890", "&a" * 60_000 + "1234567890", "lI" * 60_000,
     ],
 )  # fmt: skip
 def test_time_is_linear_in_the_text(text: str) -> None:
