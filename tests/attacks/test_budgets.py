@@ -373,6 +373,21 @@ def test_what_is_kept_for_the_result_shows_nothing_that_is_sealed(place: Place) 
     assert kept.stat().st_mode & 0o007 == 0
 
 
+@pytest.mark.parametrize("broken", [b",x,y", b',"x'], ids=["shifted", "quotes"])
+def test_nothing_is_kept_open_of_a_row_that_cannot_be_read(place: Place, broken: bytes) -> None:
+    """It is submitted sealed; the name and number in it stood open in the file beside."""
+    person = {**LICENCE_ROW, "行政相对人类别": "自然人", "行政相对人名称": "张某某",
+              "法定代表人证件号码": "330900197503030015"}  # fmt: skip
+    place.put("licences/a.csv", table(person).rstrip() + broken + b"\r\n")
+    place.drain(place.agent()[0])
+    (kept,) = (place.folder / "results" / ".sources").glob("*.rows")
+    (row,) = kept_rows(place.folder / "results", kept.stem)
+    assert row.fault
+    text = kept.read_text(encoding="utf-8")
+    assert "张某某" not in text
+    assert "330900197503030015" not in text
+
+
 def test_kept_rows_have_a_budget(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest go; the file at hand stays."""
     monkeypatch.setattr(connectors.kept_rows, "KEPT_BYTES", 4_000)
