@@ -13,6 +13,7 @@ from hub.commands.doctor import _site_on_broker
 from hub.site import load_site
 from tests.attacks.broker import PARTITIONS, PREFIX, WORKERS, Town, flip, garble, until
 from tests.unit.connectors.test_file_agent import rows
+from tools.limits_page import UNMEASURED_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ UNREADABLE = "hub_unreadable_records_total"
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Iterator[Town]:
     """One town for all attacks, its workers running."""
-    with Town(tmp_path_factory.mktemp("town"), settings) as place:
+    with Town(tmp_path_factory.mktemp("town"), settings, UNMEASURED_BYTES) as place:
         place.start()
         place.assert_neighbour_is_answered(60)
         yield place

@@ -5,7 +5,17 @@ import re
 from bench import latency, registrar
 from connectors.confined import MEMORY_BYTES
 from hub.repository import ROOT
-from tools.limits_page import MARGIN, MIB, PEAKS, SECTIONS, WORKER_BYTES, document, value_of
+from tools.limits_page import (
+    MARGIN,
+    MIB,
+    PEAKS,
+    SECTIONS,
+    UNMEASURED_BYTES,
+    UNMEASURED_PEAK,
+    WORKER_BYTES,
+    document,
+    value_of,
+)
 
 _BOUND = re.compile(r"^(_?(?:MAX|MOST|LARGEST|DEEPEST)[A-Z_]*)(?:: [^=]+)? = ", re.MULTILINE)
 INNER = {
@@ -61,6 +71,8 @@ def test_what_a_worker_is_allowed_leaves_the_stated_margin() -> None:
     """Above what the attacks and the benches hold a worker and its reading child to."""
     needed = MARGIN * (WORKER_BYTES + MEMORY_BYTES)
     assert max(PEAKS.values()) * MIB < WORKER_BYTES
+    assert UNMEASURED_PEAK * MIB < UNMEASURED_BYTES
+    needed = max(needed, MARGIN * UNMEASURED_BYTES)
     assert max(latency.MEMORY_BAR_MB, registrar.MEMORY_BAR_MB) * MIB <= WORKER_BYTES
     limits = {
         "deploy/systemd/hub-.service.d/10-every-worker.conf": r"^MemoryMax=(\d+)G$",
