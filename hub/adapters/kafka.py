@@ -338,6 +338,8 @@ class KafkaInputs:
             "isolation.level": "read_committed",
             "auto.offset.reset": "error",
             "queued.min.messages": 2_000,
+            # librdkafka waits a second where that many lie there: 2,000 a partition and second
+            "fetch.queue.backoff.ms": 5,
             "queued.max.messages.kbytes": 32_768,
             "fetch.wait.max.ms": 50,
             "fetch.error.backoff.ms": 50,
