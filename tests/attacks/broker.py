@@ -224,7 +224,7 @@ class Town:
         producer = Producer(
             {
                 **self.access.of(f"{PREFIX}{user}").as_librdkafka(), **_QUIET,
-                "compression.type": codec, "linger.ms": 200 if len(values) > 1 else 0,
+                "compression.type": codec, "linger.ms": 30_000,  # none goes before the flush
             }
         )  # fmt: skip
         said: list[int | str] = []
