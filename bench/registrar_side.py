@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from bench.sample_site import DEPARTMENT
+from hub.adapters.kafka import FETCH_AHEAD
 from hub.adapters.parts import Parts
 from hub.bootstrap import load_repository_contracts
 from hub.kafka_access import OPERATOR, KafkaAccess
@@ -69,10 +70,9 @@ def copy(access: KafkaAccess, quota: Quota) -> None:
     topic = f"bench.submissions.{DEPARTMENT}"
     consumer = Consumer(
         {
-            **access.as_librdkafka(), "group.id": "bench.copy", "enable.auto.commit": False,
-            "isolation.level": "read_committed", "auto.offset.reset": "error",
-            "queued.min.messages": 2_000, "queued.max.messages.kbytes": 32_768,
-            "fetch.wait.max.ms": 50,
+            **FETCH_AHEAD, **access.as_librdkafka(), "group.id": "bench.copy",
+            "enable.auto.commit": False, "isolation.level": "read_committed",
+            "auto.offset.reset": "error",
         }
     )  # fmt: skip
     consumer.assign([TopicPartition(topic, p, 0) for p in range(PARTITIONS)])

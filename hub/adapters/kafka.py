@@ -69,6 +69,14 @@ READER_LIMITS: Mapping[str, int] = {
 """What a reader takes at once, and (the last) into how much it unpacks one batch of zstd: what is
 larger cannot be read. For the other codecs librdkafka has no bound; topics that others write to are
 uncompressed, so the broker has it (docs/adr/0024)."""
+FETCH_AHEAD: Mapping[str, int] = {
+    "queued.min.messages": 2_000,
+    "queued.max.messages.kbytes": 32_768,
+    "fetch.queue.backoff.ms": 5,
+    "fetch.wait.max.ms": 50,
+}
+"""How far a reader fetches ahead. While its queue holds so much librdkafka pauses, by default for a
+second: 2,000 records a partition and second."""
 _LOOKERS = 2
 """Threads that find out how far unreadable records go; a reader has them only when it met some."""
 
@@ -329,6 +337,7 @@ class KafkaInputs:
         self._settings: dict[str, Any] = {
             **_COMMON,
             **READER_LIMITS,
+            **FETCH_AHEAD,
             **access.as_librdkafka(),
             "error_cb": self._refusals.note,
             # librdkafka insists on a group id of ours; nothing is ever joined or committed under it
@@ -337,11 +346,6 @@ class KafkaInputs:
             "enable.auto.offset.store": False,
             "isolation.level": "read_committed",
             "auto.offset.reset": "error",
-            "queued.min.messages": 2_000,
-            # librdkafka waits a second where that many lie there: 2,000 a partition and second
-            "fetch.queue.backoff.ms": 5,
-            "queued.max.messages.kbytes": 32_768,
-            "fetch.wait.max.ms": 50,
             "fetch.error.backoff.ms": 50,
             "check.crcs": True,
             **settings,
