@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from hub.core.keys import FREED
 from hub.core.life import Statement
 from hub.core.record import NO_KEY, Cause, Reason
-from hub.core.state import Heard, StageCode
+from hub.core.state import StageCode
 
 if TYPE_CHECKING:
     from hub.contracts import Checked
     from hub.core.basis import Basis
     from hub.core.ledger_end import Loss
+    from hub.core.moves import MoveVerdict
     from hub.core.progress import Progress
 
 _ZERO_CONTENT = bytes(32)
@@ -144,23 +145,8 @@ class MoveNoted(NamedTuple):
     cause: Cause
     kind: str
     move_id: bytes
-    verdict: str
-    """Letter of a `hub.core.moves.MoveVerdict`."""
-    left: bytes
-    """Key of the record that was to leave; `NO_KEY` where nobody could read which."""
-    to: bytes
-    """Key of the record as which it was to arrive."""
-    origin: bytes
-    """The Kafka key where it was to leave."""
-    made_by: bytes
-    """Id of the move by which it left; another one's where that was made before."""
-    met: int
-    """Bit per target whose disclosure the old identity had met."""
-    owner: str
-    left_as: str
-    """Kind that was in force under the old identity; empty for none."""
-    heard: tuple[Heard, ...]
-    """The memory of order of the old identity."""
+    verdict: MoveVerdict
+    """As it was sent: when it is `noted` is for the partition to say that reads it."""
     keys: tuple[bytes, ...]
 
 

@@ -886,22 +886,18 @@ def _request_walk(basis: Basis, cause: ResendRequest | RedecisionRequest) -> Dec
 
 def _note_move(context: Context, cause: MoveNoted) -> Decision:
     """The old identity was left, or could not be: decide the arrival that waits for it."""
-    destination = destination_of(cause.cause.key)
-    before = known_of(context.view, cause.made_by) if cause.verdict == LEFT_BEFORE else None
-    noted_at = before.noted if before is not None else context.sequence
-    comes = MoveVerdict(
-        cause.verdict, destination, cause.left, cause.to, cause.origin, cause.made_by, noted_at,
-        cause.met, cause.owner, cause.left_as, cause.heard,
-    )  # fmt: skip
+    sent = cause.verdict
+    before = known_of(context.view, sent.made_by) if sent.letter == LEFT_BEFORE else None
+    comes = sent._replace(noted=before.noted if before is not None else context.sequence)
     verdict = settled(known_of(context.view, cause.move_id), comes)
-    noted = Decision(
-        Outcome.MOVE_NOTED, move=Move(cause.move_id, verdict.letter), facts=verdict.as_facts()
-    )
+    facts, move = verdict.as_facts(), Move(cause.move_id, verdict.letter)
     record_key = arrives_at(context.view, cause.move_id)
     old = _state_of(context.view, record_key, context.basis) if record_key is not None else None
     is_here = verdict.has_left and has_arrived(context.view, cause.move_id, verdict.to)
+    told: Facts = ()
     if is_here and old is not None and old.status is Status.LIVE:
-        noted = noted._replace(facts=noted.facts + word_back(verdict, cause.move_id))
+        told = word_back(verdict, cause.move_id)
+    noted = Decision(Outcome.MOVE_NOTED, move=move, facts=facts + told)
     entry = waiting.arrival_by(old, cause.move_id) if old is not None else None
     if old is None or record_key is None or entry is None:
         return noted
@@ -910,11 +906,9 @@ def _note_move(context: Context, cause: MoveNoted) -> Decision:
     if not (leads_here if is_its_own else verdict.has_left):
         return noted  # it left for another company, or what could not leave is another record
     decision = _release(context, old, entry, record_key, verdict)
-    if "word_to" in dict(decision.facts):
-        noted = noted._replace(facts=verdict.as_facts())
-    return decision._replace(
-        record_key=record_key, move=noted.move, facts=decision.facts + noted.facts
-    )
+    if "word_to" in dict(decision.facts):  # it arrives now, and says so itself
+        told = ()
+    return decision._replace(record_key=record_key, move=move, facts=decision.facts + facts + told)
 
 
 def _note_arrival(context: Context, cause: MoveArrived) -> Decision:

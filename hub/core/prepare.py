@@ -39,7 +39,14 @@ from hub.core.causes import (
 from hub.core.keys import submission_key_of
 from hub.core.ledger_end import read_loss
 from hub.core.life import MOVES, Statement
-from hub.core.moves import LEFT, LEFT_BEFORE, REFUSED, heard_from
+from hub.core.moves import (
+    LEFT,
+    LEFT_BEFORE,
+    REFUSED,
+    MoveVerdict,
+    destination_of,
+    heard_from,
+)
 from hub.core.record import NO_KEY, Cause, CauseKind, Reason, topic_id
 from hub.core.state import StageCode
 from hub.domain import kinds
@@ -567,14 +574,14 @@ def _read_move_noted(cause: Cause, kind: str) -> MoveNoted:
     move_id = _key_of(content["move_id"])
     owner, left_as = str(content["owner"]), str(content["left_as"])
     (owner + left_as).encode()  # JSON can say half a letter
-    made_by = _key_of(content["made_by"])
-    return MoveNoted(
-        cause, kind, move_id, _letter_of(content["verdict"]), _key_of(content["left"]),
-        _key_of(content["to"]), bytes.fromhex(content["origin"]), made_by,
+    verdict = MoveVerdict(
+        _letter_of(content["verdict"]), destination_of(cause.key), _key_of(content["left"]),
+        _key_of(content["to"]), bytes.fromhex(content["origin"]), _key_of(content["made_by"]), 0,
         _unsigned(content["met"], 64), owner[:_MOST_CODE], left_as[:_MOST_CODE],
         heard_from(bytes.fromhex(content["heard"])),
-        (keys.verdict(move_id), keys.arrival(move_id), keys.verdict(made_by)),
     )  # fmt: skip
+    named = (keys.verdict(move_id), keys.arrival(move_id), keys.verdict(verdict.made_by))
+    return MoveNoted(cause, kind, move_id, verdict, named)
 
 
 def _read_move_arrived(cause: Cause, kind: str) -> MoveArrived:
