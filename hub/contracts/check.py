@@ -11,7 +11,7 @@ from hashlib import sha256
 from operator import gt, itemgetter
 from typing import Final, NamedTuple
 
-from hub.contracts.persons import needs_a_look, seen
+from hub.contracts.persons import are_clean, seen
 from hub.contracts.rules import compile_rules
 from hub.contracts.schema import Field, Hint, Identity, Required, Role, Schema
 from hub.contracts.values import (
@@ -192,7 +192,7 @@ class Checker:
             and " " not in joined
             and "\\" not in joined
             and "" not in self._required(submitted)
-            and not needs_a_look(joined)
+            and are_clean(joined)
             and (
                 max(map(len, texts)) <= self._shortest
                 or not any(map(gt, map(len, texts), self._limits))

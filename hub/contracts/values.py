@@ -10,7 +10,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from hub.contracts.persons import flaws_of, is_shown_otherwise, is_unreadable, seen
+from hub.contracts.persons import flaws_of, is_shown_otherwise, is_unreadable, needs_a_look, seen
 from hub.contracts.schema import Field, Hint, Required
 from hub.domain.amounts import UNITS, read_amount
 from hub.domain.as_typed import ABSENT, is_placeholder, unwrapped
@@ -94,17 +94,20 @@ def free_text(field: Field, normalise: Callable[[str], str] | None = None) -> Re
     is_name = field.identity is not None or (field.length or _NAME_LENGTH + 1) <= _NAME_LENGTH
 
     def read(text: str) -> str | Flawed:
-        text = seen(clean(text)) if is_name else clean(text)
-        codes = list(flaws_of(text))
+        text = clean(text)
+        is_suspect = needs_a_look(text)
+        if is_suspect and is_name:
+            text = seen(text)
+        codes = list(flaws_of(text)) if is_suspect else []
         if not text and field.required is Required.ALWAYS:
             codes.append(field.reason_missing)
         name = text
         if field.length is not None and len(text) > field.length:
             codes.append("FIELD_TOO_LONG")
             name = text[: field.length + 1]
-        if is_unreadable(text):
+        if is_suspect and is_unreadable(text):
             codes.append("VALUE_UNREADABLE")
-        elif is_name and is_shown_otherwise(name):
+        elif is_suspect and is_name and is_shown_otherwise(name):
             codes.append("NAME_NOT_SHOWABLE")
         canonical = normalise(text) if normalise is not None else text
         return Flawed(canonical, tuple(codes)) if codes else canonical

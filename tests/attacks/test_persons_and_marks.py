@@ -12,8 +12,18 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from hub.contracts.persons import flaws_of, folded, is_shown_otherwise, needs_a_look, seen
+from hub.contracts.persons import (
+    are_clean,
+    flaws_of,
+    folded,
+    is_shown_otherwise,
+    is_unreadable,
+    needs_a_look,
+    seen,
+)
 from tests.contract.test_check import codes, licence
 
 NUMBER = "330900198001010019"
@@ -87,6 +97,80 @@ def test_every_digit_there_is_counts_in_the_quick_question() -> None:
     digits = [each for each in map(chr, range(0x30000)) if folded(each) in set("0123456789")]
     assert len(digits) > 700
     assert [each for each in digits if not needs_a_look(each * 10)] == []
+
+
+def test_every_nought_there_is_counts_in_the_question_for_a_row() -> None:
+    """A telephone of ten digits begins with one; eleven digits are one whatever they begin with."""
+    digits = [each for each in map(chr, range(0x30000)) if folded(each) in set("0123456789")]
+    noughts = [each for each in digits if folded(each) == "0"]
+    assert len(noughts) > 60
+    assert [each for each in noughts if are_clean(f"{each}10-2345678")] == []
+    assert [each for each in digits if are_clean(each * 11)] == []
+
+
+def test_a_year_and_a_number_are_clean() -> None:
+    """Most rows have a document's number of ten digits: they are looked at quickly."""
+    assert needs_a_look("示许〔2026〕000003号")
+    assert are_clean("示许〔2026〕000003号|2026/11/30|示例公司")
+    assert not are_clean("示许〔2026〕000003号|1**")
+    assert not are_clean("示许〔2026〕000003号|护照")
+    assert not are_clean("示许〔2026〕000003号|示\u200b例公司")
+
+
+_GAPS = st.sampled_from(["", "", "", "-", " ", ".", ")", ") ", "\n", "|", "，", "，，，"])
+_STRETCHES = st.one_of(
+    st.tuples(st.text("0123456789", min_size=1, max_size=18), _GAPS).map(lambda x: x[1].join(x[0])),
+    st.text("0123456789０１２９〇零一二九壹玖OolI", min_size=1, max_size=18),
+    st.text("0123456789*＊＃XxＸｘ×·•○●", min_size=1, max_size=18),
+    st.sampled_from(
+        [
+            NUMBER, WITH_X, CARD, "13900000000", "+86 139", "010-2345678", "(0571)2345678",
+            "(0571", "3309008001011", "330900********0018", "330900********18", "330900Ｘ", "A",
+            "往来港澳通行证", "通行证", "证件号", "身份证", "回乡证", "台胞证", "居留证",
+            "居留身份证", "军官证", "护照", "passport", "账号", "卡号", "no", "E1234567", "1234567",
+            "<br>", "&nbsp;", "\u200b", "\u0301", "云", "\n", "\ue863",
+            "示许〔2026〕000003号", "2026/11/30",
+        ]
+    ),
+    st.text(max_size=2),
+)  # fmt: skip
+_CELLS = st.lists(_STRETCHES, max_size=5).map("".join)
+
+
+@given(st.lists(_CELLS, min_size=1, max_size=4))
+@example(["示许〔2026〕000003号", "0571)2345678"])
+@example(["03", "1234567890"])
+@example(["330900*19*0101*018"])
+def test_what_is_clean_has_nothing_in_any_cell(cells: list[str]) -> None:
+    """The quick answer for a row is the careful one for each of its cells."""
+    if not are_clean("|".join(cells)):
+        return
+    assert [flaws_of(cell) for cell in cells] == [()] * len(cells)
+    assert not any(map(is_unreadable, cells))
+    assert not any(map(is_shown_otherwise, cells))
+
+
+@given(_CELLS)
+def test_what_needs_no_look_has_nothing(cell: str) -> None:
+    """Nothing is found, and nothing in it is unseen."""
+    if needs_a_look(cell):
+        return
+    assert flaws_of(cell) == ()
+    assert seen(cell) == cell
+    assert not is_unreadable(cell)
+    assert not is_shown_otherwise(cell)
+
+
+@pytest.mark.parametrize("word", ["居留证", "居留身份证"])
+def test_a_permit_of_residence_is_a_persons(word: str) -> None:
+    """Its old name and its new one, with its number behind."""
+    assert is_refused(f"外国人永久{word}号码 E123456789")
+
+
+@pytest.mark.parametrize("star", "*＊#＃XxＸｘ")
+def test_a_masked_number_is_possibly_one(star: str) -> None:
+    """Wide letters too."""
+    assert flaws_of(f"330900{star * 8}0018") == ("PERSONAL_NUMBER_POSSIBLE",)
 
 
 @pytest.mark.parametrize("letters", ["0O", "0o", "1l", "1I"])
