@@ -11,7 +11,7 @@ from hashlib import sha256
 from operator import gt, itemgetter
 from typing import Final, NamedTuple
 
-from hub.contracts.persons import are_clean, seen
+from hub.contracts.persons import are_plain, seen
 from hub.contracts.rules import compile_rules
 from hub.contracts.schema import Field, Hint, Identity, Required, Role, Schema
 from hub.contracts.values import (
@@ -181,18 +181,11 @@ class Checker:
         return texts
 
     def _is_plain(self, submitted: Sequence[str]) -> bool:
-        """Whether the careful readers would find nothing to do in any free text of the row.
-
-        `isprintable` is False for every control character and for every blank but U+0020.
-        """
+        """Whether the careful readers would find nothing to do in any free text of the row."""
         texts = self._texts(submitted)
-        joined = "|".join(texts)
         return (
-            joined.isprintable()
-            and " " not in joined
-            and "\\" not in joined
-            and "" not in self._required(submitted)
-            and are_clean(joined)
+            "" not in self._required(submitted)
+            and are_plain("|".join(texts))
             and (
                 max(map(len, texts)) <= self._shortest
                 or not any(map(gt, map(len, texts), self._limits))

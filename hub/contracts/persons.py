@@ -6,7 +6,7 @@ letters that look like digits, with another digit before or after. So a text is 
 table, one pass), then digits that follow each other are taken as one chain, and every 18 of a chain
 are tried: place, birth date and check digit together hold for one in thirty thousand random ones.
 
-Linear in the text. `needs_a_look` is the quick question, `are_clean` the one for a whole row: they
+Linear in the text. `needs_a_look` is the quick question, `are_plain` the one for a whole row: they
 prove that neither `flaws_of` nor `is_shown_otherwise` finds anything. What the laws ask: natural
 persons' identity numbers, bank accounts and telephones are not shown (个人信息保护法 28;
 浙江省行政处罚结果信息网上公开暂行办法).
@@ -27,11 +27,14 @@ from hub.domain.document_number import composed
 
 # --- folding -------------------------------------------------------------------------------------
 
-_ODD: Final = re.compile(
-    "[^\n -~\u00b7\u00d7\u2013-\u2015\u2018-\u201d\u2022\u2026\u2103\u2116\u3000-\u3029"
+_USUAL: Final = (
+    "!-\\[\\]-~\u00b7\u00d7\u2013-\u2015\u2018-\u201d\u2022\u2026\u2103\u2116\u3001-\u3029"
     "\u3030-\u303f\u3041-\u3096\u309b-\u30ff\u3105-\u312f\u3131-\u3163\u3165-\u318e"
-    "\u3190-\u31e3\u31f0-\u321e\u3220-\ua48c\uac00-\ud7a3\uf900-\ufa6d\uff01-\uff5e\uffe5]"
+    "\u3190-\u31e3\u31f0-\u321e\u3220-\ua48c\uac00-\ud7a3\uf900-\ufa6d\uff01-\uff5e\uffe5"
 )
+"""Characters of Chinese texts without blanks and the backslash."""
+_UNUSUAL: Final = re.compile(f"[^{_USUAL}]")
+_ODD: Final = re.compile(f"[^\n \\\\\u3000{_USUAL}]")
 """Characters that Chinese texts seldom have; only a text with one is folded, or holds odd marks."""
 _CROSSES: Final = frozenset("×✕ХхΧχⅩⅹ𝐗𝐱𝑋𝑥𝖷𝗑")
 """What looks like the letter that stands for a check digit of ten."""
@@ -166,8 +169,6 @@ _STARRED: Final = re.compile(f"[{_ONE}][{_STAR}]")
 _STARS: Final = re.compile(f"[{_ONE}]{{3}}[{_STAR}]{{3}}")
 _MARKUP: Final = re.compile("</?[A-Za-z][^<>]{0,64}>|&(?:[A-Za-z]{2,8}|#[0-9]{2,5});")
 """Of a text that was copied from a page: <br>, &nbsp;."""
-_HINT: Final = re.compile("[份护回台居军士账帐卡Pp]")
-"""A character of every word below but two: the quickest question of all."""
 _CUE: Final = re.compile(
     "身份证|身份号|公民身份|证件号|护照|P(?i:assport)|p(?i:assport)|通行证|回乡证|台胞证|居留证|"
     "居留身份|军官证|士兵证|账号|账户|帐号|帐户|卡号"
@@ -180,36 +181,34 @@ def needs_a_look(text: str) -> bool:
     return _ODD.search(text) is not None or _may_hold(text)
 
 
-def are_clean(joined: str) -> bool:
-    """Whether none of the three finds anything in any of the texts that are joined here.
+def are_plain(joined: str) -> bool:
+    """Whether no text of those that are joined here holds anything, nor a blank or a backslash.
 
     Ten digits that do not begin with a nought are no telephone, and all else that has so few is
     told by a word or by stars: most often they are a year and the number of a document.
     """
-    return not (
-        _ODD.search(joined)
-        or _STARRED.search(joined)
+    if (
+        _UNUSUAL.search(joined) is not None
+        or _STARRED.search(joined) is not None
+        or _CUE.search(joined) is not None
         or "<" in joined
         or "&" in joined
-        or _is_told(joined)
-        or any(run[1] or run[0][0] in _NOUGHTS for run in _RUN.finditer(joined))
-    )
+    ):
+        return False
+    for run in _RUN.finditer(joined):  # noqa: SIM110  # twice as fast, compiled, as `any`
+        if run[1] or run[0][0] in _NOUGHTS:
+            return False
+    return True
 
 
 def _may_hold(text: str) -> bool:
     """Of a text without odd characters: digits in a row, stars, a telling word, mark-up."""
     return (
         _RUN.search(text) is not None
-        or _is_told(text)
+        or _CUE.search(text) is not None
         or _STARS.search(text) is not None
         or (("<" in text or "&" in text) and _MARKUP.search(text) is not None)
     )
-
-
-def _is_told(text: str) -> bool:
-    """Whether a word is there that says of a number what it is."""
-    is_hinted = _HINT.search(text) is not None or "通行证" in text or "证件号" in text
-    return is_hinted and _CUE.search(text) is not None
 
 
 # --- the careful answer --------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hub.contracts.persons import (
-    are_clean,
+    are_plain,
     flaws_of,
     folded,
     is_shown_otherwise,
@@ -104,17 +104,24 @@ def test_every_nought_there_is_counts_in_the_question_for_a_row() -> None:
     digits = [each for each in map(chr, range(0x30000)) if folded(each) in set("0123456789")]
     noughts = [each for each in digits if folded(each) == "0"]
     assert len(noughts) > 60
-    assert [each for each in noughts if are_clean(f"{each}10-2345678")] == []
-    assert [each for each in digits if are_clean(each * 11)] == []
+    assert [each for each in noughts if are_plain(f"{each}10-2345678")] == []
+    assert [each for each in digits if are_plain(each * 11)] == []
 
 
-def test_a_year_and_a_number_are_clean() -> None:
+def test_what_is_printed_otherwise_or_is_a_blank_is_not_plain() -> None:
+    """A reader has something to do wherever one of these stands."""
+    characters = [*map(chr, range(0xD800)), *map(chr, range(0xE000, 0x30000))]
+    blanks = [each for each in characters if each.isspace() or not each.isprintable()]
+    assert [each for each in [*blanks, "\\"] if are_plain(f"云{each}云")] == []
+
+
+def test_a_year_and_a_number_are_plain() -> None:
     """Most rows have a document's number of ten digits: they are looked at quickly."""
     assert needs_a_look("示许〔2026〕000003号")
-    assert are_clean("示许〔2026〕000003号|2026/11/30|示例公司")
-    assert not are_clean("示许〔2026〕000003号|1**")
-    assert not are_clean("示许〔2026〕000003号|护照")
-    assert not are_clean("示许〔2026〕000003号|示\u200b例公司")
+    assert are_plain("示许〔2026〕000003号|2026/11/30|示例公司")
+    assert not are_plain("示许〔2026〕000003号|1**")
+    assert not are_plain("示许〔2026〕000003号|护照")
+    assert not are_plain("示许〔2026〕000003号|示\u200b例公司")
 
 
 _GAPS = st.sampled_from(["", "", "", "-", " ", ".", ")", ") ", "\n", "|", "，", "，，，"])
@@ -143,7 +150,7 @@ _CELLS = st.lists(_STRETCHES, max_size=5).map("".join)
 @example(["330900*19*0101*018"])
 def test_what_is_clean_has_nothing_in_any_cell(cells: list[str]) -> None:
     """The quick answer for a row is the careful one for each of its cells."""
-    if not are_clean("|".join(cells)):
+    if not are_plain("|".join(cells)):
         return
     assert [flaws_of(cell) for cell in cells] == [()] * len(cells)
     assert not any(map(is_unreadable, cells))
