@@ -27,6 +27,7 @@ MODULES: Final = (
     "hub/core/keys.py", "hub/core/causes.py", "hub/core/prepare.py", "hub/core/case.py",
     "hub/core/decide.py", "hub/core/duties.py", "hub/core/moves.py", "hub/core/waiting.py",
     "hub/core/life.py", "hub/core/offices.py", "hub/core/basis.py", "hub/core/partition.py",
+    "hub/core/ledger_end.py", "hub/contracts/persons.py",
     "hub/contracts/wire.py", "hub/contracts/check.py", "hub/domain/identity.py",
 )  # fmt: skip
 """What the registrar spends its time in; pure, typed, and without metaclass tricks."""

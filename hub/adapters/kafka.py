@@ -267,9 +267,10 @@ class KafkaTransactions:
         if error is not None:
             self._failed = error
             return
-        place = (str(message.topic()), int(message.partition() or 0))
-        offset = message.offset()
-        self._written[place] = max(self._written.get(place, 0), (offset or 0) + 1)
+        place = _place_of(message)
+        following = (message.offset() or 0) + 1
+        if following > self._written.get(place, 0):
+            self._written[place] = following
 
 
 class Waiting:
@@ -617,7 +618,7 @@ _PASSING = frozenset(
 
 
 def _place_of(message: Message) -> Place:
-    return str(message.topic()), int(message.partition() or 0)
+    return message.topic() or "", message.partition() or 0
 
 
 def _in_parts(records: Iterator[InputRecord]) -> Iterator[list[InputRecord]]:
@@ -636,7 +637,8 @@ def _to_input(message: Message) -> InputRecord:
         message.partition() or 0,
         message.offset() or 0,
         message.key() or b"",
-        tuple((name, value or b"") for name, value in headers) if headers else (),  # type: ignore[misc, str-unpack] # bytes values, as produced; a null one is empty
+        # a list first, which is faster than asking a generator
+        tuple([(name, value or b"") for name, value in headers]) if headers else (),  # type: ignore[misc, str-unpack] # bytes values, as produced; a null one is empty
         message.value() or b"",
     )
 

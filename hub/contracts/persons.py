@@ -86,7 +86,7 @@ _FOLDING: Final = _Folding(_folded)
 
 _UNREADABLE: Final = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u206f"
-    "\ufff0-\ufffb\ufffd-\uffff\ud800-\udfff\U000e0000-\U000e00ff\U000f0000-\U0010ffff]"
+    "\ufff0-\ufffb\ufffd-\uffff\\ud800-\\udfff\U000e0000-\U000e00ff\U000f0000-\U0010ffff]"
 )
 """Controls, what turns text or tags it, broken characters: nothing a platform should show."""
 _NOT_SEEN: Final = re.compile(

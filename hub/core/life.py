@@ -18,7 +18,7 @@ from hub.core.record import Outcome
 from hub.core.state import RecordState, Status
 
 
-class Standing(Enum):
+class Standing(StrEnum):  # as `When`: a text is hashed fast, and the table is asked by it
     """Where a record stands, seen from what may be stated about it."""
 
     NONE = "nothing is on record"
@@ -48,7 +48,7 @@ class Statement(StrEnum):
     """What was taken down is shown again, by a decision of its own."""
 
 
-class When(Enum):
+class When(StrEnum):
     """Conditions of the table; `hub.core.case.Case` evaluates them."""
 
     ALWAYS = "otherwise"

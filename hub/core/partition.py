@@ -161,6 +161,12 @@ class PartitionCore:
         """Whether this input moves the place where another is read on."""
         return record.topic == self._control and dict(record.headers).get("ce_type") == _LOST_HEADER
 
+    def ends_batch(self, record: InputRecord) -> bool:
+        """Whether what follows is read under another basis, by another slot or elsewhere."""
+        return record.topic == self._control and (
+            self.carries_basis(record) or self.gives_up(record) or self.accepts_loss(record)
+        )
+
     def prepare(self, record: InputRecord, now: int) -> Prepared:
         """Read and check one input: the first `touches`."""
         topic = record.topic

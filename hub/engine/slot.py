@@ -491,8 +491,7 @@ class Slot:
         """
         begin = 0
         for index, record in enumerate(inputs):
-            core = self.cores[record.partition]
-            if core.carries_basis(record) or core.gives_up(record) or core.accepts_loss(record):
+            if self.cores[record.partition].ends_batch(record):
                 yield inputs[begin : index + 1]
                 begin = index + 1
         if begin < len(inputs):
@@ -698,7 +697,7 @@ class Slot:
         outputs.append(OutputRecord(self.ledger, partition, record.cause.key, raw, ()))
         evolve(raw, view.changes)
         self._watch(partition, record)
-        counts[record.outcome.value, record.department, record.kind] += 1
+        counts[record.outcome, record.department, record.kind] += 1
         return record
 
     def _watch(self, partition: int, record: LedgerRecord) -> None:
