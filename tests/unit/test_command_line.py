@@ -173,7 +173,8 @@ def test_a_resend_of_nothing_is_refused_before_anything_is_sent(typed: str, said
 def test_what_the_operator_mistypes_makes_no_user_and_moves_nothing(typed: str, said: str) -> None:
     """A mistyped user would be made anew, and called rotated."""
     words = [*typed.split(), "--site", str(ROOT / "deploy/sites/county")]
-    result = CliRunner(env={"KAFKA_BOOTSTRAP": "127.0.0.1:9"}).invoke(hub, words)
+    broker = {"KAFKA_BOOTSTRAP": "127.0.0.1:9", "HUB_KAFKA_SECRETS": None}
+    result = CliRunner(env=broker).invoke(hub, words)
     assert result.exit_code == EXIT_REFUSED
     assert said in result.stderr.splitlines()[0]
 
