@@ -1,6 +1,7 @@
 """XLSX (openpyxl) and XLS (xlrd) workbooks -> numbered rows of text, one sheet after another."""
 
 import io
+import re
 import struct
 import warnings
 import zipfile
@@ -8,15 +9,17 @@ import zlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime, time
 from decimal import Decimal
-from itertools import islice
+from itertools import islice, pairwise
 from math import isfinite
-from typing import Final, Literal, Protocol, cast
+from typing import Any, Final, Literal, Protocol, cast
 from xml.etree.ElementTree import ParseError
 
 import openpyxl
 import xlrd
 from openpyxl.utils.escape import unescape
 from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.worksheet import _read_only
+from openpyxl.worksheet._reader import WorkSheetParser
 from xlrd.biffh import XLRDError
 from xlrd.compdoc import CompDocError
 
@@ -35,7 +38,7 @@ from connectors.tables import (
 MAX_UNPACKED_BYTES: Final = 128 * 1024 * 1024
 MAX_ENTRIES: Final = 2_000
 MAX_SHEET_ROWS: Final = 1_048_576
-"""What any spreadsheet program can show; a forged row number beyond it would loop for ever."""
+"""What any spreadsheet program can show."""
 _CHUNK: Final = 500
 
 # Both libraries answer damaged files with whatever their parsers stumble over; these are all the
@@ -60,6 +63,8 @@ _BROKEN: Final = (
     zlib.error,
 )
 
+_LONGEST_TAG: Final = 64
+_FORMULA: Final = re.compile(rb"<(?:[A-Za-z][\w.-]{0,58}:)?f[\s/>]")
 _UNCALCULATED: Final = "#CALC!"
 _ERROR_TEXT: Final = frozenset(
     {
@@ -83,7 +88,30 @@ class _Sheet(Protocol):
 
     def reset_dimensions(self) -> None: ...
 
-    def iter_rows(self, *, max_row: int, values_only: bool) -> Iterator[tuple[object, ...]]: ...
+    def iter_rows(self, *, values_only: bool) -> Iterator[tuple[object, ...]]: ...
+
+
+class _InOrder(WorkSheetParser):
+    """The parser of openpyxl, which takes no row and no cell that its sheet would leave out.
+
+    The sheet passes by a row whose number does not follow, and a cell behind the column of its
+    row's last one; of two cells in one place it keeps one. No spreadsheet program writes such.
+    """
+
+    def parse_row(self, row: Any) -> tuple[int, list[dict[str, Any]]]:  # noqa: ANN401 - as in openpyxl's types
+        """Raises `ValueError`, which breaks the sheet there."""
+        before = self.row_counter
+        number, cells = super().parse_row(row)
+        columns = [cell["column"] for cell in cells]
+        is_in_order = all(left < right for left, right in pairwise(columns))
+        is_here = all(cell["row"] == number for cell in cells)
+        if not (before < number <= MAX_SHEET_ROWS and is_in_order and is_here):
+            raise ValueError(number)
+        return number, cells
+
+
+# There is no other way to give the sheets one; a test of each disorder holds it in place.
+_read_only.WorkSheetParser = _InOrder  # type: ignore[attr-defined] # the types leave it out
 
 
 def cell_text(value: object) -> str:
@@ -162,17 +190,15 @@ def _has_text(content: bytes) -> bool:
 
 
 def _has_formulas(content: bytes) -> bool:
-    """Whether any sheet holds a formula."""
+    """Whether any part holds a formula: a sheet may lie anywhere, under any prefix."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for entry in archive.infolist():
-            if not entry.filename.startswith("xl/worksheets/"):
-                continue
             with archive.open(entry) as part:
                 before = b""
                 while block := part.read(1 << 20):
-                    if b"<f>" in before + block or b"<f " in before + block:
+                    if _FORMULA.search(before + block):
                         return True
-                    before = block[-2:]
+                    before = block[-_LONGEST_TAG:]
     return False
 
 
@@ -201,10 +227,10 @@ def _xlsx_cells(sheet: "_Sheet", written: "_Sheet | None" = None) -> Iterator[Nu
     `written` is the same sheet with formulas in place of values, where there are any.
     """
     sheet.reset_dimensions()
-    values = sheet.iter_rows(max_row=MAX_SHEET_ROWS, values_only=True)
+    values = sheet.iter_rows(values_only=True)
     if written is not None:
         written.reset_dimensions()
-        formulas = written.iter_rows(max_row=MAX_SHEET_ROWS, values_only=True)
+        formulas = written.iter_rows(values_only=True)
         values = _calculated(values, formulas)
     number = 0
     broken = False

@@ -1,6 +1,7 @@
 """XLSX and XLS workbooks: exact texts, honest numbers, broken files that cost one submission."""
 
 import io
+import re
 import zipfile
 from datetime import date, datetime
 
@@ -150,22 +151,25 @@ def test_a_damaged_workbook_never_raises(data: st.DataObject) -> None:
     rows_of(bytes(content))
 
 
-def _rewritten(part: str, old: bytes, new: bytes) -> bytes:
-    """Return the workbook with one of its inner files altered and the archive whole."""
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+def _rewritten(old: bytes, new: bytes, part: str = SHEET, content: bytes = WHOLE) -> bytes:
+    """Return a workbook with a pattern of one of its inner files replaced, the archive whole."""
     out = io.BytesIO()
     with (
-        zipfile.ZipFile(io.BytesIO(WHOLE)) as source,
+        zipfile.ZipFile(io.BytesIO(content)) as source,
         zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
         for name in source.namelist():
             inner = source.read(name)
-            archive.writestr(name, inner.replace(old, new) if name == part else inner)
+            archive.writestr(name, re.sub(old, new, inner) if name == part else inner)
     return out.getvalue()
 
 
 def test_a_sheet_that_breaks_half_way_keeps_the_rows_before() -> None:
     """The rows read so far stand; one unreadable row says where reading ended."""
-    rows = rows_of(_rewritten("xl/worksheets/sheet1.xml", b'<row r="30"', b'<<row r="30"'))
+    rows = rows_of(_rewritten(b'<row r="30"', b'<<row r="30"'))
     assert [row.fault for row in rows[:-1]] == [""] * (len(rows) - 1)
     assert rows[-1].fault == "FILE_BROKEN"
     assert rows[-1].row_number == len(rows) + 1
@@ -173,15 +177,58 @@ def test_a_sheet_that_breaks_half_way_keeps_the_rows_before() -> None:
 
 def test_a_declared_size_is_not_believed() -> None:
     """Some writers declare the sheet as `A1`; every row and column is still read."""
-    content = _rewritten("xl/worksheets/sheet1.xml", b'ref="A1:D41"', b'ref="A1"')
+    content = _rewritten(b'ref="A1:D41"', b'ref="A1"')
     assert len(rows_of(content)) == len(rows_of(WHOLE)) == 40
     assert len(rows_of(content)[0].cells) == 4
 
 
-def test_a_forged_row_number_does_not_loop() -> None:
-    """Rows beyond what any spreadsheet shows end the sheet."""
-    content = _rewritten("xl/worksheets/sheet1.xml", b'<row r="41"', b'<row r="99999999999"')
-    assert len(rows_of(content)) == 39
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'<row r="41"', b'<row r="99999999999"'),
+        (b'<row r="41"', b'<row r="1048577"'),
+        (b'<row r="41"', b'<row r="40"'),
+        (b'<row r="41"', b'<row r="3"'),
+        (b'<row r="41"', b'<row r="0"'),
+        (b'<row r="41"', b'<row r="-7"'),
+        (b'<c r="B41"', b'<c r="A41"'),
+        (b'<c r="A41"', b'<c r="C41"'),
+        (b'<c r="D41"', b'<c r="A41"'),
+        (b'<c r="B41"', b'<c r="B40"'),
+    ],
+)
+def test_no_row_and_no_cell_vanishes_for_its_number(old: bytes, new: bytes) -> None:
+    """Forged, repeated or falling numbers of rows and cells break the sheet there, and at once."""
+    rows = rows_of(_rewritten(old, new))
+    assert [row.fault for row in rows] == [""] * 39 + ["FILE_BROKEN"]
+    assert [row.row_number for row in rows] == list(range(2, 42))
+
+
+def test_rows_may_leave_numbers_out_and_cells_their_places() -> None:
+    """As the format allows; the largest number a spreadsheet shows is one."""
+    last = _rewritten(b'r="([A-D]?)41"', rb'r="\g<1>1048576"')
+    assert [row.row_number for row in rows_of(last)][-2:] == [40, 1048576]
+    bare = _rewritten(b' r="[A-D]?[0-9]+"', b"")
+    assert [row.cells for row in rows_of(bare)] == [row.cells for row in rows_of(WHOLE)]
+
+
+def test_a_formula_is_found_wherever_the_sheet_lies() -> None:
+    """And however its tag is written: a blank would be shown in place of what nobody calculated."""
+    workbook = openpyxl.Workbook()
+    workbook.worksheets[0].append(HEADER)
+    workbook.worksheets[0].append(("1", "甲", "=1+1", None))
+    out = io.BytesIO()
+    workbook.save(out)
+    content = out.getvalue()
+    prefixed = _rewritten(b"<(/?)f>", rb"<\g<1>f\n>", content=content)
+    assert [row.fault for row in rows_of(prefixed)] == ["CELL_ERROR"]
+    with zipfile.ZipFile(out, "a") as archive:
+        archive.writestr("xl/pages/one.xml", archive.read(SHEET))
+    moved = _rewritten(
+        b"worksheets/sheet1", b"pages/one", "xl/_rels/workbook.xml.rels", out.getvalue()
+    )
+    moved = _rewritten(b"<f>.*</f>", b"", content=moved)
+    assert [row.fault for row in rows_of(moved)] == ["CELL_ERROR"]
 
 
 def biff_cell(ctype: int, value: str | float) -> Cell:
