@@ -486,9 +486,9 @@ class Health:
         """The worker does nothing on purpose until a person acts; it has looked again just now."""
         self._stamp, self._is_idle, self._stopped = self._seconds(), False, (code, problem)
 
-    def restarted(self) -> None:
-        """The worker began again just now, because something ended what it did."""
-        self._starts.append(self._seconds())
+    def restarted(self, seconds_ago: float = 0.0) -> None:
+        """The worker began again, because something ended what it did."""
+        self._starts.append(self._seconds() - seconds_ago)
 
     @property
     def is_repeating(self) -> bool:

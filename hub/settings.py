@@ -39,6 +39,10 @@ class Settings:
     postgres_port: int | None = None
     """HUB_POSTGRES_PORT: port of the embedded PostgreSQL; None as above."""
 
+    def workers_of(self, site: str) -> Path:
+        """Where the workers of a site have their folders, by their names."""
+        return self.state_folder / "workers" / site
+
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read `environment`; empty variables count as unset, folders become absolute.

@@ -538,6 +538,19 @@ class LoadedSite(StrictModel):
         """
         return tuple(self.path(folder) for _place, folder in _exchange_places(self.site))
 
+    def files_read(self) -> tuple[Path, ...]:
+        """Every file that says what the hub does, but for the secrets: whoever may write one rules.
+
+        Site, rulebook, calendar, business clock, mappings, descriptions of database sources.
+        """
+        named = [Path("site.yaml"), self.site.rulebook, self.site.calendar]
+        if self.site.business_clock is not None:
+            named.append(self.site.business_clock)
+        for department in self.site.departments:
+            named += [each.mapping for each in department.files if each.mapping is not None]
+            named += [each.file for each in department.databases]
+        return tuple(map(self.path, named))
+
     def secret_files(self) -> tuple[Path, ...]:
         """Every file the site calls `…_file`, and those its database sources call so.
 
@@ -612,8 +625,8 @@ def load_site(folder: Path) -> LoadedSite:
 def _refuse_shared_folders(loaded: LoadedSite) -> None:
     """Each inbox, results and drop folder is one party's: none is another, or lies inside one.
 
-    Nor does any hold the site itself or one of its secrets. Links are followed: what counts is
-    where files land.
+    Nor does any hold a file that the site reads, or one of its secrets. Links are followed: what
+    counts is where files land.
     """
     folders = sorted(
         (Path(os.path.realpath(loaded.path(folder))).parts, place, folder)
@@ -624,7 +637,7 @@ def _refuse_shared_folders(loaded: LoadedSite) -> None:
         if inner[: len(outer)] == outer:
             raise _shared(loaded, place, str(other), str(one))
     known = {parts: (place, folder) for parts, place, folder in folders}
-    for guarded in (loaded.folder / "site.yaml", *loaded.secret_files()):
+    for guarded in (*loaded.files_read(), *loaded.secret_files()):
         parts = Path(os.path.realpath(guarded)).parts
         for count in range(len(parts)):
             if parts[:count] in known:
@@ -651,9 +664,10 @@ def _shared(
         f"目录 {one} 与 {other} 相同或互相包含",
         f"{one} and {other} are one folder, or one lies in the other",
         remedy_zh="每个来源的收件、结果和每个平台的投递目录各用一个，"
-        "互不包含，也不含站点目录和秘密文件",
+        "互不包含，也不含站点读取的文件（规则、日历、映射、数据库来源）和秘密文件",
         remedy_en="give each inbox, each results folder and each platform's drop folder a place of "
-        "its own, none inside another, none around the site folder or a secret",
+        "its own, none inside another, none around a file the site reads (rulebook, calendar, "
+        "mapping, database source) or a secret",
         file=str(file),
         line=line_in(file, place),
     )

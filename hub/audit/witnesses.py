@@ -65,7 +65,7 @@ def ask_witnesses(
     folder holds no anchors: who names one relies on it.
     """
     folder = anchors or settings.anchors
-    seen = list(read_heads(settings.state_folder / "workers" / site.site))
+    seen = list(read_heads(settings.workers_of(site.site)))
     seen += _of_notices(site, inputs)
     seen += _of_look_ups(site, settings)
     broken: list[BrokenAnchorError] = []

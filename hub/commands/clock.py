@@ -44,7 +44,7 @@ def confirm_clock(*, by: str, reason: str, yes: bool, site_folder: Path) -> None
                 remedy_en="say who confirms, and why",
             )
     loaded = load_site(site_folder)
-    home = read_settings().state_folder / "workers" / loaded.site.site
+    home = read_settings().workers_of(loaded.site.site)
     shown = real_ms()
     seen = max((last_seen(file) for file in home.glob(f"*/{SEEN}")), default=0)
     click.echo(f"本机时钟 / this machine's clock   {_moment(shown)}")

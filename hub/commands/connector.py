@@ -23,6 +23,7 @@ from connectors.run import (
 from hub.adapters.kafka_unreadable import count_unreadable
 from hub.adapters.logs import configure_logging
 from hub.adapters.parts import Parts
+from hub.adapters.starts import forget_starts, note_start
 from hub.bootstrap import load_repository_contracts
 from hub.commands.connector_check import check
 from hub.errors import HubError, told
@@ -87,6 +88,8 @@ def command(  # noqa: PLR0913 - click hands over each option by name
     metrics = Metrics(contracts.by_kind)
     worker = f"connector.{department}" if department else "connector"
     health = Health(worker, site=loaded.site.site)
+    own_folder = settings.workers_of(loaded.site.site) / worker
+    note_start(health, own_folder)
     metrics.worker_here.labels(worker, loaded.site.site).set(1)
     metrics.since_progress.labels("connector").set_function(health.seconds_since_progress)
     stop = threading.Event()
@@ -96,9 +99,8 @@ def command(  # noqa: PLR0913 - click hands over each option by name
         watch = Watch(connection, metrics, health, stop, drain=drain)
         watches.append(watch)
         folder = settings.state_folder / "connectors" / loaded.site.site / connection.name
-        principal = f"worker.connector.{connection.department.id}"
-        access = parts.require_kafka(loaded.site.user(principal))
-        post = Post(loaded, contracts, access, folder, watch.should_stop)
+        user = loaded.site.user(f"worker.connector.{connection.department.id}")
+        post = Post(loaded, contracts, parts.require_kafka(user), folder, watch.should_stop)
         make: Callable[[CursorReader], Source]
         if isinstance(connection, TableConnection):
             from connectors import run_table as tables  # noqa: PLC0415 - SQLAlchemy, for them alone
@@ -126,6 +128,7 @@ def command(  # noqa: PLR0913 - click hands over each option by name
                 watch.grow_older()
     if any(thread.failed for thread in threads):
         raise SystemExit(_EXIT_REFUSED)
+    forget_starts(own_folder)
 
 
 command.add_command(check)

@@ -17,6 +17,7 @@ import click
 
 from hub.adapters.logs import configure_logging
 from hub.adapters.parts import Parts
+from hub.adapters.starts import forget_starts, note_start
 from hub.bootstrap import basis_document, load_repository_contracts
 from hub.errors import ConfigurationError
 from hub.metrics import Health, Metrics, serve
@@ -79,6 +80,8 @@ def _stage(
     signal.signal(signal.SIGINT, ask)
     metrics = Metrics(contracts.by_kind)
     health = Health(worker, site=loaded.site.site)
+    folder = settings.workers_of(loaded.site.site) / worker
+    note_start(health, folder)
     metrics.worker_here.labels(worker, loaded.site.site).set(1)
     metrics.since_progress.labels(worker).set_function(health.seconds_since_progress)
     with ExitStack() as open_parts:
@@ -88,9 +91,9 @@ def _stage(
             )
         parts = Parts(settings)
         access = parts.require_kafka(loaded.site.user(f"worker.{worker}"))
-        folder = settings.state_folder / "workers" / loaded.site.site / worker
         post = Post(loaded, contracts, access, folder, stop.is_set, settings.anchors)
         yield Stage(post, parts, metrics, health)
+    forget_starts(folder)
 
 
 _OF_CASES: Final = frozenset({"faust", "mode", "aiokafka"})

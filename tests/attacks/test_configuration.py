@@ -313,6 +313,31 @@ def test_folders_are_one_party_s_each(tmp_path: Path, old: str, new: str) -> Non
     assert caught.value.line in {13, 18}
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [(f"rulebook: {DEPLOY}/rulebooks", "rulebook: inbox/housing/rulebooks")],
+        [(f"calendar: {DEPLOY}/calendars", "calendar: results/housing")],
+        [("partitions: 3\n", "partitions: 3\nbusiness_clock: inbox/housing/clock\n")],
+        [("results/market}", "results/market, mapping: inbox/housing/deep/map.yaml}")],
+        [
+            (
+                "    files: [{name: files, inbox: inbox/market, results: results/market}]\n",
+                "    databases: [{name: table, file: results/housing/table.yaml}]\n",
+            )
+        ],
+        [("inbox: inbox/housing", f"inbox: {DEPLOY}")],
+    ],
+    ids=["rulebook", "calendar", "clock", "mapping", "database", "around"],
+)
+def test_no_department_may_write_what_the_site_reads(
+    tmp_path: Path, changes: list[tuple[str, str]]
+) -> None:
+    """Whoever writes the rulebook or a mapping says what becomes of everybody's rows."""
+    with pytest.raises(ConfigurationError, match="one folder, or one lies in the other"):
+        site(tmp_path, *changes)
+
+
 def test_folders_are_compared_where_files_land(tmp_path: Path) -> None:
     """A link makes two names of one folder."""
     (tmp_path / "inbox" / "market").mkdir(parents=True)

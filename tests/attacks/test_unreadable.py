@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import Producer
 
 from hub.commands.doctor import _site_on_broker
+from hub.metrics import REPEATS
 from hub.site import load_site
 from tests.attacks.broker import PARTITIONS, PREFIX, WORKERS, Town, flip, garble, until
 from tests.unit.connectors.test_file_agent import rows
@@ -311,6 +312,15 @@ def test_a_worker_that_begins_again_and_again_is_not_healthy(town: Town) -> None
     town.set("ledger", "max.message.bytes", "1024", limit)
     town.wait_for("market", numbers)
     until(lambda: town.health("registrar.0")[0] == 200, 60)
+
+
+def test_a_worker_that_dies_again_and_again_is_not_healthy_in_its_next_life(town: Town) -> None:
+    """Each process is new and was well for a moment, however often it was started."""
+    for _ in range(REPEATS):
+        town.start("receipts")
+        until(lambda: town.health("receipts")[0] != 0)
+    status, said = town.health("receipts")
+    assert (status, said["code"]) == (503, "WORKER_REPEATS")
 
 
 def test_audit_and_backup_go_on_over_all_that(town: Town) -> None:
