@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from hub.adapters.head_files import (
     read_anchors,
     read_heads,
 )
+from hub.adapters.paths import NotPlainError
 from hub.core.keys import GENESIS, Head
 from hub.core.ledger_end import Seen
 
@@ -140,8 +142,10 @@ def test_a_line_that_was_changed_or_taken_out_shows(anchored: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [b"what\n", b"{}\n", b"[" * 5_000 + b"\n", b'{"round": 0}\n', b"x" * (1 << 17)]
-)
+    "text",
+    [b"what\n", b"{}\n", b"[" * 5_000 + b"\n", b'{"round": 0}\n', b"x" * (1 << 17),
+     b"[]\n", b"7\n", b"null\n", b'{"round": 1e400, "partitions": []}\n', b"9" * 5_000 + b"\n"],
+)  # fmt: skip
 def test_what_is_no_anchor_is_not_written_on(anchored: Path, text: bytes) -> None:
     """It is kept as it is for whoever looks into it, and costs its worker no life."""
     with file_of(anchored, 1).open("ab") as file:
@@ -154,13 +158,25 @@ def test_what_is_no_anchor_is_not_written_on(anchored: Path, text: bytes) -> Non
     assert wrong_with(anchored) == [(ALTERED, 1)]
 
 
-def test_a_link_is_not_followed(anchored: Path, tmp_path: Path) -> None:
-    """A folder on another machine is not the hub's alone."""
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda at: at.symlink_to(at.parent.parent / "other"), lambda at: at.symlink_to("/dev/full"),
+        os.mkfifo, Path.mkdir,
+    ],
+    ids=["link", "device", "pipe", "folder"],
+)  # fmt: skip
+def test_what_is_no_file_is_not_followed(
+    anchored: Path, tmp_path: Path, put: Callable[[Path], None]
+) -> None:
+    """A folder on another machine is not the hub's alone; a pipe would hold its worker up."""
     file_of(anchored, 1).unlink()
     (tmp_path / "other").write_bytes(b"")
-    file_of(anchored, 1).symlink_to(tmp_path / "other")
-    with pytest.raises(OSError, match=r".*"):
+    put(file_of(anchored, 1))
+    with pytest.raises(NotPlainError):
         append_anchors(anchored, {0: head(9), 1: head(4), 2: head(5)})
+    with pytest.raises(NotPlainError):
+        list(last_anchors(anchored))
     assert (tmp_path / "other").read_bytes() == b""
 
 
