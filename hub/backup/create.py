@@ -325,9 +325,9 @@ def pack_site(loaded: LoadedSite, target: Path, *, with_secrets: bool) -> tuple[
             name = os.fsdecode(b"/".join(way))
             path = home / name
             file = Path(os.path.realpath(path))
-            if _is_of_a_mount(name) or not file.is_file():
-                continue
             is_others = not others.isdisjoint(path.parents)
+            if (not is_others and _is_of_a_mount(name)) or not file.is_file():
+                continue
             is_secret = file in secrets or (not with_secrets and "secrets" in name.split("/"))
             is_link_out = not file.is_relative_to(home) or (is_others and file != path)
             if (

@@ -826,7 +826,7 @@ def test_nothing_a_department_puts_there_keeps_a_backup_from_being_made_or_gets_
     for name, text in {
         "site.yaml": site, "keys/sealing": "the key", "keys/exchange": "p",
         "sources/licences.yaml": SOURCE, f"{inbox}/good.csv": "rows",
-        f"{inbox}/cut.csv": "r" * 4000,
+        f"{inbox}/cut.csv": "r" * 4000, f"{inbox}/..half.csv": "rows",
     }.items():  # fmt: skip
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
@@ -856,7 +856,8 @@ def test_nothing_a_department_puts_there_keeps_a_backup_from_being_made_or_gets_
     with tarfile.open(tmp_path / "site.tar") as tar:
         inside = {member.name for member in tar if member.isreg()}
         assert "the key" not in str([tar.extractfile(name).read() for name in inside])  # type: ignore[union-attr] # plain files
-    assert {f"{inbox}/good.csv", f"{inbox}/{GBK}", f"{inbox}/cut.csv"} <= inside
+    good = {"good.csv", GBK, "cut.csv", "..half.csv"}
+    assert {f"{inbox}/{name}" for name in good} <= inside
     bad = {f"{inbox}/{name}" for name in ("key", "second", "other", "huge")}
     assert bad <= set(left_out)
     assert not (bad | {f"{inbox}/pipe"}) & inside
