@@ -345,6 +345,13 @@ SECTIONS: Final[tuple[tuple[str, tuple[Bound, ...]], ...]] = (
                 "set aside, told",
             ),
             Bound(
+                "hub.targets.delivery:MOST_VALUES",
+                "values",
+                "回执文件或应答中的 JSON 值",
+                "JSON values in it, or in an answer",
+                "set aside, told",
+            ),
+            Bound(
                 "hub.adapters.drop_folder:LARGEST_FILE_BYTES",
                 "bytes",
                 "交换文件",

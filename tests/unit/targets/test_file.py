@@ -264,6 +264,22 @@ def test_half_an_acknowledgement_is_none(changes: dict[str, object]) -> None:
     assert read_acknowledgement(json.dumps(ACK | changes).encode()) is None
 
 
+def test_an_acknowledgement_of_the_largest_file_is_read() -> None:
+    """Each of its rows says all there is to say."""
+    row = {**RECEIPT, "code": "", "message": "", "extra": [1, 2, 3]}
+    ack = read_acknowledgement(json.dumps(ACK | {"rows": [row] * 50_000}).encode())
+    assert ack is not None
+    assert len(ack.rows) == 50_000
+
+
+@pytest.mark.parametrize("row", ["{}", '{"a":1}', '{"a":[[],[]]}', '{"a":9,"b":"c"}'])
+def test_an_acknowledgement_of_nothing_but_values_is_none(row: str) -> None:
+    """Sixteen megabytes of them would be half a gigabyte of the courier's memory."""
+    whole = json.dumps(ACK | {"rows": []}).replace('"rows": []', f'"rows": [{row}%s]')
+    assert read_acknowledgement((whole % (f",{row}" * 10)).encode()) is not None
+    assert read_acknowledgement((whole % (f",{row}" * 750_000)).encode()) is None
+
+
 @given(st.integers(0, 400))
 def test_a_half_written_acknowledgement_is_none(size: int) -> None:
     """Any prefix: the platform is still writing."""
