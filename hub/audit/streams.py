@@ -10,7 +10,9 @@ from hub.core.entry import stream_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_BLOCK = 4096
+_BLOCK = 64
+"""Numbers of a stream that are kept together. Four octets each where they follow one another; a
+number that stands alone costs a whole block, some 300."""
 _MOST_DIGITS = 18
 
 

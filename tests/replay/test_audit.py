@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -516,6 +517,18 @@ def test_a_stray_huge_number_costs_one_block() -> None:
     book.mark("s", 1, Mark.ANSWERED)
     (summary,) = book.summaries()
     assert (summary.last, summary.first_missing) == (10**17, 2)
+
+
+@pytest.mark.parametrize(("step", "most"), [(10**9, 400), (1, 5)], ids=["apart", "in a row"])
+def test_what_a_sender_counts_by_costs_the_auditor_little(step: int, most: int) -> None:
+    """Whoever numbers rows by the clock is checked like others; a block of 4 KiB was too much."""
+    book = StreamBook()
+    tracemalloc.start()
+    for number in range(20_000):
+        book.mark("s", 1 + number * step, Mark.ANSWERED)
+    used = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert used < 20_000 * most
 
 
 def test_waiting_never_hides_an_answer() -> None:
