@@ -225,8 +225,15 @@ def refusal(told: dict[str, object], expected: Expected, moment: int | None = No
 
 
 def _text(told: object) -> str:
-    """Read a text that can be written again: JSON can say half a character, UTF-8 cannot."""
-    return told.encode("utf-8", "replace").decode() if isinstance(told, str) else ""
+    """Read a text that can be written again and shown.
+
+    JSON can say half a character, which UTF-8 cannot; a page and a terminal obey what is no sign.
+    """
+    if not isinstance(told, str):
+        return ""
+    return "".join(
+        each if each.isprintable() else " " if each.isspace() else "\ufffd" for each in told
+    )
 
 
 def read_moment(told: object) -> int | None:

@@ -101,6 +101,21 @@ def test_a_refusal_needs_a_code_and_a_retryable_one_is_none() -> None:
     assert isinstance(judge_send(again, EXPECTED), Retry)
 
 
+@pytest.mark.parametrize(
+    "sign", ["\x1b", "\r", "\u202e", "\u200b", "\x9b", "\ud800", "\ue000", "\0"]
+)
+def test_what_a_platform_says_is_shown_as_signs_alone(sign: str) -> None:
+    """Receipts, codes and messages come to terminals, pages and tables of others."""
+    accepted = judge_send(answer(200, receipt=f"P{sign}1"), EXPECTED)
+    told = json.dumps({"code": f"A{sign}B", "message": f"不\u3000符{sign}"}).encode()
+    refused = judge_send(Answer(422, "", told), EXPECTED)
+    assert isinstance(accepted, Accepted)
+    assert isinstance(refused, Refused)
+    shown = accepted.receipt + refused.code + refused.message
+    assert shown.isprintable()
+    assert (accepted.receipt[0], accepted.receipt[2:], refused.message[:3]) == ("P", "1", "不 符")
+
+
 def test_no_answer_is_unknown_unless_no_connection_was_made() -> None:
     """A time-out after the body was sent may hide an effect; a refused connection cannot."""
     assert isinstance(judge_send(NoAnswer(may_have_arrived=True, why="t"), EXPECTED), Unknown)
