@@ -76,6 +76,8 @@ class Submission:
     """Whether a status column of the source says that the row is valid."""
     reasons: tuple[Reason, ...] = ()
     has_errors: bool = False
+    is_nameless: bool = False
+    """No identity can be read in it: it is a record of its own."""
     is_oversize: bool = False
     carries_row: bool = False
     is_hopeless: bool = False

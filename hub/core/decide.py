@@ -361,10 +361,10 @@ def _carry_out(context: Context, case: Case, line: Line) -> Decision:
         decision = _answer(s, old, line, reasons, context)
     if s.statement is Statement.DEPARTURE:
         return _with_verdict(case, decision, line, context.sequence)
-    if s.kind == kinds.MOVED_IN and decision.move is None and decision.outcome in TOOK_EFFECT:
+    is_arrival = s.statement is Statement.ARRIVAL
+    if is_arrival and decision.move is None and decision.outcome in TOOK_EFFECT:
         letter = WAITS if line.when is When.WAITS_ALREADY else ARRIVED
-        is_arrival = s.statement is Statement.ARRIVAL and letter == ARRIVED
-        verdict = case.verdict if is_arrival else None
+        verdict = case.verdict if letter == ARRIVED else None
         if verdict is not None and verdict.has_left:
             decision = decision._replace(facts=decision.facts + word_back(verdict, s.move_id))
         return decision._replace(move=Move(s.move_id, letter))
@@ -567,7 +567,7 @@ _NO_VERDICT: Final = frozenset({"IDENTITY_UNCHANGED", "SAME_AS_HELD"})
 
 
 def _with_refusal(view: View, s: Submission, decision: Decision) -> Decision:
-    left = NO_KEY if s.record_key == s.submission_key else s.record_key
+    left = NO_KEY if s.is_nameless else s.record_key
     destination = destination_of(s.new_subject_key)
     verdict = MoveVerdict(REFUSED, destination, left, s.other_key, b"", NO_KEY, 0, 0, "", "", ())
     known = known_of(view, s.move_id)
@@ -676,7 +676,7 @@ def _wait(context: Context, case: Case, reasons: tuple[Reason, ...]) -> Decision
     )
     return Decision(
         Outcome.HELD, state, reasons,
-        move=Move(s.move_id, WAITS) if s.kind == kinds.MOVED_IN else None,
+        move=Move(s.move_id, WAITS) if s.statement is Statement.ARRIVAL else None,
         events=events, facts=((waiting.FACT, str(count + 1)),),
     )  # fmt: skip
 

@@ -140,10 +140,11 @@ def prepare_submission(
         s.refuse_as_oversize()
     else:
         _read_value(s, now, basis)
-    if s.record_key == NO_KEY:  # no identity can be read: the submission is its own record
-        s.record_key = s.submission_key
+    if s.record_key == NO_KEY:
+        s.is_nameless = True
+        s.record_key = _key_here(s.submission_key, partition)
     if is_astray and s.carries_row:
-        s.record_key = _key_astray(s.record_key, partition)
+        s.record_key = _key_here(s.record_key, partition)
         s.identities = ()
     if basis.is_closed(department, partition, cause.offset):
         s.is_hopeless = True
@@ -174,12 +175,13 @@ def _key_by_place(cause: Cause, partition: int, department: str) -> bytes:
     return submission_key_of(department, cause.topic.encode(), b"%d/%d" % (partition, cause.offset))
 
 
-def _key_astray(record_key: bytes, partition: int) -> bytes:
-    """Key of a row in a wrong partition: a record of its own, beside the one in the right place.
+def _key_here(key: bytes, partition: int) -> bytes:
+    """Key of a row in a wrong partition, or of one that names no record: one of its own, here.
 
-    Whoever reads all partitions knows records by their key alone; two of one key would be one.
+    Whoever reads all partitions knows records by their key alone; two of one key would be one. A
+    number is known in one partition, and may be used again in another.
     """
-    return sha256(record_key + b"%d" % partition).digest()[:16]
+    return sha256(key + b"%d" % partition).digest()[:16]
 
 
 def _name_keys(s: Submission, basis: Basis) -> None:

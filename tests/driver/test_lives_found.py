@@ -6,8 +6,9 @@ from typing import Any
 
 from hub.core.record import Outcome
 from hub.core.state import ClockKind, Status
+from hub.domain.partitioning import partition_of
 from tests.driver import rows
-from tests.driver.life import DAY, NEAR, SECOND, Life, answer, licence
+from tests.driver.life import DAY, FIRST, NEAR, SECOND, Life, answer, licence, reference
 from tests.driver.rows import (
     COMPANY,
     COURT,
@@ -325,3 +326,29 @@ def test_a_platform_is_believed_about_what_it_was_named_before_another_left(life
     assert life.report(named, "province", "acknowledged", on="2026-11-03 09:00") == [
         "in_time_learned_late"
     ]
+
+
+def test_a_number_used_in_two_partitions_names_two_records(life: Life) -> None:
+    """Each partition knows its own numbers; look-ups know a record by its key alone."""
+    content = {
+        "subject_kind": LICENCE, "cause": "row", "reason_code": "ROW_SHIFTED", "position": "1",
+        "file_fingerprint": "0" * 16, "sealed": b"sealed",
+    }  # fmt: skip
+    here = {partition_of(b"?%d" % n, life.hub.partitions): f"?{n}" for n in range(9)}
+    keys = set()
+    for key in here.values():
+        said = life.say("row.unreadable.v1", content, key=key, number=7)
+        assert said == "quarantined ROW_SHIFTED"
+        keys.add(life.record.record_key)
+    assert len(keys) == len(here) == life.hub.partitions > 1
+
+
+def test_a_departure_that_names_no_record_refuses_the_arrival_of_its_move(life: Life) -> None:
+    """Nobody can read which record was to leave: the row that waits for it must not wait on."""
+    assert life.arrives() == "held WAITING_FOR_MOVE"
+    said = life.say(
+        "record.moved_out.v1",
+        reference() | {"document_number": "", "move_id": FIRST, "new_credit_code": NEAR},
+    )
+    assert said.startswith("quarantined")
+    assert [answer(each) for each in life.rest] == ["held_ended MOVE_REFUSED"]

@@ -11,7 +11,7 @@ from hub.core import basis as core_basis
 from hub.core import partition as core_partition
 from hub.core.decide import decide
 from hub.core.keys import TWINS
-from hub.core.record import LedgerRecord, Outcome
+from hub.core.record import Cause, LedgerRecord, Outcome
 from hub.ports import OutputRecord
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.model import world
@@ -109,6 +109,8 @@ class Hub:
     def __init__(self, partitions: int) -> None:
         self.driver = QuickDriver(world.basis(0, partitions), now=world.START)
         self.states: dict[bytes, RecordState] = {}
+        self.waited: dict[bytes, Cause] = {}
+        """Submission key → what was said, of all that ever waited."""
         self.shown: dict[bytes, int] = {}
         self.returned: list[LedgerRecord] = []
         """Entries that show what had been withdrawn."""
@@ -148,6 +150,8 @@ class Hub:
             if record.outcome in PRIMARY and record.cause.kind == "S":
                 self.answered += 1
                 self.outcomes[record.outcome.name.lower()] += 1
+            if record.outcome is Outcome.HELD:
+                self.waited[record.submission_key] = record.cause
             self._watch(record)
             shown = self.shown.get(record.record_key, 0)
             shown = (shown | record.publish_targets) & ~record.withdraw_targets

@@ -521,7 +521,7 @@ class Life:
     def _check_declared(self) -> None:
         """What was withdrawn is shown again by a declared act alone."""
         for record in self.hub.returned:
-            headers = dict(record.cause.headers)
+            headers = dict(self.hub.waited.get(record.submission_key, record.cause).headers)
             is_declared = (
                 record.kind in {RESTORED, MOVED_IN, LISTED}
                 or "hub_stated_status" in headers

@@ -286,7 +286,7 @@ class Model:
             Verb.LIFTING: lambda _reading, record: self._lifting(record),
         }  # fmt: skip
         record = self._record(identity)
-        is_arriving = reading.verb is Verb.ARRIVAL and reading.other != identity
+        is_arriving = reading.verb is Verb.ARRIVAL
         if not is_arriving and not record.has_room_for(reading.statement.source):
             reading.has_order = False
         return decide[reading.verb](reading, record)
@@ -629,7 +629,7 @@ class Model:
                 is_there = partition_of(identity.code.encode(), self.rules.partitions) == place
                 for waiting in list(record.waiting) if is_there else ():
                     reading = waiting.reading
-                    if not self._is_of_move(waiting, came.move) or reading.other == identity:
+                    if not self._is_of_move(waiting, came.move):
                         continue
                     is_its_own = move.left == reading.other
                     if move.code == identity.code if is_its_own else move.verdict == "left":
@@ -640,11 +640,8 @@ class Model:
         identity = reading.identity
         assert identity is not None
         move = self._move(partition_of(identity.code.encode(), self.rules.partitions), reading.move)
-        if reading.other == identity:
-            answer = self._correction(reading, record)
-        else:
-            refusal = self._refused_arrival(reading, record, move)
-            answer = refusal or self._arrival_by_verdict(reading, record, move)
+        refusal = self._refused_arrival(reading, record, move)
+        answer = refusal or self._arrival_by_verdict(reading, record, move)
         if answer.outcome in TOOK_EFFECT or answer.outcome == "held":
             move.arrived = identity
             move.is_over = answer.reason not in {"SAME_AS_HELD", "WAITING_FOR_MOVE"}
@@ -730,10 +727,8 @@ class Model:
         return Answer("held", "WAITING_FOR_MOVE")
 
     def _is_of_move(self, waiting: Waiting, move: str) -> bool:
-        """One that arrives where it came from is a correction, and of no move."""
         reading = waiting.reading
-        is_arriving = reading.verb is Verb.ARRIVAL and reading.other != reading.identity
-        return is_arriving and reading.move == move
+        return reading.verb is Verb.ARRIVAL and reading.move == move
 
     def _older_than_left(self, reading: Reading, move: Move) -> bool:
         """Whether an arrival is older than what its record had heard where it left."""
@@ -812,7 +807,7 @@ class Model:
     def _speaks_of(self, waiting: Waiting, record: Record) -> bool:
         """Whether a waiting statement is about the row that stands here."""
         reading = waiting.reading
-        if reading.verb is Verb.ARRIVAL and reading.other != reading.identity:
+        if reading.verb is Verb.ARRIVAL:
             return False  # it waits for its departure
         sender = reading.statement.department
         if not record.was_live and reading.verb not in CARRY_A_ROW and sender != record.owner:
@@ -838,7 +833,7 @@ class Model:
         self.released.append((identity, answer))
         has_effect = answer.outcome in TOOK_EFFECT
         self._end_receipt(waiting, has_effect=has_effect)
-        if reading.verb is Verb.ARRIVAL and reading.other != identity and not has_effect:
+        if reading.verb is Verb.ARRIVAL and not has_effect:
             place = partition_of(identity.code.encode(), self.rules.partitions)
             self._move(place, reading.move).arrived = None
 
@@ -864,8 +859,7 @@ class Model:
         verb = reading.verb
         self._leave_waiting(record)
         has_effect = False
-        is_moving = verb is Verb.ARRIVAL and reading.other != reading.identity
-        reason = "MOVE_REFUSED" if is_moving else "WAITED_TOO_LONG"
+        reason = "MOVE_REFUSED" if verb is Verb.ARRIVAL else "WAITED_TOO_LONG"
         if verb is Verb.PERFORMANCE and not reading.faults:
             self._row(reading, record)
             has_effect, reason = True, "PERFORMED_WITHOUT_MADE"
@@ -1144,14 +1138,24 @@ class Model:
         return found
 
     def _ring(self) -> None:
-        """Everything whose time has come happens."""
+        """Everything whose time has come happens.
+
+        After a long stop what has long been late is late, though a wait that has ended since, at
+        another record, lifts it now.
+        """
+        for record in self.records.values():
+            if all(waiting.ends_at > self.now for waiting in record.waiting):
+                self._ring_at(record)
         while self._end_waits():
             self._deliver()
         for record in self.records.values():
-            self._expire(record)
-            for clock, duties in (("D", record.show), ("W", record.take_down)):
-                for number, duty in duties.items():
-                    self._ring_duty(record, number, clock, duty, self.now)
+            self._ring_at(record)
+
+    def _ring_at(self, record: Record) -> None:
+        self._expire(record)
+        for clock, duties in (("D", record.show), ("W", record.take_down)):
+            for number, duty in duties.items():
+                self._ring_duty(record, number, clock, duty, self.now)
 
     def _end_waits(self) -> bool:
         """At each record the first wait that is over ends; whether there was one."""

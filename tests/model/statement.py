@@ -294,6 +294,8 @@ class Reader:
             ),
             checked.credit_code or own.code,
         )
+        if reading.verb is Verb.ARRIVAL and reading.other == own:
+            reading.verb = Verb.CORRECTION  # it arrives where it came from, and is of no move
         said = str(row.get("redetermined_on", ""))
         reading.redetermined_on = date.fromisoformat(said) if said else None
 
