@@ -90,10 +90,11 @@ _BEFORE: Final = """\
 _AFTER: Final = """\
 ## What waits
 
-At most {most} statements wait for one record, and no more than the rulebook allows of one
-department (`held.most_per_department`). Each has a clock of its own (`held.days`). When a row is on
-record, what waited is decided as if it arrived now, the oldest first, each in a ledger record of
-its own (`held_released`, or `held_ended` where it was refused); until then the row names no target.
+At most {most} statements of one department wait for one record, and as many arrivals of whomever;
+in all no more than the rulebook allows of one department (`held.most_per_department`). Each has a
+clock of its own (`held.days`). When a row is on record, what waited is decided as if it arrived
+now, the oldest first, each in a ledger record of its own (`held_released`, or `held_ended` where it
+was refused); until then the row names no target.
 Whether the sender may say it is asked again; whether its version is one is judged by its arrival.
 An arrival waits for the verdict on its move, whatever is on record; an exit dated before the entry
 is about another entry. At the end of its wait a performance is accepted alone, an arrival and

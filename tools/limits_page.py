@@ -232,8 +232,8 @@ SECTIONS: Final[tuple[tuple[str, tuple[Bound, ...]], ...]] = (
             Bound(
                 "hub.core.waiting:MOST_PER_RECORD",
                 "statements",
-                "等待的报送",
-                "statements that wait",
+                "一个部门等待一条记录的报送",
+                "statements of one department that wait for a record",
                 "the further one is quarantined",
             ),
             Bound(

@@ -650,8 +650,7 @@ def _wait(context: Context, case: Case, reasons: tuple[Reason, ...]) -> Decision
         raise AssertionError("only statements wait")
     count = waiting.count_of(context.view, s.department)
     held = basis.rulebook.held
-    before = old.waiting if old is not None else ()
-    if len(before) >= waiting.MOST_PER_RECORD or count >= held.most_per_department:
+    if waiting.is_full(old, s) or count >= held.most_per_department:
         refusal = Reason("TOO_MANY_HELD", "", "error")
         refused = Decision(Outcome.QUARANTINED, reasons=(*s.reasons, refusal))
         return refused if s.kind != kinds.MOVED_OUT else _with_refusal(context.view, s, refused)
@@ -672,7 +671,9 @@ def _wait(context: Context, case: Case, reasons: tuple[Reason, ...]) -> Decision
     else:
         state = old._replace(clocks=clocks, changed=context.sequence)
     state = state._replace(
-        flags=state.flags | RecordFlag.WAITING, waiting=(*before, entry), changed=context.sequence
+        flags=state.flags | RecordFlag.WAITING,
+        waiting=(*state.waiting, entry),
+        changed=context.sequence,
     )
     return Decision(
         Outcome.HELD, state, reasons,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from hub.core.keys import View
 
 MOST_PER_RECORD: Final = 8
-"""Statements that wait for one record at most."""
+"""Statements of one department that wait for one record at most, and arrivals of whomever."""
 FACT: Final = "waiting"
 """Name of the fact that says how many of a department's statements wait now."""
 NO_SOURCE: Final = bytes(8)
@@ -84,6 +84,19 @@ def _equal_to(s: Submission, old: RecordState) -> Waiting | None:
         if w.source == order and (w is old.waiting[-1] or 0 < w.version == s.source_version):
             return w
     return None
+
+
+def is_full(old: RecordState | None, s: Submission) -> bool:
+    """Whether as many wait as may; nobody's statements keep another's from waiting."""
+    if old is None:
+        return False
+    is_arrival = s.statement is Statement.ARRIVAL
+    alike = [
+        w
+        for w in old.waiting
+        if (w.statement == Statement.ARRIVAL if is_arrival else w.tag == tag_of(s))
+    ]
+    return len(alike) >= MOST_PER_RECORD
 
 
 def move_waits(old: RecordState | None, s: Submission) -> bool:

@@ -218,6 +218,22 @@ def test_at_most_eight_statements_wait_for_one_record(life: Life) -> None:
     assert (life.waiting(), life.shown()) == (0, set())
 
 
+def test_what_another_lets_wait_keeps_nothing_from_waiting(life: Life) -> None:
+    """Withdrawals, corrections and arrivals of one department; then the owner's withdrawal."""
+
+    def comes(n: int) -> str:
+        return life.arrives(COMPANY, f"{n:032x}", key=NEAR, by=OTHER_DEPARTMENT)
+
+    for n in range(8):
+        life.say("record.withdrawn.v1", reference() | {"reason": f"第{n}次"}, by=OTHER_DEPARTMENT)
+        assert comes(n) == "held WAITING_FOR_MOVE"
+    assert comes(8) == "quarantined TOO_MANY_HELD"
+    assert life.withdrawn() == "held WAITING_FOR_RECORD"
+    life.crash()
+    life.row()
+    assert life.shown() == set()
+
+
 def test_a_row_that_may_not_wait_any_more_changes_nothing(life: Life) -> None:
     """What waits goes on waiting, and comes into force in its order."""
     for n in range(8):

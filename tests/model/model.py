@@ -767,7 +767,14 @@ class Model:
             if partition_of(identity.code.encode(), self.rules.partitions) == statement.partition
             for w in other.waiting
         )
-        if len(record.waiting) >= MOST_WAITING or held_here >= self.rules.most_held:
+        is_arrival = reading.verb is Verb.ARRIVAL
+        alike = [
+            other
+            for other in (waiting.reading for waiting in record.waiting)
+            if (other.verb is Verb.ARRIVAL) == is_arrival
+            and (is_arrival or other.statement.department == statement.department)
+        ]
+        if len(alike) >= MOST_WAITING or held_here >= self.rules.most_held:
             if reading.verb is Verb.DEPARTURE:
                 self._verdict(reading, "refused")
             return quarantined("TOO_MANY_HELD")
