@@ -265,7 +265,8 @@ class WholeHub:
 
     def _is_projected(self) -> bool:
         flight = self.eyes.look()
-        is_all = len(self.eyes.submitted) == self.submissions
+        submitted = len(self.eyes.submitted) - self.eyes.facts_of(DUTY_LIFTED)
+        is_all = submitted == self.submissions  # the reconciler may have lifted duties already
         return is_all and not (flight.undecided or flight.unprojected)
 
     def _put_clock(self, moment: int) -> None:
