@@ -27,7 +27,7 @@ MODULES: Final = (
     "hub/core/keys.py", "hub/core/causes.py", "hub/core/prepare.py", "hub/core/case.py",
     "hub/core/decide.py", "hub/core/duties.py", "hub/core/moves.py", "hub/core/waiting.py",
     "hub/core/life.py", "hub/core/offices.py", "hub/core/basis.py", "hub/core/partition.py",
-    "hub/core/ledger_end.py", "hub/contracts/persons.py",
+    "hub/core/ledger_end.py", "hub/contracts/persons.py", "hub/engine/slot.py",
     "hub/contracts/wire.py", "hub/contracts/check.py", "hub/domain/identity.py",
 )  # fmt: skip
 """What the registrar spends its time in; pure, typed, and without metaclass tricks."""
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         _say("没有 C 编译器或 Python 头文件：使用未编译的核心，结果相同，速度减半")
         _say("no C compiler or no Python headers: the core stays as it is, half as fast")
         return CANNOT
-    _say("正在编译判定核心… compiling the core (about half a minute)")
+    _say("正在编译判定核心… compiling the core (a minute or two)")
     _lay_out()
     done = _build()
     if done.returncode:
