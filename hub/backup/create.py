@@ -61,9 +61,12 @@ folder. An old one of these would give out numbers again that were used since; a
 from the folder."""
 _LARGEST_OF_OTHERS: Final = 512 * 1024 * 1024
 """Octets of a file in an inbox or drop folder; one of an inbox is read up to 64 MiB."""
+_ROOM: Final = 1024 * 1024
+_DENSEST: Final = 64
+"""Octets that a file system may keep in one; of a file larger than `_ROOM`."""
 _HOMELESS: Final = frozenset({"connector", "projector"})
-"""Processes without a state folder of their own: a connector has one for each source, the
-projector's position is in its tables."""
+"""Processes with nothing but their last starts in a folder of their own: a connector has one for
+each source, the projector's position is in its tables."""
 _INPUTS: Final = KEPT_FOR_EVER - {"ledger"}
 
 
@@ -348,15 +351,16 @@ def _pack(
 ) -> bool:
     """One open file, so of one moment: result files are replaced beside us, uploads are renamed.
 
-    False for what others put there and is no file, is closed to us, or is larger than any that is
-    read: nobody who may write to an inbox keeps a backup from being made.
+    False for what others put there and is no file, is closed to us, is larger than any that is
+    read, or is mostly holes: nobody who may write to an inbox keeps a backup from being made, or
+    fills its disk with what takes no room on theirs.
     """
     try:
         with (
             home.below(*file.parent.parts) as folder,
             folder.opened(file.name, is_others=is_others) as stored,
         ):
-            if is_others and stored.mark.size > _LARGEST_OF_OTHERS:
+            if is_others and (stored.mark.size > _LARGEST_OF_OTHERS or _is_hollow(stored.file)):
                 return False
             told = packed.gettarinfo(arcname=name, fileobj=stored.file)
             packed.addfile(told, _Steady(stored.file))
@@ -367,6 +371,12 @@ def _pack(
             raise
         return False
     return True
+
+
+def _is_hollow(file: BinaryIO) -> bool:
+    """Whether a file takes so little room for its size that no file system has packed it so."""
+    told = os.fstat(file.fileno())
+    return told.st_size > max(_ROOM, told.st_blocks * 512 * _DENSEST)
 
 
 class _Steady(io.RawIOBase):

@@ -838,6 +838,8 @@ def test_nothing_a_department_puts_there_keeps_a_backup_from_being_made_or_gets_
     os.mkfifo(put / "pipe")
     (put / "huge").touch()
     os.truncate(put / "huge", 1 << 40)
+    (put / "hollow").touch()
+    os.truncate(put / "hollow", 1 << 28)
     (put / GBK).write_bytes(b"rows")
     deep = put
     for _ in range(60):
@@ -858,7 +860,7 @@ def test_nothing_a_department_puts_there_keeps_a_backup_from_being_made_or_gets_
         assert "the key" not in str([tar.extractfile(name).read() for name in inside])  # type: ignore[union-attr] # plain files
     good = {"good.csv", GBK, "cut.csv", "..half.csv"}
     assert {f"{inbox}/{name}" for name in good} <= inside
-    bad = {f"{inbox}/{name}" for name in ("key", "second", "other", "huge")}
+    bad = {f"{inbox}/{name}" for name in ("key", "second", "other", "huge", "hollow")}
     assert bad <= set(left_out)
     assert not (bad | {f"{inbox}/pipe"}) & inside
 
