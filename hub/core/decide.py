@@ -623,7 +623,7 @@ def _kept_aside(
     return old._replace(
         status=status,
         live_sequence=context.sequence,
-        decided_on=s.decided_on if s.carries_row else old.decided_on,
+        decided_on=s.decided_on if s.carries_row and s.decided_on else old.decided_on,
         changed=context.sequence if is_news else old.changed,
         clocks=clocks,
         department=department,
@@ -971,7 +971,7 @@ def _ring(context: Context, old: RecordState) -> Decision:
             version=version,
             changed=context.sequence,
             since=now,
-            revised=duties.revisions(state, version, now, basis),
+            revised=duties.begun(state, basis),
             publish=state.publish & ~expired,
             clocks=due.clocks,
             stages=duties.named_stages(state, 0, expired, version),

@@ -661,9 +661,16 @@ def revisions(
     """On which days the versions of a record in force began; the latest are kept."""
     if old is None or old.status is not Status.LIVE:
         return ()
-    first = (Revision(old.version, basis.day_of(old.since).toordinal()),)
     today = Revision(version, basis.day_of(now).toordinal())
-    return (*(old.revised or first), today)[-MOST_REVISIONS:]
+    return (*begun(old, basis), today)[-MOST_REVISIONS:]
+
+
+def begun(old: RecordState, basis: Basis) -> tuple[Revision, ...]:
+    """On which days the versions so far began.
+
+    What ends at one target makes a version that is no correction: it begins nothing at the others.
+    """
+    return old.revised or (Revision(old.version, basis.day_of(old.since).toordinal()),)
 
 
 def _followed_on(old: RecordState, version: int, basis: Basis) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from tests.driver.rows import (
     OTHER_DEPARTMENT,
     PENALTY,
     framed,
+    listing_row,
     penalty_row,
 )
 
@@ -352,3 +353,25 @@ def test_a_departure_that_names_no_record_refuses_the_arrival_of_its_move(life: 
     )
     assert said.startswith("quarantined")
     assert [answer(each) for each in life.rest] == ["held_ended MOVE_REFUSED"]
+
+
+def test_what_ended_at_one_target_makes_no_correction_late_at_another(life: Life) -> None:
+    """The correction's own time runs from its acceptance, not from the end that came before it."""
+    life.penalty(CF_JDRQ="2026-10-30", CF_GSJZQ="2026-12-01")
+    first = life.record
+    life.wait(60)
+    assert life.penalty_corrected(CF_JDRQ="2026-10-30", CF_NR="罚款二千元") == "corrected"
+    corrected = life.record
+    assert life.report(first, "province", "published") == ["stopped_late"]
+    assert "overdue" not in {event.event for each in life.rest for event in each.events}
+    life.record = corrected
+    (clock,) = [c for c in life.state().clocks if (c.kind, c.target) == (ClockKind.DISCLOSE, 0)]
+    assert clock.due_at > life.hub.now
+
+
+def test_a_faulty_row_without_a_date_forgets_no_date(life: Life) -> None:
+    """An exit dated before the entry is about another one, though the entry came faulty again."""
+    nameless = listing_row(listed_on="2026-11-02", conduct="")
+    assert life.say(LISTED, nameless, by=COURT).startswith("quarantined")
+    assert "DATE_IN_FUTURE" in life.say(LISTED, listing_row(listed_on="2027-11-02"), by=COURT)
+    assert life.delisted("2026-11-01") == "superseded EXIT_BEFORE_LISTING"
