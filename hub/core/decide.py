@@ -620,10 +620,11 @@ def _kept_aside(
     is_reserved = old.status is Status.QUARANTINED or waiting.holds_row(old)
     department = old.department if is_reserved or not s.carries_row else s.department
     is_news = status is not old.status or department != old.department
+    is_dated = bool(s.decided_on) or old.status is not Status.QUARANTINED
     return old._replace(
         status=status,
         live_sequence=context.sequence,
-        decided_on=s.decided_on if s.carries_row and s.decided_on else old.decided_on,
+        decided_on=s.decided_on if s.carries_row and is_dated else old.decided_on,
         changed=context.sequence if is_news else old.changed,
         clocks=clocks,
         department=department,

@@ -205,6 +205,9 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(
     assert outcomes(hub.adopt(given())) >= {"basis_adopted"}
 
 
+@pytest.mark.skipif(
+    not slot.__file__.endswith(".py"), reason="a compiled class lets no method be replaced"
+)
 def test_no_decision_names_a_target_that_has_gone(
     life: Life, monkeypatch: pytest.MonkeyPatch
 ) -> None:
