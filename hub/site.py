@@ -539,9 +539,10 @@ class LoadedSite(StrictModel):
         return tuple(self.path(folder) for _place, folder in _exchange_places(self.site))
 
     def files_read(self) -> tuple[Path, ...]:
-        """Every file that says what the hub does, but for the secrets: whoever may write one rules.
+        """Every file the site is configured by, but for the secrets.
 
-        Site, rulebook, calendar, business clock, mappings, descriptions of database sources.
+        Site, rulebook, calendar, business clock, mappings, descriptions of database sources:
+        whoever may write one of them decides what becomes of everybody's rows.
         """
         named = [Path("site.yaml"), self.site.rulebook, self.site.calendar]
         if self.site.business_clock is not None:

@@ -63,7 +63,7 @@ _LARGEST_OF_OTHERS: Final = 512 * 1024 * 1024
 """Octets of a file in an inbox or drop folder; one of an inbox is read up to 64 MiB."""
 _ROOM: Final = 1024 * 1024
 _DENSEST: Final = 64
-"""Octets that a file system may keep in one; of a file larger than `_ROOM`."""
+"""A file larger than `_ROOM` octets takes at least one octet of a disk for so many of its own."""
 _HOMELESS: Final = frozenset({"connector", "projector"})
 """Processes with nothing but their last starts in a folder of their own: a connector has one for
 each source, the projector's position is in its tables."""

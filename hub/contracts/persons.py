@@ -164,7 +164,9 @@ _RUN: Final = re.compile(f"[{_ONE}](?:{_GAP_ONE}){{9}}({_GAP_ONE})?")
 """Ten digits, as many as a telephone has, and one more; what has fewer is known by a word in front.
 What may be between two digits is no digit itself, else there were two ways at each."""
 _NOUGHTS: Final = "0Oo\uff10〇零\uf9b2"
+"""Of those characters: what folds to a nought, and the letters that look like one."""
 _STAR: Final = "*＊#＃XxＸｘ×·•\u25cb\u25cf"
+"""What stands for a digit that is hidden."""
 _STARRED: Final = re.compile(f"[{_ONE}][{_STAR}]")
 _STARS: Final = re.compile(f"[{_ONE}]{{3}}[{_STAR}]{{3}}")
 _MARKUP: Final = re.compile("</?[A-Za-z][^<>]{0,64}>|&(?:[A-Za-z]{2,8}|#[0-9]{2,5});")

@@ -17,8 +17,10 @@ from typing import Final, NamedTuple
 from hub.core.record import Outcome
 from hub.core.state import RecordState, Status
 
+# Standings and conditions are looked up for every submission: as texts they are hashed in C.
 
-class Standing(StrEnum):  # as `When`: a text is hashed fast, and the table is asked by it
+
+class Standing(StrEnum):
     """Where a record stands, seen from what may be stated about it."""
 
     NONE = "nothing is on record"

@@ -227,7 +227,8 @@ def refusal(told: dict[str, object], expected: Expected, moment: int | None = No
 def _text(told: object) -> str:
     """Read a text that can be written again and shown.
 
-    JSON can say half a character, which UTF-8 cannot; a page and a terminal obey what is no sign.
+    JSON can say half a character, which UTF-8 cannot; terminals and pages obey control characters
+    and marks of direction.
     """
     if not isinstance(told, str):
         return ""

@@ -148,7 +148,7 @@ _CELLS = st.lists(_STRETCHES, max_size=5).map("".join)
 @example(["示许〔2026〕000003号", "0571)2345678"])
 @example(["03", "1234567890"])
 @example(["330900*19*0101*018"])
-def test_what_is_clean_has_nothing_in_any_cell(cells: list[str]) -> None:
+def test_what_is_plain_has_nothing_in_any_cell(cells: list[str]) -> None:
     """The quick answer for a row is the careful one for each of its cells."""
     if not are_plain("|".join(cells)):
         return

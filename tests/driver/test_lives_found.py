@@ -375,3 +375,12 @@ def test_a_faulty_row_without_a_date_forgets_no_date(life: Life) -> None:
     assert life.say(LISTED, nameless, by=COURT).startswith("quarantined")
     assert "DATE_IN_FUTURE" in life.say(LISTED, listing_row(listed_on="2027-11-02"), by=COURT)
     assert life.delisted("2026-11-01") == "superseded EXIT_BEFORE_LISTING"
+
+
+def test_the_date_of_an_exit_that_waits_is_none_of_the_entry(life: Life) -> None:
+    """Where nothing but exits waits, a faulty entry has no date, and the older exit is about it."""
+    assert life.delisted("2026-11-02") == "held WAITING_FOR_RECORD"
+    assert life.delisted("2026-11-01") == "held WAITING_FOR_RECORD"
+    faulty = listing_row(listed_on="2027-11-02")
+    assert "DATE_IN_FUTURE" in life.say(LISTED, faulty, by=COURT)
+    assert life.waiting() == 0
