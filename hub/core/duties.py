@@ -386,14 +386,16 @@ def met_targets(old: RecordState) -> int:
 def met_clocks(old: RecordState) -> Clocks:
     """The clocks of first disclosures that were met, stopped.
 
-    A correction clock that still runs says so too: it was begun because the first was met.
+    A correction clock says so too, running or lifted: it was begun because the first was met.
     """
     return tuple(
         clock._replace(flags=clock.flags | ClockFlag.STOPPED)
         for clock in old.clocks
         if clock.kind is ClockKind.DISCLOSE
-        and not clock.flags & ClockFlag.LIFTED
-        and (not clock.is_running or clock.flags & ClockFlag.CORRECTION)
+        and (
+            clock.flags & ClockFlag.CORRECTION
+            or clock.flags & (ClockFlag.STOPPED | ClockFlag.LIFTED) == ClockFlag.STOPPED
+        )
     )
 
 

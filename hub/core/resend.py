@@ -280,7 +280,11 @@ def _changed(
     publish, withdraw = line.publish | line.anew, line.withdraw
     if withdraw | publish & old.named:
         version, since = old.version + 1, now
-        revised = duties.revisions(old, version, now, basis)
+        is_shown_anew = bool(publish & old.named)
+        revised = (
+            duties.revisions(old, version, now, basis) if is_shown_anew
+            else duties.begun(old, basis)
+        )  # fmt: skip
     running = duties.running_disclosures(old, line.anew)
     late = 0 if walk.rule or walk.is_resend else ~walk.listed
     fresh = running + duties.of_naming(

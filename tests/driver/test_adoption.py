@@ -169,6 +169,19 @@ def test_what_is_not_disclosed_yet_keeps_its_date_under_another_clearance() -> N
     assert not life.flags(ClockFlag.CORRECTION)
 
 
+def test_other_columns_are_owed_from_the_day_they_were_adopted() -> None:
+    """Once the version before is known to have been shown, whatever was corrected after."""
+    life = Life()
+    life.row()
+    first = life.record
+    adopt(life, target(PROVINCE, clearance=["public"]))
+    life.wait(2)
+    life.corrected()
+    assert life.dues()["province"] == "11-12"
+    assert life.report(first, "province", "acknowledged") == ["stopped_in_time"]
+    assert life.dues()["province"] == "11-06"  # three days after the adoption, not the correction
+
+
 def test_a_clearance_that_shows_the_same_columns_names_nothing() -> None:
     """No column of any contract is for who is authorised alone."""
     columns = {f.sharing for c in rows.CONTRACTS.by_kind.values() for f in c.schema.fields}

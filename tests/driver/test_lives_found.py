@@ -384,3 +384,34 @@ def test_the_date_of_an_exit_that_waits_is_none_of_the_entry(life: Life) -> None
     faulty = listing_row(listed_on="2027-11-02")
     assert "DATE_IN_FUTURE" in life.say(LISTED, faulty, by=COURT)
     assert life.waiting() == 0
+
+
+def test_what_a_basis_takes_down_at_one_target_makes_no_correction_late_at_another(
+    life: Life,
+) -> None:
+    """The same where a site changed: what the city may not show any more corrects nothing."""
+    life.penalty(CF_JDRQ="2026-10-30")
+    first = life.record
+    life.hub.adopt(shown_at_city(LICENCE))
+    life.wait(60)
+    assert life.penalty_corrected(CF_JDRQ="2026-10-30", CF_NR="罚款二千元") == "corrected"
+    corrected = life.record
+    assert life.report(first, "province", "published") == ["stopped_late"]
+    assert "overdue" not in {event.event for each in life.rest for event in each.events}
+    life.record = corrected
+    (clock,) = [c for c in life.state().clocks if (c.kind, c.target) == (ClockKind.DISCLOSE, 0)]
+    assert clock.due_at > life.hub.now
+
+
+def test_what_a_correction_followed_was_met_though_the_correction_was_lifted(life: Life) -> None:
+    """A move owes the correction from its own day, not the first disclosure once more."""
+    life.row()
+    assert life.report(life.record, "city", "published") == ["stopped_in_time"]
+    life.corrected()
+    life.hub.adopt(shown_at_city(PENALTY))
+    life.leaves(NEAR)
+    life.hub.adopt(rows.basis())
+    life.wait(20)
+    assert life.arrives() == "accepted"
+    clocks = {c.target: c for c in life.state().clocks if c.kind is ClockKind.DISCLOSE}
+    assert clocks[0].due_at < life.hub.now < clocks[1].due_at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from hub.core import partition as core_partition
+from hub.core.partition import BasisLibrary, PartitionCore
 from hub.core.record import NO_KEY, CauseKind, Outcome
 from hub.core.state import Status
 from hub.domain.partitioning import partition_of
@@ -384,6 +386,14 @@ def test_a_registrar_decides_nothing_under_a_decider_it_does_not_have(disk: str)
     with pytest.raises(ConfigurationError, match="决定程序版本是 7"):
         one.hub.run()
     assert len(one.hub.ledger()) == count
+
+
+@pytest.mark.parametrize("document", [{"decider": "7"}, {"decider": 7, "site": "elsewhere"}])
+def test_of_a_basis_with_an_unknown_decider_nothing_else_is_read(document: object) -> None:
+    """Its other words may mean something new: whose decider it wants is still said."""
+    core = PartitionCore(0, "test.", BasisLibrary())
+    core.restore(None, json.dumps(document).encode(), has_twins=False)
+    assert (core.unknown_decider, core.basis) == ("7", None)
 
 
 def test_a_ledger_that_left_an_unknown_decider_behind_is_folded(life: Life) -> None:

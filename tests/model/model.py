@@ -1263,6 +1263,7 @@ class Model:
         }
         if removed or anew or added & record.named:
             record.become_next_version()
+        if anew or added & record.named:
             record.accepted_on[record.version] = day_of(self.now)
         over = ends_at(facts, self.rules)
         for number in removed:
