@@ -1165,10 +1165,16 @@ class Model:
                 self._ring_duty(record, number, clock, duty, self.now)
 
     def _end_waits(self) -> bool:
-        """At each record the first wait that is over ends; whether there was one."""
+        """At each record the first wait that is over ends; whether there was one.
+
+        No law orders what ends in one moment at several records: they end by their keys.
+        """
+        keys = {identity: key for key, identity in self.keys.items()}
         over = [
             (identity, record, waiting)
-            for identity, record in self.records.items()
+            for identity, record in sorted(
+                self.records.items(), key=lambda known: keys.get(known[0], "")
+            )
             for waiting in [w for w in record.waiting if w.ends_at <= self.now][:1]
         ]
         for identity, record, waiting in over:
