@@ -1,26 +1,28 @@
-"""Sealing of personal and unreadable content under the site's key: AES-256-GCM (cryptography).
+"""Sealing of personal and unreadable content under the site's key: AES-SIV (RFC 5297).
 
-The nonce is derived from key, purpose and plaintext (as in AES-SIV, RFC 5297), so that a row sent
-twice seals to the same bytes and is recognised as a duplicate; it repeats only with its plaintext.
+Sealing is deterministic, so that a row sent twice seals to the same bytes and is recognised as a
+duplicate. AES-SIV takes two keys of 256 bits each: both are derived from the site's one (HKDF,
+RFC 5869).
 """
 
 import base64
 import binascii
-import hmac
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from hub.errors import ConfigurationError, IntegrityError
 from hub.secret import read_secret
 
 KEY_BYTES: Final = 32
-NONCE_BYTES: Final = 12
 PREFIX: Final = "sealed:v1:"
 """What a sealed text begins with; a field that must be sealed and does not is refused."""
+_BOTH_KEYS_BYTES: Final = 64
+_PURPOSE: Final = b"credit-event-hub sealing"
 
 
 class Sealer:
@@ -30,15 +32,12 @@ class Sealer:
         """Take the key; raises `ValueError` unless it has 32 bytes."""
         if len(key) != KEY_BYTES:
             raise ValueError("a sealing key has 32 bytes")
-        self._key = key
-        self._cipher = AESGCM(key)
+        derived = HKDF(SHA256(), _BOTH_KEYS_BYTES, salt=None, info=_PURPOSE).derive(key)
+        self._cipher = AESSIV(derived)
 
     def seal_bytes(self, aad: str, plain: bytes) -> bytes:
-        """Return nonce and ciphertext; equal input gives equal output."""
-        bound = aad.encode()
-        message = b"nonce" + len(bound).to_bytes(4, "big") + bound + plain
-        nonce = hmac.new(self._key, message, sha256).digest()[:NONCE_BYTES]
-        return nonce + self._cipher.encrypt(nonce, plain, bound)
+        """Return authentication tag and ciphertext; equal input gives equal output."""
+        return self._cipher.encrypt(plain, [aad.encode()])
 
     def open_bytes(self, aad: str, sealed: bytes) -> bytes:
         """Return the plaintext; raises `IntegrityError` for another key, purpose or a changed byte.
@@ -46,9 +45,8 @@ class Sealer:
         The message never holds content.
         """
         try:
-            nonce, body = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
-            return self._cipher.decrypt(nonce, body, aad.encode())
-        except (InvalidTag, ValueError):
+            return self._cipher.decrypt(sealed, [aad.encode()])
+        except InvalidTag:
             raise IntegrityError(
                 "密封内容无法打开：密钥不符或内容被改动\n"
                 "a sealed value does not open: another key, or it was altered"
