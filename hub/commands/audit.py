@@ -164,6 +164,8 @@ def accept_loss_command(
     """登记台账缺失，各进程随后继续 / Declare what the ledger has lost; all workers go on then.
 
     先停下全部工作进程；列出缺失的序号、谁见过、已发往平台的投递；登记写入台账，不可撤销。
+    Stop all workers first. It lists the missing numbers, who saw them and what platforms were sent;
+    the declaration is a ledger record and cannot be taken back.
     """
     loaded = load_site(site_folder)
     access = _access(bootstrap, OPERATOR)

@@ -48,12 +48,14 @@ def command() -> None:
 
 @command.command("plan")
 @_SITE
-@click.option("--json", "as_json", is_flag=True, help="JSON")
+@click.option("--json", "as_json", is_flag=True, help="以 JSON 输出 / print JSON")
 @_EXAMPLES
 def plan(*, site_folder: Path, as_json: bool, examples: int) -> None:
     """启用现行站点、规则与日历会改变什么；不发出 / What adopting would change; sends nothing.
 
     在已记录的台账上试行：逐目标平台列出将公示、撤下、重算的条数；不能启用的说明原因（退出码 1）。
+    Tried on the recorded ledger: what each target would show, take down, count anew; exit 1 with
+    the reason where it cannot be adopted.
     """
     loaded, access = _of(site_folder)
     try:
@@ -107,6 +109,8 @@ def redecide(*, site_folder: Path, rule: str, because: str, dry_run: bool, examp
     """按改正后的规则，重新判定该规则判过的记录 / Decide again what a wrong rule had decided.
 
     公示、公示截止与期限改为：如果作出决定时就适用今天的规则，应有的样子；已到期撤下的也重新判定。
+    What is shown, until when, and what is owed become as if today's rule had held then; what has
+    expired is decided again, too. Each is a ledger record.
     """
     loaded, access = _of(site_folder)
     present, messages = next_basis(loaded, access)

@@ -34,6 +34,7 @@ def confirm_clock(*, by: str, reason: str, yes: bool, site_folder: Path) -> None
     """确认本机时钟无误，登记进程随即继续 / Confirm that the clock is right; the hub goes on.
 
     在登记进程所在的机器或容器里执行；不需要 Kafka。
+    Run it on the machine or in the container of the registrar that waits; no Kafka is needed.
     """
     for name, value in (("--by", by), ("--reason", reason)):
         if not value.strip():

@@ -32,7 +32,10 @@ def command() -> None:
     help="输出目录，须为空 / where to; must be empty",
 )  # fmt: skip
 def render(*, site_folder: Path, folder: Path) -> None:
-    """为站点写出部署文件 / Write the deploy files of a site."""
+    """为站点写出部署文件 / Write the deploy files of a site.
+
+    systemd、Compose、Kubernetes、Prometheus / for systemd, Compose, Kubernetes and Prometheus.
+    """
     loaded = load_site(site_folder)
     loaded.require_outside(folder)
     processes = processes_of(loaded.site)

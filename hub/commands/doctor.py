@@ -42,7 +42,10 @@ _AT_HOME: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 @click.option("--json", "as_json", is_flag=True, help="以 JSON 输出 / print JSON")
 @click.pass_context
 def command(context: click.Context, *, site_folder: Path, as_json: bool) -> None:
-    """体检：版本、时钟、主题、权限、积压、日历、证书、磁盘 / What is not as it should be."""
+    """体检：版本、时钟、主题、权限、积压、日历、证书、磁盘 / What is not as it should be.
+
+    逐项给出处理办法；有故障的，退出码 1 / Each finding with its remedy; exit 1 on a fault.
+    """
     settings = read_settings()
     loaded = load_site(site_folder)
     found = list(_examine(loaded, settings))

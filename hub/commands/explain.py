@@ -47,7 +47,7 @@ def command() -> None:
 
 
 @command.command("deadline")
-@click.option("--kind", required=True, help="licence.granted.v1 | penalty.imposed.v1")
+@click.option("--kind", required=True, help="类别 / licence.granted.v1 | penalty.imposed.v1")
 @click.option(
     "--decided-on", required=True, type=click.DateTime(["%Y-%m-%d"]), help="决定日期 YYYY-MM-DD"
 )

@@ -53,6 +53,7 @@ def command(
     """按现行可见范围重新投送 / Tell TARGET again, under today's clearance.
 
     目标平台应公示的逐条再发一次，不应公示的逐条再撤一次；不产生新的期限。
+    What it should show is sent once more, what it should not is withdrawn once more; no new duty.
     """
     loaded = load_site(site_folder)
     loaded.target(target)

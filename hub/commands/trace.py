@@ -90,7 +90,9 @@ def command(
 ) -> None:
     """查一条记录的全程 / The whole way of a record.
 
-    按文书号（可加名称）或统一社会信用代码查询；退出码 1 为没有找到。
+    按文书号（可加名称）或统一社会信用代码查询，并说明用了谁的时间；退出码 1 为没有找到。
+    By document number (and name) or by credit code; says whose time was used; exit 1 when none is
+    found.
     """
     if not document and not credit_code:
         raise click.UsageError("--document 或 --credit-code 至少给一个 / give at least one")
