@@ -1,11 +1,11 @@
-"""The samples in README.md and README.zh-CN.md: taken from real runs, put in by this program.
+"""The samples in both READMEs and docs/demo-run.md: taken from real runs, put in by this program.
 
-    python -m demo.readme            put docs/samples/*.txt into both files
+    python -m demo.readme            put docs/samples/*.txt into the pages
     python -m demo.readme --take     run the commands and the demo first, and keep what they print
 
-A block in a README stands between `<!-- sample: docs/samples/demo.txt -->` and `<!-- /sample -->`;
-with ` § departments` behind the file's name it is the section whose title holds that word. A test
-compares blocks and files, so nobody mends a sample by hand.
+A block in a page stands between `<!-- sample: docs/samples/demo.txt -->` and `<!-- /sample -->`;
+with ` § departments` behind the file's name it is the section whose title holds that word, with
+` § glimpse` twelve of its lines. A test compares blocks and files: nobody mends one by hand.
 """
 
 import re
@@ -16,7 +16,7 @@ from typing import Final
 
 from hub.repository import ROOT
 
-READMES: Final = (ROOT / "README.md", ROOT / "README.zh-CN.md")
+PAGES: Final = (ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "docs" / "demo-run.md")
 SAMPLES: Final = ROOT / "docs" / "samples"
 
 OFFLINE: Final[dict[str, tuple[str, ...]]] = {
@@ -37,17 +37,25 @@ _BLOCK: Final = re.compile(
 _TRACE: Final = re.compile(r"^ +\./run (hub trace --document '([^']+)')", re.MULTILINE)
 _PROGRESS: Final = "progress"
 """The part of the demo's output before its first section."""
+_GLIMPSE: Final = "glimpse"
+_KILLED: Final = "kill -9"
+_IS_BACK: Final = "is back at work"
+_GLIMPSED_CHECKS: Final = (
+    "read = sum of outcomes", "the book of nation equals the ledger", "hub audit verify",
+    "hub audit replay",
+)  # fmt: skip
 
 
 def filled(text: str) -> str:
-    """A README with every block as its sample file is now. Raises `KeyError` for no section."""
+    """A page with every block as its sample file is now. Raises `KeyError` for no section."""
     return _BLOCK.sub(_block, text)
 
 
 def _block(found: re.Match[str]) -> str:
     content = (ROOT / found["file"]).read_text(encoding="utf-8")
     if found["section"] is not None:
-        content = sections(content)[found["section"]]
+        parts = sections(content)
+        content = glimpse(parts) if found["section"] == _GLIMPSE else parts[found["section"]]
     return f"{found[1]}```text\n{content.strip(chr(10))}\n```\n{found[4]}"
 
 
@@ -64,6 +72,27 @@ def sections(text: str) -> dict[str, str]:
         if words is not None:
             named[words[0].strip()] = f"── {part}"
     return named
+
+
+def glimpse(parts: dict[str, str]) -> str:
+    """Twelve lines of a demo: the days about the kill, how it ended, and what was checked.
+
+    `parts` are its `sections`. Raises `StopIteration` when a line is not there.
+    """
+    days = parts[_PROGRESS].splitlines()
+
+    def at(words: str) -> int:
+        return next(n for n, line in enumerate(days) if words in line)
+
+    head, killed, back = at("日期 date"), at(_KILLED), at(_IS_BACK)
+    shown = {head, head + 1, killed - 1, killed, killed + 1, back, back + 1, at("办结 end")}
+    checks = parts["checks"].splitlines()
+    return "\n".join(
+        (
+            *(days[n] for n in sorted(shown)),
+            *(next(line for line in checks if words in line) for words in _GLIMPSED_CHECKS),
+        )
+    )
 
 
 def run(*arguments: str) -> str:
@@ -92,15 +121,15 @@ def take() -> None:
 
 
 def main() -> None:
-    """Take samples when asked to; fill the READMEs."""
+    """Take samples when asked to; fill the pages."""
     if "--take" in sys.argv[1:]:
         take()
-    for path in READMES:
+    for path in PAGES:
         path.write_text(filled(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def used_in(path: Path) -> list[str]:
-    """The sample files a README shows, from the root."""
+    """The sample files a page shows, from the root."""
     return [found["file"] for found in _BLOCK.finditer(path.read_text(encoding="utf-8"))]
 
 

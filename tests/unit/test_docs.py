@@ -13,9 +13,13 @@ import pytest
 import demo.readme as samples
 from hub.cli import COMMANDS, CommandFile, hub
 from hub.repository import DEPLOY, ROOT, SCHEMAS, TOPICS
+from tools import commands_page
 
 README = ROOT / "README.md"
 README_ZH = ROOT / "README.zh-CN.md"
+LONGEST_README = 150
+"""Lines that a stranger reads to the end; what is longer is a page of its own."""
+COMMANDS_PAGE = ROOT / "docs" / "commands.md"
 ADRS = ROOT / "docs" / "adr"
 PAGES = (
     README,
@@ -40,14 +44,39 @@ def subcommands(entry: CommandFile) -> list[str]:
     return sorted(command.commands) if isinstance(command, click.Group) else []
 
 
-@pytest.mark.parametrize("entry", COMMANDS, ids=lambda entry: entry.name)
 @pytest.mark.parametrize("page", [README, README_ZH], ids=lambda page: page.name)
-def test_every_command_is_in_both_readmes(page: Path, entry: CommandFile) -> None:
-    """Add a line to the table of commands: `hub NAME` with each of its sub-commands."""
-    rows = [line for line in text(page).splitlines() if line.startswith(f"| `hub {entry.name}")]
-    assert rows, f"{page.name}: | `hub {entry.name} … |"
-    for name in subcommands(entry):
-        assert any(re.search(rf"\b{name}\b", row) for row in rows), f"hub {entry.name} {name}"
+def test_a_readme_is_read_to_its_end(page: Path) -> None:
+    """The duty, the promise, the path, two commands, a glimpse of a run, limits, links."""
+    assert len(text(page).splitlines()) <= LONGEST_README
+
+
+def test_the_page_of_commands_is_what_their_help_says() -> None:
+    """docs/commands.md is what `python -m tools.commands_page` prints."""
+    assert text(COMMANDS_PAGE) == commands_page.document()
+
+
+def test_the_page_of_commands_has_every_command_and_option() -> None:
+    """Each command and sub-command has its heading; each option a person may give its row."""
+    page = text(COMMANDS_PAGE)
+    parts = {part.split("\n", 1)[0]: part for part in re.split(r"^#+ ", page, flags=re.MULTILINE)}
+    for entry in COMMANDS:
+        command = hub.get_command(click.Context(hub), entry.name)
+        assert command is not None
+        below = command.commands if isinstance(command, click.Group) else {}
+        for name, each in (
+            (entry.name, command),
+            *((f"{entry.name} {n}", c) for n, c in below.items()),
+        ):
+            for option in each.params:
+                assert (
+                    not isinstance(option, click.Option) or option.opts[0] in parts[f"hub {name}"]
+                )
+
+
+def test_a_page_beside_a_command_is_beside_one_there_is() -> None:
+    """A command that was renamed would lose its link and nobody would notice."""
+    known = {context.command_path for _command, context in commands_page.documented()}
+    assert set(commands_page.SEE) <= known
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -162,18 +191,28 @@ def test_every_kind_rulebook_and_calendar_is_in_the_changelog() -> None:
         assert path.stem in page, path.name
 
 
-@pytest.mark.parametrize("page", [README, README_ZH], ids=lambda page: page.name)
-def test_samples_in_a_readme_are_the_files(page: Path) -> None:
+@pytest.mark.parametrize("page", samples.PAGES, ids=lambda page: page.name)
+def test_samples_in_a_page_are_the_files(page: Path) -> None:
     """Run `.venv/bin/python -m demo.readme`; nobody mends a sample by hand."""
     assert samples.used_in(page)
     assert text(page) == samples.filled(text(page))
 
 
-@pytest.mark.parametrize("page", [README, README_ZH], ids=lambda page: page.name)
-def test_every_section_of_the_demo_is_shown(page: Path) -> None:
+def test_every_section_of_the_demo_is_shown() -> None:
     """A section that the demo gains must not be missing from the tour."""
+    page = ROOT / "docs" / "demo-run.md"
     for name in samples.sections(text(samples.SAMPLES / "demo.txt")):
         assert f"<!-- sample: docs/samples/demo.txt § {name} -->" in text(page)
+
+
+def test_a_glimpse_shows_the_kill_the_return_the_end_and_the_checks() -> None:
+    """Twelve lines for a stranger, each as the demo printed it, in its order."""
+    printed = text(samples.SAMPLES / "demo.txt")
+    shown = samples.glimpse(samples.sections(printed)).splitlines()
+    places = [printed.splitlines().index(line) for line in shown]
+    assert places == sorted(places)
+    for words in ("kill -9", "is back at work", "办结 end", "audit verify", "audit replay"):
+        assert sum(words in line for line in shown) == 1, words
 
 
 def test_an_offline_sample_is_what_the_command_prints() -> None:
