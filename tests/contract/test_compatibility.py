@@ -38,6 +38,12 @@ def _schema(document: Document) -> Schema:
 
 A = _field("A")
 WHEN = {"required": "conditional", "required_when": {"field": "A", "is": ["x", "y"]}}
+ONLY_WHEN = {
+    "required": "conditional",
+    "required_when": {"field": "A", "is": ["x", "y"], "else_empty": True},
+}
+WHEN_OF_ANOTHER = {"required": "conditional", "required_when": {"field": "B", "is": ["x", "y"]}}
+UNBOUNDED = {name: value for name, value in _field("B").items() if name != "length"}
 EARLIEST: Document = {"hub_schema_id": 901, "fields": 1}
 APPENDED: Document = {
     "hub_schema_id": 902,
@@ -57,7 +63,10 @@ APPENDED: Document = {
             _field("B", required="conditional", required_when={"field": "A", "is": ["x", "z"]}),
             "REQUIRED_TIGHTENED",
         ),
+        (_field("B", **WHEN), _field("B", **ONLY_WHEN), "REQUIRED_TIGHTENED"),
+        (_field("B", **WHEN), _field("B", **WHEN_OF_ANOTHER), "REQUIRED_TIGHTENED"),
         (_field("B"), _field("B", length=9), "LENGTH_SHORTENED"),
+        (UNBOUNDED, _field("B", length=9), "LENGTH_SHORTENED"),
         (_field("B", length=10), _field("B", type="bytes"), "FIELD_TYPE_CHANGED"),
         (_field("B", personal=True), _field("B"), "PROTECTION_REMOVED"),
         (
@@ -90,6 +99,8 @@ def test_a_promise_is_not_taken_back(old: Document, new: Document, code: str) ->
             _field("B", required="conditional", required_when={"field": "A", "is": ["x"]}),
         ),
         (_field("B"), _field("B", length=11)),
+        (_field("B"), UNBOUNDED),
+        (_field("B", **ONLY_WHEN), _field("B", **WHEN)),
         (_field("B"), _field("B", aliases_zh=["新名"], doc="said better")),
         (_field("B"), _field("B", personal=True)),
         (_field("B", choices=["a"]), _field("B", choices=["a", "b"])),
@@ -155,10 +166,11 @@ def test_a_kind_keeps_its_subject_and_who_states_it(change: Document) -> None:
     assert [fault.code for fault in found] == ["IDENTITY_CHANGED"]
 
 
-def test_a_new_field_asks_nothing_of_anybody() -> None:
+@pytest.mark.parametrize("asked", [{"required": "true"}, WHEN])
+def test_a_new_field_asks_nothing_of_anybody(asked: Document) -> None:
     """A required new field would refuse every department's present files."""
     released = _schema(_document(A, _field("B")))
-    current = _schema(_document(A, _field("B"), _field("C", required="true"), **APPENDED))
+    current = _schema(_document(A, _field("B"), _field("C", **asked), **APPENDED))
     found = incompatibilities(released, current)
     assert [fault.code for fault in found] == ["REQUIRED_TIGHTENED"]
 

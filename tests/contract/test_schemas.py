@@ -10,6 +10,7 @@ from hub.contracts.dictionary import render_dictionary
 from hub.contracts.rules import RULES
 from hub.contracts.schema import Hint, Required, Sharing
 from hub.domain.code_lists import CODE_LISTS
+from hub.domain.kinds import SNAPSHOT
 from hub.domain.reasons import REASONS
 from hub.errors import ConfigurationError
 from hub.repository import ROOT
@@ -104,6 +105,9 @@ def _broken(change: dict[str, Any], field: int | None = None) -> dict[str, str]:
     return schema_texts() | {LICENCE: json.dumps(document)}
 
 
+PART_OF_IDENTITY = json.loads(schema_texts()[LICENCE])["identity"][:-1]
+
+
 @pytest.mark.parametrize(
     ("change", "field", "says"),
     [
@@ -112,6 +116,9 @@ def _broken(change: dict[str, Any], field: int | None = None) -> dict[str, str]:
         ({"hub_schema_id": "101"}, None, "`hub_schema_id` must be a number"),
         ({"cross_field_rules": ["no_such_rule"]}, None, "no_such_rule"),
         ({"identity": ["BZ"]}, None, "`identity` must list exactly"),
+        ({"identity": PART_OF_IDENTITY}, None, "`identity` must list exactly"),
+        ({"takes_down": PENALTY}, None, "only a kind of subject `record`"),
+        ({"follows": PENALTY}, None, "has another identity"),
         ({"submitted_by": "courts"}, None, "`submitted_by` must be agent, court or any"),
         ({"stated_with": "record.withdrawn.v1"}, None, "record.withdrawn.v1 is no kind of row"),
         ({"stated_with": PENALTY, "submitted_by": "any"}, None, "takes the place"),
@@ -149,6 +156,29 @@ def test_a_contract_that_is_not_json_names_its_line() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_contracts({LICENCE: '{\n  "type": "record"\n  "name": "x"}'})
     assert caught.value.line == 3
+
+
+@pytest.mark.parametrize(
+    ("department", "states", "kinds"),
+    [
+        ("office", [LICENCE], {LICENCE}),
+        ("office", [LICENCE, LISTED], {LICENCE}),
+        ("court", [LISTED], {LISTED, SNAPSHOT}),
+        ("court", [], set()),
+    ],
+)
+def test_who_may_state_what(department: str, states: list[str], kinds: set[str]) -> None:
+    """Granted kinds, what is stated with them, what anybody may; court kinds by courts alone."""
+    anybody = {k for k, c in CONTRACTS.by_kind.items() if c.schema.submitted_by == "any"}
+    assert CONTRACTS.statable_kinds(department, states) == kinds | anybody
+    assert LICENCE not in anybody
+
+
+def test_an_agent_states_what_is_left_to_agents() -> None:
+    """Whatever a site grants it."""
+    stated = CONTRACTS.statable_kinds("agent", [LICENCE])
+    assert stated == {k for k, c in CONTRACTS.by_kind.items() if c.schema.submitted_by == "agent"}
+    assert stated
 
 
 def test_the_fingerprint_covers_attributes_and_not_layout() -> None:
