@@ -168,7 +168,7 @@ def _refused(where: str, code: str, said: str) -> str:
     return (
         f"数据库拒绝读取 {where}：{said}（{code}）\n"
         f"the database refuses {where}: {said} ({code})\n"
-        "处理办法：核对账号、口令、表名、列名与授权（docs/database-sources.md）；"
+        "处理办法：核对账号、口令、表名、列名与授权（docs/database-sources.zh-CN.md）；"
         "可先运行 hub connector check\n"
         "Remedy: check user, password, table, columns, privileges: hub connector check"
     )
@@ -178,7 +178,8 @@ def _unfit(where: str, code: str) -> str:
     return (
         f"{where} 中有数据不合数据库的列或规则（{code}）\n"
         f"a value of {where} does not fit a column or rule of the database ({code})\n"
-        "处理办法：结果表按 docs/database-sources.md 的 DDL 加宽；视图由部门修正后重新启动\n"
+        "处理办法：结果表按 docs/database-sources.zh-CN.md 的建表语句加宽；"
+        "视图由部门修正后重新启动\n"
         "Remedy: widen the result table as in the DDL; a view is for the department to mend; then "
         "start again"
     )

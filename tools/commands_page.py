@@ -22,7 +22,7 @@ _HEAD: Final = f"""\
 # 命令 Commands
 
 由 `python -m tools.commands_page` 依各命令自己的帮助（`--help`）生成，不要手工修改。
-在代码仓库中以 `./run hub …` 执行。站点目录（`--site`）见 [operating.md](operating.md)。
+在代码仓库中以 `./run hub …` 执行。站点目录（`--site`）见 [operating.zh-CN.md](operating.zh-CN.md)。
 命令拒绝执行时说明原因和处理办法，退出码为 {EXIT_REFUSED}。
 
 Printed by `python -m tools.commands_page` from the commands' own help (`--help`); never edited by

@@ -29,7 +29,16 @@ PAGES = (
     *sorted((ROOT / "docs").rglob("*.md")),
     ROOT / "demo" / "README.md",
 )
+IN_CHINESE = [
+    path
+    for path in sorted((ROOT / "docs").glob("*.zh-CN.md"))
+    if path.with_name(path.name.replace(".zh-CN.md", ".md")).exists()
+]
+"""Pages beside an English one, for an operator who reads none; others are Chinese alone."""
 _ENGLISH = re.compile(r"[A-Za-z][A-Za-z0-9 ',;.\-]{11,}")
+_COMMENT = re.compile(r"(^|\s)(#|--) .*$")
+_MARK = re.compile(r"#+(?= )|\||\d+\.(?= )|-(?= )")
+"""What begins a heading, a row of a table, a step, a point."""
 
 
 @cache
@@ -221,38 +230,113 @@ def test_an_offline_sample_is_what_the_command_prints() -> None:
     assert text(samples.SAMPLES / name) == samples.run(*samples.OFFLINE[name])
 
 
-def raised() -> Iterator[tuple[str, list[str]]]:
-    """Place and constant texts of every error that ends a worker or a source."""
+def english_of(page: Path) -> Path:
+    """The page that a Chinese one says the same as."""
+    return page.with_name(page.name.replace(".zh-CN.md", ".md"))
+
+
+def skeleton(page: Path) -> list[str]:
+    """Headings by level, code but for its comments, rows, points and paragraphs, in their order."""
+    found, is_code, before = [], False, ""
+    for line in text(page).splitlines():
+        said = line.strip()
+        if said.startswith("```"):
+            is_code = not is_code
+            found.append(said)
+        elif is_code:
+            found.append(_COMMENT.sub(r"\1\2", line))
+        elif mark := _MARK.match(said):
+            found.append(mark[0])
+        elif said and not before:
+            found.append("paragraph")
+        before = said
+    return found
+
+
+def code_spans(page: Path) -> list[tuple[str, set[str]]]:
+    """For each heading, what stands in back quotes under it: commands, options, files, metrics."""
+    prose = re.sub(r"^ *```.*?^ *```$", "", text(page), flags=re.MULTILINE | re.DOTALL)
+    return [
+        (
+            part.partition("\n")[0],
+            {" ".join(span.split()) for span in re.findall(r"`([^`]+)`", part)},
+        )
+        for part in re.split(r"^#+ ", prose, flags=re.MULTILINE)[1:]
+    ]
+
+
+def test_what_an_operator_needs_is_there_in_chinese() -> None:
+    """To run a site, to install it, to connect a department's table."""
+    names = {page.name.removesuffix(".zh-CN.md") for page in IN_CHINESE}
+    assert names >= {"operating", "deploying", "database-sources"}
+
+
+@pytest.mark.parametrize("page", IN_CHINESE, ids=lambda page: page.name)
+def test_a_chinese_page_is_built_as_its_english_one(page: Path) -> None:
+    """What one page gains, the other gains: headings, steps, rows, paragraphs; code is the same."""
+    assert skeleton(page) == skeleton(english_of(page))
+
+
+@pytest.mark.parametrize("page", IN_CHINESE, ids=lambda page: page.name)
+def test_a_chinese_page_names_what_its_english_one_names(page: Path) -> None:
+    """Commands, options, files and metrics, heading by heading; nobody translates those."""
+    for (title, named), (english, wanted) in zip(
+        code_spans(page), code_spans(english_of(page)), strict=True
+    ):
+        assert named == wanted, f"{title} / {english}"
+
+
+@pytest.mark.parametrize("page", IN_CHINESE, ids=lambda page: page.name)
+def test_a_chinese_page_and_its_english_one_name_each_other_at_the_top(page: Path) -> None:
+    """Above the first heading of a section; and the Chinese README leads to the Chinese page."""
+    english = english_of(page)
+    assert f"English: [{english.name}]({english.name})" in text(page).split("\n## ")[0]
+    assert f"中文：[{page.name}]({page.name})" in text(english).split("\n## ")[0]
+    assert f"(docs/{page.name})" in text(README_ZH)
+
+
+def raised() -> Iterator[tuple[str, ast.Call]]:
+    """Place and call of every error that ends a worker or a source."""
     for path in sorted((*(ROOT / "hub").rglob("*.py"), *(ROOT / "connectors").rglob("*.py"))):
         for node in ast.walk(ast.parse(text(path))):
-            is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-            if not is_call or node.func.id not in {  # type: ignore[attr-defined] # a Call of a Name
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {
                 "IntegrityError", "FencedError", "SourceError", "UnavailableError",
             }:  # fmt: skip
-                continue
-            parts = [
-                each.value
-                for each in ast.walk(node)
-                if isinstance(each, ast.Constant) and isinstance(each.value, str)
-            ]
-            if parts:
-                yield f"{path.relative_to(ROOT)}:{node.lineno}", parts  # type: ignore[attr-defined]
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", node
 
 
 def test_every_message_that_stops_a_worker_has_its_remedy() -> None:
     """Put the message and what to do into docs/operating.md, under *When a worker stops*."""
     page = re.sub(r"\s+", " ", text(ROOT / "docs" / "operating.md"))
     missing = {}
-    for place, parts in raised():
+    for place, call in raised():
         phrases = [
             phrase.strip(" ,.;'")
-            for part in parts
-            for phrase in _ENGLISH.findall(part)
+            for each in ast.walk(call)
+            if isinstance(each, ast.Constant) and isinstance(each.value, str)
+            for phrase in _ENGLISH.findall(each.value)
             if not phrase.startswith("Remedy")
         ]
         if phrases and not any(phrase in page for phrase in phrases):
             missing[place] = phrases[:3]
     assert missing == {}
+
+
+def first_words(call: ast.Call) -> str:
+    """What a message begins with, up to its first break, with … for each value in it."""
+    message = call.args[0] if call.args else None
+    parts = message.values if isinstance(message, ast.JoinedStr) else [message]
+    said = "".join(
+        str(part.value) if isinstance(part, ast.Constant) else "…" for part in parts if part
+    )
+    return re.split(r"[：（；，\n]| / ", said)[0]
+
+
+def test_every_message_that_stops_a_worker_has_its_remedy_in_chinese() -> None:
+    """Its first words, with … for what differs, in docs/operating.zh-CN.md at the same place."""
+    page = text(ROOT / "docs" / "operating.zh-CN.md")
+    said = {place: first_words(call) for place, call in raised()}
+    assert {place: words for place, words in said.items() if words not in page} == {}
 
 
 def test_what_is_said_of_security_names_the_test_that_tried_it() -> None:
