@@ -154,6 +154,13 @@ SECTIONS: Final[tuple[tuple[str, tuple[Bound, ...]], ...]] = (
                 "oldest go; their results keep the hub's own columns",
             ),
             Bound(
+                "hub.workers.result_files:CHARACTERS_OF_A_PART",
+                "characters",
+                "一次写出的结果",
+                "a part of a result",
+                "neighbours' rows are answered first, then it goes on",
+            ),
+            Bound(
                 "hub.adapters.paths:DEEPEST",
                 "folders",
                 "文件夹层数",

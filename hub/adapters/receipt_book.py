@@ -6,7 +6,8 @@ ledger. It can be thrown away: the follower then reads the ledger from the start
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -43,6 +44,15 @@ CREATE TABLE IF NOT EXISTS sources (
 
 _KEY: Final = 16
 """Bytes of a record key."""
+_FILES_OF_RECORD: Final = """
+WITH RECURSIVE found (source) AS (
+  SELECT min(source) FROM answers WHERE record = ?1
+  UNION ALL SELECT (SELECT min(source) FROM answers WHERE record = ?1 AND source > found.source)
+  FROM found WHERE found.source IS NOT NULL)
+SELECT source FROM found WHERE source IS NOT NULL
+"""
+"""One step in the index for each file. DISTINCT reads every answer, and a file may hold 200,000
+rows of one record, each of them news of it."""
 
 Reasons = Sequence[tuple[str, str]]
 """(reason code, column code) each."""
@@ -164,6 +174,7 @@ class ReceiptBook:
     """The follower's own database file."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._connection = sqlite3.connect(own_book(path), isolation_level=None)
         self._connection.execute("PRAGMA journal_mode=WAL")
         # The ledger holds everything: what a power cut takes back is read again.
@@ -271,12 +282,7 @@ class ReceiptBook:
             execute("DELETE FROM refusals WHERE (record, target) = (?, ?)", (news.record, target))
         for target, code in news.refused:
             execute("INSERT OR REPLACE INTO refusals VALUES (?, ?, ?)", (news.record, target, code))
-        touched.update(
-            source
-            for (source,) in execute(
-                "SELECT DISTINCT source FROM answers WHERE record = ?", (news.record,)
-            )
-        )
+        touched.update(source for (source,) in execute(_FILES_OF_RECORD, (news.record,)))
 
     def changed_sources(self) -> list[tuple[str, int]]:
         """Return the files whose result is older than what is known, with their change count."""
@@ -286,52 +292,61 @@ class ReceiptBook:
             )
         )
 
-    def rows_of(self, source: str) -> Iterator[RowAnswer]:
-        """Yield every answer of a file, in order of sheet, row and sequence, as it is read."""
-        found = self._connection.execute(
-            "SELECT sheet, row, sequence, outcome, reasons, due, shown, waits, record FROM answers"
-            " LEFT JOIN records USING (record) WHERE source = ? ORDER BY sheet, row, sequence",
-            (source,),
-        )
-        refusals: dict[bytes, tuple[str, ...]] = {}
-        for record, target, code in self._connection.execute(
-            "SELECT record, target, code FROM refusals WHERE record IN"
-            " (SELECT record FROM answers WHERE source = ?) ORDER BY target",
-            (source,),
-        ):
-            refusals[record] = (*refusals.get(record, ()), f"{target} {code}".strip())
-        for sheet, row, sequence, outcome, reasons, due, shown, waits, record in found:
-            yield RowAnswer(
-                sheet, row, sequence, outcome,
-                tuple((code, field) for code, field in json.loads(reasons)),
-                due or "", shown or "", waits, refusals.get(record, ()),
-            )  # fmt: skip
+    def rows_of(self, source: str) -> Generator[RowAnswer]:
+        """Yield every answer of a file, in order of sheet, row and sequence, as it is read.
 
-    def reminded(self, source: str) -> list[RemindedRecord]:
-        """Return every record of the reminders of one department, day and level, in order."""
+        All as they stand when the first is read, whatever is applied before the last.
+        """
+        with self._reading() as execute:
+            for sheet, row, sequence, outcome, reasons, due, shown, waits, refusals in execute(
+                "SELECT sheet, row, sequence, outcome, reasons, due, shown, waits,"
+                " (SELECT json_group_array(trim(target || ' ' || code)) FROM refusals"
+                " WHERE refusals.record = answers.record) FROM answers"
+                " LEFT JOIN records USING (record) WHERE source = ? ORDER BY sheet, row, sequence",
+                (source,),
+            ):
+                yield RowAnswer(
+                    sheet, row, sequence, outcome,
+                    tuple((code, field) for code, field in json.loads(reasons)),
+                    due or "", shown or "", waits, tuple(json.loads(refusals)),
+                )  # fmt: skip
+
+    def reminded(self, source: str) -> Generator[RemindedRecord]:
+        """Yield every record of the reminders of one department, day and level, in order.
+
+        All as they stand when the first is read, as `rows_of`.
+        """
         department, day, level = source.removeprefix(REMINDERS).split("/")
-        found = self._connection.execute(
-            "SELECT id, department, day, level, reason, due, count, records FROM reminders"
-            " WHERE (department, day, level) = (?, ?, ?) ORDER BY reason DESC, due, id",
-            (department, day, int(level)),
-        ).fetchall()
-        return [
-            self._reminded(reminder, reminder.records[at : at + _KEY])
-            for reminder in map(Reminder._make, found)
-            for at in range(0, len(reminder.records), _KEY)
-        ]
+        with self._reading() as execute:
+            for reminder in map(
+                Reminder._make,
+                execute(
+                    "SELECT id, department, day, level, reason, due, count, records FROM reminders"
+                    " WHERE (department, day, level) = (?, ?, ?) ORDER BY reason DESC, due, id",
+                    (department, day, int(level)),
+                ),
+            ):
+                for at in range(0, len(reminder.records), _KEY):
+                    record = reminder.records[at : at + _KEY]
+                    # its row is the last one that spoke of it
+                    place = execute(
+                        "SELECT source, row FROM answers WHERE record = ? AND source != ''"
+                        " ORDER BY sequence DESC LIMIT 1",
+                        (record,),
+                    ).fetchone()
+                    stands = execute(
+                        "SELECT due, shown FROM records WHERE record = ?", (record,)
+                    ).fetchone()
+                    yield RemindedRecord(
+                        reminder, record, *(place or ("", 0)), *(stands or ("", ""))
+                    )
 
-    def _reminded(self, reminder: Reminder, record: bytes) -> RemindedRecord:
-        """The record with its row, the last one that spoke of it, and how it stands."""
-        place = self._connection.execute(
-            "SELECT source, row FROM answers WHERE record = ? AND source != ''"
-            " ORDER BY sequence DESC LIMIT 1",
-            (record,),
-        ).fetchone()
-        stands = self._connection.execute(
-            "SELECT due, shown FROM records WHERE record = ?", (record,)
-        ).fetchone()
-        return RemindedRecord(reminder, record, *(place or ("", 0)), *(stands or ("", "")))
+    @contextmanager
+    def _reading(self) -> Iterator[Callable[..., sqlite3.Cursor]]:
+        """Read what is there now, whatever is written meanwhile."""
+        with closing(sqlite3.connect(self._path, isolation_level=None)) as reading:
+            reading.execute("BEGIN")
+            yield reading.execute
 
     def mark_written(self, source: str, changes: int) -> None:
         """Take note that the result file shows the state of that change."""

@@ -417,7 +417,7 @@ class ReceiptsFollower:
         self._inputs.assign({(self._ledger, p): h.next_offset for p, h in self.heads.items()})
 
     def step(self) -> int:
-        """Follow the next ledger records, write one result; return how many records there were."""
+        """Follow the next ledger records, write a part of one result; return how many records."""
         records = self._inputs.consume(_BATCH, 0.0 if self._has_results else _POLL_SECONDS)
         if records:
             self._faults.reached("after_consume")
@@ -560,7 +560,7 @@ def _follow_until(post: Post, report: Report) -> None:
             for department in site.departments
             if department.files
         }
-        results = ResultFiles(book, files, contracts, reminders)
+        results = open_parts.enter_context(closing(ResultFiles(book, files, contracts, reminders)))
         teller = Teller(site, files, contracts)
         follower = ReceiptsFollower(
             site, inputs, appender, book, teller, results, EnvironmentFaults(), report

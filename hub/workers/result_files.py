@@ -12,8 +12,8 @@ import sqlite3
 import time
 from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from itertools import chain, groupby
 from operator import attrgetter
@@ -91,6 +91,11 @@ _CLOSED_SECONDS: Final = 30.0
 _ANSWERS_OF_A_ROW: Final = 64
 """The last that are told. A row makes few submissions, but anybody's may bear its position."""
 _NOT_WRITTEN: Final = "RESULT_NOT_WRITTEN"
+CHARACTERS_OF_A_PART: Final = 200_000
+"""Of a result, one more for each cell: written between two batches of the ledger in some 50 ms."""
+_RECORDS_OF_A_PART: Final = 1_000
+"""Of a file of reminders, each of which is looked up."""
+_END: Final = object()
 
 _log = logging.getLogger("hub.receipts")
 
@@ -231,6 +236,17 @@ def is_for_the_clerk(row: Sequence[str]) -> bool:
 _LOOK: Final = Look(_WIDTHS, is_for_the_clerk)
 
 
+@dataclass(slots=True)
+class _Open:
+    """A result that is being written."""
+
+    changes: int
+    """What it shows: the file's count of changes as it was begun."""
+    parts: Generator[None]
+    seconds: float = 0.0
+    """What it has taken so far."""
+
+
 class ResultFiles:
     """Writes the results of changed files, not more often than is good for the machine."""
 
@@ -259,36 +275,65 @@ class ResultFiles:
         self._not_before: dict[str, float] = {}
         self._held_up: set[str] = set()
         self._turns: dict[str, int] = {}
-        """Of each stream: how many results had been written when one of its own was, the last."""
+        """Of each stream: how many parts had been written when one of its own was, the last."""
+        self._open: dict[str, _Open] = {}
+        """Results that are half written, one of a stream at most."""
 
     def write_changed(self, *, everything: bool = False) -> int:
-        """Write one result that changed and whose pause is over; return how many were tried.
+        """Write a part of one result that changed and whose pause is over; return how many parts.
 
-        One, so that the ledger is followed on before the next; the stream has its turn whose last
-        is the longest ago. `everything`: all of them, without a pause (when the worker stops).
+        A part, so that the ledger is followed on before the next: a small result is one. The
+        stream has its turn whose last is the longest ago, and one result of it is open at a time.
+        `everything`: all of them, to their ends and without a pause (when the worker stops).
         """
+        if everything:
+            self.close()
         now = self._seconds()
         due = [
             (source, changes)
             for source, changes in self._book.changed_sources()
             if everything or now >= self._not_before.get(source, 0.0)
         ]
-        if due and not everything:
-            due = [min(due, key=lambda each: self._turn(each[0]))]
-        for source, changes in due:
-            self._try(source, changes)
-            self._turns[_stream_of(source)] = max(self._turns.values(), default=0) + 1
-        return len(due)
+        if everything:
+            for each in due:
+                self._begin(*each)
+                while self._go_on(each[0]):
+                    pass
+            return len(due)
+        busy = set(map(_stream_of, self._open))
+        ready = [*self._open, *(source for source, _ in due if _stream_of(source) not in busy)]
+        if not ready:
+            return 0
+        source = min(ready, key=self._turn)
+        if source not in self._open:
+            self._begin(source, dict(due)[source])
+        self._go_on(source)
+        self._turns[_stream_of(source)] = max(self._turns.values(), default=0) + 1
+        return 1
+
+    def close(self) -> None:
+        """Give up what is open: no file appears, and it stays to be written."""
+        for each in self._open.values():
+            each.parts.close()
+        self._open.clear()
 
     def _turn(self, source: str) -> tuple[int, float]:
         return self._turns.get(_stream_of(source), 0), self._not_before.get(source, 0.0)
 
-    def _try(self, source: str, changes: int) -> None:
-        """Write one result. What goes wrong with it is told, and keeps no other one waiting."""
+    def _begin(self, source: str, changes: int) -> None:
+        self._open[source] = _Open(changes, self._parts_of(source))
+
+    def _go_on(self, source: str) -> bool:
+        """Write a part of an open result; return whether there is more.
+
+        What goes wrong with it is told, and keeps no other one waiting.
+        """
+        current = self._open[source]
         started = self._seconds()
         pause = _PAUSE_SECONDS
+        is_open = False
         try:
-            self._write_one(source)
+            is_open = next(current.parts, _END) is not _END
         except UnavailableError as error:
             pause = _CLOSED_SECONDS
             if self._is_news(source):
@@ -304,10 +349,15 @@ class ResultFiles:
                     extra={"reason": _NOT_WRITTEN, "file": source},
                 )
         else:
-            self._held_up.discard(source)
-            self._book.mark_written(source, changes)
+            if not is_open:
+                self._held_up.discard(source)
+                self._book.mark_written(source, current.changes)
         ended = self._seconds()
-        self._not_before[source] = ended + max(pause, (ended - started) * _PAUSE_FACTOR)
+        current.seconds += ended - started
+        if not is_open:
+            del self._open[source]
+            self._not_before[source] = ended + max(pause, current.seconds * _PAUSE_FACTOR)
+        return is_open
 
     def _is_news(self, source: str) -> bool:
         """Whether it is not told yet why this result is not written."""
@@ -315,17 +365,18 @@ class ResultFiles:
         self._held_up.add(source)
         return is_news
 
-    def _write_one(self, source: str) -> None:
+    def _parts_of(self, source: str) -> Generator[None]:
+        """Write one result; stops after each part of it. It is in place when all is written."""
         if source.startswith(REMINDERS):
-            self._write_reminders(source)
+            yield from self._write_reminders(source)
         elif (file := self._files.get(source)) is not None:
             try:
-                self._write(file, kept_rows(file.results, file.digest))
+                yield from self._write(file, kept_rows(file.results, file.digest))
             except (IntegrityError, OverBudgetError):
                 _log.warning("kept rows are damaged: the result shows the hub's columns only")
-                self._write(file, iter(()))
+                yield from self._write(file, iter(()))
 
-    def _write(self, file: SourceFile, kept: Iterator[SourceRow]) -> None:
+    def _write(self, file: SourceFile, kept: Iterator[SourceRow]) -> Generator[None]:
         """Write a sheet per sheet: answers beside the clerk's rows, in the clerk's order."""
         place = file.results, file.folder
         with ExitStack() as open_files:
@@ -334,8 +385,9 @@ class ResultFiles:
             if file.name.lower().endswith((".xlsx", ".xls", ".xlsm")):
                 name = result_name(file.octets, ".result.xlsx")
                 tables.append(open_files.enter_context(xlsx_result(*place, name, _LOOK)))
-            sheet = -1
-            for row, answers in _answered(kept, self._book.rows_of(file.source)):
+            answers_of = open_files.enter_context(closing(self._book.rows_of(file.source)))
+            sheet, written = -1, 0
+            for row, answers in _answered(kept, answers_of):
                 if row.sheet_index != sheet:
                     sheet = row.sheet_index
                     for table in tables:
@@ -343,21 +395,26 @@ class ResultFiles:
                 cells = [*self._said(row.row_number, answers), *_shown(row, answers)]
                 for table in tables:
                     table.row(cells)
+                written += len(cells) + sum(map(len, cells))
+                if written >= CHARACTERS_OF_A_PART:
+                    written = 0
+                    yield
             if sheet < 0:
                 for table in tables:
                     table.begin("结果", COLUMNS)
 
-    def _write_reminders(self, source: str) -> None:
+    def _write_reminders(self, source: str) -> Generator[None]:
         """Write the reminders of one department, day and level: a row for each record."""
-        reminded = self._book.reminded(source)
-        first = reminded[0].reminder if reminded else None
-        results = self._reminders.get(first.department) if first is not None else None
-        if first is None or results is None:
+        department, day, level = source.removeprefix(REMINDERS).split("/")
+        results = self._reminders.get(department)
+        if results is None:
             return
-        name = f"{first.day}-level-{first.level}.csv"
-        with csv_result(results, "reminders", name) as table:
+        with (
+            csv_result(results, "reminders", f"{day}-level-{level}.csv") as table,
+            closing(self._book.reminded(source)) as reminded,
+        ):
             table.begin("", REMINDER_COLUMNS)
-            for each in reminded:
+            for number, each in enumerate(reminded, 1):
                 told = each.reminder
                 file = self._files.get(each.source) if each.source else None
                 table.row(
@@ -367,6 +424,8 @@ class ResultFiles:
                         str(each.row) if each.row else "", each.due, each.shown, each.record.hex(),
                     ]
                 )  # fmt: skip
+                if number % _RECORDS_OF_A_PART == 0:
+                    yield
 
     def _said(self, number: int, answers: Sequence[RowAnswer]) -> list[str]:
         """Return the hub's columns of one row; of a move's two halves the arriving one decides."""

@@ -22,7 +22,7 @@ from connectors.layout import Folder
 from connectors.results import ReceiptTexts
 from connectors.tables import MAX_LINES, MAX_SHEETS, SourceRow
 from hub.adapters.paths import OpenFolder
-from hub.adapters.receipt_book import Answer, ReceiptBook
+from hub.adapters.receipt_book import Answer, ReceiptBook, Reminder
 from hub.adapters.sheet_writer import LONGEST_CELL, SOURCES, Look, write_result, xlsx_result
 from hub.errors import IntegrityError
 from hub.ports import InputRecord
@@ -84,6 +84,11 @@ class Desk:
             ],
             {},
         )  # fmt: skip
+
+    def write_all(self) -> None:
+        """Write part by part until nothing is due."""
+        while self.results.write_changed():
+            pass
 
     def written(self, name: str, stream: str = STREAM) -> bool:
         """Whether a file has a result."""
@@ -223,7 +228,7 @@ def peak_of(desk: Desk, name: str, rows: int) -> int:
     desk.answer(source, *((0, row + 2) for row in range(rows)))
     tracemalloc.start()
     try:
-        assert desk.results.write_changed() == 1
+        desk.write_all()
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -341,6 +346,107 @@ def test_streams_take_turns(desk: Desk) -> None:
         desk.answer(f"{OTHERS}:{InboxFile(Folder.LICENCES, b'%d.csv' % number).digest}", (0, 2))
     assert desk.results.write_changed() == 0
     assert desk.results.write_changed(everything=True) == 5
+
+
+ROWS_OF_PARTS: Final = 5_000
+"""Enough for several parts of a result."""
+
+
+def begun(desk: Desk, name: str = "large.xlsx") -> str:
+    """A large result whose first part is written; returns the file's id."""
+    source = desk.put(name, OTHERS)
+    desk.keep(source, big(ROWS_OF_PARTS))
+    desk.answer(source, *((0, row + 2) for row in range(ROWS_OF_PARTS)))
+    assert desk.results.write_changed() == 1
+    assert not desk.written(name, OTHERS)
+    return source
+
+
+def test_a_large_result_gives_way_to_a_neighbour(desk: Desk) -> None:
+    """200,000 rows held the thread of all for 15 s; a neighbour's own large one takes turns."""
+    begun(desk)
+    desk.answer(desk.put("a.csv"), (0, 2))
+    assert desk.results.write_changed() == 1
+    assert desk.written("a.csv")
+    assert not desk.written("large.xlsx", OTHERS)
+    mine = desk.put("b.csv")
+    desk.keep(mine, big(ROWS_OF_PARTS))
+    desk.answer(mine, *((0, row + 2) for row in range(ROWS_OF_PARTS)))
+    turns = []
+    while desk.results.write_changed():
+        turns.append(desk.written("large.xlsx", OTHERS) + desk.written("b.csv"))
+    assert turns.count(0) > turns.count(1), "neither is put off until the other is whole"
+    assert turns[-1] == 2
+
+
+def test_a_result_in_parts_is_of_one_moment(desk: Desk) -> None:
+    """What is learned meanwhile stands in the next, which is written after the pause."""
+    source = begun(desk)
+    folder = desk.places[OTHERS] / "licences"
+    spread = [(0, row) for row in (2, ROWS_OF_PARTS + 1)]
+    desk.answer(source, *spread, code="CREDIT_CODE_INVALID")
+    desk.write_all()
+    first = (folder / "large.xlsx.result.csv").read_text("utf-8-sig").splitlines()
+    assert len(first) == ROWS_OF_PARTS + 1
+    assert not any("CREDIT_CODE_INVALID" in line for line in first)
+    assert desk.book.changed_sources() == [(source, 2)]
+    desk.now = 60.0
+    desk.write_all()
+    second = (folder / "large.xlsx.result.csv").read_text("utf-8-sig").splitlines()
+    assert [n for n, line in enumerate(second, 1) if "CREDIT_CODE_INVALID" in line] == [
+        2, ROWS_OF_PARTS + 1,
+    ]  # fmt: skip
+    assert second[2:-1] == first[2:-1]
+    assert not desk.book.changed_sources()
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_worker_that_ends_leaves_no_half_of_a_result(desk: Desk, *, at_once: bool) -> None:
+    """It is written when it starts again, or whole before it stops."""
+    source = begun(desk)
+    folder = desk.places[OTHERS] / "licences"
+    assert len(list(folder.iterdir())) == 2, "two files of it are being written"
+    if at_once:
+        desk.results.close()
+        assert list(folder.iterdir()) == []
+        assert desk.book.changed_sources() == [(source, 1)]
+    else:
+        assert desk.results.write_changed(everything=True) == 1
+        assert len(list(folder.iterdir())) == 2
+        assert desk.written("large.xlsx", OTHERS)
+        assert not desk.book.changed_sources()
+
+
+def test_what_breaks_late_in_a_large_result_is_told_and_left_alone(desk: Desk) -> None:
+    """Kept rows that are damaged behind the first part: the hub's columns only, nothing half."""
+    source = desk.put("late.csv", OTHERS)
+    desk.keep(source, big(ROWS_OF_PARTS))
+    kept = desk.places[OTHERS] / SOURCES / f"{source.rpartition(':')[2]}.rows"
+    kept.write_bytes(kept.read_bytes()[:-2_000])
+    desk.answer(source, (0, 2))
+    desk.write_all()
+    folder = desk.places[OTHERS] / "licences"
+    (line,) = (folder / "late.csv.result.csv").read_text("utf-8-sig").splitlines()[1:]
+    assert line.split(",")[:2] == ["2", "已受理"]
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_reminders_of_many_records_give_way_too(tmp_path: Path) -> None:
+    """A department may have tens of thousands of records overdue on one day."""
+    records = b"".join(b"%16d" % number for number in range(3_000))
+    reminder = Reminder("1", "market", "2026-11-06", 1, "overdue", "", 3_000, records)
+    with closing(ReceiptBook(tmp_path / "receipts.sqlite")) as book:
+        places = {"market": tmp_path / "market"}
+        results = ResultFiles(book, SourceFiles({}), CONTRACTS, places, seconds=lambda: 0.0)
+        book.apply([reminder], {})
+        file = tmp_path / "market" / "reminders" / "2026-11-06-level-1.csv"
+        assert results.write_changed() == 1
+        assert not file.exists()
+        parts = 1
+        while results.write_changed():
+            parts += 1
+        assert parts == 4
+        assert len(file.read_text("utf-8-sig").splitlines()) == 3_001
 
 
 class Waits(LedgerInputs):

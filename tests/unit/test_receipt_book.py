@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.adapters.receipt_book import Answer, ReceiptBook
+from hub.adapters.receipt_book import Answer, ReceiptBook, RecordNews
 from hub.core.keys import GENESIS
 from hub.errors import UnavailableError
 from hub.workers.receipts import made_anew
@@ -67,3 +67,32 @@ def test_a_number_that_is_used_again_takes_no_answer_away(tmp_path: Path) -> Non
         )
         assert [each.outcome for each in book.rows_of("a")] == ["accepted"]
         assert [each.outcome for each in book.rows_of("b")] == ["quarantined"]
+
+
+def test_news_of_a_record_costs_the_same_however_many_rows_name_it(tmp_path: Path) -> None:
+    """A file of 200,000 rows of one record, each news of it, held everybody's answers for hours."""
+    record = bytes(16)
+    steps = 0
+
+    def counted() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with closing(ReceiptBook(tmp_path / "receipts.sqlite")) as book:
+        book.apply([Answer("m/f", 1, "b", 0, 1, record, "accepted", ())], {})
+        work = []
+        for rows in range(0, 8_000, 2_000):
+            answers = [
+                Answer("m/f", n, "a", 0, n, record, "corrected", ())
+                for n in range(rows + 1, rows + 2_001)
+            ]
+            book.apply(answers, {})
+            steps = 0
+            book._connection.set_progress_handler(counted, 100)
+            book.apply([RecordNews(record, "", "")] * 100, {})
+            book._connection.set_progress_handler(None, 0)
+            work.append(steps)
+        assert work[-1] < work[0] * 1.1
+        assert [source for source, _ in book.changed_sources()] == ["a", "b"]
+        assert dict(book.changed_sources())["b"] == 5, "told with each: it names the record, too"
