@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from hub.metrics import Health
 
-_FILE: Final = "starts.json"
+FILE: Final = "starts.json"
 
 
 def note_start(health: Health, folder: Path, wall: Callable[[], float] = time.time) -> None:
@@ -31,7 +31,7 @@ def note_start(health: Health, folder: Path, wall: Callable[[], float] = time.ti
     now = wall()
     starts = [now]
     with suppress(OSError, ValueError, TypeError):
-        earlier = json.loads((folder / _FILE).read_bytes())
+        earlier = json.loads((folder / FILE).read_bytes())
         starts = [*(at for at in map(float, earlier) if at <= now), now][-REPEATS:]
     _keep(folder, starts)
     for at in starts:
@@ -46,4 +46,4 @@ def forget_starts(folder: Path) -> None:
 def _keep(folder: Path, starts: list[float]) -> None:
     with suppress(OSError):
         own_folder(folder)
-        replace_file(folder / _FILE, json.dumps(starts).encode(), durable=False)
+        replace_file(folder / FILE, json.dumps(starts).encode(), durable=False)

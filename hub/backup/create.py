@@ -36,6 +36,7 @@ from hub.adapters.paths import (
 )
 from hub.adapters.postgres_copy import export_tables
 from hub.adapters.record_files import write_records
+from hub.adapters.starts import FILE as STARTS
 from hub.backup.manifest import FILE, Manifest, StoredPartition, files_of
 from hub.core.basis import DECIDER_VERSION
 from hub.core.ledger_end import loss_in
@@ -55,10 +56,10 @@ if TYPE_CHECKING:
 BASIS_FOLDER: Final = "basis"
 """Where rulebook and calendar lie in the packed site folder when they came from outside it."""
 _SQLITE: Final = b"SQLite format 3\x00"
-_REBUILT: Final = frozenset({"rocksdb", "lease", "files.sqlite", "clock-seen"})
-"""Never copied: folds of the ledger, locks, what time a machine remembers, and the book of a drop
-folder. An old one of these would give out numbers again that were used since; a new one learns them
-from the folder."""
+_REBUILT: Final = frozenset({"rocksdb", "lease", "files.sqlite", "clock-seen", STARTS})
+"""Never copied: folds of the ledger, locks, what time a machine remembers, a worker's last starts,
+and the book of a drop folder. An old one of these would give out numbers again that were used
+since; a new one learns them from the folder."""
 _LARGEST_OF_OTHERS: Final = 512 * 1024 * 1024
 """Octets of a file in an inbox or drop folder; one of an inbox is read up to 64 MiB."""
 _ROOM: Final = 1024 * 1024

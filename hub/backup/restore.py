@@ -21,6 +21,7 @@ from hub.adapters.kafka_topics import KafkaTopics
 from hub.adapters.paths import DEEPEST, OpenFolder, is_name, octets_of, open_folder
 from hub.adapters.postgres_copy import import_tables
 from hub.adapters.record_files import read_records
+from hub.adapters.starts import FILE as STARTS
 from hub.backup.create import BASIS_FOLDER
 from hub.backup.manifest import Manifest, verify
 from hub.backup.steps import Step, Way, steps_of
@@ -47,10 +48,12 @@ def restore_folders(folder: Path, site_folder: Path, state_folder: Path) -> Mani
     """
     manifest = verify(folder)
     homes = [state_folder / part / manifest.site for part in ("workers", "connectors")]
-    for home in (site_folder, *homes):
-        if home.exists() and any(home.iterdir()):
-            raise _in_the_way(home)
+    if site_folder.exists() and any(site_folder.iterdir()):
+        raise _in_the_way(site_folder)
+    started = [each for home in homes for each in _started(home)]
     try:
+        for each in started:
+            shutil.rmtree(each)
         with ExitStack() as filling, open_folder(folder) as backup:
             site = filling.enter_context(_filled(site_folder))
             _unpack_site(backup, site)
@@ -65,6 +68,22 @@ def restore_folders(folder: Path, site_folder: Path, state_folder: Path) -> Mani
             "Remedy: space and permissions; nothing was left behind"
         ) from error
     return manifest
+
+
+def _started(home: Path) -> list[Path]:
+    """The folders of workers that were started too early, and noted no more than when.
+
+    Raises `ConfigurationError` for one that holds anything else.
+    """
+    found = list(home.iterdir()) if home.exists() else []
+    for each in found:
+        if (
+            each.is_symlink()
+            or not each.is_dir()
+            or {file.name for file in each.iterdir()} - {STARTS}
+        ):
+            raise _in_the_way(each)
+    return found
 
 
 @contextmanager

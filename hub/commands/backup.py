@@ -15,7 +15,7 @@ from hub.core.basis import canonical_json
 from hub.core.prepare import basis_id_of
 from hub.kafka_access import OPERATOR
 from hub.settings import read_settings
-from hub.site import load_site
+from hub.site import LoadedSite, load_site
 
 _FOLDER = click.Path(path_type=Path)
 _LOOK_UPS = "不含查询库，由台账重建 / without the look-up tables; they are rebuilt from the ledger"
@@ -55,14 +55,33 @@ def create_command(
         with_secrets=with_secrets,
     )
     _show(manifest, folder)
-    if manifest.left_out:
+    secrets, others = _left_out(manifest, loaded)
+    if secrets:
         click.echo(
-            f"未包含的秘密文件，请另行保管 secrets left out, keep them apart: "
-            f"{'、'.join(manifest.left_out)}"
+            f"未包含的秘密文件，请另行保管 secrets left out, keep them apart: {'、'.join(secrets)}"
         )
+    _say_others(others)
     missing = [home for home in homes_of(loaded.site) if home not in manifest.homes]
     if missing:
         click.echo(_say_missing(missing, settings.state_folder), err=True)
+
+
+def _left_out(manifest: Manifest, loaded: LoadedSite) -> tuple[list[str], list[str]]:
+    """What the backup does not hold: secrets of the site, and what lies where others put files."""
+    home, folders = loaded.folder.resolve(), {one.resolve() for one in loaded.exchange_folders()}
+    kinds: tuple[list[str], list[str]] = [], []
+    for name in manifest.left_out:
+        kinds[not folders.isdisjoint((home / name).parents)].append(name)
+    return kinds
+
+
+def _say_others(names: list[str]) -> None:
+    if names:
+        click.echo(
+            "部门或平台放置、未备份的（链接、空洞、过大或无权读取），需要的请其重新放置 "
+            "not in the backup, put there by others (links, holes, too large, closed); who needs "
+            f"one puts it there again: {'、'.join(names)}"
+        )
 
 
 def _say_missing(homes: list[str], state_folder: Path) -> str:
@@ -106,7 +125,9 @@ def restore_command(*, folder: Path, site_folder: Path, without_look_ups: bool) 
             f"查询库 look-up tables  {restore_tables(folder, manifest, parts.require_dsn())}"
         )
     _show(manifest, folder)
-    missing = [name for name in manifest.left_out if not (site_folder / name).exists()]
+    secrets, others = _left_out(manifest, loaded)
+    _say_others(others)
+    missing = [name for name in secrets if not (site_folder / name).exists()]
     if missing:
         click.echo(
             f"请放回秘密文件 put back the secrets: {'、'.join(missing)}（{site_folder}）", err=True

@@ -16,9 +16,11 @@ from click.testing import CliRunner, Result
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.kafka_copy import StoredRecord, read_place
 from hub.adapters.postgres import schema_of
+from hub.adapters.starts import note_start
 from hub.backup.manifest import read_manifest
 from hub.cli import hub as command_line
 from hub.kafka_access import KafkaAccess
+from hub.metrics import Health
 from hub.repository import ROOT
 from hub.site import load_site
 from tests.conftest import EmptyMachine, KafkaPart, PostgresPart
@@ -68,11 +70,23 @@ def test_a_restored_hub_is_the_same_and_goes_on(
     """Topics offset by offset, the audit's answers, the look-ups; then the rest is decided once."""
     first, backup, site = str(working_hub.folder), tmp_path / "backup", tmp_path / "second"
     here = working_hub.environment
-    command("backup", "create", "--site", first, "--to", str(backup), "--with-secrets", **here)
+    hollow = load_site(working_hub.folder).exchange_folders()[0] / "hollow"
+    hollow.touch()
+    os.truncate(hollow, 1 << 28)
+    made = command(
+        "backup", "create", "--site", first, "--to", str(backup), "--with-secrets", **here
+    )
+    assert "secrets left out" not in made.output
+    assert "hollow" in made.output
     manifest = read_manifest(backup)
     assert sum(p.records for p in manifest.topics["ledger"].values()) > 200
     there = empty_machine.environment
-    command("backup", "restore", str(backup), "--site", str(site), **there)
+    early = Path(there["HUB_STATE"]) / "workers" / manifest.site / "receipts"
+    note_start(Health("receipts"), early)
+    restored = command("backup", "restore", str(backup), "--site", str(site), **there)
+    assert "put back the secrets" not in restored.output
+    assert "hollow" in restored.output
+    assert not list(site.rglob("hollow"))
 
     assert {"ledger", "control", "submissions.market", "outcomes.city"} <= set(manifest.exact)
     with closing(KafkaInputs(empty_machine.access, "test")) as inputs:
