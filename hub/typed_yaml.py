@@ -17,6 +17,8 @@ import math
 import os
 import re
 import stat
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn, TypeVar
 
 import yaml
@@ -52,6 +54,13 @@ _UNSEEN: Final = re.compile(
     "\ud800-\udfff\ufe00-\ufe0f\ufeff\ufff0-\ufffb\ufffd-\uffff\U000e0000-\U000e0fff]"
 )
 """Controls, line ends of other worlds, invisible and direction marks, halves of characters."""
+
+_JSON_PARTS: Final = re.compile(r'"(?s:[^"\\]|\\.)*+"?|[\[\]{}]|NaN|-?Infinity')
+"""A text, also one without an end; what begins or ends a list or mapping; what is no number."""
+_JSON_ESCAPES: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\[^u]"
+)
+"""The two halves of a character beyond 16 bits, then any other escape."""
 
 _SCALARS: Final = frozenset({"bool_type", "int_type", "float_type", "string_type"})
 
@@ -99,7 +108,7 @@ def read_plain(path: Path, model: type[BaseModel] | None = None) -> object:
 
 def line_in(path: Path, place: tuple[str | int, ...]) -> int | None:
     """The 1-based line of a key or item of a file that was read before, by its path in there."""
-    return _line_of(_read(path).lines, place)
+    return _line_of(_lines_of(path), place)
 
 
 def _checked(path: Path, document: _Document, model: type[_Model]) -> _Model:
@@ -137,7 +146,7 @@ def _mistaken(
         remedy_zh=remedy_zh,
         remedy_en=remedy_en,
         file=str(path),
-        line=_line_of(document.lines, error["loc"]),
+        line=_line_of(document.lines or _lines_of(path), error["loc"]),
     )
 
 
@@ -146,9 +155,16 @@ def _mistaken(
 
 def _read(path: Path) -> _Document:
     text = _text_of(path)
-    if path.suffix == ".json" and (content := _as_json(text)) is not None:
-        return _Document(content, {})
+    if path.suffix == ".json":
+        return _Document(_json_of(path, text), {})
     return _Reader(path, text).document()
+
+
+def _lines_of(path: Path) -> dict[_Place, int]:
+    """The lines of a file that was read before; JSON's own reader knows none."""
+    with suppress(ConfigurationError):  # an indentation of tabs is JSON alone
+        return _Reader(path, _text_of(path)).document().lines
+    return {}
 
 
 def _text_of(path: Path) -> str:
@@ -203,18 +219,61 @@ def _refuse_unseen(path: Path, line: int, character: str) -> NoReturn:
     )  # fmt: skip
 
 
-def _as_json(text: str) -> object:
-    """The content where the text is JSON beyond doubt, else None: then the other reader says why.
+def _json_of(path: Path, text: str) -> object:
+    """The content of a JSON file, by the rules of the other reader; raises `ConfigurationError`.
 
-    JSON is YAML, too, but a calendar of twenty years takes 0.3 s when it is read as that.
+    JSON is YAML, too, but a calendar of twenty years takes 0.3 s when it is read as that. Where it
+    is refused, the other reader says why and in which line.
     """
+    _look_through(path, text)
     try:
         return json.loads(
-            text, object_pairs_hook=_once_each, parse_int=_number, parse_float=_number,
-            parse_constant=_number,
+            text, object_pairs_hook=_once_each, parse_int=_number, parse_float=_number
+        )
+    except ValueError as error:
+        _Reader(path, text.replace("\t", " ")).document()
+        said, line = "", None
+        if isinstance(error, json.JSONDecodeError):
+            said, line = f": {error.msg}", error.lineno
+        _refuse(
+            path, line, "不是有效的 JSON", f"not valid JSON{said}",
+            remedy_zh="修正该行的引号、逗号或括号；写的是 YAML 则改名为 .yaml",
+            remedy_en="mend quotes, commas or brackets of that line; name it .yaml if it is YAML",
         )  # fmt: skip
-    except (ValueError, RecursionError):
-        return None
+
+
+def _look_through(path: Path, text: str) -> None:
+    """Refuse, before it is read, what JSON's own reader would let pass or recurse into.
+
+    Escapes stand for characters; no backslash and no quotes stand outside texts.
+    """
+    depth = 0
+    for found in _JSON_PARTS.finditer(text):
+        part = found[0]
+        line = partial(text.count, "\n", 0)
+        if part in "[{":
+            depth += 1
+            if depth > MOST_DEPTH:
+                _refuse(
+                    path, line(found.start()) + 1, f"嵌套超过 {MOST_DEPTH} 层",
+                    f"nested deeper than {MOST_DEPTH}", remedy_zh="按文档修正该行",
+                    remedy_en="mend that line as documented",
+                )  # fmt: skip
+        elif part in "]}":
+            depth -= 1
+        elif part[0] != '"':
+            _refuse(
+                path, line(found.start()) + 1, f"{part} 不是数字", f"{part} is no number",
+                remedy_zh="写成十进制数字，或加引号写成文字",
+                remedy_en="write a plain decimal number, or a text in quotes",
+            )  # fmt: skip
+        elif "\\" in part:
+            for escape in _JSON_ESCAPES.finditer(part):
+                meant = ""
+                with suppress(ValueError):  # of another language
+                    meant = json.loads(f'"{escape[0]}"')
+                if _UNSEEN.match(meant):
+                    _refuse_unseen(path, line(found.start() + escape.start()) + 1, meant)
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -344,7 +403,8 @@ class _Reader:
                 return _number(text)
             except ValueError:
                 self._refuse(
-                    event, f"数字超过 {MOST_DIGITS} 位", f"more than {MOST_DIGITS} digits",
+                    event, f"数字过大，或超过 {MOST_DIGITS} 位",
+                    f"too large a number, or more than {MOST_DIGITS} digits",
                     remedy=("如为编号，加引号写成文字", "in quotes it is a text"),
                 )  # fmt: skip
         if _DAY_OR_TIME.fullmatch(text) is None and _means_more(text):

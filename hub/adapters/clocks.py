@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 from hub.adapters.paths import replace_file
-from hub.errors import ConfigurationError
 from hub.ports import ClockEvidence
+from hub.typed_yaml import StrictModel, read_typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,6 +70,14 @@ class RealBusinessClock:
         return ClockEvidence(real_ms(), 0, is_business=True)
 
 
+class _Origin(StrictModel):
+    """A file of business time; factor 0 stands still."""
+
+    origin_real_ms: int
+    origin_business_ms: int
+    factor: Annotated[float, Field(ge=0)]
+
+
 class FileBusinessClock:
     """Business time from one persisted origin and factor, shared by all processes of a test site.
 
@@ -85,22 +95,12 @@ class FileBusinessClock:
         """Milliseconds since the epoch. Raises `ConfigurationError` when the file is unreadable."""
         try:
             stamp = self._path.stat().st_mtime_ns
-            if stamp != self._stamp:
-                content = json.loads(self._path.read_text(encoding="utf-8"))
-                self._origin = (
-                    int(content["origin_real_ms"]),
-                    int(content["origin_business_ms"]),
-                    float(content["factor"]),
-                )
-                self._stamp = stamp
-        except (OSError, ValueError, KeyError) as error:
-            raise ConfigurationError(
-                "业务时钟文件无法读取",
-                f"the business clock file cannot be read: {error}",
-                remedy_zh="恢复该文件或在 site.yaml 去掉 business_clock",
-                remedy_en="restore the file, or drop business_clock from site.yaml",
-                file=str(self._path),
-            ) from error
+        except OSError:
+            stamp = -1  # whoever reads it says why
+        if stamp != self._stamp or stamp < 0:
+            told = read_typed(self._path, _Origin)
+            self._origin = told.origin_real_ms, told.origin_business_ms, told.factor
+            self._stamp = stamp
         real, business, factor = self._origin
         return business + int((real_ms() - real) * factor)
 

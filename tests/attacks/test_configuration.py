@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.adapters.clocks import FileBusinessClock, write_business_clock
 from hub.adapters.http import check_address
 from hub.bootstrap import basis_document
 from hub.errors import ConfigurationError
@@ -181,6 +182,32 @@ def test_what_is_no_text_is_refused(tmp_path: Path, octets: bytes) -> None:
     refused(tmp_path, b"count: 1\n" + octets + b"\n")
 
 
+@pytest.mark.parametrize(
+    ("escape", "name"),
+    [
+        (r"\u0000", "U+0000"), (r"\u202e", "U+202E"), (r"\ud800", "U+D800"), (r"\b", "U+0008"),
+        (r"\udb40\udc41", "U+E0041"),
+    ],
+)  # fmt: skip
+def test_an_escape_of_json_brings_in_nothing_that_nobody_sees(
+    tmp_path: Path, escape: str, name: str
+) -> None:
+    """In a key and in a text; in a list that Windows indented with tabs the line is known, too."""
+    for part in (f'"name": "a{escape}"', f'"na{escape}me": ""', f'"names": ["\\\\", "{escape}"]'):
+        error = refused(tmp_path, f'{{\n\t"count": 1,\n\t{part}}}'.encode(), "part.json")
+        assert error.line == 3
+        assert name in str(error)
+    with pytest.raises(ConfigurationError):
+        read_plain(tmp_path / "part.json")
+
+
+def test_what_json_escapes_for_good_is_text(tmp_path: Path) -> None:
+    """Line ends, quotes, a backslash before a `u`, and a character of two halves."""
+    file = tmp_path / "part.json"
+    file.write_bytes(rb'{"name": "\ud840\udc00\n\"\\u202e\/\u4e2d", "names": ["NaN", "[["]}')
+    assert read_typed(file, Part) == Part(name='\U00020000\n"\\u202e/中', names=("NaN", "[["))
+
+
 # --- 5: numbers without end ---
 
 
@@ -213,6 +240,49 @@ def test_a_number_of_a_calendar_is_bounded(tmp_path: Path) -> None:
 def test_depth_is_bounded(tmp_path: Path, octets: bytes) -> None:
     """No recursion error, and no minutes."""
     assert str(MOST_DEPTH) in str(refused(tmp_path, octets)) or b"?" in octets
+
+
+@pytest.mark.parametrize(
+    ("octets", "line"),
+    [
+        (b'{"count": 1,\n"count": 2}', 2), (b'{"share":\n\t1e400}', 2), (b'{"name":\nNaN}', 2),
+        (b'{"share":\n-Infinity}', 2), (b'{"name":\n1__0}', 2), (b'{"name":\n"a\\x"}', 2),
+        (b'{"name":\nabc}', 2), (b"{'name': 1}", 1), (b'{"name": "",\n}', 2), (b'{"name":\n"a', 2),
+        (b'{"nmae":\n"a"}', 1), (b'{"count":\n"1"}', 1), (b'{"name": "a"}\n{}', 2),
+    ],
+)  # fmt: skip
+def test_a_json_file_is_json_by_the_same_rules(tmp_path: Path, octets: bytes, line: int) -> None:
+    """What only YAML would take is refused there: `NaN` was a text."""
+    assert refused(tmp_path, octets, "part.json").line == line
+
+
+def test_a_text_without_an_end_is_read_once(tmp_path: Path) -> None:
+    """Half a million escaped quotes, each of which looked like the beginning of another text."""
+    refused(tmp_path, b'{"name": "' + b'\\"' * 500_000, "part.json")
+
+
+def test_a_business_clock_is_read_by_the_same_rules(tmp_path: Path) -> None:
+    """A scripted clock of a test site; a list in it was a traceback."""
+    file = tmp_path / "clock.json"
+    write_business_clock(file, 5, 0.0)
+    assert FileBusinessClock(file).now() == 5
+    good = file.read_text("utf-8")
+    for bad in ("[]", good.replace(": 5", ": 1e400"), good.replace(": 5", ": NaN"), good * 2):
+        file.write_text(bad, encoding="utf-8")
+        with pytest.raises(ConfigurationError) as caught:
+            FileBusinessClock(file).now()
+        assert caught.value.problem.file == str(file)
+
+
+def test_depth_is_counted_alike_in_json_and_yaml(tmp_path: Path) -> None:
+    """As deep as may be, and one deeper, in the line where it is."""
+    for name in ("part.json", "part.yaml"):
+        file = tmp_path / name
+        file.write_text("[" * MOST_DEPTH + '"x"' + "]" * MOST_DEPTH, encoding="utf-8")
+        assert isinstance(read_plain(file), list)
+        file.write_text("[\n" * 33 + '"x"' + "]" * 33, encoding="utf-8")
+        with pytest.raises(ConfigurationError, match="32"):
+            read_plain(file)
 
 
 def test_depth_of_a_calendar_is_bounded(tmp_path: Path) -> None:
