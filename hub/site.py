@@ -21,7 +21,7 @@ from hub.contracts import Contracts, load_contracts
 from hub.domain.credit_code import check_credit_code
 from hub.domain.succession import Successions, lineage_of, oldest_first
 from hub.errors import ConfigurationError
-from hub.repository import contract_texts
+from hub.repository import ROOT, contract_texts
 from hub.typed_yaml import StrictModel, fault, line_in, read_plain, read_typed
 
 if TYPE_CHECKING:
@@ -278,12 +278,23 @@ class Target(StrictModel):
         """No user, password or query: who reads the site would read them, and logs name it."""
         if not url:
             return url
+        is_open = False
         with suppress(ValueError):
             parts = urlsplit(url)
             is_plain = url.isascii() and url.isprintable() and not set(url) & set(_IN_NO_ADDRESS)
             # reading the port raises where it is none
             if is_plain and parts.hostname and (parts.port is None or parts.port >= 0):
-                return url
+                if parts.scheme == "https" or (
+                    parts.scheme == "http" and parts.hostname in OWN_HOSTS
+                ):
+                    return url
+                is_open = True
+        if is_open:
+            raise fault(
+                "平台地址必须是 https", "a platform's address must be https",
+                remedy_zh="改用 https 地址；明文 http 只允许本机",
+                remedy_en="use an https address; plain http is allowed to this machine only",
+            )  # fmt: skip
         raise fault(
             "平台地址只写协议、主机、端口和路径：不含用户、口令、查询参数、反斜杠和空格",
             "an address is scheme, host, port and path: no user, password, query, backslash, blank",
@@ -300,9 +311,48 @@ class Target(StrictModel):
         if missing:
             message = f"database.tables: 缺少 / missing: {', '.join(sorted(missing))}"
             raise ValueError(message)
+        self._refuse_parted_kinds()
+        return self
+
+    def _refuse_parted_kinds(self) -> None:
+        """A kind and the one it follows are one record, and one row of one table.
+
+        In two tables the first row would stay as it was when the record is withdrawn.
+        """
+        tables = {} if self.database is None else self.database.tables
+        for kind, contract in _contracts().by_kind.items():
+            followed = contract.schema.follows
+            if kind in tables and tables.get(followed, tables[kind]) != tables[kind]:
+                raise fault(
+                    f"目标 {self.id}：{followed} 与 {kind} 是同一条记录，必须写入同一张表",
+                    f"target {self.id}: {followed} and {kind} are one record and share one table",
+                    remedy_zh="在 database.tables 中为两者写同一张表",
+                    remedy_en="name one table for both under database.tables",
+                )
+
+    @model_validator(mode="after")
+    def _says_how_it_is_reached(self) -> Target:
+        lacking: list[str] = []
+        if self.kind == "http":
+            lacking += [] if self.url else ["url"]
+            lacking += [] if self.token_file else ["token_file"]
+        if self.kind == "file":
+            drop = self.drop
+            lacking += ["drop"] if drop is None else sorted(set(self.kinds) - set(drop.tables))
+        if lacking:
+            raise fault(
+                f"目标 {self.id} 缺少设置：{', '.join(lacking)}",
+                f"target {self.id} lacks settings: {', '.join(lacking)}",
+                remedy_zh="http 平台写明 url 和 token_file；文件平台写明 drop，"
+                "其 tables 为每类数据写两位表号",
+                remedy_en="a platform of kind http has url and token_file; one of kind file has "
+                "drop, with two characters for each kind under its tables",
+            )
         return self
 
 
+OWN_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Hosts that may be reached without TLS."""
 _IN_NO_ADDRESS = '@?#\\ "<>^`{|}'
 """What would begin a user's end, a query or a fragment, and what RFC 3986 leaves out of all."""
 
@@ -449,6 +499,29 @@ class Site(StrictModel):
         if self.slots and owned != list(range(self.partitions)):
             message = "slots: 每个分区恰好属于一个单元 / each partition in exactly one slot"
             raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _departments_that_are_named_are_there(self) -> Site:
+        known = {department.id for department in self.departments}
+        for department in self.departments:
+            if unknown := sorted(set(department.may_act_on) - known):
+                raise fault(
+                    f"部门 {department.id} 的 may_act_on：没有部门 {unknown[0]}",
+                    f"may_act_on of department {department.id}: no department {unknown[0]}",
+                    remedy_zh=f"检查拼写；站点的部门：{'、'.join(sorted(known))}",
+                    remedy_en=f"check the spelling; the site's are {', '.join(sorted(known))}",
+                )
+        for target in self.targets:
+            if target.drop is not None and (
+                lacking := sorted(known - set(target.drop.departments))
+            ):
+                raise fault(
+                    f"目标 {target.id} 的 drop.departments 缺少：{', '.join(lacking)}",
+                    f"drop.departments of target {target.id} lacks {', '.join(lacking)}",
+                    remedy_zh="为每个部门写四位代码",
+                    remedy_en="give each department four characters",
+                )
         return self
 
     def topic(self, name: str) -> str:
@@ -633,6 +706,8 @@ def _refuse_shared_folders(loaded: LoadedSite) -> None:
         (Path(os.path.realpath(loaded.path(folder))).parts, place, folder)
         for place, folder in _exchange_places(loaded.site)
     )
+    for parts, place, folder in folders:
+        _refuse_system_folder(loaded, place, folder, Path(*parts))
     # what lies inside a folder follows it at once when both are sorted by their parts
     for (outer, _, one), (inner, place, other) in pairwise(folders):
         if inner[: len(outer)] == outer:
@@ -644,6 +719,47 @@ def _refuse_shared_folders(loaded: LoadedSite) -> None:
             if parts[:count] in known:
                 place, folder = known[parts[:count]]
                 raise _shared(loaded, place, str(folder), str(guarded))
+
+
+_OF_THE_SYSTEM = (
+    "/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr",
+)  # fmt: skip
+"""Nothing in them is exchanged."""
+_OF_MANY = (
+    "/home", "/opt", "/root", "/srv", "/tmp", "/var", "/var/lib", "/var/tmp",  # noqa: S108 - refused
+)  # fmt: skip
+"""Folders of many programs and people: no one's as a whole, each in it may be somebody's."""
+_OF_THE_HUB = (".git", ".venv", "avro_schemas", "connectors", "hub", "topics")
+
+
+def _really(*paths: str | Path) -> list[Path]:
+    """Where these lead to."""
+    return [Path(os.path.realpath(each)) for each in paths]
+
+
+def _refuse_system_folder(
+    loaded: LoadedSite, place: tuple[str | int, ...], folder: Path, real: Path
+) -> None:
+    """No folder of the system, of all users, of the hub's own code is one to exchange files in.
+
+    What lies there would be taken for a department's files, moved away and given back.
+    """
+    home = os.path.expanduser("~")  # noqa: PTH111 - an account without one is no error here
+    closed = _really(*_OF_THE_SYSTEM, *(ROOT / each for each in _OF_THE_HUB))
+    whole = _really(*_OF_MANY, ROOT, home)
+    if any(real.is_relative_to(each) for each in closed) or any(
+        each.is_relative_to(real) for each in (*closed, *whole)
+    ):
+        file = loaded.folder / "site.yaml"
+        raise ConfigurationError(
+            f"SYSTEM_FOLDER：{folder} 是系统、用户主目录或枢纽自身的目录，不能用来交换文件",
+            f"SYSTEM_FOLDER: {folder} is the system's, a user's home or the hub's own: no folder "
+            "to exchange files in",
+            remedy_zh="换成专用的目录，如 /srv/exchange/… 或 /var/lib/hub/… 下的一个",
+            remedy_en="name a folder made for it, such as one below /srv/exchange or /var/lib/hub",
+            file=str(file),
+            line=line_in(file, place),
+        )
 
 
 def _exchange_places(site: Site) -> Iterator[tuple[tuple[str | int, ...], Path]]:

@@ -18,6 +18,7 @@ from yarl import URL
 
 from hub.engine.requests import Landed
 from hub.errors import ConfigurationError
+from hub.site import OWN_HOSTS
 from hub.targets.http import Answer, NoAnswer
 
 if TYPE_CHECKING:
@@ -28,10 +29,9 @@ if TYPE_CHECKING:
 
 MAX_ANSWER_BYTES: Final = 1024 * 1024
 _CONNECT_SECONDS: Final = 5.0
-_OWN_HOSTS: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-def check_address(address: str, plain_hosts: frozenset[str] = _OWN_HOSTS) -> str:
+def check_address(address: str, plain_hosts: frozenset[str] = OWN_HOSTS) -> str:
     """Return a platform's address without its final slash.
 
     Raises `ConfigurationError` unless it is https, or http to one of `plain_hosts`, and holds no

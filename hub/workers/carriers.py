@@ -17,7 +17,6 @@ from hub.adapters.file_book import FileBook
 from hub.adapters.file_drop import DropSettings, FileWork
 from hub.adapters.file_platform import FilePlatform
 from hub.adapters.lease import FolderLease
-from hub.errors import ConfigurationError
 from hub.secret import read_secret
 from hub.targets import Call, Language
 from hub.targets.database import DatabaseLanguage
@@ -28,7 +27,6 @@ from hub.targets.http import HttpLanguage
 if TYPE_CHECKING:
     from hub.adapters.front_end_database import DatabasePlatform
     from hub.adapters.http import HttpPlatform
-    from hub.contracts import Contracts
     from hub.engine.drive import Platform
     from hub.engine.requests import How, Landed
     from hub.ports import BusinessClock, FaultHooks
@@ -110,33 +108,18 @@ def _speak_http(loaded: LoadedSite, target: Target) -> HttpLanguage:
     return HttpLanguage(token.reveal())
 
 
-def _drop_of(loaded: LoadedSite, target: Target) -> FileDrop:
-    """Raises `ConfigurationError` without a `drop`, or when something has no code in file names."""
-    drop = target.drop
-    lacking = ["drop"]
-    if drop is not None:
-        departments = {one.id for one in loaded.site.departments}
-        lacking = sorted(
-            (departments - set(drop.departments)) | (set(target.kinds) - set(drop.tables))
-        )
-        if not lacking:
-            return drop
-    raise ConfigurationError(
-        f"文件目标 {target.id} 缺少设置：{', '.join(lacking)}",
-        f"the file target {target.id} lacks settings: {', '.join(lacking)}",
-        remedy_zh="在该目标的 drop 下写明目录，并为每个部门写四位代码、每类数据写两位表号",
-        remedy_en="under drop name the folder, four characters per department, two per kind",
-        file="site.yaml",
-    )
+def _drop_of(target: Target) -> FileDrop:
+    if target.drop is None:
+        raise AssertionError(f"target {target.id} was read without its drop")
+    return target.drop
 
 
-def _speak_file(loaded: LoadedSite, target: Target) -> FileLanguage:
-    """Raises `ConfigurationError` for settings that are missing."""
-    return FileLanguage(_drop_of(loaded, target).reasons)
+def _speak_file(_loaded: LoadedSite, target: Target) -> FileLanguage:
+    return FileLanguage(_drop_of(target).reasons)
 
 
 def _reach_file(loaded: LoadedSite, target: Target, around: Surroundings) -> FilePlatform:
-    wanted = _drop_of(loaded, target)
+    wanted = _drop_of(target)
     root = loaded.path(wanted.folder)
     book = FileBook(around.folder / "files.sqlite")
     scope = ("public", "government", "authorised")
@@ -185,25 +168,6 @@ def _reach_database(loaded: LoadedSite, target: Target, around: Surroundings) ->
         remedy_en=f"url_file holds the address of {target.id}'s front-end database alone",
     )
     return DatabasePlatform(settings, url, target.timeout_seconds, around.observe)
-
-
-def refuse_parted_kinds(target: Target, contracts: Contracts) -> None:
-    """A kind and the one it follows are one record, and one row of one table.
-
-    In two tables the first row would stay as it was when the record is withdrawn. Raises
-    `ConfigurationError`.
-    """
-    tables = {} if target.database is None else target.database.tables
-    for kind, contract in contracts.by_kind.items():
-        followed = contract.schema.follows
-        if kind in tables and tables.get(followed, tables[kind]) != tables[kind]:
-            raise ConfigurationError(
-                f"目标 {target.id}：{followed} 与 {kind} 是同一条记录，必须写入同一张表",
-                f"target {target.id}: {followed} and {kind} are one record and share one table",
-                remedy_zh="在 database.tables 中为两者写同一张表",
-                remedy_en="name one table for both under database.tables",
-                file="site.yaml",
-            )
 
 
 CARRIERS: Final[dict[str, Carrier]] = {

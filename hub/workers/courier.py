@@ -17,7 +17,7 @@ from hub.adapters.rocksdb import RocksStore
 from hub.engine.courier_book import Policy
 from hub.engine.courier_slot import CourierPlan, CourierSlot
 from hub.engine.drive import Driver
-from hub.workers.carriers import CARRIERS, Surroundings, refuse_parted_kinds
+from hub.workers.carriers import CARRIERS, Surroundings
 from hub.workers.engine_watch import begin_engine, count_engine
 
 if TYPE_CHECKING:
@@ -142,7 +142,6 @@ def run_courier(post: Post, target: Target, watch: CourierWatch) -> None:
     """
     gc.set_threshold(_GC_THRESHOLD, 20, 20)
     loaded = post.loaded
-    refuse_parted_kinds(target, post.contracts)
     clock = business_clock_of(loaded)
     clock.now()  # reads what the factor is
     plan = plan_of(loaded, target, clock.factor)

@@ -4,16 +4,20 @@ At most five cases of each mechanism count. Nothing here needs a broker.
 """
 
 import os
+import re
 import time
 from pathlib import Path
+from typing import Final
 
 import pytest
+from click.testing import CliRunner
 
 from hub.adapters.clocks import FileBusinessClock, write_business_clock
 from hub.adapters.http import check_address
 from hub.bootstrap import basis_document
+from hub.cli import hub as command_line
 from hub.errors import ConfigurationError
-from hub.repository import DEPLOY
+from hub.repository import DEPLOY, ROOT
 from hub.settings import read_settings
 from hub.site import LoadedSite, load_site
 from hub.typed_yaml import MOST_DEPTH, MOST_OCTETS, StrictModel, read_plain, read_typed
@@ -48,6 +52,24 @@ targets:
     kinds: [licence.granted.v1]
     url: https://city.example
     token_file: secrets/token
+"""
+SITE_WITH_A_DROP = f"""\
+{SITE}\
+  - id: nation
+    name_zh: 国家
+    number: 2
+    kind: file
+    role: report
+    public: false
+    clearance: [public]
+    kinds: [licence.granted.v1]
+    drop:
+      folder: drop
+      layout: xml
+      sender: s
+      receiver: r
+      departments: {{market: "0015", housing: "0016"}}
+      tables: {{licence.granted.v1: "01"}}
 """
 SECONDS = 3.0
 """Nothing that a person may write keeps the hub reading for longer."""
@@ -416,6 +438,41 @@ def test_folders_are_compared_where_files_land(tmp_path: Path) -> None:
         site(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "/", "/etc", "/etc/hub/inbox", "/proc/self", "/usr/local/share/inbox", "/var/lib", "/home",
+        "~", f"{ROOT}", f"{ROOT}/hub/adapters", f"{ROOT.parent}", "link/hub",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "old", ["inbox: inbox/housing", "results: results/housing", "folder: drop"]
+)
+def test_a_folder_of_the_system_is_nobody_s_inbox(tmp_path: Path, folder: str, old: str) -> None:
+    """What lies there would be moved away, or read as a department's; links are followed."""
+    (tmp_path / "link").symlink_to("/etc")
+    key, _, _ = old.partition(": ")
+    place = str(Path(folder).expanduser())
+    with pytest.raises(ConfigurationError, match=f"SYSTEM_FOLDER: {re.escape(place)} is") as caught:
+        site(tmp_path, (old, f"{key}: {place}"), text=SITE_WITH_A_DROP)
+    assert caught.value.line in {18, 39}
+    assert caught.value.problem.remedy_en
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "/srv/market", "/var/lib/hub/inbox", "/data", "/mnt/exchange", "~/exchange/inbox",
+        "/etcetera", "/opt/exchange", f"{DEPLOY}/sites/mine/inbox",
+    ],
+)  # fmt: skip
+def test_a_folder_made_for_it_is_one(tmp_path: Path, folder: str) -> None:
+    """Wherever an operator puts it, also in the home of an account or beside a site that ships."""
+    place = Path(folder).expanduser()
+    loaded = site(tmp_path, ("inbox: inbox/housing", f"inbox: {place}"))
+    assert loaded.site.departments[1].files[0].inbox == place
+
+
 # --- 11: who speaks for whom, and what there is ---
 
 
@@ -434,6 +491,49 @@ def test_a_target_shows_kinds_there_are(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"no kind of record licence\.grant") as caught:
         site(tmp_path, ("kinds: [licence.granted.v1]", "kinds: [licence.grant.v1]"))
     assert caught.value.line == 27
+
+
+BAD: Final = {
+    "plain http": ("https://city.example", "http://city.example", "must be https"),
+    "no address": ("    url: https://city.example\n", "", "lacks settings: url"),
+    "no token": ("    token_file: secrets/token\n", "", "lacks settings: token_file"),
+    "no drop": ("    kind: http\n", "    kind: file\n", "lacks settings: drop"),
+    "acts for nobody": (
+        "    authorities: [11330900MA0002010D]\n",
+        "    authorities: [11330900MA0002010D]\n    may_act_on: [markt]\n",
+        "no department markt",
+    ),
+}  # fmt: skip
+DOORS: Final = (
+    "topics plan", "topics apply", "basis plan", "basis adopt", "deploy render --to {folder}/out",
+    "deploy list", "backup create --to {folder}/out", "audit verify", "doctor", "run registrar",
+    "run courier city", "connector",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "said"), BAD.values(), ids=BAD)
+def test_what_one_command_refuses_every_command_does(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    """Some of it was found by the courier alone, when it was started; a basis had it by then."""
+    with pytest.raises(ConfigurationError):
+        site(tmp_path, (old, new))
+    for door in DOORS:
+        words = [*door.format(folder=tmp_path).split(), "--site", str(tmp_path)]
+        refused = CliRunner(env={"HUB_STATE": str(tmp_path / "state")}).invoke(command_line, words)
+        assert refused.exit_code == 2, door
+        assert said in refused.output, door
+        assert "Remedy" in refused.output, door
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["site.yaml"]
+
+
+def test_a_drop_has_a_code_for_each_department_and_kind(tmp_path: Path) -> None:
+    """A file's name is made of them."""
+    assert site(tmp_path, text=SITE_WITH_A_DROP).site.targets[1].drop is not None
+    with pytest.raises(ConfigurationError, match=r"departments of target nation lacks housing"):
+        site(tmp_path, (', housing: "0016"', ""), text=SITE_WITH_A_DROP)
+    with pytest.raises(ConfigurationError, match=r"lacks settings: licence\.granted\.v1"):
+        site(tmp_path, ('{licence.granted.v1: "01"}', "{}"), text=SITE_WITH_A_DROP)
 
 
 # --- 12: addresses ---

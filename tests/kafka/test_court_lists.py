@@ -68,7 +68,8 @@ departments:
 cases: {{department: cases}}
 targets:
   - {{id: province, name_zh: 省平台, number: 0, kind: http, role: report, public: false,
-     clearance: [public], kinds: [{kinds}], url: "http://127.0.0.1:9"}}
+     clearance: [public], kinds: [{kinds}], url: "http://127.0.0.1:9",
+     token_file: token}}
 """
 WORKERS = {
     "registrar": ("run", "registrar"),

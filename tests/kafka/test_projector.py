@@ -44,7 +44,8 @@ departments:
   - {{id: market-supervision, name_zh: 市场监管局}}
 targets:
   - {{id: province, name_zh: 省平台, number: 0, kind: http, role: report, public: false,
-     clearance: [public], kinds: [licence.granted.v1]}}
+     clearance: [public], kinds: [licence.granted.v1],
+     url: "https://127.0.0.1:9", token_file: token}}
 """
 
 

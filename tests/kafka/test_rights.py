@@ -56,7 +56,8 @@ departments:
 cases: {{department: credit}}
 targets:
   - {{id: province, name_zh: 省平台, number: 0, kind: http, role: report, public: false,
-     clearance: [public], kinds: [licence.granted.v1]}}
+     clearance: [public], kinds: [licence.granted.v1],
+     url: "https://127.0.0.1:9", token_file: token}}
   - {{id: city, name_zh: 市网站, number: 1, kind: kafka, role: display, public: true,
      clearance: [public], kinds: [licence.granted.v1]}}
   - {{id: port, name_zh: 港口网站, number: 2, kind: kafka, role: display, public: true,

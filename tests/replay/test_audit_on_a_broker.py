@@ -41,7 +41,8 @@ departments:
   - {{id: cases, name_zh: 办件代理, kind: agent}}
 targets:
   - {{id: province, name_zh: 省平台, number: 0, kind: http, role: report, public: false,
-     clearance: [public], kinds: [licence.granted.v1, penalty.imposed.v1]}}
+     clearance: [public], kinds: [licence.granted.v1, penalty.imposed.v1],
+     url: "https://127.0.0.1:9", token_file: token}}
   - {{id: city, name_zh: 信用网站, number: 1, kind: kafka, role: display, public: true,
      clearance: [public], kinds: [licence.granted.v1, penalty.imposed.v1]}}
 """

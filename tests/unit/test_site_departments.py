@@ -37,6 +37,9 @@ def load(folder: Path, **changes: dict[str, object]) -> LoadedSite:
         "states": [k for k in states if k != kinds.LISTED],
     }  # fmt: skip
     content["departments"].append(bureau)
+    for target in content["targets"]:
+        if "drop" in target:
+            target["drop"]["departments"]["bureau"] = "0099"
     for department in content["departments"]:
         department.update(changes.pop(department["id"], {}))
     assert not changes

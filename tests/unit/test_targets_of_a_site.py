@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from hub.audit.target_uses import Uses
-from hub.bootstrap import basis_document, load_repository_contracts, refuse_lost_targets
+from hub.bootstrap import basis_document, refuse_lost_targets
 from hub.core.adoption import walk_for
 from hub.core.basis import canonical_json, compile_basis
 from hub.errors import ConfigurationError
 from hub.repository import DEPLOY
-from hub.site import load_site
+from hub.site import Target, load_site
 from hub.site_changes import refuse_numbers_in_use, refuse_other_partitions
-from hub.workers.carriers import refuse_parted_kinds
 
 DEMO = DEPLOY / "sites" / "demo"
 
@@ -124,16 +124,12 @@ def test_a_retired_target_stays_in_the_basis_and_shows_nothing() -> None:
 
 def test_kinds_that_are_one_record_share_a_table() -> None:
     """A commitment performed is the next version of the one made: two rows could not be undone."""
-    contracts = load_repository_contracts()
     nation = next(t for t in load_site(DEMO).site.targets if t.database is not None)
-    assert nation.database is not None
-    refuse_parted_kinds(nation, contracts)
-    tables = nation.database.tables | {"commitment.performed.v1": "xycn_ly"}
-    parted = nation.model_copy(
-        update={"database": nation.database.model_copy(update={"tables": tables})}
-    )
-    with pytest.raises(ConfigurationError, match="同一张表"):
-        refuse_parted_kinds(parted, contracts)
+    told = nation.model_dump()
+    assert Target.model_validate(told) == nation
+    told["database"]["tables"]["commitment.performed.v1"] = "xycn_ly"
+    with pytest.raises(ValidationError, match="同一张表"):
+        Target.model_validate(told)
 
 
 def test_another_number_of_partitions_is_refused() -> None:
