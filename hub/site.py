@@ -742,8 +742,11 @@ def _refuse_system_folder(
 ) -> None:
     """No folder of the system, of all users, of the hub's own code is one to exchange files in.
 
-    What lies there would be taken for a department's files, moved away and given back.
+    What lies there would be taken for a department's files, moved away and given back. A site
+    folder is the operator's own, wherever it is: /etc/hub/site, say, with inboxes in it.
     """
+    if real.is_relative_to(os.path.realpath(loaded.folder)):
+        return
     home = os.path.expanduser("~")  # noqa: PTH111 - an account without one is no error here
     closed = _really(*_OF_THE_SYSTEM, *(ROOT / each for each in _OF_THE_HUB))
     whole = _really(*_OF_MANY, ROOT, home)

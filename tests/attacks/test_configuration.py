@@ -473,6 +473,16 @@ def test_a_folder_made_for_it_is_one(tmp_path: Path, folder: str) -> None:
     assert loaded.site.departments[1].files[0].inbox == place
 
 
+def test_an_inbox_may_lie_in_the_site_folder_wherever_that_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In /etc/hub/site, where a site that is installed has its folder; not beside it."""
+    monkeypatch.setattr("hub.site._OF_THE_SYSTEM", (str(tmp_path.parent),))
+    assert len(site(tmp_path).site.departments) == 2
+    with pytest.raises(ConfigurationError, match="SYSTEM_FOLDER"):
+        site(tmp_path, ("inbox: inbox/housing", "inbox: ../beside"))
+
+
 # --- 11: who speaks for whom, and what there is ---
 
 
