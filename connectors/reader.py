@@ -29,6 +29,7 @@ _ROOT: Final = Path(__file__).parents[1]
 _ATTEMPTS: Final = 2
 """One child killed from outside does not condemn its file; falling over twice does."""
 _GRACE_SECONDS: Final = 30
+_HELD_BYTES: Final = 16 * 1024 * 1024
 _LIMITS: Final = {
     Ending.NO_MEMORY: "FILE_TOO_COSTLY",
     -signal.SIGXCPU: "FILE_TOO_COSTLY",
@@ -46,7 +47,16 @@ class _RowsRead:
 
     def __iter__(self) -> Iterator[SourceRow]:
         self._written.seek(0)
-        return read_rows_back(iter(self._written.readline, b""))
+        return read_rows_back(self._lines())
+
+    def _lines(self) -> Iterator[bytes]:
+        """The lines; pages that were read are given back, they would count as this process's."""
+        given_back = 0
+        while line := self._written.readline():
+            yield line
+            if self._written.tell() - given_back > _HELD_BYTES:
+                given_back = self._written.tell()
+                self._written.madvise(mmap.MADV_DONTNEED)
 
 
 class ReaderProcess:

@@ -14,8 +14,8 @@ from math import isfinite
 from typing import Any, Final, Literal, Protocol, cast
 from xml.etree.ElementTree import ParseError
 
-import openpyxl
 import xlrd
+from openpyxl.reader.excel import ExcelReader
 from openpyxl.utils.escape import unescape
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet import _read_only
@@ -174,11 +174,19 @@ def xlsx_rows(content: bytes, is_header: HeaderTest, budget: Budget) -> Iterator
 
 
 def _open(content: bytes, *, data_only: bool = True) -> "Sequence[_Sheet]":
-    """Open a workbook; `data_only`: the value the clerk last saw, not the formula."""
+    """Open a workbook; `data_only`: the value the clerk last saw, not the formula.
+
+    Raises `BrokenTable` where a sheet leads to no part of the archive: openpyxl passes it by.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl tells of styles it does not keep
-        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=data_only)
-    return cast("Sequence[_Sheet]", book.worksheets)
+        reader = ExcelReader(io.BytesIO(content), read_only=True, data_only=data_only)
+        reader.read()
+    # one without an id stands in old macro workbooks, and no program shows it
+    named = sum(bool(sheet.id) for sheet in reader.parser.sheets)
+    if named != len(reader.wb.sheetnames):
+        raise BrokenTable("FILE_BROKEN")
+    return cast("Sequence[_Sheet]", reader.wb.worksheets)
 
 
 def _has_text(content: bytes) -> bool:
