@@ -36,8 +36,11 @@ _USUAL: Final = (
 _UNUSUAL: Final = re.compile(f"[^{_USUAL}]")
 _ODD: Final = re.compile(f"[^\n \\\\\u3000{_USUAL}]")
 """Characters that Chinese texts seldom have; only a text with one is folded, or holds odd marks."""
-_CROSSES: Final = frozenset("×✕ХхΧχⅩⅹ𝐗𝐱𝑋𝑥𝖷𝗑")
-"""What looks like the letter that stands for a check digit of ten."""
+_ALIKE: Final = {
+    **dict.fromkeys("×✕ХхΧχⅩⅹ𝐗𝐱𝑋𝑥𝖷𝗑", "X"), **dict.fromkeys("ОоΟοՕօ", "O"),
+    **dict.fromkeys("ІӀΙı", "I"),
+}  # fmt: skip
+"""What looks like the letter of a check digit of ten, or like those that look like 0 and 1."""
 _BLANK_LETTERS: Final = "\u115f\u1160\u3164\uffa0\u2800"
 """Letters and a sign that show nothing."""
 _MOST_FOLDED: Final = 8192
@@ -59,8 +62,8 @@ class _Folding(dict[int, str]):
 
 def _folded(character: str) -> str:
     """An ASCII digit for any script's, nothing for what nobody sees, else the character itself."""
-    if character in _CROSSES:
-        return "X"
+    if character in _ALIKE:
+        return _ALIKE[character]
     value = numeric(character, -1)
     if value in _DIGITS:
         return str(int(value))
@@ -155,7 +158,7 @@ def is_shown_otherwise(name: str) -> bool:
 # --- the quick question --------------------------------------------------------------------------
 
 _ONE: Final = (
-    "0-9OolI\uff10-\uff19〇零幺一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸〡-〩㈠-㈨㊀-㊈"
+    "0-9OolI\uff10-\uff19ＯｏｌＩ〇零幺一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸〡-〩㈠-㈨㊀-㊈"
     "参叄壱弌弍弎弐兩貮亖仨廾漆㆒-㆕㐅㒃㠪㭍\uf96b\uf978\uf9b2\uf9d1\uf9d3"
 )
 """What folds to a digit and is not odd; with the letters that look like noughts and ones."""
@@ -163,7 +166,7 @@ _GAP_ONE: Final = f"[^A-Za-z\\u3400-\\u9fff{_ONE}]*+[{_ONE}]"
 _RUN: Final = re.compile(f"[{_ONE}](?:{_GAP_ONE}){{9}}({_GAP_ONE})?")
 """Ten digits, as many as a telephone has, and one more; what has fewer is known by a word in front.
 What may be between two digits is no digit itself, else there were two ways at each."""
-_NOUGHTS: Final = "0Oo\uff10〇零\uf9b2"
+_NOUGHTS: Final = "0OoＯｏ\uff10〇零\uf9b2"
 """Of those characters: what folds to a nought, and the letters that look like one."""
 _STAR: Final = "*＊#＃XxＸｘ×·•\u25cb\u25cf"
 """What stands for a digit that is hidden."""
@@ -234,7 +237,8 @@ _ID_CUE: Final = re.compile("身份证|身份号|公民身份|证件号")
 _ACCOUNT_CUE: Final = re.compile("[账帐]号|[账帐]户|卡号")
 _FOREIGN_ID: Final = re.compile(
     "(?:护照|passport|(?:往来|来往)[^0-9A-Za-z]{0,6}通行证|回乡证|台胞证|居留(?:身份)?证|军官证|士兵证)"
-    r"(?:[^0-9A-Za-z]|no){0,12}(?:[A-Z]{1,3}[ -]?[0-9]{7,12}|[0-9]{7,10})(?![0-9])",
+    r"(?:[^0-9A-Za-z]|no){0,12}(?:[A-Z]{1,3}[ -]?[0-9]{7,12}|[0-9]{7,10}"
+    r"|9[0-9]{16}[0-9X])(?![0-9])",
     re.IGNORECASE,
 )
 _MASKED: Final = re.compile(

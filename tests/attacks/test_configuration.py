@@ -196,6 +196,11 @@ def test_a_character_that_nobody_sees_is_refused(tmp_path: Path, octets: bytes) 
     assert "U+" in str(error)
 
 
+def test_a_mistake_in_json_has_its_line(tmp_path: Path) -> None:
+    """As one in YAML has."""
+    assert refused(tmp_path, b'{"name": "a",\n"names": [],\n"count": "5"}', "part.json").line == 3
+
+
 @pytest.mark.parametrize(
     "octets", [b"name: \xd6\xd0\xce\xc4", b'name: "\\ud800"', b'name: "\\UFFFFFFFF"']
 )

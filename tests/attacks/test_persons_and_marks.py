@@ -94,7 +94,7 @@ def test_other_digits_do_not_hide_a_number(digits: dict[int, int]) -> None:
 
 def test_every_digit_there_is_counts_in_the_quick_question() -> None:
     """Each character that is folded to a digit: were one not counted, it would hide a number."""
-    digits = [each for each in map(chr, range(0x30000)) if folded(each) in set("0123456789")]
+    digits = [each for each in map(chr, range(0x30000)) if folded(each) in set("0123456789OolI")]
     assert len(digits) > 700
     assert [each for each in digits if not needs_a_look(each * 10)] == []
 
@@ -102,7 +102,8 @@ def test_every_digit_there_is_counts_in_the_quick_question() -> None:
 def test_every_nought_there_is_counts_in_the_question_for_a_row() -> None:
     """A telephone of ten digits begins with one; eleven digits are one whatever they begin with."""
     digits = [each for each in map(chr, range(0x30000)) if folded(each) in set("0123456789")]
-    noughts = [each for each in digits if folded(each) == "0"]
+    digits += "ＯｏｌＩОı"
+    noughts = [each for each in digits if folded(each) in {"0", "O", "o"}]
     assert len(noughts) > 60
     assert [each for each in noughts if are_plain(f"{each}10-2345678")] == []
     assert [each for each in digits if are_plain(each * 11)] == []
@@ -127,7 +128,7 @@ def test_a_year_and_a_number_are_plain() -> None:
 _GAPS = st.sampled_from(["", "", "", "-", " ", ".", ")", ") ", "\n", "|", "，", "，，，"])
 _STRETCHES = st.one_of(
     st.tuples(st.text("0123456789", min_size=1, max_size=18), _GAPS).map(lambda x: x[1].join(x[0])),
-    st.text("0123456789０１２９〇零一二九壹玖OolI", min_size=1, max_size=18),
+    st.text("0123456789０１２９〇零一二九壹玖OolIＯｏｌＩОı", min_size=1, max_size=18),
     st.text("0123456789*＊＃XxＸｘ×·•○●", min_size=1, max_size=18),
     st.sampled_from(
         [
@@ -172,6 +173,7 @@ def test_what_needs_no_look_has_nothing(cell: str) -> None:
 def test_a_permit_of_residence_is_a_persons(word: str) -> None:
     """Its old name and its new one, with its number behind."""
     assert is_refused(f"外国人永久{word}号码 E123456789")
+    assert is_refused(f"外国人永久{word}：933090198001010018")
 
 
 @pytest.mark.parametrize("star", "*＊#＃XxＸｘ")
@@ -190,6 +192,13 @@ def test_letters_that_look_like_digits_do_not_hide_a_number(letters: str) -> Non
     beijing = "110000198001010019"
     assert is_refused(beijing)
     assert is_refused("l" + beijing[1:])
+
+
+@pytest.mark.parametrize("alike", ["Ｏｌ", "ｏＩ", "ОІ", "Οı"])
+def test_letters_of_elsewhere_that_look_like_digits_do_not_hide_a_number(alike: str) -> None:
+    """Wide, Cyrillic, Greek ones."""
+    assert is_refused(NUMBER.translate(str.maketrans("01", alike)))
+    assert is_refused(NUMBER.replace("0", alike[0]))
 
 
 @pytest.mark.parametrize(
