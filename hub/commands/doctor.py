@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from socket import SHUT_RDWR, socket
+from threading import Timer
 from typing import Final
 
 import click
@@ -30,8 +31,7 @@ from hub.site import LoadedSite, load_site
 _MARKS: Final = {Level.OK: "✓", Level.WARNING: "!", Level.FAULT: "✗"}
 _LONGEST_NAME: Final = 80
 _PATIENCE_SECONDS: Final = 2.0
-_AT_HOME: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-"""This machine's ports are not asked through a proxy of the environment."""
+_LARGEST_REPORT: Final = 64 * 1024
 
 
 @click.command("doctor")
@@ -222,18 +222,32 @@ def _is_itself(report: dict[str, object], process: Process, loaded: LoadedSite) 
 
 
 def _health(port: int) -> dict[str, object] | None:
-    """What answers on a port says of itself; empty: it is no worker, None: nobody is there."""
+    """What answers on a port says of itself; empty: it is no worker, None: nobody is there.
+
+    Whoever has the port may answer without end, or drop by drop: it is heard out for so long, and
+    led nowhere else.
+    """
+    caller = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_SECONDS)
     try:
-        try:
-            with _AT_HOME.open(
-                f"http://127.0.0.1:{port}/health", timeout=_PATIENCE_SECONDS
-            ) as told_by:
-                told = json.load(told_by)
-        except urllib.error.HTTPError as error:
-            with error:
-                told = json.load(error)
-    except (ValueError, http.client.HTTPException):
+        caller.connect()
+    except OSError:
+        return None
+    patience = Timer(_PATIENCE_SECONDS, _end, (caller.sock,))
+    patience.start()
+    try:
+        caller.request("GET", "/health")
+        told = json.loads(caller.getresponse().read(_LARGEST_REPORT))
+    except (ValueError, RecursionError, http.client.HTTPException):
         return {}
     except OSError:
         return None
+    finally:
+        patience.cancel()
+        caller.close()
     return told if isinstance(told, dict) else {}
+
+
+def _end(connection: socket) -> None:
+    """End a connection from another thread; it may be over already."""
+    with suppress(OSError):
+        connection.shutdown(SHUT_RDWR)

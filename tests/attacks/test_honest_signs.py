@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,7 @@ from tests.unit.targets.test_answers import EXPECTED
 
 SECRET = "canary-3f9a"
 IDLE = 300
+MEGABYTE = 1 << 20
 
 
 @pytest.fixture
@@ -194,6 +195,44 @@ def test_the_doctor_asks_a_worker_who_it_is(
         (found,) = workers(loaded)
     assert found.code == code
     assert code == "OK" or said in found.en
+
+
+@pytest.mark.parametrize(
+    ("said", "again"),
+    [
+        (b"[" * 200_000, b""), (b'{"worker":' + b"9" * 5_000 + b"}", b""), (b"\xd6\xd0", b""),
+        (b"[", b" " * MEGABYTE), (b"", b"."),
+    ],
+    ids=["deep", "digits", "gbk", "endless", "drop by drop"],
+)  # fmt: skip
+def test_whoever_answers_on_a_port_does_not_stop_the_doctor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes, again: bytes
+) -> None:
+    """It was a traceback, three gigabytes, or no end; now it is another that answers."""
+    loaded = make_site(tmp_path)
+    sent = 0
+
+    def answer(listening: socket.socket) -> None:
+        nonlocal sent
+        with listening.accept()[0] as caller, suppress(OSError):
+            caller.recv(4096)
+            caller.sendall(b"HTTP/1.0 200 OK\r\n\r\n" + said)
+            for _ in range(60 if again else 0):
+                caller.sendall(again)
+                sent += len(again)
+                time.sleep(0.1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        speaker = threading.Thread(target=answer, args=(listening,))
+        speaker.start()
+        process = Process("courier", "city", listening.getsockname()[1])
+        monkeypatch.setattr("hub.commands.doctor.processes_of", lambda _site: (process,))
+        began = time.monotonic()
+        (found,) = workers(loaded)
+        assert time.monotonic() - began < 5
+        speaker.join()
+    assert found.code == "WORKER_IS_ANOTHER"
+    assert sent < 10 * MEGABYTE
 
 
 # --- 6: a worker that hangs ---
