@@ -30,7 +30,7 @@ def note_start(health: Health, folder: Path, wall: Callable[[], float] = time.ti
     """
     now = wall()
     starts = [now]
-    with suppress(OSError, ValueError, TypeError):
+    with suppress(OSError, ValueError, TypeError, OverflowError, RecursionError):
         earlier = json.loads((folder / FILE).read_bytes())
         starts = [*(at for at in map(float, earlier) if at <= now), now][-REPEATS:]
     _keep(folder, starts)

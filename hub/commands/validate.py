@@ -14,6 +14,7 @@ from connectors.mapping import Mapping as SourceMapping
 from connectors.mapping import read_mapping
 from connectors.reader import READER
 from connectors.submission import RowSubmitter, Submission
+from connectors.tables import MAX_FILE_BYTES
 from hub.adapters.sealing import KEY_BYTES, Sealer
 from hub.bootstrap import load_repository_contracts
 from hub.contracts import Checked, Contracts, Fault, Finding, Row
@@ -218,7 +219,9 @@ def command(
     )
     mappings = _mappings(contracts, site, mapping_file)
     layouts = Layouts(FOLDER_OF[kind], contracts, mappings)
-    status = _print(answers(file.read_bytes(), layouts, submitter, validator), as_json=as_json)
+    with file.open("rb") as opened:  # of a larger one no more is needed to say so
+        content = opened.read(MAX_FILE_BYTES + 1)
+    status = _print(answers(content, layouts, submitter, validator), as_json=as_json)
     for remark in remarks(layouts, kind):
         click.echo(remark, err=True)
     context.exit(status)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from hub.adapters.clocks import (
     JUMP_SECONDS,
     FileBusinessClock,
@@ -9,6 +11,7 @@ from hub.adapters.clocks import (
     WallWatch,
     write_business_clock,
 )
+from hub.errors import ConfigurationError
 
 
 class Hands:
@@ -52,3 +55,19 @@ def test_a_clock_set_right_while_the_hub_waited_hides_no_later_jump(tmp_path: Pa
         assert not clock.has_jumped()
         hands.wall += 1
         assert clock.has_jumped()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]", "[" * 200_000, '{"origin_real_ms": 1e999, "origin_business_ms": 0, "factor": 1}',
+        '{"origin_real_ms": 0, "origin_business_ms": 0, "factor": null}',
+    ],
+)  # fmt: skip
+def test_a_file_that_is_no_clock_is_told_with_a_remedy(tmp_path: Path, text: str) -> None:
+    """Whatever stands in it."""
+    path = tmp_path / "business-clock.json"
+    path.write_text(text, "utf-8")
+    with pytest.raises(ConfigurationError) as caught:
+        FileBusinessClock(path).now()
+    assert caught.value.problem.remedy_en

@@ -32,7 +32,21 @@ def test_one_that_was_asked_to_end_begins_anew(tmp_path: Path) -> None:
         forget_starts(tmp_path)
 
 
-@pytest.mark.parametrize("found", ["", "{", "7", '["a"]', "[null]", '{"a": 1}', "[1e400]", "[NaN]"])
+@pytest.mark.parametrize(
+    "found",
+    [
+        "",
+        "{",
+        "7",
+        '["a"]',
+        "[null]",
+        '{"a": 1}',
+        "[1e400]",
+        "[NaN]",
+        f"[1{'0' * 400}]",
+        "[" * 200_000,
+    ],
+)
 def test_what_cannot_be_read_counts_for_nothing(tmp_path: Path, found: str) -> None:
     """The worker starts all the same."""
     (tmp_path / "starts.json").write_text(found, "utf-8")

@@ -1,6 +1,7 @@
 """`hub validate`: one line per row, exact exit codes, offline."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -168,3 +169,13 @@ def test_a_correction_is_judged_whole_but_for_what_was_wrong_before(tmp_path: Pa
     late = {**LICENCE_ROW, "原因": "录错", "重新认定日期": "2199-01-01"}
     (line,) = lines(validate(tmp_path, table(late), *options))
     assert [each["code"] for each in line["reasons"]] == ["DATE_IN_FUTURE"]  # type: ignore[attr-defined]  # JSON
+
+
+def test_a_file_without_end_is_refused_for_its_size(tmp_path: Path) -> None:
+    """A terabyte of nothing was to be read into memory."""
+    path = tmp_path / "file.csv"
+    path.touch()
+    os.truncate(path, 1 << 40)
+    result = CliRunner().invoke(hub, ["validate", *LICENCES, str(path)])
+    assert result.exit_code == 2
+    assert "FILE_TOO_LARGE" in result.output
