@@ -325,6 +325,13 @@ SECTIONS: Final[tuple[tuple[str, tuple[Bound, ...]], ...]] = (
                 "connections of a metrics port",
                 "the oldest is dropped",
             ),
+            Bound(
+                "hub.commands.doctor:_LARGEST_REPORT",
+                "bytes",
+                "端口对 doctor 的回答",
+                "what a port answers the doctor",
+                "another answers there",
+            ),
         ),
     ),
     (
