@@ -8,6 +8,7 @@ of its records a department was reminded on a day, and how they stood then.
 
 import json
 import logging
+import re
 import sqlite3
 import time
 from bisect import bisect_right, insort
@@ -25,7 +26,7 @@ from connectors.kept_rows import kept_rows
 from connectors.layout import Folder
 from connectors.submission import NOT_SHOWN
 from connectors.tables import OverBudgetError, SourceRow
-from hub.adapters.paths import OpenFolder, is_name, open_folder, readable, result_name
+from hub.adapters.paths import LONGEST_NAME, OpenFolder, is_name, open_folder, readable, result_name
 from hub.adapters.receipt_book import REMINDERS, Reasons, ReceiptBook, RowAnswer
 from hub.adapters.sheet_writer import SOURCES, Look, csv_result, xlsx_result
 from hub.contracts import Contracts
@@ -86,6 +87,8 @@ _TICK_NS: Final = 1_000_000_000
 """Two manifests within one tick of the file system's clock leave the folder the same stamp."""
 _MANIFEST: Final = b".json"
 _LARGEST_MANIFEST: Final = 64 * 1024
+_FINGERPRINT: Final = re.compile("[0-9a-f]{64}")
+"""What is kept of a manifest stays in memory: no more than a connector wrote."""
 _CLOSED_SECONDS: Final = 30.0
 """A result that cannot be written is tried again so often."""
 _ANSWERS_OF_A_ROW: Final = 64
@@ -210,7 +213,10 @@ class SourceFiles:
         except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
             _log.warning("a manifest cannot be read")
             return
-        if told.manifest.encode() != name or not is_name(told.name):
+        is_written_by_us = (
+            _FINGERPRINT.fullmatch(file.fingerprint) and len(told.name) <= LONGEST_NAME
+        )
+        if told.manifest.encode() != name or not is_name(told.name) or not is_written_by_us:
             _log.warning("a manifest is not of the file it names")
             return
         before = self._files.get(file.source)

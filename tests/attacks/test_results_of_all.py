@@ -148,6 +148,15 @@ def test_rows_that_no_connector_kept_cost_their_own_table(desk: Desk, forged: by
     assert not desk.book.changed_sources()
 
 
+@pytest.mark.parametrize("mark", ["a" * 16 + "b" * 60_000, "a" * 16, "A" * 64])
+def test_a_manifest_is_not_kept_with_what_no_connector_wrote(desk: Desk, mark: str) -> None:
+    """Sixty kilobytes of a fingerprint, for each file that somebody invents."""
+    desk.put("odd.csv", odd={"fingerprint": mark})
+    desk.put("a.csv")
+    assert desk.files.find(STREAM, mark[:16], 1) is None
+    assert desk.files.find(STREAM, MARK[:16], 1) is not None
+
+
 def test_the_last_sheet_and_the_last_row_are_kept(desk: Desk) -> None:
     """What a file may have, its result has."""
     source = desk.put("a.csv")
