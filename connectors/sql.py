@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, NoSuchTableError, SQLAlchemyError
 
 from connectors.table_file import TableFile
 from hub.adapters.postgres_values import UTF8, load_as_written
-from hub.errors import HubError, SourceError, UnavailableError
+from hub.errors import HubError, SourceError, UnavailableError, missing_extra
 
 CONNECT_SECONDS: Final = 10
 _REFUSED_AT_THE_DOOR: Final = "password authentication failed"
@@ -72,7 +72,7 @@ def make_engine(address: URL, timeout_seconds: int, *, read_only: bool = True) -
     """Return an engine; nothing is connected yet.
 
     Each session tells times in Beijing's zone, may only read (unless told so) and lets no
-    statement run longer than the time-out.
+    statement run longer than the time-out. Raises `ConfigurationError` without the driver.
     """
     is_postgres = address.get_backend_name() == "postgresql"
     connect: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
@@ -84,10 +84,13 @@ def make_engine(address: URL, timeout_seconds: int, *, read_only: bool = True) -
             "read_timeout": timeout_seconds + CONNECT_SECONDS,
             "write_timeout": timeout_seconds + CONNECT_SECONDS,
         }
-    engine = sa.create_engine(
-        address, connect_args=connect, hide_parameters=True, pool_pre_ping=True, pool_size=1,
-        max_overflow=1,
-    )  # fmt: skip
+    try:
+        engine = sa.create_engine(
+            address, connect_args=connect, hide_parameters=True, pool_pre_ping=True, pool_size=1,
+            max_overflow=1,
+        )  # fmt: skip
+    except ModuleNotFoundError as error:
+        raise missing_extra(error.name or "", "mysql") from None
     statements = (
         _postgres_session(timeout_seconds, read_only=read_only)
         if is_postgres

@@ -1,4 +1,4 @@
 """Credit event hub: carries administrative decisions to publication platforms."""
 
 VERSION = "0.2.0"
-"""As in pyproject.toml; a test compares them."""
+"""The one place: pyproject.toml reads it here."""

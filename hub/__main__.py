@@ -1,4 +1,4 @@
-"""Run the command line: `python -m hub`."""
+"""The command line of a checkout: `./run hub`. Installed, the script `hub` starts it."""
 
 from hub.cli import hub
 

@@ -21,7 +21,7 @@ from hub.domain.calendar import CalendarNotices
 from hub.domain.rulebook import Rulebook
 from hub.errors import ConfigurationError
 from hub.ports import OutputRecord
-from hub.repository import contract_texts
+from hub.repository import TOPICS, contract_texts
 from hub.rights import RightsPlan, make_rights_plan, users_of, wanted_rights, writers_retired
 from hub.site_changes import (
     close_retired,
@@ -31,7 +31,6 @@ from hub.site_changes import (
     uses_in_ledger,
 )
 from hub.topics import (
-    TOPICS_FOLDER,
     Plan,
     apply_plan,
     make_plan,
@@ -51,7 +50,7 @@ if TYPE_CHECKING:
 
 
 def load_repository_contracts() -> Contracts:
-    """The contracts of this checkout, compiled."""
+    """The contracts that ship with the hub, compiled."""
     return load_contracts(contract_texts())
 
 
@@ -111,7 +110,7 @@ class SitePlan:
         return self.topics.is_empty and self.rights.is_empty
 
 
-def plan_site(loaded: LoadedSite, access: KafkaAccess, folder: Path = TOPICS_FOLDER) -> SitePlan:
+def plan_site(loaded: LoadedSite, access: KafkaAccess, folder: Path = TOPICS) -> SitePlan:
     """Compare the files of `folder` and the site with the broker.
 
     On a developer's broker without authentication there are no users and no rights.

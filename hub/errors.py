@@ -12,6 +12,7 @@ Expected outcomes (quarantined, duplicate, retry later) are values, never except
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 
 class HubError(Exception):
@@ -64,6 +65,24 @@ class ConfigurationError(HubError):
     def line(self) -> int | None:
         """The line at fault, counted from 1, or None when the whole file is meant."""
         return self.problem.line
+
+
+LOCK_OF_EXTRA: Final = {
+    "agents": "requirements-image.txt", "mysql": "requirements-image.txt",
+    "embedded": "requirements-dev.txt",
+}  # fmt: skip
+"""Extra of pyproject.toml → the lock that has it."""
+
+
+def missing_extra(package: str, extra: str) -> ConfigurationError:
+    """What to raise where a package is not installed that one of the extras brings."""
+    install = f"pip install --require-hashes -r {LOCK_OF_EXTRA[extra]}"
+    return ConfigurationError(
+        f"缺少 Python 包 {package}：没有安装附加依赖 {extra}",
+        f"the Python package {package} is missing: the extra {extra} is not installed",
+        remedy_zh=install,
+        remedy_en=install,
+    )
 
 
 class SourceError(HubError):

@@ -1,12 +1,19 @@
-"""Where the files that ship with the hub are: contracts, topics, rulebooks, calendars."""
+"""Where the files that ship with the hub are: contracts, topics, rulebooks, calendars, alert rules.
 
+Installed they lie in the package, in `hub/data`; in a checkout beside it, at the repository's root.
+"""
+
+from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-ROOT: Final = Path(__file__).resolve().parent.parent
-SCHEMAS: Final = ROOT / "avro_schemas"
-TOPICS: Final = ROOT / "topics"
-DEPLOY: Final = ROOT / "deploy"
+_PACKAGE: Final = Path(str(files("hub"))).resolve()
+ROOT: Final = _PACKAGE.parent
+"""The checkout; nothing of ours where the hub is installed."""
+DATA: Final = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else ROOT
+SCHEMAS: Final = DATA / "avro_schemas"
+TOPICS: Final = DATA / "topics"
+DEPLOY: Final = DATA / "deploy"
 
 
 def contract_texts() -> dict[str, str]:

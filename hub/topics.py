@@ -12,10 +12,9 @@ from typing import Annotated, Literal, Protocol, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from hub.errors import ConfigurationError
+from hub.repository import TOPICS
 from hub.site import AGENT_WORKERS, Site
 from hub.typed_yaml import StrictModel, read_typed
-
-TOPICS_FOLDER = Path(__file__).parents[1] / "topics"
 
 KEPT_FOR_EVER = frozenset({"submissions", "control", "ledger", "outcomes"})
 """Families a decision is replayed from; losing one record of them cannot be repaired."""
@@ -162,7 +161,7 @@ class TopicAdmin(Protocol):
         """Set or unset the settings; raises `UnavailableError`."""
 
 
-def read_families(folder: Path = TOPICS_FOLDER) -> tuple[TopicFamily, ...]:
+def read_families(folder: Path = TOPICS) -> tuple[TopicFamily, ...]:
     """Read every file of the folder; `ConfigurationError` names file, line and remedy."""
     families: dict[str, TopicFamily] = {}
     for file in sorted(folder.glob("*.yaml")):

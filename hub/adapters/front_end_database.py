@@ -33,7 +33,7 @@ from hub.adapters.front_end_tables import (
 )
 from hub.adapters.postgres_values import UTF8, load_as_written
 from hub.engine.requests import Landed
-from hub.errors import ConfigurationError
+from hub.errors import ConfigurationError, missing_extra
 from hub.targets.database import (
     LAYOUT,
     NOT_TRIED,
@@ -244,13 +244,16 @@ class DatabasePlatform:
             bounds |= {"read_timeout": half, "write_timeout": half, "program_name": _NAME}
         else:
             bounds |= {"application_name": _NAME, **UTF8}
-        self._engine = sa.create_engine(
-            address,
-            poolclass=NullPool,
-            isolation_level="READ COMMITTED",
-            hide_parameters=True,
-            connect_args=bounds,
-        )
+        try:
+            self._engine = sa.create_engine(
+                address,
+                poolclass=NullPool,
+                isolation_level="READ COMMITTED",
+                hide_parameters=True,
+                connect_args=bounds,
+            )
+        except ModuleNotFoundError as error:
+            raise missing_extra(error.name or "", "mysql") from None
         sa.event.listen(
             self._engine, "connect", lambda session, _record: load_as_written(session, "replace")
         )

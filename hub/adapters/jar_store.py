@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from hub.errors import ConfigurationError, UnavailableError
+from hub.errors import ConfigurationError, UnavailableError, missing_extra
 
 KAFKA_JARS = Path(__file__).with_name("kafka_jars.txt")
 _DOWNLOADS_AT_ONCE = 8
@@ -65,7 +65,10 @@ def ensure_jars(
 
 def _fetch(store: Path, missing: list[PinnedJar], repository: str | None) -> None:
     """Download into a scratch folder, check, then move: an interrupted fetch leaves no half jar."""
-    from jgo.maven import MavenContext  # noqa: PLC0415 - slow to import, needed once in a lifetime
+    try:
+        from jgo.maven import MavenContext  # noqa: PLC0415 - slow, needed once in a lifetime
+    except ModuleNotFoundError:
+        raise missing_extra("jgo", "embedded") from None
 
     remotes = {"configured": repository} if repository else None
     with tempfile.TemporaryDirectory(dir=store, prefix=".fetch-") as scratch:

@@ -73,6 +73,12 @@ def render(*, site_folder: Path, folder: Path) -> None:
     click.echo(f"{folder}: {len(processes)} 个进程 processes")
 
 
+@command.command("folder")
+def folder_command() -> None:
+    """部署文件、规则与日历所在目录 / Where the deploy files, rulebooks and calendars are."""
+    click.echo(DEPLOY)
+
+
 @command.command("list")
 @_site
 @click.option("--json", "as_json", is_flag=True, help="以 JSON 输出 / print JSON")

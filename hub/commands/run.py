@@ -19,7 +19,7 @@ from hub.adapters.logs import configure_logging
 from hub.adapters.parts import Parts
 from hub.adapters.starts import forget_starts, note_start
 from hub.bootstrap import basis_document, load_repository_contracts
-from hub.errors import ConfigurationError
+from hub.errors import ConfigurationError, missing_extra
 from hub.metrics import Health, Metrics, serve
 from hub.post import Post
 from hub.settings import read_settings
@@ -97,7 +97,7 @@ def _stage(
 
 
 _OF_CASES: Final = frozenset({"faust", "mode", "aiokafka"})
-"""What the extra `cases` brings (requirements-cases.in)."""
+"""What the extra `agents` brings."""
 
 
 @click.group("run")
@@ -161,12 +161,7 @@ def cases(*, site_folder: Path, metrics_port: int | None) -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _OF_CASES:
             raise
-        raise ConfigurationError(
-            f"缺少 {error.name}：办件代理所需的附加依赖没有安装",
-            f"{error.name} is missing: what the case agents need on top is not installed",
-            remedy_zh="pip install --require-hashes -r requirements-cases.txt",
-            remedy_en="pip install --require-hashes -r requirements-cases.txt",
-        ) from error
+        raise missing_extra(error.name or "", "agents") from error
 
     def settings_of(loaded: LoadedSite) -> Cases:
         if loaded.site.cases is None:

@@ -11,10 +11,11 @@ from hub.adapters.parts import Parts
 from hub.bootstrap import SitePlan, apply_site_plan, plan_site
 from hub.errors import ConfigurationError
 from hub.kafka_access import OPERATOR, KafkaAccess
+from hub.repository import TOPICS
 from hub.rights import Right, users_of
 from hub.settings import read_settings
 from hub.site import load_site
-from hub.topics import TOPICS_FOLDER, Alter, names_of, read_families
+from hub.topics import Alter, names_of, read_families
 
 _FOLDER = click.Path(path_type=Path)
 _site = click.option(
@@ -24,7 +25,7 @@ _topics = click.option(
     "--topics",
     "topics_folder",
     type=_FOLDER,
-    default=TOPICS_FOLDER,
+    default=TOPICS,
     help="主题定义目录 / the folder of topic files",
 )
 _json = click.option("--json", "as_json", is_flag=True, help="以 JSON 输出 / print JSON")

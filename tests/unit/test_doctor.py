@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 import threading
-import tomllib
 from collections.abc import Iterator
 from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,14 +17,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from hub import VERSION
 from hub.adapters.postgres_lookups import LookUps
 from hub.cli import hub as command_line
 from hub.commands.doctor import workers
 from hub.deployment import Process
 from hub.doctor import cluster, machine
 from hub.doctor.symptom import Level, Symptom, judged
-from hub.repository import DEPLOY, ROOT
+from hub.repository import DEPLOY
 from hub.settings import Settings
 from hub.site import LoadedSite, load_site
 
@@ -58,12 +56,6 @@ def site(tmp_path: Path) -> LoadedSite:
 def codes(found: Iterator[Symptom]) -> dict[str, Level]:
     """Code and level of each finding."""
     return {one.code: one.level for one in found}
-
-
-def test_the_version_is_the_projects() -> None:
-    """One number, told by the command line, the backup and the doctor."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["version"] == VERSION
 
 
 def test_a_missing_secret_is_a_fault_and_an_open_one_a_warning(site: LoadedSite) -> None:

@@ -3,12 +3,15 @@
 import json
 import re
 import sys
+import tomllib
 
 import pytest
 
 from hub.repository import ROOT
 from tools import supply
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+EXTRAS = PROJECT["project"]["optional-dependencies"]
 PAGE = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
 VULNERABLE = {
     "dependencies": [
@@ -28,18 +31,16 @@ def rows(heading: str) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("file", "heading"),
+    ("wanted", "heading"),
     [
-        ("requirements.in", "What runs"), ("requirements-cases.in", "The extra `cases`"),
-        ("requirements-dev.in", "Tests and checks"),
+        (PROJECT["project"]["dependencies"], "What runs"),
+        *((EXTRAS[name], f"The extra `{name}`") for name in ("agents", "mysql", "embedded")),
+        ([*EXTRAS["test"], *PROJECT["dependency-groups"]["dev"]], "Tests and checks"),
     ],
-)  # fmt: skip
-def test_each_dependency_has_its_reason(file: str, heading: str) -> None:
+)
+def test_each_dependency_has_its_reason(wanted: list[str], heading: str) -> None:
     """What nobody can say a reason for is taken out; the page lists no other."""
-    lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
-    named = {
-        re.split(r"[\[<>=]", line)[0] for line in lines if line and not line.startswith(("#", "-"))
-    }
+    named = {re.split(r"[\[<>=]", each)[0] for each in wanted} - {PROJECT["project"]["name"]}
     assert set(rows(heading)) == named
     assert all(cells[0] for cells in rows(heading).values())
 
@@ -137,4 +138,4 @@ def test_a_worker_without_its_extra_says_what_to_install(
     monkeypatch.setitem(sys.modules, "faust", None)
     monkeypatch.delitem(sys.modules, "hub.cases.loop", raising=False)
     result = CliRunner().invoke(hub, ["run", "cases", "--site", str(tmp_path)])
-    assert "requirements-cases.txt" in str(result.exception) + result.output
+    assert "requirements-image.txt" in str(result.exception) + result.output
