@@ -1,6 +1,7 @@
 """A county's machine in a folder: the rendered files with every path moved under one root.
 
-Kafka's scripts are stand-ins that start the pinned jars, as Apache's start those of /opt/kafka.
+Kafka's scripts are stand-ins that start the pinned jars, as Apache's start those of /opt/kafka; the
+command `hub` is one that starts these sources.
 """
 
 import re
@@ -43,6 +44,7 @@ class Machine:
             folder.mkdir(parents=True, exist_ok=True)
         for user in (OPERATOR, "broker"):
             self._write_secret(user)
+        self._write_hub()
         self._write_kafka(settings)
         shutil.copytree(self.units / "ports", self.etc / "ports")
         for file in (*self.units.rglob("*.*"), *(made / "kafka").iterdir(),
@@ -83,6 +85,15 @@ class Machine:
         file.touch(mode=0o600)
         file.write_text(secrets.token_hex(24) + "\n", encoding="ascii")
 
+    def _write_hub(self) -> None:
+        program = self.root / "opt/hub/.venv/bin/hub"
+        program.parent.mkdir(parents=True)
+        program.write_text(
+            f'#!/bin/sh\nPYTHONPATH="{ROOT}" exec "{sys.executable}" -m hub "$@"\n',
+            encoding="utf-8",
+        )
+        program.chmod(0o755)
+
     def _write_kafka(self, settings: Settings) -> None:
         folder = self.root / "opt/kafka/bin"
         folder.mkdir(parents=True, exist_ok=True)
@@ -106,7 +117,7 @@ class Machine:
     def _moved(self, text: str) -> str:
         """Put every path under the root, and every port where one is free."""
         moved = {
-            "/opt/hub/.venv/bin/python": sys.executable,
+            "/opt/hub/.venv": str(self.root / "opt/hub/.venv"),
             "/opt/hub/deploy/kafka": str(self.root / "made/kafka"),
             "/etc/hub/site": str(self._site),
             "/opt/hub": str(ROOT),

@@ -11,7 +11,7 @@ from tests.deploy.commands import parsed
 from tests.deploy.county import county, processes
 from tests.deploy.units import Unit, read_environment, read_unit, words
 
-PYTHON = "/opt/hub/.venv/bin/python"
+HUB = "/opt/hub/.venv/bin/hub"
 OURS = ("prepare-hub.service", *(f"{process.unit}.service" for process in processes()))
 ELSEWHERE = frozenset(
     {"network-online.target", "postgresql.service", "multi-user.target", "kafka.service"}
@@ -39,16 +39,15 @@ def test_a_unit_starts_a_command_the_hub_has(name: str) -> None:
     found = commands(unit(name))
     assert found
     for program, *arguments in found:
-        assert program == PYTHON
-        assert arguments[:2] == ["-m", "hub"]
-        _names, parameters = parsed(arguments[2:])
+        assert program == HUB
+        _names, parameters = parsed(arguments)
         assert parameters["site_folder"] == Path("/etc/hub/site")
 
 
 @pytest.mark.parametrize("process", processes(), ids=lambda process: process.unit)
 def test_a_unit_runs_its_process_on_its_port(process: Process) -> None:
     """The list that alerts and operators go by is what the units do."""
-    ((_python, _m, _hub, *arguments),) = commands(unit(f"{process.unit}.service"))
+    ((_hub, *arguments),) = commands(unit(f"{process.unit}.service"))
     names, parameters = parsed(arguments)
     assert names == (["connector"] if process.kind == "connector" else ["run", process.kind])
     assert parameters["metrics_port"] == process.port
@@ -101,7 +100,7 @@ def test_units_named_by_a_unit_exist(name: str) -> None:
 def test_systemd_finds_nothing_to_complain_about(tmp_path: Path) -> None:
     """`systemd-analyze verify`; the programs they start are put where this machine has one."""
     folder = Path(shutil.copytree(county() / "systemd", tmp_path / "units"))
-    missing = (PYTHON, "/opt/hub/deploy/kafka/start.sh", "/usr/bin/logger")
+    missing = (HUB, "/opt/hub/deploy/kafka/start.sh", "/usr/bin/logger")
     for file in [path for path in folder.rglob("*") if path.is_file()]:
         text = file.read_text(encoding="utf-8")
         for program in missing:
