@@ -9,7 +9,7 @@ from typing import Final
 
 _PACKAGE: Final = Path(str(files("hub"))).resolve()
 ROOT: Final = _PACKAGE.parent
-"""The checkout; nothing of ours where the hub is installed."""
+"""The checkout, or the folder the package is installed in."""
 DATA: Final = _PACKAGE / "data" if (_PACKAGE / "data").is_dir() else ROOT
 SCHEMAS: Final = DATA / "avro_schemas"
 TOPICS: Final = DATA / "topics"
