@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from demo.account import Account
 from demo.dates import say_moment
 from hub.commands.words import OUTCOMES, STAGES, kind_zh, table
-from hub.core.monthly import Line
+from hub.core.monthly import MonthlyLine
 from hub.domain import kinds
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def table_source(account: Account, outcomes: Counter[str]) -> list[str]:
     ]
 
 
-def month(lines: Sequence[Line], name: Name) -> list[str]:
+def month(lines: Sequence[MonthlyLine], name: Name) -> list[str]:
     """The monthly form in short: rates with what was divided by what."""
     headers = ["部门", "类别", "产生", "报送", "上报率", "合规率", "及时率"]
     rows = [["department", "kind", "produced", "reported", "report", "compliance", "in time"]]

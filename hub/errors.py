@@ -99,7 +99,7 @@ def told(error: HubError) -> str:
 
 
 def remedy_in(message: str) -> tuple[str, str]:
-    """What a message of ours says to do, in Chinese and in English; empty where it does not."""
+    """Return the remedy in a message of ours, Chinese and English; empty where it has none."""
     zh = en = ""
     for line in message.split("\n"):
         first, _, second = line.partition(" / Remedy: ")

@@ -35,7 +35,7 @@ AGENT_WORKERS = ("cases", "reconciler")
 """The workers that state facts as the site's department of kind `agent`; where it has `cases`."""
 
 
-class FileSource(StrictModel):
+class FileSourceSettings(StrictModel):
     """A folder a department drops files into.
 
     Its sub-folders are `licences`, `penalties`, `corrections`, `withdrawals`, `restorations`,
@@ -50,7 +50,7 @@ class FileSource(StrictModel):
     """Mapping file for a layout that is not the national one."""
 
 
-class DatabaseSource(StrictModel):
+class DatabaseSourceSettings(StrictModel):
     """A table of a department's database; the file says which, and what its columns mean.
 
     Its form: `connectors/table_file.py`, docs/database-sources.md.
@@ -75,19 +75,19 @@ class Department(StrictModel):
     may_act_on: tuple[Name, ...] = ()
     """Departments whose records this one may correct, withdraw or move, besides its own."""
     replaces: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Code of one of its authorities → older codes it replaces, the oldest unit first. What is on
-    record under those stays there; only ever extended, at the end of a list."""
+    """Code of one of its authorities → older codes it replaces, the oldest unit first. Records
+    under those stay there; only ever extended, at the end of a list."""
     retired: bool = False
     """Merged or abolished: it states nothing new; listed for ever."""
     successor: Name | None = None
     """Of a retired one: who owns its records from now on."""
-    files: tuple[FileSource, ...] = ()
-    databases: tuple[DatabaseSource, ...] = ()
+    files: tuple[FileSourceSettings, ...] = ()
+    databases: tuple[DatabaseSourceSettings, ...] = ()
 
     @field_validator("authorities")
     @classmethod
     def _are_credit_codes(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
-        """Each authority by its own code: no pattern, and nothing that stands for all."""
+        """Each authority by its own code: no pattern, and no wildcard."""
         for code in codes:
             if (broken := check_credit_code(code)) is not None:
                 raise fault(
@@ -131,12 +131,12 @@ class Department(StrictModel):
         return states
 
     @property
-    def sources(self) -> tuple[FileSource | DatabaseSource, ...]:
+    def sources(self) -> tuple[FileSourceSettings | DatabaseSourceSettings, ...]:
         """Every source, each a connector with a stream of its own."""
         return (*self.files, *self.databases)
 
     @property
-    def running_sources(self) -> tuple[FileSource | DatabaseSource, ...]:
+    def running_sources(self) -> tuple[FileSourceSettings | DatabaseSourceSettings, ...]:
         """The sources that are read: none of a retired department."""
         return () if self.retired else self.sources
 
@@ -226,7 +226,7 @@ class Target(StrictModel):
     id: Name
     name_zh: str
     number: Annotated[int, Field(ge=0, le=63)]
-    """Bit of this target in the ledger; another's only after this one was left out of the site."""
+    """Bit of this target in the ledger; used again only after this one was left out of the site."""
     kind: Literal["http", "kafka", "file", "database"]
     role: str
     """A duty of the rulebook (`report` 报送, `display` 公示), which says what stops the clock."""
@@ -304,28 +304,28 @@ class Target(StrictModel):
 
 
 _IN_NO_ADDRESS = '@?#\\ "<>^`{|}'
-"""What would begin a user's end, a query or a fragment, and what RFC 3986 leaves out of all."""
+"""Characters that would begin a user's end, a query or a fragment, and all RFC 3986 leaves out."""
 
 
 class CaseLevel(StrictModel):
-    """Who is told of what is due soon or overdue, and when."""
+    """Who is informed of due-soon and overdue records, and when."""
 
     name_zh: str
     after_hours: Annotated[float, Field(ge=0, le=24 * 90)] = 0
-    """Business hours since the first level was told; a level is told while something waits."""
+    """Business hours since the first level was informed; a level is, while something waits."""
     department: Name | None = None
     """None is the department whose records they are."""
 
 
 class Cases(StrictModel):
-    """What the case agents do: `hub run cases`."""
+    """Settings of the case agents: `hub run cases`."""
 
     department: Name
     """Of `kind: agent`; its first authority is the credit centre's code."""
     remind_working_days: tuple[Annotated[int, Field(ge=1, le=60)], ...] = (5, 1)
     """A commitment's accepting unit is reminded when so many working days are left."""
     hour: Annotated[int, Field(ge=0, le=23)] = 9
-    """When due-soon and overdue records are told on a working day, Asia/Shanghai."""
+    """When due-soon and overdue records are reported on a working day, Asia/Shanghai."""
     levels: Annotated[tuple[CaseLevel, ...], Field(min_length=1, max_length=9)] = (
         CaseLevel(name_zh="经办人"),
     )
@@ -534,7 +534,7 @@ class LoadedSite(StrictModel):
     def exchange_folders(self) -> tuple[Path, ...]:
         """Every folder in which files are exchanged: inboxes, results, drop folders of platforms.
 
-        What lies there is departments' and platforms', not the site's configuration.
+        Their content belongs to departments and platforms; it is not the site's configuration.
         """
         return tuple(self.path(folder) for _place, folder in _exchange_places(self.site))
 
@@ -542,7 +542,7 @@ class LoadedSite(StrictModel):
         """Every file the site is configured by, but for the secrets.
 
         Site, rulebook, calendar, business clock, mappings, descriptions of database sources:
-        whoever may write one of them decides what becomes of everybody's rows.
+        a party that may write one of them decides what becomes of all others' rows.
         """
         named = [Path("site.yaml"), self.site.rulebook, self.site.calendar]
         if self.site.business_clock is not None:
@@ -556,7 +556,7 @@ class LoadedSite(StrictModel):
         """Every file the site calls `…_file`, and those its database sources call so.
 
         Keys, tokens, passwords, addresses that hold one. A source's file that cannot be read is
-        passed over: whoever runs it says what is wrong with it.
+        passed over: the worker that runs it says what is wrong with it.
         """
         sources = [
             self.path(each.file)

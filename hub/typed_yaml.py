@@ -4,9 +4,9 @@ A typo in a site folder is the commonest mistake of an operator, so every messag
 the line, what was expected and what to do. YAML leaves much to the reader; here it does not:
 
 - A value is what JSON knows: text, number, `true` or `false`, nothing, list, mapping with texts as
-  keys. A day or a time is text, as written. What YAML 1.1 would take for something else (`yes`,
+  keys. A day or a time is text, as written. Text that YAML 1.1 would read as something else (`yes`,
   `010`, `0x1F`, `1_000`, `.inf`) is refused, and so are tags and merge keys (`<<`).
-- A key stands once. Characters that nobody sees are refused.
+- A key occurs once. Invisible characters are refused.
 - Octets, depth, and what aliases add up to are bounded; reading ends.
 """
 
@@ -72,7 +72,7 @@ class StrictModel(BaseModel):
 
 
 def fault(zh: str, en: str, *, remedy_zh: str, remedy_en: str) -> PydanticCustomError:
-    """What a validator raises for a value with a remedy of its own; `read_typed` adds the place."""
+    """A validator's error about a value with a remedy of its own; `read_typed` adds the place."""
     words = {"zh": zh, "en": en, "remedy_zh": remedy_zh, "remedy_en": remedy_en}
     return PydanticCustomError(_OWN_FAULT, "{zh} / {en}", words)
 
@@ -80,7 +80,7 @@ def fault(zh: str, en: str, *, remedy_zh: str, remedy_en: str) -> PydanticCustom
 def read_typed(path: Path, model: type[_Model]) -> _Model:
     """Read one YAML or JSON file into `model`; a number, a text and `true` are not each other.
 
-    Raises `ConfigurationError` naming file, line and remedy when the file is missing, is no YAML,
+    Raises `ConfigurationError` naming file, line and remedy when the file is missing, is not YAML,
     may be read in two ways, holds an unknown key or a value of the wrong shape.
     """
     return _checked(path, _read(path), model)
@@ -148,7 +148,7 @@ def _read(path: Path) -> _Document:
     text = _text_of(path)
     if path.suffix == ".json" and (content := _as_json(text)) is not None:
         return _Document(content, {})
-    return _Reader(path, text).document()
+    return _YamlReader(path, text).document()
 
 
 def _text_of(path: Path) -> str:
@@ -225,7 +225,7 @@ def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _number(text: str) -> int | float:
-    """Raises `ValueError` for what is no number of JSON's, or does not fit."""
+    """Raises `ValueError` for anything that is not a number of JSON's, or does not fit."""
     if _NUMBER.fullmatch(text) is None or sum(map(str.isdigit, text)) > MOST_DIGITS:
         raise ValueError("no number, or too long")
     number = float(text) if set(text) & set(".eE") else int(text)
@@ -237,7 +237,7 @@ def _number(text: str) -> int | float:
 # --- YAML --------------------------------------------------------------------------------------
 
 
-class _Reader:
+class _YamlReader:
     """Reads one document from the parser's events; depth and size are counted on the way."""
 
     def __init__(self, path: Path, text: str) -> None:
@@ -320,7 +320,7 @@ class _Reader:
 
     def _alias(self, event: yaml.AliasEvent) -> object:
         known = self._anchors.get(event.anchor or "")
-        if known is None:  # not yet whole where it stands for itself
+        if known is None:  # not yet whole where it refers to itself
             self._refuse(
                 event, f"别名 *{event.anchor} 没有可用的锚点",
                 f"the alias *{event.anchor} stands for nothing, or for itself",

@@ -16,9 +16,9 @@ import click
 
 from hub.adapters.head_files import append_anchors
 from hub.adapters.kafka import KafkaInputs
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.adapters.rocksdb import RocksStore
-from hub.audit.finding import Finding
+from hub.audit.finding import AuditFinding
 from hub.audit.history import Histories, read_partition
 from hub.audit.replay import MemoryState, Replayer, ReplayReport
 from hub.audit.verify import Verifier, VerifyReport
@@ -104,7 +104,7 @@ def _verify(site: Site, access: KafkaAccess, anchors: Path | None) -> tuple[Veri
         ends = {place: end for place, (_start, end) in inputs.bounds(places).items()}
         verifier = Verifier(site.prefix, ends)
         for broken in witnesses.broken:
-            verifier.findings.add(Finding(broken.code, broken.partition, detail=str(broken)))
+            verifier.findings.add(AuditFinding(broken.code, broken.partition, detail=str(broken)))
         for partition in range(site.partitions):
             verifier.partition(partition, inputs, site.input_topics, witnesses.seen)
     finally:
@@ -250,7 +250,7 @@ def _access(bootstrap: str | None, user: str) -> KafkaAccess:
     settings = read_settings()
     if bootstrap is not None:
         settings = replace(settings, kafka_bootstrap=bootstrap)
-    return Parts(settings).require_kafka(user)
+    return BackingServices(settings).require_kafka(user)
 
 
 def _inputs(site: Site, bootstrap: str | None) -> KafkaInputs:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.audit.compare import basis_changes
-from hub.audit.plan import Plan
+from hub.audit.plan import BasisChangePlan
 from hub.bootstrap import (
     adopt_basis,
     ask_partitions,
@@ -124,7 +124,7 @@ def redecide(*, site_folder: Path, rule: str, because: str, dry_run: bool, examp
     ]
     request = redecision_request(rule, rulebooks, because)
     if dry_run:
-        counted = Plan(examples)
+        counted = BasisChangePlan(examples)
         rehearse_site(
             loaded, access, kinds.REDECISION_REQUESTED, canonical_json(request), counted.take
         )
@@ -135,18 +135,18 @@ def redecide(*, site_folder: Path, rule: str, because: str, dry_run: bool, examp
 
 
 def _of(site_folder: Path) -> tuple[LoadedSite, KafkaAccess]:
-    return load_site(site_folder), Parts(read_settings()).require_kafka(OPERATOR)
+    return load_site(site_folder), BackingServices(read_settings()).require_kafka(OPERATOR)
 
 
 def _planned(loaded: LoadedSite, access: KafkaAccess, examples: int) -> dict[str, object]:
-    """What adopting would change; raises `ConfigurationError` for what must not be adopted."""
+    """Rehearse an adoption; raises `ConfigurationError` for a basis that must not be adopted."""
     value, adopted = next_basis(loaded, access)
     document = json.loads(value)["basis"]
     last = dict.fromkeys(message[-1] for message in adopted.values())
     changes = [
         line for before in last for line in basis_changes(json.loads(before)["basis"], document)
     ]
-    counted = Plan(examples)
+    counted = BasisChangePlan(examples)
     if changes:
         rehearse_site(loaded, access, kinds.BASIS_ADOPTED, value, counted.take)
     names = {t.number: t.id for t in loaded.site.targets}

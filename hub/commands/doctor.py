@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from hub import VERSION
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.adapters.postgres_lookups import open_look_ups
 from hub.bootstrap import basis_document, plan_site
 from hub.core.basis import DECIDER_VERSION, canonical_json
@@ -67,7 +67,7 @@ def _show(one: Symptom) -> None:
 
 def _examine(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
     """Every check; one that cannot be made is a fault with its own message."""
-    parts = Parts(settings)
+    parts = BackingServices(settings)
     yield from machine.versions(VERSION, DECIDER_VERSION)
     yield from machine.clock_of_site(loaded)
     yield from machine.disks(loaded, settings)
@@ -219,7 +219,7 @@ def _is_itself(report: dict[str, object], process: Process, loaded: LoadedSite) 
 
 
 def _health(port: int) -> dict[str, object] | None:
-    """What answers on a port says of itself; empty: it is no worker, None: nobody is there."""
+    """Ask a port what it says of itself; empty: not a worker, None: nothing answers."""
     try:
         try:
             with _AT_HOME.open(

@@ -159,7 +159,7 @@ def _relations(schema: Schema) -> tuple[str, ...]:
 
 
 def _attribute_faults(released: Schema, current: Schema) -> list[tuple[str, str]]:
-    """What each field promised, and that a new field asks nothing of anybody."""
+    """Return broken promises of fields, and new fields that require something of departments."""
     before = {field.name: field for field in released.fields}
     found = []
     for field in current.fields:

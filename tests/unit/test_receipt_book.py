@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.adapters.receipt_book import Answer, ReceiptBook
+from hub.adapters.receipt_book import ReceiptBook, StoredAnswer
 from hub.core.keys import GENESIS
 from hub.errors import UnavailableError
 from hub.workers.receipts import made_anew
@@ -18,7 +18,7 @@ def filled(path: Path) -> None:
     """A book with some pages of answers."""
     with closing(ReceiptBook(path)) as book:
         answers = [
-            Answer("market/files", n, "f" * 64, 1, n, bytes(16), "accepted", ())
+            StoredAnswer("market/files", n, "f" * 64, 1, n, bytes(16), "accepted", ())
             for n in range(2_000)
         ]
         book.apply(answers, {0: SEEN})
@@ -59,9 +59,11 @@ def test_a_number_that_is_used_again_takes_no_answer_away(tmp_path: Path) -> Non
     with closing(ReceiptBook(tmp_path / "receipts.sqlite")) as book:
         book.apply(
             [
-                Answer("market/files", 1, "a", 0, 2, record, "accepted", ()),
-                Answer("market/files", 1, "b", 0, 2, record, "quarantined", (), is_final=False),
-                Answer("market/files", 1, "a", 0, 2, record, "duplicate", (), is_final=False),
+                StoredAnswer("market/files", 1, "a", 0, 2, record, "accepted", ()),
+                StoredAnswer(
+                    "market/files", 1, "b", 0, 2, record, "quarantined", (), is_final=False
+                ),
+                StoredAnswer("market/files", 1, "a", 0, 2, record, "duplicate", (), is_final=False),
             ],
             {},
         )
