@@ -355,7 +355,7 @@ class FileSource:
         self._told[found] = trouble
         where = message(trouble, f"{found.folder.value}/…")
         _log.warning(
-            "%s，名称见结果文件夹；处理办法：%s / %s, its name stands in the results; remedy: %s",
+            "%s，名称见结果文件夹；处理办法：%s / %s, its name is in the results; remedy: %s",
             where.zh,
             where.remedy,
             where.en,
@@ -563,10 +563,10 @@ def _reset(key: str, cursor: FileCursor, where: str) -> SourceError:
         f"文件在读取后被替换或移走：{where}，指纹 {mark}，文件名见结果文件夹 {manifest}"
         f"（{state}），为避免漏报或重报，停止读取该来源\n"
         f"the file was replaced or removed after it was read: {where}, fingerprint {mark}, its "
-        f"name stands in {manifest} in the results folder ({state}); "
+        f"name is in {manifest} in the results folder ({state}); "
         "this source is stopped so that nothing is lost or sent twice\n"
         "处理办法：把原文件放回原处；新内容请用新文件名另存后放入。"
         "原文件确已丢失的，用 --abandon 放弃其余行\n"
         "Remedy: put the original back and give the new content a new name; "
-        "if the original is lost, give up its remaining rows with --abandon"
+        "if the original is lost, abandon its remaining rows with --abandon"
     )

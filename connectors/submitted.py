@@ -77,7 +77,7 @@ class SubmittedBook:
 
     def _begun_anew(self) -> sqlite3.Connection:
         """Throw a damaged database away: the topic has everything in it."""
-        _log.warning("报送簿已损坏，从主题重建 / the book of submitted rows is damaged: made anew")
+        _log.warning("报送簿已损坏，从主题重建 / the book of submitted rows is damaged: rebuilt")
         discard(self._path)
         return self._opened()
 

@@ -84,7 +84,7 @@ class Family:
     """By target: those it shows now."""
 
 
-class Account:
+class OutcomeTally:
     """A fold of submissions and ledger, in the demo's own memory."""
 
     def __init__(

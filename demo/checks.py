@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from connectors.table_rows import RowKeys, read_position
-from demo.account import Account, SubmissionAnswer
+from demo.account import OutcomeTally, SubmissionAnswer
 from demo.build_dataset import HERE
 from demo.databases import rows_entered
 from demo.foreseen import Place, foresee
@@ -53,7 +53,7 @@ class Check(NamedTuple):
 class Answers:
     """The hub's answers by the row they are about; what agents state is about no row."""
 
-    def __init__(self, stage: DemoEnvironment, account: Account) -> None:
+    def __init__(self, stage: DemoEnvironment, account: OutcomeTally) -> None:
         self.by_place: dict[Place, list[SubmissionAnswer]] = defaultdict(list)
         files = _begun_files(stage)
         for (stream, sequence), answers in account.answers.items():
@@ -71,7 +71,7 @@ class Answers:
         if stage.cases is not None:
             self._note_cases(stage, account)
 
-    def _note_cases(self, stage: DemoEnvironment, account: Account) -> None:
+    def _note_cases(self, stage: DemoEnvironment, account: OutcomeTally) -> None:
         """A row of the case system: its first answer is about its entry, a later one its change."""
         keys = RowKeys(Sealer(read_key(stage.loaded.path(stage.loaded.site.sealing_key_file))))
         entries, changes = _case_places()
@@ -125,7 +125,7 @@ def came_back(course: Course) -> Check:
     )
 
 
-def conservation(account: Account) -> Check:
+def conservation(account: OutcomeTally) -> Check:
     """Read = sum of outcomes, department by department."""
     wrong = [
         f"{name}: {account.read[name]} ≠ {sum(account.outcomes[name].values())}"
@@ -139,7 +139,7 @@ def conservation(account: Account) -> Check:
     )
 
 
-def drained(account: Account) -> Check:
+def drained(account: OutcomeTally) -> Check:
     """Nothing is under way any more."""
     left = []
     if account.undecided or account.under_way:
@@ -209,7 +209,7 @@ def _is_as_expected(outcome: str, given: list[str]) -> bool:
 
 
 def book_equals_ledger(
-    stage: DemoEnvironment, account: Account, contracts: Contracts, target: Target
+    stage: DemoEnvironment, account: OutcomeTally, contracts: Contracts, target: Target
 ) -> Check:
     """The platform shows what the ledger owes it: the same versions, stages and contents.
 
@@ -232,7 +232,7 @@ def book_equals_ledger(
 
 
 def _owed(
-    account: Account, contracts: Contracts, target: Target
+    account: OutcomeTally, contracts: Contracts, target: Target
 ) -> dict[str, tuple[int, str, str]]:
     """Record → version, stage, digest of the last delivery the platform has taken."""
     clearance = frozenset[str](target.clearance)
@@ -255,7 +255,7 @@ def _owed(
 
 
 def look_ups_agree(
-    stage: DemoEnvironment, account: Account, now: int, patience: float = _CATCH_UP_SECONDS
+    stage: DemoEnvironment, account: OutcomeTally, now: int, patience: float = _CATCH_UP_SECONDS
 ) -> Check:
     """The projector's tables count what the ledger says: outcomes, and duties met and missed."""
     title = "查询库与台账一致 look-up tables agree with the ledger"
@@ -360,7 +360,7 @@ def _fault_in(path: Path) -> str:
 
 
 def result_table(
-    stage: DemoEnvironment, account: Account, patience: float = _CATCH_UP_SECONDS
+    stage: DemoEnvironment, account: OutcomeTally, patience: float = _CATCH_UP_SECONDS
 ) -> Check:
     """The department finds in its own database what the ledger says of each of its rows."""
     title = "部门库中的结果表与台账一致 the result table in the department's database"
@@ -383,7 +383,7 @@ def result_table(
     return Check(title, f"{found.total()} 行答复", tuple(wrong))
 
 
-def found_by_agents(stage: DemoEnvironment, schedule: DemoSchedule, account: Account) -> Check:
+def found_by_agents(stage: DemoEnvironment, schedule: DemoSchedule, account: OutcomeTally) -> Check:
     """Each commitment that falls due is reminded of once, and what is missing is stated once."""
     title = (
         "到期提醒、未履行、漏报退出各一次 reminder, missing performance, missing exit: once each"
@@ -411,7 +411,7 @@ def found_by_agents(stage: DemoEnvironment, schedule: DemoSchedule, account: Acc
     return Check(title, detail, tuple(wrong))
 
 
-def exits_taken_down(account: Account, targets: Sequence[Target]) -> Check:
+def exits_taken_down(account: OutcomeTally, targets: Sequence[Target]) -> Check:
     """Who left the court's list stands on no platform any more."""
     gone = [
         key
@@ -448,7 +448,7 @@ def foreign_writes_refused(course: Course) -> Check:
 
 
 def report_agrees(
-    stage: DemoEnvironment, account: Account, month: str, now: int
+    stage: DemoEnvironment, account: OutcomeTally, month: str, now: int
 ) -> tuple[Check, list[MonthlyLine]]:
     """The monthly form by SQL over the look-ups is the one folded from the ledger."""
     mine = account.month(month, now)

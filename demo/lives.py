@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final
 
-from demo.account import Account
+from demo.account import OutcomeTally
 from demo.checks import Answers, Check, expectations
 from demo.foreseen import Place, early_exits
 from demo.notice import DAY_OFF, due_on
@@ -38,7 +38,7 @@ _WITHDRAWN: Final = "withdrawn"
 def exit_before_entry(
     stage: DemoEnvironment,
     schedule: DemoSchedule,
-    account: Account,
+    account: OutcomeTally,
     answers: Answers,
     patience: float = _CATCH_UP_SECONDS,
 ) -> Check:
@@ -61,7 +61,9 @@ def exit_before_entry(
     )  # fmt: skip
 
 
-def _shown_somewhere(stage: DemoEnvironment, account: Account, records: set[bytes]) -> list[str]:
+def _shown_somewhere(
+    stage: DemoEnvironment, account: OutcomeTally, records: set[bytes]
+) -> list[str]:
     """Records that are not withdrawn, or that a target was ever named for or holds."""
     wrong = [
         f"{key.hex()[:12]}… {account.status_of(key)}"
@@ -104,7 +106,7 @@ def _told(result: Path, row: int) -> tuple[str, str]:
 
 
 def repaired_stays_down(
-    stage: DemoEnvironment, schedule: DemoSchedule, account: Account, answers: Answers
+    stage: DemoEnvironment, schedule: DemoSchedule, account: OutcomeTally, answers: Answers
 ) -> Check:
     """What every platform took down stays down through a full export; restored, it is back."""
     wrong: list[str] = []
@@ -127,7 +129,7 @@ def repaired_stays_down(
     )  # fmt: skip
 
 
-def _otherwise(stage: DemoEnvironment, account: Account, key: bytes, owed: str) -> list[str]:
+def _otherwise(stage: DemoEnvironment, account: OutcomeTally, key: bytes, owed: str) -> list[str]:
     """Targets where a record was not shown and taken down, or whose own book says otherwise."""
     wrong = []
     for target in stage.loaded.site.targets:
@@ -142,7 +144,7 @@ def _otherwise(stage: DemoEnvironment, account: Account, key: bytes, owed: str) 
     return wrong
 
 
-def counted_again(stage: DemoEnvironment, account: Account, course: Course) -> Check:
+def counted_again(stage: DemoEnvironment, account: OutcomeTally, course: Course) -> Check:
     """Under a replaced notice every running deadline ends on the day our own count gives."""
     title = (
         f"放假通知改期（{DAY_OFF} 改为放假）后期限重算，已记的逾期撤销 a replaced holiday notice: "
@@ -184,7 +186,9 @@ def _last_day(due_at: int) -> date:
     return datetime.fromtimestamp((due_at - 1) / 1000, UTC).astimezone(_BEIJING).date()
 
 
-def taken_over(stage: DemoEnvironment, account: Account, answers: Answers, course: Course) -> Check:
+def taken_over(
+    stage: DemoEnvironment, account: OutcomeTally, answers: Answers, course: Course
+) -> Check:
     """The successor of a retired department withdraws one of its records, everywhere."""
     title = (
         "部门撤并后，承接部门撤回原部门的记录，各平台均撤下 the successor of a retired department "
@@ -205,7 +209,7 @@ def taken_over(stage: DemoEnvironment, account: Account, answers: Answers, cours
     return Check(title, f"{RETIRED} → {SUCCESSOR}：{number}", tuple(wrong))
 
 
-def opened_to_the_public(stage: DemoEnvironment, account: Account, course: Course) -> Check:
+def opened_to_the_public(stage: DemoEnvironment, account: OutcomeTally, course: Course) -> Check:
     """What is withheld from the public was shown at the platform, and left it as it opened."""
     title = (
         "平台改为公开后，不予公示的处罚从该平台撤下，其余照旧 as a platform opens to the public, "
@@ -234,7 +238,7 @@ def opened_to_the_public(stage: DemoEnvironment, account: Account, course: Cours
 
 
 def poisoned(
-    stage: DemoEnvironment, account: Account, patience: float = _CATCH_UP_SECONDS
+    stage: DemoEnvironment, account: OutcomeTally, patience: float = _CATCH_UP_SECONDS
 ) -> Check:
     """The one record that a platform answers 403 waits for a person; `hub cases` says so."""
     title = (

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from demo.account import Account
+from demo.account import OutcomeTally
 from demo.build_dataset import HERE
 from demo.databases import CaseSystem
 from demo.dates import DAY_MS, day_number, day_start_ms, say_day
@@ -202,13 +202,13 @@ class Course:
     """Record that the successor then withdrew."""
 
 
-class Play:
+class DemoScenario:
     """Runs the schedule on a stage and tells what happens."""
 
     def __init__(
         self,
         stage: DemoEnvironment,
-        account: Account,
+        account: OutcomeTally,
         schedule: DemoSchedule,
         kill: str,
         tell: Tell,

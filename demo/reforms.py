@@ -8,7 +8,7 @@ exchange of files opens to the public, so that what may not be published must le
 from datetime import date, time
 from typing import Any, Final
 
-from demo.account import Account
+from demo.account import OutcomeTally
 from demo.generator.working_days import business_ms
 from demo.stage import DemoEnvironment, drop
 from hub.bootstrap import adopt_basis
@@ -40,7 +40,7 @@ def reformed(site: dict[str, Any]) -> dict[str, Any]:
     return site | {"departments": departments, "targets": targets}
 
 
-def take_down(stage: DemoEnvironment, account: Account) -> bytes:
+def take_down(stage: DemoEnvironment, account: OutcomeTally) -> bytes:
     """The successor withdraws a licence of its predecessor; return the record's key."""
     wanted = [t.number for t in stage.loaded.site.targets if kinds.LICENCE in t.kinds]
     key, row = min(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from demo import checks, findings
-from demo.account import Account, Punctuality
+from demo.account import OutcomeTally, Punctuality
 from demo.checks import Answers, Check
 from demo.dates import say_moment
 from demo.play import CASE_STREAM, Course, DemoSchedule
@@ -33,7 +33,7 @@ class DemoReport(NamedTuple):
     stage: DemoEnvironment
     schedule: DemoSchedule
     course: Course
-    account: Account
+    account: OutcomeTally
     answers: Answers
     checks: Sequence[Check]
     results: Sequence[Path]

@@ -92,10 +92,10 @@ class Department(StrictModel):
             if (broken := check_credit_code(code)) is not None:
                 raise fault(
                     f"{code} 不是统一社会信用代码（{broken.value}）",
-                    f"{code} is no unified social credit code ({broken.value})",
+                    f"{code} is not a unified social credit code ({broken.value})",
                     remedy_zh="逐个写明机关的 18 位代码，大写、无空格；不能用 * 代表全部",
                     remedy_en="write each authority's 18 characters, in capitals, without blanks; "
-                    "nothing stands for all",
+                    "there is no wildcard",
                 )
         return codes
 
@@ -256,7 +256,7 @@ class Target(StrictModel):
             if date.fromisoformat(text).isoformat() == text:
                 return text
         raise fault(
-            f"{text} 不是一个存在的日期", f"{text} is no day that exists",
+            f"{text} 不是一个存在的日期", f"{text} is not a day that exists",
             remedy_zh="写成 2026-03-01 的样式", remedy_en="write it as 2026-03-01",
         )  # fmt: skip
 
@@ -402,8 +402,8 @@ class Site(StrictModel):
                 raise _no_successor(
                     department,
                     f"{heir.id} 的 states 缺 {missing[0]}，这些记录将无人可以更正或撤回",
-                    f"states of {heir.id} lacks {missing[0]}: nobody could correct or withdraw "
-                    "those records",
+                    f"states of {heir.id} lacks {missing[0]}: no department could correct or "
+                    "withdraw those records",
                 )
         return self
 

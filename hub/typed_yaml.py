@@ -198,8 +198,8 @@ def _refuse(
 def _refuse_unseen(path: Path, line: int, character: str) -> NoReturn:
     name = f"U+{ord(character):04X}"
     _refuse(
-        path, line, f"含有看不见的字符 {name}", f"holds a character that nobody sees: {name}",
-        remedy_zh="删去该字符，重新键入该行", remedy_en="delete it: type that line anew",
+        path, line, f"含有看不见的字符 {name}", f"holds an invisible character: {name}",
+        remedy_zh="删去该字符，重新键入该行", remedy_en="delete it: type that line again",
     )  # fmt: skip
 
 
@@ -323,7 +323,7 @@ class _YamlReader:
         if known is None:  # not yet whole where it refers to itself
             self._refuse(
                 event, f"别名 *{event.anchor} 没有可用的锚点",
-                f"the alias *{event.anchor} stands for nothing, or for itself",
+                f"the alias *{event.anchor} refers to nothing, or to itself",
             )  # fmt: skip
         value, weight = known
         self._count(event, weight)

@@ -198,7 +198,7 @@ class _Session:
         ]
 
     def drop(self) -> None:
-        """Throw the connection away, without a word to the server."""
+        """Discard the connection without closing it cleanly."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(sa.exc.SQLAlchemyError):

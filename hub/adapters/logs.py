@@ -83,7 +83,7 @@ def _last_words(
     """Log an uncaught exception; ending on purpose is not logged."""
     if not issubclass(kind, SystemExit | KeyboardInterrupt):
         logging.getLogger("hub").critical(
-            "程序错误，未能处理 / a fault of the hub's own, caught by nobody",
+            "程序错误，未能处理 / a fault of the hub itself, not handled",
             exc_info=(kind, error, trace),
         )
 

@@ -138,7 +138,7 @@ def _copy_all(stored: OpenFolder, home: OpenFolder) -> None:
 def _unreadable_site() -> IntegrityError:
     return IntegrityError(
         "备份中的站点包 site.tar 无法读取，或含有普通文件以外的内容；未恢复任何内容\n"
-        "site.tar of the backup cannot be read, or holds what is no plain file; nothing restored\n"
+        "site.tar of the backup cannot be read, or holds more than plain files; nothing restored\n"
         "处理办法：用另一份备份 / Remedy: take another backup"
     )
 

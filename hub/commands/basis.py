@@ -43,7 +43,7 @@ _EXAMPLES = click.option(
 
 @click.group("basis")
 def command() -> None:
-    """决定的依据：规则、日历、站点与契约 / What decisions rest on."""
+    """决定的依据：规则、日历、站点与契约 / The basis of decisions."""
 
 
 @command.command("plan")
@@ -51,7 +51,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="JSON")
 @_EXAMPLES
 def plan(*, site_folder: Path, as_json: bool, examples: int) -> None:
-    """启用现行站点、规则与日历会改变什么；不发出 / What adopting would change; sends nothing.
+    """启用现行站点、规则与日历会改变什么；不发出 / Rehearse an adoption; sends nothing.
 
     在已记录的台账上试行：逐目标平台列出将公示、撤下、重算的条数；不能启用的说明原因（退出码 1）。
     """

@@ -62,7 +62,7 @@ def command(
     *, department: str | None, kind: str | None, with_ended: bool, limit: int,
     site_folder: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """待人处理：该谁办、从何时起、怎么办 / What waits for a person, and whose turn it is."""
+    """待人处理：该谁办、从何时起、怎么办 / List what waits for a person, and whose turn it is."""
     only = None if kind is None else CaseKind(kind)
     with open_tables(site_folder) as tables:
         now = tables.now()

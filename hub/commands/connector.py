@@ -26,7 +26,7 @@ from hub.adapters.parts import BackingServices
 from hub.adapters.starts import forget_starts, note_start
 from hub.bootstrap import load_repository_contracts
 from hub.commands.connector_check import check
-from hub.errors import HubError, told
+from hub.errors import HubError, message_for_people
 from hub.metrics import Health, Metrics, serve
 from hub.post import WorkerContext
 from hub.settings import read_settings
@@ -51,11 +51,11 @@ _IDLE_POLLS: Final = 3
 @click.option("--poll", "poll_seconds", default=1.0, help="轮询间隔（秒）/ seconds between polls")
 @click.option(
     "--abandon", multiple=True, metavar="FOLDER/FILE",
-    help="放弃丢失文件的其余行 / give up the remaining rows of a lost file",
+    help="放弃丢失文件的其余行 / abandon the remaining rows of a lost file",
 )  # fmt: skip
 @click.option(
     "--accept-reset", is_flag=True,
-    help="确认数据库表被重新装载，重读全表 / the table was loaded anew on purpose: read all of it",
+    help="确认数据库表被重新装载，重读全表 / the table was reloaded on purpose: read all of it",
 )  # fmt: skip
 @click.option("--metrics-port", type=int, help="指标端口，0 为自选 / port of /metrics, 0 any")
 @click.pass_context
@@ -228,7 +228,7 @@ class ConnectorThread(threading.Thread):
             self._work()
             self.failed = False
         except HubError as error:
-            click.echo(f"{self.name}: {told(error)}", err=True)
+            click.echo(f"{self.name}: {message_for_people(error)}", err=True)
         finally:
             if self.failed:
                 self._stopped()

@@ -22,7 +22,7 @@ from hub.deployment import Process, processes_of
 from hub.doctor import cluster, machine
 from hub.doctor.symptom import Level, Symptom, ok
 from hub.domain.dates import day_of_ms
-from hub.errors import ConfigurationError, HubError, remedy_in, told
+from hub.errors import ConfigurationError, HubError, message_for_people, remedy_in
 from hub.kafka_access import OPERATOR, KafkaAccess
 from hub.settings import Settings, read_settings
 from hub.site import LoadedSite, load_site
@@ -42,7 +42,7 @@ _AT_HOME: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 @click.option("--json", "as_json", is_flag=True, help="以 JSON 输出 / print JSON")
 @click.pass_context
 def command(context: click.Context, *, site_folder: Path, as_json: bool) -> None:
-    """体检：版本、时钟、主题、权限、积压、日历、证书、磁盘 / What is not as it should be."""
+    """体检：版本、时钟、主题、权限、积压、日历、证书、磁盘 / Check the site and this machine."""
     settings = read_settings()
     loaded = load_site(site_folder)
     found = list(_examine(loaded, settings))
@@ -103,7 +103,7 @@ def _examine(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
 
 
 def _not_made(check: str, error: HubError) -> Symptom:
-    message = told(error)
+    message = message_for_people(error)
     zh, en, *_ = (*message.split("\n"), "")
     return Symptom(check, Level.FAULT, "CHECK_NOT_MADE", zh, en, *remedy_in(message))
 
@@ -126,7 +126,7 @@ def _site_on_broker(loaded: LoadedSite, access: KafkaAccess) -> Iterator[Symptom
     if not access.user:
         yield Symptom(
             "rights", Level.WARNING, "NO_AUTHENTICATION", "Kafka 未启用认证，任何人可读写",
-            "Kafka asks nobody who they are", "启用 SASL 与授权，见 docs/security.md",
+            "Kafka does not authenticate its clients", "启用 SASL 与授权，见 docs/security.md",
             "turn on SASL and the authorizer, see docs/security.md",
         )  # fmt: skip
         return
@@ -187,8 +187,8 @@ def workers(loaded: LoadedSite) -> Iterator[Symptom]:
                 "ss -ltnp 查看是谁", "ss -ltnp shows who",
             )  # fmt: skip
         elif report.get("status") in {"stopped", "repeating"}:
-            told = ("code", "zh", "en", "remedy_zh", "remedy_en")
-            yield Symptom("workers", Level.FAULT, *(str(report.get(name, "")) for name in told))
+            parts = ("code", "zh", "en", "remedy_zh", "remedy_en")
+            yield Symptom("workers", Level.FAULT, *(str(report.get(name, "")) for name in parts))
         elif report.get("status") != "ok":
             seconds = report.get("seconds_since_progress", "?")
             yield Symptom(
@@ -225,12 +225,12 @@ def _health(port: int) -> dict[str, object] | None:
             with _AT_HOME.open(
                 f"http://127.0.0.1:{port}/health", timeout=_PATIENCE_SECONDS
             ) as told_by:
-                told = json.load(told_by)
+                reported = json.load(told_by)
         except urllib.error.HTTPError as error:
             with error:
-                told = json.load(error)
+                reported = json.load(error)
     except (ValueError, http.client.HTTPException):
         return {}
     except OSError:
         return None
-    return told if isinstance(told, dict) else {}
+    return reported if isinstance(reported, dict) else {}

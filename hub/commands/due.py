@@ -61,7 +61,7 @@ class Owed(NamedTuple):
 )  # fmt: skip
 @look_up_options
 def command(*, within: int, limit: int, site_folder: Path | None, as_json: bool) -> None:
-    """即将到期与逾期：谁、什么、谁的责任 / What is due or overdue."""
+    """即将到期与逾期：谁、什么、谁的责任 / List what is due or overdue."""
     with open_tables(site_folder) as tables:
         now = tables.now()
         calendar = calendar_of(tables.basis())

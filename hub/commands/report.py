@@ -51,7 +51,7 @@ NOT_ALL_DECLARED: Final = "未全部申报"
 _SHOWN: Final = 20
 _NOTES: Final = (
     ("产生数量由部门按月申报；未申报的不计算上报率，绝不按100%计。"
-    " What was produced is the department's to declare; without that there is no rate."),
+    " The department declares how many it produced; without that there is no rate."),
     ("合计的未报送数量是已申报各行之和：一行多报不抵另一行少报；未全部申报的，合计不计算上报率。"
     " In the total, what is not reported is the sum of the lines that declare: more than was"
     " declared in one makes up for nothing in another."),
@@ -59,7 +59,7 @@ _NOTES: Final = (
     "国家未公布统一算式，此处为本枢纽的算法，见 docs/report.md。"
     " No official formulas have been published; these are the hub's own."),
     ("另计：自然人等无论如何改正都不能受理的报送，不计入报送数量，也不算任何一方迟报。"
-     " Apart: what can never be accepted, natural persons for one; in nobody's figures."),
+     " Apart: records that can never be accepted, such as natural persons'; in no figures."),
     ("按决定日期归月；决定日期无法读取的按到达日期。尚未到期、尚未公示的不计入及时率。"
     " By month of decision; what is neither met nor due yet is not judged."),
 )  # fmt: skip
@@ -122,7 +122,7 @@ def _days_of(month: str) -> tuple[date, date]:
     except ValueError as error:
         raise ConfigurationError(
             f"{month} 不是月份",
-            f"{month} is no month",
+            f"{month} is not a month",
             remedy_zh="按“年-月”填写，例如 2026-10",
             remedy_en="write it as 2026-10",
         ) from error

@@ -68,7 +68,7 @@ def command(
             f"--from {_iso(begin)} 晚于 --to {_iso(end)}",
             f"--from {_iso(begin)} is later than --to {_iso(end)}",
             remedy_zh="对调两个日期；否则什么也不会重送",
-            remedy_en="swap the two days: nothing would be told again",
+            remedy_en="swap the two days: nothing would be sent again",
         )
     request = resend_request(target, _iso(begin), _iso(end), document)
     access = BackingServices(read_settings()).require_kafka(OPERATOR)

@@ -143,7 +143,7 @@ def receipts(*, site_folder: Path, metrics_port: int | None) -> None:
 @command.command("notices")
 @_options
 def notices(*, site_folder: Path, metrics_port: int | None) -> None:
-    """通知进程：把记录与期限的变化告诉办件代理 / Tells the case agents how records stand."""
+    """通知进程：把记录与期限的变化告诉办件代理 / Write notices of records for the case agents."""
     from hub.workers.notices import NoticesWatch, run_notices
 
     with _stage("notices", site_folder, metrics_port) as stage:

@@ -32,7 +32,7 @@ _WORDS = 500
 
 @click.group("submissions")
 def command() -> None:
-    """报送主题中丢失的记录 / What is gone of the inputs."""
+    """报送主题中丢失的记录 / Records gone from the inputs."""
 
 
 @command.command("lost")

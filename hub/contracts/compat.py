@@ -38,7 +38,7 @@ MEANINGS: Final[dict[str, tuple[str, str]]] = {
     "SCHEMA_ID_REUSED": ("新增字段须换新的模式编号", "added fields need a new schema id"),
     "SCHEMA_ID_FORGOTTEN": (
         "原模式编号及字段数须列入earlier",
-        "the old schema id and its number of fields must stand in `earlier`",
+        "the old schema id and its number of fields must be in `earlier`",
     ),
     "SHARING_WIDENED": ("共享范围不能扩大", "sharing never becomes wider"),
     "REQUIRED_TIGHTENED": ("必填要求不能加严", "requiredness never becomes stricter"),

@@ -167,7 +167,7 @@ def moment_of(told: object) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseProtocol:
-    """Language of the kind `database`: a delivery is a row, a question is its key.
+    """Protocol of the kind `database`: a delivery is a row, a question is its key.
 
     `reasons` maps the platform's refusal codes to the hub's; an unknown one passes as it is.
     """

@@ -78,7 +78,7 @@ Reply: TypeAlias = Filed | Answered | Unfiled | WriteFailed | Unsure | Unfit
 
 @dataclass(frozen=True, slots=True)
 class FileProtocol:
-    """Language of the kind `file`; what a file looks like is `hub/targets/file_layout.py`."""
+    """Protocol of the kind `file`; what a file looks like is `hub/targets/file_layout.py`."""
 
     reasons: Mapping[str, str] = field(default_factory=dict)
     """The platform's refusal code → ours; an unknown one passes as it is."""

@@ -54,7 +54,7 @@ class NoAnswer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HttpProtocol:
-    """Language of the kind `http`; `token` goes into every request."""
+    """Protocol of the kind `http`; `token` goes into every request."""
 
     token: str = field(repr=False)
 

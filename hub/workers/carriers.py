@@ -1,6 +1,6 @@
-"""How each kind of target is reached: one line of `TARGET_KINDS` per kind, chosen here alone.
+"""Kinds of targets: one line of `TARGET_KINDS` per kind, chosen here alone.
 
-A kind joins the kind's language (`hub/targets`, pure) to the adapter that takes its calls to the
+A kind joins its protocol (`hub/targets`, pure) to the adapter that takes its calls to the
 platform and brings back what is said.
 """
 
@@ -81,7 +81,7 @@ class TargetKind(NamedTuple):
     can_ask: bool
     """Whether the platform can be asked about a delivery; otherwise it is sent again, same id."""
     make_protocol: Callable[[LoadedSite, Target], TargetProtocol[Any, Any] | None]
-    """The kind's language with the target's settings; None when it is reached by topic."""
+    """The kind's protocol with the target's settings; None when it is reached by topic."""
     connect: Callable[[LoadedSite, Target, AdapterContext], Platform[Any]]
     grace_seconds: Callable[[Target], float]
     """The longest a call of a predecessor may still have an effect."""

@@ -1,4 +1,4 @@
-"""The courier of one target: a thin shell around `CourierSlot` and the kind of its kind."""
+"""The courier of one target: a thin shell around `CourierSlot` and the client of its kind."""
 
 from __future__ import annotations
 

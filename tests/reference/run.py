@@ -14,7 +14,7 @@ import xlrd
 from openpyxl import Workbook
 
 from demo import checks as facts
-from demo.account import Account
+from demo.account import OutcomeTally
 from demo.play import DemoSchedule, DroppedFile
 from demo.stage import DemoEnvironment, Script, stage
 from hub.adapters.postgres_lookups import ConflictRow, open_look_ups
@@ -106,7 +106,7 @@ def run(settings: Settings, data: Path, *, whole: bool) -> Run:
     began = time.monotonic()
     with stage(settings, keep=False, opens_at=BUSINESS_NOW, script=SCRIPT) as made:
         contracts = load_repository_contracts()
-        account = Account(made.loaded, contracts, made.access)
+        account = OutcomeTally(made.loaded, contracts, made.access)
         try:
             schedule, expected, expectation = _drop(made, data, whole=whole)
             rows = sum(file.rows for file in schedule.files)
@@ -235,7 +235,7 @@ def _with_rows(schedule: DemoSchedule) -> DemoSchedule:
     return schedule._replace(files=tuple(file for file in schedule.files if file.rows))
 
 
-def _drain(made: DemoEnvironment, account: Account, rows: int) -> None:
+def _drain(made: DemoEnvironment, account: OutcomeTally, rows: int) -> None:
     """Wait until every row is decided and every delivery has its end; fail when nothing moves."""
     moved = quiet = time.monotonic()
     while time.monotonic() - quiet < _QUIET_SECONDS:

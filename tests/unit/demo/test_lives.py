@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from demo import lives
-from demo.account import Account, OwedDelivery, SubmissionAnswer
+from demo.account import OutcomeTally, OwedDelivery, SubmissionAnswer
 from demo.checks import Answers, Check
 from demo.dates import day_start_ms
 from demo.foreseen import EarlyExit, early_exits
@@ -111,7 +111,7 @@ def check_early(
     return exit_before_entry(
         cast("DemoEnvironment", world),
         DemoSchedule((), 0, 0),
-        cast("Account", world),
+        cast("OutcomeTally", world),
         answers_of(found),
         0.0,
     ).differences
@@ -191,7 +191,7 @@ def check_repaired(
     expected = {EXIT: ("", frozenset[str](), frozenset({quirk}))}
     monkeypatch.setattr(lives, "expectations", lambda _: expected)
     return repaired_stays_down(
-        cast("DemoEnvironment", world), DemoSchedule((), 0, 0), cast("Account", world),
+        cast("DemoEnvironment", world), DemoSchedule((), 0, 0), cast("OutcomeTally", world),
         answers_of({EXIT: answered("")}),
     ).differences  # fmt: skip
 
@@ -243,7 +243,7 @@ def notice_world(tmp_path: Path) -> DemoWorld:
 def check_notice(world: DemoWorld, at: int = ADOPTED_AT) -> Check:
     """The check of the replaced notice."""
     return counted_again(
-        cast("DemoEnvironment", world), cast("Account", world), Course(notice_at=at)
+        cast("DemoEnvironment", world), cast("OutcomeTally", world), Course(notice_at=at)
     )
 
 

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from demo import play as play_module
-from demo.account import Account
+from demo.account import OutcomeTally
 from demo.dates import DAY_MS, day_number
 from demo.notice import ADOPTED_AT, DAY_OFF, due_on, replaced
-from demo.play import DemoSchedule, Play, read_schedule
+from demo.play import DemoScenario, DemoSchedule, read_schedule
 from demo.stage import DemoEnvironment
 from hub.core.record import Outcome
 from hub.core.state import Clock, ClockFlag, ClockKind
@@ -140,14 +140,14 @@ class AccountOfNotice:
 
 def play_with(
     tmp_path: Path, account: AccountOfNotice, monkeypatch: pytest.MonkeyPatch, told: list[str]
-) -> tuple[Play, StageOfNotice]:
+) -> tuple[DemoScenario, StageOfNotice]:
     """A play without files whose operator adopts nothing."""
     made = StageOfNotice(tmp_path)
     monkeypatch.setattr(play_module, "adopt_notice", lambda _stage: None)
     monkeypatch.setattr(play_module, "_READY_SECONDS", 0.05)
-    play = Play(
+    play = DemoScenario(
         cast("DemoEnvironment", made),
-        cast("Account", account),
+        cast("OutcomeTally", account),
         DemoSchedule((), 0, 0),
         "",
         told.append,

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from demo.account import Account
+from demo.account import OutcomeTally
 from demo.checks import Check, conservation, say
 from demo.play import DemoSchedule, DroppedFile, Postman, pace_at, read_schedule
 from demo.stage import choose_settings, clear, only_demo
@@ -61,7 +61,7 @@ def test_a_sum_that_does_not_add_up_is_said_loudly() -> None:
         read=Counter(transport=3),
         outcomes={"transport": Counter(accepted=2)},
     )
-    check = conservation(cast("Account", account))
+    check = conservation(cast("OutcomeTally", account))
     assert not check.holds
     assert check.differences == ("transport: 3 ≠ 2",)
     text = "\n".join(say(check))
