@@ -151,8 +151,8 @@ class Supervisor:
     def _execute(self, service: _Service) -> None:
         """Start it once, unless it was started too often of late."""
         now = time.monotonic()
-        interval = float(service.unit.one("SystemdUnit", "StartLimitIntervalSec", "10"))
-        burst = int(service.unit.one("SystemdUnit", "StartLimitBurst", "5"))
+        interval = float(service.unit.one("Unit", "StartLimitIntervalSec", "10"))
+        burst = int(service.unit.one("Unit", "StartLimitBurst", "5"))
         while service.starts and service.starts[0] < now - interval:
             service.starts.popleft()
         if interval and len(service.starts) >= burst:

@@ -65,7 +65,7 @@ def test_a_killed_worker_comes_back_and_one_that_refused_does_not(process: Proce
     assert float(one.one("Service", "RestartSec")) <= 2
     assert one.one("Service", "RestartPreventExitStatus") == "2"
     assert one.names("OnFailure") == [f"worker-stopped@{one.name}.service"]
-    assert int(one.one("SystemdUnit", "StartLimitBurst")) > 0
+    assert int(one.one("Unit", "StartLimitBurst")) > 0
     assert float(one.one("Service", "TimeoutStopSec")) > 120  # longer than the longest request
 
 

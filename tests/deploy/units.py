@@ -31,7 +31,7 @@ class SystemdUnit:
 
     def names(self, key: str) -> list[str]:
         """The units that `After=`, `Wants=`, `Requires=`, … name."""
-        return [name for value in self.all("SystemdUnit", key) for name in value.split()]
+        return [name for value in self.all("Unit", key) for name in value.split()]
 
 
 def files_of(folder: Path, name: str) -> list[Path]:
