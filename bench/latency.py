@@ -24,7 +24,7 @@ from confluent_kafka import Producer
 
 from bench.sample_site import DEPARTMENT, STREAM, submissions, write_site
 from hub.adapters.kafka import KafkaInputs
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.bootstrap import load_repository_contracts, prepare_site
 from hub.core.record import PRIMARY, decode_record
 from hub.domain.partitioning import partition_of
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="hub-bench-") as name:
         folder = Path(name)
         settings = read_settings({"HUB_STATE": str(folder / "state")})
-        parts = Parts(settings)
+        parts = BackingServices(settings)
         with parts:
             parts.up(leashed=True)
             with _hub(folder, parts, settings) as workers:
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
 
 @contextmanager
 def _hub(
-    folder: Path, parts: Parts, settings: Settings
+    folder: Path, parts: BackingServices, settings: Settings
 ) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """Start platforms and workers of a site; stop them in the end."""
     site = folder / "site"

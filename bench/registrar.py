@@ -17,7 +17,7 @@ from bench.registrar_side import COPY_BATCH
 from bench.sample_site import DEPARTMENT, STREAM, submissions, write_site
 from hub.adapters.kafka import KafkaTransactions
 from hub.adapters.kafka_topics import KafkaTopics
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.bootstrap import load_repository_contracts, prepare_site
 from hub.domain.partitioning import partition_of
 from hub.kafka_access import OPERATOR, KafkaAccess
@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="hub-bench-") as name:
         folder = Path(name)
         settings = read_settings({"HUB_STATE": str(folder / "state")})
-        parts = Parts(settings)
+        parts = BackingServices(settings)
         with parts:
             parts.up(leashed=True)
             return _measure(parts.require_kafka(OPERATOR), folder, options.records, options.rounds)

@@ -13,10 +13,10 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from bench.sample_site import DEPARTMENT
 from hub.adapters.kafka import FETCH_AHEAD
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.bootstrap import load_repository_contracts
 from hub.kafka_access import OPERATOR, KafkaAccess
-from hub.post import Post
+from hub.post import WorkerContext
 from hub.settings import read_settings
 from hub.site import load_site
 from hub.workers.registrar import run_registrar
@@ -99,7 +99,7 @@ def copy(access: KafkaAccess, quota: Quota) -> None:
         quota.left -= len(messages)
 
 
-def registrar(parts: Parts, folder: Path, quota: Quota) -> None:
+def registrar(parts: BackingServices, folder: Path, quota: Quota) -> None:
     """The real worker, driven until its quota is used up."""
 
     def report(event: str, numbers: Mapping[str, float]) -> None:
@@ -109,13 +109,13 @@ def registrar(parts: Parts, folder: Path, quota: Quota) -> None:
     loaded = load_site(folder / "site")
     access = parts.require_kafka(loaded.site.user("worker.registrar.0"))
     contracts = load_repository_contracts()
-    post = Post(loaded, contracts, access, folder / "slot", lambda: not quota.next())
+    post = WorkerContext(loaded, contracts, access, folder / "slot", lambda: not quota.next())
     run_registrar(post, report)
 
 
 if __name__ == "__main__":
     role, where = sys.argv[1], Path(sys.argv[2])
-    running = Parts(read_settings({"HUB_STATE": str(where / "state")}))
+    running = BackingServices(read_settings({"HUB_STATE": str(where / "state")}))
     if role == "copy":
         copy(running.require_kafka(OPERATOR), Quota())
     else:

@@ -1,10 +1,10 @@
 """The loop of every connector: read, submit, remember, in one Kafka transaction.
 
-What is committed together: the submissions, how far the source has been read, and the number of
+Committed together are the submissions, the position in the source, and the number of
 the last submission in the stream. State is only what the cursor topic says after
 `init_transactions`; the state folder holds the lease and a mark to notice a topic that was reset.
 
-A transaction over several partitions can be torn by a delayed EndTxn (librdkafka speaks
+A transaction over several partitions can be torn by a delayed EndTxn (librdkafka uses
 transaction protocol V1, KIP-890). So a batch's rows are on the broker, reported good, before its
 cursor is written: what is torn is then sent again under the same numbers, which the registrar
 answers as duplicates, and is never skipped. Two things make that safe:
@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from connectors.submission import Submission
+from connectors.submission import OutgoingSubmission
 from hub.adapters.paths import open_file, replace_file
 from hub.domain.partitioning import partition_of
 from hub.errors import SourceError, UnavailableError
@@ -44,13 +44,13 @@ _RETRY_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
 _log = logging.getLogger("hub.connector")
 
 CursorTexts = dict[str, dict[str, object]]
-"""What a source remembers: key -> JSON object."""
+"""A source's memory: key -> JSON object."""
 
 CursorChanges = Mapping[str, Mapping[str, object] | None]
-"""What becomes of the entries, in this order; None takes one away (a tombstone)."""
+"""Changes of the entries, in this order; None takes one away (a tombstone)."""
 
 
-class Transactions(Protocol):
+class FlushedTransactions(Protocol):
     """A transactional producer whose `flush` waits for good reports; see `hub.ports`."""
 
     def initialise(self) -> None:
@@ -92,14 +92,14 @@ class BusinessTime(Protocol):
 
 
 class Batch(NamedTuple):
-    """What one transaction carries: submissions in order, and the cursor entries they lead to."""
+    """Content of one transaction: submissions in order, and the cursor entries they lead to."""
 
-    submissions: tuple[Submission, ...]
+    submissions: tuple[OutgoingSubmission, ...]
     cursors: CursorChanges
     finished: str = ""
     """`read` or `unreadable` when this batch ends a file; else empty."""
     compared: Mapping[str, float] = {}
-    """What a comparison found, when this batch ends one: rows `vanished` and `missed`."""
+    """Findings of a comparison, when this batch ends one: rows `vanished` and `missed`."""
 
 
 class Source(Protocol):
@@ -120,10 +120,10 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Ports:
-    """What the loop needs from outside."""
+class LoopPorts:
+    """Ports of the loop."""
 
-    transactions: Transactions
+    transactions: FlushedTransactions
     cursors: CursorReader
     lease: Lease
     business_clock: BusinessTime
@@ -157,7 +157,7 @@ class Agent:
         self,
         route: Route,
         source: Source,
-        ports: Ports,
+        ports: LoopPorts,
         state_folder: Path,
         report: Report = _say_nothing,
     ) -> None:
@@ -235,7 +235,7 @@ class Agent:
         return True
 
     def run(self, *, stop: Callable[[], bool], poll_seconds: float = 1.0) -> None:
-        """Work until `stop`; every failure of the broker takes the one road: retire, start again.
+        """Work until `stop`; after any failure of the broker: retire, start again.
 
         Raises `FencedError` and `SourceError`: those a person must look at.
         """
@@ -295,7 +295,7 @@ class Agent:
     def _write_mark(self) -> None:
         write_whole(self._mark, json.dumps({"sequence": self._sequence}))
 
-    def _records(self, submissions: tuple[Submission, ...]) -> list[OutputRecord]:
+    def _records(self, submissions: tuple[OutgoingSubmission, ...]) -> list[OutputRecord]:
         route = self._route
         source = route.stream.encode()
         now = _rfc3339(self._ports.business_clock.now()).encode()
@@ -326,7 +326,7 @@ class Agent:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that nobody reads half of it; what it says stands in Kafka, too.
+    """Write a small file so that it is never read half written; its content is in Kafka, too.
 
     Raises `UnavailableError` when the disk is full or gone: nothing is lost, start again later.
     """
@@ -342,7 +342,7 @@ def write_whole(path: Path, text: str) -> None:
 def read_whole(path: Path) -> dict[str, object]:
     """Read a small file of a worker's own; empty when it is not there, or a power cut left none.
 
-    What stands in such a file is in Kafka, too: a lost one costs work, not correctness.
+    The content of such a file is in Kafka, too: a lost one costs work, not correctness.
     """
     try:
         with open_file(path) as file:
@@ -364,7 +364,7 @@ def _number(entry: Mapping[str, object], key: str) -> int:
     return value
 
 
-def _version_headers(submission: Submission) -> tuple[tuple[str, bytes], ...]:
+def _version_headers(submission: OutgoingSubmission) -> tuple[tuple[str, bytes], ...]:
     """The source's order and, with it alone, its status: else nothing says which is newer."""
     if not submission.source_version:
         return ()

@@ -18,7 +18,7 @@ _FLAGS: Final = {b"\x00": "0", b"\x01": "1"}
 def value_text(value: object) -> tuple[str, str]:
     """Return (text, fault code): exact decimals without padding, days without a midnight.
 
-    Moments with a time zone are told in Beijing time. What is no text, number, day or truth value
+    Moments with a time zone become Beijing time. Anything but a text, number, day or truth value
     (bytes, arrays, documents) is a fault: guessing would put something else on record.
     """
     if isinstance(value, Decimal):
@@ -48,7 +48,7 @@ def _decimal_text(value: Decimal) -> str:
 
 
 def as_stored(moment: datetime | date | int) -> str | int:
-    """Return a stamp or number as it stands in a cursor entry."""
+    """Return a stamp or number as a cursor entry holds it."""
     if isinstance(moment, datetime) and moment.tzinfo is not None:
         with suppress(OverflowError):  # the first hours of year 1, in Beijing's zone
             moment = moment.astimezone(UTC)

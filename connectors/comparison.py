@@ -3,7 +3,7 @@
 from hashlib import sha256
 from typing import Final, NamedTuple
 
-from connectors.submission import Submission
+from connectors.submission import OutgoingSubmission
 from hub.contracts import Contracts
 from hub.domain import kinds
 
@@ -19,7 +19,7 @@ class Side(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """What a comparison found; `vanished` and `missed` list the first rows, by digest."""
+    """Findings of a comparison; `vanished` and `missed` list the first rows, by digest."""
 
     table: Side
     hub: Side
@@ -43,11 +43,11 @@ class Digest:
 
     @property
     def side(self) -> Side:
-        """What was taken so far."""
+        """The rows taken so far."""
         return Side(self._count, self._hash.hexdigest())
 
 
-class Reconciler:
+class DailyComparison:
     """Makes the statement of one source."""
 
     def __init__(
@@ -60,7 +60,7 @@ class Reconciler:
         self._authority = authority
         self._source = source
 
-    def statement(self, compared: Compared, day: str) -> Submission:
+    def statement(self, compared: Compared, day: str) -> OutgoingSubmission:
         """Return the submission; keyed by the department's authority."""
         fields = {
             "authority_code": self._authority,
@@ -80,7 +80,7 @@ class Reconciler:
             "missed_keys": "".join(compared.missed),
         }
         row: dict[str, str | bytes] = {name: fields[name] for name in self._contract.names}
-        return Submission(
+        return OutgoingSubmission(
             kinds.RECONCILED,
             self._authority.encode(),
             self._contract.encode(row),

@@ -1,4 +1,4 @@
-"""What a process that reads a department's file may take of the machine; the kernel holds it to it.
+"""Limits of a process that reads a department's file; the kernel enforces them.
 
 The readers count rows and cells themselves (`connectors/tables.py`). These limits are for what no
 count foresees: a library that loops, an archive that swells, a parser that falls over.
@@ -26,7 +26,7 @@ _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None)
 
 
-class Ending(IntEnum):
+class ExitStatus(IntEnum):
     """Exit statuses of a reading child."""
 
     WHOLE = 0

@@ -19,10 +19,10 @@ from typing import Final, NamedTuple, Protocol
 
 from connectors.agent import Batch, CursorTexts
 from connectors.cell_text import BEIJING, as_read, as_stored
-from connectors.comparison import Compared, Reconciler
+from connectors.comparison import Compared, DailyComparison
 from connectors.intent import INTENT, PART, Intent, Known, read_intent, without_intent
-from connectors.sql import After, Order, RawRow, Standing
-from connectors.submission import WITHDRAWALS, Submission
+from connectors.sql import After, Order, RawRow, TableState
+from connectors.submission import WITHDRAWALS, OutgoingSubmission
 from connectors.submitted import SubmittedRow
 from connectors.table_file import TableFile
 from connectors.table_rows import ReadRow, TableRows, read_position, row_of
@@ -40,13 +40,13 @@ _FILL: Final = "+"
 _MOMENTS: Final = frozenset({"moment", "zoned moment", "day"})
 
 
-class Table(Protocol):
-    """What is read of a table; see `connectors.sql.SqlTable`."""
+class SourceTable(Protocol):
+    """The reads of a table; see `connectors.sql.SqlTable`."""
 
     def column_kinds(self) -> dict[str, str]:
-        """What each column is."""
+        """Meaning of each column."""
 
-    def standing(self, *, is_zoned: bool) -> Standing:
+    def standing(self, *, is_zoned: bool) -> TableState:
         """Clock and highest stamp."""
 
     def page(self, low: Order | None, after: After | None) -> list[RawRow]:
@@ -60,7 +60,7 @@ class Table(Protocol):
 
 
 class Submitted(Protocol):
-    """What was submitted; see `connectors.submitted.SubmittedBook`."""
+    """The rows submitted so far; see `connectors.submitted.SubmittedBook`."""
 
     def catch_up(self) -> None:
         """Read the topic to its end."""
@@ -69,7 +69,7 @@ class Submitted(Protocol):
         """Take note of what was committed."""
 
     def contents(self, rows: Iterable[str]) -> dict[str, str]:
-        """What rows said when they were last submitted."""
+        """Contents of rows when they were last submitted."""
 
     def begin_comparison(self) -> None:
         """Forget the rows an earlier comparison met."""
@@ -78,7 +78,7 @@ class Submitted(Protocol):
         """Take note of rows of the table."""
 
     def compared(self, up_to: int, *, keeps_rows: bool) -> Compared:
-        """What the comparison found."""
+        """Findings of the comparison."""
 
 
 class _Pass:
@@ -108,13 +108,13 @@ class _Comparison:
 
 
 class _After(NamedTuple):
-    """What is true once the batch at hand is committed."""
+    """State once the batch at hand is committed."""
 
     rows: Mapping[str, Known]
     gone: frozenset[str]
     high: Order | None
     intent: Intent | None
-    submitted: tuple[Submission, ...] = ()
+    submitted: tuple[OutgoingSubmission, ...] = ()
     first: int = 0
     compared: tuple[str, bool] = ("", False)
     """Day of the last comparison; whether rows it missed are still to be submitted."""
@@ -126,12 +126,12 @@ class DatabaseSource:
     def __init__(
         self,
         described: TableFile,
-        table: Table,
+        table: SourceTable,
         rows: TableRows,
         submitted: Submitted,
         seconds: Callable[[], float] = time.monotonic,
         *,
-        reconciler: Reconciler | None = None,
+        reconciler: DailyComparison | None = None,
         accept_reset: bool = False,
     ) -> None:
         """Take the parts; without a reconciler nothing is compared.
@@ -237,7 +237,7 @@ class DatabaseSource:
         rows: Mapping[str, Known],
         high: Order | None,
         intent: Intent | None,
-        submitted: tuple[Submission, ...] = (),
+        submitted: tuple[OutgoingSubmission, ...] = (),
         first: int = 0,
         gone: frozenset[str] = frozenset(),
     ) -> _After:
@@ -363,7 +363,7 @@ class DatabaseSource:
         book = self._submitted.contents(
             each.mark.row for each in read if each.mark.row not in self._window
         )
-        made: list[Submission] = []
+        made: list[OutgoingSubmission] = []
         changed: dict[str, Known] = {}
         octets = 0
         for raw, row in zip(page, read, strict=True):
@@ -497,7 +497,7 @@ class DatabaseSource:
             )
         return read
 
-    def _state(self, reconciler: Reconciler, current: _Comparison, sequence: int) -> Batch:
+    def _state(self, reconciler: DailyComparison, current: _Comparison, sequence: int) -> Batch:
         """End the comparison: the statement is the next intent."""
         self._comparison = None
         keeps = self._described.keeps_rows and self._described.outbox is None
@@ -535,7 +535,7 @@ def _before(one: Order, other: Order) -> bool:
     raise SourceError("游标记录损坏 / a cursor entry is damaged: mark")
 
 
-def _as_submitted(submissions: Iterable[Submission], first: int) -> list[SubmittedRow]:
+def _as_submitted(submissions: Iterable[OutgoingSubmission], first: int) -> list[SubmittedRow]:
     found = []
     for number, each in enumerate(submissions, first):
         position = read_position(each.position)

@@ -5,8 +5,8 @@ before its first row, so that after a crash the numbers in flight belong to that
 A file that changes under its name after reading began is refused: its old rows are on record, and
 which of the new ones replace them is for a person to say.
 
-Whoever writes to the inbox names files as he likes and may put links there: names are octets, and
-only a regular file with a single name is read (`hub.adapters.paths`). Any other is told once.
+A department names its files freely and may put links there: names are octets, and only a regular
+file with a single name is read (`hub.adapters.paths`). Any other is reported once.
 """
 
 import errno
@@ -27,10 +27,10 @@ from connectors.kept_rows import RowKeeper
 from connectors.layout import Folder, Layouts
 from connectors.reader import READER
 from connectors.snapshot import SnapshotDeclarer
-from connectors.submission import RowSubmitter, Submission
+from connectors.submission import OutgoingSubmission, RowSubmitter
 from connectors.tables import MAX_FILE_BYTES, SourceRow
 from hub.adapters.paths import (
-    Mark,
+    FileMark,
     NotPlainError,
     OpenFolder,
     PlainFile,
@@ -121,7 +121,7 @@ class _Content(NamedTuple):
     fingerprint: str
     octets: bytes
     """Empty when the file is above the limit."""
-    mark: Mark
+    mark: FileMark
 
 
 class _Open:
@@ -132,7 +132,7 @@ class _Open:
         self.folder = folder
         self.cursor = cursor
         self.content = content
-        self.rows: Iterator[SourceRow | Submission] = iter(())
+        self.rows: Iterator[SourceRow | OutgoingSubmission] = iter(())
         """Rows, or what a whole file states."""
 
 
@@ -166,7 +166,7 @@ class FileSource:
         self._open: _Open | None = None
         self._next: _Open | None = None
         self._told: dict[InboxFile, str] = {}
-        """What cannot be read, with the reason that was told."""
+        """Files that cannot be read, with the reason that was reported."""
 
     def restore(self, cursors: CursorTexts) -> None:
         """Take up the cursors; a file that was begun is read on before any other."""
@@ -197,7 +197,7 @@ class FileSource:
 
     def _rows_of(self, current: _Open, sequence: int) -> Batch:
         """Return a bounded run of rows; the cursor after them says whether the file is done."""
-        made: list[Submission] = []
+        made: list[OutgoingSubmission] = []
         octets = rows = 0
         is_done = True
         finished = "read"
@@ -218,9 +218,9 @@ class FileSource:
         return Batch(tuple(made), cursors, finished if is_done else "")
 
     def _submissions(
-        self, current: _Open, row: SourceRow | Submission, sequence: int
-    ) -> tuple[Submission, ...]:
-        if isinstance(row, Submission):
+        self, current: _Open, row: SourceRow | OutgoingSubmission, sequence: int
+    ) -> tuple[OutgoingSubmission, ...]:
+        if isinstance(row, OutgoingSubmission):
             return (row,)
         layouts = self._layouts[current.folder]
         fingerprint = current.cursor.fingerprint
@@ -242,7 +242,7 @@ class FileSource:
             table = (SourceRow(0, 0, (), (), "FILE_TOO_LARGE"),)
         else:
             table = READER.rows(content.octets, layouts.words)
-        rows: Iterator[SourceRow | Submission]
+        rows: Iterator[SourceRow | OutgoingSubmission]
         if folder is Folder.COURT_SNAPSHOTS:
             # one statement: its rows are not answered one by one, and may be persons'
             rows = self._snapshots.declare(
@@ -278,14 +278,14 @@ class FileSource:
             return opened
         if key in self._abandon:
             done = replace(cursor, is_done=True)
-            gone = _Content(cursor.fingerprint, b"", Mark(0, 0, 0))
+            gone = _Content(cursor.fingerprint, b"", FileMark(0, 0, 0))
             return _Open(key, Folder.LICENCES, done, gone)
         raise _reset(key, cursor, "已不在收件目录 / no longer in the inbox")
 
     # --- the inbox --------------------------------------------------------------------------------
 
     def _begin(self, sequence: int) -> Batch | None:
-        """Look for the next new file that nobody is writing any more, and commit its start."""
+        """Look for the next new file that is completely written, and commit its start."""
         self._told = {each: why for each, why in self._told.items() if self._inbox.is_waiting(each)}
         for found, seen in self._inbox.look(self._is_known):
             content, trouble = (None, seen) if isinstance(seen, str) else self._read(found)
@@ -307,7 +307,7 @@ class FileSource:
             return Batch((), {key: cursor.as_json(key)})
         return None
 
-    def _is_known(self, found: InboxFile, mark: Mark) -> bool:
+    def _is_known(self, found: InboxFile, mark: FileMark) -> bool:
         """Whether the file was read, and looks as it did then."""
         known = self._files.get(found.key)
         return known is not None and mark[:2] == (known.size, known.modified_ns)
@@ -355,7 +355,7 @@ class FileSource:
         self._told[found] = trouble
         where = message(trouble, f"{found.folder.value}/…")
         _log.warning(
-            "%s，名称见结果文件夹；处理办法：%s / %s, its name stands in the results; remedy: %s",
+            "%s，名称见结果文件夹；处理办法：%s / %s, its name is in the results; remedy: %s",
             where.zh,
             where.remedy,
             where.en,
@@ -382,7 +382,7 @@ class FileSource:
 
 
 class _Inbox:
-    """What lies in the inbox; a look costs what has changed, or all there is once a minute."""
+    """Content of the inbox; a look costs what has changed, or all there is once a minute."""
 
     def __init__(self, path: Path, seconds: Callable[[], float]) -> None:
         self._path = path
@@ -392,26 +392,26 @@ class _Inbox:
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew: nothing was seen yet."""
+        """Start from zero: nothing was seen yet."""
         self._listed: dict[str, int] = {}
         """Folder → when it had changed last as its names were taken; the inbox itself is ""."""
-        self._waiting: dict[Folder, dict[bytes, Mark | str | None]] = {
+        self._waiting: dict[Folder, dict[bytes, FileMark | str | None]] = {
             folder: {} for folder in Folder
         }
-        """What is not read: its mark, or why it cannot be, at the last look; None before that.
+        """Entries not read: their mark, or why they cannot be, at the last look; None before that.
 
-        A folder that cannot be opened stands there without a name."""
+        A folder that cannot be opened is listed without a name."""
         self._read: dict[Folder, dict[bytes, int]] = {folder: {} for folder in Folder}
-        """What was read and looked as it did then, with its inode: passed over until all is looked
-        at again."""
-        self._ready: deque[tuple[InboxFile, Mark | str]] = deque()
+        """Entries that were read and unchanged since, with their inode: passed over until all is
+        looked at again."""
+        self._ready: deque[tuple[InboxFile, FileMark | str]] = deque()
 
     def look(
-        self, is_known: Callable[[InboxFile, Mark], bool]
-    ) -> Iterator[tuple[InboxFile, Mark | str]]:
+        self, is_known: Callable[[InboxFile, FileMark], bool]
+    ) -> Iterator[tuple[InboxFile, FileMark | str]]:
         """Yield each file that was the same at two looks, with its mark or why it is not read.
 
-        What the last look found is yielded to its end before anything is looked at again. Raises
+        Everything the last look found is yielded before anything is looked at again. Raises
         `UnavailableError` while the inbox cannot be opened.
         """
         if not self._ready:
@@ -446,7 +446,7 @@ class _Inbox:
         ):
             yield plain
 
-    def _look(self, is_known: Callable[[InboxFile, Mark], bool]) -> None:
+    def _look(self, is_known: Callable[[InboxFile, FileMark], bool]) -> None:
         if self._seconds() - self._whole_at >= _LOOK_SECONDS:
             self._whole_at = self._seconds()
             self._listed = {}
@@ -465,7 +465,7 @@ class _Inbox:
                 self._look_into(inbox, folder, is_known)
 
     def _look_into(
-        self, inbox: OpenFolder, folder: Folder, is_known: Callable[[InboxFile, Mark], bool]
+        self, inbox: OpenFolder, folder: Folder, is_known: Callable[[InboxFile, FileMark], bool]
     ) -> None:
         waiting = self._waiting[folder]
         try:
@@ -493,9 +493,9 @@ class _Inbox:
         return True
 
     def _look_at(
-        self, folder: OpenFolder, found: InboxFile, is_known: Callable[[InboxFile, Mark], bool]
+        self, folder: OpenFolder, found: InboxFile, is_known: Callable[[InboxFile, FileMark], bool]
     ) -> None:
-        seen: Mark | str
+        seen: FileMark | str
         try:
             seen = folder.mark(found.name)
         except OSError as error:
@@ -503,13 +503,13 @@ class _Inbox:
                 del self._waiting[found.folder][found.name]
                 return
             seen = _trouble(error)
-        if isinstance(seen, Mark) and is_known(found, seen):
+        if isinstance(seen, FileMark) and is_known(found, seen):
             del self._waiting[found.folder][found.name]
             self._read[found.folder][found.name] = seen.node
         else:
             self._take(found, seen)
 
-    def _take(self, found: InboxFile, seen: Mark | str) -> None:
+    def _take(self, found: InboxFile, seen: FileMark | str) -> None:
         """Half written, or seen for the first time, it waits for the next look."""
         waiting = self._waiting[found.folder]
         if waiting[found.name] == seen:
@@ -517,7 +517,7 @@ class _Inbox:
         waiting[found.name] = seen
 
     def _count_misplaced(self, inbox: OpenFolder) -> None:
-        """Say when files lie outside the folders, where nobody reads them."""
+        """Report files that lie outside the folders, where they are not read."""
         if not self._has_changed("", inbox):
             return
         known = {folder.value.encode() for folder in Folder}
@@ -563,10 +563,10 @@ def _reset(key: str, cursor: FileCursor, where: str) -> SourceError:
         f"文件在读取后被替换或移走：{where}，指纹 {mark}，文件名见结果文件夹 {manifest}"
         f"（{state}），为避免漏报或重报，停止读取该来源\n"
         f"the file was replaced or removed after it was read: {where}, fingerprint {mark}, its "
-        f"name stands in {manifest} in the results folder ({state}); "
+        f"name is in {manifest} in the results folder ({state}); "
         "this source is stopped so that nothing is lost or sent twice\n"
         "处理办法：把原文件放回原处；新内容请用新文件名另存后放入。"
         "原文件确已丢失的，用 --abandon 放弃其余行\n"
         "Remedy: put the original back and give the new content a new name; "
-        "if the original is lost, give up its remaining rows with --abandon"
+        "if the original is lost, abandon its remaining rows with --abandon"
     )

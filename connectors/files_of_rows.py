@@ -1,4 +1,4 @@
-"""One file's bytes -> its rows, whatever the format; the format is told by content, not by name."""
+"""One file's bytes -> its rows, in any format; content, not the name, decides which."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -17,7 +17,7 @@ _ZIP = b"PK"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _NO_TABLE = (b"<", b"%PDF", b"{\\rtf", b"\x89PNG", b"\xff\xd8\xff")
 _START: Final = 4096
-"""Octets in which blanks may stand before the mark of another format."""
+"""Octets in which blanks may come before the mark of another format."""
 REFUSALS: Final = frozenset(
     {
         "FILE_TOO_LARGE",
@@ -28,7 +28,7 @@ REFUSALS: Final = frozenset(
         "FILE_TOO_COSTLY",
     }
 )
-"""Codes with which a file is refused as a whole, whatever of it could be read."""
+"""Codes with which a file is refused as a whole, even if parts could be read."""
 
 
 def read_rows(content: bytes, is_header: HeaderTest) -> Iterator[SourceRow]:

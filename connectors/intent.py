@@ -3,7 +3,7 @@
 A live table may say something else a second later. So what is submitted under a number is written
 down first, in a transaction of its own, and is sent from there, however often that takes: a number
 never carries two rows. The parts come first and the entry that names them last; a torn transaction
-shows a beginning, and parts without that entry are nobody's.
+shows a beginning, and parts without that entry are ignored.
 """
 
 import base64
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from connectors.agent import CursorTexts
 from connectors.cell_text import as_read, as_stored
-from connectors.submission import Submission
+from connectors.submission import OutgoingSubmission
 from hub.errors import SourceError
 
 INTENT: Final = "intent"
@@ -24,7 +24,7 @@ PART_BYTES: Final = 600_000
 
 
 class Known(NamedTuple):
-    """What is remembered of a row: its content's digest and its stamp, as stored (None: none)."""
+    """Memory of a row: its content's digest and its stamp, as stored (None: none)."""
 
     content: str
     order: str | int | None
@@ -35,10 +35,10 @@ class Intent(NamedTuple):
 
     first: int
     rows: dict[str, Known]
-    """What will be known of the rows read, those included that need no submission."""
+    """Memory of the rows read, those included that need no submission."""
     high: str | int | None
     """How far the table has been read once this is submitted, as stored."""
-    submissions: tuple[Submission, ...]
+    submissions: tuple[OutgoingSubmission, ...]
     compared: str = ""
     """The day whose comparison the one submission states, `+` where it missed rows; else empty."""
 
@@ -82,7 +82,7 @@ def read_intent(cursors: CursorTexts) -> Intent | None:
         count = int(str(named["rows"]))
         rows = {row: Known(content, order) for row, content, order in lines[:count]}
         submissions = tuple(
-            Submission(kind, base64.b64decode(key), base64.b64decode(value), *texts)
+            OutgoingSubmission(kind, base64.b64decode(key), base64.b64decode(value), *texts)
             for kind, key, value, *texts in lines[count:]
         )
         high = None if named["high"] is None else as_stored(as_read(named["high"]))

@@ -1,4 +1,4 @@
-"""What a file's result shows of its rows, kept by the connector that read them.
+"""Rows of a file for its result, kept by the connector that read them.
 
 `<results>/.sources/<digest>.rows` beside the manifest of the same name. The results are written in
 one process for all departments: it must neither read a department's file nor see what is sealed.
@@ -16,9 +16,9 @@ from hub.adapters.paths import OpenFolder, open_folder
 from hub.adapters.sheet_writer import SOURCES, result_file
 
 KEPT_BYTES: Final = 1024 * 1024 * 1024
-"""Of one source. Beyond, the oldest go, and results written anew hold the hub's columns only."""
+"""Of one source. Beyond, the oldest go, and later results of theirs hold the hub's columns only."""
 KEPT_CELL: Final = 1_000
-"""Characters of one cell; a clerk knows the row again, and whoever fills cells fills no memory."""
+"""Characters of one cell; enough to know the row again, and few enough for memory."""
 _CUT: Final = "…（已截短，见原文件）"
 _ENDING: Final = b".rows"
 
@@ -89,7 +89,7 @@ def kept_rows(results: Path, digest: str) -> Iterator[SourceRow]:
 def _shortened(row: SourceRow) -> SourceRow:
     """Return what is kept of a row: of one that cannot be read, its number.
 
-    What stands in its cells is in doubt, so is which of them are sealed.
+    Where its cells' columns are in doubt, so is which of them are sealed.
     """
     if row.fault:
         return row._replace(cells=(), fault="")

@@ -1,7 +1,7 @@
 """Layouts: which cell of a row is which field of a kind.
 
 The national layout is recognised by Chinese headers or column codes in any order, as the contracts
-name them (发改办财金〔2018〕424号, annex); other layouts are mapping files. What a folder means
+name them (发改办财金〔2018〕424号, annex); other layouts are mapping files. A folder's meaning
 decides which layouts are looked for.
 """
 
@@ -15,7 +15,7 @@ from connectors.tables import Cells
 from hub.contracts import Contracts
 from hub.contracts.columns import column_index, header_key
 from hub.contracts.persons import folded
-from hub.contracts.schema import Identity, Schema
+from hub.contracts.schema import IdentityPart, Schema
 from hub.domain import kinds
 
 ENOUGH: Final = 3
@@ -87,7 +87,7 @@ KINDS_IN: Final[dict[Folder, tuple[str, ...]]] = {
     Folder.COMMITMENTS: (kinds.PERFORMED, kinds.MADE),
     Folder.OUTPUT_COUNTS: (kinds.OUTPUT_COUNT,),
 }
-"""What tables of a folder are read as, its own kind first."""
+"""Kinds of a folder's tables, its own first."""
 ENVELOPE_OF: Final = {
     Folder.CORRECTIONS: kinds.CORRECTED,
     Folder.RESTORATIONS: kinds.RESTORED,
@@ -102,7 +102,7 @@ FOLDER_OF: Final[dict[str, Folder]] = {
 
 
 class HeaderWords(NamedTuple):
-    """By what a folder's header rows are known; plain values, to be told to another process."""
+    """By what a folder's header rows are known; plain values, to be sent to another process."""
 
     fields: tuple[Mapping[str, str], ...]
     """Of each national layout: header key → field. Three fields named make a header."""
@@ -154,7 +154,7 @@ class Layout(Protocol):
         """How well these headers fit; 0 is not at all."""
 
     def read(self, headers: Cells, cells: Cells) -> Reading:
-        """Read one row that stands below these headers."""
+        """Read one row below these headers."""
 
     def unread(self, headers: Cells) -> list[str]:
         """Which of these headers name nothing of the kind; one may be a slip of the pen."""
@@ -164,7 +164,7 @@ class NationalLayout:
     """The columns of one or more contracts by Chinese name, alias or code, in any order."""
 
     def __init__(self, kind: str, schemas: Iterable[Schema]) -> None:
-        """Take the contract of `kind` and those whose columns may stand beside its own."""
+        """Take the contract of `kind` and those whose columns may come beside its own."""
         self.kind = kind
         schemas = tuple(schemas)
         self.columns = {**_MORE_HEADERS.get(kind, {}), **column_index(*schemas)}
@@ -172,7 +172,7 @@ class NationalLayout:
             field.name
             for schema in schemas
             for field in schema.fields
-            if field.identity is Identity.CREDIT_CODE
+            if field.identity is IdentityPart.CREDIT_CODE
         }
         self._code_field = next((f for f in self.columns.values() if f in codes), "")
         self._bound: dict[Cells, tuple[tuple[tuple[int, str], ...], tuple[int, ...], bool]] = {}

@@ -129,7 +129,7 @@ def check_names(path: Path, mapping: Mapping, known: dict[str, frozenset[str]]) 
 
 
 def _fault(path: Path, key: str, problem: str, allowed: str) -> ConfigurationError:
-    """Point at the line where `key` stands."""
+    """Point at the line of `key`."""
     lines = path.read_text(encoding="utf-8").splitlines()
     line = next(
         (n for n, text in enumerate(lines, 1) if text.strip().removeprefix('"').startswith(key)), 1

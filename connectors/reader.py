@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from connectors.confined import WALL_SECONDS, Ending
+from connectors.confined import WALL_SECONDS, ExitStatus
 from connectors.layout import HeaderWords
 from connectors.row_frames import read_rows_back
 from connectors.tables import SourceRow
@@ -31,12 +31,12 @@ _ATTEMPTS: Final = 2
 _GRACE_SECONDS: Final = 30
 _HELD_BYTES: Final = 16 * 1024 * 1024
 _LIMITS: Final = {
-    Ending.NO_MEMORY: "FILE_TOO_COSTLY",
+    ExitStatus.NO_MEMORY: "FILE_TOO_COSTLY",
     -signal.SIGXCPU: "FILE_TOO_COSTLY",
     -signal.SIGALRM: "FILE_TOO_COSTLY",
-    Ending.TOO_MUCH_OUTPUT: "FILE_TOO_LARGE",
+    ExitStatus.TOO_MUCH_OUTPUT: "FILE_TOO_LARGE",
 }
-"""What a limit of the kernel says of the file."""
+"""Meaning of a kernel limit for the file."""
 
 
 class _RowsRead:
@@ -80,7 +80,7 @@ class ReaderProcess:
             rows = os.memfd_create("rows")
             try:
                 ending = self._read(content, words, rows)
-                if ending == Ending.WHOLE:
+                if ending == ExitStatus.WHOLE:
                     return _RowsRead(rows)
             finally:
                 os.close(rows)

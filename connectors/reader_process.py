@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final
 
 from connectors import spreadsheet  # noqa: F401 - loaded here once, not in each child
-from connectors.confined import Ending, confine, die_with
+from connectors.confined import ExitStatus, confine, die_with
 from connectors.files_of_rows import REFUSALS, read_rows
 from connectors.layout import words_of
 from connectors.row_frames import write_rows
@@ -37,7 +37,7 @@ class _RefusedError(Exception):
 def main(arguments: list[str]) -> None:
     """Serve until the parent closes the socket."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's, meant for the parent
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are waited for by nobody
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are not waited for
     list(read_rows(_WARM, lambda cells: "甲" in cells))  # codecs are loaded at their first use
     server = os.getpid()
     with socket.socket(fileno=int(arguments[0])) as control:
@@ -77,10 +77,10 @@ def _read(content: int, rows: int) -> int:
             words = words_of(json.loads(source.readline()))
             _write(read_rows(source.read(), words.knows), out)
     except MemoryError:
-        return Ending.NO_MEMORY
+        return ExitStatus.NO_MEMORY
     except OSError as error:
-        return Ending.TOO_MUCH_OUTPUT if error.errno == errno.EFBIG else 1
-    return Ending.WHOLE
+        return ExitStatus.TOO_MUCH_OUTPUT if error.errno == errno.EFBIG else 1
+    return ExitStatus.WHOLE
 
 
 def _write(rows: Iterable[SourceRow], out: BinaryIO) -> None:

@@ -2,7 +2,7 @@
 
 It follows `receipts.<department>` in the connector's own process, which has the department's
 password and the key that opens the rows' names; so no other worker needs either, and a database
-that is down delays nobody else. Each row of the result table is one submission of one row; what is
+that is down delays no other. Each row of the result table is one submission of one row; what is
 written carries the ledger's own order, so that a repetition changes nothing.
 """
 
@@ -55,7 +55,7 @@ class ReceiptReader(Protocol):
 
 
 class Result(NamedTuple):
-    """What one receipt says; `submission` None: news of a record that was answered before."""
+    """One receipt; `submission` None: news of a record that was answered before."""
 
     row_key: str
     submission: int | None
@@ -73,7 +73,7 @@ class ReceiptTexts:
         """Return the result, or None for another source's row and for a reminder."""
         receipt = json.loads(value)
         if "reminder" in receipt:
-            return None  # it speaks of many records, and is a file of its own
+            return None  # it is about many records, and is a file of its own
         values = _values(receipt)
         stream = receipt["stream"]
         if not stream:
@@ -174,7 +174,7 @@ class ResultTableWriter:
             session.execute(sa.update(self._table).where(mine).values(**values))
 
     def _news(self, session: Connection, result: Result) -> None:
-        """A due date passed, a platform answered: every row of the record is told."""
+        """A due date passed, a platform answered: every row of the record is informed."""
         columns, values = self._table.c, result.values
         kept = {name: values[name] for name in ("due_on", "stages", "version", "ledger_sequence")}
         session.execute(

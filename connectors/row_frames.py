@@ -54,7 +54,7 @@ def read_rows_back(lines: Iterable[bytes]) -> Iterator[SourceRow]:
 
 
 def _line(parts: tuple[object, ...]) -> bytes:
-    """One line. Octets that were left undecoded stand as lone surrogates and survive."""
+    """One line. Undecoded octets are lone surrogates in it and survive."""
     text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "surrogatepass") + b"\n"
 
@@ -73,7 +73,7 @@ def _texts(parts: list[Any]) -> Cells:
 
 
 def damaged() -> IntegrityError:
-    """What is said of rows that nobody wrote so."""
+    """Message about rows that were not written so by a reader."""
     return IntegrityError(
         "读出的行已损坏或不完整\nthe rows that were read are damaged or not whole\n"
         "处理办法：重新启动该进程，将重新读取原文件\n"

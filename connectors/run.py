@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from connectors.agent import Agent, CursorReader, Ports, Report, Route, Source
+from connectors.agent import Agent, CursorReader, LoopPorts, Report, Route, Source
 from connectors.file import FileSource
 from connectors.layout import Folder, Layouts, field_names
 from connectors.mapping import read_mapping
@@ -16,10 +16,10 @@ from hub.adapters.lease import FolderLease
 from hub.adapters.sealing import Sealer, read_key
 from hub.contracts import Contracts
 from hub.errors import ConfigurationError
-from hub.post import Post
-from hub.site import DatabaseSource as TableSettings
+from hub.post import WorkerContext
+from hub.site import DatabaseSourceSettings as TableSettings
 from hub.site import Department, LoadedSite
-from hub.site import FileSource as SourceSettings
+from hub.site import FileSourceSettings as SourceSettings
 
 
 class Connection(NamedTuple):
@@ -154,13 +154,13 @@ def route_of(loaded: LoadedSite, connection: Connection | TableConnection) -> Ro
 
 
 def run_connector(
-    post: Post,
+    post: WorkerContext,
     connection: Connection | TableConnection,
     make_source: Callable[[CursorReader], Source],
     report: Report,
     poll_seconds: float = 1.0,
 ) -> None:
-    """Submit what the source holds and goes on holding, until told to stop.
+    """Submit all the source holds and goes on to hold, until stopped.
 
     Raises `FencedError` when another process runs the
     same connector and `SourceError` when the source was reset; both end it loudly.
@@ -168,7 +168,7 @@ def run_connector(
     loaded = post.loaded
     name = f"{loaded.site.prefix}connector.{connection.name}"
     inputs = KafkaInputs(post.access, name, report=report)
-    ports = Ports(
+    ports = LoopPorts(
         KafkaTransactions(post.access, name),
         inputs,
         FolderLease(post.folder),

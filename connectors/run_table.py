@@ -1,4 +1,4 @@
-"""Wiring of the database connector: what one table's agent stands on."""
+"""Wiring of the database connector: the ports of one table's agent."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy.engine import URL
 
 from connectors.agent import CursorReader, Report, Source
-from connectors.comparison import Reconciler
+from connectors.comparison import DailyComparison
 from connectors.database import DatabaseSource
 from connectors.layout import field_names
 from connectors.results import ReceiptTexts, ResultFollower, ResultTableWriter
@@ -23,7 +23,7 @@ from hub.adapters.kafka import KafkaInputs
 from hub.adapters.sealing import Sealer, read_key
 from hub.contracts import Contracts
 from hub.errors import ConfigurationError
-from hub.post import Post
+from hub.post import WorkerContext
 from hub.site import LoadedSite
 
 
@@ -34,7 +34,7 @@ class TableParts(NamedTuple):
     table: SqlTable
     rows: TableRows
     sealer: Sealer
-    reconciler: Reconciler | None
+    reconciler: DailyComparison | None
     results: ResultTableWriter | None
 
 
@@ -63,7 +63,7 @@ def table_parts(
 
 def _reconciler(
     path: Path, described: TableFile, connection: TableConnection, contracts: Contracts
-) -> Reconciler | None:
+) -> DailyComparison | None:
     if not described.compare_at:
         return None
     department = connection.department
@@ -75,7 +75,7 @@ def _reconciler(
             remedy_en="give the department its authorities, its own first; or drop compare_at",
             file=str(path),
         )
-    return Reconciler(
+    return DailyComparison(
         contracts, department.id, department.name_zh, department.authorities[0],
         connection.source.name,
     )  # fmt: skip
@@ -93,8 +93,10 @@ def _results(
     return ResultTableWriter(engine, result.table, source)
 
 
-def run_results(post: Post, connection: TableConnection, parts: TableParts, report: Report) -> None:
-    """Write the hub's answers into the department's result table, until told to stop.
+def run_results(
+    post: WorkerContext, connection: TableConnection, parts: TableParts, report: Report
+) -> None:
+    """Write the hub's answers into the department's result table, until stopped.
 
     Raises `SourceError` when the table is not there or may not be written.
     """

@@ -2,7 +2,7 @@
 
 The list is a state (最高人民法院 2013 年规定 Art 7): who is not on it any more has left it, whether
 or not the court said so. The statement carries the record keys of all entries, so that the hub can
-find the exits that were never reported; it takes nobody off the list itself. A file that cannot be
+find the exits that were never reported; it takes none off the list itself. A file that cannot be
 read as a whole declares nothing: what it lacks would be taken for exits.
 """
 
@@ -15,10 +15,10 @@ from hashlib import sha256
 from typing import Final
 
 from connectors.layout import Layouts
-from connectors.submission import RowSubmitter, Submission
+from connectors.submission import OutgoingSubmission, RowSubmitter
 from connectors.tables import SourceRow
 from hub.contracts import Contracts
-from hub.contracts.schema import Identity
+from hub.contracts.schema import IdentityPart
 from hub.domain import kinds
 from hub.domain.credit_code import assess_credit_code
 
@@ -31,7 +31,7 @@ _DAY: Final = re.compile(
 
 @dataclass(slots=True)
 class _Court:
-    """What one court's list holds."""
+    """Content of one court's list."""
 
     keys: set[bytes] = field(default_factory=set)
     names: set[str] = field(default_factory=set)
@@ -51,14 +51,14 @@ class SnapshotDeclarer:
         """Take the department's authorities and its name.
 
         A department of one court declares it also when the list is empty; of several courts, those
-        that stand in the file.
+        that the file has.
         """
         self._submitter = submitter
         self._contract = contracts.by_kind[kinds.SNAPSHOT]
         self._only = authorities[0] if len(authorities) == 1 else ""
         self._name_zh = name_zh
         fields = contracts.by_kind[kinds.LISTED].schema.fields
-        self._court_code = next(f.name for f in fields if f.identity is Identity.AUTHORITY_CODE)
+        self._court_code = next(f.name for f in fields if f.identity is IdentityPart.AUTHORITY_CODE)
 
     def declare(
         self,
@@ -67,10 +67,10 @@ class SnapshotDeclarer:
         fingerprint: str,
         name: str,
         number: int,
-    ) -> Iterator[SourceRow | Submission]:
+    ) -> Iterator[SourceRow | OutgoingSubmission]:
         """Yield the statements of a file, or its faults where it cannot be read as a whole.
 
-        `name` is the file's: the day of the list stands in it, as `20261120` or `2026-11-20`.
+        `name` is the file's: it holds the day of the list, as `20261120` or `2026-11-20`.
         `number` is the file's place in the stream. Each file is a statement of its own: a court
         that sends a wrong list and then its first one again means the first one.
         """
@@ -95,7 +95,7 @@ class SnapshotDeclarer:
     def _note(self, row: SourceRow, layouts: Layouts, courts: dict[str, _Court]) -> str:
         """Put one entry with its court; returns what is wrong with the row, if anything.
 
-        An entry whose court or debtor cannot be read may be anybody's: a list would lack it.
+        An entry whose court or debtor cannot be read may be of any list: its own would lack it.
         """
         reading = layouts.layout_of(row.headers).read(row.headers, row.cells)
         if reading.fault:
@@ -117,7 +117,7 @@ class SnapshotDeclarer:
 
     def _statements(
         self, code: str, court: _Court, day: str, fingerprint: str, number: int
-    ) -> Iterator[Submission]:
+    ) -> Iterator[OutgoingSubmission]:
         keys = sorted(court.keys)
         digest = sha256(b"".join(keys)).hexdigest()
         parts = max(1, -(-len(keys) // PART_ENTRIES))
@@ -137,7 +137,9 @@ class SnapshotDeclarer:
                 "entries": b"".join(chosen).hex(),
             }
             position = f"{fingerprint[:16]}:0:0"
-            yield Submission(kinds.SNAPSHOT, code.encode(), self._contract.encode(fields), position)
+            yield OutgoingSubmission(
+                kinds.SNAPSHOT, code.encode(), self._contract.encode(fields), position
+            )
 
 
 def _day_in(name: str) -> str:

@@ -38,10 +38,10 @@ from connectors.tables import (
 MAX_UNPACKED_BYTES: Final = 128 * 1024 * 1024
 MAX_ENTRIES: Final = 2_000
 MAX_SHEET_ROWS: Final = 1_048_576
-"""What any spreadsheet program can show."""
+"""Limits of any spreadsheet program."""
 _CHUNK: Final = 500
 
-# Both libraries answer damaged files with whatever their parsers stumble over; these are all the
+# Both libraries answer damaged files with any error their parsers raise; these are all the
 # kinds seen by feeding them cut and altered files (tests/unit/connectors/test_spreadsheet.py).
 _BROKEN: Final = (
     ArithmeticError,
@@ -82,7 +82,7 @@ _ERROR_TEXT: Final = frozenset(
 
 
 class _Sheet(Protocol):
-    """What is used of openpyxl's read-only sheet; its published types describe another class."""
+    """The used part of openpyxl's read-only sheet; its published types describe another class."""
 
     sheet_state: str
 

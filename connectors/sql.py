@@ -1,7 +1,7 @@
 """SQLAlchemy Core: one table of a department's database, read in short read-only transactions.
 
 PostgreSQL through psycopg, MariaDB and MySQL through PyMySQL. No message carries a row's content:
-of an error of the server only its code is told, and its text where it speaks of names.
+of an error of the server only its code is shown, and its text where it is about names.
 """
 
 from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ _FIRST_TO_LAST: Final[tuple[sa.ColumnClause[Any], sa.ColumnClause[Any]]] = (
 class RawRow(NamedTuple):
     """One row as the driver gives it; `order` None is a row without a stamp.
 
-    `fault` is a reason code where a stamp stands there that is no time.
+    `fault` is a reason code for a stamp that is not a time.
     """
 
     key: tuple[Any, ...]
@@ -54,8 +54,8 @@ class RawRow(NamedTuple):
     fault: str = ""
 
 
-class Standing(NamedTuple):
-    """How the table stands: the database's own clock, the highest stamp or number."""
+class TableState(NamedTuple):
+    """State of the table: the database's own clock, the highest stamp or number."""
 
     clock: datetime
     top: Order | None
@@ -71,8 +71,8 @@ class After(NamedTuple):
 def make_engine(address: URL, timeout_seconds: int, *, read_only: bool = True) -> Engine:
     """Return an engine; nothing is connected yet.
 
-    Each session tells times in Beijing's zone, may only read (unless told so) and lets no
-    statement run longer than the time-out. Raises `ConfigurationError` without the driver.
+    Each session gives times in Beijing's zone, may only read (unless `read_only` is false) and lets
+    no statement run longer than the time-out. Raises `ConfigurationError` without the driver.
     """
     is_postgres = address.get_backend_name() == "postgresql"
     connect: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
@@ -280,7 +280,7 @@ class SqlTable:
             "Remedy: ask the department to fill the key in, or name other columns as the key"
         )
 
-    def standing(self, *, is_zoned: bool) -> Standing:
+    def standing(self, *, is_zoned: bool) -> TableState:
         """Return clock and highest stamp or number that is one, of one moment."""
         clock = "CURRENT_TIMESTAMP(6)" if is_zoned else "LOCALTIMESTAMP(6)"
         with self._session() as session:
@@ -289,7 +289,7 @@ class SqlTable:
                 .select_from(self._table)
                 .where(self._is_ordered)
             ).one()
-        return Standing(row[0], row[1])
+        return TableState(row[0], row[1])
 
     def page(self, low: Order | None, after: After | None) -> list[RawRow]:
         """Return the next rows with order ≥ `low`, in the order of (order, key), behind `after`."""

@@ -1,6 +1,6 @@
 """Rows -> submissions: pure, deterministic, and never less than one submission for a row.
 
-What a row says is submitted as written; the registrar judges it. Three things are done here and
+A row is submitted as written; the registrar judges it. Three things are done here and
 nowhere else: a natural person's row is sealed as a whole (design: persons are not enabled until
 their fields are sealed one by one), sealed fields are sealed, and a row that cannot be read is
 submitted sealed, so that the count is whole and the legal clock can run.
@@ -20,7 +20,7 @@ from connectors.tables import Cells, SourceRow
 from hub.contracts import Contracts
 from hub.contracts.columns import column_index, header_key
 from hub.contracts.persons import flaws_of, folded, holds_old_or_masked_id, needs_a_look
-from hub.contracts.schema import Identity, Role, Schema
+from hub.contracts.schema import FieldRole, IdentityPart, Schema
 from hub.contracts.values import clean
 from hub.domain import kinds
 from hub.domain.as_typed import is_placeholder
@@ -44,7 +44,7 @@ from hub.domain.identity import key_without_code, record_key_of
 WITHDRAWALS: Final = frozenset({kinds.WITHDRAWN, kinds.DELISTED})
 """Kinds that take a record down."""
 SEAL_LIMIT: Final = 512 * 1024
-"""Bytes sealed into a submission (1 MiB at most); beyond, a digest stands and the file is kept."""
+"""Bytes sealed into a submission (1 MiB at most); beyond, a digest is sent and the file is kept."""
 
 VALID: Final = "valid"
 """`Submission.stated_status`, and the value of the header `hub_stated_status`."""
@@ -73,11 +73,11 @@ _PERSON_IN_WORDS: Final = re.compile(r"[\W\d_]*自然人(?![^\W\d_])")
 """自然人（个人）, 1.自然人; not 自然人独资, which is a company."""
 _PERSONAL: Final = "PERSONAL_ID_IN_TEXT"
 _READ_ALL_THE_SAME: Final = "CELL_ERROR"
-"""The one fault of a row whose cells stand below their headers."""
+"""The one fault of a row whose cells have their headers."""
 
 
 class TextSealer(Protocol):
-    """What is needed of `hub.adapters.sealing.Sealer`."""
+    """The used part of `hub.adapters.sealing.Sealer`."""
 
     def seal_text(self, field: str, text: str) -> str:
         """Return the sealed form of a field's text."""
@@ -86,7 +86,7 @@ class TextSealer(Protocol):
         """Return sealed bytes."""
 
 
-class Submission(NamedTuple):
+class OutgoingSubmission(NamedTuple):
     """One message of `submissions.<department>` before it has its number in the stream.
 
     `position` is `<file fingerprint, 16 hex>:<sheet index>:<row number>`; row 0 is the whole sheet
@@ -103,7 +103,7 @@ class Submission(NamedTuple):
 
 
 class Declared(Enum):
-    """What the sender says a full row is: by the folder of its file, or by a column of its table.
+    """Meaning of a full row to its sender: by the folder of its file, or by a column of its table.
 
     A row of kind `record.withdrawn.v1` says so itself.
     """
@@ -122,7 +122,7 @@ _DECLARED_IN: Final = {
     Folder.CORRECTIONS: Declared.CORRECTION,
     Folder.RESTORATIONS: Declared.RESTORATION,
 }
-"""What a file's folder says of its rows; elsewhere they are rows."""
+"""Meanings of a folder for its rows; elsewhere they are rows."""
 
 
 class _Identity(NamedTuple):
@@ -135,10 +135,10 @@ class _Identity(NamedTuple):
 
 
 _PARTS: Final = (
-    Identity.DOCUMENT_NUMBER,
-    Identity.SUBJECT_NAME,
-    Identity.CREDIT_CODE,
-    Identity.AUTHORITY_CODE,
+    IdentityPart.DOCUMENT_NUMBER,
+    IdentityPart.SUBJECT_NAME,
+    IdentityPart.CREDIT_CODE,
+    IdentityPart.AUTHORITY_CODE,
 )
 """In the order of `_Identity`."""
 
@@ -173,13 +173,13 @@ class RowSubmitter:
             kind: (field.name, field.code_list)
             for kind, schema in schemas.items()
             for field in schema.fields
-            if field.role is Role.SUBJECT_CATEGORY
+            if field.role is FieldRole.SUBJECT_CATEGORY
         }
         self._performance = {
             kind: (field.name, schema.follows)
             for kind, schema in schemas.items()
             for field in schema.fields
-            if schema.follows and field.role is Role.PERFORMANCE
+            if schema.follows and field.role is FieldRole.PERFORMANCE
         }
         self._identity_fields = {
             kind: tuple(_playing(contract.schema, part) for part in _PARTS)
@@ -188,7 +188,7 @@ class RowSubmitter:
 
     def submissions(
         self, row: SourceRow, layouts: Layouts, fingerprint: str, sequence: int
-    ) -> tuple[Submission, ...]:
+    ) -> tuple[OutgoingSubmission, ...]:
         """Return what this row is submitted as: one submission, or the two halves of a move.
 
         `fingerprint` is the SHA-256 of the file in hex; `sequence` is the number in the stream
@@ -209,7 +209,7 @@ class RowSubmitter:
         declared: Declared,
         fingerprint: str,
         sequence: int,
-    ) -> tuple[Submission, ...]:
+    ) -> tuple[OutgoingSubmission, ...]:
         """Return what a row that was read as fields of `kind` is submitted as."""
         position = _position(fingerprint, row)
         fields, fault, is_person = reading
@@ -228,7 +228,7 @@ class RowSubmitter:
             identity = self._complete_count(fields)
         if kind == kinds.WITHDRAWN:
             fields["subject_kind"] = self._kind_named(fields)
-            made: tuple[Submission, ...] = (
+            made: tuple[OutgoingSubmission, ...] = (
                 self._one(kinds.WITHDRAWN, fields, fields["subject_kind"], identity, position),
             )
         elif declared is Declared.WITHDRAWAL or _status(fields) == STATUS_NOT_VALID:
@@ -274,14 +274,16 @@ class RowSubmitter:
             )
         return self._columns
 
-    def unreadable_row(self, row: SourceRow, kind: str, fingerprint: str) -> tuple[Submission, ...]:
+    def unreadable_row(
+        self, row: SourceRow, kind: str, fingerprint: str
+    ) -> tuple[OutgoingSubmission, ...]:
         """Return the one submission of a row with a fault: its cells, sealed."""
         position = _position(fingerprint, row)
         return (self._unreadable(kind, row.fault, position, fingerprint, _sealable(row)),)
 
     def unreadable_file(
         self, row: SourceRow, kind: str, fingerprint: str, content: bytes
-    ) -> Submission:
+    ) -> OutgoingSubmission:
         """Return the one submission of a sheet or file that cannot be read at all (row 0)."""
         if len(content) * 4 // 3 <= SEAL_LIMIT:
             plain = {"file": base64.b64encode(content).decode()}
@@ -344,7 +346,7 @@ class RowSubmitter:
         )
 
     def _identity(self, kind: str, fields: Mapping[str, str]) -> _Identity:
-        """The identity as written; in place of a number that is none, what stands in for it."""
+        """The identity as written; a number that is not one is replaced by its substitute."""
         found = _Identity(*(fields.get(name, "") for name in self._identity_fields[kind]))
         if not is_placeholder(found.document_number):
             return found
@@ -352,7 +354,7 @@ class RowSubmitter:
         return found._replace(document_number=key or found.document_number)
 
     def _is_one_record(self, old: _Identity, new: _Identity) -> bool:
-        """Whether only the name differs: a company is its credit code, whatever it is called."""
+        """Whether only the name differs: a company is its credit code, under any name."""
         is_company = not assess_credit_code(new.credit_code).errors
         return is_company and old._replace(subject_name=new.subject_name) == new
 
@@ -371,7 +373,7 @@ class RowSubmitter:
         )
 
     def _row(self, kind: str, fields: Mapping[str, str]) -> bytes:
-        """Encode a full row with its sealed fields sealed; what is no field of it is left out."""
+        """Encode a full row with its sealed fields sealed; other columns are left out."""
         contract = self._contracts[kind]
         row: dict[str, str | bytes] = {name: fields.get(name, "") for name in contract.names}
         for name in self._sealed_fields[kind]:
@@ -385,13 +387,13 @@ class RowSubmitter:
         subject_kind: str,
         identity: _Identity,
         position: str,
-    ) -> Submission:
+    ) -> OutgoingSubmission:
         key = self._key(subject_kind, identity)
-        return Submission(kind, key, self._row(kind, fields), position)
+        return OutgoingSubmission(kind, key, self._row(kind, fields), position)
 
     def _withdrawal(
         self, kind: str, identity: _Identity, fields: Mapping[str, str], position: str
-    ) -> Submission:
+    ) -> OutgoingSubmission:
         """当前状态 = 2 (无效): the row withdraws the record it describes."""
         withdrawal = {
             "subject_kind": kind,
@@ -402,7 +404,7 @@ class RowSubmitter:
 
     def _restoration(
         self, kind: str, fields: Mapping[str, str], identity: _Identity, position: str
-    ) -> Submission:
+    ) -> OutgoingSubmission:
         """A row that was withdrawn, to be shown again: why, and by whose decision."""
         restored: dict[str, str | bytes] = {
             "subject_kind": kind,
@@ -411,18 +413,18 @@ class RowSubmitter:
             "decided_by": fields.get("decided_by", ""),
         }
         value = self._contracts[kinds.RESTORED].encode(restored)
-        return Submission(kinds.RESTORED, self._key(kind, identity), value, position)
+        return OutgoingSubmission(kinds.RESTORED, self._key(kind, identity), value, position)
 
     def _correction(
         self, kind: str, fields: Mapping[str, str], new: _Identity, position: str, sequence: int
-    ) -> tuple[Submission, ...]:
+    ) -> tuple[OutgoingSubmission, ...]:
         """A correction in place, or moved_out + moved_in where the identity changes."""
         old = _previous(fields, new)
         row = self._row(kind, fields)
         if _names_person(old.credit_code):
             # The first row was sealed as a person's: nothing of it is on record, so there is
             # nothing to move, and the person's number must not travel in the clear.
-            return (Submission(kind, self._key(kind, new), row, position),)
+            return (OutgoingSubmission(kind, self._key(kind, new), row, position),)
         reason = fields.get("reason", "")
         if old == new or self._is_one_record(old, new):
             corrected: dict[str, str | bytes] = {
@@ -432,7 +434,7 @@ class RowSubmitter:
                 "redetermined_on": fields.get("redetermined_on", ""),
             }
             value = self._contracts[kinds.CORRECTED].encode(corrected)
-            return (Submission(kinds.CORRECTED, self._key(kind, new), value, position),)
+            return (OutgoingSubmission(kinds.CORRECTED, self._key(kind, new), value, position),)
         move_id = sha256(f"{self._stream}|{sequence}".encode()).hexdigest()[:32]
         moved_out = {
             "move_id": move_id,
@@ -454,8 +456,12 @@ class RowSubmitter:
         }
         out, into = self._contracts[kinds.MOVED_OUT], self._contracts[kinds.MOVED_IN]
         return (
-            Submission(kinds.MOVED_OUT, self._key(kind, old), out.encode(moved_out), position),
-            Submission(kinds.MOVED_IN, self._key(kind, new), into.encode(moved_in), position),
+            OutgoingSubmission(
+                kinds.MOVED_OUT, self._key(kind, old), out.encode(moved_out), position
+            ),
+            OutgoingSubmission(
+                kinds.MOVED_IN, self._key(kind, new), into.encode(moved_in), position
+            ),
         )
 
     def _unreadable(
@@ -466,7 +472,7 @@ class RowSubmitter:
         fingerprint: str,
         plain: bytes,
         cause: str = "unreadable",
-    ) -> Submission:
+    ) -> OutgoingSubmission:
         fields: dict[str, str | bytes] = {
             "subject_kind": kind,
             "cause": cause,
@@ -477,10 +483,10 @@ class RowSubmitter:
         }
         value = self._contracts[kinds.UNREADABLE].encode(fields)
         key = key_without_code(self._department, position, fingerprint)
-        return Submission(kinds.UNREADABLE, key, value, position)
+        return OutgoingSubmission(kinds.UNREADABLE, key, value, position)
 
 
-def _playing(schema: Schema, part: Identity) -> str:
+def _playing(schema: Schema, part: IdentityPart) -> str:
     """Return the name of the field that plays this part in the identity, or an empty string."""
     return next((field.name for field in schema.fields if field.identity is part), "")
 
@@ -509,7 +515,7 @@ def _hidden(row: SourceRow) -> SourceRow:
 
 
 def _names_person(code: str) -> bool:
-    """Whether a text in a credit code's place holds a citizen's number, in whatever dress.
+    """Whether a text in a credit code's place holds a citizen's number, in any disguise.
 
     Of old 15 digits and masked ones, too. One in 31 citizen numbers passes the check of GB 32100 by
     chance; the organisation code inside tells such a number from a company's.
@@ -523,7 +529,7 @@ def _names_person(code: str) -> bool:
 
 
 def _is_no_code(code: str) -> bool:
-    """Whether nothing stands in a code's place, or what people write there: 无, /, NULL, 0, ***."""
+    """Whether a code's place is empty, or holds a usual filler: 无, /, NULL, 0, ***."""
     return not any(digit in code for digit in "123456789")
 
 
@@ -546,8 +552,8 @@ def _status(fields: Mapping[str, str]) -> str:
 def _previous(fields: Mapping[str, str], new: _Identity) -> _Identity:
     """Return the identity the correction names as the old one; equal to `new` when unchanged.
 
-    Another spelling of the same number or name is no change of identity, and a placeholder names
-    none: a record without a number is named by what stands in for it.
+    Another spelling of the same number or name does not change the identity, and a placeholder is
+    not a number: a record without a number is named by its substitute.
     """
     number = fields.get("previous_document_number", "")
     number = "" if is_placeholder(number) else number

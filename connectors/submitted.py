@@ -1,4 +1,4 @@
-"""What was submitted of each row of a table, read from the submissions topic itself.
+"""Submissions of each row of a table, read from the submissions topic itself.
 
 The topic is the truth and is kept for ever; this is a book of it on the connector's machine, in
 SQLite, with its position. Thrown away, it is read again. It answers whether a row says anything
@@ -76,15 +76,15 @@ class SubmittedBook:
         return connection
 
     def _begun_anew(self) -> sqlite3.Connection:
-        """Throw a damaged book away: everything in it stands in the topic."""
-        _log.warning("报送簿已损坏，从主题重建 / the book of submitted rows is damaged: made anew")
+        """Throw a damaged database away: the topic has everything in it."""
+        _log.warning("报送簿已损坏，从主题重建 / the book of submitted rows is damaged: rebuilt")
         discard(self._path)
         return self._opened()
 
     def catch_up(self) -> None:
         """Read the topic to its end. Raises `UnavailableError` (broker, disk).
 
-        A topic that is shorter than the book's position is another one: the book begins anew.
+        A topic that is shorter than the database's position is another one: start from zero.
         """
         with self._guarded() as connection:
             known = dict(connection.execute("SELECT partition, next FROM positions"))

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Protocol
 from connectors.cell_text import value_text
 from connectors.layout import MappedLayout
 from connectors.sql import RawRow
-from connectors.submission import Declared, RowSubmitter, Submission
+from connectors.submission import Declared, OutgoingSubmission, RowSubmitter
 from connectors.table_file import TableFile
 from connectors.tables import SourceRow, within_limits
 
@@ -27,7 +27,7 @@ _MARK: Final = re.compile("[0-9a-f]{32}")
 
 
 class ByteSealer(Protocol):
-    """What is needed of `hub.adapters.sealing.Sealer`."""
+    """The used part of `hub.adapters.sealing.Sealer`."""
 
     def seal_bytes(self, aad: str, plain: bytes) -> bytes:
         """Return sealed bytes, equal for equal input."""
@@ -45,7 +45,7 @@ class RowMark(NamedTuple):
 
     @property
     def position(self) -> str:
-        """As it stands in the header `hub_position`: `key:<sealed>:<content>`."""
+        """As written in the header `hub_position`: `key:<sealed>:<content>`."""
         sealed = base64.urlsafe_b64encode(self.sealed_key).decode()
         return f"{_POSITION}:{sealed}:{self.content}"
 
@@ -106,7 +106,7 @@ class TableRows:
         )
 
     def read(self, raw: RawRow) -> ReadRow:
-        """Return the row's texts; a value that is no text makes the row a faulty one."""
+        """Return the row's texts; a value that is not text makes the row a faulty one."""
         texts, fault = [], raw.fault
         for value in raw.cells:
             text, wrong = value_text(value)
@@ -121,11 +121,11 @@ class TableRows:
 
     def submissions(
         self, read: ReadRow, raw: RawRow, sequence: int, *, is_first: bool
-    ) -> tuple[Submission, ...]:
+    ) -> tuple[OutgoingSubmission, ...]:
         """Return what the row is submitted as; its first submission is numbered `sequence`.
 
-        `is_first`: the hub has never heard of the row, so it cannot correct anything yet, whatever
-        happened to it in the department.
+        `is_first`: the hub has never heard of the row, so it cannot correct anything yet, after
+        any change in the department.
         """
         fingerprint = sha256(read.mark.sealed_key).hexdigest()
         cells = dict(zip(read.row.headers, read.row.cells, strict=False))
@@ -172,7 +172,7 @@ class TableRows:
 
 
 def _odd(value: object) -> str:
-    """Return a value that is no text in a form that can be sealed and told apart."""
+    """Return a value that is not text in a form that can be sealed and distinguished."""
     if isinstance(value, bytes | bytearray | memoryview):
         return "base64:" + base64.b64encode(bytes(value)).decode()
     if isinstance(value, dict | list | tuple):

@@ -1,6 +1,6 @@
 """Tables as departments write them: bytes of a CSV, XLSX or XLS file -> numbered rows of text.
 
-Nothing a file contains makes a reader raise. What cannot be read becomes a row with a `fault`
+Nothing a file contains makes a reader raise. An unreadable part becomes a row with a `fault`
 (a code of `hub.domain.reasons`), so that the rows counted are the rows the clerk sent. The header
 row is found by its words, and those words are also the proof of the encoding and the delimiter: a
 text that only happens to decode has no header the caller knows.
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, TypeAlias
 from hub.errors import SourceError
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
-"""Sixteen years of a county's licences in one CSV; more is no file of decisions."""
+"""Sixteen years of a county's licences in one CSV; a larger file does not hold decisions."""
 MAX_ROWS: Final = 200_000
 """Rows with something in them, of one file: two years of a province's busiest department."""
 MAX_LINES: Final = 2_097_152
@@ -23,13 +23,13 @@ MAX_CELLS: Final = 5_000_000
 MAX_CELLS_READ: Final = 40_000_000
 """The same with the blank ones, which formatted columns leave behind."""
 MAX_CHARACTERS: Final = 64 * 1024 * 1024
-"""Of the rows handed on: a text has no more, and one cell of a workbook may stand in a million."""
+"""Of the rows handed on: a text has no more, and a million cells of a workbook may share one."""
 MAX_BROKEN_ROWS: Final = 10_000
-"""Rows nobody can read, each sealed for itself: a file with more was not written as a table."""
+"""Unreadable rows, each sealed for itself: a file with more was not written as a table."""
 MAX_SHEETS: Final = 100
 """Sheets of one workbook; some have one for each district or month."""
 MAX_HEADER_CHARACTERS: Final = 16_384
-"""Of a header row, which stands beside each of its rows: 128 columns of 128 characters."""
+"""Of a header row, which is sent beside each of its rows: 128 columns of 128 characters."""
 MAX_COLUMNS: Final = 128
 """The national layout has 29; a sheet this wide is not one table of decisions."""
 MAX_CELL_CHARACTERS: Final = 65_536
@@ -37,7 +37,7 @@ MAX_CELL_CHARACTERS: Final = 65_536
 MAX_ROW_CHARACTERS: Final = 131_072
 """A row beyond this would not fit a submission (1 MiB) once encoded and sealed."""
 HEADER_WITHIN: Final = 30
-"""Title and note rows that may stand above the header."""
+"""Title and note rows that may come above the header."""
 HEADER_WITHIN_LINES: Final = 1_000
 """The same with the blank ones between them."""
 MAX_ROW_KEPT: Final = 512 * 1024
@@ -59,7 +59,7 @@ class NumberedCells(NamedTuple):
 class SourceRow(NamedTuple):
     """One row below a header. `fault` is empty or the reason code why it cannot be read.
 
-    `row_number` 0 stands for a whole sheet (or file) that cannot be read; then `headers` and
+    `row_number` 0 means a whole sheet (or file) that cannot be read; then `headers` and
     `cells` are empty. `sheet_index` counts from 0.
     """
 
@@ -87,14 +87,14 @@ class OverBudgetError(SourceError):
 
 
 class Budget:
-    """What reading one file has taken so far; the file is refused when that is too much."""
+    """Cost of reading one file so far; the file is refused when that is too much."""
 
     def __init__(self) -> None:
         self.lines = self.cells_read = 0
         self.rows = self.cells = self.characters = self.broken = 0
 
     def line(self, cells: Cells) -> None:
-        """Count a row as it stands in the file, blank or not. Raises `OverBudgetError`."""
+        """Count a row of the file, blank or not. Raises `OverBudgetError`."""
         self.lines += 1
         self.cells_read += len(cells)
         if self.lines > MAX_LINES:
@@ -119,18 +119,18 @@ class Budget:
 
 
 def is_blank(cells: Cells) -> bool:
-    """Whether nobody wrote anything in the row; formatted blank rows of a template are that."""
+    """Whether the row is empty; formatted blank rows of a template are."""
     return not any(cell and not cell.isspace() for cell in cells)
 
 
 def rows_below_header(
     sheet_index: int, numbered: Iterable[NumberedCells], is_header: HeaderTest, budget: Budget
 ) -> Iterator[SourceRow]:
-    """Yield the rows below the first row that `is_header` knows; blank rows are nobody's rows.
+    """Yield the rows below the first row that `is_header` knows; blank rows are skipped.
 
     A sheet with text and no header yields one row 0 with `HEADER_NOT_FOUND`, one with a header
     that is none row 0 with what is wrong with it; an empty sheet yields nothing. When the reader
-    breaks, the fault stands on the row after the last one read. Raises `OverBudgetError`.
+    breaks, the fault is on the row after the last one read. Raises `OverBudgetError`.
     """
     headers: Cells = ()
     last, seen = 0, 0
@@ -161,14 +161,14 @@ def rows_below_header(
 
 
 def _header_fault(headers: Cells) -> str:
-    """What makes a header none: every row below it would carry the whole of it."""
+    """Reasons against a header: every row below it would carry the whole of it."""
     if len(headers) > MAX_COLUMNS:
         return "TOO_MANY_COLUMNS"
     return "HEADER_TOO_LONG" if sum(map(len, headers)) > MAX_HEADER_CHARACTERS else ""
 
 
 def within_limits(row: SourceRow) -> SourceRow:
-    """Return the row, with a fault when its shape is not that of the table it stands in."""
+    """Return the row, with a fault when its shape differs from its table's."""
     if row.fault or not row.row_number:
         return row
     cells = _trimmed(row.cells)
@@ -201,7 +201,7 @@ def cut_to_size(row: SourceRow) -> SourceRow:
 
 
 def _is_text(cell: str) -> bool:
-    """Whether no byte was left undecoded (those stand as lone surrogates)."""
+    """Whether no byte was left undecoded (those become lone surrogates)."""
     return cell.isascii() or not any("\ud800" <= char <= "\udfff" for char in cell)
 
 

@@ -8,10 +8,10 @@ from types import FrameType
 from typing import NoReturn
 
 from demo import checks, lives, summary
-from demo.account import Account
-from demo.play import KILLABLE, Course, Play, Schedule, read_schedule
+from demo.account import OutcomeTally
+from demo.play import KILLABLE, Course, DemoScenario, DemoSchedule, read_schedule
 from demo.reforms import OPENED, REFORMED_AT
-from demo.stage import Stage, choose_settings, clear, only_demo, stage, stop_everything
+from demo.stage import DemoEnvironment, choose_settings, clear, only_demo, stage, stop_everything
 from hub.bootstrap import load_repository_contracts
 from hub.contracts import Contracts
 from hub.errors import HubError
@@ -83,10 +83,10 @@ def _perform(settings: Settings, arguments: argparse.Namespace) -> int:
     with stage(settings, keep=arguments.keep, opens_at=schedule.opens_at) as made:
         contracts = load_repository_contracts()
         opened = (OPENED,) if schedule.ends_at > REFORMED_AT else ()
-        account = Account(made.loaded, contracts, made.access, opened)
+        account = OutcomeTally(made.loaded, contracts, made.access, opened)
         try:
             kill = "" if arguments.kill == "none" else arguments.kill
-            play = Play(made, account, schedule, kill, _tell)
+            play = DemoScenario(made, account, schedule, kill, _tell)
             play.wait_until_ready()
             _tell(
                 f"就绪 ready（{watch.lap('启动 start'):.0f} s）："
@@ -131,13 +131,13 @@ class StopWatch:
 
 
 def _report(
-    made: Stage,
-    schedule: Schedule,
+    made: DemoEnvironment,
+    schedule: DemoSchedule,
     course: Course,
-    account: Account,
+    account: OutcomeTally,
     contracts: Contracts,
     keep: bool,  # noqa: FBT001 - handed through
-) -> summary.Report:
+) -> summary.DemoReport:
     """Check everything that can be checked."""
     _tell("核对并重放台账 … checking, and replaying the ledger")
     answers = checks.Answers(made, account)
@@ -169,7 +169,7 @@ def _report(
         checks.result_table(made, account),
         *checks.audits(made),
     ]
-    return summary.Report(
+    return summary.DemoReport(
         made, schedule, course, account, answers, found, results, lines, keep=keep
     )
 

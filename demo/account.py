@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 from hub.adapters.kafka import KafkaInputs
 from hub.contracts import Contracts
-from hub.core.entry import Reader, RecordRow, follow, stated_row
-from hub.core.monthly import Line, MonthBook, ReportedTarget
+from hub.core.entry import EntryReader, RecordRow, follow, stated_row
+from hub.core.monthly import MonthBook, MonthlyLine, ReportedTarget
 from hub.core.record import PRIMARY, CauseKind, LedgerRecord, Outcome, decode_record
 from hub.core.resend import row_of
 from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, StageCode, Status
@@ -38,7 +38,7 @@ Duty = tuple[bytes, int, ClockKind]
 
 
 @dataclass(slots=True)
-class Answer:
+class SubmissionAnswer:
     """What the hub said to one submission."""
 
     outcome: str
@@ -50,7 +50,7 @@ class Answer:
     """Key of the record it is about."""
 
 
-class Delivery(NamedTuple):
+class OwedDelivery(NamedTuple):
     """One version of a record as the ledger owes it to one target."""
 
     version: int
@@ -84,7 +84,7 @@ class Family:
     """By target: those it shows now."""
 
 
-class Account:
+class OutcomeTally:
     """A fold of submissions and ledger, in the demo's own memory."""
 
     def __init__(
@@ -97,7 +97,7 @@ class Account:
         """`opened`: targets that will be public by the end, when the month is reported on."""
         self._site = loaded.site
         self._contracts = contracts
-        self._reader = Reader(
+        self._reader = EntryReader(
             contracts, loaded.site.prefix, {t.id: t.number for t in loaded.site.targets}
         )
         self._ledger = loaded.site.topic("ledger")
@@ -110,7 +110,9 @@ class Account:
             {(topic, p): 0 for topic in topics for p in range(loaded.site.partitions)}
         )
         self._months = MonthBook(
-            Reader(contracts, loaded.site.prefix, {t.id: t.number for t in loaded.site.targets}),
+            EntryReader(
+                contracts, loaded.site.prefix, {t.id: t.number for t in loaded.site.targets}
+            ),
             [
                 ReportedTarget(t.number, t.public or t.id in opened, t.kinds)
                 for t in loaded.site.targets
@@ -124,11 +126,11 @@ class Account:
         """Those that are rows of files and tables, by stream; the rest states what was found."""
         self.outcomes: dict[str, Counter[str]] = defaultdict(Counter)
         """Primary outcomes in the ledger, by department."""
-        self.answers: dict[Submission, list[Answer]] = defaultdict(list)
+        self.answers: dict[Submission, list[SubmissionAnswer]] = defaultdict(list)
         self.events: Counter[str] = Counter()
         self.stages: dict[int, Counter[str]] = defaultdict(Counter)
         """Reports noted, by target and stage."""
-        self.deliveries: dict[int, dict[bytes, list[Delivery]]] = defaultdict(dict)
+        self.deliveries: dict[int, dict[bytes, list[OwedDelivery]]] = defaultdict(dict)
         self.refused: dict[int, set[tuple[bytes, int]]] = defaultdict(set)
         self.parked: dict[int, set[tuple[bytes, int]]] = defaultdict(set)
         """Deliveries that wait for a person, by target."""
@@ -207,7 +209,9 @@ class Account:
             self.outcomes[record.department][outcome] += 1
             reasons = tuple((r.code, r.field, r.severity) for r in record.reasons)
             self.answers[entry.stream or "", entry.stream_sequence or 0].append(
-                Answer(outcome, reasons, entry.position, record.department, record.record_key)
+                SubmissionAnswer(
+                    outcome, reasons, entry.position, record.department, record.record_key
+                )
             )
         state, key = record.state, record.record_key
         self._note_reports(source.partition, record)
@@ -259,7 +263,7 @@ class Account:
                 if bits >> target & 1:
                     row = row_of(record, self._contracts) if action == "publish" else b""
                     owed = self.deliveries[target].setdefault(record.record_key, [])
-                    owed.append(Delivery(record.version, action, state.kind, row))
+                    owed.append(OwedDelivery(record.version, action, state.kind, row))
 
     def _note_reports(self, partition: int, record: LedgerRecord) -> None:
         if record.outcome is not Outcome.OUTCOME_NOTED:
@@ -308,7 +312,7 @@ class Account:
 
     # --- at the end ------------------------------------------------------------------------------
 
-    def month(self, month: str, now: int) -> list[Line]:
+    def month(self, month: str, now: int) -> list[MonthlyLine]:
         """The monthly form as the ledger alone gives it."""
         return self._months.lines(month, now)
 

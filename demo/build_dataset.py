@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 import yaml
 
-from demo.generator.book import Book
+from demo.generator.book import DatasetFiles
 from demo.generator.catalogue import QUIRKS, Quirk
 from demo.generator.detectors import DETECTORS
 from demo.generator.dice import Dice
@@ -27,7 +27,7 @@ from demo.generator.families import FamilyFile, family_files
 from demo.generator.faults import FITS, SPOILS
 from demo.generator.identities import CITY, UNKNOWN_REGIONS, is_credit_code
 from demo.generator.reading import READ_FOLDERS, DataSet, folded, read_data_set
-from demo.generator.rows import FOLDERS, Row, SourceFile
+from demo.generator.rows import FOLDERS, FileToDrop, Row
 from demo.generator.stories import LAST_STORIES, STORIES
 from demo.generator.working_days import ENDS_ON, STARTS_ON
 from demo.generator.writing import file_bytes
@@ -68,7 +68,7 @@ def _write(path: Path, text: str) -> None:
 
 def _files() -> list[Dropped]:
     """All files with all quirks, in the order they are dropped."""
-    book = Book()
+    book = DatasetFiles()
     rows = book.row_count
     counts = {quirk.id: max(quirk.floor, round(quirk.share * rows)) for quirk in QUIRKS}
     for name, story in STORIES.items():
@@ -86,7 +86,7 @@ def _files() -> list[Dropped]:
     return sorted(dropped, key=lambda file: (file.drop_at, file.path))
 
 
-def _dropped(file: SourceFile) -> Dropped:
+def _dropped(file: FileToDrop) -> Dropped:
     answers = tuple(
         (0 if file.is_broken else number, row.outcome, tuple(row.reasons), tuple(row.quirks))
         for number, row in enumerate(file.rows, 2)
@@ -106,7 +106,7 @@ def _dropped_family(file: FamilyFile) -> Dropped:
     )
 
 
-def _spoil(book: Book, quirk: Quirk, count: int) -> None:
+def _spoil(book: DatasetFiles, quirk: Quirk, count: int) -> None:
     """Spoil `count` rows of no story in this way."""
     dice = Dice(f"spoil {quirk.id}")
     found = book.unused(quirk.id, count, FITS.get(quirk.id, _every_row))
@@ -115,7 +115,7 @@ def _spoil(book: Book, quirk: Quirk, count: int) -> None:
         row.expect(quirk.id, quirk.outcome, *quirk.reasons)
 
 
-def _every_row(row: Row, file: SourceFile) -> bool:
+def _every_row(row: Row, file: FileToDrop) -> bool:
     del row, file
     return True
 

@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from connectors.table_rows import RowKeys, read_position
-from demo.account import Account, Answer
+from demo.account import OutcomeTally, SubmissionAnswer
 from demo.build_dataset import HERE
 from demo.databases import rows_entered
 from demo.foreseen import Place, foresee
 from demo.generator.families import CHANGES
-from demo.play import CASE_INBOX, CASE_STREAM, Course, Schedule
-from demo.stage import Stage
+from demo.play import CASE_INBOX, CASE_STREAM, Course, DemoSchedule
+from demo.stage import DemoEnvironment
 from hub.adapters.postgres_lookups import open_look_ups
 from hub.adapters.postgres_months import month_lines
 from hub.adapters.sealing import Sealer, read_key
 from hub.contracts import Contracts, Fault, project
-from hub.core.monthly import Line
+from hub.core.monthly import MonthlyLine
 from hub.domain import kinds
 from hub.domain.dates import month_days
 from hub.site import Target
@@ -53,8 +53,8 @@ class Check(NamedTuple):
 class Answers:
     """The hub's answers by the row they are about; what agents state is about no row."""
 
-    def __init__(self, stage: Stage, account: Account) -> None:
-        self.by_place: dict[Place, list[Answer]] = defaultdict(list)
+    def __init__(self, stage: DemoEnvironment, account: OutcomeTally) -> None:
+        self.by_place: dict[Place, list[SubmissionAnswer]] = defaultdict(list)
         files = _begun_files(stage)
         for (stream, sequence), answers in account.answers.items():
             for answer in answers if stream in files else ():
@@ -71,7 +71,7 @@ class Answers:
         if stage.cases is not None:
             self._note_cases(stage, account)
 
-    def _note_cases(self, stage: Stage, account: Account) -> None:
+    def _note_cases(self, stage: DemoEnvironment, account: OutcomeTally) -> None:
         """A row of the case system: its first answer is about its entry, a later one its change."""
         keys = RowKeys(Sealer(read_key(stage.loaded.path(stage.loaded.site.sealing_key_file))))
         entries, changes = _case_places()
@@ -97,7 +97,7 @@ def _case_places() -> tuple[dict[str, Place], dict[str, Place]]:
     return entries, changes
 
 
-def _begun_files(stage: Stage) -> dict[str, list[tuple[int, str, str]]]:
+def _begun_files(stage: DemoEnvironment) -> dict[str, list[tuple[int, str, str]]]:
     """Stream → (first sequence, path, fingerprint) of every file begun; from the manifests."""
     found: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
     for department in stage.loaded.site.departments:
@@ -125,7 +125,7 @@ def came_back(course: Course) -> Check:
     )
 
 
-def conservation(account: Account) -> Check:
+def conservation(account: OutcomeTally) -> Check:
     """Read = sum of outcomes, department by department."""
     wrong = [
         f"{name}: {account.read[name]} ≠ {sum(account.outcomes[name].values())}"
@@ -139,7 +139,7 @@ def conservation(account: Account) -> Check:
     )
 
 
-def drained(account: Account) -> Check:
+def drained(account: OutcomeTally) -> Check:
     """Nothing is under way any more."""
     left = []
     if account.undecided or account.under_way:
@@ -147,7 +147,7 @@ def drained(account: Account) -> Check:
     return Check("全部办结 nothing left under way", f"{account.records} 条台账记录", tuple(left))
 
 
-def every_row_answered(schedule: Schedule, answers: Answers) -> Check:
+def every_row_answered(schedule: DemoSchedule, answers: Answers) -> Check:
     """As many rows of each file were answered as it has."""
     counted = Counter(path for path, _ in answers.by_place)
     wrong = [
@@ -165,7 +165,7 @@ def every_row_answered(schedule: Schedule, answers: Answers) -> Check:
 _PLAIN_ROW: Final = ("accepted", frozenset[str](), frozenset[str]())
 
 
-def expectations(schedule: Schedule) -> dict[Place, tuple[str, frozenset[str], frozenset[str]]]:
+def expectations(schedule: DemoSchedule) -> dict[Place, tuple[str, frozenset[str], frozenset[str]]]:
     """Outcome, reasons and quirks of every row that is not plainly accepted."""
     files = {file.path for file in schedule.files}
     with (HERE / "expected.csv").open(encoding="utf-8", newline="") as file:
@@ -180,7 +180,7 @@ def expectations(schedule: Schedule) -> dict[Place, tuple[str, frozenset[str], f
         }
 
 
-def as_expected(schedule: Schedule, answers: Answers) -> Check:
+def as_expected(schedule: DemoSchedule, answers: Answers) -> Check:
     """Each row has the outcome and the reasons the data set's author promised."""
     expected = expectations(schedule)
     files = {file.path for file in schedule.files}
@@ -209,7 +209,7 @@ def _is_as_expected(outcome: str, given: list[str]) -> bool:
 
 
 def book_equals_ledger(
-    stage: Stage, account: Account, contracts: Contracts, target: Target
+    stage: DemoEnvironment, account: OutcomeTally, contracts: Contracts, target: Target
 ) -> Check:
     """The platform shows what the ledger owes it: the same versions, stages and contents.
 
@@ -232,7 +232,7 @@ def book_equals_ledger(
 
 
 def _owed(
-    account: Account, contracts: Contracts, target: Target
+    account: OutcomeTally, contracts: Contracts, target: Target
 ) -> dict[str, tuple[int, str, str]]:
     """Record → version, stage, digest of the last delivery the platform has taken."""
     clearance = frozenset[str](target.clearance)
@@ -255,7 +255,7 @@ def _owed(
 
 
 def look_ups_agree(
-    stage: Stage, account: Account, now: int, patience: float = _CATCH_UP_SECONDS
+    stage: DemoEnvironment, account: OutcomeTally, now: int, patience: float = _CATCH_UP_SECONDS
 ) -> Check:
     """The projector's tables count what the ledger says: outcomes, and duties met and missed."""
     title = "查询库与台账一致 look-up tables agree with the ledger"
@@ -284,7 +284,7 @@ def look_ups_agree(
     return Check(title, f"{len(tallies)} 个部门，{len(counts)} 组期限", tuple(wrong))
 
 
-def audits(stage: Stage, patience: float = _AUDIT_SECONDS) -> list[Check]:
+def audits(stage: DemoEnvironment, patience: float = _AUDIT_SECONDS) -> list[Check]:
     """`hub audit verify` and `hub audit replay`, side by side."""
     began = time.monotonic()
     running = {
@@ -330,7 +330,7 @@ def _audited(name: str, status: int, out: str, err: str, seconds: float) -> Chec
 
 
 def result_files(
-    stage: Stage, schedule: Schedule, patience: float = _CATCH_UP_SECONDS
+    stage: DemoEnvironment, schedule: DemoSchedule, patience: float = _CATCH_UP_SECONDS
 ) -> tuple[Check, list[Path]]:
     """Each file of each department has its result file, with an answer to every row."""
     results = stage.folder / "results"
@@ -359,7 +359,9 @@ def _fault_in(path: Path) -> str:
     return "有未答复的行 rows without an answer" if "处理中" in path.read_text("utf-8-sig") else ""
 
 
-def result_table(stage: Stage, account: Account, patience: float = _CATCH_UP_SECONDS) -> Check:
+def result_table(
+    stage: DemoEnvironment, account: OutcomeTally, patience: float = _CATCH_UP_SECONDS
+) -> Check:
     """The department finds in its own database what the ledger says of each of its rows."""
     title = "部门库中的结果表与台账一致 the result table in the department's database"
     cases = stage.cases
@@ -381,7 +383,7 @@ def result_table(stage: Stage, account: Account, patience: float = _CATCH_UP_SEC
     return Check(title, f"{found.total()} 行答复", tuple(wrong))
 
 
-def found_by_agents(stage: Stage, schedule: Schedule, account: Account) -> Check:
+def found_by_agents(stage: DemoEnvironment, schedule: DemoSchedule, account: OutcomeTally) -> Check:
     """Each commitment that falls due is reminded of once, and what is missing is stated once."""
     title = (
         "到期提醒、未履行、漏报退出各一次 reminder, missing performance, missing exit: once each"
@@ -409,7 +411,7 @@ def found_by_agents(stage: Stage, schedule: Schedule, account: Account) -> Check
     return Check(title, detail, tuple(wrong))
 
 
-def exits_taken_down(account: Account, targets: Sequence[Target]) -> Check:
+def exits_taken_down(account: OutcomeTally, targets: Sequence[Target]) -> Check:
     """Who left the court's list stands on no platform any more."""
     gone = [
         key
@@ -445,7 +447,9 @@ def foreign_writes_refused(course: Course) -> Check:
     return Check(title, f"{len(course.foreign_writes)} 次", tuple(wrong))
 
 
-def report_agrees(stage: Stage, account: Account, month: str, now: int) -> tuple[Check, list[Line]]:
+def report_agrees(
+    stage: DemoEnvironment, account: OutcomeTally, month: str, now: int
+) -> tuple[Check, list[MonthlyLine]]:
     """The monthly form by SQL over the look-ups is the one folded from the ledger."""
     mine = account.month(month, now)
     with open_look_ups(stage.parts.require_dsn(), stage.loaded.site.prefix) as tables:
@@ -461,7 +465,7 @@ def report_agrees(stage: Stage, account: Account, month: str, now: int) -> tuple
     return Check(title, f"{len(mine)} 行", tuple(wrong)), mine
 
 
-def misbehaviours(stage: Stage, target: str) -> Counter[str]:
+def misbehaviours(stage: DemoEnvironment, target: str) -> Counter[str]:
     """What the stand-in platform did wrong, by manner, and how often; from its own book."""
     if target == "nation":
         return nation_misbehaviours(stage)
@@ -491,7 +495,7 @@ def misbehaviours(stage: Stage, target: str) -> Counter[str]:
     return counts
 
 
-def nation_misbehaviours(stage: Stage) -> Counter[str]:
+def nation_misbehaviours(stage: DemoEnvironment) -> Counter[str]:
     """The nation keeps its book in a database."""
     counts = Counter(nation.manners(stage.nation_address))
     counts["requests"] = counts.total()

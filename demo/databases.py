@@ -35,7 +35,7 @@ CREATE INDEX hub_result_record ON hub_result (record);
 """As docs/database-sources.md asks a department for it."""
 
 
-class Result(NamedTuple):
+class ResultRow(NamedTuple):
     """One answer as the department finds it in its result table."""
 
     row_key: str
@@ -137,14 +137,14 @@ class CaseSystem:
             )
         )
 
-    def results(self) -> list[Result]:
+    def results(self) -> list[ResultRow]:
         """The hub's answers, in the order of submission."""
         found = self._session.execute(
             "SELECT row_key, submission, coalesce(outcome, ''), coalesce(reason_codes, '')"
             " FROM hub_result ORDER BY submission"
         )
         return [
-            Result(key, number, outcome, frozenset(filter(None, codes.split("；"))))
+            ResultRow(key, number, outcome, frozenset(filter(None, codes.split("；"))))
             for key, number, outcome, codes in found
         ]
 

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from demo.account import Account
+from demo.account import OutcomeTally
 from demo.dates import say_moment
 from hub.commands.words import OUTCOMES, STAGES, kind_zh, table
-from hub.core.monthly import Line
+from hub.core.monthly import MonthlyLine
 from hub.domain import kinds
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ _STATEMENTS: Final = {
 _DUE: Final = "commitment_due"
 
 
-def families(account: Account, targets: Sequence["Target"]) -> list[str]:
+def families(account: OutcomeTally, targets: Sequence["Target"]) -> list[str]:
     """Per family: records, how they stand, how many each platform shows now; then statements."""
     found = account.families()
     headers = ["类别", "记录", "有效", "已撤回", *(target.name_zh for target in targets)]
@@ -55,7 +55,7 @@ def families(account: Account, targets: Sequence["Target"]) -> list[str]:
     return [*lines, "  各类陈述 statements：", *(f"    {one}" for one in counts)]
 
 
-def fell_due(account: Account, name: Name) -> list[str]:
+def fell_due(account: OutcomeTally, name: Name) -> list[str]:
     """The commitment that fell due, step by step; and how often people were told of deadlines."""
     reminders = account.statements[kinds.REMINDER]
     lines = [
@@ -77,7 +77,7 @@ def fell_due(account: Account, name: Name) -> list[str]:
     return lines
 
 
-def court(account: Account, targets: Sequence["Target"], name: Name) -> list[str]:
+def court(account: OutcomeTally, targets: Sequence["Target"], name: Name) -> list[str]:
     """Each exit with where it was taken down; what the daily full list revealed."""
     lines = []
     for key, row in sorted(account.rows.items(), key=lambda one: one[1].document_number):
@@ -112,7 +112,7 @@ def refused_writes(attempts: Sequence["Attempt"]) -> list[str]:
     ]
 
 
-def table_source(account: Account, outcomes: Counter[str]) -> list[str]:
+def table_source(account: OutcomeTally, outcomes: Counter[str]) -> list[str]:
     """What was read from the department's table and written back."""
     told = "，".join(f"{OUTCOMES[name]} {number}" for name, number in outcomes.most_common())
     compared = account.statements[kinds.RECONCILED]
@@ -123,7 +123,7 @@ def table_source(account: Account, outcomes: Counter[str]) -> list[str]:
     ]
 
 
-def month(lines: Sequence[Line], name: Name) -> list[str]:
+def month(lines: Sequence[MonthlyLine], name: Name) -> list[str]:
     """The monthly form in short: rates with what was divided by what."""
     headers = ["部门", "类别", "产生", "报送", "上报率", "合规率", "及时率"]
     rows = [["department", "kind", "produced", "reported", "report", "compliance", "in time"]]

@@ -15,7 +15,7 @@ from demo.dates import DAY_MS, day_number, day_start_ms
 from demo.generator.working_days import working_days_before
 
 if TYPE_CHECKING:
-    from demo.play import Schedule
+    from demo.play import DemoSchedule
 
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
@@ -45,7 +45,7 @@ class EarlyExit(NamedTuple):
     entry: Place
 
 
-def early_exits(schedule: "Schedule") -> list[EarlyExit]:
+def early_exits(schedule: "DemoSchedule") -> list[EarlyExit]:
     """Exits of the schedule's files whose entry comes with a later file."""
     exits: dict[str, Place] = {}
     found = []
@@ -60,7 +60,7 @@ def early_exits(schedule: "Schedule") -> list[EarlyExit]:
     return found
 
 
-def foresee(schedule: "Schedule", remind_working_days: int) -> Foreseen:
+def foresee(schedule: "DemoSchedule", remind_working_days: int) -> Foreseen:
     """Work it out for the files of a schedule, as of its end."""
     promised: dict[str, date] = {}
     for row in _rows(schedule, "commitments"):
@@ -78,7 +78,7 @@ def foresee(schedule: "Schedule", remind_working_days: int) -> Foreseen:
     return Foreseen(frozenset(reminded), remind_from, frozenset(missing), _forgotten(schedule))
 
 
-def _forgotten(schedule: "Schedule") -> frozenset[str]:
+def _forgotten(schedule: "DemoSchedule") -> frozenset[str]:
     lists = [file for file in schedule.files if file.folder == "court-snapshots"]
     if not lists:
         return frozenset()
@@ -96,7 +96,7 @@ def _forgotten(schedule: "Schedule") -> frozenset[str]:
     return frozenset(listed - left - on_it)
 
 
-def _rows(schedule: "Schedule", folder: str) -> Iterator[dict[str, str]]:
+def _rows(schedule: "DemoSchedule", folder: str) -> Iterator[dict[str, str]]:
     for file in schedule.files:
         if file.folder == folder:
             yield from _read(file.path)

@@ -14,13 +14,13 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final
 
-from demo.account import Account
+from demo.account import OutcomeTally
 from demo.checks import Answers, Check, expectations
 from demo.foreseen import Place, early_exits
 from demo.notice import DAY_OFF, due_on
-from demo.play import Course, Schedule
+from demo.play import Course, DemoSchedule
 from demo.reforms import OPENED, RETIRED, SUCCESSOR, TAKE_DOWN
-from demo.stage import Stage
+from demo.stage import DemoEnvironment
 from hub.adapters.postgres_lookups import open_look_ups
 from hub.core.open_cases import CaseKind, Turn
 from hub.core.record import Outcome
@@ -36,9 +36,9 @@ _WITHDRAWN: Final = "withdrawn"
 
 
 def exit_before_entry(
-    stage: Stage,
-    schedule: Schedule,
-    account: Account,
+    stage: DemoEnvironment,
+    schedule: DemoSchedule,
+    account: OutcomeTally,
     answers: Answers,
     patience: float = _CATCH_UP_SECONDS,
 ) -> Check:
@@ -61,7 +61,9 @@ def exit_before_entry(
     )  # fmt: skip
 
 
-def _shown_somewhere(stage: Stage, account: Account, records: set[bytes]) -> list[str]:
+def _shown_somewhere(
+    stage: DemoEnvironment, account: OutcomeTally, records: set[bytes]
+) -> list[str]:
     """Records that are not withdrawn, or that a target was ever named for or holds."""
     wrong = [
         f"{key.hex()[:12]}… {account.status_of(key)}"
@@ -78,7 +80,7 @@ def _shown_somewhere(stage: Stage, account: Account, records: set[bytes]) -> lis
     return wrong
 
 
-def _results(stage: Stage, owed: dict[Place, str], patience: float) -> list[str]:
+def _results(stage: DemoEnvironment, owed: dict[Place, str], patience: float) -> list[str]:
     """What result files say of rows otherwise than owed; none of them says it was shown."""
     deadline = time.monotonic() + patience
     while True:
@@ -104,7 +106,7 @@ def _told(result: Path, row: int) -> tuple[str, str]:
 
 
 def repaired_stays_down(
-    stage: Stage, schedule: Schedule, account: Account, answers: Answers
+    stage: DemoEnvironment, schedule: DemoSchedule, account: OutcomeTally, answers: Answers
 ) -> Check:
     """What every platform took down stays down through a full export; restored, it is back."""
     wrong: list[str] = []
@@ -127,7 +129,7 @@ def repaired_stays_down(
     )  # fmt: skip
 
 
-def _otherwise(stage: Stage, account: Account, key: bytes, owed: str) -> list[str]:
+def _otherwise(stage: DemoEnvironment, account: OutcomeTally, key: bytes, owed: str) -> list[str]:
     """Targets where a record was not shown and taken down, or whose own book says otherwise."""
     wrong = []
     for target in stage.loaded.site.targets:
@@ -142,7 +144,7 @@ def _otherwise(stage: Stage, account: Account, key: bytes, owed: str) -> list[st
     return wrong
 
 
-def counted_again(stage: Stage, account: Account, course: Course) -> Check:
+def counted_again(stage: DemoEnvironment, account: OutcomeTally, course: Course) -> Check:
     """Under a replaced notice every running deadline ends on the day our own count gives."""
     title = (
         f"放假通知改期（{DAY_OFF} 改为放假）后期限重算，已记的逾期撤销 a replaced holiday notice: "
@@ -184,7 +186,9 @@ def _last_day(due_at: int) -> date:
     return datetime.fromtimestamp((due_at - 1) / 1000, UTC).astimezone(_BEIJING).date()
 
 
-def taken_over(stage: Stage, account: Account, answers: Answers, course: Course) -> Check:
+def taken_over(
+    stage: DemoEnvironment, account: OutcomeTally, answers: Answers, course: Course
+) -> Check:
     """The successor of a retired department withdraws one of its records, everywhere."""
     title = (
         "部门撤并后，承接部门撤回原部门的记录，各平台均撤下 the successor of a retired department "
@@ -205,7 +209,7 @@ def taken_over(stage: Stage, account: Account, answers: Answers, course: Course)
     return Check(title, f"{RETIRED} → {SUCCESSOR}：{number}", tuple(wrong))
 
 
-def opened_to_the_public(stage: Stage, account: Account, course: Course) -> Check:
+def opened_to_the_public(stage: DemoEnvironment, account: OutcomeTally, course: Course) -> Check:
     """What is withheld from the public was shown at the platform, and left it as it opened."""
     title = (
         "平台改为公开后，不予公示的处罚从该平台撤下，其余照旧 as a platform opens to the public, "
@@ -233,7 +237,9 @@ def opened_to_the_public(stage: Stage, account: Account, course: Course) -> Chec
     return Check(title, f"{target.name_zh}：{down} 条", tuple(wrong))
 
 
-def poisoned(stage: Stage, account: Account, patience: float = _CATCH_UP_SECONDS) -> Check:
+def poisoned(
+    stage: DemoEnvironment, account: OutcomeTally, patience: float = _CATCH_UP_SECONDS
+) -> Check:
     """The one record that a platform answers 403 waits for a person; `hub cases` says so."""
     title = (
         "平台单单拒收的一条停下待人处理，其余照送 the one record a platform will not take waits "
@@ -263,7 +269,7 @@ def poisoned(stage: Stage, account: Account, patience: float = _CATCH_UP_SECONDS
     return Check(title, names or "所演日内没有 none in these days", tuple(wrong))
 
 
-def _forbidden(stage: Stage, target: str) -> list[str]:
+def _forbidden(stage: DemoEnvironment, target: str) -> list[str]:
     orders = json.loads(stage.conduct(target).read_text(encoding="utf-8"))
     found: list[str] = orders.get("forbid", [])
     return found

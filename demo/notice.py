@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from demo.generator.working_days import business_ms, is_working
-from demo.stage import Stage
+from demo.stage import DemoEnvironment
 from hub.bootstrap import adopt_basis
 from hub.core.state import Clock, ClockFlag, ClockKind
 
@@ -32,7 +32,7 @@ _SPEAKS_FROM: Final = date(2026, 8, 1)
 _ONE_DAY: Final = timedelta(days=1)
 
 
-def adopt_notice(stage: Stage) -> None:
+def adopt_notice(stage: DemoEnvironment) -> None:
     """Put the notice beside the others into a new calendar of the site, and adopt that."""
     site = stage.loaded.site
     stage.put_calendar(replaced(stage.loaded.path(site.calendar)))

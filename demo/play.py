@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from demo.account import Account
+from demo.account import OutcomeTally
 from demo.build_dataset import HERE
 from demo.databases import CaseSystem
 from demo.dates import DAY_MS, day_number, day_start_ms, say_day
@@ -16,7 +16,7 @@ from demo.foreign_write import Attempt, try_foreign_writes
 from demo.foreseen import foresee
 from demo.notice import ADOPTED_AT, DAY_OFF, adopt_notice
 from demo.reforms import OPENED, REFORMED_AT, RETIRED, SUCCESSOR, adopt_reforms, take_down
-from demo.stage import Stage, drop
+from demo.stage import DemoEnvironment, drop
 from hub.commands.words import width
 from hub.core.record import Outcome
 from hub.domain import kinds
@@ -69,7 +69,7 @@ class DroppedFile(NamedTuple):
         return self.path.split("/")[1]
 
 
-class Schedule(NamedTuple):
+class DemoSchedule(NamedTuple):
     """What happens when; business milliseconds."""
 
     files: tuple[DroppedFile, ...]
@@ -77,7 +77,7 @@ class Schedule(NamedTuple):
     ends_at: int
 
 
-def read_schedule(days: int) -> Schedule:
+def read_schedule(days: int) -> DemoSchedule:
     """Read the data set's schedule, cut after so many days from its first."""
     content = json.loads((HERE / "schedule.json").read_text(encoding="utf-8"))
     files = [
@@ -87,10 +87,10 @@ def read_schedule(days: int) -> Schedule:
     midnight = day_start_ms(day_number(files[0].drop_at))
     ends_at = midnight + days * DAY_MS
     kept = tuple(one for one in files if one.drop_at < ends_at)
-    return Schedule(kept, midnight + 7 * 3_600_000, ends_at)
+    return DemoSchedule(kept, midnight + 7 * 3_600_000, ends_at)
 
 
-def _middle(schedule: Schedule) -> int:
+def _middle(schedule: DemoSchedule) -> int:
     """When the largest file of the middle of the play is dropped."""
     count = len(schedule.files)
     return max(schedule.files[count // 3 : count * 2 // 3 + 1], key=lambda file: file.rows).drop_at
@@ -102,7 +102,7 @@ class Postman:
     def __init__(
         self,
         folder: Path,
-        schedule: Schedule,
+        schedule: DemoSchedule,
         cases: CaseSystem | None = None,
         cases_read: Callable[[], int] = lambda: 0,
     ) -> None:
@@ -168,7 +168,7 @@ class Postman:
 
 
 @dataclass(slots=True)
-class Kill:
+class WorkerKill:
     """The worker that is killed in the middle, and how it came back."""
 
     name: str
@@ -191,7 +191,7 @@ class Course:
     drain_seconds: float = 0.0
     ended_at: int = 0
     is_drained: bool = False
-    kills: list[Kill] = field(default_factory=list)
+    kills: list[WorkerKill] = field(default_factory=list)
     restarted: list[str] = field(default_factory=list)
     foreign_writes: list[Attempt] = field(default_factory=list)
     notice_at: int = 0
@@ -202,11 +202,16 @@ class Course:
     """Record that the successor then withdrew."""
 
 
-class Play:
+class DemoScenario:
     """Runs the schedule on a stage and tells what happens."""
 
     def __init__(
-        self, stage: Stage, account: Account, schedule: Schedule, kill: str, tell: Tell
+        self,
+        stage: DemoEnvironment,
+        account: OutcomeTally,
+        schedule: DemoSchedule,
+        kill: str,
+        tell: Tell,
     ) -> None:
         self._stage = stage
         self._account = account
@@ -218,7 +223,7 @@ class Play:
         self._pulses: dict[str, Pulse] = {}
         cases = stage.loaded.site.cases
         self._foreseen = foresee(schedule, cases.remind_working_days[0]) if cases else None
-        self._kill = Kill(kill, _middle(schedule)) if kill else None
+        self._kill = WorkerKill(kill, _middle(schedule)) if kill else None
         self._course = Course()
         self._day = 0
         self._factor = 0.0
@@ -282,7 +287,7 @@ class Play:
             f"{account.written[Outcome.REPROJECTED]}"
         )
 
-    def _adopt(self, adopt: Callable[[Stage], None], done: Outcome) -> int:
+    def _adopt(self, adopt: Callable[[DemoEnvironment], None], done: Outcome) -> int:
         """The clock stands until an adoption has come to every record; return the moment."""
         stage, account = self._stage, self._account
         now = stage.now()
@@ -391,7 +396,7 @@ class Play:
             and foreseen.exits_missing <= {row["case_number"] for row in stated[kinds.EXIT_MISSING]}
         )
 
-    def _strike(self, kill: Kill, now: int) -> None:
+    def _strike(self, kill: WorkerKill, now: int) -> None:
         """SIGKILL, as a power cut would."""
         worker, account = self._stage.workers[kill.name], self._account
         pid = worker.process.pid

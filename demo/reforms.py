@@ -8,9 +8,9 @@ exchange of files opens to the public, so that what may not be published must le
 from datetime import date, time
 from typing import Any, Final
 
-from demo.account import Account
+from demo.account import OutcomeTally
 from demo.generator.working_days import business_ms
-from demo.stage import Stage, drop
+from demo.stage import DemoEnvironment, drop
 from hub.bootstrap import adopt_basis
 from hub.domain import kinds
 
@@ -24,7 +24,7 @@ TAKE_DOWN: Final = f"{SUCCESSOR}/withdrawals/20261011T1100-licences.csv"
 _HEADER: Final = "文书号,相对人名称,统一社会信用代码,类型,机关代码,原因"
 
 
-def adopt_reforms(stage: Stage) -> None:
+def adopt_reforms(stage: DemoEnvironment) -> None:
     """Write the changed site, and adopt it."""
     stage.put_site(reformed)
     adopt_basis(stage.loaded, stage.access)
@@ -40,7 +40,7 @@ def reformed(site: dict[str, Any]) -> dict[str, Any]:
     return site | {"departments": departments, "targets": targets}
 
 
-def take_down(stage: Stage, account: Account) -> bytes:
+def take_down(stage: DemoEnvironment, account: OutcomeTally) -> bytes:
     """The successor withdraws a licence of its predecessor; return the record's key."""
     wanted = [t.number for t in stage.loaded.site.targets if kinds.LICENCE in t.kinds]
     key, row = min(

@@ -21,7 +21,7 @@ import yaml
 
 from demo.databases import CaseSystem, make_nation, nation_file
 from hub.adapters.clocks import FileBusinessClock, write_business_clock
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.adapters.sealing import KEY_BYTES
 from hub.adapters.server_process import ServerProcess
 from hub.bootstrap import prepare_site
@@ -119,12 +119,12 @@ class Worker:
 
 
 @dataclass(slots=True)
-class Stage:
+class DemoEnvironment:
     """Everything the demo runs on; `folder` is also the site's."""
 
     settings: Settings
     loaded: LoadedSite
-    parts: Parts
+    parts: BackingServices
     leashed: bool
     workers: dict[str, Worker] = field(default_factory=dict)
     cases: CaseSystem | None = None
@@ -301,19 +301,19 @@ def clear(settings: Settings) -> None:
 @contextmanager
 def stage(
     settings: Settings, *, keep: bool, opens_at: int, script: Script = DEMO
-) -> Iterator[Stage]:
+) -> Iterator[DemoEnvironment]:
     """Parts, site, platforms and workers, ready to begin; all gone afterwards unless kept.
 
     `opens_at`: business ms at which the clock stands still until the play begins. What was started
     is stopped when anything fails, whatever `keep` says.
     """
-    parts = Parts(settings)
-    made: Stage | None = None
+    parts = BackingServices(settings)
+    made: DemoEnvironment | None = None
     finished = False
     try:
         parts.up(leashed=not keep)
         loaded = _write_site(settings, script, opens_at)
-        made = Stage(settings, loaded, parts, leashed=not keep)
+        made = DemoEnvironment(settings, loaded, parts, leashed=not keep)
         _make_databases(made, script)
         prepare_site(made.loaded, made.access)  # a platform needs its user before it starts
         _start_platforms(made, script)
@@ -365,7 +365,7 @@ def _write_yaml(folder: Path, content: object) -> None:
     (folder / "site.yaml").write_text(text, encoding="utf-8")
 
 
-def _make_databases(made: Stage, script: Script) -> None:
+def _make_databases(made: DemoEnvironment, script: Script) -> None:
     """Make what others hold in databases of their own, where the site and the script name it."""
     server, name = made.parts.require_dsn(), made.loaded.site.prefix.strip(".").replace("-", "_")
     if "nation" in script.conduct:
@@ -377,7 +377,7 @@ def _make_databases(made: Stage, script: Script) -> None:
             )
 
 
-def _start_platforms(made: Stage, script: Script) -> None:
+def _start_platforms(made: DemoEnvironment, script: Script) -> None:
     """Start the stand-ins; the province's port goes into the site."""
     platforms = made.folder / "platforms"
     for name, conduct in script.conduct.items():
@@ -398,7 +398,7 @@ def _start_platforms(made: Stage, script: Script) -> None:
     province.argv = (*province.argv, "--port", port)
 
 
-def _province(made: Stage) -> tuple[str, ...]:
+def _province(made: DemoEnvironment) -> tuple[str, ...]:
     return (
         str(_SCRIPTS / "province.py"), "--book", str(made.book("province")),
         "--token-file", str(made.folder / "secrets" / "province.token"),
@@ -406,7 +406,7 @@ def _province(made: Stage) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _city(made: Stage) -> tuple[str, ...]:
+def _city(made: DemoEnvironment) -> tuple[str, ...]:
     return (
         str(_SCRIPTS / "city.py"), "--book", str(made.book("city")),
         "--bootstrap", made.access.bootstrap, "--prefix", made.loaded.site.prefix,
@@ -414,11 +414,11 @@ def _city(made: Stage) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _nation(made: Stage) -> tuple[str, ...]:
+def _nation(made: DemoEnvironment) -> tuple[str, ...]:
     return (str(_SCRIPTS / "nation.py"), "serve", "--url-file", str(nation_file(made.folder)))
 
 
-def _region(made: Stage) -> tuple[str, ...]:
+def _region(made: DemoEnvironment) -> tuple[str, ...]:
     folder = made.folder / "exchange" / "region"
     for name in ("out", "ack"):
         (folder / name).mkdir(parents=True)
@@ -435,7 +435,7 @@ _STAND_INS: Final = {
 """Target → how its stand-in is started."""
 
 
-def _wait_for_text(path: Path, made: Stage) -> str:
+def _wait_for_text(path: Path, made: DemoEnvironment) -> str:
     deadline = time.monotonic() + _STANDSTILL_SECONDS
     while not path.exists():
         for worker in made.workers.values():
@@ -446,7 +446,7 @@ def _wait_for_text(path: Path, made: Stage) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _start_workers(made: Stage) -> None:
+def _start_workers(made: DemoEnvironment) -> None:
     made.start_hub("registrar", "run", "registrar")
     for target in made.loaded.site.targets:
         made.start_hub(f"courier-{target.id}", "run", "courier", target.id)
@@ -467,4 +467,4 @@ def _free_port() -> int:
 def stop_everything(settings: Settings) -> None:
     """Stop what a demo left running; its data stay."""
     stop_processes(settings.state_folder / "demo")
-    Parts(settings).down()
+    BackingServices(settings).down()

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from demo import checks, findings
-from demo.account import Account, Punctuality
+from demo.account import OutcomeTally, Punctuality
 from demo.checks import Answers, Check
 from demo.dates import say_moment
-from demo.play import CASE_STREAM, Course, Schedule
-from demo.stage import Stage, is_usual
+from demo.play import CASE_STREAM, Course, DemoSchedule
+from demo.stage import DemoEnvironment, is_usual
 from hub.commands.words import OUTCOMES, PARTIES, reason_words, table, width
-from hub.core.monthly import Line
+from hub.core.monthly import MonthlyLine
 from hub.core.whose_time import Party
 from hub.metrics import PRIMARY_OUTCOMES
 
@@ -27,17 +27,17 @@ _PARTIES_EN: Final = {
 }
 
 
-class Report(NamedTuple):
+class DemoReport(NamedTuple):
     """Everything the page is made of."""
 
-    stage: Stage
-    schedule: Schedule
+    stage: DemoEnvironment
+    schedule: DemoSchedule
     course: Course
-    account: Account
+    account: OutcomeTally
     answers: Answers
     checks: Sequence[Check]
     results: Sequence[Path]
-    month: Sequence[Line]
+    month: Sequence[MonthlyLine]
     keep: bool
 
     @property
@@ -46,7 +46,7 @@ class Report(NamedTuple):
         return all(check.holds for check in self.checks)
 
 
-def page(report: Report) -> str:
+def page(report: DemoReport) -> str:
     """The whole summary, ready to print."""
     now = report.course.ended_at
     late = report.account.punctuality(now)
@@ -79,12 +79,12 @@ def _section(title: str, lines: Iterable[str]) -> str:
     return "\n".join((f"── {title} ", *lines))
 
 
-def _name(report: Report, department: str) -> str:
+def _name(report: DemoReport, department: str) -> str:
     (found,) = (d for d in report.stage.loaded.site.departments if d.id == department)
     return found.name_zh.removeprefix("云屿市")
 
 
-def _cases(report: Report) -> Counter[str]:
+def _cases(report: DemoReport) -> Counter[str]:
     """What became of the rows of the case system's table, by outcome."""
     return Counter(
         answer.outcome
@@ -94,7 +94,7 @@ def _cases(report: Report) -> Counter[str]:
     )
 
 
-def _departments(report: Report) -> list[str]:
+def _departments(report: DemoReport) -> list[str]:
     """Per department: read = the sum of its outcomes."""
     account = report.account
     headers = ["部门", "读入", "", *(OUTCOMES[name] for name in PRIMARY_OUTCOMES)]
@@ -115,7 +115,7 @@ def _departments(report: Report) -> list[str]:
     return table(headers, rows, right=(1, *range(3, 3 + len(PRIMARY_OUTCOMES)))).splitlines()
 
 
-def _platforms(report: Report, late: dict[tuple[str, int], Punctuality]) -> list[str]:
+def _platforms(report: DemoReport, late: dict[tuple[str, int], Punctuality]) -> list[str]:
     """Per target: deliveries by what became of them, and what the platform did wrong."""
     headers = ["平台", "送出", "公示", "撤下", "退回", "逾期", "请求", "其中异常"]
     rows = [
@@ -143,7 +143,7 @@ def _platforms(report: Report, late: dict[tuple[str, int], Punctuality]) -> list
     return lines + notes + _kills(report)
 
 
-def _kills(report: Report) -> list[str]:
+def _kills(report: DemoReport) -> list[str]:
     course = report.course
     lines = [
         f"  {say_moment(kill.at)} kill -9 {kill.name}："
@@ -160,7 +160,7 @@ def _kills(report: Report) -> list[str]:
     return lines
 
 
-def _reasons(report: Report) -> list[str]:
+def _reasons(report: DemoReport) -> list[str]:
     """The commonest reasons: how many rows, what it means, what to do, one example."""
     found: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
     for (path, row), answers in sorted(report.answers.by_place.items()):
@@ -182,7 +182,7 @@ def _reasons(report: Report) -> list[str]:
     return lines
 
 
-def _on_time(report: Report, late: dict[tuple[str, int], Punctuality]) -> list[str]:
+def _on_time(report: DemoReport, late: dict[tuple[str, int], Punctuality]) -> list[str]:
     """Per department and target: met of all that ended or fell due; whose fault the rest is."""
     targets = report.stage.loaded.site.targets
     headers = ["部门"]
@@ -217,11 +217,11 @@ def _rates(found: Sequence[Punctuality]) -> list[str]:
     return [*cells, *(str(faults[party]) for party in Party)]
 
 
-def _checks(report: Report) -> list[str]:
+def _checks(report: DemoReport) -> list[str]:
     return [line for check in report.checks for line in checks.say(check)]
 
 
-def example_document(report: Report) -> str:
+def example_document(report: DemoReport) -> str:
     """A document number worth tracing: corrected, and shown on every platform; "" if none.
 
     The first in order, so that every run names the same.
@@ -237,7 +237,7 @@ def example_document(report: Report) -> str:
     return min(worth or [row.document_number for row in account.rows.values()], default="")
 
 
-def _next(report: Report) -> list[str]:
+def _next(report: DemoReport) -> list[str]:
     """Commands that work as they stand."""
     stage = report.stage
     where = "" if is_usual(stage.settings) else f"HUB_STATE={stage.settings.state_folder} "

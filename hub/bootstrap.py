@@ -31,7 +31,7 @@ from hub.site_changes import (
     uses_in_ledger,
 )
 from hub.topics import (
-    Plan,
+    TopicPlan,
     apply_plan,
     make_plan,
     names_of,
@@ -99,9 +99,9 @@ def _department(department: Department) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class SitePlan:
-    """What the broker lacks of a site: topics, users, rights."""
+    """Topics, users and rights of a site that the broker lacks."""
 
-    topics: Plan
+    topics: TopicPlan
     rights: RightsPlan
 
     @property
@@ -130,9 +130,9 @@ def plan_site(loaded: LoadedSite, access: KafkaAccess, folder: Path = TOPICS) ->
 def apply_site_plan(
     loaded: LoadedSite, access: KafkaAccess, plan: SitePlan, *, revokes: bool = False
 ) -> None:
-    """Make it so; `revokes`: also take back the rights no file speaks of.
+    """Make it so; `revokes`: also take back the rights that no topic file declares.
 
-    What a retired department might write is taken back in any case.
+    Rights of retired departments to write are taken back in any case.
     A user that is new gets the password of its file, which is made where it is missing.
     """
     apply_plan(loaded.site.prefix, plan.topics, KafkaTopics(access))
@@ -179,7 +179,7 @@ def adopt_basis(loaded: LoadedSite, access: KafkaAccess, *, again: bool = False)
 
 
 class NextBasis(NamedTuple):
-    """What an adoption would send, and what was adopted before."""
+    """The messages of an adoption, and the basis adopted before."""
 
     message: bytes
     """Of `control`."""
@@ -284,7 +284,7 @@ def ask_partitions(
 def declare_losses(
     loaded: LoadedSite, access: KafkaAccess, losses: Mapping[int, Mapping[str, object]]
 ) -> None:
-    """Tell partitions what of their ledger is given up; see `hub.core.ledger_end.Loss`."""
+    """Declare ledger records of these partitions lost; see `hub.core.ledger_end.Loss`."""
     headers = (
         ("ce_specversion", b"1.0"), ("ce_type", kinds.LOSS_ACCEPTED.encode()),
         ("ce_source", b"operator"),
@@ -339,7 +339,7 @@ def _send(loaded: LoadedSite, access: KafkaAccess, records: list[OutputRecord]) 
 def declare_lost(
     loaded: LoadedSite, access: KafkaAccess, lost: Iterable[LostInput], operator: str, because: str
 ) -> None:
-    """Say of inputs that are gone undecided that somebody answers for them; see `LostInput`."""
+    """Declare inputs that are gone undecided, on the operator's responsibility; see `LostInput`."""
     headers = (("ce_type", kinds.INPUT_LOST.encode()), ("ce_source", b"operator"))
     records = [
         OutputRecord(

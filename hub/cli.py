@@ -6,7 +6,7 @@ from importlib import import_module
 import click
 
 from hub import VERSION
-from hub.errors import HubError, told
+from hub.errors import HubError, message_for_people
 
 EXIT_REFUSED = 2
 """Exit status when the hub refuses to go on; the message names the place and the remedy."""
@@ -77,7 +77,7 @@ class LazyGroup(click.Group):
             click.echo(_mistake_zh(error), err=True)  # click adds its own words, in English
             raise
         except HubError as error:
-            click.echo(told(error), err=True)
+            click.echo(message_for_people(error), err=True)
             ctx.exit(EXIT_REFUSED)
 
 

@@ -1,6 +1,6 @@
-"""What a site runs, process by process, and the deploy files with a block for each of them.
+"""Processes of a site, and the deploy files with a block for each of them.
 
-The files under `deploy/` are whole and valid as they stand, for the courier to `province` alone. A
+The files under `deploy/` are whole and valid unchanged, for the courier to `province` alone. A
 block between `# for each process: courier-province 9110` and `# end` is repeated for every process,
 with that one's names, command and port put in; a line that ends in `# only KIND, KIND` is left out
 for other kinds. Kafka's users get the site's prefix in place of `county.`.
@@ -63,7 +63,7 @@ class Process(NamedTuple):
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """What follows `hub` to start it, up to the options that all have."""
+        """Arguments after `hub` to start it, up to the options that all have."""
         match self.kind:
             case "registrar":
                 return "run", "registrar", "--slot", self.instance
@@ -74,7 +74,7 @@ class Process(NamedTuple):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What stands for this process in a block."""
+        """Values of this process in a block."""
         return (
             self.unit, self.worker, self.worker.replace(".", "-"),
             ", ".join(f'"{each}"' if each.isdigit() else each for each in self.arguments),

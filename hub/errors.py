@@ -105,20 +105,20 @@ class UnavailableError(StoppedError):
     """A part outside (Kafka, PostgreSQL, a disk, a port) does not answer; safe to start again."""
 
 
-def told(error: HubError) -> str:
-    """The message as people read it: a broker's own words get Chinese ones and a remedy around."""
+def message_for_people(error: HubError) -> str:
+    """Return the message for people: a broker's own text gets a Chinese one and a remedy."""
     said = str(error)
     if any("\u4e00" <= char <= "\u9fff" for char in said):
         return said
     return (
-        f"Kafka 未完成操作：{said}\nKafka did not do it: {said}\n"
+        f"Kafka 未完成操作：{said}\nKafka operation failed: {said}\n"
         "处理办法：检查 Kafka 是否运行（hub dev status）与 KAFKA_BOOTSTRAP，然后重试\n"
         "Remedy: does Kafka run (hub dev status), is KAFKA_BOOTSTRAP right? Then try again"
     )
 
 
 def remedy_in(message: str) -> tuple[str, str]:
-    """What a message of ours says to do, in Chinese and in English; empty where it does not."""
+    """Return the remedy in a message of ours, Chinese and English; empty where it has none."""
     zh = en = ""
     for line in message.split("\n"):
         first, _, second = line.partition(" / Remedy: ")

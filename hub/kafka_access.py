@@ -22,14 +22,14 @@ MECHANISM: Final = "SCRAM-SHA-512"
 
 @dataclass(frozen=True, slots=True)
 class KafkaAccess:
-    """One principal's way to one cluster; no user is no authentication (a developer's broker)."""
+    """One principal's way to one cluster; no user, no authentication (a developer's broker)."""
 
     bootstrap: str
     """`host:port`, several with commas."""
     user: str = ""
     password: Secret = NO_SECRET
     ca_file: Path | None = None
-    """Certificates the brokers' must follow from; None is no TLS."""
+    """Authorities of the brokers' certificates; None means no TLS."""
     mechanism: str = MECHANISM
     secrets: Path | None = None
     """The folder of password files; on the operator's machine it holds everybody's."""
@@ -64,7 +64,7 @@ class KafkaAccess:
 def access_from_files(
     bootstrap: str, user: str, secrets: Path | None, ca_file: Path | None = None
 ) -> KafkaAccess:
-    """The access of one user whose password is `secrets/<user>`; without a folder, of nobody.
+    """The access of one user whose password is `secrets/<user>`; without a folder, anonymous.
 
     Raises `ConfigurationError` when the file is missing, empty or unreadable.
     """

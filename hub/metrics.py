@@ -39,7 +39,7 @@ PRIMARY_OUTCOMES: Final = (
     "accepted", "corrected", "withdrawn", "duplicate", "superseded", "held", "conflicting",
     "quarantined",
 )  # fmt: skip
-"""What a submission can become; read is their sum."""
+"""Outcomes of a submission; read is their sum."""
 OTHER: Final = "other"
 """Label of a kind that no contract knows: a foreign header must not make new series."""
 REPEATS: Final = 5
@@ -49,7 +49,7 @@ CALM_SECONDS: Final = 15.0
 """Without another start for so long it has got over what ended it."""
 _REPEATING: Final = Problem(
     "工作进程一再从头开始，没有正常工作",
-    "the worker starts again and again and does not get on",
+    "the worker starts again and again and makes no progress",
     remedy_zh="看它的日志：每次重新开始都写明原因（starting again）",
     remedy_en="look at its log: each start says why (starting again)",
 )
@@ -88,7 +88,7 @@ class Metrics:
         self.described: list[Described] = []
         self._kinds = frozenset(kinds)
         self.subjects = frozenset(kind.partition(".")[0] for kind in self._kinds)
-        """What the known kinds are about: `licence` of `licence.granted.v1`."""
+        """Subjects of the known kinds: `licence` of `licence.granted.v1`."""
         self._define_flow()
         self._define_engine()
         self._define_sources()
@@ -134,7 +134,7 @@ class Metrics:
         self.since_progress = self._gauge(
             "hub_seconds_since_progress", ("worker",),
             "距上次有进展或确认无事可做的秒数；进程在而停滞时不断增大",
-            "seconds since the worker got on or found nothing to do; grows while it hangs",
+            "seconds since the worker last made progress or was idle; grows while it hangs",
         )  # fmt: skip
         self.transaction_seconds = self._histogram(
             "hub_transaction_seconds", ("worker",), _FAST,
@@ -149,7 +149,7 @@ class Metrics:
         self.restarts = self._counter(
             "hub_slot_restarts_total", ("worker",),
             "处理单元重新走启动流程的次数",
-            "times a slot took the road of starting again",
+            "restarts of a slot",
         )  # fmt: skip
         self.restore_seconds = self._gauge(
             "hub_restore_seconds", ("worker",),
@@ -438,11 +438,11 @@ def document() -> str:
         "标签中从不出现统一社会信用代码、文书号或名称。",
         "",
         "Every worker serves these at `/metrics`, and its health at `/health` (health is progress:",
-        f"200 while it got on or was drained within {STALLED_SECONDS:.0f} s, else 503). One that",
-        "has stopped on purpose and waits for a person is at 503 with code, reason and remedy;",
-        "`/alive`, for whatever starts a hanging worker again, is then at 200. No label ever holds",
-        "a credit code, a document number or a name. This page is made by `python -m hub.metrics`;",
-        "a test compares it.",
+        f"200 if it made progress or was drained within {STALLED_SECONDS:.0f} s, else 503). One",
+        "that stopped on purpose and waits for a person is at 503 with code, reason and remedy;",
+        "`/alive`, for the supervisor that restarts hanging workers, is then at 200. No label",
+        "holds a credit code, a document number or a name. This page is made by",
+        "`python -m hub.metrics`; a test compares it.",
         "",
         "| 指标 metric | 类型 type | 标签 labels | 含义 meaning |",
         "|---|---|---|---|",
@@ -454,7 +454,7 @@ def document() -> str:
 
 
 class Health:
-    """Whether a worker gets on: it calls `progress` after work and `idle` when there is none.
+    """Whether a worker makes progress: it calls `progress` after work and `idle` without any.
 
     Both are stamps: a worker that hangs in an empty poll stops being healthy as well.
     """
@@ -501,12 +501,12 @@ class Health:
         )
 
     def seconds_since_progress(self) -> float:
-        """How long ago it got on, or found nothing to do."""
+        """Seconds since it made progress, or found nothing to do."""
         return self._seconds() - self._stamp
 
     @property
     def is_alive(self) -> bool:
-        """Whether it got on, was drained, or looked whether it may go on, within the limit."""
+        """Whether it made progress, was drained, or checked whether it may go on, in time."""
         return self.seconds_since_progress() <= self._limit
 
     @property
@@ -515,7 +515,7 @@ class Health:
         return self.is_alive and self._stopped is None and not self.is_repeating
 
     def report(self) -> dict[str, str | float | bool]:
-        """What `/health` says: worker, site, status (ok, stopped, stalled), age of progress, idle.
+        """Content of `/health`: worker, site, status (ok, stopped, stalled), age of progress, idle.
 
         Status is ok, stopped, repeating or stalled; of stopped and repeating there are also the
         code, why in both languages, and the remedy.
@@ -544,7 +544,7 @@ class Health:
 class _BoundedServer(ThreadingHTTPServer):
     """A thread for each connection, and few of them: the newest caller takes the oldest's place.
 
-    So whoever opens connections and says nothing keeps nobody else from being answered.
+    So a client that opens connections and says nothing keeps no other from being answered.
     """
 
     daemon_threads = True
@@ -639,7 +639,7 @@ def serve(
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-            """Say nothing: a scrape every few seconds is no news."""
+            """Log nothing: a scrape every few seconds is not worth it."""
 
     try:
         server = _BoundedServer((host, port), Handler)

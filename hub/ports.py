@@ -1,4 +1,4 @@
-"""What the hub needs from outside, as Protocols; adapters fill them, fakes pass the same suites.
+"""Protocols of everything outside the hub; adapters fill them, fakes pass the same suites.
 
 All Kafka positions are offsets of the *next* record to read. Times are business milliseconds
 since the epoch unless a name says otherwise.
@@ -24,19 +24,19 @@ class InputRecord(NamedTuple):
 
 
 UNREADABLE: Final = "hub_unreadable"
-"""The one header of what stands for a record that cannot be read; its value is a word for why."""
+"""The one header of the placeholder of an unreadable record; its value is a word for why."""
 
 
 def unreadable_record(topic: str, partition: int, offset: int, why: str) -> InputRecord:
-    """What stands for a record that cannot be read: its place, and nothing else.
+    """Make the placeholder of an unreadable record: its position, and nothing else.
 
-    Whoever sends a record that looks like this sends nothing.
+    A sender of a record that looks like this sends nothing.
     """
     return InputRecord(topic, partition, offset, b"", ((UNREADABLE, why.encode()),), b"")
 
 
 def is_unreadable(key: bytes, headers: Sequence[tuple[str, bytes]], value: bytes) -> bool:
-    """Whether these are of what stands for a record that cannot be read."""
+    """Whether these headers are those of a placeholder of an unreadable record."""
     return not key and not value and len(headers) == 1 and headers[0][0] == UNREADABLE
 
 
@@ -73,6 +73,13 @@ class Transactions(Protocol):
 
     def retire(self) -> None:
         """Throw the producer away without flushing; the next `initialise` makes a new one."""
+
+
+class Appender(Protocol):
+    """Sends records and waits until they are on the broker."""
+
+    def append(self, records: Sequence[OutputRecord]) -> None:
+        """Raises `UnavailableError` when one may be missing."""
 
 
 class Inputs(Protocol):
@@ -131,15 +138,15 @@ class DeadlineClock(BusinessClock, Protocol):
     def has_jumped(self) -> bool:
         """Whether the machine's clock ran ahead of the time that really passed.
 
-        Business time then stands still until the clock is right or an operator restarts the worker.
+        Business time does not move until the clock is right or an operator restarts the worker.
         """
 
 
 class ClockEvidence(NamedTuple):
-    """What a clock shows and what it is judged by; real milliseconds since the epoch."""
+    """A clock's time and the evidence to judge it by; real milliseconds since the epoch."""
 
     shown: int
-    """What the machine's clock shows now."""
+    """The machine's time now."""
     written: int
     """The latest time this machine wrote down, or a person confirmed; 0 for none."""
     is_business: bool
@@ -151,7 +158,7 @@ class ClockWitness(Protocol):
     """Remembers on this machine what time it was, for the next start."""
 
     def evidence(self) -> ClockEvidence:
-        """What the clock shows, and what is remembered."""
+        """Return the clock's time, and the remembered evidence."""
 
     def note(self) -> None:
         """The clock is believed now: remember what it shows. Cheap enough for every turn."""

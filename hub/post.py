@@ -1,4 +1,4 @@
-"""What a worker is given when it is started, whatever its kind."""
+"""Context that every worker gets when it is started."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Post:
+class WorkerContext:
     """The site it serves, its way to Kafka, its folder, and who tells it to stop."""
 
     loaded: LoadedSite

@@ -38,17 +38,17 @@ class Right:
     is_prefix: bool = False
     """Whether `name` is the beginning of the names meant."""
     is_denial: bool = False
-    """The hub grants, and never denies: whatever is not granted is refused."""
+    """The hub grants, and never denies: anything not granted is refused."""
     host: str = "*"
     """From where; the hub does not restrict it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RightsPlan:
-    """The difference. `unknown` rights speak of the site, but no file speaks of them.
+    """The difference. `unknown`: rights on the site's resources that no topic file declares.
 
     `wide` ones reach into the site without naming it (everybody, `*`, the beginning of its
-    prefix). They may be another's on the same cluster: shown, never taken back from here.
+    prefix). They may belong to others on the same cluster: shown, never taken back from here.
     """
 
     users: tuple[str, ...]
@@ -57,7 +57,7 @@ class RightsPlan:
     unknown: tuple[Right, ...]
     wide: tuple[Right, ...] = ()
     ended: tuple[Right, ...] = ()
-    """What retired departments might write: taken back whenever the plan is applied."""
+    """Rights of retired departments to write: taken back whenever the plan is applied."""
 
     @property
     def is_empty(self) -> bool:
@@ -66,7 +66,7 @@ class RightsPlan:
 
 
 class RightsAdmin(Protocol):
-    """What planning and applying need of a broker."""
+    """The calls of planning and applying to a broker."""
 
     def read(self, prefix: str) -> frozenset[Right]:
         """Rights of users and on resources whose name begins with `prefix`, and `reaches` ones."""

@@ -18,7 +18,7 @@ class Settings:
     """HUB_KAFKA_SECRETS: folder with one password file for each user of that cluster; None is no
     authentication. The embedded Kafka has its own folder."""
     kafka_ca: Path | None = None
-    """HUB_KAFKA_CA: certificates that cluster's must follow from; None is no TLS."""
+    """HUB_KAFKA_CA: authorities of that cluster's certificates; None means no TLS."""
     postgres_dsn: str | None = None
     """HUB_POSTGRES_DSN: an existing PostgreSQL; None starts the embedded one."""
     postgres_password_file: Path | None = None
@@ -47,7 +47,7 @@ class Settings:
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Read `environment`; empty variables count as unset, folders become absolute.
 
-    Raises `ConfigurationError` when a port is no number, or one for both embedded parts.
+    Raises `ConfigurationError` when a port is not a number, or one for both embedded services.
     """
 
     def text(name: str) -> str | None:

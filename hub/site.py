@@ -35,7 +35,7 @@ AGENT_WORKERS = ("cases", "reconciler")
 """The workers that state facts as the site's department of kind `agent`; where it has `cases`."""
 
 
-class FileSource(StrictModel):
+class FileSourceSettings(StrictModel):
     """A folder a department drops files into.
 
     Its sub-folders are `licences`, `penalties`, `corrections`, `withdrawals`, `restorations`,
@@ -50,7 +50,7 @@ class FileSource(StrictModel):
     """Mapping file for a layout that is not the national one."""
 
 
-class DatabaseSource(StrictModel):
+class DatabaseSourceSettings(StrictModel):
     """A table of a department's database; the file says which, and what its columns mean.
 
     Its form: `connectors/table_file.py`, docs/database-sources.md.
@@ -75,27 +75,27 @@ class Department(StrictModel):
     may_act_on: tuple[Name, ...] = ()
     """Departments whose records this one may correct, withdraw or move, besides its own."""
     replaces: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Code of one of its authorities → older codes it replaces, the oldest unit first. What is on
-    record under those stays there; only ever extended, at the end of a list."""
+    """Code of one of its authorities → older codes it replaces, the oldest unit first. Records
+    under those stay there; only ever extended, at the end of a list."""
     retired: bool = False
     """Merged or abolished: it states nothing new; listed for ever."""
     successor: Name | None = None
     """Of a retired one: who owns its records from now on."""
-    files: tuple[FileSource, ...] = ()
-    databases: tuple[DatabaseSource, ...] = ()
+    files: tuple[FileSourceSettings, ...] = ()
+    databases: tuple[DatabaseSourceSettings, ...] = ()
 
     @field_validator("authorities")
     @classmethod
     def _are_credit_codes(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
-        """Each authority by its own code: no pattern, and nothing that stands for all."""
+        """Each authority by its own code: no pattern, and no wildcard."""
         for code in codes:
             if (broken := check_credit_code(code)) is not None:
                 raise fault(
                     f"{code} 不是统一社会信用代码（{broken.value}）",
-                    f"{code} is no unified social credit code ({broken.value})",
+                    f"{code} is not a unified social credit code ({broken.value})",
                     remedy_zh="逐个写明机关的 18 位代码，大写、无空格；不能用 * 代表全部",
                     remedy_en="write each authority's 18 characters, in capitals, without blanks; "
-                    "nothing stands for all",
+                    "there is no wildcard",
                 )
         return codes
 
@@ -131,12 +131,12 @@ class Department(StrictModel):
         return states
 
     @property
-    def sources(self) -> tuple[FileSource | DatabaseSource, ...]:
+    def sources(self) -> tuple[FileSourceSettings | DatabaseSourceSettings, ...]:
         """Every source, each a connector with a stream of its own."""
         return (*self.files, *self.databases)
 
     @property
-    def running_sources(self) -> tuple[FileSource | DatabaseSource, ...]:
+    def running_sources(self) -> tuple[FileSourceSettings | DatabaseSourceSettings, ...]:
         """The sources that are read: none of a retired department."""
         return () if self.retired else self.sources
 
@@ -226,7 +226,7 @@ class Target(StrictModel):
     id: Name
     name_zh: str
     number: Annotated[int, Field(ge=0, le=63)]
-    """Bit of this target in the ledger; another's only after this one was left out of the site."""
+    """Bit of this target in the ledger; used again only after this one was left out of the site."""
     kind: Literal["http", "kafka", "file", "database"]
     role: str
     """A duty of the rulebook (`report` 报送, `display` 公示), which says what stops the clock."""
@@ -256,7 +256,7 @@ class Target(StrictModel):
             if date.fromisoformat(text).isoformat() == text:
                 return text
         raise fault(
-            f"{text} 不是一个存在的日期", f"{text} is no day that exists",
+            f"{text} 不是一个存在的日期", f"{text} is not a day that exists",
             remedy_zh="写成 2026-03-01 的样式", remedy_en="write it as 2026-03-01",
         )  # fmt: skip
 
@@ -354,28 +354,28 @@ class Target(StrictModel):
 OWN_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 """Hosts that may be reached without TLS."""
 _IN_NO_ADDRESS = '@?#\\ "<>^`{|}'
-"""What would begin a user's end, a query or a fragment, and what RFC 3986 leaves out of all."""
+"""Characters that would begin a user's end, a query or a fragment, and all RFC 3986 leaves out."""
 
 
 class CaseLevel(StrictModel):
-    """Who is told of what is due soon or overdue, and when."""
+    """Who is informed of due-soon and overdue records, and when."""
 
     name_zh: str
     after_hours: Annotated[float, Field(ge=0, le=24 * 90)] = 0
-    """Business hours since the first level was told; a level is told while something waits."""
+    """Business hours since the first level was informed; a level is, while something waits."""
     department: Name | None = None
     """None is the department whose records they are."""
 
 
 class Cases(StrictModel):
-    """What the case agents do: `hub run cases`."""
+    """Settings of the case agents: `hub run cases`."""
 
     department: Name
     """Of `kind: agent`; its first authority is the credit centre's code."""
     remind_working_days: tuple[Annotated[int, Field(ge=1, le=60)], ...] = (5, 1)
     """A commitment's accepting unit is reminded when so many working days are left."""
     hour: Annotated[int, Field(ge=0, le=23)] = 9
-    """When due-soon and overdue records are told on a working day, Asia/Shanghai."""
+    """When due-soon and overdue records are reported on a working day, Asia/Shanghai."""
     levels: Annotated[tuple[CaseLevel, ...], Field(min_length=1, max_length=9)] = (
         CaseLevel(name_zh="经办人"),
     )
@@ -452,8 +452,8 @@ class Site(StrictModel):
                 raise _no_successor(
                     department,
                     f"{heir.id} 的 states 缺 {missing[0]}，这些记录将无人可以更正或撤回",
-                    f"states of {heir.id} lacks {missing[0]}: nobody could correct or withdraw "
-                    "those records",
+                    f"states of {heir.id} lacks {missing[0]}: no department could correct or "
+                    "withdraw those records",
                 )
         return self
 
@@ -607,7 +607,7 @@ class LoadedSite(StrictModel):
     def exchange_folders(self) -> tuple[Path, ...]:
         """Every folder in which files are exchanged: inboxes, results, drop folders of platforms.
 
-        What lies there is departments' and platforms', not the site's configuration.
+        Their content belongs to departments and platforms; it is not the site's configuration.
         """
         return tuple(self.path(folder) for _place, folder in _exchange_places(self.site))
 
@@ -615,7 +615,7 @@ class LoadedSite(StrictModel):
         """Every file the site is configured by, but for the secrets.
 
         Site, rulebook, calendar, business clock, mappings, descriptions of database sources:
-        whoever may write one of them decides what becomes of everybody's rows.
+        a party that may write one of them decides what becomes of all others' rows.
         """
         named = [Path("site.yaml"), self.site.rulebook, self.site.calendar]
         if self.site.business_clock is not None:
@@ -629,7 +629,7 @@ class LoadedSite(StrictModel):
         """Every file the site calls `…_file`, and those its database sources call so.
 
         Keys, tokens, passwords, addresses that hold one. A source's file that cannot be read is
-        passed over: whoever runs it says what is wrong with it.
+        passed over: the worker that runs it says what is wrong with it.
         """
         sources = [
             self.path(each.file)

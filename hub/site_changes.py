@@ -1,7 +1,7 @@
 """Whether a site may follow the one that was adopted last: what must stay, what may go, and when.
 
-Refused before anything is sent. What the registrar can tell from two bases alone it refuses, too
-(`hub.core.numbers`); what needs the whole ledger is counted here.
+Refused before anything is sent. Faults that show in the two bases alone are refused by the
+registrar, too (`hub.core.numbers`); what needs the whole ledger is counted here.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def refuse_other_partitions(before: dict[str, Any], after: dict[str, Any]) -> No
 def refuse_lost_departments(before: dict[str, Any], after: dict[str, Any]) -> None:
     """A department once adopted stays in the site, and what an authority code replaced stays so.
 
-    What waits on its topic is read to the end, and its records need an owner; a record under an
+    Records waiting on its topic are read to the end, and need an owner; a record under an
     older code would not be found any more. Raises `ConfigurationError`.
     """
     known, now = before["site"]["departments"], after["site"]["departments"]
@@ -89,7 +89,7 @@ def close_retired(
 ) -> None:
     """Note for each retired department where its topic ended when it was retired.
 
-    What was sent until then is decided as ever, what comes later is refused by name. Adopted once,
+    Records sent until then are decided as ever, later ones are refused by name. Adopted once,
     the end stays: another adoption moves it no further.
     """
     known = [before["site"]["departments"] for before in befores]

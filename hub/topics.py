@@ -30,9 +30,8 @@ Principal = Annotated[
         r"|dept\.\{department\}|target\.\{target\})$"
     ),
 ]
-"""Who may write or read, see `hub.rights`. `{agent}` is a worker that speaks for a department
-of kind `agent`. Braces stand for the topic's owner, where it has one of
-that kind, else for everybody of that kind."""
+"""Who may write or read, see `hub.rights`. `{agent}` is a worker that acts for a department of
+kind `agent`. Braces are the topic's owner, where it has one of that kind, else all of that kind."""
 
 
 class TopicConfig(StrictModel):
@@ -90,7 +89,7 @@ class TopicFamily(StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class SiteNames:
-    """What of a site its topics are named after."""
+    """The parts of a site that its topics are named after."""
 
     prefix: str
     """With its final dot."""
@@ -103,7 +102,7 @@ class SiteNames:
     slots: int = 1
     """Registrar slots."""
     agents: tuple[str, ...] = ()
-    """Departments for which the workers of agents speak."""
+    """Departments for which the workers of agents act."""
     retired: tuple[str, ...] = ()
     """Departments that write nothing any more."""
 
@@ -135,8 +134,8 @@ class Alter:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The difference. `unknown` topics carry the prefix but no file speaks of them; left alone."""
+class TopicPlan:
+    """The difference. `unknown`: topics with the prefix that no file declares; left alone."""
 
     creates: tuple[Create, ...]
     alters: tuple[Alter, ...]
@@ -149,7 +148,7 @@ class Plan:
 
 
 class TopicAdmin(Protocol):
-    """What planning and applying need of a broker. There is no way to delete."""
+    """The calls of planning and applying to a broker. There is no way to delete."""
 
     def read(self, prefix: str) -> tuple[Topic, ...]:
         """Topics whose name begins with `prefix`, with the settings that were set on them."""
@@ -226,7 +225,7 @@ def topics_of(
                 yield f"{name}.{one}", {"department": (one.partition(".")[0],)}
 
 
-def make_plan(prefix: str, wanted: Iterable[Topic], actual: Iterable[Topic]) -> Plan:
+def make_plan(prefix: str, wanted: Iterable[Topic], actual: Iterable[Topic]) -> TopicPlan:
     """Compare. Raises `ConfigurationError` for a foreign name or another partition count."""
     existing = {topic.name: topic for topic in actual}
     creates: list[Create] = []
@@ -247,10 +246,10 @@ def make_plan(prefix: str, wanted: Iterable[Topic], actual: Iterable[Topic]) -> 
             for setting in settings
             if found.config.get(setting) != topic.config.get(setting)
         ]
-    return Plan(tuple(creates), tuple(alters), tuple(sorted(set(existing) - known)))
+    return TopicPlan(tuple(creates), tuple(alters), tuple(sorted(set(existing) - known)))
 
 
-def apply_plan(prefix: str, plan: Plan, admin: TopicAdmin) -> None:
+def apply_plan(prefix: str, plan: TopicPlan, admin: TopicAdmin) -> None:
     """Create and alter as planned; a foreign name in the plan is refused before anything."""
     for create in plan.creates:
         refuse_foreign(prefix, create.topic.name)

@@ -4,9 +4,9 @@ A typo in a site folder is the commonest mistake of an operator, so every messag
 the line, what was expected and what to do. YAML leaves much to the reader; here it does not:
 
 - A value is what JSON knows: text, number, `true` or `false`, nothing, list, mapping with texts as
-  keys. A day or a time is text, as written. What YAML 1.1 would take for something else (`yes`,
+  keys. A day or a time is text, as written. Text that YAML 1.1 would read as something else (`yes`,
   `010`, `0x1F`, `1_000`, `.inf`) is refused, and so are tags and merge keys (`<<`).
-- A key stands once. Characters that nobody sees are refused.
+- A key occurs once. Invisible characters are refused.
 - Octets, depth, and what aliases add up to are bounded; reading ends.
 """
 
@@ -81,7 +81,7 @@ class StrictModel(BaseModel):
 
 
 def fault(zh: str, en: str, *, remedy_zh: str, remedy_en: str) -> PydanticCustomError:
-    """What a validator raises for a value with a remedy of its own; `read_typed` adds the place."""
+    """A validator's error about a value with a remedy of its own; `read_typed` adds the place."""
     words = {"zh": zh, "en": en, "remedy_zh": remedy_zh, "remedy_en": remedy_en}
     return PydanticCustomError(_OWN_FAULT, "{zh} / {en}", words)
 
@@ -89,7 +89,7 @@ def fault(zh: str, en: str, *, remedy_zh: str, remedy_en: str) -> PydanticCustom
 def read_typed(path: Path, model: type[_Model]) -> _Model:
     """Read one YAML or JSON file into `model`; a number, a text and `true` are not each other.
 
-    Raises `ConfigurationError` naming file, line and remedy when the file is missing, is no YAML,
+    Raises `ConfigurationError` naming file, line and remedy when the file is missing, is not YAML,
     may be read in two ways, holds an unknown key or a value of the wrong shape.
     """
     return _checked(path, _read(path), model)
@@ -157,13 +157,13 @@ def _read(path: Path) -> _Document:
     text = _text_of(path)
     if path.suffix == ".json":
         return _Document(_json_of(path, text), {})
-    return _Reader(path, text).document()
+    return _YamlReader(path, text).document()
 
 
 def _lines_of(path: Path) -> dict[_Place, int]:
     """The lines of a file that was read before; JSON's own reader knows none."""
     with suppress(ConfigurationError):  # an indentation of tabs is JSON alone
-        return _Reader(path, _text_of(path)).document().lines
+        return _YamlReader(path, _text_of(path)).document().lines
     return {}
 
 
@@ -214,8 +214,8 @@ def _refuse(
 def _refuse_unseen(path: Path, line: int, character: str) -> NoReturn:
     name = f"U+{ord(character):04X}"
     _refuse(
-        path, line, f"含有看不见的字符 {name}", f"holds a character that nobody sees: {name}",
-        remedy_zh="删去该字符，重新键入该行", remedy_en="delete it: type that line anew",
+        path, line, f"含有看不见的字符 {name}", f"holds an invisible character: {name}",
+        remedy_zh="删去该字符，重新键入该行", remedy_en="delete it: type that line again",
     )  # fmt: skip
 
 
@@ -231,7 +231,7 @@ def _json_of(path: Path, text: str) -> object:
             text, object_pairs_hook=_once_each, parse_int=_number, parse_float=_number
         )
     except ValueError as error:
-        _Reader(path, text.replace("\t", " ")).document()
+        _YamlReader(path, text.replace("\t", " ")).document()
         said, line = "", None
         if isinstance(error, json.JSONDecodeError):
             said, line = f": {error.msg}", error.lineno
@@ -284,7 +284,7 @@ def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _number(text: str) -> int | float:
-    """Raises `ValueError` for what is no number of JSON's, or does not fit."""
+    """Raises `ValueError` for anything that is not a number of JSON's, or does not fit."""
     if _NUMBER.fullmatch(text) is None or sum(map(str.isdigit, text)) > MOST_DIGITS:
         raise ValueError("no number, or too long")
     number = float(text) if set(text) & set(".eE") else int(text)
@@ -296,7 +296,7 @@ def _number(text: str) -> int | float:
 # --- YAML --------------------------------------------------------------------------------------
 
 
-class _Reader:
+class _YamlReader:
     """Reads one document from the parser's events; depth and size are counted on the way."""
 
     def __init__(self, path: Path, text: str) -> None:
@@ -379,10 +379,10 @@ class _Reader:
 
     def _alias(self, event: yaml.AliasEvent) -> object:
         known = self._anchors.get(event.anchor or "")
-        if known is None:  # not yet whole where it stands for itself
+        if known is None:  # not yet whole where it refers to itself
             self._refuse(
                 event, f"别名 *{event.anchor} 没有可用的锚点",
-                f"the alias *{event.anchor} stands for nothing, or for itself",
+                f"the alias *{event.anchor} refers to nothing, or to itself",
             )  # fmt: skip
         value, weight = known
         self._count(event, weight)

@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 
 from hub.adapters.embedded_kafka import EmbeddedKafka
 from hub.adapters.embedded_postgres import EmbeddedPostgres
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.kafka_access import OPERATOR, KafkaAccess
 from hub.repository import ROOT
 from hub.settings import Settings, read_settings
@@ -88,7 +88,7 @@ def settings() -> Settings:
 def kafka(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaPart]:
     """One real broker for the whole session: KAFKA_BOOTSTRAP when set, else an embedded one."""
     if settings.kafka_bootstrap is not None:
-        yield KafkaPart(Parts(settings).require_kafka(OPERATOR))
+        yield KafkaPart(BackingServices(settings).require_kafka(OPERATOR))
         return
     broker = EmbeddedKafka(
         tmp_path_factory.mktemp("kafka"),

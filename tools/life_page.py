@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from hub.core import waiting
-from hub.core.life import TABLE, Effect, Line, Standing, Statement, When
+from hub.core.life import TABLE, Effect, LifeRule, Standing, Statement, When
 from hub.core.state import SOURCES_KEPT
 from hub.domain.reasons import REASONS
 from hub.engine import courier_life as delivery
@@ -191,14 +191,14 @@ def _happening(happening: delivery.Happening) -> str:
     return f"\n### {happening.value[0].upper()}{happening.value[1:]}\n\n{head}{''.join(rows)}"
 
 
-def _follows(state: delivery.State, line: delivery.Line) -> tuple[str, str, str]:
+def _follows(state: delivery.State, line: delivery.CourierRule) -> tuple[str, str, str]:
     after = _words(line.next) if line.next is not state else "–"
     return after, line.do.value, line.tell or "–"
 
 
 def _table(statement: Statement) -> str:
     """The lines for one statement; standings with the same lines share them."""
-    shared: dict[tuple[Line, ...], list[Standing]] = {}
+    shared: dict[tuple[LifeRule, ...], list[Standing]] = {}
     for standing in Standing:
         shared.setdefault(TABLE[standing, statement], []).append(standing)
     rows = ["| the record is | if | outcome | reason | then |\n|---|---|---|---|---|\n"]
@@ -217,7 +217,7 @@ def _condition(when: When) -> str:
     return "–" if when is When.ALWAYS else when.value
 
 
-def _reason(line: Line) -> str:
+def _reason(line: LifeRule) -> str:
     if not line.reason:
         return ""
     return f"`{line.reason}` {REASONS[line.reason].zh}"

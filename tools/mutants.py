@@ -87,7 +87,7 @@ class Mutant(StrictModel):
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
     function: str
-    """Qualified name in its package, such as `Gate.note`; also the name of a constant."""
+    """Qualified name in its package, such as `CircuitBreaker.note`; also the name of a constant."""
     module: str = ""
     """Where the package has the name more than once: the module's name."""
     find: str = Field(min_length=1)

@@ -4,15 +4,15 @@ from collections.abc import Callable
 from datetime import date, time
 
 from demo.generator.columns import Table
-from demo.generator.departments import DEPARTMENTS, Department
+from demo.generator.departments import DEPARTMENTS, DepartmentPlan
 from demo.generator.dice import Dice
 from demo.generator.identities import subjects
-from demo.generator.rows import FOLDERS, Folder, Row, SourceFile, ordinary_files
+from demo.generator.rows import FOLDERS, FileToDrop, Folder, Row, ordinary_files
 from demo.generator.working_days import days, is_working
 
 SUBJECTS = 2100
-Found = tuple[SourceFile, Row]
-Wanted = Callable[[Row, SourceFile], bool]
+Found = tuple[FileToDrop, Row]
+Wanted = Callable[[Row, FileToDrop], bool]
 _LETTER_TIMES: dict[tuple[Folder, Table], time] = {
     ("corrections", "licence"): time(17, 10),
     ("corrections", "penalty"): time(17, 15),
@@ -24,12 +24,12 @@ _ROOM = 8
 """Stories begin at least this many working days before the end, so that they can end."""
 
 
-class Book:
+class DatasetFiles:
     """Every file of the four weeks; begins with the ordinary ones."""
 
     def __init__(self) -> None:
         everyone = subjects(SUBJECTS)
-        self.files: list[SourceFile] = []
+        self.files: list[FileToDrop] = []
         for department in DEPARTMENTS:
             own = Dice(f"clients {department.id}").shuffled(everyone)[: SUBJECTS // 2]
             self.files += ordinary_files(department, own)
@@ -60,7 +60,7 @@ class Book:
             row.in_use = True
         return taken
 
-    def later_file(self, file: SourceFile, working_days: int) -> SourceFile:
+    def later_file(self, file: FileToDrop, working_days: int) -> FileToDrop:
         """The same department's next ordinary file, at least this many working days later."""
         day = self.later_day(file, working_days)
         return next(
@@ -72,18 +72,20 @@ class Book:
             and not other.suffix
         )
 
-    def later_day(self, file: SourceFile, working_days: int) -> date:
+    def later_day(self, file: FileToDrop, working_days: int) -> date:
         """The working day this many after the file was dropped, at most the last one."""
         after = [day for day in self._working if day > file.dropped_on]
         return after[min(working_days, len(after)) - 1]
 
-    def letter(self, department: Department, folder: Folder, table: Table, day: date) -> SourceFile:
+    def letter(
+        self, department: DepartmentPlan, folder: Folder, table: Table, day: date
+    ) -> FileToDrop:
         """The day's file of letters of one table; made when there is none."""
         for file in self.files:
             if (file.department, file.folder, file.table, file.dropped_on) == (
                 department, folder, table, day,
             ):  # fmt: skip
                 return file
-        made = SourceFile(department, folder, table, day, _LETTER_TIMES[folder, table], [])
+        made = FileToDrop(department, folder, table, day, _LETTER_TIMES[folder, table], [])
         self.files.append(made)
         return made

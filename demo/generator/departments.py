@@ -62,7 +62,7 @@ class FileStyle:
 
 
 @dataclass(frozen=True, slots=True)
-class Department:
+class DepartmentPlan:
     """One department: rates are rows per working day."""
 
     id: str
@@ -80,7 +80,7 @@ def _authority(name: str, serial: int) -> Authority:
     return Authority(f"{CITY}{name}", authority_code(serial))
 
 
-MARKET: Final = Department(
+MARKET: Final = DepartmentPlan(
     "market-supervision",
     "市场监督管理局",
     (_authority("市场监督管理局", 101), _authority("市场监督管理局东屿分局", 102)),
@@ -144,7 +144,7 @@ MARKET: Final = Department(
     ),
 )
 
-HOUSING: Final = Department(
+HOUSING: Final = DepartmentPlan(
     "housing-construction",
     "住房和城乡建设局",
     (_authority("住房和城乡建设局", 201),),
@@ -197,7 +197,7 @@ HOUSING: Final = Department(
     ),
 )
 
-ECOLOGY: Final = Department(
+ECOLOGY: Final = DepartmentPlan(
     "ecology-environment",
     "生态环境局",
     (_authority("生态环境局", 301),),
@@ -250,7 +250,7 @@ ECOLOGY: Final = Department(
     ),
 )
 
-TRANSPORT: Final = Department(
+TRANSPORT: Final = DepartmentPlan(
     "transport",
     "交通运输局",
     (_authority("交通运输局", 401),),
@@ -303,7 +303,7 @@ TRANSPORT: Final = Department(
     ),
 )
 
-NATURAL: Final = Department(
+NATURAL: Final = DepartmentPlan(
     "natural-resources",
     "自然资源和规划局",
     (_authority("自然资源和规划局", 501),),
@@ -351,7 +351,7 @@ NATURAL: Final = Department(
     ),
 )
 
-EMERGENCY: Final = Department(
+EMERGENCY: Final = DepartmentPlan(
     "emergency-management",
     "应急管理局",
     (_authority("应急管理局", 601),),

@@ -17,7 +17,7 @@ from demo.generator.identities import (
     is_credit_code,
     organisation_code,
 )
-from demo.generator.reading import DataSet, Place, ReadFile, ReadRow, folded, read_day
+from demo.generator.reading import DataSet, NumberedRow, Place, ReadFile, folded, read_day
 from demo.generator.working_days import MAKE_UP_DAYS, is_working, working_days_between
 
 Detector = Callable[[DataSet], list[Place]]
@@ -31,7 +31,7 @@ _AUTHORITIES: Final = {
 }
 
 
-def _rows(wanted: Callable[[ReadRow], bool]) -> Detector:
+def _rows(wanted: Callable[[NumberedRow], bool]) -> Detector:
     """Find ordinary rows that stand for themselves."""
     return lambda data: [row.place for row in data.ordinary if wanted(row)]
 
@@ -47,12 +47,12 @@ def _cell(name: str, pattern: str) -> Detector:
     return _rows(lambda row: whole.fullmatch(row.get(name)) is not None)
 
 
-def _fails_inside(row: ReadRow) -> bool:
+def _fails_inside(row: NumberedRow) -> bool:
     code = row.code
     return is_credit_code(code) and code[0] == "9" and organisation_code(code[8:16]) != code[8:17]
 
 
-def _wrong_check(row: ReadRow) -> bool:
+def _wrong_check(row: NumberedRow) -> bool:
     return re.fullmatch(
         r"[0-9A-HJ-NP-RTUW-Y]{18}", row.get("XDR_SHXYM")
     ) is not None and not is_credit_code(row.code)
@@ -76,31 +76,31 @@ def _is_late(table: str) -> Detector:
 
 
 def _decided(wanted: Callable[[date], bool]) -> Detector:
-    def is_wanted(row: ReadRow) -> bool:
+    def is_wanted(row: NumberedRow) -> bool:
         day = read_day(row.get("JDRQ"))
         return day is not None and day.year == _YEAR and day <= row.dropped_on and wanted(day)
 
     return _rows(is_wanted)
 
 
-def _bad_day(row: ReadRow) -> bool:
+def _bad_day(row: NumberedRow) -> bool:
     """A form that is readable, of a day that does not exist."""
     text = row.get("JDRQ")
     return re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) is not None and read_day(text) is None
 
 
-def _ends_early(row: ReadRow) -> bool:
+def _ends_early(row: NumberedRow) -> bool:
     decided = read_day(row.get("JDRQ"))
     ends = read_day(row.get("YXQZI" if row.table == "licence" else "GSJZQ"))
     return decided is not None and ends is not None and ends < decided
 
 
-def _in_future(row: ReadRow) -> bool:
+def _in_future(row: NumberedRow) -> bool:
     decided = read_day(row.get("JDRQ"))
     return decided is not None and decided > row.dropped_on
 
 
-def _is_foreign(row: ReadRow) -> bool:
+def _is_foreign(row: NumberedRow) -> bool:
     code = row.get("XKJGDM" if row.table == "licence" else "CFJGDM")
     department = row.path.split("/")[0].removesuffix("-cases")
     everyone = set().union(*_AUTHORITIES.values())
@@ -111,33 +111,33 @@ def _has_number(opening: str) -> Detector:
     return _rows(lambda row: re.search(re.escape(opening) + r" ?2026", row.get("WSH")) is not None)
 
 
-def _required_missing(row: ReadRow) -> bool:
+def _required_missing(row: NumberedRow) -> bool:
     names = ("NR", "XKWS", "XKJG") if row.table == "licence" else ("NR", "SY", "YJ")
     return any(row.get(name) == "" for name in names) and not _is_shifted(row)
 
 
-def _is_shifted(row: ReadRow) -> bool:
+def _is_shifted(row: NumberedRow) -> bool:
     return row.texts[0] == "" and row.get("XDR_SHXYM") in ("法人及非法人组织", "个体工商户")
 
 
-def _is_wide(row: ReadRow) -> bool:
+def _is_wide(row: NumberedRow) -> bool:
     return "续页" in row.texts
 
 
-def _amount_commas(row: ReadRow) -> bool:
+def _amount_commas(row: NumberedRow) -> bool:
     return re.fullmatch(r"\d{1,3}(,\d{3})+(\.\d+)?", row.get("NR_FK")) is not None
 
 
-def _too_precise(row: ReadRow) -> bool:
+def _too_precise(row: NumberedRow) -> bool:
     _, _, places = row.get("NR_FK").partition(".")
     return places.isdigit() and len(places) > _PLACES
 
 
-def _label(row: ReadRow) -> bool:
+def _label(row: NumberedRow) -> bool:
     return row.get("XKLB") in ("普通", "特许", "认可", "核准", "登记")
 
 
-def _person_row(row: ReadRow) -> bool:
+def _person_row(row: NumberedRow) -> bool:
     return row.get("XDR_LB") == "自然人" and not row.get("XDR_ZJHM")
 
 
@@ -190,7 +190,7 @@ def _other_notation(data: DataSet) -> list[Place]:
     ]
 
 
-def _differing(one: ReadRow, other: ReadRow) -> set[str]:
+def _differing(one: NumberedRow, other: NumberedRow) -> set[str]:
     """Names of the columns (without prefix) in which two rows of a table differ."""
     names = set(one.cells) | set(other.cells)
     return {
@@ -232,7 +232,7 @@ def _certificates(data: DataSet) -> list[Place]:
     ]
 
 
-def _is_faulty(row: ReadRow) -> bool:
+def _is_faulty(row: NumberedRow) -> bool:
     return (
         read_day(row.get("JDRQ")) is None or not is_credit_code(row.code) or _required_missing(row)
     )
@@ -240,7 +240,7 @@ def _is_faulty(row: ReadRow) -> bool:
 
 def _mended(data: DataSet) -> list[Place]:
     """A faulty row, and later the same document of the same subject without the fault."""
-    faulty: dict[tuple[str, str, str], ReadRow] = {}
+    faulty: dict[tuple[str, str, str], NumberedRow] = {}
     found = []
     for row in data.ordinary:
         document = row.identity[:3]
@@ -267,7 +267,7 @@ def _two_codes(data: DataSet) -> list[Place]:
 
 def _two_names(data: DataSet) -> list[Place]:
     """Every row of a code that stands beside two names."""
-    rows: dict[str, list[ReadRow]] = defaultdict(list)
+    rows: dict[str, list[NumberedRow]] = defaultdict(list)
     for row in data.ordinary:
         if is_credit_code(row.code):
             rows[row.code].append(row)
@@ -291,7 +291,7 @@ def _two_subjects(data: DataSet) -> list[Place]:
     return found
 
 
-def _withdrawn_identity(row: ReadRow) -> tuple[str, str, str, str]:
+def _withdrawn_identity(row: NumberedRow) -> tuple[str, str, str, str]:
     return (
         row.table,
         folded(row.extra[WITHDRAWAL["document_number"]]),
@@ -338,24 +338,24 @@ def _came_again(*, in_full_export: bool) -> Detector:
     return detect
 
 
-def _corrections(wanted: Callable[[DataSet, ReadRow], bool]) -> Detector:
+def _corrections(wanted: Callable[[DataSet, NumberedRow], bool]) -> Detector:
     return lambda data: [
         row.place for row in data.rows if row.folder == "corrections" and wanted(data, row)
     ]
 
 
-def _previous(row: ReadRow) -> dict[str, str]:
+def _previous(row: NumberedRow) -> dict[str, str]:
     return {name: row.extra[header] for name, header in PREVIOUS.items() if row.extra[header]}
 
 
-def _keeps_identity(data: DataSet, row: ReadRow, *, known: bool, changed: bool) -> bool:
+def _keeps_identity(data: DataSet, row: NumberedRow, *, known: bool, changed: bool) -> bool:
     before = data.earlier(row)
     if _previous(row) or not row.extra[REASON] or bool(before) != known:
         return False
     return not known or bool(_differing(before[-1], row)) == changed
 
 
-def _old_code(row: ReadRow) -> str:
+def _old_code(row: NumberedRow) -> str:
     return _previous(row).get("previous_credit_code", "")
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, time, timedelta
 from typing import Final
 
-from demo.generator.book import SUBJECTS, Book
+from demo.generator.book import SUBJECTS, DatasetFiles
 from demo.generator.columns import Table
 from demo.generator.departments import DEPARTMENTS, EMERGENCY, MARKET, TRANSPORT, Authority
 from demo.generator.dice import Dice
@@ -45,7 +45,7 @@ _UNSENT: Final = {MARKET.id: 14, "housing-construction": 9, TRANSPORT.id: 3}
 
 
 @dataclass(slots=True)
-class Row:
+class FamilyRow:
     """One row by Chinese header, and what the hub must answer."""
 
     cells: dict[str, str]
@@ -63,7 +63,7 @@ class FamilyFile:
     what: str
     dropped_on: date
     dropped_at: time
-    rows: list[Row] = field(default_factory=list)
+    rows: list[FamilyRow] = field(default_factory=list)
 
     @property
     def path(self) -> str:
@@ -91,7 +91,7 @@ class FamilyFile:
         return out.getvalue().encode("utf-8-sig")
 
 
-def family_files(book: Book) -> list[FamilyFile]:
+def family_files(book: DatasetFiles) -> list[FamilyFile]:
     """Every file of the families; takes rows of the book that no quirk uses."""
     return [*_court_files(), *_commitment_files(), *_count_files(book), *_change_files(book)]
 
@@ -145,22 +145,24 @@ def _court_files() -> list[FamilyFile]:
         for company in companies[len(listings) : len(listings) + count]:
             cells = _listing(company, len(listings) + 1, day)
             listings.append((day, company, cells))
-            file.rows.append(Row(cells))
+            file.rows.append(FamilyRow(cells))
         files.append(file)
     late = _EARLY_EXIT[0] - timedelta(days=1)
     listings.append((late, companies[-1], _listing(companies[-1], len(companies), late)))
-    files[2].rows.append(Row(listings[-1][2]))
+    files[2].rows.append(FamilyRow(listings[-1][2]))
     person = _person(_LISTED_PERSON_ON)
-    files[1].rows.insert(2, Row(person, "quarantined", ("PERSON_NOT_ENABLED",)))
+    files[1].rows.insert(2, FamilyRow(person, "quarantined", ("PERSON_NOT_ENABLED",)))
     for day in dict.fromkeys(day for day, _, _ in _EXITS):
         file = FamilyFile(COURT_ID, COURT_ID, "court-exits", "exits", day, time(11, 20))
         file.rows = [
-            Row(_exit(listings[n][2], why, on), "withdrawn") for on, n, why in _EXITS if on == day
+            FamilyRow(_exit(listings[n][2], why, on), "withdrawn")
+            for on, n, why in _EXITS
+            if on == day
         ]
         if day == _EARLY_EXIT[0]:
             _, n, why = _EARLY_EXIT
             early = _exit(listings[n][2], why, day)
-            file.rows.append(Row(early, "held", ("WAITING_FOR_RECORD",)))
+            file.rows.append(FamilyRow(early, "held", ("WAITING_FOR_RECORD",)))
         files.append(file)
     for day in filter(is_working, days()):
         gone = {number for on, number, _ in (*_EXITS, _EARLY_EXIT) if on <= day}
@@ -168,12 +170,12 @@ def _court_files() -> list[FamilyFile]:
             gone.add(_FORGOTTEN)
         file = FamilyFile(COURT_ID, COURT_ID, "court-snapshots", "full-list", day, time(17, 30))
         file.rows = [
-            Row(cells)
+            FamilyRow(cells)
             for number, (since, _, cells) in enumerate(listings)
             if since <= day and number not in gone
         ]
         if day >= _LISTED_PERSON_ON:
-            file.rows.append(Row(person))
+            file.rows.append(FamilyRow(person))
         files.append(file)
     return files
 
@@ -251,11 +253,11 @@ def _commitment_files() -> list[FamilyFile]:
         for company in companies[len(made) : len(made) + count]:
             noted = ("SHOWN_IN_PART_BY_DECLARATION",) if len(made) == _RESTRICTED else ()
             made.append(_commitment(company, len(made), day))
-            file.rows.append(Row(made[-1], reasons=noted))
+            file.rows.append(FamilyRow(made[-1], reasons=noted))
         files.append(file)
     for day, numbers in _PERFORMED.items():
         file = _commitment_file(day, time(15, 10))
-        file.rows = [Row(_performed(made[number], number, day)) for number in numbers]
+        file.rows = [FamilyRow(_performed(made[number], number, day)) for number in numbers]
         files.append(file)
     return files
 
@@ -308,7 +310,7 @@ def _performed(made: dict[str, str], number: int, day: date) -> dict[str, str]:
 _KIND_ZH: Final[dict[Table, str]] = {"licence": "行政许可", "penalty": "行政处罚"}
 
 
-def _count_files(book: Book) -> list[FamilyFile]:
+def _count_files(book: DatasetFiles) -> list[FamilyFile]:
     """What the departments declare in October for September; one of them does not."""
     files = []
     for department in DEPARTMENTS:
@@ -322,13 +324,13 @@ def _count_files(book: Book) -> list[FamilyFile]:
         )  # fmt: skip
         for table, label in _KIND_ZH.items():
             produced = decisions[table] + _UNSENT.get(department.id, 2)
-            file.rows.append(Row(_count(authority, label, produced)))
+            file.rows.append(FamilyRow(_count(authority, label, produced)))
         files.append(file)
     court = FamilyFile(
         COURT_ID, COURT_ID, "output-counts", "output-counts", date(2026, 10, 8), time(16, 50)
     )
     listed = sum(count for day, count in _LISTED.items() if f"{day:%Y-%m}" == COUNTED_MONTH) + 2
-    court.rows.append(Row(_count(COURT, "失信被执行人", listed)))
+    court.rows.append(FamilyRow(_count(COURT, "失信被执行人", listed)))
     return [*files, court]
 
 
@@ -343,7 +345,7 @@ def _count(authority: Authority, label: str, produced: int) -> dict[str, str]:
     }
 
 
-def _decisions(book: Book, department: str) -> Counter[Table]:
+def _decisions(book: DatasetFiles, department: str) -> Counter[Table]:
     """Different decisions of the month in the department's own files, by table."""
     found: set[tuple[Table, str, str, str]] = set()
     for file in book.files:
@@ -366,7 +368,7 @@ REASON_CHANGED: Final = "更正原因"
 REASON_REVOKED: Final = "撤销原因"
 
 
-def _change_files(book: Book) -> list[FamilyFile]:
+def _change_files(book: DatasetFiles) -> list[FamilyFile]:
     """A clerk mends two rows of the table and revokes one, each some days after it was written."""
     found = book.unused("case table changed", 3, lambda _, file: file.has_own_layout, early=True)
     files = []
@@ -375,9 +377,11 @@ def _change_files(book: Book) -> list[FamilyFile]:
         name = source.path.rpartition("/")[2].removesuffix("-penalties.csv")
         cells = {RECORD_ID: f"{name}-{source.rows.index(row) + 2}", "数据版本": "2"}
         change = (
-            Row(cells | {"说明": "决定书送达日期更正", REASON_CHANGED: "录入有误"}, "corrected")
+            FamilyRow(
+                cells | {"说明": "决定书送达日期更正", REASON_CHANGED: "录入有误"}, "corrected"
+            )
             if number
-            else Row(cells | {STATE: "撤销", REASON_REVOKED: "复议撤销"}, "withdrawn")
+            else FamilyRow(cells | {STATE: "撤销", REASON_REVOKED: "复议撤销"}, "withdrawn")
         )
         files.append(
             FamilyFile(

@@ -20,11 +20,11 @@ from demo.generator.identities import (
     organisation_code,
     registration_number,
 )
-from demo.generator.rows import Row, SourceFile, styled_date
+from demo.generator.rows import FileToDrop, Row, styled_date
 from demo.generator.working_days import business_ms, is_working, working_days_before
 
-Spoil = Callable[[Row, SourceFile, Dice], None]
-Fits = Callable[[Row, SourceFile], bool]
+Spoil = Callable[[Row, FileToDrop, Dice], None]
+Fits = Callable[[Row, FileToDrop], bool]
 
 _FULL_WIDTH: Final = {code: code + 0xFEE0 for code in range(0x30, 0x5B)}
 _NUMBER: Final = re.compile(r"2026\W*(\d+)")
@@ -35,7 +35,7 @@ _MONTHS: Final = {"08": "Aug", "09": "Sep", "10": "Oct"}
 def _put(name: str, value: str) -> Spoil:
     """Write one constant into one column."""
 
-    def spoil(row: Row, file: SourceFile, dice: Dice) -> None:
+    def spoil(row: Row, file: FileToDrop, dice: Dice) -> None:
         del file, dice
         row.set(name, value)
 
@@ -45,7 +45,7 @@ def _put(name: str, value: str) -> Spoil:
 def _code(make: Callable[[str, Dice], str]) -> Spoil:
     """Rewrite the credit code."""
 
-    def spoil(row: Row, file: SourceFile, dice: Dice) -> None:
+    def spoil(row: Row, file: FileToDrop, dice: Dice) -> None:
         del file
         row.set("XDR_SHXYM", make(row.get("XDR_SHXYM"), dice))
 
@@ -61,7 +61,7 @@ def _old_organisation_number(_: str, dice: Dice) -> str:
     return f"{code[:8]}-{code[8]}"
 
 
-def _source_placeholder(row: Row, file: SourceFile, dice: Dice) -> None:
+def _source_placeholder(row: Row, file: FileToDrop, dice: Dice) -> None:
     del file, dice
     row.set("LYDWDM" if row.table == "licence" else "SJLYDM", "00000000000000000X")
 
@@ -69,7 +69,7 @@ def _source_placeholder(row: Row, file: SourceFile, dice: Dice) -> None:
 def _decision_date(text: Callable[[str], str]) -> Spoil:
     """Rewrite the decision date from its ISO form."""
 
-    def spoil(row: Row, file: SourceFile, dice: Dice) -> None:
+    def spoil(row: Row, file: FileToDrop, dice: Dice) -> None:
         del dice
         row.set("JDRQ", text(working_days_before(file.dropped_on, 2).isoformat()))
 
@@ -91,23 +91,23 @@ def _epoch_seconds(iso: str) -> str:
     return str(business_ms(date.fromisoformat(iso), time(0)) // 1000)
 
 
-def _in_future(row: Row, file: SourceFile, dice: Dice) -> None:
+def _in_future(row: Row, file: FileToDrop, dice: Dice) -> None:
     day = file.dropped_on + timedelta(days=dice.between(3, 40))
     row.set("JDRQ", styled_date(day.isoformat(), file.department.style.dates))
 
 
-def _ends_early(row: Row, file: SourceFile, dice: Dice) -> None:
+def _ends_early(row: Row, file: FileToDrop, dice: Dice) -> None:
     day = file.dropped_on - timedelta(days=dice.between(200, 400))
     name = "YXQZI" if row.table == "licence" else "GSJZQ"
     row.set(name, styled_date(day.isoformat(), file.department.style.dates))
 
 
-def _term_of_a_day(row: Row, file: SourceFile, dice: Dice) -> None:
+def _term_of_a_day(row: Row, file: FileToDrop, dice: Dice) -> None:
     del file, dice
     row.set("YXQZI", row.get("YXQZ"))
 
 
-def _on_day_off(row: Row, file: SourceFile, dice: Dice) -> None:
+def _on_day_off(row: Row, file: FileToDrop, dice: Dice) -> None:
     del dice
     day = file.dropped_on - timedelta(days=1)
     while is_working(day):
@@ -115,7 +115,7 @@ def _on_day_off(row: Row, file: SourceFile, dice: Dice) -> None:
     row.set("JDRQ", styled_date(day.isoformat(), file.department.style.dates))
 
 
-def _late(row: Row, file: SourceFile, dice: Dice) -> None:
+def _late(row: Row, file: FileToDrop, dice: Dice) -> None:
     day = working_days_before(file.dropped_on, dice.between(8, 15))
     style = file.department.style.dates
     row.set("JDRQ", styled_date(day.isoformat(), style))
@@ -126,7 +126,7 @@ def _late(row: Row, file: SourceFile, dice: Dice) -> None:
 def _kind_of_penalty(category: str, *, content: str, fine: str | None = None) -> Spoil:
     """Another penalty category with its content, and a fine when one is given."""
 
-    def spoil(row: Row, file: SourceFile, dice: Dice) -> None:
+    def spoil(row: Row, file: FileToDrop, dice: Dice) -> None:
         del file, dice
         row.set("CFLB", category)
         row.set("NR", content)
@@ -138,56 +138,56 @@ def _kind_of_penalty(category: str, *, content: str, fine: str | None = None) ->
     return spoil
 
 
-def _required_missing(row: Row, file: SourceFile, dice: Dice) -> None:
+def _required_missing(row: Row, file: FileToDrop, dice: Dice) -> None:
     del file
     row.set(dice.pick(("NR", "XKWS", "XKJG") if row.table == "licence" else ("NR", "SY", "YJ")), "")
 
 
-def _too_long(row: Row, file: SourceFile, dice: Dice) -> None:
+def _too_long(row: Row, file: FileToDrop, dice: Dice) -> None:
     del file, dice
     row.cells["BZ"] = ("办理经过：窗口收件，补正一次，现场核查。" * 30)[: _LONGEST_REMARK + 20]
 
 
-def _formula(row: Row, file: SourceFile, dice: Dice) -> None:
+def _formula(row: Row, file: FileToDrop, dice: Dice) -> None:
     del file
     row.cells["BZ"] = dice.pick(
         ('=HYPERLINK("http://example.invalid","详情")', "+1+1", "@SUM(A1:A9)")
     )
 
 
-def _carriage_return(row: Row, file: SourceFile, dice: Dice) -> None:
+def _carriage_return(row: Row, file: FileToDrop, dice: Dice) -> None:
     del file, dice
     row.cells["BZ"] = "一次性告知_x000D_材料齐全"
 
 
-def _several_lines(row: Row, file: SourceFile, dice: Dice) -> None:
+def _several_lines(row: Row, file: FileToDrop, dice: Dice) -> None:
     del file, dice
     row.set("NR", f"1.{row.get('NR')}；\n2.按规定公示。")
 
 
-def _damaged(row: Row, file: SourceFile, dice: Dice) -> None:
+def _damaged(row: Row, file: FileToDrop, dice: Dice) -> None:
     del file, dice
     row.set("NR", row.get("NR")[:2] + "\ufffd\ufffd" + row.get("NR")[3:])
 
 
-def _citizen_id_in_facts(row: Row, file: SourceFile, dice: Dice) -> None:
+def _citizen_id_in_facts(row: Row, file: FileToDrop, dice: Dice) -> None:
     del file
     number = dice.pick(SYNTHETIC_CITIZEN_IDS)
     row.set("SY", f"{row.get('SY')}。现场负责人甲子某（身份证号{number}）在场。")
 
 
-def _optional_null(row: Row, file: SourceFile, dice: Dice) -> None:
+def _optional_null(row: Row, file: FileToDrop, dice: Dice) -> None:
     del file, dice
     row.cells["BZ"] = "\\N"
     row.set("XDR_SWDJ", "\\N")
 
 
-def _content_is_authority(row: Row, file: SourceFile, dice: Dice) -> None:
+def _content_is_authority(row: Row, file: FileToDrop, dice: Dice) -> None:
     del file, dice
     row.set("NR", row.get("CFJG"))
 
 
-def _person(row: Row, file: SourceFile, dice: Dice) -> None:
+def _person(row: Row, file: FileToDrop, dice: Dice) -> None:
     del file
     row.set("XDR_MC", "示例" + dice.pick("甲乙丙丁"))
     row.set("XDR_LB", PERSON)
@@ -195,23 +195,23 @@ def _person(row: Row, file: SourceFile, dice: Dice) -> None:
     row.set("FRDB", "")
 
 
-def _representative_id(row: Row, file: SourceFile, dice: Dice) -> None:
+def _representative_id(row: Row, file: FileToDrop, dice: Dice) -> None:
     del file
     row.set("FR_ZJLX", "身份证")
     row.set("FR_ZJHM", dice.pick(SYNTHETIC_CITIZEN_IDS))
 
 
-def _full_width_number(row: Row, file: SourceFile, dice: Dice) -> None:
+def _full_width_number(row: Row, file: FileToDrop, dice: Dice) -> None:
     del file, dice
     row.set("WSH", row.get("WSH").translate(_FULL_WIDTH))
 
 
-def _own_code_as_number(row: Row, file: SourceFile, dice: Dice) -> None:
+def _own_code_as_number(row: Row, file: FileToDrop, dice: Dice) -> None:
     del file, dice
     row.set("WSH", row.get("XDR_SHXYM").lower())
 
 
-def _other_name(row: Row, file: SourceFile, dice: Dice) -> None:
+def _other_name(row: Row, file: FileToDrop, dice: Dice) -> None:
     del file, dice
     row.set("XDR_MC", row.get("XDR_MC").replace("有限公司", "集团有限公司"))
 
@@ -219,20 +219,20 @@ def _other_name(row: Row, file: SourceFile, dice: Dice) -> None:
 def _amount(text: Callable[[str], str]) -> Spoil:
     """Rewrite the fine."""
 
-    def spoil(row: Row, file: SourceFile, dice: Dice) -> None:
+    def spoil(row: Row, file: FileToDrop, dice: Dice) -> None:
         del file, dice
         row.set("NR_FK", text(row.get("NR_FK")))
 
     return spoil
 
 
-def _shifted(row: Row, file: SourceFile, dice: Dice) -> None:
+def _shifted(row: Row, file: FileToDrop, dice: Dice) -> None:
     """The whole row one cell to the right: the name stands where the category belongs."""
     del file, dice
     row.raw_cells = ("",)
 
 
-def _unquoted_comma(row: Row, file: SourceFile, dice: Dice) -> None:
+def _unquoted_comma(row: Row, file: FileToDrop, dice: Dice) -> None:
     """The remark holds a comma nobody quoted, so the row has one cell more than the header."""
     del file, dice
     row.cells["BZ"] = "见附件"
@@ -310,19 +310,19 @@ SPOILS: Final[dict[str, Spoil]] = {
 }
 
 
-def _licence(row: Row, _: SourceFile) -> bool:
+def _licence(row: Row, _: FileToDrop) -> bool:
     return row.table == "licence"
 
 
-def _penalty(row: Row, _: SourceFile) -> bool:
+def _penalty(row: Row, _: FileToDrop) -> bool:
     return row.table == "penalty"
 
 
-def _fined(row: Row, _: SourceFile) -> bool:
+def _fined(row: Row, _: FileToDrop) -> bool:
     return row.get("NR_FK") != ""
 
 
-def _plain_table(_: Row, file: SourceFile) -> bool:
+def _plain_table(_: Row, file: FileToDrop) -> bool:
     """A CSV in the national column order, where a lost comma shifts every later cell."""
     style = file.department.style
     return style.form == "csv" and not style.shuffled and not file.has_own_layout

@@ -54,7 +54,7 @@ def read_day(text: str) -> date | None:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadRow:
+class NumberedRow:
     """One row: number as a spreadsheet program shows it (the header is 1), cells by code."""
 
     path: str
@@ -98,7 +98,7 @@ class ReadFile:
     path: str
     content: bytes
     headers: tuple[str, ...]
-    rows: tuple[ReadRow, ...]
+    rows: tuple[NumberedRow, ...]
     blank_rows: int
     sheets: int
     drop_at: int
@@ -116,19 +116,19 @@ class DataSet:
         self.files = files
 
     @cached_property
-    def rows(self) -> list[ReadRow]:
+    def rows(self) -> list[NumberedRow]:
         """Every row in the order of arrival."""
         return [row for file in self.files for row in file.rows]
 
     @cached_property
-    def ordinary(self) -> list[ReadRow]:
+    def ordinary(self) -> list[NumberedRow]:
         """Every row of the folders licences and penalties."""
         return [row for row in self.rows if row.is_ordinary]
 
     @cached_property
-    def by_identity(self) -> dict[Identity, list[ReadRow]]:
+    def by_identity(self) -> dict[Identity, list[NumberedRow]]:
         """Ordinary rows by identity, in the order of arrival."""
-        index: dict[Identity, list[ReadRow]] = defaultdict(list)
+        index: dict[Identity, list[NumberedRow]] = defaultdict(list)
         for row in self.ordinary:
             index[row.identity].append(row)
         return index
@@ -138,7 +138,7 @@ class DataSet:
         """Place of a row -> how manieth it arrives."""
         return {row.place: number for number, row in enumerate(self.rows)}
 
-    def earlier(self, row: ReadRow) -> list[ReadRow]:
+    def earlier(self, row: NumberedRow) -> list[NumberedRow]:
         """Ordinary rows of the same identity that arrived before."""
         mine = self.order[row.place]
         return [other for other in self.by_identity[row.identity] if self.order[other.place] < mine]
@@ -195,7 +195,7 @@ def _cell_text(value: object) -> str:
 
 def _row(
     path: str, number: int, headers: tuple[str, ...], texts: tuple[str, ...], drop_at: int
-) -> ReadRow:
+) -> NumberedRow:
     folder = path.split("/")[1]
     table: Table = "penalty" if "-penalties" in path else "licence"
     cells: dict[str, str] = {}
@@ -207,7 +207,7 @@ def _row(
         else:
             extra[header] = text
     days = (drop_at - business_ms(STARTS_ON, time(0))) // _DAY_MS
-    return ReadRow(
+    return NumberedRow(
         path, number, folder, table, cells, extra, texts, STARTS_ON + timedelta(days=days)
     )
 

@@ -9,7 +9,7 @@ from demo.generator.departments import (
     PLACES,
     Authority,
     DateStyle,
-    Department,
+    DepartmentPlan,
     PenaltyText,
 )
 from demo.generator.dice import Dice
@@ -77,10 +77,10 @@ class Row:
 
 
 @dataclass(slots=True)
-class SourceFile:
+class FileToDrop:
     """One file and the moment the department drops it."""
 
-    department: Department
+    department: DepartmentPlan
     folder: Folder
     table: Table
     dropped_on: date
@@ -134,7 +134,7 @@ def styled_number(dice: Dice, number: str) -> str:
     return f"{number[: start - 1]}{opening}{blank}2026{blank}{closing}{number[end:]}"
 
 
-def ordinary_files(department: Department, subjects: list[Subject]) -> list[SourceFile]:
+def ordinary_files(department: DepartmentPlan, subjects: list[Subject]) -> list[FileToDrop]:
     """The department's daily files over four weeks, without any fault."""
     dice = Dice(f"ordinary {department.id}")
     clerk = _Clerk(department, subjects, dice)
@@ -146,12 +146,12 @@ def ordinary_files(department: Department, subjects: list[Subject]) -> list[Sour
         licences = [
             clerk.licence(day) for _ in range(dice.between(*_around(department.licences_a_day)))
         ]
-        files.append(SourceFile(department, "licences", "licence", day, morning, licences))
+        files.append(FileToDrop(department, "licences", "licence", day, morning, licences))
         afternoon = time(dice.between(14, 16), dice.between(0, 59))
         penalties = [
             clerk.penalty(day) for _ in range(dice.between(*_around(department.penalties_a_day)))
         ]
-        files.append(SourceFile(department, "penalties", "penalty", day, afternoon, penalties))
+        files.append(FileToDrop(department, "penalties", "penalty", day, afternoon, penalties))
     for file in files:
         file.blank_rows = department.style.blank_rows
     return files
@@ -164,7 +164,7 @@ def _around(rate: int) -> tuple[int, int]:
 class _Clerk:
     """Writes the ordinary rows of one department, numbering its documents."""
 
-    def __init__(self, department: Department, subjects: list[Subject], dice: Dice) -> None:
+    def __init__(self, department: DepartmentPlan, subjects: list[Subject], dice: Dice) -> None:
         self.department = department
         self.subjects = subjects
         self.dice = dice

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import date, time
 from typing import Final
 
-from demo.generator.book import Book, Found
+from demo.generator.book import DatasetFiles, Found
 from demo.generator.columns import DECIDED_BY, PREVIOUS, REASON, WITHDRAWAL
 from demo.generator.departments import DEPARTMENTS, EMERGENCY, HOUSING, MARKET
 from demo.generator.dice import Dice
@@ -20,9 +20,9 @@ from demo.generator.identities import (
     credit_code,
     organisation_code,
 )
-from demo.generator.rows import Row, SourceFile, styled_date
+from demo.generator.rows import FileToDrop, Row, styled_date
 
-Story = Callable[[Book, str, int], None]
+Story = Callable[[DatasetFiles, str, int], None]
 _KIND_ZH: Final = {"licence": "行政许可", "penalty": "行政处罚"}
 _EXPORT: Final = "-full"
 """How the name of a full export ends."""
@@ -34,13 +34,13 @@ _DECIDED_LONG_AGO: Final = date(2026, 6, 8)
 _BRACKET_PAIRS: Final = ("〔〕", "[]", "【】", "（）", "﹝﹞", "()")
 
 
-def _anything(row: Row, file: SourceFile) -> bool:
+def _anything(row: Row, file: FileToDrop) -> bool:
     """Any ordinary row whose later letters go to the same inbox (and so the same stream)."""
     del row
     return not file.has_own_layout
 
 
-def _without_finding(row: Row, file: SourceFile) -> bool:
+def _without_finding(row: Row, file: FileToDrop) -> bool:
     """A row about which the hub has nothing to say."""
     return row.get("XDR_SHXYM")[2:8] not in UNKNOWN_REGIONS and not file.has_own_layout
 
@@ -50,7 +50,7 @@ def _other_content(row: Row) -> None:
     row.set("NR", row.get("NR") + "（以决定书为准）")
 
 
-def row_twice_in_file(book: Book, quirk: str, count: int) -> None:
+def row_twice_in_file(book: DatasetFiles, quirk: str, count: int) -> None:
     """The same row again, further down in the same file."""
     for file, row in book.unused(quirk, count, _anything):
         again = row.copy()
@@ -58,7 +58,7 @@ def row_twice_in_file(book: Book, quirk: str, count: int) -> None:
         file.rows.append(again)
 
 
-def row_sent_again(book: Book, quirk: str, count: int) -> None:
+def row_sent_again(book: DatasetFiles, quirk: str, count: int) -> None:
     """The same row once more, some days later."""
     dice = Dice(quirk)
     for file, row in book.unused(quirk, count, lambda *_: True, early=True):
@@ -67,11 +67,11 @@ def row_sent_again(book: Book, quirk: str, count: int) -> None:
         book.later_file(file, dice.between(1, 5)).rows.append(again)
 
 
-def row_in_other_notation(book: Book, quirk: str, count: int) -> None:
+def row_in_other_notation(book: DatasetFiles, quirk: str, count: int) -> None:
     """The same decision with other brackets and blanks in number and name."""
     dice = Dice(quirk)
 
-    def wanted(row: Row, file: SourceFile) -> bool:
+    def wanted(row: Row, file: FileToDrop) -> bool:
         return _anything(row, file) and any(pair[0] in row.get("WSH") for pair in _BRACKET_PAIRS)
 
     for file, row in book.unused(quirk, count, wanted, early=True):
@@ -87,7 +87,7 @@ def row_in_other_notation(book: Book, quirk: str, count: int) -> None:
         book.later_file(file, dice.between(1, 4)).rows.append(again)
 
 
-def file_sent_again(book: Book, quirk: str, count: int) -> None:
+def file_sent_again(book: DatasetFiles, quirk: str, count: int) -> None:
     """A whole file once more under another name."""
     for number in range(count):
         department = DEPARTMENTS[2 + number]
@@ -98,7 +98,7 @@ def file_sent_again(book: Book, quirk: str, count: int) -> None:
             and file.folder == "licences"
             and not any(row.in_use for row in file.rows)
         )
-        again = SourceFile(
+        again = FileToDrop(
             department, "licences", "licence", book.later_day(file, 4), time(10, 0), [], "-again",
             file.blank_rows,
         )  # fmt: skip
@@ -110,10 +110,10 @@ def file_sent_again(book: Book, quirk: str, count: int) -> None:
         book.files.append(again)
 
 
-def file_broken(book: Book, quirk: str, count: int) -> None:
+def file_broken(book: DatasetFiles, quirk: str, count: int) -> None:
     """A workbook that was cut short while it was copied."""
     for number in range(count):
-        file = SourceFile(
+        file = FileToDrop(
             DEPARTMENTS[4],
             "licences",
             "licence",
@@ -129,7 +129,7 @@ def file_broken(book: Book, quirk: str, count: int) -> None:
         book.files.append(file)
 
 
-def file_on_day_off(book: Book, quirk: str, count: int) -> None:
+def file_on_day_off(book: DatasetFiles, quirk: str, count: int) -> None:
     """An exporting program does not know 国庆节: rows of 30 September are sent on 3 October."""
     department = DEPARTMENTS[2]
     for _ in range(count):
@@ -145,15 +145,15 @@ def file_on_day_off(book: Book, quirk: str, count: int) -> None:
         for row in moved:
             row.expect(quirk, "accepted")
         book.files.append(
-            SourceFile(department, "licences", "licence", date(2026, 10, 3), time(9, 30), moved)
+            FileToDrop(department, "licences", "licence", date(2026, 10, 3), time(9, 30), moved)
         )
 
 
-def person_table(book: Book, quirk: str, count: int) -> None:
+def person_table(book: DatasetFiles, quirk: str, count: int) -> None:
     """A file in the layout for natural persons."""
     dice = Dice(quirk)
     model = next(f for f in book.files if f.department is MARKET and f.folder == "licences")
-    file = SourceFile(
+    file = FileToDrop(
         MARKET, "licences", "licence", date(2026, 9, 23), time(16, 20), [], "-persons", persons=True
     )
     for serial in range(count):
@@ -168,7 +168,7 @@ def person_table(book: Book, quirk: str, count: int) -> None:
     book.files.append(file)
 
 
-def foreign_authority(book: Book, quirk: str, count: int) -> None:
+def foreign_authority(book: DatasetFiles, quirk: str, count: int) -> None:
     """A department submits for another department's authority."""
     for _, row in book.unused(quirk, count, lambda _, file: file.department is not HOUSING):
         authority = HOUSING.authorities[0]
@@ -178,7 +178,7 @@ def foreign_authority(book: Book, quirk: str, count: int) -> None:
         row.expect(quirk, "quarantined", "FOREIGN_AUTHORITY")
 
 
-def _correct(book: Book, found: Found, quirk: str, outcome: str, *reasons: str) -> Row:
+def _correct(book: DatasetFiles, found: Found, quirk: str, outcome: str, *reasons: str) -> Row:
     """Add a correction of the row some days later; returns it to be changed."""
     file, row = found
     again = row.copy()
@@ -190,13 +190,13 @@ def _correct(book: Book, found: Found, quirk: str, outcome: str, *reasons: str) 
     return again
 
 
-def corrected(book: Book, quirk: str, count: int) -> None:
+def corrected(book: DatasetFiles, quirk: str, count: int) -> None:
     """A declared correction of the content."""
     for found in book.unused(quirk, count, _without_finding, early=True):
         _other_content(_correct(book, found, quirk, "corrected"))
 
 
-def corrected_number(book: Book, quirk: str, count: int) -> None:
+def corrected_number(book: DatasetFiles, quirk: str, count: int) -> None:
     """A correction that changes the document number and names the old one."""
     for found in book.unused(quirk, count, _without_finding, early=True):
         row = _correct(book, found, quirk, "withdrawn+held")
@@ -204,7 +204,7 @@ def corrected_number(book: Book, quirk: str, count: int) -> None:
         row.set("WSH", row.get("WSH") + "-1")
 
 
-def corrected_name(book: Book, quirk: str, count: int) -> None:
+def corrected_name(book: DatasetFiles, quirk: str, count: int) -> None:
     """A correction that changes the name and names the old one: it is the company it was."""
     for found in book.unused(quirk, count, _without_finding, early=True):
         row = _correct(book, found, quirk, "corrected")
@@ -212,7 +212,7 @@ def corrected_name(book: Book, quirk: str, count: int) -> None:
         row.set("XDR_MC", row.get("XDR_MC") + "分公司")
 
 
-def corrected_code(book: Book, quirk: str, count: int) -> None:
+def corrected_code(book: DatasetFiles, quirk: str, count: int) -> None:
     """A correction that changes the credit code and names the old one."""
     dice = Dice(quirk)
     for found in book.unused(quirk, count, _is_company, early=True):
@@ -221,7 +221,7 @@ def corrected_code(book: Book, quirk: str, count: int) -> None:
         row.set("XDR_SHXYM", _another_code(dice))
 
 
-def corrected_bad_code(book: Book, quirk: str, count: int) -> None:
+def corrected_bad_code(book: DatasetFiles, quirk: str, count: int) -> None:
     """A quarantined row with an old registration number; the correction brings the right code."""
     dice = Dice(quirk)
     for file, row in book.unused(quirk, count, _is_company, early=True):
@@ -233,20 +233,20 @@ def corrected_bad_code(book: Book, quirk: str, count: int) -> None:
         again.set("XDR_SHXYM", right)
 
 
-def corrected_unknown(book: Book, quirk: str, count: int) -> None:
+def corrected_unknown(book: DatasetFiles, quirk: str, count: int) -> None:
     """A correction of a document nobody has sent."""
     for found in book.unused(quirk, count, _anything, early=True):
         row = _correct(book, found, quirk, "held", "WAITING_FOR_RECORD")
         row.set("WSH", "屿补〔2025〕" + row.get("WSH")[-5:])
 
 
-def corrected_nothing(book: Book, quirk: str, count: int) -> None:
+def corrected_nothing(book: DatasetFiles, quirk: str, count: int) -> None:
     """A correction equal to the record as it stands."""
     for found in book.unused(quirk, count, _anything, early=True):
         _correct(book, found, quirk, "duplicate", "SAME_AS_LIVE")
 
 
-def corrected_without_reason(book: Book, quirk: str, count: int) -> None:
+def corrected_without_reason(book: DatasetFiles, quirk: str, count: int) -> None:
     """A correction that does not say why."""
     for found in book.unused(quirk, count, _anything, early=True):
         row = _correct(book, found, quirk, "quarantined", "CORRECTION_WITHOUT_REASON")
@@ -254,7 +254,9 @@ def corrected_without_reason(book: Book, quirk: str, count: int) -> None:
         row.extra[REASON] = ""
 
 
-def _withdraw(book: Book, found: Found, quirk: str, outcome: str, *reasons: str, days: int) -> Row:
+def _withdraw(
+    book: DatasetFiles, found: Found, quirk: str, outcome: str, *reasons: str, days: int
+) -> Row:
     """Add a withdrawal of the row some working days later."""
     file, row = found
     letter = book.letter(file.department, "withdrawals", row.table, book.later_day(file, days))
@@ -273,14 +275,14 @@ def _withdraw(book: Book, found: Found, quirk: str, outcome: str, *reasons: str,
     return taken
 
 
-def withdrawn(book: Book, quirk: str, count: int) -> None:
+def withdrawn(book: DatasetFiles, quirk: str, count: int) -> None:
     """A withdrawal by letter."""
     dice = Dice(quirk)
     for found in book.unused(quirk, count, _anything, early=True):
         _withdraw(book, found, quirk, "withdrawn", days=dice.between(1, 6))
 
 
-def withdrawn_by_status(book: Book, quirk: str, count: int) -> None:
+def withdrawn_by_status(book: DatasetFiles, quirk: str, count: int) -> None:
     """The row again with 当前状态 2."""
     dice = Dice(quirk)
     for file, row in book.unused(quirk, count, _is_licence, early=True):
@@ -290,21 +292,21 @@ def withdrawn_by_status(book: Book, quirk: str, count: int) -> None:
         book.later_file(file, dice.between(1, 5)).rows.append(again)
 
 
-def withdrawn_unknown(book: Book, quirk: str, count: int) -> None:
+def withdrawn_unknown(book: DatasetFiles, quirk: str, count: int) -> None:
     """A withdrawal of a document nobody has sent."""
     for found in book.unused(quirk, count, _anything, early=True):
         row = _withdraw(book, found, quirk, "held", "WAITING_FOR_RECORD", days=2)
         row.extra[WITHDRAWAL["document_number"]] = "屿补〔2025〕" + found[1].get("WSH")[-5:]
 
 
-def withdrawn_twice(book: Book, quirk: str, count: int) -> None:
+def withdrawn_twice(book: DatasetFiles, quirk: str, count: int) -> None:
     """A second withdrawal of the same record."""
     for found in book.unused(quirk, count, _anything, early=True):
         _withdraw(book, found, "withdrawn", "withdrawn", days=1)
         _withdraw(book, found, quirk, "duplicate", "ALREADY_WITHDRAWN", days=3)
 
 
-def withdrawn_then_sent(book: Book, quirk: str, count: int) -> None:
+def withdrawn_then_sent(book: DatasetFiles, quirk: str, count: int) -> None:
     """Withdrawn, and later sent again without saying that it is restored."""
     for file, row in book.unused(quirk, count, _without_finding, early=True):
         _withdraw(book, (file, row), "withdrawn", "withdrawn", days=1)
@@ -313,7 +315,7 @@ def withdrawn_then_sent(book: Book, quirk: str, count: int) -> None:
         book.later_file(file, 4).rows.append(again)
 
 
-def repaired_then_exported(book: Book, quirk: str, count: int) -> None:
+def repaired_then_exported(book: DatasetFiles, quirk: str, count: int) -> None:
     """Shown, repaired and taken down; the next full export brings the same row again."""
     for file, row in _repairable(book, quirk, count):
         _repair(book, file, row, days=6)
@@ -322,7 +324,7 @@ def repaired_then_exported(book: Book, quirk: str, count: int) -> None:
         _full_export(book).rows.append(again)
 
 
-def restored(book: Book, quirk: str, count: int) -> None:
+def restored(book: DatasetFiles, quirk: str, count: int) -> None:
     """Repaired on false papers: taken down, then shown again by a decision of its own."""
     for file, row in _repairable(book, quirk, count):
         _repair(book, file, row, days=5)
@@ -334,7 +336,7 @@ def restored(book: Book, quirk: str, count: int) -> None:
         _export(book, row)
 
 
-def full_export(book: Book, quirk: str, count: int) -> None:
+def full_export(book: DatasetFiles, quirk: str, count: int) -> None:
     """Everything of the first week that stands as it was sent, once more in one file."""
     del quirk, count
     for file in list(book.files):
@@ -344,24 +346,24 @@ def full_export(book: Book, quirk: str, count: int) -> None:
                 _export(book, row)
 
 
-def _export(book: Book, row: Row) -> None:
+def _export(book: DatasetFiles, row: Row) -> None:
     again = row.copy()
     again.expect(full_export.__name__, "duplicate", "SAME_AS_LIVE")
     _full_export(book).rows.append(again)
 
 
-def _full_export(book: Book) -> SourceFile:
+def _full_export(book: DatasetFiles) -> FileToDrop:
     """The full export of one department's penalties at the end of the month."""
     known = next((file for file in book.files if file.suffix == _EXPORT), None)
     if known is None:
-        known = SourceFile(
+        known = FileToDrop(
             EMERGENCY, "penalties", "penalty", _EXPORTED_ON, time(17, 30), [], _EXPORT
         )
         book.files.append(known)
     return known
 
 
-def _is_exported(row: Row, file: SourceFile) -> bool:
+def _is_exported(row: Row, file: FileToDrop) -> bool:
     return (
         file.department is EMERGENCY
         and file.folder == "penalties"
@@ -371,10 +373,10 @@ def _is_exported(row: Row, file: SourceFile) -> bool:
     )
 
 
-def _repairable(book: Book, quirk: str, count: int) -> list[Found]:
+def _repairable(book: DatasetFiles, quirk: str, count: int) -> list[Found]:
     """Penalties of the first day, decided three months before: late, and ripe for repair."""
 
-    def wanted(row: Row, file: SourceFile) -> bool:
+    def wanted(row: Row, file: FileToDrop) -> bool:
         is_first = file.dropped_on == _FIRST_EXPORTED
         return is_first and _is_exported(row, file) and row.get("YZCD") != "严重"
 
@@ -387,12 +389,12 @@ def _repairable(book: Book, quirk: str, count: int) -> list[Found]:
     return found
 
 
-def _repair(book: Book, file: SourceFile, row: Row, days: int) -> None:
+def _repair(book: DatasetFiles, file: FileToDrop, row: Row, days: int) -> None:
     taken = _withdraw(book, (file, row), "withdrawn", "withdrawn", days=days)
     taken.extra[REASON] = "信用修复，提前终止公示"
 
 
-def changed_undeclared(book: Book, quirk: str, count: int) -> None:
+def changed_undeclared(book: DatasetFiles, quirk: str, count: int) -> None:
     """The same identity with other content, in the ordinary folder."""
     dice = Dice(quirk)
     for file, row in book.unused(quirk, count, _anything, early=True):
@@ -402,7 +404,7 @@ def changed_undeclared(book: Book, quirk: str, count: int) -> None:
         book.later_file(file, dice.between(1, 5)).rows.append(again)
 
 
-def certificate_of_several_items(book: Book, quirk: str, count: int) -> None:
+def certificate_of_several_items(book: DatasetFiles, quirk: str, count: int) -> None:
     """One certificate number for several qualifications: the number alone is no key."""
     items = (
         "建筑装修装饰工程专业承包一级",
@@ -424,7 +426,7 @@ def certificate_of_several_items(book: Book, quirk: str, count: int) -> None:
             file.rows.insert(file.rows.index(row) + 1, again)
 
 
-def older_version(book: Book, quirk: str, count: int) -> None:
+def older_version(book: DatasetFiles, quirk: str, count: int) -> None:
     """Version 2 of a case arrives; later a repeated export brings version 1."""
     for file, row in book.unused(quirk, count, lambda _, file: file.has_own_layout, early=True):
         again = row.copy()
@@ -435,7 +437,7 @@ def older_version(book: Book, quirk: str, count: int) -> None:
         book.later_file(file, 2).rows.append(again)
 
 
-def mended_and_sent(book: Book, quirk: str, count: int) -> None:
+def mended_and_sent(book: DatasetFiles, quirk: str, count: int) -> None:
     """A row is quarantined, the clerk mends it and sends it with the next days' file."""
     dice = Dice(quirk)
     faults = ("date_month_only", "code_check_digit", "required_missing", "date_missing")
@@ -454,7 +456,7 @@ def mended_and_sent(book: Book, quirk: str, count: int) -> None:
         book.later_file(file, dice.between(1, 3)).rows.append(mended)
 
 
-def document_under_two_codes(book: Book, quirk: str, count: int) -> None:
+def document_under_two_codes(book: DatasetFiles, quirk: str, count: int) -> None:
     """The same document and name come again under another code: only an identity index sees it."""
     dice = Dice(quirk)
     for file, row in book.unused(quirk, count, _is_company, early=True):
@@ -464,7 +466,7 @@ def document_under_two_codes(book: Book, quirk: str, count: int) -> None:
         book.later_file(file, 3).rows.append(again)
 
 
-def number_two_subjects(book: Book, quirk: str, count: int) -> None:
+def number_two_subjects(book: DatasetFiles, quirk: str, count: int) -> None:
     """One decision about two subjects: both are records of their own."""
     dice = Dice(quirk)
     for file, row in book.unused(quirk, count, _is_company):
@@ -475,11 +477,11 @@ def number_two_subjects(book: Book, quirk: str, count: int) -> None:
         file.rows.append(other)
 
 
-def _is_licence(row: Row, file: SourceFile) -> bool:
+def _is_licence(row: Row, file: FileToDrop) -> bool:
     return row.table == "licence" and _without_finding(row, file)
 
 
-def _is_company(row: Row, file: SourceFile) -> bool:
+def _is_company(row: Row, file: FileToDrop) -> bool:
     return row.get("XDR_SHXYM").startswith("91") and _without_finding(row, file)
 
 

@@ -20,7 +20,7 @@ from demo.generator.columns import (
     WITHDRAWAL,
 )
 from demo.generator.dice import Dice
-from demo.generator.rows import Row, SourceFile
+from demo.generator.rows import FileToDrop, Row
 
 _ISO: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 _AMOUNT: Final = re.compile(r"\d+(\.\d+)?")
@@ -34,7 +34,7 @@ Columns = list[tuple[str, str]]
 """(header as written, key of the row's cells or of its extras after a `+`)."""
 
 
-def file_bytes(file: SourceFile) -> bytes:
+def file_bytes(file: FileToDrop) -> bytes:
     """The whole file as the department's software writes it."""
     columns = _columns(file)
     if file.department.style.form == "xlsx":
@@ -43,7 +43,7 @@ def file_bytes(file: SourceFile) -> bytes:
     return _text(file, columns).encode(file.department.style.encoding)
 
 
-def _columns(file: SourceFile) -> Columns:
+def _columns(file: FileToDrop) -> Columns:
     """The columns of the file in the order they are written."""
     style = file.department.style
     if file.folder == "withdrawals":
@@ -80,7 +80,7 @@ def _cells(row: Row, columns: Columns) -> list[str]:
     return [*cells[: remark + 1], *row.raw_cells, *cells[remark + 1 :]]
 
 
-def _text(file: SourceFile, columns: Columns) -> str:
+def _text(file: FileToDrop, columns: Columns) -> str:
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow([header for header, _ in columns])
@@ -108,7 +108,7 @@ _STYLES: Final = (
 )
 
 
-def _workbook(file: SourceFile, columns: Columns) -> bytes:
+def _workbook(file: FileToDrop, columns: Columns) -> bytes:
     """One sheet of the file's rows, formatted blank rows below, perhaps an empty second sheet."""
     sheets = [_sheet(file, columns)]
     if file.department.style.empty_sheet:
@@ -162,7 +162,7 @@ def _book(numbers: Sequence[int]) -> str:
     )
 
 
-def _sheet(file: SourceFile, columns: Columns) -> str:
+def _sheet(file: FileToDrop, columns: Columns) -> str:
     """The sheet's XML: header, rows, then rows that hold formats only."""
     lines = [[_text_cell(header) for header, _ in columns]]
     for row in file.rows:

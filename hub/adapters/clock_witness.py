@@ -1,4 +1,4 @@
-"""What a machine remembers of the time: when its clock was last believed, who confirmed it.
+"""Keep what a machine knows of the time: when its clock was last believed, who confirmed it.
 
 A worker keeps `clock-seen` in its own state folder. A person's confirmations stand one folder
 above, for all workers of the site on this machine, one line each and none ever taken away; the last
@@ -57,7 +57,7 @@ class FolderWitness:
         self._said: Confirmation | None = None
 
     def evidence(self) -> ClockEvidence:
-        """What the clock shows, and the latest this machine wrote down or a person confirmed."""
+        """Return the clock's time, and the latest that this machine noted or a person confirmed."""
         evidence = self._clock.evidence()
         seen = last_seen(self._seen_file)
         confirmed = self._last_confirmation()
@@ -71,7 +71,7 @@ class FolderWitness:
     def note(self) -> None:
         """Write down what the clock shows, once a minute; the file never goes back.
 
-        A disk that refuses is no reason to stop: the ledger bears witness, too.
+        A disk that refuses does not stop the worker: the ledger is a second witness.
         """
         if self._seconds() - self._noted_at < _NOTE_SECONDS:
             return
@@ -93,7 +93,7 @@ class FolderWitness:
 
 
 def last_seen(file: Path) -> int:
-    """What a worker's clock showed when it was last believed; 0 where no file says so."""
+    """Time of a worker's clock when it was last believed; 0 where no file says so."""
     with suppress(OSError, ValueError):
         return int(file.read_text(encoding="ascii"))
     return 0

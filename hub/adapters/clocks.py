@@ -24,7 +24,7 @@ JUMP_SECONDS = 60.0
 
 
 def real_ms() -> int:
-    """What this machine's clock shows, milliseconds since the epoch."""
+    """Return the machine's time, milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
 
 
@@ -65,7 +65,7 @@ class RealBusinessClock:
         return real_ms()
 
     def evidence(self) -> ClockEvidence:
-        """What the clock shows, from where the watch measures on; that it is business time."""
+        """Return the clock's time; the stopwatch measures on from here, and it is business time."""
         self._watch.begin()
         return ClockEvidence(real_ms(), 0, is_business=True)
 
@@ -82,7 +82,7 @@ class FileBusinessClock:
     """Business time from one persisted origin and factor, shared by all processes of a test site.
 
     The file holds `origin_real_ms`, `origin_business_ms` and `factor`; factor 0 is a scripted
-    clock that stands still until the file is rewritten.
+    clock that does not move until the file is rewritten.
     """
 
     def __init__(self, path: Path, watch: WallWatch | None = None) -> None:
@@ -107,7 +107,7 @@ class FileBusinessClock:
     def evidence(self) -> ClockEvidence:
         """Judge an accelerated clock by its origin: business time says nothing of the machine's.
 
-        A scripted one stands still, whatever the machine's clock shows, and is always believed.
+        A scripted clock does not move, at any time of the machine, and is always believed.
         """
         self.now()
         self._watch.begin()
@@ -120,7 +120,7 @@ class FileBusinessClock:
         return self._origin[2]
 
     def has_jumped(self) -> bool:
-        """Whether the machine's clock ran ahead; a rewritten file is no jump but an order."""
+        """Whether the machine's clock ran ahead; a rewritten file is an order, not a jump."""
         return self._watch.has_jumped()
 
 

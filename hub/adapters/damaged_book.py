@@ -1,4 +1,4 @@
-"""A SQLite book that is a book no more: a disk's fault, another's hand, a power cut."""
+"""Detect and discard a corrupted SQLite file that can be rebuilt."""
 
 import sqlite3
 from pathlib import Path
@@ -11,6 +11,6 @@ def is_damage(error: sqlite3.DatabaseError) -> bool:
 
 
 def discard(path: Path) -> None:
-    """Remove a book of which everything stands elsewhere, too."""
+    """Remove a database file whose content can be read elsewhere."""
     for ending in ("", "-wal", "-shm"):
         Path(f"{path}{ending}").unlink(missing_ok=True)

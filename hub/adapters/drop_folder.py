@@ -1,10 +1,10 @@
 """The folder two systems exchange files through: `out` is ours to write, `ack` the platform's.
 
 A file appears whole: temporary name, fsync, rename, fsync of the folder; its manifest the same way
-after it. Whoever polls sees a file without a manifest, or both, and never half of one.
+after it. A reader that polls sees a file without a manifest, or both, and never half of one.
 
 Others write here, too: no link or pipe they put there is followed, written through or waited for
-(`hub.adapters.paths`). Both folders are opened for each call: one that is mounted anew is seen.
+(`hub.adapters.paths`). Both folders are opened for each call: one that is remounted is found.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from hub.adapters.paths import Mark, NotPlainError, OpenFolder, open_folder
+from hub.adapters.paths import FileMark, NotPlainError, OpenFolder, open_folder
 from hub.targets.file_ack import ENDING
 from hub.targets.file_layout import MANIFEST, FileName, read_name
 
@@ -74,7 +74,7 @@ class DropFolder:
         with self._open("out") as out:
             out.sweep(0.0)
 
-    def publish(self, name: FileName) -> Mark:
+    def publish(self, name: FileName) -> FileMark:
         """Rename what was prepared: the file, and when that is durable, its manifest."""
         content, manifest = self._parts[name]
         with self._open("out") as out:
@@ -84,7 +84,7 @@ class DropFolder:
             del self._parts[name]
             return out.look(str(name))
 
-    def mark_of(self, name: FileName) -> Mark | None:
+    def mark_of(self, name: FileName) -> FileMark | None:
         """Return what a file looks like; None when it or its manifest is not there.
 
         The folder itself being away is another matter: that must not look like taken files.
@@ -102,7 +102,7 @@ class DropFolder:
             return out.has(str(name))
 
     def content(self, name: FileName, largest: int = LARGEST_FILE_BYTES) -> bytes:
-        """Return a file's bytes; none of what is no ordinary file, or larger."""
+        """Return a file's bytes, or None for a file that is not regular or too large."""
         return self._read(str(name), largest)
 
     def manifest(self, name: FileName) -> bytes:
@@ -145,7 +145,7 @@ class DropFolder:
             names = [each for each in acks.names() if each.endswith(ending)]
         return [os.fsdecode(each) for each in names if not each.startswith(b".")]
 
-    def read_ack(self, name: str) -> tuple[bytes | None, Mark | None]:
+    def read_ack(self, name: str) -> tuple[bytes | None, FileMark | None]:
         """Return an acknowledgement file's bytes and mark; no bytes when it is none to be read."""
         try:
             name.encode()  # one in GBK, say, could not even be noted in the book

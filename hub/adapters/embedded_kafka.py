@@ -1,9 +1,9 @@
 """A real Apache Kafka 4.3 on this machine: KRaft mode, one JVM, no root, no Docker, no Maven.
 
-Nobody gets in without a password, and nobody but the operator may do what no right allows. The
+Every client needs a password, and only the operator may do what no right allows. The
 broker talks to itself as the user `broker` (PLAIN, because its users are kept in the log it must
 read first); everybody else is a SCRAM user. The first one, the operator, is made by `broker` at
-every start from its password file, so that a lost or replaced file is no dead end.
+every start from its password file, so that a lost or replaced file can be repaired.
 
 Never a mock: mock brokers ignore `read_committed` and let fenced producers commit, which is what
 the hub relies on. One broker, so replication factor 1; for production use a cluster.
@@ -251,7 +251,7 @@ def _java_version(java: str) -> int:
 def _with_tls(
     settings: Mapping[str, str | int], port: int, certificate: Path
 ) -> dict[str, str | int]:
-    """What a second listener for clients changes."""
+    """Settings for a second listener, for clients outside."""
     place = f",TLS://{LOOPBACK}:{port}"
     protocols = "listener.security.protocol.map"
     return {

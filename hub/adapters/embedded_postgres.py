@@ -122,7 +122,7 @@ class EmbeddedPostgres(EmbeddedServer):
             [
                 *(str(self._programs / "initdb"), "-D", str(self._data), "-U", USER),
                 *("--auth=scram-sha-256", f"--pwfile={self._password_file}", "--encoding=UTF8"),
-                # The same order of texts on every machine, whatever its locales.
+                # Texts sort alike on every machine, independent of its locales.
                 *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
             ],
             capture_output=True,
@@ -140,7 +140,7 @@ class EmbeddedPostgres(EmbeddedServer):
         done.touch()
 
     def _forget_zombie(self) -> None:
-        """Remove the lock file of a killed server nobody has reaped; PostgreSQL takes it for alive.
+        """Remove the lock file of a killed, unreaped server; PostgreSQL takes it for a running one.
 
         In containers process 1 often reaps nothing. A living server's file is never removed.
         """
@@ -166,7 +166,7 @@ class EmbeddedPostgres(EmbeddedServer):
         )
 
     def _answers(self) -> bool:
-        import psycopg  # noqa: PLC0415 - every worker reads this module, few speak to PostgreSQL
+        import psycopg  # noqa: PLC0415 - every worker reads this module, few connect to PostgreSQL
 
         try:
             with psycopg.connect(
@@ -193,7 +193,7 @@ def find_programs() -> Path:
 def _let_pass(path: Path) -> None:
     """Add the search bit for others to each folder on the way that lacks it (root only).
 
-    Search lets `nobody` pass through by name; it does not let anybody list the folder.
+    Search lets `nobody` pass through by name; it does not permit listing the folder.
     """
     for folder in (path, *path.parents):
         mode = folder.stat().st_mode

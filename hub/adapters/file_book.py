@@ -1,8 +1,8 @@
-"""What the file-drop courier remembers of its files, in SQLite, on its own disk.
+"""Record of the file-drop courier's files, in SQLite on its own disk.
 
 A file's number and bytes are fixed here, durably, before anything of it can be seen in the drop
-folder: whatever kills the courier, a number is used once, and the file that bears it is written to
-the end later, with the same bytes.
+folder: a number is used once, even when the courier is killed, and its file is written to the end
+later, with the same bytes.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class FileBook:
             )
             try:
                 self._db.execute("PRAGMA journal_mode=WAL")
-                # A number given out must outlive a power cut: nobody could tell it afterwards.
+                # A number once used must outlive a power cut: it could not be found out afterwards.
                 self._db.execute("PRAGMA synchronous=FULL")
                 self._db.executescript(_SCHEMA)
             except sqlite3.DatabaseError:
@@ -205,7 +205,7 @@ class FileBook:
     def prune(self, before: float) -> None:
         """Forget the rows and answers of files finished earlier; their numbers stay.
 
-        The ledger holds what became of those rows, so nobody asks for them. Inside `writing`.
+        The ledger has the outcome of those rows, so they are never asked for. Inside `writing`.
         """
         old = "SELECT name FROM files WHERE state = 'finished' AND since < ?"
         self._db.execute(

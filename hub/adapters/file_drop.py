@@ -1,8 +1,8 @@
 """Files handed to a platform through a folder: written whole, numbered densely, watched.
 
-One thread, no waiting for anybody. What a file is called and holds is fixed in the book before it
+One thread that never waits. A file's name and content are fixed in the database before it
 appears; from then on it is put there, and put there again when it is gone, until the platform says
-that it has it. Whatever does not fit together is counted, logged and mended where it can be.
+that it has it. Everything inconsistent is counted, logged and repaired where possible.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from hub.adapters.drop_folder import LARGEST_FILE_BYTES
 from hub.adapters.file_book import FileEntry
 from hub.targets.delivery import Accepted, Delivery, Expected, Refused, read_receipt
-from hub.targets.file import Answered, Failed, Filed, Unfiled, Unfit, Unsure
+from hub.targets.file import Answered, Filed, Unfiled, Unfit, Unsure, WriteFailed
 from hub.targets.file_ack import NAME_TAKEN, Acknowledgement, read_acknowledgement
 from hub.targets.file_layout import (
     LAST_SEQUENCE,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from hub.adapters.drop_folder import DropFolder
     from hub.adapters.file_book import FileBook, State
-    from hub.adapters.paths import Mark
+    from hub.adapters.paths import FileMark
     from hub.ports import FaultHooks
     from hub.targets.delivery import Action
     from hub.targets.file import Reply
@@ -71,7 +71,7 @@ PROBLEMS: Final[dict[str, str]] = {
 """Everything that does not fit together: label of the metric → what the log says."""
 
 RESULTS: Final = ("written", "taken", "refused", "put_again")
-"""What becomes of a file: label of the metric."""
+"""Outcome of a file: label of the metric."""
 _SAYABLE: Final = re.compile(
     r"[0-9A-Z]{6}_[0-9]{8}_[0-9]{5}\.(xml|csv)(\.[0-9]{1,6})?(\.ack\.json)?", re.ASCII
 )
@@ -122,12 +122,12 @@ class FileWork:
         self._folder, self._book, self._settings = folder, book, settings
         self._faults, self._today, self._seconds = faults, today, seconds
         self.counts: Counter[str] = Counter(dict.fromkeys(RESULTS, 0))
-        """`RESULTS` since somebody last took this; zeros first, so that each series exists."""
+        """`RESULTS` since the last call; zeros first, so that each series exists."""
         self.problems: Counter[str] = Counter(dict.fromkeys(PROBLEMS, 0))
-        """Labels of `PROBLEMS` since somebody last took this."""
+        """Labels of `PROBLEMS` since the last call."""
         self._said: set[tuple[str, str, object]] = set()
-        self._marks: dict[FileName, Mark] = {}
-        self._unread: dict[str, Mark | None] = {}
+        self._marks: dict[FileName, FileMark] = {}
+        self._unread: dict[str, FileMark | None] = {}
         self._missing_since: dict[FileName, float] = {}
         self._told_unfiled: set[str] = set()
         self._read = book.acks_read()
@@ -184,7 +184,7 @@ class FileWork:
         return [ack for one in values if one is not None and (ack := read_acknowledgement(one))]
 
     def _adopt(self, name: FileName) -> bool:
-        """Take up a file of ours that lies in the folder; without its manifest it gets it anew."""
+        """Resume a file of ours that lies in the folder; write its manifest if that is missing."""
         content = self._folder.content(name)
         rows = rows_in(name, content)
         if not rows or self._is_far(name):
@@ -232,7 +232,7 @@ class FileWork:
             elif row.kind not in self._settings.tables:
                 # taken off the list, and what it holds is still to be withdrawn
                 self._problem("kind_without_code", row.kind)
-                replies.append((row.delivery, Failed(f"no table code for {row.kind}")))
+                replies.append((row.delivery, WriteFailed(f"no table code for {row.kind}")))
             elif (column := unfit_column(row, self._settings.layout)) is not None:
                 replies.append((row.delivery, Unfit(column)))
             else:
@@ -249,7 +249,7 @@ class FileWork:
     def _write(self, series: str, rows: list[Delivery]) -> Reply:
         name = self._next_name(series)
         if name.sequence > LAST_SEQUENCE:
-            return Failed("the day's numbers are used up")
+            return WriteFailed("the day's numbers are used up")
         filed = [FiledRow(row, self._may_repeat(row.delivery)) for row in rows]
         content = render_file(name, self._settings.heading, filed, has_mark=self._settings.has_mark)
         manifest = render_manifest(name, content, len(rows), self._book.last_file(series))
@@ -260,10 +260,10 @@ class FileWork:
         try:
             if self._folder.has(name):
                 self._problem("name_occupied", str(name))
-                return Failed("the next file's name is occupied")
+                return WriteFailed("the next file's name is occupied")
             self._folder.prepare(name, content, manifest)
         except OSError as error:
-            return Failed(_name_of(error))
+            return WriteFailed(_name_of(error))
         self._faults.reached("after_file_part")
         with self._book.writing():
             self._book.add(entry, (content, manifest), [(row[0], row.digest) for row in rows])
@@ -294,7 +294,7 @@ class FileWork:
         return is_far
 
     def _may_repeat(self, delivery: str) -> bool:
-        """Whether an earlier file may hold this row, too: the platform is told."""
+        """Whether an earlier file may hold this row, too: the manifest says so to the platform."""
         return not self._book.is_whole or delivery in self._told_unfiled
 
     def _show(self, name: FileName) -> None:
@@ -457,7 +457,7 @@ class FileWork:
         """
         now = self._seconds()
         patience = self._settings.patience_seconds
-        # what an acknowledgement not read yet speaks of is not missing
+        # what an unread acknowledgement refers to is not missing
         for entry in () if self._is_behind else self._book.waiting():
             if entry.state == "reserved":
                 self._put_again(entry.name)

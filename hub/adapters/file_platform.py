@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from hub.adapters.file_drop import FileWork
-from hub.engine.requests import Landed
-from hub.targets.file import Failed, Filing, Question, Unsure
+from hub.engine.requests import CallResult
+from hub.targets.file import Filing, Question, Unsure, WriteFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -54,7 +54,7 @@ class FilePlatform:
         self._timeout, self._linger = timeout_seconds + linger_seconds, linger_seconds
         self._report, self._release = report, close
         self._queue: queue.SimpleQueue[_Queued] = queue.SimpleQueue()
-        self._landed: queue.SimpleQueue[tuple[int, Landed]] = queue.SimpleQueue()
+        self._landed: queue.SimpleQueue[tuple[int, CallResult]] = queue.SimpleQueue()
         self._flying: dict[str, tuple[How, float]] = {}
         self._era = 0
         self._is_started = False
@@ -64,21 +64,21 @@ class FilePlatform:
 
     # --- the courier's side ----------------------------------------------------------------------
 
-    def launch(self, calls: Iterable[tuple[How, Call]]) -> None:
+    def submit(self, calls: Iterable[tuple[How, Call]]) -> None:
         """Hand the calls to the folder's thread."""
         until = time.monotonic() + self._timeout
         for how, call in calls:
             self._flying[call.delivery] = how, until
             self._queue.put((self._era, how, call))
 
-    def collect(self) -> list[Landed]:
+    def poll(self) -> list[CallResult]:
         """Return what has ended since the last time, and what the platform said unasked.
 
         Raises what ended the folder's thread.
         """
         if self._work.done():
             self._work.result()
-        found: list[Landed] = []
+        found: list[CallResult] = []
         while True:
             try:
                 era, landed = self._landed.get_nowait()
@@ -90,13 +90,13 @@ class FilePlatform:
         late = [delivery for delivery, (_how, until) in self._flying.items() if until < now]
         for delivery in late:
             how, _until = self._flying.pop(delivery)
-            found.append(Landed(delivery, how, Unsure("the folder does not answer")))
+            found.append(CallResult(delivery, how, Unsure("the folder does not answer")))
         return found
 
-    def _is_wanted(self, landed: Landed) -> bool:
+    def _is_wanted(self, landed: CallResult) -> bool:
         return landed.how == "answer" or self._flying.pop(landed.delivery, None) is not None
 
-    def abandon(self) -> None:
+    def cancel_all(self) -> None:
         """Forget every call on its way; rows not written yet are not written any more."""
         self._era += 1
         self._flying.clear()
@@ -151,7 +151,7 @@ class FilePlatform:
             self._land(era, delivery, rows[delivery][0], reply)
 
     def _land(self, era: int, delivery: str, how: How, reply: Reply) -> None:
-        self._landed.put((era, Landed(delivery, how, reply)))
+        self._landed.put((era, CallResult(delivery, how, reply)))
 
     def _start(self) -> str:
         """Take the folder, once; return why it cannot be taken yet."""
@@ -172,7 +172,7 @@ class FilePlatform:
     def _filed(self, rows: list[Delivery]) -> list[tuple[str, Reply]]:
         why = self._start()
         if why:
-            return [(row.delivery, Failed(why)) for row in rows]
+            return [(row.delivery, WriteFailed(why)) for row in rows]
         return self._drop.file(rows)
 
     def _look(self, *, is_time_to_mend: bool) -> None:

@@ -21,9 +21,9 @@ import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
 from hub.adapters.front_end_tables import (
-    Layout,
     LayoutError,
     Receipts,
+    TableLayout,
     by_delivery,
     put_rows,
     read_layout,
@@ -32,16 +32,16 @@ from hub.adapters.front_end_tables import (
     standings,
 )
 from hub.adapters.postgres_values import UTF8, load_as_written
-from hub.engine.requests import Landed
+from hub.engine.requests import CallResult
 from hub.errors import ConfigurationError, missing_extra
 from hub.targets.database import (
     LAYOUT,
     NOT_TRIED,
-    Failed,
     Found,
     Phase,
     ReceiptRow,
     RowStanding,
+    TransactionFailed,
     is_undone,
     nature_of,
 )
@@ -75,7 +75,7 @@ _LOOK_BACK_EVERY: Final = 10
 """Every so many looks at the receipts, what was seen within the overlap is read again."""
 _MS: Final = 1000
 
-Reply = Found | Failed
+Reply = Found | TransactionFailed
 _ItemT = TypeVar("_ItemT")
 
 
@@ -154,7 +154,7 @@ class _Session:
         self._timeout = timeout_seconds
         self._connection: sa.Connection | None = None
         self.cut_at: float | None = None
-        """When whoever waits for this session must end its connection."""
+        """When the thread that waits for this session must end its connection."""
 
     def open(self) -> sa.Connection:
         """Return a connection with bounded statements."""
@@ -198,7 +198,7 @@ class _Session:
         ]
 
     def drop(self) -> None:
-        """Throw the connection away, without a word to the server."""
+        """Discard the connection without closing it cleanly."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(sa.exc.SQLAlchemyError):
@@ -223,7 +223,7 @@ class _Session:
 class DatabasePlatform:
     """Carries deliveries into a platform's tables and its receipts back.
 
-    Called from the courier's one thread; `launch`, `collect` and `abandon` never wait.
+    Called from the courier's one thread; `submit`, `poll` and `cancel_all` never wait.
     """
 
     def __init__(
@@ -233,7 +233,7 @@ class DatabasePlatform:
         timeout_seconds: float,
         observe: Callable[[float], object] = lambda _seconds: None,
     ) -> None:
-        """`observe` is told the seconds of every transaction, in a thread of this adapter's."""
+        """`observe` receives the seconds of every transaction, in a thread of this adapter."""
         self._settings = settings
         self._timeout = timeout_seconds
         self._observe = observe
@@ -257,10 +257,10 @@ class DatabasePlatform:
         sa.event.listen(
             self._engine, "connect", lambda session, _record: load_as_written(session, "replace")
         )
-        self._layout: Layout | None = None
+        self._layout: TableLayout | None = None
         self._reading = threading.Lock()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._landed: queue.SimpleQueue[tuple[int, Landed]] = queue.SimpleQueue()
+        self._landed: queue.SimpleQueue[tuple[int, CallResult]] = queue.SimpleQueue()
         self._era = 0
         self._said = ""
         self._held_up = 0.0
@@ -284,7 +284,7 @@ class DatabasePlatform:
 
     # --- the courier's thread --------------------------------------------------------------------
 
-    def launch(self, calls: Iterable[tuple[How, Delivery | Expected]]) -> None:
+    def submit(self, calls: Iterable[tuple[How, Delivery | Expected]]) -> None:
         """Let the calls leave: rows in a few transactions, questions together."""
         rows: list[tuple[How, Delivery | Expected]] = []
         asked: list[tuple[How, Delivery | Expected]] = []
@@ -296,8 +296,8 @@ class DatabasePlatform:
         for chunk in _chunks(asked, _ASKED_AT_ONCE):
             self._jobs.put(_Job(self._era, chunk))
 
-    def collect(self) -> list[Landed]:
-        """Return what has ended since the last time, and receipts nobody asked for."""
+    def poll(self) -> list[CallResult]:
+        """Return the calls that ended since the last time, and receipts that were not asked for."""
         if self._has_ended and not self._closing.is_set():
             raise AssertionError(
                 "a thread of the front-end database's adapter ended; see its trace"
@@ -306,7 +306,7 @@ class DatabasePlatform:
         for session in self._sessions:
             if session.cut_at is not None and session.cut_at < now:
                 session.cut()
-        found: list[Landed] = []
+        found: list[CallResult] = []
         while True:
             try:
                 era, landed = self._landed.get_nowait()
@@ -315,7 +315,7 @@ class DatabasePlatform:
             if era == self._era or landed.how == "answer":
                 found.append(landed)
 
-    def abandon(self) -> None:
+    def cancel_all(self) -> None:
         """Forget what is on its way; what has not begun never will."""
         self._era += 1
 
@@ -356,7 +356,7 @@ class DatabasePlatform:
             session.cut_at = None
             self._observe(time.monotonic() - begun)
             for how, call in job.calls:
-                self._landed.put((job.era, Landed(call.delivery, how, replies[call.delivery])))
+                self._landed.put((job.era, CallResult(call.delivery, how, replies[call.delivery])))
 
     def _send(
         self, session: _Session, calls: Sequence[Delivery | Expected], begun: float
@@ -370,7 +370,7 @@ class DatabasePlatform:
         together, _all = self._write(session, [left], last_begin)
         replies: dict[str, Reply] = {}
         spoiler: Delivery | None = None
-        while isinstance(together, Failed) and left:
+        while isinstance(together, TransactionFailed) and left:
             is_theirs = nature_of(together.code) in ("away", "layout")
             if is_theirs or not is_undone(together) or together.code == NOT_TRIED:
                 break
@@ -380,13 +380,13 @@ class DatabasePlatform:
             together, spoiler = self._write(session, [[row] for row in left], last_begin)
             if spoiler is None:
                 break
-        if isinstance(together, Failed):
+        if isinstance(together, TransactionFailed):
             return replies | dict.fromkeys((row.delivery for row in left), together)
         return replies | dict(together)
 
     def _write(
         self, session: _Session, batches: Sequence[Sequence[Delivery]], last_begin: float
-    ) -> tuple[Mapping[str, Found] | Failed, Delivery | None]:
+    ) -> tuple[Mapping[str, Found] | TransactionFailed, Delivery | None]:
         """Return what came of one transaction, and the row at which it failed if that is known."""
         phase: Phase = "before"
         at: Delivery | None = None
@@ -397,7 +397,7 @@ class DatabasePlatform:
             for batch in batches:
                 if time.monotonic() > last_begin:
                     connection.rollback()
-                    return Failed("before", NOT_TRIED), None
+                    return TransactionFailed("before", NOT_TRIED), None
                 at = batch[0] if len(batch) == 1 else None
                 put_rows(connection, layout, batch)
             at = None
@@ -462,7 +462,7 @@ class DatabasePlatform:
         now = time.monotonic() - self._held_up  # what is committed late is late by our looks
         fresh = [(delivery, one) for delivery, one in page if seen.add(one.number, now)]
         for delivery, receipts in by_delivery(fresh).items():
-            self._landed.put((self._era, Landed(delivery, "answer", Found(None, receipts))))
+            self._landed.put((self._era, CallResult(delivery, "answer", Found(None, receipts))))
         seen.forget(now - _OVERLAP_SECONDS)
 
     def _has_room(self) -> bool:
@@ -495,16 +495,16 @@ class DatabasePlatform:
 
     def _failed(
         self, session: _Session, error: sa.exc.DBAPIError | LayoutError, phase: Phase
-    ) -> Failed:
+    ) -> TransactionFailed:
         """Throw the connection away and say what happened, by its code alone."""
         session.drop()
         if isinstance(error, LayoutError):
-            failed, detail = Failed("before", LAYOUT), str(error)
+            failed, detail = TransactionFailed("before", LAYOUT), str(error)
         else:
-            failed, detail = Failed(phase, _code_of(error)), ""
+            failed, detail = TransactionFailed(phase, _code_of(error)), ""
         nature = nature_of(failed.code)
         if nature == "layout":
-            self._layout = None  # read again before the next attempt: somebody may have mended it
+            self._layout = None  # read again before the next attempt: it may be repaired by then
         if nature in ("layout", "away"):
             self._say(nature, failed.code, detail)
         return failed
@@ -542,7 +542,7 @@ class DatabasePlatform:
             self._said = ""
             _log.info("前置库恢复 / the front-end database is back")
 
-    def _known_layout(self, connection: sa.Connection) -> Layout:
+    def _known_layout(self, connection: sa.Connection) -> TableLayout:
         with self._reading:  # one thread reads for all
             layout = self._layout
             if layout is None:

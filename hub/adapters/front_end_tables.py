@@ -36,10 +36,10 @@ class Records(NamedTuple):
     table: sa.Table
     columns: frozenset[str]
     put: tuple[sa.Insert | sa.Update, ...]
-    """What writes a row, in order; see `_put_statements`."""
+    """Statements that write a row, in order; see `_put_statements`."""
 
 
-class Layout(NamedTuple):
+class TableLayout(NamedTuple):
     """The tables of records by kind, and the receipts."""
 
     tables: dict[str, Records]
@@ -50,7 +50,7 @@ class LayoutError(Exception):
     """A table or column is missing; the text names it."""
 
 
-def read_layout(connection: sa.Connection, settings: FrontEndDatabase) -> Layout:
+def read_layout(connection: sa.Connection, settings: FrontEndDatabase) -> TableLayout:
     """Read the tables as they are. Raises `LayoutError` for what is missing."""
     found: dict[str, Records] = {}
     for name in set(settings.tables.values()):
@@ -59,7 +59,7 @@ def read_layout(connection: sa.Connection, settings: FrontEndDatabase) -> Layout
         put = _put_statements(table, is_postgres=is_postgres)
         found[name] = Records(table, frozenset(table.c.keys()), put)
     tables = {kind: found[name] for kind, name in settings.tables.items()}
-    return Layout(tables, _read_table(connection, settings.receipts, RECEIPTS))
+    return TableLayout(tables, _read_table(connection, settings.receipts, RECEIPTS))
 
 
 def _read_table(connection: sa.Connection, name: str, wanted: Sequence[str]) -> sa.Table:
@@ -96,7 +96,7 @@ def _check_transactional(connection: sa.Connection, table: str, schema: str) -> 
         raise LayoutError(f"table {table}: engine {engine}, not InnoDB")
 
 
-def _table_for(layout: Layout, kind: str) -> Records:
+def _table_for(layout: TableLayout, kind: str) -> Records:
     records = layout.tables.get(kind)
     if records is None:
         raise LayoutError(f"no table for {kind} in site.yaml")
@@ -139,7 +139,7 @@ def _is_older(there: sa.ColumnCollection[str, Any], here: Mapping[str, Any]) -> 
     )
 
 
-def put_rows(connection: sa.Connection, layout: Layout, rows: Sequence[Delivery]) -> None:
+def put_rows(connection: sa.Connection, layout: TableLayout, rows: Sequence[Delivery]) -> None:
     """Write rows, each unless the table holds it already or a newer one."""
     for kind in sorted({row.kind for row in rows}):
         records = _table_for(layout, kind)
@@ -166,7 +166,7 @@ def _values_of(records: Records, row: Delivery) -> dict[str, Any]:
 
 
 def standings(
-    connection: sa.Connection, layout: Layout, ones: Sequence[Delivery | Expected]
+    connection: sa.Connection, layout: TableLayout, ones: Sequence[Delivery | Expected]
 ) -> dict[str, RowStanding | None]:
     """Return what the tables hold now for the record of each delivery."""
     records: dict[str, RowStanding] = {}
@@ -233,7 +233,7 @@ def by_delivery(receipts: Receipts) -> dict[str, tuple[ReceiptRow, ...]]:
 
 
 def _number(told: Any) -> int:  # noqa: ANN401  (a column of the platform's)
-    """What the hub, or the platform, wrote as a number; 0 where it is none any more."""
+    """Return a number that the hub or the platform wrote; 0 for anything that is not one."""
     try:
         return int(told)
     except (TypeError, ValueError, OverflowError):

@@ -1,6 +1,6 @@
 """Where the ledger's end is written down apart from the ledger.
 
-`heads.json` in a worker's own folder says what it has seen; whoever verifies reads it. Anchors are
+`heads.json` in a worker's own folder says what it has seen; `hub audit` reads it. Anchors are
 meant for another machine: in a folder one file for each partition, one line for each head. Each
 line has the hash of the line before, so that a line that was changed or taken out shows. Lines are
 written in rounds, one in every file, each with the number of its round and the partitions of it, so
@@ -38,7 +38,7 @@ _UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError, Recursion
 
 
 class BrokenAnchorError(Exception):
-    """A file of anchors that was altered, that nobody can read, or that lacks lines.
+    """A file of anchors that was altered, cannot be read, or lacks lines.
 
     `code`: of the catalogue of reasons.
     """
@@ -48,8 +48,8 @@ class BrokenAnchorError(Exception):
         self.code, self.partition = code, partition
 
 
-class _Line(NamedTuple):
-    """What one line of a file of anchors says."""
+class _AnchorLine(NamedTuple):
+    """One line of a file of anchors."""
 
     head: Head
     before: str
@@ -66,7 +66,7 @@ class _End(NamedTuple):
     """Octets of whole lines."""
     text: bytes
     """The last of them; empty for none."""
-    line: _Line | None
+    line: _AnchorLine | None
 
 
 def head_as_json(head: Head) -> dict[str, object]:
@@ -88,7 +88,7 @@ def head_from_json(told: Mapping[str, object]) -> Head:
 
 
 class HeadFile:
-    """What one worker has seen, in its own folder; written at most once a second."""
+    """The ledger's ends that one worker saw, in its own folder; written at most once a second."""
 
     def __init__(self, folder: Path, seconds: Callable[[], float] = time.monotonic) -> None:
         self._path = folder / HEADS
@@ -110,7 +110,7 @@ class HeadFile:
 
 
 def read_heads(workers: Path) -> Iterator[Seen]:
-    """What the workers of a site have seen, from their folders; what nobody can read is left out.
+    """Read the ends that a site's workers saw, from their folders; unreadable files are left out.
 
     A file is its worker's memory of the ledger, no more: it is written again.
     """
@@ -129,7 +129,7 @@ def append_anchors(folder: Path, heads: Mapping[int, Head]) -> None:
     """Write these heads down as a round: a line in each partition's file, unless all say so.
 
     A line that a power cut left unfinished is taken away; a round that it left unfinished is ended.
-    Raises `OSError`, and `ValueError` where a last line is no anchor: what was altered is not
+    Raises `OSError`, and `ValueError` where a last line is not an anchor: an altered file is not
     written on.
     """
     heads = {
@@ -177,7 +177,7 @@ def _write(end: _End, head: Head, number: int, partitions: tuple[int, ...]) -> N
 
 
 def last_anchors(folder: Path) -> Iterator[Seen]:
-    """The last anchor of each partition, whatever stands before it; what is none is left out.
+    """Return the last anchor of each partition; lines that are not anchors are left out.
 
     Raises `OSError`.
     """
@@ -191,7 +191,7 @@ def last_anchors(folder: Path) -> Iterator[Seen]:
 def read_anchors(folder: Path) -> Iterator[Seen | BrokenAnchorError]:
     """Every anchor of a folder; for a file that is not whole, also what is wrong with it.
 
-    An unfinished last line is a power cut's, and is no fault. Raises `OSError`.
+    An unfinished last line comes from a power cut and is accepted. Raises `OSError`.
     """
     begins: dict[int, int] = {}
     """Partition → the first round that any file says it was in."""
@@ -235,17 +235,17 @@ def _partition_of(path: Path) -> int:
     return int(number) if (number := path.stem.partition("-")[2]).isdecimal() else -1
 
 
-def _read_line(text: bytes) -> _Line:
+def _read_line(text: bytes) -> _AnchorLine:
     """Read a line of anchors; raises what `_UNREADABLE` names."""
     told = json.loads(text)
     number, partitions = told["round"], tuple(told["partitions"])
     if any(type(one) is not int or one < 0 for one in (number, *partitions)) or not number:
         raise ValueError(number)
-    return _Line(head_from_json(told), str(told["before"]), number, partitions)
+    return _AnchorLine(head_from_json(told), str(told["before"]), number, partitions)
 
 
 def _end_of(handle: int) -> _End:
-    """The last whole line of a file of anchors. Raises `ValueError` where it is no anchor."""
+    """Return the last whole line of a file of anchors. Raises `ValueError` for any other text."""
     size = os.fstat(handle).st_size
     start = max(0, size - _TAIL)
     tail = os.pread(handle, size - start, start)

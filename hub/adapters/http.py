@@ -16,16 +16,16 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from hub.engine.requests import Landed
+from hub.engine.requests import CallResult
 from hub.errors import ConfigurationError
 from hub.site import OWN_HOSTS
-from hub.targets.http import Answer, NoAnswer
+from hub.targets.http import HttpResponse, NoAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from hub.engine.requests import How
-    from hub.targets.http import Call
+    from hub.targets.http import HttpRequest
 
 MAX_ANSWER_BYTES: Final = 1024 * 1024
 _CONNECT_SECONDS: Final = 5.0
@@ -57,7 +57,7 @@ def check_address(address: str, plain_hosts: frozenset[str] = OWN_HOSTS) -> str:
 class HttpPlatform:
     """Sends many requests at once; what became of them is collected later.
 
-    Called from the courier's one thread. `launch` and `collect` never wait.
+    Called from the courier's one thread. `submit` and `poll` never wait.
     """
 
     def __init__(
@@ -67,14 +67,14 @@ class HttpPlatform:
         concurrency: int,
         observe: Callable[[float], object] = lambda _seconds: None,
     ) -> None:
-        """`observe` is told the seconds of every request, in this adapter's own thread."""
+        """`observe` receives the seconds of every request, in this adapter's own thread."""
         self._observe = observe
         self._address = check_address(address)
         self._timeout = aiohttp.ClientTimeout(
             total=timeout_seconds, sock_connect=min(timeout_seconds, _CONNECT_SECONDS)
         )
         self._concurrency = concurrency
-        self._landed: queue.SimpleQueue[tuple[int, Landed]] = queue.SimpleQueue()
+        self._landed: queue.SimpleQueue[tuple[int, CallResult]] = queue.SimpleQueue()
         self._era = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
@@ -86,13 +86,13 @@ class HttpPlatform:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
-    def launch(self, calls: Iterable[tuple[How, Call]]) -> None:
+    def submit(self, calls: Iterable[tuple[How, HttpRequest]]) -> None:
         """Let the requests leave."""
         self._loop.call_soon_threadsafe(self._start, self._era, list(calls))
 
-    def collect(self) -> list[Landed]:
+    def poll(self) -> list[CallResult]:
         """Return what has ended since the last time."""
-        found: list[Landed] = []
+        found: list[CallResult] = []
         while True:
             try:
                 era, landed = self._landed.get_nowait()
@@ -101,7 +101,7 @@ class HttpPlatform:
             if era == self._era:
                 found.append(landed)
 
-    def abandon(self) -> None:
+    def cancel_all(self) -> None:
         """Cancel every request; what they end with is not collected any more."""
         self._era += 1
         self._loop.call_soon_threadsafe(self._cancel)
@@ -113,7 +113,7 @@ class HttpPlatform:
         self._thread.join(10)
         self._loop.close()
 
-    def _start(self, era: int, calls: list[tuple[How, Call]]) -> None:
+    def _start(self, era: int, calls: list[tuple[How, HttpRequest]]) -> None:
         for how, call in calls:
             task = self._loop.create_task(self._carry(era, how, call))
             self._tasks.add(task)
@@ -141,13 +141,13 @@ class HttpPlatform:
             )
         return self._session
 
-    async def _carry(self, era: int, how: How, call: Call) -> None:
+    async def _carry(self, era: int, how: How, call: HttpRequest) -> None:
         begun = self._loop.time()
         reply = await self._exchange(call)
         self._observe(self._loop.time() - begun)
-        self._landed.put((era, Landed(call.delivery, how, reply)))
+        self._landed.put((era, CallResult(call.delivery, how, reply)))
 
-    async def _exchange(self, call: Call) -> Answer | NoAnswer:
+    async def _exchange(self, call: HttpRequest) -> HttpResponse | NoAnswer:
         """One request; whether it may have arrived is what matters when there is no answer."""
         try:
             async with self._client().request(
@@ -164,7 +164,7 @@ class HttpPlatform:
                         response.close()
                         return NoAnswer(may_have_arrived=True, why="answer too long")
                 wait = response.headers.get("Retry-After", "")
-                return Answer(response.status, wait, bytes(body))
+                return HttpResponse(response.status, wait, bytes(body))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return NoAnswer(may_have_arrived=False, why=type(error).__name__)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

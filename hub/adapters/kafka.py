@@ -1,6 +1,6 @@
 """Apache Kafka through confluent-kafka: transactions and group-less reading.
 
-librdkafka 2.16 speaks transaction protocol V1, in which a delayed EndTxn may complete a *later*
+librdkafka 2.16 uses transaction protocol V1, in which a delayed EndTxn may complete a *later*
 transaction; the work-around known upstream is to throw the producer away after any aborted, lost
 or timed-out request (confluentinc/librdkafka issue 5423, KIP-890). So every failure here is a
 `BrokerFailure`, after which only `retire` is allowed.
@@ -66,7 +66,7 @@ READER_LIMITS: Mapping[str, int] = {
     "fetch.max.bytes": 16 * 1024 * 1024,
     "receive.message.max.bytes": 32 * 1024 * 1024,
 }
-"""What a reader takes at once, and (the last) into how much it unpacks one batch of zstd: what is
+"""Limits of one read, and (the last) of how much one batch of zstd may unpack to: anything
 larger cannot be read. For the other codecs librdkafka has no bound; topics that others write to are
 uncompressed, so the broker has it (docs/adr/0024)."""
 FETCH_AHEAD: Mapping[str, int] = {
@@ -96,7 +96,7 @@ class BrokerFailure(UnavailableError):  # noqa: N818 - it names whose fault it i
 
 
 class Refusals:
-    """What the broker refuses a user: no repetition helps, so the process ends and says so.
+    """A refusal by the broker: repeating does not help, so the process ends and says so.
 
     A wrong password reaches a client only through its error callback, while its calls time out.
     """
@@ -162,7 +162,7 @@ class KafkaTransactions:
         self._reported = 0
 
     def initialise(self) -> None:
-        """Make a producer; fence whoever had this id."""
+        """Make a producer; fence the previous owner of this id."""
         self.retire()
         try:
             producer = Producer(self._settings, logger=_log)
@@ -172,7 +172,7 @@ class KafkaTransactions:
         self._producer = producer
 
     def _take_id(self, producer: Producer) -> None:
-        """Wait for the id in slices: a refusal is only told between them."""
+        """Wait for the id in slices: a refusal is only reported between them."""
         deadline = time.monotonic() + _INITIALISE_SECONDS
         while True:
             try:
@@ -236,7 +236,7 @@ class KafkaTransactions:
             producer.purge(in_queue=True, in_flight=True, blocking=True)
 
     def _failure(self, error: KafkaException) -> HubError:
-        """What a failed call means; being fenced again and again ends this process."""
+        """Translate a failed call; a producer that is fenced again and again ends this process."""
         cause = error.args[0]
         if isinstance(cause, KafkaError):
             if self._producer is not None:
@@ -273,7 +273,7 @@ class KafkaTransactions:
             self._written[place] = following
 
 
-class Waiting:
+class OldestInput:
     """How long the oldest input has waited that a worker has not dealt with yet.
 
     It has waited since the time its producer gave it (a hub's own gives the real time, whatever
@@ -288,7 +288,7 @@ class Waiting:
         wall: Callable[[], float] = time.time,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`report` is told `oldest_input` with its `age_seconds` at every read."""
+        """`report` receives `oldest_input` with its `age_seconds` at every read."""
         self._report, self._wall, self._seconds = report, wall, seconds
         self._came_at = seconds()
 
@@ -314,7 +314,7 @@ class KafkaInputs:
         self,
         access: KafkaAccess,
         name: str,
-        waiting: Waiting | None = None,
+        waiting: OldestInput | None = None,
         /,
         *,
         report: Callable[[str, Mapping[str, float]], None] = lambda _event, _numbers: None,
@@ -322,10 +322,10 @@ class KafkaInputs:
         marks_unreadable: bool = False,
         settings: Mapping[str, str | int | bool] = MappingProxyType({}),
     ) -> None:
-        """`waiting` is told what each `consume` has brought.
+        """`waiting` receives the records of each `consume`.
 
-        `report` is told `unreadable`: of each topic how many records were set aside because they
-        cannot be read. The first time 0, so that whoever counts has something to count from.
+        `report` receives `unreadable`: of each topic how many records were set aside because they
+        cannot be read. The first number is 0, so that a counter starts from it.
         `whole` is a topic of which no record may be missed: one that cannot be read raises
         `IntegrityError`. With `marks_unreadable` each record that cannot be read is handed over as
         `hub.ports.unreadable_record`, else left out. `settings` are librdkafka's.
@@ -356,7 +356,7 @@ class KafkaInputs:
         self._next: dict[Place, int] = {}
         """Where each partition is read on, behind what `consume` has handed over."""
         self._met: dict[Place, Message] = {}
-        """Errors of this `consume`, one a partition, that speak of records."""
+        """Errors of this `consume`, one a partition, that concern records."""
         self._looking: dict[Place, Future[Unreadable | None]] = {}
         """Partitions that wait until it is known how far their unreadable records go."""
         self._passing: dict[Place, Iterator[InputRecord]] = {}
@@ -497,7 +497,7 @@ class KafkaInputs:
         )
 
     def _pass_by(self, limit: int) -> list[InputRecord]:
-        """Hand over what stands for the unreadable, then let its partition be read on behind it."""
+        """Hand over the unreadable record's placeholder, then read its partition on behind it."""
         for place, future in list(self._looking.items()):
             if not future.done():
                 continue
@@ -551,7 +551,7 @@ class KafkaInputs:
         raise AssertionError
 
     def _metadata_error(self, topic: str) -> KafkaError | None:
-        """What the broker says of a topic; the question for its watermarks does not tell."""
+        """Return the broker's description of a topic; asking for its watermarks does not tell."""
         try:
             found = self._consumer.list_topics(topic, timeout=_METADATA_SECONDS).topics[topic]
         except KafkaException as error:
@@ -650,7 +650,7 @@ def broker_time_of(message: Message) -> int | None:
 
 
 def fatal_error(producer: Producer) -> KafkaError | None:
-    """What a producer that no longer works has met; polling tells, by a callback or by raising."""
+    """Return the error of a producer that no longer works; polling yields it, or raises."""
     try:
         producer.poll(0)
     except KafkaException as error:

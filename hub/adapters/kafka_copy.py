@@ -56,7 +56,7 @@ def read_place(
 ) -> Iterator[list[StoredRecord]]:  # fmt: skip
     """Read committed records of one partition from `start` up to `end`, in batches.
 
-    Waits until the stable offset has reached `end`; `tell` is told of what cannot be read and is
+    Waits until the stable offset has reached `end`; `tell` receives what cannot be read and is
     left out. Raises `BrokerFailure`.
     """
     settings: dict[str, Any] = {
@@ -128,7 +128,7 @@ def _stored(message: Message) -> StoredRecord:
 class KafkaRewriter:
     """Writes records to empty partitions so that each comes to lie at the offset it had.
 
-    Every report is held against the offset that was expected: whoever else writes there is
+    Every report is compared with the offset that was expected: any other writer there is
     noticed at once (`IntegrityError`).
     """
 
@@ -173,7 +173,7 @@ class KafkaRewriter:
         self._in_transaction(records, commits=True)
 
     def aborted(self, counts: Mapping[Place, int]) -> None:
-        """Fill so many offsets, and one more, with records that nobody will ever see."""
+        """Fill so many offsets, and one more, with records that are never read."""
         filler = StoredRecord(0, None, None, (), None)
         self._in_transaction({p: [filler] * count for p, count in counts.items()}, commits=False)
 

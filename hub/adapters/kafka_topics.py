@@ -111,7 +111,7 @@ class KafkaTopics:
 
 
 def unavailable(access: KafkaAccess, error: Exception) -> UnavailableError:
-    """What an administrative request that failed means to a person."""
+    """Describe a failed administrative request for people."""
     return UnavailableError(
         f"Kafka（{access.bootstrap}）未完成操作：{error}\n"
         f"Kafka ({access.bootstrap}) did not do it: {error}\n"

@@ -41,7 +41,7 @@ UNREADABLE_ERRORS: Final[Mapping[int, str]] = {
     KafkaError.INVALID_MSG_SIZE: "size",
     KafkaError.MSG_SIZE_TOO_LARGE: "size",
 }
-"""Errors that speak of records and not of the broker, with the word for why."""
+"""Errors that concern records and not the broker, with the word for why."""
 
 
 class Unreadable(NamedTuple):
@@ -109,7 +109,7 @@ def how_far(
 
 
 def not_whole(found: Unreadable) -> IntegrityError:
-    """What is said of records that cannot be read in a topic that must be whole."""
+    """Message about records that cannot be read in a topic that must be whole."""
     return IntegrityError(
         f"主题 {found.topic} 分区 {found.partition} 的位移 {found.first}–{found.last} 无法读取"
         f"（{found.why}）\n"
@@ -124,7 +124,7 @@ def not_whole(found: Unreadable) -> IntegrityError:
 def _look(settings: Mapping[str, Any], place: Place, offset: int) -> tuple[int, int] | None:
     """Code and offset of the error that reading meets at this offset; None when there is none.
 
-    A consumer of its own each time: what one had still in its queue would speak of another offset.
+    Uses a new consumer each time: one with records in its queue would answer for another offset.
     """
     deadline = time.monotonic() + _LOOK_SECONDS
     consumer = Consumer({**settings, "enable.partition.eof": True}, logger=_log)

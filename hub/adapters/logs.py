@@ -1,6 +1,6 @@
 """Logs of a worker: one JSON object a line, and never a payload.
 
-What may be logged beside the message is a closed list of fields; an exception is logged by its
+Only a closed list of fields may be logged beside the message; an exception is logged by its
 type and the lines it passed, its text only when it is one of ours, because the text of a foreign
 one (a decoder's, a parser's) may quote the content it failed on.
 """
@@ -31,7 +31,7 @@ _SECRET: Final = re.compile(
     r"|(://[^\s:/@]*:)[^\s/@]+(?=@)",
     re.IGNORECASE,
 )
-"""A secret in somebody else's words: a connection string, an address with a password, a header."""
+"""A secret inside a foreign text: a connection string, an address with a password, a header."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -63,7 +63,7 @@ class JsonFormatter(logging.Formatter):
 def configure_logging(worker: str, level: str = "INFO", stream: TextIO = sys.stderr) -> None:
     """Send every log of this process to `stream` as JSON; replaces what was configured.
 
-    What ends the process or a thread of it is logged so, too: Python's own last words would quote
+    An exception that ends the process or a thread is logged so, too: Python's own report quotes
     the text of a foreign exception.
     """
     handler = logging.StreamHandler(stream)
@@ -80,10 +80,10 @@ def configure_logging(worker: str, level: str = "INFO", stream: TextIO = sys.std
 def _last_words(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """Log what nobody has caught; ending on purpose is no news."""
+    """Log an uncaught exception; ending on purpose is not logged."""
     if not issubclass(kind, SystemExit | KeyboardInterrupt):
         logging.getLogger("hub").critical(
-            "程序错误，未能处理 / a fault of the hub's own, caught by nobody",
+            "程序错误，未能处理 / a fault of the hub itself, not handled",
             exc_info=(kind, error, trace),
         )
 

@@ -1,4 +1,4 @@
-"""The parts the hub stands on: Kafka and PostgreSQL, yours when configured, else embedded ones."""
+"""Backing services: Kafka and PostgreSQL, yours when configured, else embedded ones."""
 
 import fcntl
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class PartStatus:
         return self.origin == "external" or self.pid is not None
 
 
-class Parts:
+class BackingServices:
     """Start, stop and find the parts of one state folder.
 
     As a context manager: what this process started ends with it; what ran before stays.
@@ -94,7 +94,7 @@ class Parts:
                     self._started.append(part)
 
     def down(self) -> None:
-        """Stop the embedded parts, whoever started them; external ones are left alone."""
+        """Stop the embedded services, also another command's; external ones are left alone."""
         with self._locked():
             for part in reversed(self._embedded()):
                 part.stop()

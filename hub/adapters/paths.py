@@ -3,9 +3,9 @@
 Departments and platforms write to the folders the hub reads and writes. So every file below a
 configured folder is reached from the folder's handle, name by name, and no link is followed on the
 way. A file of others is read when it is a regular one with a single name. A file of our own appears
-whole, under a temporary name that nobody can guess, and is renamed.
+whole, under a temporary name that cannot be guessed, and is renamed.
 
-Whatever the umask: what the hub makes is for its owner, and for the folder's group where the folder
+Independent of the umask, a file of the hub is for its owner, and for the folder's group where it
 lets its group in and is not open to everybody.
 """
 
@@ -48,8 +48,8 @@ class NotPlainError(OSError):
     """A link, a pipe, a device, a folder, or a file that has a second name somewhere."""
 
 
-class Mark(NamedTuple):
-    """What a file looks like from outside; another writer changes it."""
+class FileMark(NamedTuple):
+    """Attributes of a file from outside; another writer changes them."""
 
     size: int
     modified_ns: int
@@ -60,10 +60,10 @@ class PlainFile(NamedTuple):
     """A regular file that is open for reading, and its mark when it was opened."""
 
     file: BinaryIO
-    mark: Mark
+    mark: FileMark
 
     def is_unchanged(self) -> bool:
-        """Whether nobody has written to it since."""
+        """Whether it is unchanged since."""
         return _mark(os.fstat(self.file.fileno())) == self.mark
 
 
@@ -206,12 +206,12 @@ class OpenFolder:
             return False
         return True
 
-    def look(self, name: str | bytes) -> Mark:
-        """What bears this name, whatever it is, looks like."""
+    def look(self, name: str | bytes) -> FileMark:
+        """Attributes of any entry with this name."""
         return _mark(self._look(_checked(name)))
 
-    def mark(self, name: str | bytes) -> Mark:
-        """What a file of others looks like; raises `NotPlainError` for all that is none."""
+    def mark(self, name: str | bytes) -> FileMark:
+        """Attributes of a file of others; raises `NotPlainError` for anything else."""
         return _mark(_plain(self._look(_checked(name)), is_others=True))
 
     def _look(self, name: bytes) -> os.stat_result:
@@ -242,9 +242,9 @@ class OpenFolder:
             return content if found.mark.size <= largest and len(content) <= largest else None
 
     def walk(self, depth: int = DEEPEST) -> Iterator[tuple[bytes, ...]]:
-        """The way to everything below that is no folder, in order; links are not followed.
+        """Yield the way to everything below that is not a folder, in order; links are not followed.
 
-        A folder so deep that no program of ours made it stands for all that lies in it.
+        A folder too deep to be made by any program of ours represents all that lies in it.
         """
         with os.scandir(self._handle) as entries:
             found = [(os.fsencode(e.name), e.is_dir(follow_symlinks=False)) for e in entries]
@@ -271,7 +271,7 @@ class OpenFolder:
     def keep(self, name: str | bytes) -> int:
         """Open a file of our own to read and write, made where it is not there; returns a handle.
 
-        Raises `NotPlainError` for all that is no file.
+        Raises `NotPlainError` for anything that is not a file.
         """
         octets = _checked(name)
         with suppress(FileExistsError):
@@ -309,7 +309,7 @@ class OpenFolder:
     def writing(self, name: str | bytes, *, durable: bool = True) -> Iterator[BinaryIO]:
         """Write a file piece by piece; it is put in place at the end, and on a failure not at all.
 
-        Not `durable`: a power cut may leave it empty; for what stands elsewhere, too.
+        Not `durable`: a power cut may leave it empty; for content that can be had elsewhere, too.
         """
         with self._parted(durable=durable) as (part, file):
             yield file
@@ -320,7 +320,7 @@ class OpenFolder:
             raise
 
     def replace(self, name: str | bytes, content: bytes, *, durable: bool = True) -> None:
-        """Put a whole file in place at once, as `writing`: nobody ever opens half of it."""
+        """Put a whole file in place at once, as `writing`: it is never seen half written."""
         with self.writing(name, durable=durable) as file:
             file.write(content)
 
@@ -344,8 +344,8 @@ class OpenFolder:
                     self.remove(name)
 
 
-def _mark(told: os.stat_result) -> Mark:
-    return Mark(told.st_size, told.st_mtime_ns, told.st_ino)
+def _mark(told: os.stat_result) -> FileMark:
+    return FileMark(told.st_size, told.st_mtime_ns, told.st_ino)
 
 
 def _plain(told: os.stat_result, *, is_others: bool) -> os.stat_result:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 UNANSWERED: Final = (psycopg.OperationalError, psycopg.InterfaceError)
-"""What means that the server is away, full or ending; anything else is a fault of ours."""
+"""Errors of a server that is away, full or ending; anything else is a fault of ours."""
 VERSION: Final = 9
 """Version of the tables; another one found in the database is dropped and made from zero."""
 
@@ -193,7 +193,7 @@ class Position(NamedTuple):
 
 
 class StreamCount(NamedTuple):
-    """What has been seen of one stream in one ledger partition."""
+    """Counts of one stream in one ledger partition."""
 
     stream: str
     partition: int
@@ -215,7 +215,7 @@ class Heartbeat(NamedTuple):
     lag_seconds: float
 
 
-class Batch(NamedTuple):
+class ProjectionBatch(NamedTuple):
     """All that one read of the ledger changes."""
 
     entries: Sequence[EntryRow]
@@ -253,7 +253,7 @@ def schema_of(prefix: str) -> str:
 
 
 def unavailable(error: psycopg.Error) -> UnavailableError:
-    """What a person is told when the database does not answer; never the statement's content."""
+    """Message to people when the database does not answer; never the statement's content."""
     return UnavailableError(
         f"PostgreSQL 无应答或拒绝（{type(error).__name__}）\n"
         f"PostgreSQL does not answer or refused ({type(error).__name__})\n"
@@ -270,7 +270,7 @@ class Tables:
     ) -> None:
         """Connect, take the lock of this site's tables, make them when they are not there.
 
-        `reached` is told the fault hook `before_commit`. Raises `FencedError` when another
+        `reached` receives the fault hook `before_commit`. Raises `FencedError` when another
         projector holds the tables.
         """
         self.schema = schema_of(prefix)
@@ -332,7 +332,7 @@ class Tables:
         return {p.partition: p for p in self._fetch(Position, "SELECT * FROM positions")}
 
     def streams(self) -> dict[tuple[str, int], StreamCount]:
-        """What has been counted of each stream in each partition."""
+        """Return the counts of each stream in each partition."""
         rows = self._fetch(StreamCount, "SELECT * FROM streams")
         return {(row.stream, row.partition): row for row in rows}
 
@@ -383,7 +383,7 @@ class Tables:
 
     # --- writing ---
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: ProjectionBatch) -> None:
         """Write the batch and its positions in one transaction."""
         try:
             with self._session.transaction(), self._session.cursor() as cursor:
@@ -447,7 +447,7 @@ class Tables:
         self.close()
 
 
-def _add_up(cursor: psycopg.Cursor[tuple[object, ...]], batch: Batch) -> None:
+def _add_up(cursor: psycopg.Cursor[tuple[object, ...]], batch: ProjectionBatch) -> None:
     """Counts, bases and positions."""
     cursor.executemany(
         "INSERT INTO tallies VALUES (%s, %s, %s, %s) ON CONFLICT (department, kind, outcome)"
@@ -461,7 +461,7 @@ def _add_up(cursor: psycopg.Cursor[tuple[object, ...]], batch: Batch) -> None:
         batch.streams,
     )
     cursor.executemany(
-        # each partition adopts a basis by itself: the first time counts, in whatever order read
+        # each partition adopts a basis by itself: the first time counts, in any order of reading
         "INSERT INTO bases VALUES (%s, %s, %s) ON CONFLICT (basis)"
         " DO UPDATE SET adopted_at = least(bases.adopted_at, excluded.adopted_at)",
         [

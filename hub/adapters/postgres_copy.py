@@ -47,9 +47,9 @@ def export_tables(dsn: str, prefix: str, folder: Path) -> int:
 
 
 def import_tables(dsn: str, prefix: str, folder: Path) -> int:
-    """Make the look-ups anew from these files; returns how many tables were filled.
+    """Fill the look-ups from these files; return how many tables were filled.
 
-    What the database held of this site is replaced: it is a fold of the ledger. Raises
+    The database's rows of this site are replaced: they are a fold of the ledger. Raises
     `FencedError` while a projector is at work and `UnavailableError`.
     """
     files = sorted(folder.glob(f"*{_ENDING}"))
@@ -59,7 +59,7 @@ def import_tables(dsn: str, prefix: str, folder: Path) -> int:
         try:
             with psycopg.connect(dsn, application_name="hub restore") as session:
                 known = {str(row[0]) for row in session.execute(_TABLES, (schema,))}
-                if {file.stem for file in files} != known:  # another version's: read anew
+                if {file.stem for file in files} != known:  # of another version
                     return 0
                 for file in files:
                     table = sql.Identifier(schema, file.stem)

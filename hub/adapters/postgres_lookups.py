@@ -49,15 +49,15 @@ _DAY_MS = 86_400_000
 _NO_KEY = bytes(16)
 
 
-class SiteNames(NamedTuple):
-    """What people call the parts of a site, as the projector noted it."""
+class DisplayNames(NamedTuple):
+    """Display names of the parts of a site, as the projector noted them."""
 
     prefix: str
     content: Mapping[str, object]
 
 
 class BasisRow(NamedTuple):
-    """What look-ups need of a basis: decider, site, rulebook, calendar."""
+    """The parts of a basis that look-ups need: decider, site, rulebook, calendar."""
 
     basis: bytes
     adopted_at: int
@@ -372,22 +372,22 @@ ORDER BY d.target, d.ordinal, d.partition
 
 
 class WalkRow(NamedTuple):
-    """How far a walk has come through one ledger partition for one target."""
+    """Progress of a resend through one ledger partition for one target."""
 
     target: int
     ordinal: int
-    """Which of the target's walks: every partition is asked in the same order."""
+    """Number of the resend at this target: every partition is asked in the same order."""
     partition: int
     sequence: int
     """Of the request; ledger records before it are looked at."""
     asked_at: int
     walk: Mapping[str, str]
-    """What it is for, as facts: see `hub.core.resend.Walk`."""
+    """Its purpose, as facts: see `hub.core.resend.Walk`."""
     ended_at: int | None
     named: int
     """Records the target was named for by it."""
     looked: int
-    """The next sequence to look at, as the ledger says; a walk with little to say rarely says."""
+    """The next sequence to visit, as the ledger says; a scan with little to say rarely says."""
 
 
 _UNSENT: LiteralString = """
@@ -517,9 +517,9 @@ class LookUps:
 
     # --- questions ---
 
-    def site(self) -> SiteNames | None:
+    def site(self) -> DisplayNames | None:
         """Names, or None before a projector has ever run."""
-        return next(iter(self.fetch(SiteNames, "SELECT * FROM site")), None)
+        return next(iter(self.fetch(DisplayNames, "SELECT * FROM site")), None)
 
     def basis(self) -> BasisRow | None:
         """The basis adopted last, or None while there is none."""
@@ -543,7 +543,7 @@ class LookUps:
         return self.fetch(Position, "SELECT * FROM positions ORDER BY partition")
 
     def named_from(self, partition: int, sequence: int) -> list[NamedRow]:
-        """What a ledger partition names targets for from this sequence on, with its last stage."""
+        """Return what a partition names targets for from this sequence on, with its last stage."""
         return self.fetch(NamedRow, _NAMED_FROM, (partition, sequence))
 
     def trace(
@@ -612,7 +612,7 @@ class LookUps:
         self, turn: Turn, *, departments: Sequence[str] = (), kind: CaseKind | None = None,
         with_ended: bool = False, limit: int | None = None,
     ) -> list[CaseView]:  # fmt: skip
-        """What waits for this party, the oldest first; `with_ended`: also what waited for it.
+        """Return the open cases of this party, the oldest first; `with_ended`: ended ones, too.
 
         Of every department where none is named.
         """
@@ -705,11 +705,11 @@ class LookUps:
         return self.fetch(TallyRow, "SELECT * FROM tallies ORDER BY department, kind, outcome")
 
     def streams(self) -> list[StreamCount]:
-        """What has been seen of each stream."""
+        """Return the counts of each stream."""
         return self.fetch(StreamCount, "SELECT * FROM streams ORDER BY stream, partition")
 
     def targets(self) -> list[TargetCounts]:
-        """What became of the deliveries of each target."""
+        """Return the outcomes of each target's deliveries."""
         return self.fetch(TargetCounts, _TARGETS)
 
     def walks(self) -> list[WalkRow]:

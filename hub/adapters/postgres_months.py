@@ -10,7 +10,7 @@ from hub.core.monthly import (
     REPORTED_AS,
     CaseLine,
     Counts,
-    Line,
+    MonthlyLine,
     Place,
     case_lines,
     lines_of,
@@ -33,9 +33,9 @@ MEASURES: Final = (
     "still_open",
     "apart",
 )
-"""What `hub_month_records` counts; a month nobody declared has no `produced`."""
+"""Columns counted by `hub_month_records`; a month that was not declared has no `produced`."""
 CASE_MEASURES: Final = ("opened", "ended", "still_open")
-"""What `hub_month_cases` counts."""
+"""Columns counted by `hub_month_cases`."""
 _OF_MONTH: LiteralString = """
 WITH of_month AS (
   SELECT r.* FROM records r
@@ -145,8 +145,8 @@ class _CountRow(NamedTuple):
     apart: int
 
 
-def month_lines(tables: LookUps, first: date, last: date, now: int) -> list[Line]:
-    """The form of the month from `first` to `last` as things stand at `now` (business ms)."""
+def month_lines(tables: LookUps, first: date, last: date, now: int) -> list[MonthlyLine]:
+    """Return the form of the month from `first` to `last` as of `now` (business ms)."""
     values = _values(tables, first, last, now)
     counts: dict[Place, Counts] = {}
     for department, kind, *numbers in tables.fetch(_CountRow, _COUNTS, values):
@@ -157,12 +157,12 @@ def month_lines(tables: LookUps, first: date, last: date, now: int) -> list[Line
 
 
 def late_rows(tables: LookUps, first: date, last: date, now: int) -> list[DueRow]:
-    """What of the month was late, or is overdue, by department and due date."""
+    """Return what was late in the month, or is overdue, by department and due date."""
     return tables.fetch(DueRow, _LATE, _values(tables, first, last, now))
 
 
 def month_cases(tables: LookUps, first: date, last: date) -> list[CaseLine]:
-    """What waited for a person in the month from `first` to `last`."""
+    """Return the cases that waited for a person in the month from `first` to `last`."""
     begin, end = moments_of(first, last)
     return case_lines(tables.fetch(CaseLine, _MONTH_CASES, {"begin": begin, "end": end}))
 

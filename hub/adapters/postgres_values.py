@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 UTF8: Final = {"client_encoding": "utf8"}
-"""Arguments of a connection: texts travel as UTF-8 whatever the database keeps them in."""
+"""Arguments of a connection: texts travel as UTF-8 in any encoding of the database."""
 _TEXTS: Final = (0, "text", "varchar", "bpchar", "name")
 """0 is every type that has no loader of its own."""
 
@@ -24,14 +24,14 @@ _TEXTS: Final = (0, "text", "varchar", "bpchar", "name")
 def load_as_written(session: object, undecodable: str) -> None:
     """Let a session of psycopg load what does not fit as text; any other session is left alone.
 
-    `undecodable` is the error handler of bytes that are no UTF-8: `surrogateescape`, `replace`.
+    `undecodable` is the error handler of bytes that are not UTF-8: `surrogateescape`, `replace`.
     """
     if not isinstance(session, psycopg.Connection):
         return
     for name, loader in _MOMENTS.items():
         session.adapters.register_loader(name, loader)
     # Of every other encoding the server itself makes UTF-8, or says that it cannot. Of this one
-    # it checks each text, and sends none of an answer in which one is no UTF-8.
+    # it checks each text, and sends none of an answer in which one is not UTF-8.
     if session.info.parameter_status("server_encoding") == "SQL_ASCII":
         session.execute("SET client_encoding = 'SQL_ASCII'")
         session.commit()

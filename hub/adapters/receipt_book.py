@@ -1,4 +1,4 @@
-"""What the receipts follower remembers, in SQLite: its ledger position with all that follows.
+"""State of the receipts follower, in SQLite: its ledger position with all that follows from it.
 
 Position and answers are written in one transaction, so that the book is always a prefix of the
 ledger. It can be thrown away: the follower then reads the ledger from the start.
@@ -58,8 +58,8 @@ Reasons = Sequence[tuple[str, str]]
 """(reason code, column code) each."""
 
 
-class Answer(NamedTuple):
-    """What the ledger says to one submission.
+class StoredAnswer(NamedTuple):
+    """The ledger's answer to one submission.
 
     `source` is the file it came from ("" when unknown), `record` the ledger's record key.
     `is_final` is False for a number that was used before: it never replaces the first answer.
@@ -79,7 +79,7 @@ class Answer(NamedTuple):
     submission: bytes = b""
     """The ledger's key of the submission."""
     position: str = ""
-    """Where it stood in its source, as its sender wrote it."""
+    """Its position in the source, as its sender wrote it."""
     epoch: int = 0
     """Of the ledger's partition, of what waits."""
 
@@ -94,7 +94,7 @@ class Held(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """What became of a submission that waited."""
+    """The outcome of a submission that waited."""
 
     submission: bytes
     outcome: str
@@ -102,7 +102,7 @@ class Settled(NamedTuple):
 
 
 class RecordNews(NamedTuple):
-    """How a record stands after a ledger record: texts for people.
+    """State of a record after a ledger record: texts for people.
 
     `refusing` are the targets that refuse it now, `refused` the code of the one that has just
     said so: only that ledger record holds it, so the book keeps it while the target refuses.
@@ -117,7 +117,7 @@ class RecordNews(NamedTuple):
 
 
 class Reminder(NamedTuple):
-    """What a department is reminded of; it has a file for each day and level, `source`."""
+    """A reminder to a department; it has a file for each day and level, `source`."""
 
     id: str
     department: str
@@ -140,7 +140,7 @@ REMINDERS: Final = "reminders:"
 
 
 class RemindedRecord(NamedTuple):
-    """A record of a reminder with where its row stands and how it stands now."""
+    """A record of a reminder with the position of its row and the record's state now."""
 
     reminder: Reminder
     record: bytes
@@ -151,7 +151,7 @@ class RemindedRecord(NamedTuple):
 
 
 class RowAnswer(NamedTuple):
-    """One submission of a source file with how its record stands now."""
+    """One submission of a source file with its record's state now."""
 
     sheet: int
     row: int
@@ -166,8 +166,8 @@ class RowAnswer(NamedTuple):
     """`<target> <the platform's code>` of each target that refuses the record."""
 
 
-News = Answer | Settled | RecordNews | Reminder
-"""What the book learns from a ledger record."""
+News = StoredAnswer | Settled | RecordNews | Reminder
+"""News for this database in one ledger record."""
 
 
 class ReceiptBook:
@@ -204,7 +204,7 @@ class ReceiptBook:
         execute("BEGIN IMMEDIATE")
         try:
             for each in news:
-                if isinstance(each, Answer):
+                if isinstance(each, StoredAnswer):
                     self._answer(each, touched)
                 elif isinstance(each, Settled):
                     self._settle(each, touched)
@@ -230,7 +230,7 @@ class ReceiptBook:
                 execute("ROLLBACK")
             raise
 
-    def _answer(self, answer: Answer, touched: set[str]) -> None:
+    def _answer(self, answer: StoredAnswer, touched: set[str]) -> None:
         clash = "REPLACE" if answer.is_final else "IGNORE"
         self._connection.execute(
             f"INSERT OR {clash} INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - two constants

@@ -20,7 +20,7 @@ from hub.secret import read_secret
 
 KEY_BYTES: Final = 32
 PREFIX: Final = "sealed:v1:"
-"""What a sealed text begins with; a field that must be sealed and does not is refused."""
+"""Beginning of a sealed text; a field that must be sealed and has it not is refused."""
 _BOTH_KEYS_BYTES: Final = 64
 _PURPOSE: Final = b"credit-event-hub sealing"
 

@@ -43,7 +43,7 @@ class RunAs:
 
 @dataclass(slots=True)
 class ServerProcess:
-    """One server process, known by `folder/pid.json` whoever started it.
+    """One server process, known by `folder/pid.json`, also to later commands.
 
     `stop_signal` asks it to end in order; `death_signal` is what it gets when a leashed start's
     parent dies.
@@ -57,7 +57,7 @@ class ServerProcess:
 
     @property
     def log_file(self) -> Path:
-        """What the process wrote on stdout and stderr, this start and earlier ones."""
+        """Output of the process on stdout and stderr, of this start and earlier ones."""
         return self.folder / f"{self.name}.log"
 
     @property
@@ -220,7 +220,7 @@ class EmbeddedServer(ABC):
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on this loopback port now."""
+    """Whether this loopback port is free now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -235,7 +235,7 @@ def keep_ports(
 ) -> dict[str, int]:
     """Ports by name, the same ones at every start (`folder/ports.json`), chosen free at first.
 
-    A kept port that somebody else took meanwhile is chosen anew; a `fixed` one the operator asked
+    A kept port that was taken meanwhile is chosen again; a `fixed` one the operator asked
     for is refused with `ConfigurationError`.
     """
     kept = read_ports(folder)
@@ -263,7 +263,7 @@ def read_ports(folder: Path) -> dict[str, int]:
 
 
 def port_in_use(name: str, port: int) -> ConfigurationError:
-    """Build the refusal of a port somebody else listens on."""
+    """Build the refusal of a port that another program listens on."""
     return ConfigurationError(
         f"端口 {port}（{name}）已被其他程序占用",
         f"port {port} ({name}) is in use by another program",

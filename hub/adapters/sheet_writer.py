@@ -26,12 +26,12 @@ Row = Sequence[str]
 SOURCES: Final = ".sources"
 """Folder of the results in which connectors say which file a fingerprint is."""
 LONGEST_CELL: Final = 32_767
-"""What a spreadsheet program can show in one cell."""
+"""Limits of one cell in a spreadsheet program."""
 _STARTS_FORMULA: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
 # Control characters, lone surrogates and non-characters have no place in XML.
 _NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ODD: Final = re.compile("[&<>\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
-"""Where one of these stands, or `_x`, a text goes through `_xml`."""
+"""A text with one of these, or `_x`, goes through `_xml`."""
 _ESCAPED: Final = re.compile("_(?=x[0-9A-Fa-f]{4}_)")
 
 _CONTENT_TYPES: Final = (
@@ -105,8 +105,8 @@ class Look(NamedTuple):
     is_marked: Callable[[Sequence[str]], bool] = lambda _: False
 
 
-class Table(Protocol):
-    """A file of rows that is being written, row by row: it never stands in memory."""
+class RowFile(Protocol):
+    """A file of rows that is written row by row: memory never holds it whole."""
 
     def begin(self, title: str, header: Row) -> None:
         """Begin a sheet with its header; the next rows are of it."""
@@ -116,25 +116,25 @@ class Table(Protocol):
 
 
 class _Csv:
-    """A `Table` of text; sheets stand one below the other."""
+    """A `RowFile` of text; sheets follow one below the other."""
 
     def __init__(self, out: TextIO) -> None:
         self._writer = csv.writer(out)
 
     def begin(self, title: str, header: Row) -> None:
-        """See `Table`; a text has no titles."""
+        """See `RowFile`; a text has no titles."""
         del title
         self.row(header)
 
     def row(self, cells: Row) -> None:
-        """See `Table`."""
+        """See `RowFile`."""
         self._writer.writerow(
             [f"'{cell}" if cell.startswith(_STARTS_FORMULA) else cell for cell in cells]
         )
 
 
 class _Workbook:
-    """A `Table` with nothing but text cells."""
+    """A `RowFile` with nothing but text cells."""
 
     def __init__(self, archive: zipfile.ZipFile, look: Look) -> None:
         self._archive, self._look = archive, look
@@ -142,7 +142,7 @@ class _Workbook:
         self._sheet: IO[bytes] | None = None
 
     def begin(self, title: str, header: Row) -> None:
-        """See `Table`."""
+        """See `RowFile`."""
         self.end()
         self._titles.append(title)
         self._sheet = self._archive.open(f"xl/worksheets/sheet{len(self._titles)}.xml", "w")
@@ -152,7 +152,7 @@ class _Workbook:
         self._row(header, _HEADER, _HEADER)
 
     def row(self, cells: Row) -> None:
-        """See `Table`."""
+        """See `RowFile`."""
         self._row(cells, _MARKED if self._look.is_marked(cells) else _WRAPPED, _PLAIN)
 
     def _row(self, cells: Row, first: int, rest: int) -> None:
@@ -198,7 +198,7 @@ class _Workbook:
 
 
 @contextmanager
-def csv_result(results: Path, folder: str, name: str) -> Iterator[Table]:
+def csv_result(results: Path, folder: str, name: str) -> Iterator[RowFile]:
     """Write a CSV file, as `result_file`.
 
     UTF-8 with a byte order mark, which spreadsheet programs need to tell the encoding.
@@ -212,7 +212,7 @@ def csv_result(results: Path, folder: str, name: str) -> Iterator[Table]:
 
 
 @contextmanager
-def xlsx_result(results: Path, folder: str, name: str, look: Look) -> Iterator[Table]:
+def xlsx_result(results: Path, folder: str, name: str, look: Look) -> Iterator[RowFile]:
     """Write a workbook, as `result_file`; it has to have a sheet."""
     with (
         result_file(results, folder, name) as out,

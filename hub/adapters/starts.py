@@ -1,7 +1,7 @@
 """When a worker was started lately: a process that dies at once has no memory of the one before.
 
-Whatever supervises it starts it again, and each time it would be well for a moment. A worker that
-ends because it was asked to begins anew.
+Its supervisor starts it again, and each time it would be well for a moment. A worker that
+ends because it was asked to starts from zero.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FILE: Final = "starts.json"
 def note_start(health: Health, folder: Path, wall: Callable[[], float] = time.time) -> None:
     """Note that a worker with this state folder starts now; its health knows the last ones.
 
-    What cannot be read or written counts for nothing: the worker itself says what is wrong there.
+    A file that cannot be read or written is ignored: the worker itself reports its disk.
     """
     now = wall()
     starts = [now]

@@ -1,4 +1,4 @@
-"""What differs: between two ledger records, and between two bases."""
+"""Differences between two ledger records, and between two bases."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from hub.core.record import LedgerRecord
 
 _NEVER_SHOWN = frozenset({"cause", "row", "value_digest"})
-"""Fields that hold what somebody submitted: named, never printed."""
+"""Fields that hold submitted content: named, never printed."""
 _OF_THE_CHAIN = frozenset({"previous_hash", "basis", "cause"})
 """Fields that must differ under another basis."""
 _MOST_TEXT = 160
 _MOST_CHANGES = 40
 _NAMES = ("id", "year", "role", "date", "number", "name")
-"""What tells the elements of a list apart: of each the first that it has. A year's second holiday
+"""Keys that identify elements of a list: of each the first that it has. A year's second holiday
 notice has an `id`, the first may have its year alone."""
 
 

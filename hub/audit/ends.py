@@ -11,7 +11,7 @@ from array import array
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
-from hub.audit.finding import Finding
+from hub.audit.finding import AuditFinding
 from hub.core.ledger_end import LOST, Loss, is_lost, loss_in
 from hub.core.record import ZERO_HASH
 from hub.engine.courier_records import named_in
@@ -28,7 +28,7 @@ _MOST_SKIPPED = 1 << 20
 
 
 class LostEnd(NamedTuple):
-    """What one partition has lost: records `first` to `last`, and what is left before them."""
+    """The loss of one partition: records `first` to `last`, and the records left before them."""
 
     partition: int
     first: int
@@ -38,7 +38,7 @@ class LostEnd(NamedTuple):
     next_offset: int
     """Behind it."""
     seen: str
-    """Hash of record `last`, hex, where somebody saw it."""
+    """Hash of record `last`, hex, where it was seen."""
     epoch: int
     """One above any that was seen: that of a loss which is declared of it."""
     seen_by: tuple[str, ...]
@@ -50,12 +50,12 @@ class LostEnd(NamedTuple):
             self.seen_by[:_MOST_NAMED], operator, because,
         )  # fmt: skip
 
-    def finding(self) -> Finding:
+    def finding(self) -> AuditFinding:
         """As an audit says it."""
         named = "; ".join(self.seen_by[:_MOST_NAMED])
         more = len(self.seen_by) - _MOST_NAMED
         detail = f"{self.first}–{self.last}, seen by {named}" + (f" (+{more})" if more > 0 else "")
-        return Finding(LOST, self.partition, self.first, detail=detail)
+        return AuditFinding(LOST, self.partition, self.first, detail=detail)
 
 
 class _Report(NamedTuple):
@@ -78,7 +78,7 @@ class EndOfPartition:
         self._named: array[int] = array("I")
         """Of each ledger record: which record it names a target for, in 32 bits; 0 for none."""
         self._agreed = (0, ZERO_HASH, 0)
-        """Up to where somebody's head was found: how many records, hash, next offset."""
+        """The furthest head that was found: how many records, hash, next offset."""
         self._end = self._agreed
         self._gone: list[Seen] = []
         self._reports: list[_Report] = []
@@ -101,7 +101,7 @@ class EndOfPartition:
                 self._gone.append(one)
 
     def name(self, record: LedgerRecord) -> None:
-        """What couriers may speak of."""
+        """Ledger records that couriers may refer to."""
         targets = record.publish_targets | record.withdraw_targets
         mark, named = (crc32(record.record_key) or 1) if targets else 0, self._named
         if record.sequence < len(named):
@@ -120,7 +120,7 @@ class EndOfPartition:
         return 0 <= sequence < len(self._named) and self._named[sequence] == mark
 
     def has_given_up(self, epoch: int, sequence: int) -> bool:
-        """Whether a ledger record that somebody speaks of is in a loss that the ledger declares."""
+        """Whether a ledger record that is referred to is in a loss that the ledger declares."""
         return is_lost({self._partition: self.losses}, self._partition, epoch, sequence)
 
     def report(self, topic: str, value: bytes) -> None:
@@ -133,7 +133,7 @@ class EndOfPartition:
             self._reports.append(_Report(who, told.epoch, told.sequence))
 
     def lost(self) -> LostEnd | None:
-        """What is missing and was not given up; None where nothing is."""
+        """Return the loss that was not declared; None where there is none."""
         heads = [*self._gone, *(one for ones in self._at.values() for one in ones)]
         heads = [h for h in heads if not any(loss.covers(h.head) for loss in self.losses)]
         reports = [r for r in self._reports if not self.has_given_up(r.epoch, r.sequence)]

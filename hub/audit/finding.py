@@ -1,4 +1,4 @@
-"""What an audit says: one place in the ledger, one stable code, Chinese first."""
+"""Finding of an audit: one place in the ledger, one stable code, Chinese first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_ALIKE = 3
 """Findings of one code in one partition that are kept; further ones are only counted."""
 
 
-class Finding(NamedTuple):
+class AuditFinding(NamedTuple):
     """One difference, named by partition and sequence; never holds a payload."""
 
     code: str
@@ -22,7 +22,7 @@ class Finding(NamedTuple):
     """Ledger sequence, -1 where none can be named."""
     field: str = ""
     detail: str = ""
-    """Coordinates, numbers, hashes, rule ids: what may be shown to anybody."""
+    """Coordinates, numbers, hashes, rule ids: nothing that is confidential."""
 
     @property
     def place(self) -> str:
@@ -63,7 +63,7 @@ class Findings:
     """The first findings of each code in each partition, and how many there were of all."""
 
     def __init__(self) -> None:
-        self._kept: list[Finding] = []
+        self._kept: list[AuditFinding] = []
         self._alike: Counter[tuple[str, int]] = Counter()
 
     @property
@@ -72,16 +72,16 @@ class Findings:
         return self._alike.total()
 
     @property
-    def kept(self) -> list[Finding]:
+    def kept(self) -> list[AuditFinding]:
         """By partition and sequence; what concerns the whole site comes last."""
         return sorted(self._kept, key=_by_place)
 
-    def add(self, finding: Finding) -> None:
+    def add(self, finding: AuditFinding) -> None:
         """Keep it while there is room; count it always."""
         self._alike[finding.code, finding.partition] += 1
         if self._alike[finding.code, finding.partition] <= MOST_ALIKE:
             self._kept.append(finding)
 
 
-def _by_place(finding: Finding) -> tuple[bool, int, int]:
+def _by_place(finding: AuditFinding) -> tuple[bool, int, int]:
     return finding.partition == WHOLE_SITE, finding.partition, finding.sequence

@@ -1,6 +1,6 @@
-"""Reads what an input topic still holds, forward and once, beside a walk through the ledger.
+"""Reads what an input topic still holds, forward and once, beside a scan of the ledger.
 
-The causes of one topic stand in the ledger in their own order, so one pass over each is enough
+The ledger has the causes of one topic in the topic's own order, so one pass over each is enough
 and memory stays bounded however long the history is.
 """
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from hub.ports import InputRecord
 
 
-class Readable(Protocol):
-    """What an audit needs of `hub.ports.Inputs`."""
+class HistoryInputs(Protocol):
+    """The part of `hub.ports.Inputs` that an audit needs."""
 
     def read_to_end(self, positions: Mapping[tuple[str, int], int]) -> Iterator[list[InputRecord]]:
         """Read each partition from its position to the end it has now."""
@@ -30,7 +30,7 @@ class Readable(Protocol):
 class History:
     """One input partition from a start offset to the end it has when the reading begins."""
 
-    def __init__(self, inputs: Readable, topic: str, partition: int, start: int) -> None:
+    def __init__(self, inputs: HistoryInputs, topic: str, partition: int, start: int) -> None:
         self.start = start
         """The first offset that is still retained."""
         self.read = 0
@@ -56,7 +56,7 @@ class History:
         return record
 
     def rest(self) -> Iterator[InputRecord]:
-        """What has not been passed yet."""
+        """Return the records that were not passed yet."""
         while (record := self._peek()) is not None:
             self._next = None
             yield record
@@ -71,7 +71,7 @@ class History:
 class Histories:
     """The histories of one partition's input topics, opened when first asked for."""
 
-    def __init__(self, inputs: Readable, partition: int, topics: Iterable[str]) -> None:
+    def __init__(self, inputs: HistoryInputs, partition: int, topics: Iterable[str]) -> None:
         self._inputs = inputs
         self._partition = partition
         self._topics = frozenset(topics)
@@ -90,17 +90,17 @@ class Histories:
         return history
 
     def every(self) -> Iterator[tuple[str, History]]:
-        """All topics in name order, opening what nobody asked for yet."""
+        """Yield all topics in name order, opening those not yet asked for."""
         for topic in sorted(self._topics):
             history = self.of(topic)
             if history is not None:
                 yield topic, history
 
 
-def read_partition(inputs: Readable, topic: str, partition: int) -> Iterator[InputRecord]:
+def read_partition(inputs: HistoryInputs, topic: str, partition: int) -> Iterator[InputRecord]:
     """A whole partition as it is now, from its first retained record.
 
-    What is written while it is read is left out: the causes of that may be behind the end of an
+    Records written during the reading are left out: their causes may be behind the end of an
     input topic that was opened before.
     """
     start, end = inputs.bounds([(topic, partition)])[topic, partition]

@@ -1,4 +1,4 @@
-"""What an adoption changes, counted: the same count before it (a rehearsal) and after it."""
+"""Count what an adoption changes: the same count before it (a rehearsal) and after it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHANGES: Final = (
     "shown", "withdrawn", "named_anew", "begun", "lifted", "recounted", "end_moved",
     "overdue_taken_back", "due_soon", "overdue", "expired", "met", "reopened",
 )  # fmt: skip
-"""Everything that can happen to a record at a target, in the order in which it is told."""
+"""Everything that can happen to a record at a target, in the order in which it is shown."""
 _EVENTS: Final = {
     "begun": "begun", "lifted": "lifted", "due_date_moved": "recounted",
     "due_date_confirmed": "recounted", "marks_moved": "recounted",
@@ -28,7 +28,7 @@ _EVENTS: Final = {
 _OWN_CAUSES: Final = frozenset({CauseKind.SWEEP, CauseKind.TIMER})
 
 
-class Plan:
+class BasisChangePlan:
     """Counts by target and change, with the places of the first records of each."""
 
     def __init__(self, examples: int = 0) -> None:
@@ -70,7 +70,7 @@ class Plan:
 
 
 def named_in(record: LedgerRecord) -> list[tuple[str, str]]:
-    """What a ledger record that nobody submitted names targets for: (publish | withdraw, kind)."""
+    """Return what a ledger record without a submission names targets for: (action, kind)."""
     if record.cause.kind not in _OWN_CAUSES or record.state is None:
         return []
     named = (("publish", record.publish_targets), ("withdraw", record.withdraw_targets))

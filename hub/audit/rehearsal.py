@@ -1,8 +1,8 @@
-"""What a control message would do to one partition: the registrar's own slot, writing nowhere.
+"""Rehearse a control message on one partition: the registrar's own slot, writing nowhere.
 
 The slot folds the recorded ledger into an empty state, does what it has left to do, and is then
 given the message. It decides with the same code, in the same order, as it will when the message is
-sent; what it would write is handed to whoever asked.
+sent; its output is handed to the caller.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hub.ports import ClockEvidence, InputRecord
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from hub.audit.history import Readable
+    from hub.audit.history import HistoryInputs
     from hub.core.record import LedgerRecord
     from hub.ports import OutputRecord, StateStore
 
@@ -27,7 +27,7 @@ _AT_REST = 2
 """Turns without work in a row after which nothing is left to do."""
 
 
-class Message(NamedTuple):
+class ControlMessage(NamedTuple):
     """A message of `control`: its kind and its value."""
 
     kind: str
@@ -35,8 +35,8 @@ class Message(NamedTuple):
 
 
 def rehearse(
-    inputs: Readable, prefix: str, partition: int, state: StateStore, now: int, message: Message,
-    take: Callable[[LedgerRecord], None],
+    inputs: HistoryInputs, prefix: str, partition: int, state: StateStore, now: int,
+    message: ControlMessage, take: Callable[[LedgerRecord], None],
 ) -> None:  # fmt: skip
     """Give a message to a partition as its ledger is now; `take` gets what would be written.
 
@@ -49,14 +49,14 @@ def rehearse(
         lease=stage, transactions=stage, inputs=stage, store=_Unowned(state), business_clock=stage,
         engine_clock=stage, faults=stage, report=stage.report, witness=stage,
     )  # fmt: skip
-    driver.run(Slot(plan).road(), lambda: stage.is_over)
+    driver.run(Slot(plan).run(), lambda: stage.is_over)
 
 
 class _Stage:
     """All that a slot touches besides its state: recorded ledger, one message, a still clock."""
 
     def __init__(
-        self, inputs: Readable, plan: SlotPlan, now: int, message: Message,
+        self, inputs: HistoryInputs, plan: SlotPlan, now: int, message: ControlMessage,
         take: Callable[[LedgerRecord], None],
     ) -> None:  # fmt: skip
         self.is_over = False
@@ -65,17 +65,17 @@ class _Stage:
         self._place = (plan.prefix + "ledger", plan.partitions[0])
         self._end = self._written = inputs.bounds([self._place])[self._place][1]
         self._now = now
-        self._message: Message | None = message
+        self._message: ControlMessage | None = message
         self._take = take
         self._position = 0
         self._resting = 0
         self._left_to_do: list[InputRecord] = []
-        """Written before the message came: a walk reads it like the recorded ledger."""
+        """Written before the message came: a scan reads it like the recorded ledger."""
 
     # --- inputs ---
 
     def assign(self, positions: Mapping[tuple[str, int], int]) -> None:
-        """Note where the message will stand."""
+        """Note the position the message will have."""
         self._position = positions[self._control, self._place[1]]
 
     def consume(self, limit: int, timeout_seconds: float) -> list[InputRecord]:
@@ -125,13 +125,13 @@ class _Stage:
         """There is no lease to give back."""
 
     def initialise(self) -> None:
-        """There is nobody to fence."""
+        """No predecessor has to be fenced."""
 
     def begin(self) -> None:
         """There is no transaction to open."""
 
     def produce(self, records: Sequence[OutputRecord]) -> None:
-        """Hand over what would stand in the ledger."""
+        """Hand over what would be written to the ledger."""
         for record in records:
             if record.topic != self._place[0]:
                 continue
@@ -144,7 +144,7 @@ class _Stage:
             self._written += 1
 
     def commit(self) -> dict[tuple[str, int], int]:
-        """Say where the next record would stand."""
+        """Return the position the next record would have."""
         self._resting = 0
         return {self._place: self._written}
 
@@ -154,15 +154,15 @@ class _Stage:
     # --- clocks ---
 
     def now(self) -> int:
-        """Business time: it stands still."""
+        """Business time: it does not move."""
         return self._now
 
     def has_jumped(self) -> bool:
-        """Nobody's clock is looked at."""
+        """Always false: a rehearsal does not judge the clock."""
         return False
 
     def evidence(self) -> ClockEvidence:
-        """What is asked for now is asked for at a time to be believed."""
+        """A rehearsal's time is always believed."""
         return ClockEvidence(self._now, self._now, is_business=False)
 
     def note(self) -> None:
@@ -188,7 +188,7 @@ class _Stage:
 
 
 class _Unowned:
-    """A state that forgets to which slot a partition was given: whoever asks may look on."""
+    """A state that forgets to which slot a partition was given, so that the caller may go on."""
 
     def __init__(self, state: StateStore) -> None:
         self._state = state

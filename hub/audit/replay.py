@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from hub.audit.compare import basis_changes, first_difference
-from hub.audit.finding import Finding, Findings
+from hub.audit.finding import AuditFinding, Findings
 from hub.audit.verify import INPUT_CAUSES, UNREADABLE, adopted_id
 from hub.core.basis import DECIDERS, canonical_json
 from hub.core.evolve import evolve
@@ -86,14 +86,14 @@ class ReplaySummary(NamedTuple):
 
 
 class ReplayReport(NamedTuple):
-    """What `replay` found; `declared` are differences that were announced, by code."""
+    """Result of `replay`; `declared` are differences that were announced, by code."""
 
     partitions: tuple[ReplaySummary, ...]
     differences: Findings
-    declared: tuple[tuple[Finding, int], ...]
+    declared: tuple[tuple[AuditFinding, int], ...]
     """The first place of each declared difference, and how many there are of it."""
     basis_changes: tuple[str, ...]
-    """What-if only: what differs between the recorded basis and the other site's."""
+    """What-if only: differences between the recorded basis and the other site's."""
 
     @property
     def is_ok(self) -> bool:
@@ -115,7 +115,7 @@ class PartitionReplay:
     ) -> None:  # fmt: skip
         self.core = PartitionCore(partition, prefix, library)
         self.declared: Counter[str] = Counter()
-        self.first_declared: dict[str, Finding] = {}
+        self.first_declared: dict[str, AuditFinding] = {}
         self.replayed = 0
         self.adopted: Mapping[str, object] | None = None
         """The last basis document the ledger itself adopted."""
@@ -127,7 +127,7 @@ class PartitionReplay:
         self._is_foreign = False
         self._was_foreign = False
 
-    def take(self, raw: bytes) -> Finding | None:
+    def take(self, raw: bytes) -> AuditFinding | None:
         """Decide one record's cause again; the first difference ends the partition's replay."""
         sequence = self.core.head.sequence
         try:
@@ -145,7 +145,7 @@ class PartitionReplay:
             self._accept(recorded, raw)
             return None
         value = self._value_of(recorded)
-        if isinstance(value, Finding):
+        if isinstance(value, AuditFinding):
             return value
         if value is None:
             self._declare("VALUE_NOT_RETAINED", recorded.sequence)
@@ -153,7 +153,7 @@ class PartitionReplay:
             return None
         return self._decide_again(recorded, raw, value)
 
-    def _check_chain(self, recorded: LedgerRecord) -> Finding | None:
+    def _check_chain(self, recorded: LedgerRecord) -> AuditFinding | None:
         """Here all bytes before were equal: a link to others says that a cause was altered."""
         head = self.core.head
         if recorded.sequence != head.sequence:
@@ -165,7 +165,7 @@ class PartitionReplay:
 
     # --- the cause ---
 
-    def _follow_adoption(self, recorded: LedgerRecord) -> Finding | None:
+    def _follow_adoption(self, recorded: LedgerRecord) -> AuditFinding | None:
         """A basis is what its id says; one of an unknown decider is followed, not judged."""
         if recorded.outcome is not Outcome.BASIS_ADOPTED:
             return None
@@ -181,8 +181,8 @@ class PartitionReplay:
         self.adopted = document
         return None
 
-    def _value_of(self, recorded: LedgerRecord) -> bytes | Finding | None:
-        """The cause's value as `decide` saw it; None when nobody has it any more."""
+    def _value_of(self, recorded: LedgerRecord) -> bytes | AuditFinding | None:
+        """The cause's value as `decide` saw it; None when it is not held anywhere any more."""
         cause = recorded.cause
         if self._instead is not None and recorded.outcome is Outcome.BASIS_ADOPTED:
             return canonical_json({"basis": self._instead})
@@ -205,7 +205,7 @@ class PartitionReplay:
         return self._prepare_own(recorded)
 
     def _prepare_own(self, recorded: LedgerRecord) -> Prepared | None:
-        """What nobody sent: a timer, a sweep, a walk."""
+        """Replay a cause without a submission: a timer, a sweep, a resend."""
         cause = recorded.cause
         try:
             named = bytes.fromhex(cause.topic.partition(":")[2])
@@ -226,7 +226,9 @@ class PartitionReplay:
 
     # --- the decision ---
 
-    def _decide_again(self, recorded: LedgerRecord, raw: bytes, value: bytes) -> Finding | None:
+    def _decide_again(
+        self, recorded: LedgerRecord, raw: bytes, value: bytes
+    ) -> AuditFinding | None:
         if self.core.basis is None and recorded.cause.kind is not CauseKind.CONTROL:
             return self._found("BASIS_NOT_IN_FORCE", recorded.sequence)
         try:
@@ -290,8 +292,8 @@ class PartitionReplay:
 
     # --- what is said ---
 
-    def _found(self, code: str, sequence: int, field: str = "", detail: str = "") -> Finding:
-        return Finding(code, self.core.partition, sequence, field, detail)
+    def _found(self, code: str, sequence: int, field: str = "", detail: str = "") -> AuditFinding:
+        return AuditFinding(code, self.core.partition, sequence, field, detail)
 
     def _declare(self, code: str, sequence: int) -> None:
         self.declared[code] += 1
@@ -309,7 +311,7 @@ class Replayer:
         self._findings = Findings()
         self._summaries: list[ReplaySummary] = []
         self._declared: Counter[str] = Counter()
-        self._first_declared: dict[str, Finding] = {}
+        self._first_declared: dict[str, AuditFinding] = {}
         self._adopted: Mapping[str, object] | None = None
 
     def partition(
@@ -334,7 +336,7 @@ class Replayer:
         self._adopted = replay.adopted or self._adopted
 
     def report(self) -> ReplayReport:
-        """What was found."""
+        """Return the result."""
         changes: tuple[str, ...] = ()
         if self._instead is not None and self._adopted is not None:
             changes = tuple(basis_changes(self._adopted, self._instead))

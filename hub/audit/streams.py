@@ -11,19 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BLOCK = 64
-"""Numbers of a stream that are kept together. Four octets each where they follow one another; a
-number that stands alone costs a whole block, some 300."""
+"""Numbers of a stream that are kept together. Four octets each where they follow one another; an
+isolated number costs a whole block, some 300."""
 _MOST_DIGITS = 18
 
 
-class Mark(IntEnum):
-    """What is known of one sequence number of a stream."""
+class SequenceMark(IntEnum):
+    """State of one sequence number of a stream."""
 
     UNSEEN = 0
     WAITING = 1
     """Submitted, not decided yet."""
     OPEN = 2
-    """Answered without effect, or waiting: a repeat may be decided anew."""
+    """Answered without effect, or waiting: a repeat may be decided again."""
     ANSWERED = 3
 
 
@@ -44,19 +44,19 @@ class StreamBook:
         self._blocks: dict[str, dict[int, bytearray]] = {}
         self._required: dict[str, int] = {}
 
-    def mark(self, stream: str, sequence: int, mark: Mark) -> Mark:
+    def mark(self, stream: str, sequence: int, mark: SequenceMark) -> SequenceMark:
         """Set a mark; return the one it replaces. `WAITING` never replaces an answer."""
         block, index = divmod(sequence - 1, _BLOCK)
         marks = self._blocks.setdefault(stream, {}).setdefault(block, bytearray(_BLOCK))
-        before = Mark(marks[index])
-        marks[index] = max(mark, before) if mark is Mark.WAITING else mark
+        before = SequenceMark(marks[index])
+        marks[index] = max(mark, before) if mark is SequenceMark.WAITING else mark
         return before
 
-    def seen(self, stream: str, sequence: int) -> Mark:
+    def seen(self, stream: str, sequence: int) -> SequenceMark:
         """The mark of one number."""
         block, index = divmod(sequence - 1, _BLOCK)
         marks = self._blocks.get(stream, {}).get(block)
-        return Mark.UNSEEN if marks is None else Mark(marks[index])
+        return SequenceMark.UNSEEN if marks is None else SequenceMark(marks[index])
 
     def require(self, stream: str, sequence: int) -> None:
         """This number was there when the audit began: so were all below it."""

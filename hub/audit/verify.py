@@ -13,9 +13,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from hub.audit.ends import EndOfPartition
-from hub.audit.finding import WHOLE_SITE, Finding, Findings
-from hub.audit.history import Histories, History, Readable, read_partition
-from hub.audit.streams import Mark, StreamBook, StreamSummary, submission_of
+from hub.audit.finding import WHOLE_SITE, AuditFinding, Findings
+from hub.audit.history import Histories, History, HistoryInputs, read_partition
+from hub.audit.streams import SequenceMark, StreamBook, StreamSummary, submission_of
 from hub.core.basis import canonical_json
 from hub.core.prepare import CUT_MARK, basis_id_of
 from hub.core.record import (
@@ -72,11 +72,11 @@ _REPEATS = frozenset({"REPEATED_SUBMISSION", "SUBMISSION_NUMBER_REUSED"})
 _MAY_CHANGE = WITHOUT_EFFECT | {Outcome.HELD}
 """After these the same submission may be decided once more."""
 UNREADABLE = (ValueError, IndexError, KeyError, struct.error)
-"""What `decode_record` raises on bytes that are no ledger record."""
+"""Exceptions of `decode_record` on bytes that are not a ledger record."""
 
 
 class PartitionSummary(NamedTuple):
-    """One ledger partition: how long it is and the hash that stands for all of it."""
+    """One ledger partition: its length and the hash over all of it."""
 
     partition: int
     records: int
@@ -102,7 +102,7 @@ class Tally:
 
 
 class VerifyReport(NamedTuple):
-    """What `verify` found."""
+    """Result of `verify`."""
 
     partitions: tuple[PartitionSummary, ...]
     departments: Mapping[str, Tally]
@@ -114,7 +114,7 @@ class VerifyReport(NamedTuple):
     declared: tuple[tuple[int, Loss], ...]
     """Losses an operator has declared, by partition."""
     unreadable: int
-    """Inputs that nobody can read, each with its ledger record."""
+    """Unreadable inputs, each with its ledger record."""
     differences: Findings
 
     @property
@@ -141,14 +141,14 @@ class Verifier:
         self.summaries: list[PartitionSummary] = []
         self.waiting = 0
         self.lost: list[LostEnd] = []
-        """What is missing of partitions' ends."""
+        """Return what is missing of partitions' ends."""
         self.ends: dict[int, EndOfPartition] = {}
         """Of these, what is left."""
         self.declared: list[tuple[int, Loss]] = []
         self.unreadable = 0
 
     def partition(
-        self, number: int, inputs: Readable, topics: tuple[str, ...], seen: Iterable[Seen] = ()
+        self, number: int, inputs: HistoryInputs, topics: tuple[str, ...], seen: Iterable[Seen] = ()
     ) -> None:
         """Verify one ledger partition against itself, its input topics and what others saw."""
         walk = _PartitionWalk(self, number, Histories(inputs, number, topics), seen)
@@ -165,12 +165,12 @@ class Verifier:
             if stream.missing:
                 more = f" (+{stream.missing - 1})" if stream.missing > 1 else ""
                 detail = f"{stream.stream} {stream.first_missing}{more}"
-                self.findings.add(Finding("STREAM_HAS_GAP", WHOLE_SITE, detail=detail))
+                self.findings.add(AuditFinding("STREAM_HAS_GAP", WHOLE_SITE, detail=detail))
         for department, tally in self.departments.items():
             if not tally.is_conserved:
                 read, decided = tally.read + tally.trimmed, sum(tally.outcomes.values())
                 detail = f"{department}: {read} != {decided}"
-                self.findings.add(Finding("NOT_CONSERVED", WHOLE_SITE, detail=detail))
+                self.findings.add(AuditFinding("NOT_CONSERVED", WHOLE_SITE, detail=detail))
         return VerifyReport(
             tuple(self.summaries), self.departments, self.others, streams, self.waiting,
             tuple(self.declared), self.unreadable, self.findings,
@@ -244,7 +244,7 @@ class _PartitionWalk:
             self._verifier.others[record.outcome] += 1
 
     def finish(self) -> None:
-        """What the inputs hold behind the last cause is waiting, not lost."""
+        """Inputs behind the last cause are waiting, not lost."""
         for topic, history in self._histories.every():
             tally = self._verifier.tally(topic)
             if tally is not None:
@@ -260,11 +260,11 @@ class _PartitionWalk:
                     department = self._verifier.department_of(topic)
                     number = submission_of(department, record.headers)
                     if number is not None:
-                        self._verifier.book.mark(*number, Mark.WAITING)
+                        self._verifier.book.mark(*number, SequenceMark.WAITING)
                         self._verifier.require(topic, self._partition, record.offset, number)
 
     def check_end(self) -> None:
-        """What others have seen and is not there."""
+        """Return what others have seen and the ledger has not."""
         lost = self._end.lost()
         if lost is not None:
             self._verifier.lost.append(lost)
@@ -273,7 +273,7 @@ class _PartitionWalk:
         self._verifier.declared += ((self._partition, loss) for loss in self._end.losses)
 
     def _find(self, code: str, sequence: int, detail: str = "", field: str = "") -> None:
-        self._verifier.findings.add(Finding(code, self._partition, sequence, field, detail))
+        self._verifier.findings.add(AuditFinding(code, self._partition, sequence, field, detail))
 
     def _link(self, sequence: int, stored: InputRecord) -> None:
         self.sequence = sequence + 1
@@ -298,7 +298,7 @@ class _PartitionWalk:
                 self._find("BASIS_NOT_IN_FORCE", record.sequence, record.basis.hex())
             return
         self._basis = record.basis
-        # a basis adopted again is swept again; a walk goes on, whatever is adopted
+        # a basis adopted again is swept again; a resend goes on under any basis
         self._ordinals = {t: n for t, n in self._ordinals.items() if t.startswith(WALK_TOPIC)}
         computed = adopted_id(record)
         if computed != record.basis:
@@ -357,7 +357,7 @@ class _PartitionWalk:
             return
         cause = record.cause
         if is_gap and is_unreadable(found.key, found.headers, found.value):
-            return  # why is told in other words by another version of the client
+            return  # the reason's wording differs between versions of the client
         if dict(cause.headers).get(CUT_MARK) is None:
             same = cause.key == found.key and cause.headers == found.headers
         else:  # an outsized key and headers were cut to fit into the ledger
@@ -384,12 +384,12 @@ class _PartitionWalk:
         detail = f"{number[0]} {number[1]}"
         if record.submission_key == NO_KEY:
             is_repeat = any(reason.code in _REPEATS for reason in record.reasons)
-            if not is_repeat or book.seen(*number) < Mark.OPEN:
+            if not is_repeat or book.seen(*number) < SequenceMark.OPEN:
                 self._find("REPEAT_WITHOUT_FIRST", record.sequence, detail)
             return
         may_change = record.outcome in _MAY_CHANGE
-        before = book.mark(*number, Mark.OPEN if may_change else Mark.ANSWERED)
-        if before is Mark.ANSWERED:
+        before = book.mark(*number, SequenceMark.OPEN if may_change else SequenceMark.ANSWERED)
+        if before is SequenceMark.ANSWERED:
             self._find("TWO_PRIMARY_OUTCOMES", record.sequence, detail)
 
 
@@ -402,6 +402,6 @@ def adopted_id(record: LedgerRecord) -> bytes | None:
 
 
 def _is_gap(record: LedgerRecord) -> bool:
-    """Whether it answers for an input that nobody can read."""
+    """Whether it answers for an unreadable input."""
     cause = record.cause
     return is_unreadable(cause.key, cause.headers, cause.value)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from hub.adapters.head_files import BrokenAnchorError, read_anchors, read_heads
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.adapters.postgres import schema_of
 from hub.adapters.postgres_lookups import LookUps
 from hub.core.keys import GENESIS, Head
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Witnesses(NamedTuple):
-    """What was seen, by whom, and which files of anchors are not whole."""
+    """Ends that were seen, by whom, and which files of anchors are not whole."""
 
     seen: list[Seen]
     asked: list[str]
@@ -99,14 +99,14 @@ def _no_anchors(folder: Path) -> ConfigurationError:
 def _of_look_ups(site: Site, settings: Settings) -> Iterator[Seen]:
     """The projector's position; a database that is away has seen nothing."""
     with suppress(HubError):
-        with LookUps(Parts(settings).require_dsn(), schema_of(site.prefix)) as books:
+        with LookUps(BackingServices(settings).require_dsn(), schema_of(site.prefix)) as books:
             positions = books.positions()
         for position in positions:
             yield Seen("projector", position.partition, position.head)
 
 
 def _of_notices(site: Site, inputs: KafkaInputs) -> Iterator[Seen]:
-    """What the last notice of each partition was written at."""
+    """Return the position of the last notice of each partition."""
     asking = last_records(answer_from(inputs), site.topic("notices"), range(site.partitions))
     yield from seen_by_notices(settle(asking))
 
@@ -130,7 +130,7 @@ def with_deliveries(
     ends: list[LostEnd],
     left: Mapping[int, EndOfPartition],
 ) -> tuple[list[LostEnd], list[SentOfLost]]:
-    """What couriers have sent of lost records, and the ends with what they saw beyond.
+    """Return what couriers have sent of lost records, and the ends with what they saw beyond.
 
     `left`, by partition: what the ledger still names. Attempts say with ids what was sent; where
     they are as old as the ledger, the look-ups may know.
@@ -174,9 +174,9 @@ def _place(one: SentOfLost) -> tuple[str, int, int, bytes]:
 
 
 def _named(site: Site, settings: Settings, lost: Mapping[int, LostEnd]) -> Iterator[SentOfLost]:
-    """What the look-ups have read of lost records that name a target, with its last stage."""
+    """Return lost records in the look-ups that name a target, with its last stage."""
     with suppress(HubError):
-        with LookUps(Parts(settings).require_dsn(), schema_of(site.prefix)) as books:
+        with LookUps(BackingServices(settings).require_dsn(), schema_of(site.prefix)) as books:
             found = {end.partition: books.named_from(p, end.first) for p, end in lost.items()}
         names = {target.number: target.id for target in site.targets}
         for rows in found.values():

@@ -1,9 +1,9 @@
 """Making a backup, also beside a running hub.
 
-The order makes it one set. What may only be older than the ledger is read first: look-up tables,
+The order makes it one set. Parts that may only be older than the ledger come first: look-ups,
 books, cursors. The ledger next; then what it names: every cause of a record in the copied ledger is
 in the copied inputs, and what the inputs hold beyond it has simply not been decided yet. Couriers'
-reports end before the first that speaks of a ledger record which is not in the copy.
+reports end before the first about a ledger record which is not in the copy.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def _create(
 
 
 def take_empty(folder: Path) -> None:
-    """What is in a backup is for the operator's eyes alone, whatever the umask."""
+    """Open the archive for the operator's eyes alone, independent of the umask."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise ConfigurationError(
@@ -258,7 +258,7 @@ def homes_of(site: Site) -> tuple[str, ...]:
 
 
 def copy_books(state_folder: Path, site: str, folder: Path) -> tuple[str, ...]:
-    """What workers and connectors remember that no ledger holds, or that is slow to make again.
+    """Copy state of workers and connectors that no ledger holds, or that is slow to make again.
 
     Returns the homes that were found; a worker in another container or pod has its own elsewhere.
     """
@@ -318,7 +318,7 @@ def pack_site(loaded: LoadedSite, target: Path, *, with_secrets: bool) -> tuple[
     named = {one.resolve() for one in loaded.secret_files()}
     secrets = frozenset() if with_secrets else named
     others = {one.resolve() for one in loaded.exchange_folders()}
-    # What lies outside the site folder is never in its backup, and somebody must know.
+    # Files outside the site folder are never in its backup, and the operator must know that.
     left_out = sorted(str(one) for one in named if not one.is_relative_to(home))
     with (
         create_file(target) as made,
@@ -352,9 +352,9 @@ def _pack(
 ) -> bool:
     """One open file, so of one moment: result files are replaced beside us, uploads are renamed.
 
-    False for what others put there and is no file, is closed to us, is larger than any that is
-    read, or is mostly holes: nobody who may write to an inbox keeps a backup from being made, or
-    fills its disk with what takes no room on theirs.
+    False for entries that are not files, are closed to us, are larger than any that is read, or are
+    mostly holes: no writer to an inbox keeps a backup from being made, or fills its disk with what
+    takes no room on theirs.
     """
     try:
         with (
@@ -381,14 +381,14 @@ def _is_hollow(file: BinaryIO) -> bool:
 
 
 class _Steady(io.RawIOBase):
-    """Reads a file that somebody may be cutting: what is gone reads as zeros."""
+    """Reads a file that may be cut meanwhile: the missing bytes read as zeros."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__()
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        """Return so many bytes, whatever is left of the file."""
+        """Return so many bytes, also of a file that is now shorter."""
         return self._file.read(size).ljust(size, b"\0")
 
 

@@ -23,7 +23,7 @@ _LARGEST: Final = 64 * 1024 * 1024
 _NO_FILE: Final = "no file"
 
 PathPart = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,248}$")]
-"""What becomes a name of a file or folder: it leads nowhere else."""
+"""Form of a text that becomes the name of a file or folder: it leads nowhere else."""
 
 
 class StoredPartition(StrictModel):
@@ -42,7 +42,7 @@ class StoredFile(StrictModel):
 
 
 class Manifest(StrictModel):
-    """What a backup holds."""
+    """Content of a backup."""
 
     format: int = FORMAT
     site: PathPart
@@ -99,7 +99,7 @@ def read_manifest(folder: Path) -> Manifest:
         with open_folder(folder) as home:
             content = json.loads(home.read(FILE, _LARGEST, is_others=False) or b"")
         manifest = Manifest.model_validate(content)
-        manifest.model_dump_json()  # raises `ValueError` for text that nobody could be shown
+        manifest.model_dump_json()  # raises `ValueError` for text that cannot be shown
     except (OSError, ValueError, RecursionError, ValidationError) as error:
         problem = error
     else:

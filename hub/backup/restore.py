@@ -24,7 +24,7 @@ from hub.adapters.record_files import read_records
 from hub.adapters.starts import FILE as STARTS
 from hub.backup.create import BASIS_FOLDER
 from hub.backup.manifest import Manifest, verify
-from hub.backup.steps import Step, Way, steps_of
+from hub.backup.steps import CopyStep, Way, steps_of
 from hub.errors import ConfigurationError, IntegrityError, UnavailableError
 from hub.site import LoadedSite, load_site
 from hub.topics import apply_plan, make_plan, names_of, read_families, wanted_topics
@@ -157,7 +157,7 @@ def _copy_all(stored: OpenFolder, home: OpenFolder) -> None:
 def _unreadable_site() -> IntegrityError:
     return IntegrityError(
         "备份中的站点包 site.tar 无法读取，或含有普通文件以外的内容；未恢复任何内容\n"
-        "site.tar of the backup cannot be read, or holds what is no plain file; nothing restored\n"
+        "site.tar of the backup cannot be read, or holds more than plain files; nothing restored\n"
         "处理办法：用另一份备份 / Remedy: take another backup"
     )
 
@@ -221,9 +221,9 @@ def restore_topics(
 
 
 class _Rest:
-    """What is still to be written of one partition."""
+    """Return the records of one partition that are still to be written."""
 
-    def __init__(self, path: Path, steps: Iterator[Step]) -> None:
+    def __init__(self, path: Path, steps: Iterator[CopyStep]) -> None:
         self._records = read_records(path)
         self._steps = steps
         self.step = next(steps, None)
@@ -236,7 +236,7 @@ class _Rest:
             return []
         count = min(step.records, _AT_ONCE) if step.way is Way.PLAIN else step.records
         left = step.records - count
-        self.step = Step(Way.PLAIN, left) if left else next(self._steps, None)
+        self.step = CopyStep(Way.PLAIN, left) if left else next(self._steps, None)
         return list(islice(self._records, count))
 
 
@@ -247,7 +247,9 @@ def _restore_topic(folder: Path, manifest: Manifest, name: str, rewriter: KafkaR
     for partition, stored in manifest.topics[name].items():
         path = folder / "topics" / name / f"{partition}.avro"
         offsets = [record.offset for record in read_records(path)]
-        steps = steps_of(offsets, stored.end) if is_exact else iter([Step(Way.PLAIN, len(offsets))])
+        steps = (
+            steps_of(offsets, stored.end) if is_exact else iter([CopyStep(Way.PLAIN, len(offsets))])
+        )
         rests[manifest.prefix + name, partition] = _Rest(path, steps)
     while waiting := {place: rest for place, rest in rests.items() if rest.step is not None}:
         for way in Way:
@@ -268,7 +270,7 @@ def _restore_topic(folder: Path, manifest: Manifest, name: str, rewriter: KafkaR
 
 
 def restore_tables(folder: Path, manifest: Manifest, dsn: str) -> int:
-    """Fill the look-up tables; returns how many, 0 when the projector makes them anew."""
+    """Fill the look-up tables; return how many, 0 when the projector rebuilds them."""
     return import_tables(dsn, manifest.prefix, folder / "postgres") if manifest.tables else 0
 
 

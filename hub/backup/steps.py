@@ -2,7 +2,7 @@
 
 Ledger records name the offsets of their causes, and positions are offsets, so a copy is worth
 something only with the same ones. Offsets that readers never see (markers of transactions, records
-of aborted ones) are made anew by the same means: a commit leaves one behind what it committed, an
+of aborted ones) are reproduced by the same means: a commit leaves one behind its records, an
 abort leaves one behind the records it threw away.
 """
 
@@ -28,14 +28,14 @@ class Way(StrEnum):
     """Empty records thrown away at once, and the marker: they fill a gap."""
 
 
-class Step(NamedTuple):
+class CopyStep(NamedTuple):
     """Write so many records: the next ones of the copy, or fillers where `way` is `ABORTED`."""
 
     way: Way
     records: int
 
 
-def steps_of(offsets: Sequence[int], end: int) -> Iterator[Step]:
+def steps_of(offsets: Sequence[int], end: int) -> Iterator[CopyStep]:
     """The steps that bring records to these offsets, and the log's end to `end`, from offset 0.
 
     `offsets` are strictly increasing and below `end`. Raises `IntegrityError` for a log that
@@ -50,7 +50,7 @@ def steps_of(offsets: Sequence[int], end: int) -> Iterator[Step]:
             "Remedy: restore this topic from a snapshot of the broker's disks"
         )
     if first:
-        yield Step(Way.ABORTED, first - 1)
+        yield CopyStep(Way.ABORTED, first - 1)
     begin = 0
     for index, offset in enumerate(offsets):
         following = offsets[index + 1] if index + 1 < len(offsets) else end
@@ -59,9 +59,9 @@ def steps_of(offsets: Sequence[int], end: int) -> Iterator[Step]:
             continue
         count, begin = index + 1 - begin, index + 1
         if gap == 1:
-            yield Step(Way.COMMITTED, count)
+            yield CopyStep(Way.COMMITTED, count)
         else:
-            yield Step(Way.PLAIN, count)
-            yield Step(Way.ABORTED, gap - 1)
+            yield CopyStep(Way.PLAIN, count)
+            yield CopyStep(Way.ABORTED, gap - 1)
     if begin < len(offsets):
-        yield Step(Way.PLAIN, len(offsets) - begin)
+        yield CopyStep(Way.PLAIN, len(offsets) - begin)

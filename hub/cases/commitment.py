@@ -113,7 +113,7 @@ class CommitmentAgent:
             (days, due_at_ms(self._calendar.working_days_before(due_on, days)))
             for days in self._days
         ]
-        # of the reminders that were due before anybody knew of the promise, the last one is enough
+        # of the reminders that were due before the promise was known, the last one is enough
         late = [mark for mark in marks if mark[1] <= notice.at]
         return Promise(
             notice.record, notice.subject, notice.document, notice.name, notice.authority,
@@ -147,7 +147,7 @@ class CommitmentAgent:
         )  # fmt: skip
 
     def _missing(self, promise: Promise) -> Fact:
-        """What is stated when the last day has passed; the ledger takes no finding of a part."""
+        """Return the fact of a last day that has passed; the ledger takes no finding of a part."""
         if promise.is_begun:
             return self._remind(promise, "after", promise.over_at + self._hour_ms)
         return stated(

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
     from hub.cases.facts import CaseAgent, Fact
     from hub.contracts import Contracts
-    from hub.ports import DeadlineClock, EngineClock, FaultHooks, InputRecord, OutputRecord
+    from hub.ports import (
+        Appender,
+        DeadlineClock,
+        EngineClock,
+        FaultHooks,
+        InputRecord,
+    )
     from hub.site import Cases, Site
 
 _FIRST_WAIT_SECONDS: Final = 15.0
@@ -35,13 +41,6 @@ _log = logging.getLogger("hub.cases")
 Report = Callable[[str, Mapping[str, float]], None]
 """`facts` (`agent|kind` -> how many), `open` and `unanswered` (agent -> how many), `told`,
 `idle`."""
-
-
-class Appender(Protocol):
-    """Sends records and waits until they are on the broker."""
-
-    def append(self, records: Sequence[OutputRecord]) -> None:
-        """Raises `UnavailableError` when one may be missing."""
 
 
 class NoticeReader(Protocol):
@@ -64,10 +63,10 @@ class _Wait(NamedTuple):
     pause: float
 
 
-class Asked:
+class PendingFacts:
     """Which facts were submitted, and when each may be submitted again.
 
-    What was said of a matter stays as it was said until it is answered, though more is known since.
+    A submitted statement is kept unchanged until it is answered, though more is known since.
     """
 
     def __init__(self) -> None:
@@ -98,8 +97,8 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Ports:
-    """What the desk needs from outside."""
+class RunnerPorts:
+    """Ports of the runner."""
 
     reader: NoticeReader
     appender: Appender
@@ -109,7 +108,7 @@ class Ports:
     report: Report
 
 
-class Desk:
+class AgentRunner:
     """All agents of a site on one machine."""
 
     def __init__(
@@ -118,7 +117,7 @@ class Desk:
         settings: Cases,
         agents: Sequence[CaseAgent],
         contracts: Contracts,
-        ports: Ports,
+        ports: RunnerPorts,
     ) -> None:
         self._topic = site.topic("notices")
         self._submissions = site.topic(f"submissions.{settings.department}")
@@ -127,11 +126,11 @@ class Desk:
         self._contracts = contracts
         self._ports = ports
         self.memories = {agent.name: Memory(agent, site.partitions) for agent in agents}
-        self._asked = {agent.name: Asked() for agent in agents}
+        self._asked = {agent.name: PendingFacts() for agent in agents}
         self._ends: dict[int, int] = {}
 
     def remember(self) -> None:
-        """Fold the topic to the end it has now: all that was ever told."""
+        """Fold the topic to the end it has now."""
         bounds = self._ports.reader.bounds((self._topic, p) for p in range(self._partitions))
         known = self.known()
         for batch in self._ports.reader.read_to_end(
@@ -164,7 +163,7 @@ class Desk:
         """Whether all that was there at the last look is known; then looks again.
 
         Asks the broker itself: a group member that was given no partitions, or whose consumer has
-        died, is never up to date for long, and never acts on what it has not been told.
+        died, is never up to date for long, and never acts on anything it has not read.
         """
         ends, self._ends = self._ends, self._look()
         reached = bool(ends) and all(m.has_reached(ends) for m in self.memories.values())
@@ -177,7 +176,7 @@ class Desk:
         return {place[1]: end for place, (_, end) in bounds.items()}
 
     def owed(self) -> dict[str, list[Fact]]:
-        """What each agent must submit now; nothing while the machine's clock has run ahead.
+        """Return the facts each agent must submit now; none while the machine's clock ran ahead.
 
         Nothing either that fell due after the last moment of which all is known: the performance
         may be in the ledger, and the notice of it on its way.

@@ -1,7 +1,7 @@
-"""The escalation agent: what is due soon or overdue is told once a day, then to the next level.
+"""Escalation agent: report due-soon and overdue records once a day, then to the next level.
 
 A clock enters a group when the ledger says it is due soon, and another when it is overdue: the
-group of its department and of the working day on which that is told. Level 1 is told at the day's
+group of its department and of the working day of the report. Level 1 is reported at the day's
 hour; each further level some hours later, while any clock of the group still waits. A clock that
 was stopped or lifted, or is not in that phase any more, has left its group.
 """
@@ -26,8 +26,8 @@ _LONGEST_BREAK_DAYS: Final = 30
 """No run of days off is longer: a calendar that says otherwise is taken for a working day."""
 
 
-class Level(NamedTuple):
-    """Who is told, and how many hours after the first; `department` "" is the late one itself."""
+class EscalationLevel(NamedTuple):
+    """Who is informed, and how many hours after the first; `department` "": the late one itself."""
 
     after_hours: float
     department: str
@@ -41,7 +41,7 @@ class _Place(NamedTuple):
     clock: str
 
 
-class _Waiting(NamedTuple):
+class _GroupedClock(NamedTuple):
     """A clock in its group."""
 
     group: tuple[str, date]
@@ -58,7 +58,7 @@ class EscalationAgent:
         self,
         authority: str,
         hour: int,
-        levels: Sequence[Level],
+        levels: Sequence[EscalationLevel],
         calendar: WorkingCalendar,
         office_of: Callable[[str], Office],
     ) -> None:
@@ -67,8 +67,8 @@ class EscalationAgent:
         self._levels = levels
         self._calendar = calendar
         self._office_of = office_of
-        self._of_record: dict[str, dict[_Place, _Waiting]] = {}
-        self._groups: dict[tuple[str, date], dict[_Place, _Waiting]] = {}
+        self._of_record: dict[str, dict[_Place, _GroupedClock]] = {}
+        self._groups: dict[tuple[str, date], dict[_Place, _GroupedClock]] = {}
         self._stated: set[str] = set()
         """Matters of the reminders that are in the ledger."""
 
@@ -83,14 +83,14 @@ class EscalationAgent:
             self._stated.add(matter_in(notice.document))
             return
         known = self._of_record.pop(notice.record, {})
-        now: dict[_Place, _Waiting] = {}
+        now: dict[_Place, _GroupedClock] = {}
         for clock in notice.clocks:
             if clock.phase:
                 place = _Place(notice.record, clock.target, clock.clock)
                 before = known.get(place)
                 if before is None or before.phase != clock.phase:
                     group = (self._office_of(notice.department).id, self._told_on(notice.at))
-                    now[place] = _Waiting(group, clock.phase, clock.due_at)
+                    now[place] = _GroupedClock(group, clock.phase, clock.due_at)
                 else:
                     now[place] = before._replace(due_at=clock.due_at)
         for place, waiting in known.items():
@@ -100,7 +100,7 @@ class EscalationAgent:
         if now:
             self._of_record[notice.record] = now
 
-    def _leave(self, place: _Place, waiting: _Waiting) -> None:
+    def _leave(self, place: _Place, waiting: _GroupedClock) -> None:
         group = self._groups[waiting.group]
         del group[place]
         if not group:
@@ -120,8 +120,8 @@ class EscalationAgent:
                 return day + timedelta(days=days)
         return day
 
-    def told_at(self, day: date, level: Level) -> int:
-        """When a level is told of the group of a day: on a day off, at the next day's hour."""
+    def told_at(self, day: date, level: EscalationLevel) -> int:
+        """When a level is informed of the group of a day: on a day off, at the next day's hour."""
         at = day_start_ms(day) + self._hour_ms + round(level.after_hours * HOUR_MS)
         on = day_of_ms(at)
         works = self._working(on)
@@ -139,8 +139,8 @@ class EscalationAgent:
         ]
 
     def _remind(
-        self, about: str, department: str, number: int, level: Level, at: int,
-        group: dict[_Place, _Waiting],
+        self, about: str, department: str, number: int, level: EscalationLevel, at: int,
+        group: dict[_Place, _GroupedClock],
     ) -> Fact:  # fmt: skip
         is_overdue = any(waiting.phase == "overdue" for waiting in group.values())
         first = min(waiting.due_at for waiting in group.values())

@@ -1,4 +1,4 @@
-"""What an agent states: a fact with an id made of what it says, so that a repeat is a duplicate.
+"""Statements of agents: a fact with an id made of its content, so that a repeat is a duplicate.
 
 An agent owes a fact until a notice says that the ledger has one of its matter. It may submit it any
 number of times: each fact is a stream of its own, `<department>/<agent>/<id>`, and its only number
@@ -38,12 +38,12 @@ class Fact(NamedTuple):
 
     @property
     def matter(self) -> str:
-        """What it is about, whatever it says."""
+        """Its subject, independent of what it says about it."""
         return matter_in(self.id)
 
     @property
     def key(self) -> str:
-        """The credit code it speaks of."""
+        """Credit code of its subject."""
         return self.row["credit_code"]
 
 
@@ -75,7 +75,7 @@ class CaseAgent(Protocol):
 
 
 class Matter(NamedTuple):
-    """What an office is reminded of: its class, the first due day, the records' keys."""
+    """Matter of a reminder to an office: its class, the first due day, the records' keys."""
 
     reason: str
     due_on: str

@@ -25,8 +25,8 @@ from hub.adapters.kafka_appender import KafkaAppender
 from hub.adapters.kafka_unreadable import count_unreadable
 from hub.adapters.lease import FolderLease
 from hub.cases.commitment import CommitmentAgent
-from hub.cases.desk import Desk, Ports
-from hub.cases.escalation import EscalationAgent, Level
+from hub.cases.desk import AgentRunner, RunnerPorts
+from hub.cases.escalation import EscalationAgent, EscalationLevel
 from hub.cases.facts import Office
 from hub.errors import UnavailableError
 from hub.kafka_access import MECHANISM
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from hub.domain.calendar import WorkingCalendar
     from hub.kafka_access import KafkaAccess
     from hub.metrics import Health, Metrics
-    from hub.post import Post
+    from hub.post import WorkerContext
     from hub.site import Cases, LoadedSite
 
 TURN_SECONDS: Final = 1.0
@@ -67,7 +67,7 @@ class CasesWatch:
         self._metrics, self._health = metrics, health
 
     def report(self, event: str, numbers: Mapping[str, float]) -> None:
-        """Count; being told something is progress, knowing everything is idleness."""
+        """Count; a record read is progress, nothing left to read is idleness."""
         match event:
             case "told":
                 self._health.progress()
@@ -109,15 +109,20 @@ def agents_of(loaded: LoadedSite, settings: Cases, calendar: WorkingCalendar) ->
         EscalationAgent(
             authority,
             settings.hour,
-            [Level(level.after_hours, level.department or "") for level in settings.levels],
+            [
+                EscalationLevel(level.after_hours, level.department or "")
+                for level in settings.levels
+            ],
             calendar,
             office_of,
         ),
     ]
 
 
-def run_cases(post: Post, settings: Cases, calendar: WorkingCalendar, watch: CasesWatch) -> None:
-    """Run the agents until told to stop; the folder holds the lease and Faust's own files.
+def run_cases(
+    post: WorkerContext, settings: Cases, calendar: WorkingCalendar, watch: CasesWatch
+) -> None:
+    """Run the agents until stopped; the folder holds the lease and Faust's own files.
 
     Starts again, with nothing but the topic, when the broker was away or Faust has died. Raises
     `FencedError` when another process runs the agents on this machine.
@@ -137,12 +142,12 @@ def run_cases(post: Post, settings: Cases, calendar: WorkingCalendar, watch: Cas
                     reader = KafkaInputs(access, name, report=watch.report, marks_unreadable=True)
                     open_parts.enter_context(closing(reader))
                     appender = open_parts.enter_context(closing(KafkaAppender(access)))
-                    ports = Ports(
+                    ports = RunnerPorts(
                         reader, appender, business_clock_of(loaded), engine_clock,
                         EnvironmentFaults(), watch.report,
                     )  # fmt: skip
                     agents = agents_of(loaded, settings, calendar)
-                    desk = Desk(loaded.site, settings, agents, post.contracts, ports)
+                    desk = AgentRunner(loaded.site, settings, agents, post.contracts, ports)
                     desk.remember()
                     app = _application(name, access, post.folder)
                     if has_died:
@@ -160,7 +165,7 @@ def run_cases(post: Post, settings: Cases, calendar: WorkingCalendar, watch: Cas
 def _begin_behind(app: faust.App, known: Mapping[Place, int]) -> None:
     """Let Faust hand over nothing that has been folded already.
 
-    What ended it may lie there, and would again: aiokafka neither passes by what is damaged nor
+    The record that ended it may lie there, and would again: aiokafka neither skips damaged ones nor
     unpacks every codec.
     """
 
@@ -178,9 +183,9 @@ def _begin_behind(app: faust.App, known: Mapping[Place, int]) -> None:
 
 
 async def _work(
-    desk: Desk, app: faust.App, loaded: LoadedSite, should_stop: Callable[[], bool]
+    desk: AgentRunner, app: faust.App, loaded: LoadedSite, should_stop: Callable[[], bool]
 ) -> None:
-    """Let Faust hand over, and act by the clock, until told to stop."""
+    """Let Faust hand over, and act by the clock, until stopped."""
     topic = app.topic(loaded.site.topic("notices"), key_serializer="raw", value_serializer="raw")
     for agent in desk.memories:
         app.agent(topic, name=agent, concurrency=1)(_hand_over(desk, agent))
@@ -204,7 +209,7 @@ async def _work(
         await _end(app, starting)
 
 
-def _hand_over(desk: Desk, agent: str) -> Callable[[StreamT[bytes]], Awaitable[None]]:
+def _hand_over(desk: AgentRunner, agent: str) -> Callable[[StreamT[bytes]], Awaitable[None]]:
     """A Faust agent: one record after the other, each acknowledged once it is taken."""
 
     async def hand_over(stream: StreamT[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""What an agent knows: the fold of `notices`, kept in memory, and how far it has been read."""
+"""State of an agent: the fold of `notices`, kept in memory, and how far it has been read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _log = logging.getLogger("hub.cases")
 
 
 def read_notice(partition: int, offset: int, value: bytes | None) -> Notice | Mark | None:
-    """The notice or mark in a record; what is neither is reported, and holds nobody up."""
+    """The notice or mark in a record; anything else is reported, and skipped."""
     try:
         return decode_notice(value or b"")
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -42,7 +42,7 @@ class Memory:
         return min(self._read_at.values())
 
     def take(self, partition: int, offset: int, notice: Notice | Mark | None) -> None:
-        """Take one record of the topic; None is one that is no notice."""
+        """Take one record of the topic; None is one that is not a notice."""
         self.next[partition] = max(self.next[partition], offset + 1)
         if isinstance(notice, Mark):
             self._read_at[partition] = max(self._read_at[partition], notice.read_at)

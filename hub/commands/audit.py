@@ -16,9 +16,9 @@ import click
 
 from hub.adapters.head_files import append_anchors
 from hub.adapters.kafka import KafkaInputs
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.adapters.rocksdb import RocksStore
-from hub.audit.finding import Finding
+from hub.audit.finding import AuditFinding
 from hub.audit.history import Histories, read_partition
 from hub.audit.replay import MemoryState, Replayer, ReplayReport
 from hub.audit.verify import Verifier, VerifyReport
@@ -104,7 +104,7 @@ def _verify(site: Site, access: KafkaAccess, anchors: Path | None) -> tuple[Veri
         ends = {place: end for place, (_start, end) in inputs.bounds(places).items()}
         verifier = Verifier(site.prefix, ends)
         for broken in witnesses.broken:
-            verifier.findings.add(Finding(broken.code, broken.partition, detail=str(broken)))
+            verifier.findings.add(AuditFinding(broken.code, broken.partition, detail=str(broken)))
         for partition in range(site.partitions):
             verifier.partition(partition, inputs, site.input_topics, witnesses.seen)
     finally:
@@ -132,7 +132,7 @@ def anchor_command(*, site_folder: Path, bootstrap: str | None, folder: Path) ->
     except (OSError, ValueError) as error:
         raise ConfigurationError(
             f"{folder}：写不进锚点，或其中某个文件的末行不是锚点",
-            f"{folder}: anchors cannot be written there, or the last line of a file is no anchor",
+            f"{folder}: anchors cannot be written there, or a file's last line is not one",
             remedy_zh="检查权限与空间；被改动的文件留作证据，另写一个目录",
             remedy_en="check rights and space; keep a file that was altered, and anchor elsewhere",
         ) from error
@@ -173,7 +173,7 @@ def accept_loss_command(
     if not verifier.lost:
         raise ConfigurationError(
             "台账末尾没有缺失：各方所见都在台账中",
-            "nothing is missing: the ledger holds all that anybody has seen",
+            "nothing is missing: the ledger holds all that was ever seen of it",
             remedy_zh="如有停下的进程，用 --anchors 指明锚点目录，或在其状态目录所在机器上运行",
             remedy_en="if a worker has stopped, name the anchors with --anchors, or run this where "
             "its state folder is (HUB_STATE)",
@@ -252,7 +252,7 @@ def _access(bootstrap: str | None, user: str) -> KafkaAccess:
     settings = read_settings()
     if bootstrap is not None:
         settings = replace(settings, kafka_bootstrap=bootstrap)
-    return Parts(settings).require_kafka(user)
+    return BackingServices(settings).require_kafka(user)
 
 
 def _inputs(site: Site, bootstrap: str | None) -> KafkaInputs:
@@ -307,7 +307,7 @@ def _show_verify(report: VerifyReport, witnesses: Witnesses) -> None:
     other = sum(report.other_outcomes.values())
     click.echo(f"其他记录 other records (时钟 clocks, 平台 platforms, 依据 bases): {other}")
     click.echo(f"未决 waiting: {report.waiting}")
-    click.echo(f"链尾的见证 who has seen the end: {'、'.join(witnesses.asked) or '无 nobody'}")
+    click.echo(f"链尾的见证 who has seen the end: {'、'.join(witnesses.asked) or '无 none'}")
     for partition, loss in report.declared:
         click.echo(
             f"已登记的缺失 declared loss ledger[{partition}] {loss.first}–{loss.last}: "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.backup.create import create, homes_of
 from hub.backup.manifest import Manifest, verify
 from hub.backup.restore import load_restored, restore_folders, restore_tables, restore_topics
@@ -42,7 +42,7 @@ def create_command(
 ) -> None:
     """取一份备份，枢纽可照常运行 / Take a backup, also beside a running hub."""
     settings = read_settings()
-    parts = Parts(settings)
+    parts = BackingServices(settings)
     loaded = load_site(site_folder)
     manifest = create(
         loaded,
@@ -115,7 +115,7 @@ def verify_command(*, folder: Path) -> None:
 def restore_command(*, folder: Path, site_folder: Path, without_look_ups: bool) -> None:
     """恢复到空的机器；不覆盖任何内容 / Restore on an empty machine; nothing is overwritten."""
     settings = read_settings()
-    parts = Parts(settings)
+    parts = BackingServices(settings)
     access = parts.require_kafka(OPERATOR)
     manifest = restore_folders(folder, site_folder, settings.state_folder)
     loaded = load_restored(site_folder, manifest)

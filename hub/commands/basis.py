@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.audit.compare import basis_changes
-from hub.audit.plan import Plan
+from hub.audit.plan import BasisChangePlan
 from hub.bootstrap import (
     adopt_basis,
     ask_partitions,
@@ -43,7 +43,7 @@ _EXAMPLES = click.option(
 
 @click.group("basis")
 def command() -> None:
-    """决定的依据：规则、日历、站点与契约 / What decisions rest on."""
+    """决定的依据：规则、日历、站点与契约 / The basis of decisions."""
 
 
 @command.command("plan")
@@ -51,7 +51,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="以 JSON 输出 / print JSON")
 @_EXAMPLES
 def plan(*, site_folder: Path, as_json: bool, examples: int) -> None:
-    """启用现行站点、规则与日历会改变什么；不发出 / What adopting would change; sends nothing.
+    """启用现行站点、规则与日历会改变什么；不发出 / Rehearse an adoption; sends nothing.
 
     在已记录的台账上试行：逐目标平台列出将公示、撤下、重算的条数；不能启用的说明原因（退出码 1）。
     Tried on the recorded ledger: what each target would show, take down, count anew; exit 1 with
@@ -128,7 +128,7 @@ def redecide(*, site_folder: Path, rule: str, because: str, dry_run: bool, examp
     ]
     request = redecision_request(rule, rulebooks, because)
     if dry_run:
-        counted = Plan(examples)
+        counted = BasisChangePlan(examples)
         rehearse_site(
             loaded, access, kinds.REDECISION_REQUESTED, canonical_json(request), counted.take
         )
@@ -139,18 +139,18 @@ def redecide(*, site_folder: Path, rule: str, because: str, dry_run: bool, examp
 
 
 def _of(site_folder: Path) -> tuple[LoadedSite, KafkaAccess]:
-    return load_site(site_folder), Parts(read_settings()).require_kafka(OPERATOR)
+    return load_site(site_folder), BackingServices(read_settings()).require_kafka(OPERATOR)
 
 
 def _planned(loaded: LoadedSite, access: KafkaAccess, examples: int) -> dict[str, object]:
-    """What adopting would change; raises `ConfigurationError` for what must not be adopted."""
+    """Rehearse an adoption; raises `ConfigurationError` for a basis that must not be adopted."""
     value, adopted = next_basis(loaded, access)
     document = json.loads(value)["basis"]
     last = dict.fromkeys(message[-1] for message in adopted.values())
     changes = [
         line for before in last for line in basis_changes(json.loads(before)["basis"], document)
     ]
-    counted = Plan(examples)
+    counted = BasisChangePlan(examples)
     if changes:
         rehearse_site(loaded, access, kinds.BASIS_ADOPTED, value, counted.take)
     names = {t.number: t.id for t in loaded.site.targets}

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 _SHOWN: Final = 50
 
 
-class Desk(NamedTuple):
-    """What one party has before it."""
+class PartyCases(NamedTuple):
+    """Open cases of one party."""
 
     turn: Turn
     open: int
@@ -62,7 +62,7 @@ def command(
     *, department: str | None, kind: str | None, with_ended: bool, limit: int,
     site_folder: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """待人处理：该谁办、从何时起、怎么办 / What waits for a person, and whose turn it is."""
+    """待人处理：该谁办、从何时起、怎么办 / List what waits for a person, and whose turn it is."""
     only = None if kind is None else CaseKind(kind)
     with open_tables(site_folder) as tables:
         now = tables.now()
@@ -83,7 +83,7 @@ def command(
             )
             waiting = sum(one.number for one in counts if turn_of(CaseKind(one.case_kind)) is turn)
             listed = [(case, tables.near(case)) for case in found[:limit]]
-            desks.append(Desk(turn, waiting, listed, len(found) > limit))
+            desks.append(PartyCases(turn, waiting, listed, len(found) > limit))
     if as_json:
         print_json(desks_json(desks, names, now))
         return
@@ -91,7 +91,7 @@ def command(
         click.echo(one_line(line))
 
 
-def desk_lines(desks: Sequence[Desk], names: Names, now: int) -> Iterator[str]:
+def desk_lines(desks: Sequence[PartyCases], names: Names, now: int) -> Iterator[str]:
     """Whose turn it is, since when, what, what to do; of what has ended, when and how."""
     waiting = sum(desk.open for desk in desks)
     yield f"{names.site}  {moment(now)}  待人处理 {waiting} 项 / {waiting} wait for a person"
@@ -169,8 +169,8 @@ def _remedies(case: CaseView) -> Iterator[str]:
         yield f"Remedy: {message(reason['code'], reason['field']).remedy_en}"
 
 
-def desks_json(desks: Sequence[Desk], names: Names, now: int) -> dict[str, object]:
-    """What waits for a person, for machines."""
+def desks_json(desks: Sequence[PartyCases], names: Names, now: int) -> dict[str, object]:
+    """Build the answer for machines."""
     return {
         "now": iso(now),
         "open": {desk.turn.value: desk.open for desk in desks},

@@ -22,13 +22,13 @@ from connectors.run import (
 )
 from hub.adapters.kafka_unreadable import count_unreadable
 from hub.adapters.logs import configure_logging
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.adapters.starts import forget_starts, note_start
 from hub.bootstrap import load_repository_contracts
 from hub.commands.connector_check import check
-from hub.errors import HubError, told
+from hub.errors import HubError, message_for_people
 from hub.metrics import Health, Metrics, serve
-from hub.post import Post
+from hub.post import WorkerContext
 from hub.settings import read_settings
 from hub.site import load_site
 
@@ -51,11 +51,11 @@ _IDLE_POLLS: Final = 3
 @click.option("--poll", "poll_seconds", default=1.0, help="轮询间隔（秒）/ seconds between polls")
 @click.option(
     "--abandon", multiple=True, metavar="FOLDER/FILE",
-    help="放弃丢失文件的其余行 / give up the remaining rows of a lost file",
+    help="放弃丢失文件的其余行 / abandon the remaining rows of a lost file",
 )  # fmt: skip
 @click.option(
     "--accept-reset", is_flag=True,
-    help="确认数据库表被重新装载，重读全表 / the table was loaded anew on purpose: read all of it",
+    help="确认数据库表被重新装载，重读全表 / the table was reloaded on purpose: read all of it",
 )  # fmt: skip
 @click.option("--metrics-port", type=int, help="指标端口，0 为自选 / port of /metrics, 0 any")
 @click.pass_context
@@ -83,8 +83,7 @@ def command(  # noqa: PLR0913 - click hands over each option by name
     configure_logging("connector")
     loaded = load_site(site_folder)
     contracts = load_repository_contracts()
-    settings = read_settings()
-    parts = Parts(settings)
+    parts = BackingServices(settings := read_settings())
     metrics = Metrics(contracts.by_kind)
     worker = f"connector.{department}" if department else "connector"
     health = Health(worker, site=loaded.site.site)
@@ -94,13 +93,14 @@ def command(  # noqa: PLR0913 - click hands over each option by name
     metrics.since_progress.labels("connector").set_function(health.seconds_since_progress)
     stop = threading.Event()
     threads: list[ConnectorThread] = []
-    watches: list[Watch] = []
+    watches: list[ConnectorWatch] = []
     for connection in connections_of(loaded, department, source):
-        watch = Watch(connection, metrics, health, stop, drain=drain)
+        watch = ConnectorWatch(connection, metrics, health, stop, drain=drain)
         watches.append(watch)
         folder = settings.state_folder / "connectors" / loaded.site.site / connection.name
         user = loaded.site.user(f"worker.connector.{connection.department.id}")
-        post = Post(loaded, contracts, parts.require_kafka(user), folder, watch.should_stop)
+        access = parts.require_kafka(user)
+        post = WorkerContext(loaded, contracts, access, folder, watch.should_stop)
         make: Callable[[CursorReader], Source]
         if isinstance(connection, TableConnection):
             from connectors import run_table as tables  # noqa: PLC0415 - SQLAlchemy, for them alone
@@ -149,8 +149,8 @@ def _stop_on_signals(stop: threading.Event) -> None:
     signal.signal(signal.SIGINT, ask)
 
 
-class Watch:
-    """What one connector counts, and whether it may end."""
+class ConnectorWatch:
+    """Metrics of one connector, and whether it may end."""
 
     def __init__(
         self,
@@ -228,7 +228,7 @@ class ConnectorThread(threading.Thread):
             self._work()
             self.failed = False
         except HubError as error:
-            click.echo(f"{self.name}: {told(error)}", err=True)
+            click.echo(f"{self.name}: {message_for_people(error)}", err=True)
         finally:
             if self.failed:
                 self._stopped()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from connectors.run import TableConnection
-from connectors.submission import Submission
+from connectors.submission import OutgoingSubmission
 from hub.bootstrap import load_repository_contracts
 from hub.commands.validate import RowValidator, tell
 from hub.contracts import Contracts, Fault
@@ -89,7 +89,7 @@ def _rows(connection: TableConnection, contracts: Contracts, parts: TableParts) 
     return status
 
 
-def _content(contracts: Contracts, submission: Submission) -> list[str]:
+def _content(contracts: Contracts, submission: OutgoingSubmission) -> list[str]:
     """Return the row's fields as mapped; what is personal or sealed is masked."""
     if submission.kind == kinds.UNREADABLE:
         return []

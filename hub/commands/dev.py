@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import click
 
-from hub.adapters.parts import Parts, PartStatus
+from hub.adapters.parts import BackingServices, PartStatus
 from hub.settings import read_settings
 
 
@@ -18,7 +18,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="以 JSON 输出 / print JSON")
 def up(*, as_json: bool) -> None:
     """启动并保持运行，直到 hub dev down / Start them; they run until `hub dev down`."""
-    parts = Parts(read_settings())
+    parts = BackingServices(read_settings())
     parts.up(leashed=False)
     _show(parts.status(), as_json=as_json)
 
@@ -27,7 +27,7 @@ def up(*, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="以 JSON 输出 / print JSON")
 def down(*, as_json: bool) -> None:
     """停止，数据保留 / Stop them; their data stay."""
-    parts = Parts(read_settings())
+    parts = BackingServices(read_settings())
     parts.down()
     _show(parts.status(), as_json=as_json)
 
@@ -37,7 +37,7 @@ def down(*, as_json: bool) -> None:
 @click.pass_context
 def status(context: click.Context, *, as_json: bool) -> None:
     """查看状态；有未运行的则退出码为 1 / Show them; exit 1 when one does not run."""
-    found = Parts(read_settings()).status()
+    found = BackingServices(read_settings()).status()
     _show(found, as_json=as_json)
     if not all(part.is_available for part in found):
         context.exit(1)

@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from hub import VERSION
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.adapters.postgres_lookups import open_look_ups
 from hub.bootstrap import basis_document, plan_site
 from hub.core.basis import DECIDER_VERSION, canonical_json
@@ -23,7 +23,7 @@ from hub.deployment import Process, processes_of
 from hub.doctor import cluster, machine
 from hub.doctor.symptom import Level, Symptom, ok
 from hub.domain.dates import day_of_ms
-from hub.errors import ConfigurationError, HubError, remedy_in, told
+from hub.errors import ConfigurationError, HubError, message_for_people, remedy_in
 from hub.kafka_access import OPERATOR, KafkaAccess
 from hub.settings import Settings, read_settings
 from hub.site import LoadedSite, load_site
@@ -42,7 +42,7 @@ _LARGEST_REPORT: Final = 64 * 1024
 @click.option("--json", "as_json", is_flag=True, help="以 JSON 输出 / print JSON")
 @click.pass_context
 def command(context: click.Context, *, site_folder: Path, as_json: bool) -> None:
-    """体检：版本、时钟、主题、权限、积压、日历、证书、磁盘 / What is not as it should be.
+    """体检：版本、时钟、主题、权限、积压、日历、证书、磁盘 / Check the site and this machine.
 
     逐项给出处理办法；有故障的，退出码 1 / Each finding with its remedy; exit 1 on a fault.
     """
@@ -70,7 +70,7 @@ def _show(one: Symptom) -> None:
 
 def _examine(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
     """Every check; one that cannot be made is a fault with its own message."""
-    parts = Parts(settings)
+    parts = BackingServices(settings)
     yield from machine.versions(VERSION, DECIDER_VERSION)
     yield from machine.clock_of_site(loaded)
     yield from machine.disks(loaded, settings)
@@ -106,7 +106,7 @@ def _examine(loaded: LoadedSite, settings: Settings) -> Iterator[Symptom]:
 
 
 def _not_made(check: str, error: HubError) -> Symptom:
-    message = told(error)
+    message = message_for_people(error)
     zh, en, *_ = (*message.split("\n"), "")
     return Symptom(check, Level.FAULT, "CHECK_NOT_MADE", zh, en, *remedy_in(message))
 
@@ -129,7 +129,7 @@ def _site_on_broker(loaded: LoadedSite, access: KafkaAccess) -> Iterator[Symptom
     if not access.user:
         yield Symptom(
             "rights", Level.WARNING, "NO_AUTHENTICATION", "Kafka 未启用认证，任何人可读写",
-            "Kafka asks nobody who they are", "启用 SASL 与授权，见 docs/security.md",
+            "Kafka does not authenticate its clients", "启用 SASL 与授权，见 docs/security.md",
             "turn on SASL and the authorizer, see docs/security.md",
         )  # fmt: skip
         return
@@ -190,8 +190,8 @@ def workers(loaded: LoadedSite) -> Iterator[Symptom]:
                 "ss -ltnp 查看是谁", "ss -ltnp shows who",
             )  # fmt: skip
         elif report.get("status") in {"stopped", "repeating"}:
-            told = ("code", "zh", "en", "remedy_zh", "remedy_en")
-            yield Symptom("workers", Level.FAULT, *(str(report.get(name, "")) for name in told))
+            parts = ("code", "zh", "en", "remedy_zh", "remedy_en")
+            yield Symptom("workers", Level.FAULT, *(str(report.get(name, "")) for name in parts))
         elif report.get("status") != "ok":
             seconds = report.get("seconds_since_progress", "?")
             yield Symptom(
@@ -222,7 +222,7 @@ def _is_itself(report: dict[str, object], process: Process, loaded: LoadedSite) 
 
 
 def _health(port: int) -> dict[str, object] | None:
-    """What answers on a port says of itself; empty: it is no worker, None: nobody is there.
+    """Ask a port what it says of itself; empty: not a worker, None: nothing answers.
 
     Whoever has the port may answer without end, or drop by drop: it is heard out for so long, and
     led nowhere else.
@@ -236,7 +236,7 @@ def _health(port: int) -> dict[str, object] | None:
     patience.start()
     try:
         caller.request("GET", "/health")
-        told = json.loads(caller.getresponse().read(_LARGEST_REPORT))
+        reported = json.loads(caller.getresponse().read(_LARGEST_REPORT))
     except (ValueError, RecursionError, http.client.HTTPException):
         return {}
     except OSError:
@@ -244,7 +244,7 @@ def _health(port: int) -> dict[str, object] | None:
     finally:
         patience.cancel()
         caller.close()
-    return told if isinstance(told, dict) else {}
+    return reported if isinstance(reported, dict) else {}
 
 
 def _end(connection: socket) -> None:

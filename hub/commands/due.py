@@ -25,7 +25,7 @@ from hub.commands.words import (
     say_fault,
     table,
 )
-from hub.core.whose_time import Fault, Why, fault_of, holder_of
+from hub.core.whose_time import Responsibility, Why, fault_of, holder_of
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.dates import day_of_ms, due_at_ms
 
@@ -41,9 +41,9 @@ class Owed(NamedTuple):
 
     row: DueRow
     is_overdue: bool
-    fault: Fault
+    fault: Responsibility
     """Who held it when it fell due (or now, when that is to come)."""
-    holder: Fault
+    holder: Responsibility
     """Who has it in hand now."""
 
 
@@ -106,7 +106,7 @@ def judge(row: DueRow, now: int) -> Owed:
 
 
 def reasons_of(owed: Owed) -> list[dict[str, str]]:
-    """Why it stands still: the quarantine's reasons, or the platform's code."""
+    """Name the reason for a standstill: the quarantine's reasons, or the platform's code."""
     if Why.QUARANTINED in (owed.fault.why, owed.holder.why):
         return [
             reason_words(code, field)
@@ -193,7 +193,7 @@ def _as_json(item: Owed, names: Names, calendar: WorkingCalendar, now: int) -> d
     }
 
 
-def fault_json(fault: Fault) -> dict[str, str]:
+def fault_json(fault: Responsibility) -> dict[str, str]:
     """Who and why, for machines and people."""
     zh, en = WHYS[fault.why]
     return {

@@ -31,7 +31,7 @@ class Asked(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """The deadline at one target; `rule` is None when no rule speaks for the case."""
+    """The deadline at one target; `rule` is None when no rule covers the case."""
 
     asked: Asked
     rule: DeadlineRule | None

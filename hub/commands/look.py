@@ -1,4 +1,4 @@
-"""What `hub trace`, `hub due` and `hub status` share: options, the database, names."""
+"""Shared by `hub trace`, `hub due` and `hub status`: options, the database, names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import click
 
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.adapters.postgres_lookups import BasisRow, LookUps, open_look_ups
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.succession import lineage_of
@@ -35,7 +35,7 @@ def look_up_options(command: _Command) -> _Command:
 def open_tables(site_folder: Path | None) -> LookUps:
     """Open the look-up tables of the site (or of the only one); raises `HubError`s for people."""
     prefix = load_site(site_folder).site.prefix if site_folder is not None else None
-    return open_look_ups(Parts(read_settings()).require_dsn(), prefix)
+    return open_look_ups(BackingServices(read_settings()).require_dsn(), prefix)
 
 
 def calendar_of(basis: BasisRow | None) -> WorkingCalendar:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hub.adapters.clocks import business_clock_of
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.rocksdb import RocksStore
-from hub.audit.rehearsal import Message, rehearse
+from hub.audit.rehearsal import ControlMessage, rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,7 @@ def rehearse_site(
                 state = RocksStore(Path(folder))
                 try:
                     rehearse(
-                        inputs, site.prefix, number, state, now, Message(kind, value),
+                        inputs, site.prefix, number, state, now, ControlMessage(kind, value),
                         partial(take, number),
                     )  # fmt: skip
                 finally:

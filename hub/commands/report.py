@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hub.adapters.kafka import KafkaInputs
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.adapters.postgres_lookups import DueRow
 from hub.adapters.postgres_months import late_rows, month_cases, month_lines
 from hub.adapters.report_sheet import Column, Sheet, write_report
@@ -29,11 +29,11 @@ from hub.commands.words import (
     say_fault,
     table,
 )
-from hub.core.entry import Reader
-from hub.core.monthly import CaseLine, Counts, Line, MonthBook, targets_in
+from hub.core.entry import EntryReader
+from hub.core.monthly import CaseLine, Counts, MonthBook, MonthlyLine, targets_in
 from hub.core.open_cases import CaseKind, turn_of
 from hub.core.record import decode_record
-from hub.core.whose_time import Fault, Why
+from hub.core.whose_time import Responsibility, Why
 from hub.domain.dates import month_days
 from hub.errors import ConfigurationError
 from hub.settings import read_settings
@@ -51,7 +51,7 @@ NOT_ALL_DECLARED: Final = "未全部申报"
 _SHOWN: Final = 20
 _NOTES: Final = (
     ("产生数量由部门按月申报；未申报的不计算上报率，绝不按100%计。"
-    " What was produced is the department's to declare; without that there is no rate."),
+    " The department declares how many it produced; without that there is no rate."),
     ("合计的未报送数量是已申报各行之和：一行多报不抵另一行少报；未全部申报的，合计不计算上报率。"
     " In the total, what is not reported is the sum of the lines that declare: more than was"
     " declared in one makes up for nothing in another."),
@@ -59,7 +59,7 @@ _NOTES: Final = (
     "国家未公布统一算式，此处为本枢纽的算法，见 docs/report.md。"
     " No official formulas have been published; these are the hub's own."),
     ("另计：自然人等无论如何改正都不能受理的报送，不计入报送数量，也不算任何一方迟报。"
-     " Apart: what can never be accepted, natural persons for one; in nobody's figures."),
+     " Apart: records that can never be accepted, such as natural persons'; in no figures."),
     ("按决定日期归月；决定日期无法读取的按到达日期。尚未到期、尚未公示的不计入及时率。"
     " By month of decision; what is neither met nor due yet is not judged."),
 )  # fmt: skip
@@ -122,7 +122,7 @@ def _days_of(month: str) -> tuple[date, date]:
     except ValueError as error:
         raise ConfigurationError(
             f"{month} 不是月份",
-            f"{month} is no month",
+            f"{month} is not a month",
             remedy_zh="按“年-月”填写，例如 2026-10",
             remedy_en="write it as 2026-10",
         ) from error
@@ -130,11 +130,11 @@ def _days_of(month: str) -> tuple[date, date]:
 
 def _from_ledger(
     site: Site, targets: Sequence[ReportedTarget], month: str, now: int
-) -> tuple[list[Line], list[CaseLine]]:
+) -> tuple[list[MonthlyLine], list[CaseLine]]:
     """Fold the whole ledger; nothing of the look-ups is used but the time and the targets."""
     numbers = {target.id: target.number for target in site.targets}
-    book = MonthBook(Reader(load_repository_contracts(), site.prefix, numbers), targets)
-    access = Parts(read_settings()).require_kafka(site.user("auditor"))
+    book = MonthBook(EntryReader(load_repository_contracts(), site.prefix, numbers), targets)
+    access = BackingServices(read_settings()).require_kafka(site.user("auditor"))
     inputs = KafkaInputs(access, site.user("auditor"), whole=site.topic("ledger"))
     places = {(site.topic("ledger"), p): 0 for p in range(site.partitions)}
     try:
@@ -146,17 +146,17 @@ def _from_ledger(
     return book.lines(month, now), book.cases(month)
 
 
-def total(lines: Sequence[Line]) -> Line:
+def total(lines: Sequence[MonthlyLine]) -> MonthlyLine:
     """All lines together; nothing is produced in all as long as one line does not say.
 
-    What is not reported is added up line by line: one line's excess hides no other's shortfall.
+    Unreported records are added up line by line: one line's excess hides no other's shortfall.
     """
     produced = [line.produced for line in lines]
     is_known = bool(lines) and None not in produced
     own = [line.disclosed_by_unit for line in lines if line.disclosed_by_unit is not None]
     lacking = [line.unreported for line in lines if line.unreported is not None]
     counted = Counts(*(sum(getattr(line, name) for line in lines) for name in Counts._fields))
-    return Line(
+    return MonthlyLine(
         "", "", sum(one or 0 for one in produced) if is_known else None, sum(own) if own else None,
         "", "", *counted, sum(lacking) if lacking else None,
     )  # fmt: skip
@@ -167,8 +167,8 @@ def rate(numerator: int, denominator: int | None) -> float | None:
     return numerator / denominator if denominator else None
 
 
-def _undeclared(line: Line) -> str:
-    """What stands for 产生数量 that is missing: in a total, of some lines or of all."""
+def _undeclared(line: MonthlyLine) -> str:
+    """Placeholder for an undeclared produced count (产生数量), also within a total."""
     return NOT_DECLARED if line.unreported is None else NOT_ALL_DECLARED
 
 
@@ -189,7 +189,7 @@ _LATE_HEADERS: Final = (
 )  # fmt: skip
 
 
-def cells(line: Line, names: Names) -> tuple[str, ...]:
+def cells(line: MonthlyLine, names: Names) -> tuple[str, ...]:
     """A line of the form for people; one without a department is the total."""
     return (
         names.department(line.department) if line.department else "合计 total",
@@ -209,13 +209,13 @@ def cells(line: Line, names: Names) -> tuple[str, ...]:
 
 
 def case_cells(line: CaseLine) -> tuple[str, ...]:
-    """What waited for a person, of one kind."""
+    """Line of the cases of one kind that waited for a person."""
     kind = CaseKind(line.case_kind)
     return (CASES[kind][0], TURNS[turn_of(kind)][0], *map(str, line[1:]))
 
 
-def _why(row: DueRow, fault: Fault) -> str:
-    """What stands in the way, or stood: the quarantine's reasons, or the platform's code."""
+def _why(row: DueRow, fault: Responsibility) -> str:
+    """Name the obstacle, also a past one: the quarantine's reasons, or the platform's code."""
     if fault.why is Why.QUARANTINED:
         words = [
             reason_words(code, field) for code, field, level in row.reasons if level == "error"
@@ -226,7 +226,7 @@ def _why(row: DueRow, fault: Fault) -> str:
     return ""
 
 
-def _late_cells(row: DueRow, fault: Fault, names: Names) -> tuple[str, ...]:
+def _late_cells(row: DueRow, fault: Responsibility, names: Names) -> tuple[str, ...]:
     return (
         due_on(row.due_at),
         "逾期未完成" if row.done_at is None else moment(row.done_at),
@@ -261,8 +261,8 @@ _CASE_FORM: Final = (
 
 
 def _sheets(
-    month: str, now: int, names: Names, lines: Sequence[Line],
-    late: Sequence[tuple[DueRow, Fault]], cases: Sequence[CaseLine],
+    month: str, now: int, names: Names, lines: Sequence[MonthlyLine],
+    late: Sequence[tuple[DueRow, Responsibility]], cases: Sequence[CaseLine],
 ) -> list[Sheet]:  # fmt: skip
     title = f"{names.site} {month} 行政许可和行政处罚等信用信息公示月报（截至 {moment(now)}）"
     return [
@@ -291,7 +291,7 @@ def _sheets(
     ]  # fmt: skip
 
 
-def form_row(line: Line, names: Names) -> tuple[str | int | float | None, ...]:
+def form_row(line: MonthlyLine, names: Names) -> tuple[str | int | float | None, ...]:
     """A line of the form in the workbook's columns."""
     return (
         names.department(line.department) if line.department else "合计",
@@ -316,8 +316,8 @@ def form_row(line: Line, names: Names) -> tuple[str | int | float | None, ...]:
 
 
 def _as_json(
-    month: str, now: int, names: Names, lines: Sequence[Line],
-    late: Sequence[tuple[DueRow, Fault]], cases: Sequence[CaseLine],
+    month: str, now: int, names: Names, lines: Sequence[MonthlyLine],
+    late: Sequence[tuple[DueRow, Responsibility]], cases: Sequence[CaseLine],
 ) -> dict[str, object]:  # fmt: skip
     return {
         "month": month,
@@ -342,7 +342,7 @@ def _as_json(
     }
 
 
-def _line_json(line: Line) -> dict[str, object]:
+def _line_json(line: MonthlyLine) -> dict[str, object]:
     ratios = {
         "report_rate": (line.reported, line.produced),
         "compliance_rate": (line.stored, line.reported),

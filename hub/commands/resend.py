@@ -1,4 +1,4 @@
-"""`hub resend`: a target is told again what it shows and what it must not show any more."""
+"""`hub resend`: send a target again all it shows, and all it must not show any more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.audit.plan import named_in
 from hub.bootstrap import ask_partitions, resend_request
 from hub.commands.rehearsals import rehearse_site
@@ -69,10 +69,10 @@ def command(
             f"--from {_iso(begin)} 晚于 --to {_iso(end)}",
             f"--from {_iso(begin)} is later than --to {_iso(end)}",
             remedy_zh="对调两个日期；否则什么也不会重送",
-            remedy_en="swap the two days: nothing would be told again",
+            remedy_en="swap the two days: nothing would be sent again",
         )
     request = resend_request(target, _iso(begin), _iso(end), document)
-    access = Parts(read_settings()).require_kafka(OPERATOR)
+    access = BackingServices(read_settings()).require_kafka(OPERATOR)
     if dry_run:
         _say(_count(loaded, access, request))
         return

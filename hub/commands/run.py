@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from hub.adapters.logs import configure_logging
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.adapters.starts import forget_starts, note_start
 from hub.bootstrap import basis_document, load_repository_contracts
 from hub.errors import ConfigurationError, missing_extra
 from hub.metrics import Health, Metrics, serve
-from hub.post import Post
+from hub.post import WorkerContext
 from hub.settings import read_settings
 from hub.site import load_site
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """What every worker stands on."""
+class StartedWorker:
+    """A worker that has started, with its context, services, metrics and health."""
 
-    post: Post
-    parts: Parts
+    post: WorkerContext
+    parts: BackingServices
     metrics: Metrics
     health: Health
 
@@ -60,10 +60,10 @@ def _stage(
     site_folder: Path,
     metrics_port: int | None,
     check: Callable[[LoadedSite], object] | None = None,
-) -> Iterator[Stage]:
+) -> Iterator[StartedWorker]:
     """Load the site, serve metrics, listen to SIGTERM and SIGINT.
 
-    `check` raises where the site has nothing for such a worker: nobody is sent for its password.
+    `check` raises where the site has nothing for such a worker: before its password is needed.
     """
     configure_logging(worker)
     loaded = load_site(site_folder)
@@ -89,15 +89,15 @@ def _stage(
             open_parts.enter_context(
                 serve(metrics_port, health, metrics.registry, settings.metrics_host)
             )
-        parts = Parts(settings)
+        parts = BackingServices(settings)
         access = parts.require_kafka(loaded.site.user(f"worker.{worker}"))
-        post = Post(loaded, contracts, access, folder, stop.is_set, settings.anchors)
-        yield Stage(post, parts, metrics, health)
+        post = WorkerContext(loaded, contracts, access, folder, stop.is_set, settings.anchors)
+        yield StartedWorker(post, parts, metrics, health)
     forget_starts(folder)
 
 
 _OF_CASES: Final = frozenset({"faust", "mode", "aiokafka"})
-"""What the extra `agents` brings."""
+"""Packages of the extra `agents`."""
 
 
 @click.group("run")
@@ -143,7 +143,7 @@ def receipts(*, site_folder: Path, metrics_port: int | None) -> None:
 @command.command("notices")
 @_options
 def notices(*, site_folder: Path, metrics_port: int | None) -> None:
-    """通知进程：把记录与期限的变化告诉办件代理 / Tells the case agents how records stand."""
+    """通知进程：把记录与期限的变化告诉办件代理 / Write notices of records for the case agents."""
     from hub.workers.notices import NoticesWatch, run_notices
 
     with _stage("notices", site_folder, metrics_port) as stage:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.bootstrap import give_partition
 from hub.errors import ConfigurationError
 from hub.kafka_access import OPERATOR
@@ -38,7 +38,9 @@ def give(*, partition: int, slot: int, site_folder: Path) -> None:
             remedy_zh=f"分区编号为 0 至 {last}",
             remedy_en=f"its partitions are 0 to {last}",
         )
-    give_partition(loaded, Parts(read_settings()).require_kafka(OPERATOR), partition, slot)
+    give_partition(
+        loaded, BackingServices(read_settings()).require_kafka(OPERATOR), partition, slot
+    )
     click.echo(
         f"已发出：现任单元写下移交记录后停止；再按 site.yaml 的 slots 启动 registrar.{slot}\n"
         f"sent: the owner stops after its last record; then start registrar.{slot} as slots say"

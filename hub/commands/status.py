@@ -61,11 +61,11 @@ class TargetLine(NamedTuple):
 
 
 class WalkLine(NamedTuple):
-    """One walk over the ledger for one target, all partitions together."""
+    """One resend to one target, all partitions together."""
 
     target: int
     walk: Walk
-    """What is told again."""
+    """Its scope."""
     asked_at: int
     ended_at: int | None
     named: int
@@ -161,7 +161,7 @@ def target_lines(
 
 
 def walk_lines(rows: list[WalkRow]) -> list[WalkLine]:
-    """Each walk of each target, its partitions together; pure."""
+    """Build each target's resends, their partitions together; pure."""
     together: defaultdict[tuple[int, int], list[WalkRow]] = defaultdict(list)
     for row in rows:
         together[row.target, row.ordinal].append(row)
@@ -185,7 +185,7 @@ def walk_lines(rows: list[WalkRow]) -> list[WalkLine]:
 
 
 def walk_words(lines: list[WalkLine], names: Names) -> str:
-    """What `hub resend`, or a changed site, has set going, and what of it has ended."""
+    """Format the resends that `hub resend`, or a changed site, began, and which of them ended."""
     told = ["重新投送 told again"]
     for line in lines:
         state = f"进行中，已看台账 {line.looked}/{line.to_look} 条 under way"
@@ -199,7 +199,7 @@ def walk_words(lines: list[WalkLine], names: Names) -> str:
 
 
 def _scope(walk: Walk) -> str:
-    """What is told again: all, days of decision, one number, a rule's, or what a site changed."""
+    """Format a resend's scope: all, days of decision, one number, a rule's, or a changed site's."""
     if walk.rule:
         return f"重新判定 {walk.rule} decided again"
     if not walk.is_resend:

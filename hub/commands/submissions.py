@@ -10,7 +10,7 @@ import click
 
 from hub.adapters.input_positions import lost_inputs
 from hub.adapters.kafka import KafkaInputs
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.bootstrap import declare_lost
 from hub.kafka_access import OPERATOR
 from hub.settings import read_settings
@@ -32,7 +32,7 @@ _WORDS = 500
 
 @click.group("submissions")
 def command() -> None:
-    """报送主题中丢失的记录 / What is gone of the inputs."""
+    """报送主题中丢失的记录 / Records gone from the inputs."""
 
 
 @command.command("lost")
@@ -72,7 +72,7 @@ def accept_loss(*, site_folder: Path, operator: str, because: str) -> None:
 
 
 def _of(site_folder: Path) -> tuple[LoadedSite, KafkaAccess]:
-    return load_site(site_folder), Parts(read_settings()).require_kafka(OPERATOR)
+    return load_site(site_folder), BackingServices(read_settings()).require_kafka(OPERATOR)
 
 
 def _lost(loaded: LoadedSite, access: KafkaAccess) -> list[LostInput]:

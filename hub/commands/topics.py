@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from hub.adapters.kafka_users import KafkaUsers
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.bootstrap import SitePlan, apply_site_plan, plan_site
 from hub.errors import ConfigurationError
 from hub.kafka_access import OPERATOR, KafkaAccess
@@ -97,7 +97,7 @@ def rotate_command(*, site_folder: Path, principals: tuple[str, ...]) -> None:
 
 
 def _operator() -> KafkaAccess:
-    return Parts(read_settings()).require_kafka(OPERATOR)
+    return BackingServices(read_settings()).require_kafka(OPERATOR)
 
 
 def _show(plan: SitePlan, *, as_json: bool) -> None:

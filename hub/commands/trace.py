@@ -59,7 +59,7 @@ class Story(NamedTuple):
     clock_events: list[ClockEventRow]
     conflicts: list[ConflictRow]
     cases: list[CaseView]
-    """What waits for a person."""
+    """An open case of a record."""
     accepted_under: str | None
     """Quarantined, but the same document is live under this code: nothing is owed here."""
 

@@ -13,7 +13,7 @@ from connectors.layout import ENVELOPE_OF, FOLDER_OF, Layouts, field_names
 from connectors.mapping import Mapping as SourceMapping
 from connectors.mapping import read_mapping
 from connectors.reader import READER
-from connectors.submission import RowSubmitter, Submission
+from connectors.submission import OutgoingSubmission, RowSubmitter
 from connectors.tables import MAX_FILE_BYTES
 from hub.adapters.sealing import KEY_BYTES, Sealer
 from hub.bootstrap import load_repository_contracts
@@ -41,8 +41,8 @@ _ZH: Final = {
 }
 
 
-class Answer(NamedTuple):
-    """What the hub would say to one row; row 0 is the whole sheet or file."""
+class RowCheck(NamedTuple):
+    """The hub's answer to one row; row 0 is the whole sheet or file."""
 
     row: int
     outcome: str
@@ -79,7 +79,7 @@ class RowValidator:
     def __init__(
         self, contracts: Contracts, received_on: date, senders: Sequence[Department] | None = None
     ) -> None:
-        """Take the day the file would arrive, and who may have sent it (None: anybody)."""
+        """Take the day the file would arrive, and who may have sent it (None: any department)."""
         self._contracts = contracts
         self._received_on = received_on
         self._authorities: frozenset[str] | None = None
@@ -93,17 +93,17 @@ class RowValidator:
             )
         self._seen: dict[tuple[str, ...], bytes] = {}
 
-    def answer(self, number: int, submission: Submission) -> Answer:
+    def answer(self, number: int, submission: OutgoingSubmission) -> RowCheck:
         """Return the answer to one submitted row."""
         kind, row = self._decoded(submission.value)
         if kind == kinds.UNREADABLE:
             reason = Finding(str(row["reason_code"]), "", "error")
-            return Answer(number, "quarantined", (reason,), {})
+            return RowCheck(number, "quarantined", (reason,), {})
         findings: tuple[Finding, ...] = ()
         subject, checked = kind, self._contracts.by_kind[kind].check(row, self._received_on)
         inner = row.get("row")
         if isinstance(inner, bytes):
-            # What a record was called before may be wrong: that is why it is corrected.
+            # The earlier name of a record may be wrong: that is why it is corrected.
             findings += tuple(f for f in checked.findings if not f.field.startswith("previous_"))
             subject, inner_row = self._decoded(inner)
             checked = self._contracts.by_kind[subject].check(inner_row, self._received_on)
@@ -123,7 +123,7 @@ class RowValidator:
             for each in (kind, subject)
             for field in self._contracts.by_kind[each].schema.fields
         }
-        return Answer(number, outcome, findings, labels)
+        return RowCheck(number, outcome, findings, labels)
 
     def _may_name(self, authority_code: str) -> bool:
         return self._authorities is None or authority_code in self._authorities
@@ -158,12 +158,12 @@ class RowValidator:
 
 def answers(
     content: bytes, layouts: Layouts, submitter: RowSubmitter, validator: RowValidator
-) -> Iterator[Answer]:
+) -> Iterator[RowCheck]:
     """Yield one answer per row of the file, in order."""
     fingerprint = sha256(content).hexdigest()
     for row in READER.rows(content, layouts.words):
         if not row.row_number:
-            made: tuple[Submission, ...] = (
+            made: tuple[OutgoingSubmission, ...] = (
                 submitter.unreadable_file(row, layouts.kind, fingerprint, b""),
             )
         else:
@@ -228,7 +228,7 @@ def command(
 
 
 def remarks(layouts: Layouts, kind: str) -> Iterator[str]:
-    """Yield what no row shows: a table of another kind than asked for, columns nobody reads."""
+    """Yield findings that no row shows: a table of another kind than asked for, unread columns."""
     for headers, layout in layouts.met():
         if (
             kind not in ENVELOPE_OF.values()
@@ -267,7 +267,7 @@ def _mappings(
     return [read_mapping(path, known) for path in paths]
 
 
-def _print(found: Iterator[Answer], *, as_json: bool) -> int:
+def _print(found: Iterator[RowCheck], *, as_json: bool) -> int:
     """Print each answer; return the exit status."""
     status = _EXIT_ALL_ACCEPTED
     counts: dict[str, int] = {}
@@ -287,7 +287,7 @@ def _print(found: Iterator[Answer], *, as_json: bool) -> int:
     return status
 
 
-def tell(answer: Answer) -> None:
+def tell(answer: RowCheck) -> None:
     """Say on the terminal what the hub would say to a row, and why."""
     place = f"第{answer.row}行" if answer.row else "整个文件或工作表 / the whole sheet"
     click.echo(f"{place}  {_ZH[answer.outcome]} ({answer.outcome})")

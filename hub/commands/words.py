@@ -10,7 +10,7 @@ from unicodedata import category, combining, east_asian_width
 
 from hub.bootstrap import load_repository_contracts
 from hub.core.open_cases import CaseEnd, CaseKind, Turn
-from hub.core.whose_time import DAY_MS, HOUR_MS, Fault, Party, Why
+from hub.core.whose_time import DAY_MS, HOUR_MS, Party, Responsibility, Why
 from hub.domain import kinds
 from hub.domain.dates import day_of_ms
 from hub.domain.reasons import REASONS, message
@@ -117,7 +117,7 @@ CHANGES: Final = {
     "met": ("期限完成", "met"),
     "reopened": ("重新计时", "reopened"),
 }
-"""What an adoption may change, as `hub.audit.plan` counts it."""
+"""Changes of an adoption, as `hub.audit.plan` counts them."""
 _DUE_SOON: Final = "due_soon_"
 CASES: Final = {
     CaseKind.WAITING: ("等待所指记录", "waits for what it names"),
@@ -140,7 +140,7 @@ CASES: Final = {
     CaseKind.WITHDRAWAL_REFUSED: ("平台拒绝撤下，仍在公示", "not taken down, still shown"),
     CaseKind.PARKED: ("投送屡次不成，单独停靠", "delivery parked"),
 }
-"""What waits for a person."""
+"""Kinds of cases that wait for a person."""
 TURNS: Final = {
     Turn.DEPARTMENT: ("报送部门", "the department"),
     Turn.CENTRE: ("信用中心", "the credit centre"),
@@ -184,14 +184,14 @@ def code_or_none(ledger_key: str) -> str | None:
 
 
 def event_zh(event: str) -> str:
-    """What a clock said; an event without a word speaks for itself."""
+    """Name a clock event; an event without a word is shown by its code."""
     days = event.removeprefix(_DUE_SOON)
     if days != event and days.isdigit():
         return f"还剩 {days} 个工作日"
     return EVENTS.get(event, event)
 
 
-def say_fault(fault: Fault) -> str:
+def say_fault(fault: Responsibility) -> str:
     """Say who and why, `部门：报送时已逾期`."""
     return f"{PARTIES[fault.party]}：{WHYS[fault.why][0]}"
 
@@ -279,9 +279,9 @@ def field_labels() -> dict[str, str]:
 
 
 def reason_words(code: str, field: str) -> dict[str, str]:
-    """A reason for people: code, field, zh, en, remedy; an unknown code speaks for itself.
+    """A reason for people: code, field, zh, en, remedy; an unknown code is shown alone.
 
-    What platforms refuse, or never take, carries the platform's code in place of a field.
+    Refusals of platforms, and answers that never come, carry the platform's code, not a field.
     """
     if code not in REASONS:
         return {"code": code, "field": field, "zh": code, "en": code, "remedy": ""}

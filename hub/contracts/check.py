@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from hub.contracts.persons import are_plain, seen
 from hub.contracts.rules import compile_rules
-from hub.contracts.schema import Field, Hint, Identity, Required, Role, Schema
+from hub.contracts.schema import Field, FieldRole, Hint, IdentityPart, Required, Schema
 from hub.contracts.values import (
     Flawed,
     Memo,
@@ -48,10 +48,10 @@ class Finding(NamedTuple):
 
 
 class Checked(NamedTuple):
-    """What `decide` needs to know of a row; texts are "" where absent or faulty.
+    """A checked row, as `decide` needs it; texts are "" where absent or faulty.
 
     `credit_code` and `authority_code` are canonical and good; `document_key` and `name_key` are
-    normalised for comparing; what stands in for a number that is a placeholder is in
+    normalised for comparing; the substitute for a number that is a placeholder is in
     `document_key_of`. `seriousness` is a code of `code_lists.SERIOUSNESS`. `content` is the
     SHA-256 over the canonical values in wire order. For corrections and moves in, the identity is
     the *previous* one as declared, "" where unchanged. `values` and `submitted` feed `canonical`.
@@ -83,9 +83,9 @@ class Checked(NamedTuple):
         }
 
 
-_NORMALISERS: Final[dict[Identity | None, Callable[[str], str]]] = {
-    Identity.DOCUMENT_NUMBER: read_document_number,
-    Identity.SUBJECT_NAME: normalise_subject_name,
+_NORMALISERS: Final[dict[IdentityPart | None, Callable[[str], str]]] = {
+    IdentityPart.DOCUMENT_NUMBER: read_document_number,
+    IdentityPart.SUBJECT_NAME: normalise_subject_name,
 }
 
 
@@ -115,14 +115,19 @@ class Checker:
             [number for number in free if schema.fields[number].required is Required.ALWAYS]
         )
         self._rules = tuple((rule.is_broken, rule) for rule in compile_rules(schema))
-        self._identity = tuple(_index(schema, identity) for identity in Identity)
+        self._identity = tuple(_index(schema, identity) for identity in IdentityPart)
         self._roles = tuple(
             _index(schema, role)
-            for role in (Role.DECIDED_ON, Role.EXPIRES_ON, Role.SERIOUSNESS, Role.PROCEDURE)
+            for role in (
+                FieldRole.DECIDED_ON,
+                FieldRole.EXPIRES_ON,
+                FieldRole.SERIOUSNESS,
+                FieldRole.PROCEDURE,
+            )
         )
         self._stand_ins = tuple(
             _index(schema, role) if schema.is_row else -1
-            for role in (Role.LICENCE_NUMBER, Role.DECIDED_ON)
+            for role in (FieldRole.LICENCE_NUMBER, FieldRole.DECIDED_ON)
         )
 
     def check(self, row: Mapping[str, str | bytes], received_on: date) -> Checked:
@@ -153,7 +158,7 @@ class Checker:
         return self._checked(values, content, findings, faulty, submitted)
 
     def document_key(self, row: Mapping[str, str | bytes]) -> str:
-        """What `check` gives as `document_key` for a row whose fields are without fault."""
+        """Return the `document_key` that `check` gives for a row whose fields are without fault."""
 
         def text(number: int) -> str:
             value = row.get(self._schema.fields[number].name, "") if number >= 0 else ""
@@ -195,7 +200,7 @@ class Checker:
     def _collect(self, read: list[str | Flawed], findings: list[Finding], faulty: set[int]) -> str:
         """Turn flaws into findings; `read` keeps canonical texts, "" where there is an error.
 
-        Returns the content, in which a faulty value stands as submitted.
+        Returns the content, with faulty values as submitted.
         """
         texts = [answer if isinstance(answer, str) else answer.text for answer in read]
         for number, answer in enumerate(read):
@@ -267,9 +272,9 @@ class Checker:
         findings: list[Finding],
         faulty: set[int],
     ) -> str:
-        """What stands in for a number of which nothing is left, and the reason that says so.
+        """Return the substitute for a number of which nothing is left, and the reason that says so.
 
-        A reference has nothing that could: it must itself name what stands in.
+        A reference has no such substitute: it must name it itself.
         """
         if document < 0 or document in faulty:
             return ""
@@ -307,7 +312,9 @@ def _careful_reader(field: Field, row_kinds: frozenset[str]) -> Reader:
         return free_text(field, _NORMALISERS.get(field.identity))
     reader = value_reader(field, row_kinds)
     # Subjects differ from row to row (and the domain remembers codes): a memory would only cost.
-    return reader if field.identity is Identity.CREDIT_CODE else Memo(reader, _MEMORY).__getitem__
+    return (
+        reader if field.identity is IdentityPart.CREDIT_CODE else Memo(reader, _MEMORY).__getitem__
+    )
 
 
 def _quick_reader(field: Field, careful: Reader) -> Reader | None:
@@ -341,9 +348,9 @@ def _no_text(_: Sequence[str]) -> Sequence[str]:
     return ("",)
 
 
-def _index(schema: Schema, part: Identity | Role) -> int:
+def _index(schema: Schema, part: IdentityPart | FieldRole) -> int:
     """Number of the field that plays the part, or -1."""
     playing = [
-        field.identity if isinstance(part, Identity) else field.role for field in schema.fields
+        field.identity if isinstance(part, IdentityPart) else field.role for field in schema.fields
     ]
     return playing.index(part) if part in playing else -1

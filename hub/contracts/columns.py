@@ -20,7 +20,7 @@ LONGEST_HEADER: Final = 512
 def header_key(text: str) -> str:
     """A header without blanks, required marks and width variants; column codes in upper case.
 
-    Seen in use: `行政处罚决定书文号 `, `*行政相对人代码_1 （统一社会信用代码）`, `xk_wsh`. What is
+    Seen in use: `行政处罚决定书文号 `, `*行政相对人代码_1 （统一社会信用代码）`, `xk_wsh`. Text
     longer than `LONGEST_HEADER` heads no column: an empty key, as a blank cell's.
     """
     if len(text) > LONGEST_HEADER:

@@ -38,7 +38,7 @@ MEANINGS: Final[dict[str, tuple[str, str]]] = {
     "SCHEMA_ID_REUSED": ("新增字段须换新的模式编号", "added fields need a new schema id"),
     "SCHEMA_ID_FORGOTTEN": (
         "原模式编号及字段数须列入earlier",
-        "the old schema id and its number of fields must stand in `earlier`",
+        "the old schema id and its number of fields must be in `earlier`",
     ),
     "SHARING_WIDENED": ("共享范围不能扩大", "sharing never becomes wider"),
     "REQUIRED_TIGHTENED": ("必填要求不能加严", "requiredness never becomes stricter"),
@@ -159,7 +159,7 @@ def _relations(schema: Schema) -> tuple[str, ...]:
 
 
 def _attribute_faults(released: Schema, current: Schema) -> list[tuple[str, str]]:
-    """What each field promised, and that a new field asks nothing of anybody."""
+    """Return broken promises of fields, and new fields that require something of departments."""
     before = {field.name: field for field in released.fields}
     found = []
     for field in current.fields:

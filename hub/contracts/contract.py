@@ -75,7 +75,7 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A payload nobody can read: `code` UNKNOWN_SCHEMA or PAYLOAD_UNREADABLE, `detail` for logs.
+    """An unreadable payload: `code` UNKNOWN_SCHEMA or PAYLOAD_UNREADABLE, `detail` for logs.
 
     The detail never holds content.
     """
@@ -121,7 +121,7 @@ class Contracts:
     def statable_kinds(self, department_kind: str, states: Collection[str]) -> frozenset[str]:
         """Kinds that a department of a site may state, by its `kind` and `states` there.
 
-        An agent states what contracts leave to agents, whatever its `states` says; a court kind
+        An agent states any kind that contracts leave to agents, with any `states`; a court kind
         in `states` of another department counts for nothing.
         """
         if department_kind == "agent":
@@ -160,7 +160,7 @@ class Contracts:
 def load_contracts(texts: Mapping[str, str]) -> Contracts:
     """Compile contracts from the texts of `avro_schemas/*.avsc`, keyed by file name without suffix.
 
-    Schemas that are no kind of record (the ledger's) are passed over. Raises `ConfigurationError`
+    Schemas that are not kinds of records (the ledger's) are skipped. Raises `ConfigurationError`
     naming file, field and remedy.
     """
     parsed = [parse_schema(kind, text) for kind, text in texts.items()]
@@ -180,7 +180,7 @@ def load_contracts(texts: Mapping[str, str]) -> Contracts:
 
 
 def _check_references(schema: Schema, row_kinds: frozenset[str]) -> None:
-    """What a kind says of another: that one is a kind of row, of the same subject if followed."""
+    """Check a kind's reference to another: it is a kind of row, of the same subject if followed."""
     for attribute, named in (
         ("takes_down", schema.takes_down),
         ("follows", schema.follows),

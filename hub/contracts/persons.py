@@ -1,7 +1,7 @@
-"""Personal numbers inside texts, in whatever dress, and marks that are part of no name.
+"""Personal numbers inside texts, in any disguise, and marks that do not belong in a name.
 
 A citizen's number is one however it is written: with dots, slashes, blanks or a line break between
-its digits, with characters nobody sees, in full-width, Chinese or any other script's digits, with
+its digits, with invisible characters, in full-width, Chinese or any other script's digits, with
 letters that look like digits, with another digit before or after. So a text is folded first (one
 table, one pass), then digits that follow each other are taken as one chain, and every 18 of a chain
 are tried: place, birth date and check digit together hold for one in thirty thousand random ones.
@@ -40,7 +40,7 @@ _ALIKE: Final = {
     **dict.fromkeys("×✕ХхΧχⅩⅹ𝐗𝐱𝑋𝑥𝖷𝗑", "X"), **dict.fromkeys("ОоΟοՕօ", "O"),
     **dict.fromkeys("ІӀΙı", "I"),
 }  # fmt: skip
-"""What looks like the letter of a check digit of ten, or like those that look like 0 and 1."""
+"""Characters that look like the letter for a check digit of ten, or like those for 0 and 1."""
 _BLANK_LETTERS: Final = "\u115f\u1160\u3164\uffa0\u2800"
 """Letters and a sign that show nothing."""
 _MOST_FOLDED: Final = 8192
@@ -61,7 +61,7 @@ class _Folding(dict[int, str]):
 
 
 def _folded(character: str) -> str:
-    """An ASCII digit for any script's, nothing for what nobody sees, else the character itself."""
+    """An ASCII digit for any script's, nothing for an invisible one, else the character itself."""
     if character in _ALIKE:
         return _ALIKE[character]
     value = numeric(character, -1)
@@ -108,11 +108,11 @@ _IDEOGRAPHS: Final = re.compile(
 _IN_NO_NAME: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Me", "Zl", "Zp"})
 """Categories: controls, formats, unassigned, private, halves, marks around a sign, line ends."""
 _ORDINARY_BLANKS: Final = "\t\n"
-"""Of a cell that was wrapped by whoever typed it; they show as blanks."""
+"""Of a cell with line breaks in it; they show as blanks."""
 
 
 def _shape(character: str) -> str:
-    """What a character is to those beside it: n(o name's), i(deograph), d(igit), m(ark) and so on.
+    """A character's class for its neighbours: n(o name's), i(deograph), d(igit), m(ark) and so on.
 
     a(ccent): a mark that composes with most letters. v(ariant): a selector of an ideograph.
     """
@@ -161,15 +161,15 @@ _ONE: Final = (
     "0-9OolI\uff10-\uff19ＯｏｌＩ〇零幺一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸〡-〩㈠-㈨㊀-㊈"
     "参叄壱弌弍弎弐兩貮亖仨廾漆㆒-㆕㐅㒃㠪㭍\uf96b\uf978\uf9b2\uf9d1\uf9d3"
 )
-"""What folds to a digit and is not odd; with the letters that look like noughts and ones."""
+"""Characters that fold to a digit and are not odd; with the letters that look like 0 and 1."""
 _GAP_ONE: Final = f"[^A-Za-z\\u3400-\\u9fff{_ONE}]*+[{_ONE}]"
 _RUN: Final = re.compile(f"[{_ONE}](?:{_GAP_ONE}){{9}}({_GAP_ONE})?")
-"""Ten digits, as many as a telephone has, and one more; what has fewer is known by a word in front.
-What may be between two digits is no digit itself, else there were two ways at each."""
+"""Ten digits, as many as a telephone has, and one more; shorter ones are known by a word in front.
+A separator between two digits is not a digit itself, else there were two ways at each."""
 _NOUGHTS: Final = "0OoＯｏ\uff10〇零\uf9b2"
 """Of those characters: what folds to a nought, and the letters that look like one."""
 _STAR: Final = "*＊#＃XxＸｘ×·•\u25cb\u25cf"
-"""What stands for a digit that is hidden."""
+"""Characters that hide a digit."""
 _STARRED: Final = re.compile(f"[{_ONE}][{_STAR}]")
 _STARS: Final = re.compile(f"[{_ONE}]{{3}}[{_STAR}]{{3}}")
 _MARKUP: Final = re.compile("</?[A-Za-z][^<>]{0,64}>|&(?:[A-Za-z]{2,8}|#[0-9]{2,5});")
@@ -178,7 +178,7 @@ _CUE: Final = re.compile(
     "身份证|身份号|公民身份|证件号|护照|P(?i:assport)|p(?i:assport)|通行证|回乡证|台胞证|居留证|"
     "居留身份|军官证|士兵证|账号|账户|帐号|帐户|卡号"
 )
-"""Each begins with a character as it stands: only so are they looked for quickly."""
+"""Each begins with a literal character: only so are they looked for quickly."""
 
 
 def needs_a_look(text: str) -> bool:
@@ -189,8 +189,8 @@ def needs_a_look(text: str) -> bool:
 def are_plain(joined: str) -> bool:
     """Whether no text of those that are joined here holds anything, nor a blank or a backslash.
 
-    Ten digits that do not begin with a nought are no telephone, and all else that has so few is
-    told by a word or by stars: most often they are a year and the number of a document.
+    Ten digits that do not begin with a nought are not a telephone, and shorter ones are
+    recognised by a word or by stars: most often they are a year and the number of a document.
     """
     if (
         _UNUSUAL.search(joined) is not None
@@ -282,7 +282,7 @@ def flaws_of(text: str) -> tuple[str, ...]:
 
 
 def _of_chain(text: str, chain: re.Match[str]) -> str:
-    """What a chain of digits is, one code or an empty string."""
+    """Name a chain of digits by one code, or return an empty string."""
     digits = _NO_DIGIT.sub("", chain[0])
     if len(digits) < _SHORTEST_ACCOUNT:
         return ""

@@ -1,4 +1,4 @@
-"""What a platform may see of a row: default deny, by the sharing class of each field."""
+"""Projection of a row for a platform: default deny, by the sharing class of each field."""
 
 from collections.abc import Mapping
 

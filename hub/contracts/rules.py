@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from hub.contracts.persons import holds_old_or_masked_id
-from hub.contracts.schema import Hint, Identity, Role, Schema
+from hub.contracts.schema import FieldRole, Hint, IdentityPart, Schema
 from hub.domain.dates import read_date
 
 
@@ -32,14 +32,14 @@ _DIGEST_DIGITS: Final = 64
 
 def person_not_enabled(schema: Schema) -> list[Rule]:
     """相对人类别 自然人: natural persons are answered by name until their fields are sealed."""
-    category = schema.index_of_role(Role.SUBJECT_CATEGORY)
+    category = schema.index_of_role(FieldRole.SUBJECT_CATEGORY)
     return [Rule("PERSON_NOT_ENABLED", category, lambda row, _: row[category] == _PERSON)]
 
 
 def category_matches_code(schema: Schema) -> list[Rule]:
     """个体工商户 ⇔ code begins with 92; anything but 92 may be 法人及非法人组织 (not only 91)."""
-    category = schema.index_of_role(Role.SUBJECT_CATEGORY)
-    code = schema.index_of_identity(Identity.CREDIT_CODE)
+    category = schema.index_of_role(FieldRole.SUBJECT_CATEGORY)
+    code = schema.index_of_identity(IdentityPart.CREDIT_CODE)
 
     def is_broken(row: Sequence[str], _: str) -> bool:
         kind, number = row[category], row[code]
@@ -52,13 +52,13 @@ def category_matches_code(schema: Schema) -> list[Rule]:
 
 def decided_not_after_received(schema: Schema) -> list[Rule]:
     """决定日期 不可超过当前数据报送日期."""
-    decided = schema.index_of_role(Role.DECIDED_ON)
+    decided = schema.index_of_role(FieldRole.DECIDED_ON)
     return [Rule("DATE_IN_FUTURE", decided, lambda row, received_on: row[decided] > received_on)]
 
 
 def ends_not_before_decided(schema: Schema) -> list[Rule]:
     """有效期至, 处罚有效期 and 公示截止期 are not before 决定日期."""
-    decided = schema.index_of_role(Role.DECIDED_ON)
+    decided = schema.index_of_role(FieldRole.DECIDED_ON)
 
     def ends_early(end: int) -> Rule:
         return Rule("DATE_ORDER", end, lambda row, _: "" < row[end] < row[decided])
@@ -66,14 +66,14 @@ def ends_not_before_decided(schema: Schema) -> list[Rule]:
     return [
         ends_early(number)
         for number, field in enumerate(schema.fields)
-        if field.role in {Role.VALID_TO, Role.EXPIRES_ON}
+        if field.role in {FieldRole.VALID_TO, FieldRole.EXPIRES_ON}
     ]
 
 
 def other_type_explained(schema: Schema) -> list[Rule]:
     """许可类别 and 处罚类别: 如为“其他”，需注明具体类别 (with the value, or in 备注)."""
-    kind = schema.index_of_role(Role.TYPE)
-    remark = schema.index_of_role(Role.REMARK)
+    kind = schema.index_of_role(FieldRole.TYPE)
+    remark = schema.index_of_role(FieldRole.REMARK)
 
     def is_broken(row: Sequence[str], _: str) -> bool:
         return row[kind].endswith(_OTHER) and _OTHER in row[kind].split(";") and not row[remark]
@@ -83,19 +83,19 @@ def other_type_explained(schema: Schema) -> list[Rule]:
 
 def filed_not_after_listed(schema: Schema) -> list[Rule]:
     """立案时间 is not after 发布时间: a case is filed before its debtor can be listed."""
-    filed = schema.index_of_role(Role.FILED_ON)
-    listed = schema.index_of_role(Role.DECIDED_ON)
+    filed = schema.index_of_role(FieldRole.FILED_ON)
+    listed = schema.index_of_role(FieldRole.DECIDED_ON)
     return [Rule("DATE_FILED_AFTER_LISTED", filed, lambda row, _: row[filed] > row[listed] > "")]
 
 
 def commitment_code_is_whole(schema: Schema) -> list[Rule]:
     """承诺编码 is 行政区划 6 + YYYYMMDD 8 + 流水号 6, all digits, and the day exists."""
-    code = schema.index_of_identity(Identity.DOCUMENT_NUMBER)
+    code = schema.index_of_identity(IdentityPart.DOCUMENT_NUMBER)
 
     def is_broken(row: Sequence[str], _: str) -> bool:
         text = row[code]
         whole = len(text) == _COMMITMENT_CODE and text.isascii() and text.isdigit()
-        # An absent code has its reason already; "" is a placeholder here, and that is no code.
+        # An absent code has its reason already; "" is a placeholder here, and not a code.
         return not (whole and read_date(text[6:14]).on)
 
     return [Rule("COMMITMENT_CODE_INVALID", code, is_broken)]
@@ -110,14 +110,14 @@ def no_performance_yet(schema: Schema) -> list[Rule]:
     return [
         is_filled(number)
         for number, field in enumerate(schema.fields)
-        if field.role is Role.PERFORMANCE
+        if field.role is FieldRole.PERFORMANCE
     ]
 
 
 def recognised_in_order(schema: Schema) -> list[Rule]:
     """承诺履行状态认定日期 is not before 承诺作出日期 and not after the day of submission."""
-    recognised = schema.index_of_role(Role.RECOGNISED_ON)
-    decided = schema.index_of_role(Role.DECIDED_ON)
+    recognised = schema.index_of_role(FieldRole.RECOGNISED_ON)
+    decided = schema.index_of_role(FieldRole.DECIDED_ON)
     return [
         Rule("DATE_ORDER", recognised, lambda row, _: "" < row[recognised] < row[decided]),
         Rule("DATE_IN_FUTURE", recognised, lambda row, received: row[recognised] > received),
@@ -126,9 +126,9 @@ def recognised_in_order(schema: Schema) -> list[Rule]:
 
 def count_is_named_by_month_and_kind(schema: Schema) -> list[Rule]:
     """A count's own number is `<month>/<kind>`, so that a month has one count of each kind."""
-    number = schema.index_of_identity(Identity.DOCUMENT_NUMBER)
-    month = schema.index_of_role(Role.MONTH)
-    kind = schema.index_of_role(Role.COUNTED_KIND)
+    number = schema.index_of_identity(IdentityPart.DOCUMENT_NUMBER)
+    month = schema.index_of_role(FieldRole.MONTH)
+    kind = schema.index_of_role(FieldRole.COUNTED_KIND)
 
     def is_broken(row: Sequence[str], _: str) -> bool:
         parts = (row[month], row[kind])
@@ -151,7 +151,7 @@ def keys_are_whole(schema: Schema) -> list[Rule]:
 
 
 def no_old_or_masked_id(schema: Schema) -> list[Rule]:
-    """No citizen's number of 15 digits or with stars in any text, whoever may see the text."""
+    """No citizen's number of 15 digits or with stars in any text, of any sharing class."""
 
     def is_personal(number: int) -> Rule:
         return Rule(
@@ -213,7 +213,7 @@ def _conditional(schema: Schema, number: int) -> list[Rule]:
 def compile_rules(schema: Schema) -> tuple[Rule, ...]:
     """All rules of a contract: its conditional fields, then its named rules.
 
-    Raises `KeyError` for a name that is no rule and `ValueError` for a role no field plays.
+    Raises `KeyError` for an unknown rule and `ValueError` for a role no field plays.
     """
     conditional = [
         rule for number in range(len(schema.fields)) for rule in _conditional(schema, number)

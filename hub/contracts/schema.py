@@ -1,7 +1,7 @@
 """An `.avsc` contract as typed values: the Avro part and the attributes the hub adds to it.
 
 The file is the contract: Chinese name, national column code, length, requiredness, code table,
-identifier kind, sharing class. What is misspelt here would be found late, in a department's
+identifier kind, sharing class. A misspelling would be found late, in a department's
 file, so everything is checked at load and every fault names the file, the field and the remedy.
 """
 
@@ -17,7 +17,7 @@ from hub.errors import ConfigurationError
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 _ENVELOPES: Final = frozenset({"record", "row"})
-"""Subjects of kinds that speak about a row of another kind."""
+"""Subjects of kinds that refer to a row of another kind."""
 
 
 class Sharing(StrEnum):
@@ -59,7 +59,7 @@ class Hint(StrEnum):
     FRAMED = "framed"
 
 
-class Identity(StrEnum):
+class IdentityPart(StrEnum):
     """The part a field plays in a record's identity (kind + these, normalised)."""
 
     AUTHORITY_CODE = "authority_code"
@@ -68,8 +68,8 @@ class Identity(StrEnum):
     CREDIT_CODE = "credit_code"
 
 
-class Role(StrEnum):
-    """What rules and the registrar look for, whatever the column is called in its kind."""
+class FieldRole(StrEnum):
+    """Roles that rules and the registrar look for, under any column name."""
 
     SUBJECT_CATEGORY = "subject_category"
     TYPE = "type"
@@ -115,8 +115,8 @@ class Field:
     code_list: str = ""
     choices: tuple[str, ...] = ()
     identifier: str = ""
-    identity: Identity | None = None
-    role: Role | None = None
+    identity: IdentityPart | None = None
+    role: FieldRole | None = None
     normalisation: str = ""
     unit: str = ""
     personal: bool = False
@@ -174,11 +174,11 @@ class Schema:
         """How people name the fields: the national column code where there is one."""
         return tuple(field.national_code or field.name for field in self.fields)
 
-    def index_of_identity(self, identity: Identity) -> int:
+    def index_of_identity(self, identity: IdentityPart) -> int:
         """Number of the field that plays this part in the identity; `ValueError` when none does."""
         return [field.identity for field in self.fields].index(identity)
 
-    def index_of_role(self, role: Role) -> int:
+    def index_of_role(self, role: FieldRole) -> int:
         """Number of the first field with this role; `ValueError` when there is none."""
         return [field.role for field in self.fields].index(role)
 
@@ -201,11 +201,11 @@ _FIELD_KEYS: Final = frozenset(
 
 
 def parse_schema(kind: str, text: str) -> Schema | None:
-    """Read one `.avsc` text; None when it is no kind of record (the ledger's own schema).
+    """Read one `.avsc` text; None when it is not a kind of record (the ledger's own schema).
 
     Raises `ConfigurationError` naming the file `<kind>.avsc` and the field at fault.
     """
-    reader = _Reader(f"avro_schemas/{kind}.avsc")
+    reader = _JsonReader(f"avro_schemas/{kind}.avsc")
     try:
         document: object = json.loads(text)
     except json.JSONDecodeError as error:
@@ -245,7 +245,7 @@ def fingerprint(document: Mapping[str, object]) -> bytes:
     return sha256(canonical.encode()).digest()
 
 
-def _check_whole(reader: "_Reader", schema: Schema) -> None:
+def _check_whole(reader: "_JsonReader", schema: Schema) -> None:
     """Faults that only show with all fields together."""
     names = schema.names
     if len(set(names)) != len(names):
@@ -268,7 +268,7 @@ def _check_whole(reader: "_Reader", schema: Schema) -> None:
             raise reader.fault("a sealed field must have sharing `never`", field.name)
 
 
-class _Reader:
+class _JsonReader:
     """Typed access to a JSON document; every fault is a `ConfigurationError` with its place."""
 
     def __init__(self, file: str) -> None:
@@ -379,8 +379,8 @@ class _Reader:
             code_list=self.text(value, "code_list", ""),
             choices=self.texts(value, "choices"),
             identifier=self.text(value, "identifier", ""),
-            identity=self.choice(value, "identity", Identity) if "identity" in value else None,
-            role=self.choice(value, "role", Role) if "role" in value else None,
+            identity=self.choice(value, "identity", IdentityPart) if "identity" in value else None,
+            role=self.choice(value, "role", FieldRole) if "role" in value else None,
             normalisation=self.text(value, "normalisation", ""),
             unit=self.text(value, "unit", ""),
             personal=self.flag(value, "personal"),

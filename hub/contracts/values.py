@@ -1,4 +1,4 @@
-"""What a field's text means: one function per `type_hint`, text in, canonical text or flaws out.
+"""Values of fields: one function per `type_hint`, text in, canonical text or flaws out.
 
 Two texts that mean the same (another date separator, a label for a digit) get the same canonical
 text; the content digest and everything that is shown are made of canonical texts. All functions are
@@ -262,7 +262,7 @@ _READERS: Final[dict[Hint, Callable[[Field, frozenset[str]], Reader]]] = {
 
 
 def value_reader(field: Field, row_kinds: frozenset[str]) -> Reader:
-    """The reader of a field that is no free text: its hint, then requiredness."""
+    """Return the reader of a field that is not free text: its hint, then requiredness."""
     reader = _sealed if field.sealed else _READERS[field.hint](field, row_kinds)
     if field.required is not Required.ALWAYS:
         return reader
@@ -276,5 +276,5 @@ def value_reader(field: Field, row_kinds: frozenset[str]) -> Reader:
 
 
 def octets_digest(octets: bytes) -> str:
-    """Bytes (a framed row, sealed cells) stand in the content by their SHA-256, in hex."""
+    """Represent bytes (a framed row, sealed cells) by their SHA-256, in hex."""
     return sha256(octets).hexdigest()

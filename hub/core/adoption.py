@@ -1,4 +1,4 @@
-"""What an adopted basis changes for what is on record: the walk and the sweep that it begins."""
+"""Effects of an adopted basis on existing records: the resend and the sweep that it begins."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def counts_otherwise(before: Basis, after: Basis) -> bool:
 
 
 def walk_for(before: Basis, after: Basis) -> Walk | None:
-    """The walk that brings every target an adoption concerns in line; None where it concerns none.
+    """Return the resend that brings every target of an adoption in line; None where none is.
 
     A target is concerned when its own entry has changed, or a rule or the contract of a kind that
     it shows. One that only one of the two knows showed, or shows, nothing under the other.

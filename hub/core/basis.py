@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.contracts import Contracts, load_contracts
-from hub.contracts.schema import Role
+from hub.contracts.schema import FieldRole
 from hub.core.offices import Offices
 from hub.core.prepare import basis_id_of
 from hub.core.progress import Progress
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 DECIDER_VERSION: Final = "1"
 """Changed behaviour of `decide` is a new version once one has been released."""
 DECIDERS: Final = frozenset({DECIDER_VERSION})
-"""What this program can decide under. A new version joins those that are in force somewhere."""
+"""Versions of rules this program can decide under. A new one joins those in force somewhere."""
 NO_TARGET: Final = 255
 _NUMBERS: Final = 64
 """Bits of the ledger's masks."""
@@ -56,7 +56,7 @@ def canonical_json(document: object) -> bytes:
 
 
 class BasisTarget(NamedTuple):
-    """What `decide` knows of a target."""
+    """A target, as `decide` knows it."""
 
     id: str
     number: int
@@ -107,17 +107,18 @@ class Basis:
         self._agent_kinds = frozenset(s.kind for s in schemas if s.submitted_by == "agent")
         self._follows = {schema.kind: schema.follows for schema in schemas if schema.follows}
         self._openness = {
-            schema.kind: schema.index_of_role(Role.OPENNESS)
+            schema.kind: schema.index_of_role(FieldRole.OPENNESS)
             for schema in schemas
-            if any(field.role is Role.OPENNESS for field in schema.fields)
+            if any(field.role is FieldRole.OPENNESS for field in schema.fields)
         }
         self._unshown = frozenset(s.kind for s in schemas if not s.is_shown)
         self._progress = {
             schema.kind: (
-                schema.index_of_role(Role.PERFORMANCE), schema.index_of_role(Role.RECOGNISED_ON)
+                schema.index_of_role(FieldRole.PERFORMANCE),
+                schema.index_of_role(FieldRole.RECOGNISED_ON),
             )
             for schema in schemas
-            if schema.follows and any(f.role is Role.RECOGNISED_ON for f in schema.fields)
+            if schema.follows and any(f.role is FieldRole.RECOGNISED_ON for f in schema.fields)
         }  # fmt: skip
         self._public = sum(1 << t.number for t in self.targets if t.is_public)
         self.clocks: dict[tuple[str, int, int], tuple[Clock, ...]] = {}
@@ -132,7 +133,7 @@ class Basis:
         return self._offices.authorities.get(department)
 
     def may_act_on(self, actor: str, owner: str) -> bool:
-        """Whether a department may correct, withdraw or move another's records."""
+        """Whether a department may correct, withdraw or move records of other departments."""
         return self._offices.may_act_on(actor, owner)
 
     def heir_of(self, department: str) -> str:
@@ -158,7 +159,7 @@ class Basis:
     def may_state(self, department: str, kind: str, subject_kind: str) -> bool:
         """Whether a department may submit a kind (of, or about, `subject_kind`).
 
-        What is about a kind needs the permission for that kind; what the site allows nobody is
+        A statement about a kind needs the permission for that kind; one that no department has is
         refused. An agent's statement may be withdrawn by an agent and by who may act on one.
         """
         if subject_kind in self._agent_kinds and kind == WITHDRAWN:
@@ -232,7 +233,7 @@ class Basis:
     def _declared_open(self, every: int, openness: str) -> tuple[int, tuple[Reason, ...]]:
         """公开类型: everywhere, only where the public does not look, or nowhere.
 
-        What is not understood is shown nowhere: it has its own error and never comes this far.
+        An unreadable row is shown nowhere: it has its own error and never comes this far.
         """
         match read_code(OPENNESS.name, openness).code:
             case "PUBLIC":

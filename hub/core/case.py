@@ -66,13 +66,13 @@ class Case:
 
     @property
     def verdict(self) -> MoveVerdict | None:
-        """What is known of the departure to this arrival."""
+        """Return the known state of the departure to this arrival."""
         verdict = self._verdict or verdict_on(self.view, self.s.move_id, self.s.cause.key)
         return verdict if verdict is not None and is_departure_of(self.s, verdict) else None
 
     @property
     def move(self) -> MoveVerdict | None:
-        """What is known of this move, whichever record leaves by it and wherever it leads."""
+        """Return the known state of this move, of any record and to any identity."""
         return self._verdict or known_of(self.view, self.s.move_id)
 
 
@@ -144,8 +144,9 @@ def _joined(later: tuple[Heard, ...], earlier: tuple[Heard, ...]) -> tuple[Heard
 def _is_not_yours(case: Case) -> bool:
     """Whether the record has an owner for whom the sender may not act.
 
-    Who sent a row that was only ever quarantined, or a take-down that waits, owns nothing that
-    another's arriving row could take from them. A move is the owner's of the record that left.
+    The sender of a row that was only ever quarantined, or of a take-down that waits, owns nothing
+    that an arriving row of another department could take. A move belongs to the departed record's
+    owner.
     """
     old, s = case.old, case.s
     if s.statement is Statement.ARRIVAL and case.has_left and not case.is_owners_move:
@@ -249,8 +250,9 @@ def _arrived_elsewhere(case: Case) -> bool:
 def _is_overtaken(case: Case) -> bool:
     """Whether what is here was taken down, or left, after its departure or after this was said.
 
-    One departure lets one record in once: what left here again is elsewhere. What never was in
-    force brings back nothing that was. A home-coming may be declared before the journey is over.
+    One departure lets one record in once: a record that left here again is elsewhere. One that was
+    never in force brings back nothing that was. A home-coming may be declared before the journey is
+    over.
     """
     old, s, verdict = case.old, case.s, case.verdict
     if old is None or not old.down_at:

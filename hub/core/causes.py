@@ -1,4 +1,4 @@
-"""What makes the registrar write: one small class per cause, read and checked.
+"""Causes of ledger records: one small class per cause, read and checked.
 
 `keys` of each are the state it reads; `cause` is what the ledger keeps of it. A cause that learns
 from the state which more must be read has `more_keys`, which is asked until it names no key.
@@ -25,7 +25,7 @@ _NO_DIGEST = bytes(8)
 
 
 class StageReport(NamedTuple):
-    """What a courier reports of one delivery."""
+    """A courier's report about one delivery."""
 
     target: int
     version: int
@@ -37,7 +37,7 @@ class StageReport(NamedTuple):
     code: str
     """The platform's reason code when it refused."""
     is_again: bool = False
-    """Whether it speaks of what was sent once more at somebody's request."""
+    """Whether it is about a delivery sent once more on request."""
 
 
 class Identity(NamedTuple):
@@ -60,7 +60,7 @@ class Submission:
     value_hash: bytes = _ZERO_CONTENT
     """SHA-256 of the value as it came."""
     digest: bytes = _NO_DIGEST
-    """What is kept with the receipt, so that a number used again for something else shows: the
+    """Kept with the receipt, so that a number used again for something else shows: the
     first 8 bytes of `value_hash`; where headers decide beside the value, of a hash of both."""
     checked: Checked | None = None
     content: bytes = _ZERO_CONTENT
@@ -184,7 +184,7 @@ class ResendRequest(NamedTuple):
 
 
 class RedecisionRequest(NamedTuple):
-    """What a rule had decided is to be decided again; `days` are proleptic ordinals, inclusive."""
+    """Decisions of a rule are to be made again; `days` are proleptic ordinals, inclusive."""
 
     cause: Cause
     kind: str
@@ -197,7 +197,7 @@ class RedecisionRequest(NamedTuple):
 
 
 class LossAcceptance(NamedTuple):
-    """Ledger records that are missing in this partition are given up."""
+    """Declare ledger records of this partition lost."""
 
     cause: Cause
     kind: str
@@ -206,7 +206,7 @@ class LossAcceptance(NamedTuple):
 
 
 class InputLost(NamedTuple):
-    """What a topic held undecided, from offset `first` up to `until`, is gone from it."""
+    """Undecided inputs of a topic, from offset `first` up to `until`, are gone from it."""
 
     cause: Cause
     kind: str
@@ -220,7 +220,7 @@ class InputLost(NamedTuple):
 
 
 class UnreadableMessage(NamedTuple):
-    """A control or outcome message nobody can read, or a basis that is not adopted."""
+    """An unreadable control or outcome message, or a basis that is not adopted."""
 
     cause: Cause
     kind: str
@@ -272,7 +272,7 @@ class TwinAnswered(NamedTuple):
 
 
 class WalkVisit(NamedTuple):
-    """A walk over the ledger visits one record and finds `row` there."""
+    """A resend visits one record and finds `row` there."""
 
     cause: Cause
     record_key: bytes
@@ -282,7 +282,7 @@ class WalkVisit(NamedTuple):
 
 
 class WalkMark(NamedTuple):
-    """A walk over the ledger has come so far, or to its end."""
+    """A resend has scanned the ledger so far, or to its end."""
 
     cause: Cause
     keys: tuple[bytes, ...] = ()

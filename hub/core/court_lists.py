@@ -1,8 +1,8 @@
 """A court's full list of a day beside what the hub holds live: exits and entries never reported.
 
-The court's list is a state. An entry that the hub holds and the full list lacks has left it without
-the hub being told: that is a fact, raised to the court. It is never taken down for that; only the
-court's exit does so, and then the finding is settled by itself.
+The court's list is a state. An entry that the hub holds and the full list lacks has left it
+without a statement to the hub: that is a fact, raised to the court. It is never taken down for
+that; only the court's exit does so, and then the finding is settled by itself.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hub.core.entry import SnapshotRow
 
 FINDINGS: Final = ("exit_missing", "entry_missing")
-"""What a comparison finds, as metrics name it."""
+"""Findings of a comparison, as metrics name them."""
 _KEY: Final = 16
 
 
@@ -51,7 +51,7 @@ class FullList(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """What a full list says against the hub."""
+    """Differences between a full list and the hub."""
 
     list: FullList
     exits_missing: tuple[Listing, ...]
@@ -93,7 +93,7 @@ def _age(full: FullList) -> tuple[date, int]:
 
 
 def compare(full: FullList, live: Iterable[Listing]) -> Comparison:
-    """What is live here and not on the list, and the other way round.
+    """Compare what is live here with the list, both ways.
 
     Entries accepted on the day of the list or later may be younger than it: they are left alone.
     """

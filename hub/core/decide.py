@@ -1,8 +1,8 @@
 """The decision: one cause and what is known of its record in, one ledger record out.
 
 Pure: no clock, no I/O, no chance. Every submission gets exactly one of the eight primary outcomes,
-by the table in `hub.core.life`; what nobody sent (due soon, overdue, expired, recounted, released)
-is decided here too.
+by the table in `hub.core.life`; what was not submitted (due soon, overdue, expired, recounted,
+released) is decided here too.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from hub.core.life import (
     CARRIES_ROW,
     TABLE,
     Effect,
-    Line,
+    LifeRule,
     Standing,
     Statement,
     When,
@@ -110,7 +110,7 @@ Facts = tuple[tuple[str, str], ...]
 
 
 class Context(NamedTuple):
-    """What every rule may use besides its cause."""
+    """Arguments of every rule besides its cause."""
 
     view: View
     now: int
@@ -121,7 +121,7 @@ class Context(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What a rule answers; `decide` turns it into a ledger record."""
+    """The answer of a rule; `decide` turns it into a ledger record."""
 
     outcome: Outcome
     state: RecordState | None = None
@@ -134,7 +134,7 @@ class Decision(NamedTuple):
     row: bytes = b""
     facts: Facts = ()
     is_repeat: bool = False
-    """Whether an earlier answer to the same number stands."""
+    """Whether an earlier answer to the same number is in force."""
     version: int = 0
     record_key: bytes = NO_KEY
     """Of a cause that does not name its record itself."""
@@ -165,7 +165,7 @@ def decide(view: View, cause: Prepared, head: Head, now: int, basis: Basis) -> L
 
 
 def _state_of(view: View, record_key: bytes, basis: Basis) -> RecordState | None:
-    """How a record stands; what the sweep has not forgotten yet is forgotten here."""
+    """Return the record's state without departures that the sweep has yet to forget."""
     stored = view.get(keys.record(record_key))
     if stored is None:
         return None
@@ -243,8 +243,8 @@ def _settled_state(state: RecordState, context: Context) -> RecordState:
 def _submission(context: Context, s: Submission, old: RecordState | None) -> Decision:
     """A submission: a repeat gets its first receipt, a faulty one is quarantined, else the table.
 
-    A number that was used before for something else is no repeat: what it brings is kept and
-    refused by name, and the first receipt stands.
+    A number that was used before for something else is not a repeat: its content is kept and
+    refused by name, and the first receipt remains.
     """
     stored = context.view.get(keys.receipt(s.submission_key))
     if stored is not None:
@@ -274,10 +274,10 @@ def _is_decided_anew(
 ) -> bool:
     """Whether a repeated submission may be answered otherwise than before.
 
-    What took effect is not done twice, and what waits goes on waiting. Anything else is, once the
-    basis or the record has changed, or its departure was made; what waited in vain always is. What
-    would be shown by its own declaration alone, and was first sent before a take-down, is no new
-    act that undoes it; a plain row is asked all the same, for there the table lets nothing in but
+    A statement that took effect is not done twice, and one that waits goes on waiting. Any other
+    may be, once the basis or the record has changed, or its departure was made; one that waited in
+    vain always may. A statement shown by its own declaration alone, and first sent before a
+    take-down, does not undo that; a plain row is asked all the same: there the table lets in only
     what its date or its source's version puts after the take-down.
     """
     if first.outcome not in WITHOUT_EFFECT:
@@ -295,7 +295,7 @@ def _is_decided_anew(
 def _candidates(
     context: Context, s: Submission, old: RecordState | None
 ) -> tuple[RecordState, ...]:
-    """How the records stand that a submission may be about: of merged authorities several."""
+    """Return the records that a submission may be about: several where authorities merged."""
     found = [_state_of(context.view, each.record_key, context.basis) for each in s.identities]
     return tuple(state for state in found or [old] if state is not None)
 
@@ -312,7 +312,7 @@ def _either(context: Context, s: Submission) -> Decision:
 def _is_open_commitment(context: Context, s: Submission) -> bool:
     """Whether the ledger itself has the commitment unperformed that a finding names.
 
-    Whoever states it may be behind; a company must not be called a promise-breaker for that.
+    An agent that states it may be behind; a company must not be called a promise-breaker for that.
     """
     if not s.about_key:
         return False
@@ -342,7 +342,7 @@ def _by_table(context: Context, case: Case) -> Decision:
     raise AssertionError("the last line of each entry holds always")
 
 
-def _carry_out(context: Context, case: Case, line: Line) -> Decision:
+def _carry_out(context: Context, case: Case, line: LifeRule) -> Decision:
     s, old = case.s, case.old
     effect = line.effect
     reasons = s.reasons
@@ -372,7 +372,7 @@ def _carry_out(context: Context, case: Case, line: Line) -> Decision:
 
 
 def _answer(
-    s: Submission, old: RecordState | None, line: Line, reasons: tuple[Reason, ...],
+    s: Submission, old: RecordState | None, line: LifeRule, reasons: tuple[Reason, ...],
     context: Context,
 ) -> Decision:  # fmt: skip
     """An answer that leaves what is shown as it is."""
@@ -466,7 +466,7 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
 def _owner(
     s: Submission, old: RecordState | None, verdict: MoveVerdict | None, basis: Basis
 ) -> str:
-    """Whose record it is from now on: who puts it on record; whoever acts for them leaves it.
+    """Return the new owner of a record: who puts it on record; one that acts for them leaves it.
 
     Also where only their faulty row, or a row of theirs that waits, is there. Who succeeded a
     retired owner makes it their own.
@@ -534,8 +534,8 @@ def _take_down(
     )  # fmt: skip
 
 
-def _with_verdict(case: Case, decision: Decision, line: Line, sequence: int) -> Decision:
-    """What became of a departure, for the partition of the new identity.
+def _with_verdict(case: Case, decision: Decision, line: LifeRule, sequence: int) -> Decision:
+    """Return the verdict on a departure, for the partition of the new identity.
 
     Nothing where the identity stays, or while the departure waits. A departure that is refused
     does not undo one of the same move that was not.
@@ -583,7 +583,7 @@ def _quarantine(
 ) -> Decision:
     """Keep it out of sight, but let the legal clock run: it is still an undisclosed decision.
 
-    Where something else is on record, or the record is another's, that stands as it is.
+    Where something else is on record, or another department owns the record, it is left unchanged.
     """
     decision = Decision(Outcome.QUARANTINED, reasons=s.reasons + more)
     if s.kind == kinds.MOVED_OUT and s.move_id != NO_KEY:
@@ -724,7 +724,7 @@ def _release(
 def _wait_is_over(
     context: Context, old: RecordState, entry: Waiting, record_key: bytes
 ) -> Decision:
-    """What a statement waited for did not come in time."""
+    """End a statement whose wait was in vain."""
     s = _read_waiting(context, entry, record_key)
     keep_record(s, record_key)
     rest = waiting.without(old, entry)
@@ -784,7 +784,7 @@ def _name_targets(
 
 
 def _of_other(context: Context, cause: Prepared) -> tuple[Decision | None, bytes]:
-    """The decision on a cause that is no submission, and the record it concerns."""
+    """Decide a cause that is not a submission; return the decision and its record."""
     if isinstance(cause, MoveNoted):
         return _note_move(context, cause), NO_KEY
     decision: Decision | None
@@ -806,7 +806,7 @@ def _of_other(context: Context, cause: Prepared) -> tuple[Decision | None, bytes
 
 
 def _of_partition(context: Context, cause: Prepared) -> Decision:
-    """What concerns no single record."""
+    """Decide a cause that concerns no single record."""
     if isinstance(cause, BasisAdoption):
         return _adopt_basis(context, cause)
     if isinstance(cause, ResendRequest | RedecisionRequest):
@@ -828,15 +828,14 @@ _SAID: Final[dict[type, Decision]] = {
     WalkMark: Decision(Outcome.WALKED, facts=(("walked", "1"),)),
     LossAcceptance: Decision(Outcome.LOSS_ACCEPTED),
 }
-"""What is written down as it comes."""
+"""Causes that are recorded unchanged."""
 
 
 def _adopt_basis(context: Context, cause: BasisAdoption) -> Decision:
     """From here on this partition decides under another basis.
 
-    A walk over the ledger brings what is on record in line with it; where deadlines may fall on
-    other days, a sweep counts them again, and where a target is left out, it takes its number out
-    of the records.
+    A resend brings existing records in line with it; where deadlines may fall on other days, a
+    sweep counts them again, and where a target is left out, it takes its number out of the records.
     """
     basis, stored = context.basis, context.view.get(keys.FREED)
     pending = int.from_bytes(stored or b"")
@@ -868,9 +867,9 @@ def _accept_loss(view: View, cause: InputLost) -> Decision:
 
 
 def _request_walk(basis: Basis, cause: ResendRequest | RedecisionRequest) -> Decision:
-    """A walk over the ledger up to here.
+    """Begin a resend over the ledger up to here.
 
-    Somebody asks that a target be sent its records again, or that what a rule had decided be
+    A person asks that a target be sent its records again, or that decisions of a rule be
     decided again: at every target, by the rules in force now.
     """
     if isinstance(cause, RedecisionRequest):
@@ -914,7 +913,7 @@ def _note_move(context: Context, cause: MoveNoted) -> Decision:
 
 
 def _note_arrival(context: Context, cause: MoveArrived) -> Decision:
-    """What left has arrived: it is away no more."""
+    """A departed record has arrived: it is away no more."""
     old = _state_of(context.view, cause.record_key, context.basis)
     if old is None or not is_of_absence(context.view, cause.record_key, cause.move_id):
         return Decision(Outcome.MOVE_NOTED)
@@ -985,7 +984,7 @@ def _ring(context: Context, old: RecordState) -> Decision:
 
 
 def _outcome_of(events: tuple[ClockEvent, ...], expired: Outcome | None) -> Outcome:
-    """What a ledger record of clocks is called: the gravest of what they say."""
+    """Name a ledger record of clocks by the gravest of their events."""
     names = {event.event for event in events}
     if expired is not None:
         return expired
@@ -1030,7 +1029,7 @@ def _lift_twin(context: Context, cause: TwinAnswered) -> Decision:
 
 
 def _visit(context: Context, cause: WalkVisit) -> Decision | None:
-    """A walk over the ledger looks at one record."""
+    """Let a resend visit one record."""
     stored = context.view.get(cause.walk_key)
     old = _state_of(context.view, cause.record_key, context.basis)
     if stored is None or old is None or old.flags & RecordFlag.UNSHOWN:

@@ -178,7 +178,7 @@ def of_first_version(
     """A row that was not in force: counted from its decision date.
 
     `met` has a bit per target whose disclosure an earlier identity had met: there the time of a
-    correction runs instead. What was already said about the same due date stays said.
+    correction runs instead. An earlier event about the same due date is not taken back.
     """
     kind = s.subject_kind
     version = old.version + 1 if old is not None else 1
@@ -204,7 +204,7 @@ def of_next_version(
 
     Unmet disclosure goes on; where it was met, the correction has its own time; a target that is
     named for the first time, or where disclosure was lifted, counts from the decision, or from the
-    day on which the authority decided anew.
+    day on which the authority decided again.
     """
     kind, version, today = s.subject_kind, old.version + 1, basis.day_of(now).toordinal()
     known = {c.target: c for c in old.clocks if c.kind is ClockKind.DISCLOSE}
@@ -225,10 +225,10 @@ def of_naming(
     old: RecordState, kind: str, fresh: int, decided_on: int, version: int, now: int, basis: Basis,
     *, late: int = 0,
 ) -> Clocks:  # fmt: skip
-    """What is owed at targets of a record in force where no disclosure runs.
+    """Return duties at targets of a record in force where no disclosure runs.
 
     The first disclosure where a target is named for the first time, or where it was lifted before
-    it was met; else the time of a correction. At targets of `late` nobody could disclose before
+    it was met; else the time of a correction. At targets of `late` disclosure was impossible before
     today: there the first disclosure counts from today, unless the decision is too old to owe any.
     """
     lifted = targets_of(
@@ -259,7 +259,7 @@ def _begun(clocks: Clocks, version: int) -> Clocks:
 
 
 def of_restoration(s: Submission, old: RecordState, shown: int, now: int, basis: Basis) -> Due:
-    """What was taken down is shown again: its targets have the time of a correction from today.
+    """Show a record again that was taken down: from today its targets have a correction's time.
 
     A target that is named for the first time counts from the decision, as by a correction.
     """
@@ -276,7 +276,7 @@ def of_restoration(s: Submission, old: RecordState, shown: int, now: int, basis:
 def of_take_down(old: RecordState, now: int, basis: Basis, *, keeps_met: bool) -> Due:
     """Nothing is owed any more but the withdrawal at every target ever named.
 
-    A record that leaves for another identity keeps what it met, so that the move can be told again.
+    A record that leaves for another identity keeps what it met, so that the move can be resent.
     """
     _ended, events = _lift(old, -1)
     clocks = withdrawal(basis, old.kind, old, old.named, now) + waits(old)
@@ -305,7 +305,7 @@ def of_expired(old: RecordState, targets: int, now: int, basis: Basis) -> Due:
 
 
 def of_quarantine(s: Submission, old: RecordState | None, now: int, basis: Basis) -> Due:
-    """A row nobody may see is still an undisclosed decision: its clocks run all the same.
+    """Run the clocks of a hidden row: it is still an undisclosed decision.
 
     Without a readable decision date they start at the first arrival and are marked estimated. What
     can never be accepted owes nothing.
@@ -487,7 +487,7 @@ def _lift(old: RecordState, targets: int) -> tuple[Clocks, Events]:
 def named_stages(
     old: RecordState | None, publish: int, withdraw: int, version: int
 ) -> tuple[Stage, ...]:
-    """What each target is now expected to do; targets not named keep what they reported."""
+    """Return the expected stage of each target; targets not named keep what they reported."""
     if old is None and not withdraw and version == 1:
         return _first_stages(publish)
     kept = tuple(
@@ -509,8 +509,8 @@ def _first_stages(publish: int) -> tuple[Stage, ...]:
 # --- what platforms report -----------------------------------------------------------------------
 
 
-class Noted(NamedTuple):
-    """What a report changes: None for a state means nothing new."""
+class ReportEffect(NamedTuple):
+    """Effect of a report: None for a state means nothing new."""
 
     state: RecordState | None
     events: Events = ()
@@ -518,7 +518,7 @@ class Noted(NamedTuple):
     """Whether the platform's time could be believed."""
 
 
-def note_stage(old: RecordState, report: StageReport, now: int, basis: Basis) -> Noted:
+def note_stage(old: RecordState, report: StageReport, now: int, basis: Basis) -> ReportEffect:
     """Put a platform's report into the record.
 
     On time is judged by the platform's own time, as far as it can be believed: not before the
@@ -526,7 +526,7 @@ def note_stage(old: RecordState, report: StageReport, now: int, basis: Basis) ->
     parked has come no further, and owes what it owed.
     """
     if report.stage is StageCode.PARKED:
-        return Noted(None)
+        return ReportEffect(None)
     expected = next((s for s in old.stages if s.target == report.target), None)
     if (
         expected is not None
@@ -545,7 +545,7 @@ def note_stage(old: RecordState, report: StageReport, now: int, basis: Basis) ->
         or (expected.version, expected.action) != (report.version, report.action)
         or not _is_news(expected, report)
     ):
-        return Noted(None)
+        return ReportEffect(None)
     named_at = old.since if report.version == old.version else _begins(old, report)
     at, is_believed = _believed(report, named_at, now)
     reached = Stage(report.target, report.version, report.action, report.stage, report.at, at)
@@ -555,13 +555,13 @@ def note_stage(old: RecordState, report: StageReport, now: int, basis: Basis) ->
         clocks = tuple(_reopen(clock, reached, old, now, basis, events) for clock in old.clocks)
     else:
         clocks = tuple(_stop(clock, reached, old, basis, events) for clock in old.clocks)
-    return Noted(old._replace(stages=stages, clocks=clocks), tuple(events), is_believed)
+    return ReportEffect(old._replace(stages=stages, clocks=clocks), tuple(events), is_believed)
 
 
 def is_outstanding(old: RecordState, report: StageReport) -> bool:
     """Whether a report is about what the target was named for last, and has not answered yet.
 
-    What is sent once more is outstanding, whatever was answered before.
+    A repeated delivery is outstanding, regardless of earlier answers.
     """
     return any(
         (s.target, s.version, s.action) == (report.target, report.version, report.action)
@@ -573,7 +573,7 @@ def is_outstanding(old: RecordState, report: StageReport) -> bool:
 def _believed(report: StageReport, since: int, now: int) -> tuple[int, bool]:
     """The platform's time, else the courier's, else now: whichever lies within the bounds.
 
-    Second: whether the platform's clock is no further off than clocks of good machines are.
+    Second: whether the platform's clock is as close to the real time as those of good machines.
     """
     if since <= report.platform_at <= now:
         return report.platform_at, True
@@ -585,7 +585,7 @@ def _is_news(reached: Stage, report: StageReport) -> bool:
     """Whether a report goes beyond what is known.
 
     A platform that refused may think better of it: its later word counts, the latest refusal being
-    what it must be later than. What was sent once more may end better than before; a platform that
+    what it must be later than. A repeated delivery may end better than before; a platform that
     will not take twice what it has taken does not undo that it took it.
     """
     if report.is_again and report.stage is StageCode.REFUSED:
@@ -597,7 +597,7 @@ def _is_news(reached: Stage, report: StageReport) -> bool:
     return _RANK.get(reached.stage, 0) < _RANK[report.stage]
 
 
-def _note_earlier(old: RecordState, report: StageReport, now: int, basis: Basis) -> Noted:
+def _note_earlier(old: RecordState, report: StageReport, now: int, basis: Basis) -> ReportEffect:
     """An earlier version met the duty of disclosure, and that is learned after the correction.
 
     The clock that began with that version or before stops by the platform's time; what is left is
@@ -616,16 +616,16 @@ def _note_earlier(old: RecordState, report: StageReport, now: int, basis: Basis)
             day, version = _followed_on(old, report.version, basis)
             clocks += correction(basis, old.kind, 1 << report.target, day, version)
     if not events:
-        return Noted(None)
-    return Noted(old._replace(clocks=tuple(clocks)), tuple(events), is_believed)
+        return ReportEffect(None)
+    return ReportEffect(old._replace(clocks=tuple(clocks)), tuple(events), is_believed)
 
 
 def _note_earlier_withdrawal(
     old: RecordState, report: StageReport, now: int, basis: Basis
-) -> Noted:
+) -> ReportEffect:
     """An earlier take-down, after which nothing was shown there, is answered.
 
-    What has been named for take-down once more is named for it still; but it was done in time.
+    A repeated take-down is still a take-down; but it was done in time.
     """
     at, is_believed = _believed(report, _begins(old, report), now)
     reached = Stage(report.target, report.version, report.action, report.stage, report.at, at)
@@ -637,12 +637,12 @@ def _note_earlier_withdrawal(
         for clock in old.clocks
     )
     if not events:
-        return Noted(None)
-    return Noted(old._replace(clocks=clocks), tuple(events), is_believed)
+        return ReportEffect(None)
+    return ReportEffect(old._replace(clocks=clocks), tuple(events), is_believed)
 
 
 def _begins(old: RecordState, report: StageReport) -> int:
-    """The first moment at which anybody can have shown, or taken down, an earlier version.
+    """Return the first moment at which an earlier version can have been shown, or taken down.
 
     Of a version before the oldest whose day is remembered that is the day of the decision; what
     was not owed yet was not taken down.
@@ -670,7 +670,7 @@ def revisions(
 def begun(old: RecordState, basis: Basis) -> tuple[Revision, ...]:
     """On which days the versions so far began.
 
-    What ends at one target makes a version that is no correction: it begins nothing at the others.
+    An end at one target makes a version that is not a correction: it begins nothing at the others.
     """
     return old.revised or (Revision(old.version, basis.day_of(old.since).toordinal()),)
 
@@ -766,7 +766,7 @@ def fire(old: RecordState, now: int, basis: Basis) -> tuple[RecordState, Events,
 def _ring(clock: Clock, now: int, basis: Basis, events: list[ClockEvent]) -> Clock:
     """Take a legal clock past the marks that have come.
 
-    What is overdue is not "due soon" any more: a row that arrives late says it once.
+    An overdue clock is not "due soon" any more: a row that arrives late says it once.
     """
     if clock.next_mark() > now:
         return clock
@@ -818,7 +818,7 @@ def _counted_again(
     is_shown = clock.kind is not ClockKind.DISCLOSE or kind in target.kinds
     is_undone = clock.flags & ClockFlag.OVERDUE_WRITTEN and found[0].due_at > now
     if not is_shown and not is_undone:
-        return clock  # a walk lifts the duty, and until then nothing is said of it
+        return clock  # a resend lifts the duty, and until then no event is due
     flags = clock.flags & ~ClockFlag.PROVISIONAL | found[0].flags
     if found[0].due_at == clock.due_at:
         next_at = _next(_marks(basis, clock.due_at), clock.said, clock.due_at)
@@ -839,7 +839,7 @@ def _counted_again(
 def in_line(
     old: RecordState, s: Submission, kept: int, now: int, basis: Basis, *, is_redecided: bool
 ) -> Due:
-    """What is owed at targets that go on showing a record, as this basis has it.
+    """Return duties at targets that go on showing a record, as this basis has it.
 
     `kept` has a bit per target; `is_redecided`: what has ended is judged again, too. Nothing has
     changed where there are no events.
@@ -881,7 +881,7 @@ def _disclosure_in_line(
 ) -> Clocks:  # fmt: skip
     """A disclosure begins, is lifted, or has been met by what its target asks for now.
 
-    What has been met stays met.
+    A duty that was met remains met.
     """
     stage = next((s for s in old.stages if s.target == target and s.action == "P"), None)
     is_open = before is None or (
@@ -908,7 +908,7 @@ def _disclosure_in_line(
 def _is_before(clock: Clock, basis: Basis) -> bool:
     """Whether a target owes no disclosure that counts from a day as old as this one's.
 
-    What went on through a correction goes on, whatever day of decision that names.
+    A duty that went on through a correction goes on, from any day of decision it names.
     """
     entry = basis.target_or_none(clock.target)
     return entry is not None and clock.counted_from < entry.clock_from
@@ -945,7 +945,7 @@ def judged_again(old: RecordState, now: int, basis: Basis) -> Due:
 
 
 def of_unseen(old: RecordState, targets: int, basis: Basis) -> Due:
-    """What a row that nobody may see owes at these targets, as this basis has it.
+    """Return duties of a hidden row at these targets, as this basis has it.
 
     It owes nothing where its kind is not shown or its decision is too old; it owes what others owe
     where it owes anything at all.

@@ -1,4 +1,4 @@
-"""What the look-up tables hold of one ledger record: flat rows, made of the record's bytes alone.
+"""Rows of the look-up tables for one ledger record, made of the record's bytes alone.
 
 The ledger is the truth; these rows can be made again from it at any time and come out equal. Texts
 that travelled from departments are cut and freed of NUL here, because a database index takes
@@ -12,7 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.contracts import Fault
-from hub.contracts.schema import Identity
+from hub.contracts.schema import IdentityPart
 from hub.core.life import CARRIES_ROW, Statement
 from hub.core.open_cases import is_never_acceptable
 from hub.core.record import NO_KEY, NO_SEQUENCE, PRIMARY, CauseKind, Outcome
@@ -51,7 +51,7 @@ NOTHING: Final = "none"
 _ROW_LETTERS: Final = frozenset(statement.value for statement in CARRIES_ROW)
 
 
-class Named(NamedTuple):
+class StatedIdentity(NamedTuple):
     """The identity a row or reference states: as submitted, and normalised for comparing."""
 
     subject_kind: str
@@ -95,11 +95,11 @@ class EntryRow(NamedTuple):
     reasons: str
     """JSON: a list of {code, field, severity}."""
     walk: str | None
-    """JSON: what the walk is for that begins here (`Walk.as_facts`); None for all others."""
+    """JSON: the purpose of the resend that begins here (`Walk.as_facts`); None for all others."""
 
 
 class RecordRow(NamedTuple):
-    """Where one record stands."""
+    """The state of one record."""
 
     record_key: bytes
     partition: int
@@ -181,7 +181,7 @@ class StageRow(NamedTuple):
 
 
 class ClockEventRow(NamedTuple):
-    """What a clock said: `due_soon_3`, `overdue`, `stopped_in_time`, `lifted` and so on."""
+    """Event of a clock: `due_soon_3`, `overdue`, `stopped_in_time`, `lifted` and so on."""
 
     partition: int
     sequence: int
@@ -195,7 +195,7 @@ class ClockEventRow(NamedTuple):
 
 
 class DeclaredRow(NamedTuple):
-    """What a department declared to have produced in a month (产生数量申报)."""
+    """A department's declaration of records produced in a month (产生数量申报)."""
 
     record_key: bytes
     month: str
@@ -204,7 +204,7 @@ class DeclaredRow(NamedTuple):
     subject_kind: str
     produced: int
     disclosed: int | None
-    """What it disclosed on its own site; None when it did not say."""
+    """How many it disclosed on its own site; None when not declared."""
     url: str
     reason: str
     """Why some are not reported (未报送依据)."""
@@ -230,7 +230,7 @@ class SnapshotRow(NamedTuple):
     """Record keys, 16 octets each, one after the other."""
 
 
-class Reader:
+class EntryReader:
     """Reads ledger records into rows. `prefix` is the site's, with its dot.
 
     `targets` (id → number) grows with every basis that is adopted.
@@ -283,7 +283,7 @@ class Reader:
         )
 
     def stages(self, partition: int, record: LedgerRecord) -> list[StageRow]:
-        """What targets are named for, and what a courier reported."""
+        """Targets that were named, and the reports of couriers."""
         rows = [
             StageRow(
                 partition, record.sequence, record.record_key, target, record.version, action,
@@ -350,38 +350,38 @@ class Reader:
             bytes.fromhex(row["entries"]),
         )
 
-    def _named(self, record: LedgerRecord) -> Named:
+    def _named(self, record: LedgerRecord) -> StatedIdentity:
         """The identity a submission states; for a released one, that of the row released."""
         stated = stated_row(record, self._contracts)
         return _NAMELESS if stated is None else self._identify(*stated)
 
-    def _identify(self, contract: Contract, row: Mapping[str, str | bytes]) -> Named:
+    def _identify(self, contract: Contract, row: Mapping[str, str | bytes]) -> StatedIdentity:
         fields = self._identity[contract.kind]
         if not fields:
             return _NAMELESS
 
-        def text(identity: Identity) -> str:
+        def text(identity: IdentityPart) -> str:
             return str(row.get(fields.get(identity, ""), ""))
 
         kind = contract.schema.takes_down or contract.kind
         if contract.kind in _REFERENCES:
             kind = str(row["subject_kind"])
-        number, name = text(Identity.DOCUMENT_NUMBER), text(Identity.SUBJECT_NAME)
-        return Named(
+        number, name = text(IdentityPart.DOCUMENT_NUMBER), text(IdentityPart.SUBJECT_NAME)
+        return StatedIdentity(
             tidy(kind),
             tidy(number.strip()),
             tidy(contract.document_key(row)),
             tidy(name.strip()),
             tidy(normalise_subject_name(name)),
-            tidy(normalise_credit_code(text(Identity.AUTHORITY_CODE))),
+            tidy(normalise_credit_code(text(IdentityPart.AUTHORITY_CODE))),
         )
 
 
-_NAMELESS: Final = Named("", "", "", "", "", "")
+_NAMELESS: Final = StatedIdentity("", "", "", "", "", "")
 
 
 def stated_row(record: LedgerRecord, contracts: Contracts) -> tuple[Contract, Row] | None:
-    """The row or reference a ledger record speaks of, out of its envelope.
+    """Return the row or reference a ledger record is about, out of its envelope.
 
     That is what was submitted; for a statement that waited, what it states. None where there is
     none, or none that can be read.
@@ -412,7 +412,7 @@ def _made_live(record: LedgerRecord, kind: str) -> RecordState | None:
 
 
 def follow(old: RecordRow | None, entry: EntryRow, record: LedgerRecord) -> RecordRow | None:
-    """Where the record stands after this ledger record; `old` when it says nothing of it."""
+    """Return the state after this ledger record; `old` when it says nothing of it."""
     state = record.state
     if state is None:
         return old
@@ -457,7 +457,7 @@ def _status_of(state: RecordState) -> str:
 
 
 def _awaited_by_rows(state: RecordState) -> str:
-    """What the rows wait for that wait: an identity to be left, else the record; else nothing."""
+    """Return what waiting rows wait for: an identity to be left, else the record; else nothing."""
     letters = {waiting.statement for waiting in state.waiting} & _ROW_LETTERS
     if Statement.ARRIVAL in letters:
         return FOR_MOVE
@@ -476,7 +476,7 @@ def _is_never_acceptable(old: RecordRow | None, record: LedgerRecord, state: Rec
 def clocks_of(record: LedgerRecord) -> list[ClockRow]:
     """The duties the record has now, and when its publication ends; none without a state.
 
-    What was lifted is no duty any more, and that a statement stops waiting is nobody's.
+    A lifted duty is none any more, and the end of a statement's wait is not a duty.
     """
     if record.state is None:
         return []
@@ -516,7 +516,7 @@ def standings_of(record: LedgerRecord) -> list[StandingRow]:
 
 
 def clock_events_of(partition: int, record: LedgerRecord) -> list[ClockEventRow]:
-    """What the clocks said in this ledger record."""
+    """Return the clock events of this ledger record."""
     if not record.events:
         return []
     state = record.state
@@ -545,9 +545,9 @@ def tidy(text: str) -> str:
 
 
 def stream_name(department: str, stated: str) -> str:
-    """What a stream is counted as: its department's own, whatever its sender calls it.
+    """Return the stream a submission counts in: its department's own, under any name it sent.
 
-    One that bears another's name, or nobody's, is named with the department whose topic it is.
+    A stream named after another department, or none, is named with the department of its topic.
     """
     return stated if stated.startswith(f"{department}/") else f"{department}: {stated}"
 
@@ -568,7 +568,7 @@ _BEGIN_WALKS: Final = frozenset(
 
 
 def _walk_begun(record: LedgerRecord) -> str | None:
-    """What a walk over the ledger is for that this record begins."""
+    """Return the purpose of the resend that this record begins."""
     if record.outcome not in _BEGIN_WALKS:
         return None
     walk = Walk.from_facts(dict(record.facts))
@@ -578,7 +578,7 @@ def _walk_begun(record: LedgerRecord) -> str | None:
 
 
 def _number(octets: bytes | None) -> int | None:
-    """A sequence in a stream, or None when the header is no plain number."""
+    """Read a sequence in a stream; None when the header is not a plain number."""
     if octets is None or not octets.isdigit() or len(octets) >= len(str(_BIGGEST)):
         return None
     return int(octets)

@@ -65,7 +65,7 @@ def _put_state(raw: bytes, changes: Changes) -> None:
 
 
 def _put_consequences(record: LedgerRecord, changes: Changes) -> None:
-    """What the facts of a ledger record say beyond its record and its receipt."""
+    """Return the changes from a ledger record's facts beyond its record and its receipt."""
     facts = dict(record.facts)
     if PERFORMANCE in facts:
         changes[keys.performance(record.record_key)] = facts[PERFORMANCE].encode()
@@ -121,7 +121,7 @@ def _begin_walk(record: LedgerRecord, facts: dict[str, str], changes: Changes) -
 
 
 def _walk_on(record: LedgerRecord, changes: Changes) -> None:
-    """A walk has visited everything up to here; at its own request it ends."""
+    """Note that a resend has visited everything up to here; at its own request it ends."""
     request = bytes.fromhex(record.cause.topic.removeprefix(WALK_TOPIC))
     if record.cause.offset < int.from_bytes(request):
         changes[keys.WALKED_TO + request] = (record.cause.offset + 1).to_bytes(8)
@@ -169,4 +169,4 @@ def _put_move(record: LedgerRecord, facts: dict[str, str], changes: Changes) -> 
 
 
 _BECAME: Final = {Outcome.HELD_RELEASED: ARRIVED, Outcome.HELD_ENDED: ""}
-"""What became of an arrival that waited; one that was refused leaves its move to another."""
+"""Settle an arrival that waited; a refused one leaves its move to another."""

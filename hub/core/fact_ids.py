@@ -1,7 +1,7 @@
 """Names of what the hub's own workers state: what a fact is about, and what it says of it.
 
-An id has two halves of 16 hexadecimal digits. The first is of the *matter*: whoever asks whether
-something has been said asks by it. The second is of the content: what says something else, of
+An id has two halves of 16 hexadecimal digits. The first is of the *matter*: it finds what has
+already been said. The second is of the content: what says something else, of
 another day for one, is another fact, and no number is ever used for two contents.
 """
 

@@ -1,6 +1,6 @@
-"""What became of a statement that waited, read out of the ledger record that says so.
+"""Outcome of a statement that waited, read out of the ledger record that says so.
 
-Its ledger record is called released or ended, whatever was decided; whoever sent it must read the
+Its ledger record is called released or ended, under any decision; its sender must read the
 answer that it would have had at once.
 """
 

@@ -17,7 +17,7 @@
 | `q` | topic id | offset of the last cause read from that topic |
 | `b`, `B` | –, basis id | id of the current basis; the document of each |
 | `w` | – | a sweep under way: basis id, ordinal, last record key |
-| `e` | sequence of its request | a walk over the ledger that is not finished: its `Walk` |
+| `e` | sequence of its request | a scan of the ledger that is not finished: its `Walk` |
 | `f` | sequence of its request | the next ledger sequence it looks at |
 | `c` | – | target numbers that a sweep under way takes out of the records: a mask, 8 bytes |
 | `o` | – | the slot that owns the partition; none is `FIRST_OWNER` |
@@ -44,7 +44,7 @@ HEAD: Final = b"l"
 OWNER: Final = b"o"
 FREED: Final = b"c"
 FIRST_OWNER: Final = "registrar.0"
-"""Who owns a partition whose ledger names nobody: neither its first record nor a map change."""
+"""Owner of a partition whose ledger names none: neither its first record nor a map change."""
 
 _RECEIPT: Final = struct.Struct(">Qc16s8s")
 _HEAD: Final = struct.Struct(">Q32sQQH")
@@ -132,12 +132,12 @@ def document(basis: bytes) -> bytes:
 
 
 def walk(request: bytes) -> bytes:
-    """Where a walk over the ledger is; `request` is the sequence of its request, 8 bytes."""
+    """Position of a resend in the ledger; `request` is the sequence of its request, 8 bytes."""
     return WALKS + request
 
 
 class View(Protocol):
-    """What `decide` may read: the state behind the keys that its cause named."""
+    """State that `decide` may read: the values behind the keys that its cause named."""
 
     def get(self, key: bytes, /) -> bytes | None:
         """The value, or None where there is none."""
@@ -157,13 +157,13 @@ class Receipt(NamedTuple):
 
     @classmethod
     def unpack(cls, stored: bytes) -> Receipt:
-        """Read what `evolve` wrote: bytes of the ledger record as they stand there."""
+        """Read what `evolve` wrote: bytes of the ledger record, unchanged."""
         sequence, outcome, basis, digest = _RECEIPT.unpack(stored)
         return cls(sequence, outcome.decode(), basis, digest)
 
 
 class Head(NamedTuple):
-    """Where a partition's chain stands: what the next ledger record continues."""
+    """Head of a partition's chain: what the next ledger record continues."""
 
     sequence: int
     last_hash: bytes
@@ -208,6 +208,6 @@ def submission_key_of(department: str, stream: bytes, sequence: bytes) -> bytes:
     """Identity of a submission: 16 bytes of the hash of its stream and sequence.
 
     The department (its topic) is part of it: the stream's name is in the sender's hand, and
-    nobody may use up another's numbers.
+    no department may use up numbers of others.
     """
     return sha256(b"\x1f".join((department.encode(), stream, sequence))).digest()[:16]

@@ -35,10 +35,10 @@ _MOST_SEEN_BY: Final = 64
 
 
 class LedgerEndError(IntegrityError):
-    """The ledger does not go on from where somebody has seen it: cut, forged, or written twice."""
+    """The ledger does not continue a head that was seen: it was cut, forged, or written twice."""
 
     def __init__(self, who: str, partition: int, head: Head, *, is_gone: bool) -> None:
-        """`is_gone`: the record before `head` is no longer there; else what follows is another's.
+        """`is_gone`: the record before `head` is no longer there; else a different one follows.
 
         `who` has seen the ledger up to `head`.
         """
@@ -60,7 +60,7 @@ class LedgerEndError(IntegrityError):
 
 
 class Seen(NamedTuple):
-    """The end of a ledger partition as somebody saw it."""
+    """The end of a ledger partition as it was seen."""
 
     who: str
     partition: int
@@ -68,12 +68,12 @@ class Seen(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """A declared loss in one partition: records `first` to `last` were seen and are given up."""
+    """A declared loss in one partition: records `first` to `last` were seen and are lost."""
 
     first: int
-    """The first sequence that is given up."""
+    """The first sequence that is lost."""
     last: int
-    """The last one that anybody saw."""
+    """The last one that was seen."""
     epoch: int
     """The partition's epoch from here on; heads of earlier ones are released."""
     next_offset: int
@@ -87,11 +87,11 @@ class Loss(NamedTuple):
     because: str
 
     def covers(self, head: Head) -> bool:
-        """Whether whoever saw this head may go on from what is left."""
+        """Whether a reader that saw this head may go on from what is left."""
         return head.epoch < self.epoch and self.first < head.sequence <= self.last + 1
 
     def takes(self, epoch: int, sequence: int) -> bool:
-        """Whether the ledger record that was given this sequence in this epoch is given up."""
+        """Whether the ledger record that had this sequence in this epoch is declared lost."""
         return epoch < self.epoch and sequence >= self.first
 
     def as_content(self) -> dict[str, object]:
@@ -104,7 +104,7 @@ class Loss(NamedTuple):
 
 
 def read_loss(value: bytes) -> Loss:
-    """Read what `as_content` wrote, of whoever sent it.
+    """Read a value of `as_content`, from any sender.
 
     Raises `ValueError`, `KeyError` or `TypeError` on anything else.
     """
@@ -123,7 +123,7 @@ def read_loss(value: bytes) -> Loss:
 
 
 def loss_in(raw: bytes) -> Loss | None:
-    """The loss that a packed ledger record declares, if it does; what nobody can read does not."""
+    """Return the loss that a packed ledger record declares, if any; an unreadable one does not."""
     if raw[OUTCOME_AT : OUTCOME_AT + 1] != LETTER:
         return None
     try:
@@ -151,7 +151,7 @@ def behind(head: Head, raw: bytes, next_offset: int) -> Head:
 
 
 def is_lost(losses: Mapping[int, list[Loss]], partition: int, epoch: int, sequence: int) -> bool:
-    """Whether a ledger record that somebody speaks of was given up; losses by partition."""
+    """Whether a referenced ledger record was declared lost; losses by partition."""
     return any(loss.takes(epoch, sequence) for loss in losses.get(partition, ()))
 
 

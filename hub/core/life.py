@@ -1,4 +1,4 @@
-"""The life of a record: what is decided for each statement about each standing of a record.
+"""The life of a record: the decision on each statement in each state of a record.
 
 One table. Its lines are tried from the top; the first whose condition holds decides the outcome,
 the reason and the effect. What an effect does to the state, the duties and the targets is in
@@ -21,7 +21,7 @@ from hub.core.state import RecordState, Status
 
 
 class Standing(StrEnum):
-    """Where a record stands, seen from what may be stated about it."""
+    """State of a record, seen from what may be stated about it."""
 
     NONE = "nothing is on record"
     AWAITED = "only statements wait for it"
@@ -33,7 +33,7 @@ class Standing(StrEnum):
 
 
 class Statement(StrEnum):
-    """What a submission states about a record; one letter, as stored."""
+    """Statement of a submission about a record; one letter, as stored."""
 
     ROW = "r"
     PERFORMANCE = "p"
@@ -47,7 +47,7 @@ class Statement(StrEnum):
     ARRIVAL = "i"
     """Second half of a move: the record takes this identity."""
     RESTORATION = "b"
-    """What was taken down is shown again, by a decision of its own."""
+    """A decision of its own to show a taken-down record again."""
 
 
 class When(StrEnum):
@@ -84,7 +84,7 @@ class When(StrEnum):
 
 
 class Effect(Enum):
-    """What a line does beyond its answer."""
+    """Effect of a line beyond its answer."""
 
     NOTHING = "nothing changes"
     CONFIRM = "the order memory is raised"
@@ -98,7 +98,7 @@ class Effect(Enum):
     CONFLICT = "the record is marked as in conflict"
 
 
-class Line(NamedTuple):
+class LifeRule(NamedTuple):
     """One line of the table."""
 
     when: When
@@ -111,42 +111,42 @@ class Line(NamedTuple):
 
 _S = Standing
 _T = Statement
-_ACCEPT: Final = Line(When.ALWAYS, Outcome.ACCEPTED, "", Effect.SHOW)
-_SAME: Final = Line(When.SAME_CONTENT, Outcome.DUPLICATE, "SAME_AS_LIVE", Effect.CONFIRM)
-_OLDER: Final = Line(When.OLDER, Outcome.SUPERSEDED, "OLDER_THAN_LIVE", Effect.NOTHING)
-_WAIT: Final = Line(When.ALWAYS, Outcome.HELD, "WAITING_FOR_RECORD", Effect.WAIT)
-_WAITS: Final = Line(When.WAITS_ALREADY, Outcome.DUPLICATE, "SAME_AS_HELD", Effect.AGAIN)
+_ACCEPT: Final = LifeRule(When.ALWAYS, Outcome.ACCEPTED, "", Effect.SHOW)
+_SAME: Final = LifeRule(When.SAME_CONTENT, Outcome.DUPLICATE, "SAME_AS_LIVE", Effect.CONFIRM)
+_OLDER: Final = LifeRule(When.OLDER, Outcome.SUPERSEDED, "OLDER_THAN_LIVE", Effect.NOTHING)
+_WAIT: Final = LifeRule(When.ALWAYS, Outcome.HELD, "WAITING_FOR_RECORD", Effect.WAIT)
+_WAITS: Final = LifeRule(When.WAITS_ALREADY, Outcome.DUPLICATE, "SAME_AS_HELD", Effect.AGAIN)
 
 
-def _refused(when: When, reason: str, effect: Effect = Effect.NOTHING) -> Line:
-    return Line(when, Outcome.QUARANTINED, reason, effect, "error")
+def _refused(when: When, reason: str, effect: Effect = Effect.NOTHING) -> LifeRule:
+    return LifeRule(when, Outcome.QUARANTINED, reason, effect, "error")
 
 
-def _superseded(when: When, reason: str) -> Line:
+def _superseded(when: When, reason: str) -> LifeRule:
     """An older take-down, arrival or restoration: an open case, an error and never silence."""
-    return Line(when, Outcome.SUPERSEDED, reason, Effect.NOTHING, "error")
+    return LifeRule(when, Outcome.SUPERSEDED, reason, Effect.NOTHING, "error")
 
 
-def _conflict(reason: str) -> Line:
-    return Line(When.ALWAYS, Outcome.CONFLICTING, reason, Effect.CONFLICT, "error")
+def _conflict(reason: str) -> LifeRule:
+    return LifeRule(When.ALWAYS, Outcome.CONFLICTING, reason, Effect.CONFLICT, "error")
 
 
 _NOT_YOURS: Final = _refused(When.NOT_YOURS, "NOT_YOUR_RECORD")
 _OLDER_TAKE_DOWN: Final = _superseded(When.OLDER, "WITHDRAWAL_OLDER_THAN_LIVE")
 _EARLY_EXIT: Final = _superseded(When.EXIT_BEFORE_ENTRY, "EXIT_BEFORE_LISTING")
 _AWAITS_ITS_OWN: Final = (
-    Line(When.WAITS_FOR_ITS_OWN, Outcome.DUPLICATE, "SAME_AS_HELD", Effect.AGAIN),
-    Line(When.NOT_YOURS, Outcome.HELD, "WAITING_FOR_RECORD", Effect.WAIT),
+    LifeRule(When.WAITS_FOR_ITS_OWN, Outcome.DUPLICATE, "SAME_AS_HELD", Effect.AGAIN),
+    LifeRule(When.NOT_YOURS, Outcome.HELD, "WAITING_FOR_RECORD", Effect.WAIT),
 )
 """Another's faulty row reserves nothing: this is about the row that its sender has yet to send."""
-_TAKE_DOWN: Final = Line(When.ALWAYS, Outcome.WITHDRAWN, "", Effect.TAKE_DOWN)
-_LEAVE: Final = Line(When.ALWAYS, Outcome.WITHDRAWN, "", Effect.LEAVE)
-_UNCHANGED: Final = Line(
+_TAKE_DOWN: Final = LifeRule(When.ALWAYS, Outcome.WITHDRAWN, "", Effect.TAKE_DOWN)
+_LEAVE: Final = LifeRule(When.ALWAYS, Outcome.WITHDRAWN, "", Effect.LEAVE)
+_UNCHANGED: Final = LifeRule(
     When.SAME_IDENTITY, Outcome.DUPLICATE, "IDENTITY_UNCHANGED", Effect.NOTHING
 )
 _PERFORMED: Final = _refused(When.STALE, "PERFORMED_SINCE")
 _TAKEN_DOWN_WHERE_IT_WAS: Final = _refused(When.ALWAYS, "TAKE_DOWN_OF_MOVED", Effect.CONFIRM)
-_CORRECTS: Final = Line(When.ALWAYS, Outcome.CORRECTED, "", Effect.SHOW)
+_CORRECTS: Final = LifeRule(When.ALWAYS, Outcome.CORRECTED, "", Effect.SHOW)
 _HAS_MOVED: Final = _refused(When.ALWAYS, "RECORD_MOVED")
 _NOT_WHAT_LEFT: Final = _refused(When.OTHER_LEFT, "NOT_WHAT_LEFT", Effect.REFUSE)
 _ANOTHERS_MOVE: Final = _refused(When.MOVE_OF_ANOTHER, "MOVE_ID_REUSED")
@@ -158,22 +158,26 @@ _ARRIVES_FIRST: Final = (
 )
 _ARRIVES_THEN: Final = (
     _refused(When.LEFT_PERFORMED, "PERFORMED_SINCE", Effect.REFUSE),
-    Line(When.LEFT, Outcome.ACCEPTED, "", Effect.SHOW),
+    LifeRule(When.LEFT, Outcome.ACCEPTED, "", Effect.SHOW),
     _refused(When.NOT_LEFT, "MOVE_REFUSED", Effect.REFUSE),
     _WAITS,
-    Line(When.ANOTHER_WAITS, Outcome.CONFLICTING, "UNDECLARED_CHANGE", Effect.CONFLICT, "error"),
-    Line(When.ALWAYS, Outcome.HELD, "WAITING_FOR_MOVE", Effect.WAIT),
+    LifeRule(
+        When.ANOTHER_WAITS, Outcome.CONFLICTING, "UNDECLARED_CHANGE", Effect.CONFLICT, "error"
+    ),
+    LifeRule(When.ALWAYS, Outcome.HELD, "WAITING_FOR_MOVE", Effect.WAIT),
 )
 _ARRIVES: Final = _ARRIVES_FIRST + _ARRIVES_THEN
 
 
-def _arrives_again(reason: str) -> tuple[Line, ...]:
+def _arrives_again(reason: str) -> tuple[LifeRule, ...]:
     """Where a record was taken down or left: a departure of before brings nothing back."""
     return (*_ARRIVES_FIRST, _refused(When.OVERTAKEN, reason), *_ARRIVES_THEN)
 
 
-_ALREADY_MOVED: Final = Line(When.LEFT_BY_IT, Outcome.DUPLICATE, "ALREADY_MOVED", Effect.NOTHING)
-_ROWS: Final[dict[Standing, tuple[Line, ...]]] = {
+_ALREADY_MOVED: Final = LifeRule(
+    When.LEFT_BY_IT, Outcome.DUPLICATE, "ALREADY_MOVED", Effect.NOTHING
+)
+_ROWS: Final[dict[Standing, tuple[LifeRule, ...]]] = {
     _S.NONE: (_ACCEPT,),
     _S.AWAITED: (_ACCEPT,),
     _S.QUARANTINED: (_ACCEPT,),
@@ -181,45 +185,45 @@ _ROWS: Final[dict[Standing, tuple[Line, ...]]] = {
     _S.LIVE: (
         _SAME,
         _OLDER,
-        Line(When.STALE, Outcome.SUPERSEDED, "OLDER_THAN_LIVE", Effect.NOTHING),
-        Line(When.EARLIER_STEP, Outcome.SUPERSEDED, "OLDER_THAN_LIVE", Effect.NOTHING),
+        LifeRule(When.STALE, Outcome.SUPERSEDED, "OLDER_THAN_LIVE", Effect.NOTHING),
+        LifeRule(When.EARLIER_STEP, Outcome.SUPERSEDED, "OLDER_THAN_LIVE", Effect.NOTHING),
         _refused(When.ANOTHERS_STEP, "NOT_YOUR_RECORD"),
-        Line(When.NEXT_STEP, Outcome.ACCEPTED, "", Effect.SHOW),
+        LifeRule(When.NEXT_STEP, Outcome.ACCEPTED, "", Effect.SHOW),
         _conflict("UNDECLARED_CHANGE"),
     ),
     _S.WITHDRAWN: (
         _NOT_YOURS,
         _OLDER,
-        Line(When.LISTED_LATER, Outcome.ACCEPTED, "", Effect.SHOW),
-        Line(When.VALID_OTHERWISE, Outcome.ACCEPTED, "RESTORED_OTHERWISE", Effect.RESTORE),
-        Line(When.VALID_AGAIN, Outcome.ACCEPTED, "", Effect.RESTORE),
-        Line(When.SAME_CONTENT, Outcome.DUPLICATE, "SAME_AS_WITHDRAWN", Effect.NOTHING),
+        LifeRule(When.LISTED_LATER, Outcome.ACCEPTED, "", Effect.SHOW),
+        LifeRule(When.VALID_OTHERWISE, Outcome.ACCEPTED, "RESTORED_OTHERWISE", Effect.RESTORE),
+        LifeRule(When.VALID_AGAIN, Outcome.ACCEPTED, "", Effect.RESTORE),
+        LifeRule(When.SAME_CONTENT, Outcome.DUPLICATE, "SAME_AS_WITHDRAWN", Effect.NOTHING),
         _conflict("CHANGED_AFTER_WITHDRAWAL"),
     ),
     _S.MOVED: (
         _NOT_YOURS,
         _OLDER,
-        Line(When.AWAY, Outcome.DUPLICATE, "MOVED_NOT_ARRIVED", Effect.NOTHING),
-        Line(When.SAME_CONTENT, Outcome.DUPLICATE, "SAME_AS_MOVED", Effect.NOTHING),
+        LifeRule(When.AWAY, Outcome.DUPLICATE, "MOVED_NOT_ARRIVED", Effect.NOTHING),
+        LifeRule(When.SAME_CONTENT, Outcome.DUPLICATE, "SAME_AS_MOVED", Effect.NOTHING),
         _conflict("CHANGED_AFTER_MOVE"),
     ),
 }
-_TAKE_DOWNS: Final[dict[Standing, tuple[Line, ...]]] = {
+_TAKE_DOWNS: Final[dict[Standing, tuple[LifeRule, ...]]] = {
     _S.NONE: (_WAIT,),
     _S.AWAITED: (_WAITS, _WAIT),
     _S.QUARANTINED: (*_AWAITS_ITS_OWN, _EARLY_EXIT, _TAKE_DOWN),
     _S.LIVE: (_NOT_YOURS, _OLDER_TAKE_DOWN, _EARLY_EXIT, _TAKE_DOWN),
     _S.WITHDRAWN: (
         _NOT_YOURS,
-        Line(When.ALWAYS, Outcome.DUPLICATE, "ALREADY_WITHDRAWN", Effect.CONFIRM),
+        LifeRule(When.ALWAYS, Outcome.DUPLICATE, "ALREADY_WITHDRAWN", Effect.CONFIRM),
     ),
     _S.TAKEN_BACK: (
         *_AWAITS_ITS_OWN,
-        Line(When.ALWAYS, Outcome.DUPLICATE, "ALREADY_WITHDRAWN", Effect.CONFIRM),
+        LifeRule(When.ALWAYS, Outcome.DUPLICATE, "ALREADY_WITHDRAWN", Effect.CONFIRM),
     ),
     _S.MOVED: (_NOT_YOURS, _TAKEN_DOWN_WHERE_IT_WAS),
 }
-_BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
+_BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[LifeRule, ...]]]] = {
     _T.ROW: _ROWS,
     _T.PERFORMANCE: {**_ROWS, _S.NONE: (_WAIT,), _S.AWAITED: (_WAITS, _WAIT)},
     _T.CORRECTION: {
@@ -244,7 +248,7 @@ _BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
             _UNCHANGED,
             _NOT_YOURS,
             _ANOTHERS_MOVE,
-            Line(When.LEFT_FOR_IT, Outcome.DUPLICATE, "ALREADY_MOVED", Effect.NOTHING),
+            LifeRule(When.LEFT_FOR_IT, Outcome.DUPLICATE, "ALREADY_MOVED", Effect.NOTHING),
             _HAS_MOVED,
         ),
     },
@@ -273,17 +277,17 @@ _BY_STATEMENT: Final[dict[Statement, dict[Standing, tuple[Line, ...]]]] = {
             _NOT_YOURS,
             _superseded(When.OLDER, "RESTORATION_OLDER_THAN_WITHDRAWAL"),
             _PERFORMED,
-            Line(When.ALWAYS, Outcome.ACCEPTED, "", Effect.RESTORE),
+            LifeRule(When.ALWAYS, Outcome.ACCEPTED, "", Effect.RESTORE),
         ),
         _S.MOVED: (_NOT_YOURS, _HAS_MOVED),
     },
 }
-TABLE: Final[dict[tuple[Standing, Statement], tuple[Line, ...]]] = {
+TABLE: Final[dict[tuple[Standing, Statement], tuple[LifeRule, ...]]] = {
     (standing, statement): lines
     for statement, by_standing in _BY_STATEMENT.items()
     for standing, lines in by_standing.items()
 }
-"""Every statement about every standing."""
+"""Every statement in every state."""
 
 CARRIES_ROW: Final = frozenset({_T.ROW, _T.PERFORMANCE, _T.CORRECTION, _T.ARRIVAL, _T.RESTORATION})
 """Statements that carry a full row."""
@@ -291,7 +295,7 @@ MOVES: Final = frozenset({_T.DEPARTURE, _T.ARRIVAL})
 
 
 def standing_of(old: RecordState | None) -> Standing:
-    """Where a record stands."""
+    """Return the state of a record."""
     if old is None:
         return Standing.NONE
     if old.status is Status.LIVE:

@@ -1,7 +1,7 @@
 """The monthly 双公示 form and its rates, folded from the ledger alone.
 
-What the look-up database answers with SQL is reckoned here a second time from the records
-themselves, so that the two can be held against each other. No official formula of 上报率, 合规率
+The figures that the look-up database answers with SQL are computed here a second time from the
+records themselves, so that the two can be compared. No official formula of 上报率, 合规率
 and 及时率 has been published; what counts here is written down in docs/report.md. A record belongs
 to the month of its decision, without a readable date to that of its arrival.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from hub.core.entry import DeclaredRow, Reader, RecordRow, follow
+from hub.core.entry import DeclaredRow, EntryReader, RecordRow, follow
 from hub.core.open_cases import CaseKind, OpenCases
 from hub.core.record import Outcome
 from hub.core.state import ClockFlag, ClockKind, Status
@@ -29,10 +29,10 @@ IN_TIME: Final = frozenset({"stopped_in_time", "in_time_learned_late"})
 LATE: Final = frozenset({"stopped_late"})
 REOPENED: Final = frozenset({"reopened", "reopened_late"})
 REPORTED_AS: Final = {kinds.PERFORMED: kinds.MADE}
-"""Kinds that continue another's record: one decision is counted once, under its first kind."""
+"""Kinds that continue an earlier record: one decision is counted once, under its first kind."""
 
 
-class Line(NamedTuple):
+class MonthlyLine(NamedTuple):
     """One department and kind in a month; every rate is a numerator and its denominator."""
 
     department: str
@@ -43,7 +43,7 @@ class Line(NamedTuple):
     disclosure_url: str
     unreported_reason: str
     reported: int
-    """报送数量: decisions that have reached the hub, whatever became of them, but `apart`."""
+    """报送数量: decisions that have reached the hub, with any outcome, but `apart`."""
     stored: int
     """有效入库数: accepted at some time."""
     shown: int
@@ -55,7 +55,7 @@ class Line(NamedTuple):
     still_open: int
     """Not due yet, and not met yet."""
     apart: int
-    """Received, and never to be accepted however mended (natural persons): in nobody's figures."""
+    """Received, and never acceptable in any form (natural persons): counted in no figures."""
     unreported: int | None
     """未报送数量; None where nothing was declared."""
 
@@ -66,7 +66,7 @@ class Line(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """What `Line` counts of records; the rest of a line is declared."""
+    """`MonthlyLine`'s counts of records; the rest of a line is declared."""
 
     reported: int = 0
     stored: int = 0
@@ -78,7 +78,7 @@ class Counts(NamedTuple):
 
 
 class CaseLine(NamedTuple):
-    """What waited for a person in a month: cases of one kind."""
+    """Cases of one kind that waited for a person in a month."""
 
     case_kind: str
     """`hub.core.open_cases.CaseKind`."""
@@ -102,7 +102,7 @@ def moments_of(first: date, last: date) -> tuple[int, int]:
 
 
 class ReportedTarget(NamedTuple):
-    """What the form needs of a target: whether the public sees it, and what it shows."""
+    """A target, as the form needs it: whether the public sees it, and the kinds it shows."""
 
     number: int
     is_public: bool
@@ -122,7 +122,7 @@ Place = tuple[str, str]
 """Department and subject kind."""
 
 
-def lines_of(counts: dict[Place, Counts], declared: Iterable[DeclaredRow]) -> list[Line]:
+def lines_of(counts: dict[Place, Counts], declared: Iterable[DeclaredRow]) -> list[MonthlyLine]:
     """The lines of a month, by department and kind; authorities of a department are added up."""
     told: dict[Place, list[DeclaredRow]] = defaultdict(list)
     for row in declared:
@@ -134,7 +134,7 @@ def lines_of(counts: dict[Place, Counts], declared: Iterable[DeclaredRow]) -> li
         counted = counts.get(place, Counts())
         produced = sum(row.produced for row in rows) if rows else None
         lines.append(
-            Line(
+            MonthlyLine(
                 *place,
                 produced,
                 sum(own) if own else None,
@@ -155,7 +155,7 @@ def month_of(row: RecordRow) -> str:
 class MonthBook:
     """A fold of the ledger; targets are those of the basis adopted last."""
 
-    def __init__(self, reader: Reader, targets: Iterable[ReportedTarget]) -> None:
+    def __init__(self, reader: EntryReader, targets: Iterable[ReportedTarget]) -> None:
         self._reader = reader
         targets = tuple(targets)
         self._public = {target.number for target in targets if target.is_public}
@@ -195,8 +195,8 @@ class MonthBook:
             elif event.event in IN_TIME | LATE:
                 self._ends[key].setdefault(event.target, event.event in IN_TIME)
 
-    def lines(self, month: str, now: int) -> list[Line]:
-        """The form of a month as things stand at `now` (business ms)."""
+    def lines(self, month: str, now: int) -> list[MonthlyLine]:
+        """Return the form of a month as of `now` (business ms)."""
         accepted = {
             (row.subject, row.document_key, row.name_key, row.authority_code)
             for row in self._rows.values()
@@ -221,7 +221,7 @@ class MonthBook:
         return lines_of(counts, told)
 
     def cases(self, month: str) -> list[CaseLine]:
-        """What waited for a person in a month."""
+        """Return the cases that waited for a person in a month."""
         begin, end = moments_of(*month_days(month))
         counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
         for case in self._cases.changed.values():

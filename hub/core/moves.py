@@ -2,7 +2,7 @@
 
 The department sends both halves with one move id. The *departure* is decided where the record is;
 its verdict goes to the partition of the new identity as a control message. The *arrival* waits
-there until the verdict is known. What is known of a move:
+there until the verdict is known. States of a move:
 
 | verdict known, then comes | left | refused |
 |---|---|---|
@@ -14,8 +14,8 @@ A move id is one record's: a departure of another is refused where the first is 
 that were made apart, in two partitions, the verdict that comes first holds. An arrival is let in as
 what left, and as nothing else.
 
-A departure that was made before, under another move, is told as *left before*, and counts from when
-that one was learnt of. One departure lets one record in once: where what is here has been taken
+A departure that was made before, under another move, is *left before*, and counts from when that
+one was learnt of. One departure lets one record in once: where what is here has been taken
 down, or has left again, since a departure was learnt of or since the arrival that waits was said,
 nothing arrives. A home-coming alone may be declared before the journey is over.
 
@@ -55,7 +55,7 @@ _MOST_DEPARTURES: Final = 8
 
 
 class MoveVerdict(NamedTuple):
-    """What became of a departure."""
+    """Outcome of a departure."""
 
     letter: str
     destination: bytes
@@ -74,7 +74,7 @@ class MoveVerdict(NamedTuple):
     """Bit per target whose disclosure the old identity had met."""
     owner: str
     kind: str
-    """What was in force under the old identity; empty where nothing ever was."""
+    """The version in force under the old identity; empty where there never was one."""
     heard: tuple[Heard, ...]
     """The memory of order of the old identity, the source last heard first."""
 
@@ -171,18 +171,18 @@ def heard_from(packed: bytes) -> tuple[Heard, ...]:
 
 
 def destination_of(subject_key: bytes) -> bytes:
-    """What a verdict names of the key at which the record may arrive."""
+    """Names of a verdict at the key where the record may arrive."""
     return sha256(subject_key).digest()[:8]
 
 
 def known_of(view: View, move_id: bytes) -> MoveVerdict | None:
-    """What is known of a move, wherever it leads."""
+    """Return the state of a move, wherever it leads."""
     stored = view.get(keys.verdict(move_id))
     return None if stored is None else MoveVerdict.unpack(stored)
 
 
 def verdict_on(view: View, move_id: bytes, subject_key: bytes) -> MoveVerdict | None:
-    """What is known of a departure, for who would arrive under this key."""
+    """Return the state of a departure, for a record that would arrive under this key."""
     verdict = known_of(view, move_id)
     if verdict is None:
         return None
@@ -190,7 +190,7 @@ def verdict_on(view: View, move_id: bytes, subject_key: bytes) -> MoveVerdict | 
 
 
 def settled(known: MoveVerdict | None, comes: MoveVerdict) -> MoveVerdict:
-    """The verdict that holds: see the table above. What is told again was learnt before."""
+    """Return the verdict in force: see the table above. A repeated verdict was learnt before."""
     if known is None:
         return comes
     is_anothers = known.has_left and known.left != comes.left
@@ -246,7 +246,7 @@ def is_of_absence(view: View, record_key: bytes, move_id: bytes) -> bool:
 def leaving(
     view: View, record_key: bytes, other_key: bytes, move_id: bytes, departure: Departure
 ) -> bytes:
-    """What is noted of a record that leaves for another key by this move, or by one before."""
+    """Return the note of a record that leaves for another key by this move, or by one before."""
     before = [each for each in left_by(view, record_key) if each != move_id]
     made = departure.move_id + departure.sequence.to_bytes(8)
     return b"".join((other_key, made, move_id, *before[: _MOST_DEPARTURES - 1]))

@@ -1,6 +1,6 @@
-"""What the case agents are told: the notices of one ledger record, made of its bytes alone.
+"""Notices to the case agents, made of the bytes of one ledger record alone.
 
-A notice says how a record stands: its number and dates where an agent needs them, the clocks that
+A notice describes a record: its number and dates where an agent needs them, the clocks that
 run. It never holds what a row says about its subject beyond that, and nothing of a row that was
 refused. Ids are the ledger's own coordinates, so a repetition carries the id of the first.
 """
@@ -11,7 +11,7 @@ import json
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from hub.contracts.schema import Hint, Identity, Role
+from hub.contracts.schema import FieldRole, Hint, IdentityPart
 from hub.core.entry import stated_row, tidy, tidy_octets
 from hub.core.keys import Head
 from hub.core.progress import FACT as PERFORMANCE
@@ -33,8 +33,8 @@ STANDS: Final = PRIMARY | {
     Outcome.HELD_RELEASED, Outcome.HELD_ENDED, Outcome.EXPIRED, Outcome.RECOUNTED,
     Outcome.REPROJECTED, Outcome.DUTY_LIFTED,
 }  # fmt: skip
-"""After these a record may stand otherwise than before; what a clock or a platform says is told by
-its clock events alone."""
+"""After these a record may be in another state; changes by a clock or a platform are in
+clock events alone."""
 NAMED: Final = ("commitment.", "reminder.", "court_enforcement.exit_missing.")
 """Kinds whose number, names and dates agents need; of all others they need the clocks."""
 _CLOCKS: Final = {
@@ -44,7 +44,7 @@ _CLOCKS: Final = {
     ClockKind.WAIT: "wait",
 }
 _MADE_LIVE: Final = frozenset({Outcome.ACCEPTED, Outcome.CORRECTED, Outcome.HELD_RELEASED})
-"""After these the row that the ledger record speaks of is the record's live version."""
+"""After these the row of the ledger record is the record's live version."""
 
 
 PERFORMED_IN_PART: Final = "part"
@@ -100,7 +100,7 @@ class Notice(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """All that a partition of the ledger held at this business time has been told."""
+    """All notices of a ledger partition up to this business time have been written."""
 
     partition: int
     read_at: int
@@ -227,7 +227,7 @@ def _is_named(kind: str) -> bool:
 
 
 def _is_legal(clock: Clock) -> bool:
-    """Whether somebody has a duty that still waits; that publication ends is nobody's duty."""
+    """Whether a duty still waits; an end of publication is not a duty."""
     return clock.is_running and clock.kind in (ClockKind.DISCLOSE, ClockKind.WITHDRAW)
 
 
@@ -241,28 +241,28 @@ def _running(clock: Clock, target: str) -> RunningClock:
 
 
 def _named(notice: Notice, record: LedgerRecord, contracts: Contracts) -> Notice:
-    """With number, names and dates of the row the ledger record speaks of, if it is a row."""
+    """Add number, names and dates of the ledger record's row, if it is a row."""
     stated = stated_row(record, contracts)
     if stated is None or not stated[0].is_row:
         return notice
     contract, row = stated
     return notice._replace(
-        document=_identity(contract, row, Identity.DOCUMENT_NUMBER),
-        name=_identity(contract, row, Identity.SUBJECT_NAME),
-        authority=normalise_credit_code(_identity(contract, row, Identity.AUTHORITY_CODE)),
-        decided_on=_date(contract, row, Role.DECIDED_ON),
-        due_on=_date(contract, row, Role.VALID_TO),
+        document=_identity(contract, row, IdentityPart.DOCUMENT_NUMBER),
+        name=_identity(contract, row, IdentityPart.SUBJECT_NAME),
+        authority=normalise_credit_code(_identity(contract, row, IdentityPart.AUTHORITY_CODE)),
+        decided_on=_date(contract, row, FieldRole.DECIDED_ON),
+        due_on=_date(contract, row, FieldRole.VALID_TO),
     )
 
 
-def _identity(contract: Contract, row: Row, identity: Identity) -> str:
+def _identity(contract: Contract, row: Row, identity: IdentityPart) -> str:
     for field in contract.schema.fields:
         if field.identity is identity:
             return tidy(str(row.get(field.name, "")).strip())
     return ""
 
 
-def _date(contract: Contract, row: Row, role: Role) -> str:
+def _date(contract: Contract, row: Row, role: FieldRole) -> str:
     """A date of the row as ISO text, or empty."""
     for field in contract.schema.fields:
         if field.role is role:

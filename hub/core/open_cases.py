@@ -1,4 +1,4 @@
-"""What waits for a person: what opens a case, whose turn it is, and what ends it.
+"""Cases that wait for a person: what opens a case, whose turn it is, and what ends it.
 
 A return that was refused, a take-down that came too late, a withdrawal that a platform refuses:
 nothing of this mends itself, and none of it may pass in silence. Cases are a fold of the ledger,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class CaseKind(StrEnum):
-    """What is open, as look-ups and metrics name it."""
+    """Kinds of cases, as look-ups and metrics name them."""
 
     WAITING = "waiting"
     """A statement waits for its record or its move."""
@@ -59,7 +59,7 @@ class Turn(StrEnum):
 
     DEPARTMENT = "department"
     CENTRE = "centre"
-    """The credit centre, which runs the hub and speaks with the platforms' owners."""
+    """The credit centre, which runs the hub and is in contact with the platforms' owners."""
     PLATFORM = "platform"
     """The engineer of the platform."""
 
@@ -70,11 +70,11 @@ class CaseEnd(StrEnum):
     ANSWERED = "answered"
     """A later statement about the record."""
     RELEASED = "released"
-    """What the statement waited for came, and it took effect."""
+    """The awaited record came, and the statement took effect."""
     DECIDED = "decided"
-    """What the statement waited for came, and it took no effect."""
+    """The awaited record came, and the statement took no effect."""
     WAIT_OVER = "wait_over"
-    """What the statement waited for did not come in time."""
+    """The awaited record did not come in time."""
     DELIVERED = "delivered"
     """The platform took the delivery: sent, acknowledged or published."""
     WITHDRAWN = "withdrawn"
@@ -103,7 +103,7 @@ class CaseRow(NamedTuple):
     action: str
     """`publish` or `withdraw`; empty where it is about no delivery."""
     live_sequence: int
-    """Of the record's version as it stood then; -1 where that does not matter."""
+    """Version of the record at that time; -1 where that does not matter."""
     since: int
     sequence: int
     """Of the last ledger record that says the same."""
@@ -124,7 +124,7 @@ class CaseRow(NamedTuple):
 
     @property
     def key(self) -> tuple[int, int, str]:
-        """What tells cases apart: one ledger record opens one of a kind."""
+        """Identifies a case: one ledger record opens one of a kind."""
         return self.partition, self.opened, self.case_kind
 
 
@@ -155,7 +155,7 @@ _CONFIRMED_BY: Final = {
     CaseKind.TAKE_DOWN_SUPERSEDED: _DOWN_ALREADY,
     CaseKind.TAKE_DOWN_OF_MOVED: _MOVED_ALREADY,
 }
-"""A later take-down or departure that confirms how the record stands."""
+"""A later take-down or departure that confirms the record's state."""
 PARKED: Final = "DELIVERY_PARKED"
 """Reason of a ledger record that notes an outstanding delivery as parked."""
 _OF_KIND: Final = {
@@ -178,7 +178,7 @@ _STANDS: Final = {
     CaseKind.TAKE_DOWN_SUPERSEDED: (Status.LIVE, Status.QUARANTINED),
     CaseKind.TAKE_DOWN_OF_MOVED: (Status.MOVED,),
 }
-"""How a record stands while a case about it is open."""
+"""State of a record while a case about it is open."""
 _ENDED_BY_ANY: Final = frozenset({CaseKind.NUMBER_REUSED, CaseKind.SEVERAL_MEANT})
 """Cases that end with the next statement that gets an answer of its own."""
 _REACHED: Final = {
@@ -223,7 +223,7 @@ class OpenCases:
         for case in known:
             self._open.setdefault((case.partition, case.record_key), []).append(case)
         self.changed: dict[tuple[int, int, str], CaseRow] = {}
-        """Every case that was opened, repeated or ended since, as it stands now."""
+        """Every case that was opened, repeated or ended since, in its present state."""
 
     def note(self, partition: int, record: LedgerRecord, stages: Iterable[StageRow]) -> None:
         """Take in the next ledger record of a partition; `stages` are those it tells of."""
@@ -288,7 +288,7 @@ def _is_of(case: CaseRow, told: StageRow) -> bool:
 
 
 def _is_so(kind: CaseKind, state: RecordState | None) -> bool:
-    """Whether the record stands as it must for the case to be open; without a state it does."""
+    """Whether the record's state lets the case be open; without a state it does."""
     if state is None:
         return True
     if kind is CaseKind.ARRIVAL_MISSING:

@@ -1,7 +1,7 @@
 """One partition of the hub: its chain, its basis, and the step from a cause to a ledger record.
 
 The engine, the test driver and the audit replay all drive this class; it holds no Kafka and no
-store. What it knows (`head`, `basis`) is a fold of the ledger like everything else.
+store. Its own values (`head`, `basis`) are a fold of the ledger like everything else.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ class PartitionCore:
     def _keys_of_waiting(
         self, record_key: bytes, old: RecordState, view: View
     ) -> tuple[bytes, ...]:
-        """What the decision on a waiting statement reads: the statement, then what it touches."""
+        """Name the keys for deciding a waiting statement: the statement, then what it touches."""
         wanted: list[bytes] = [keys.unshown(record_key), keys.performance(record_key)]
         for entry in old.waiting:
             key = keys.waiting(record_key, entry.sequence)
@@ -255,7 +255,7 @@ class PartitionCore:
         return record, raw
 
     def outputs(self, record: LedgerRecord) -> list[OutputRecord]:
-        """What a ledger record sends besides itself.
+        """Return the outputs of a ledger record besides itself.
 
         The verdict on a departure to the new key, and word of its arrival back to the old one.
         """

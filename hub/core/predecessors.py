@@ -1,8 +1,8 @@
 """Which record a statement is about, where its authority's code replaced others.
 
-What is on record under an older code stays there: a statement under the new code is about that. A
+A record under an older code stays there: a statement under the new code is about that. A
 record that is in force goes before one that is not, and one of which something is on record before
-one that only statements wait for. Where two are equal nobody can say which is meant.
+one that only statements wait for. Where two are equal it is not known which is meant.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ _LAST_DAY = (1 << 32) - 1
 
 @lru_cache(maxsize=1024)
 def _text_of(header: bytes) -> str:
-    """A kind's name, short and ASCII whatever was sent: it is stored with the record."""
+    """A kind's name, short and ASCII in any case: it is stored with the record."""
     return header.decode("ascii", "replace").replace("\ufffd", "?")[:60]
 
 
@@ -162,7 +162,7 @@ def _add_to_digest(s: Submission, said: bytes) -> None:
 
 
 def _unreadable(cause: Cause, partition: int, department: str) -> Submission:
-    """What Kafka holds and nobody can read: its place is its name, and it owes nothing."""
+    """Prepare an unreadable record of Kafka: its place is its name, and it owes nothing."""
     s = Submission(cause, department, "")
     s.record_key = s.submission_key = _key_by_place(cause, partition, department)
     s.keys = (keys.record(s.record_key), keys.receipt(s.submission_key))
@@ -178,7 +178,7 @@ def _key_by_place(cause: Cause, partition: int, department: str) -> bytes:
 def _key_here(key: bytes, partition: int) -> bytes:
     """Key of a row in a wrong partition, or of one that names no record: one of its own, here.
 
-    Whoever reads all partitions knows records by their key alone; two of one key would be one. A
+    A reader of all partitions knows records by their key alone; two of one key would be one. A
     number is known in one partition, and may be used again in another.
     """
     return sha256(key + b"%d" % partition).digest()[:16]
@@ -206,7 +206,7 @@ def _name_keys(s: Submission, basis: Basis) -> None:
 
 
 def _more_keys(s: Submission, records: list[bytes], basis: Basis) -> tuple[bytes, ...]:
-    """What statements other than plain rows read besides their record and receipt."""
+    """Name the keys of statements other than plain rows besides their record and receipt."""
     look_for_twins(s, basis)  # refused, it is remembered by its identity
     more: tuple[bytes, ...] = (keys.waiting_of(s.department), *map(keys.unshown, records))
     if s.statement in MOVES:
@@ -215,7 +215,7 @@ def _more_keys(s: Submission, records: list[bytes], basis: Basis) -> tuple[bytes
 
 
 def _read_version(s: Submission, version: bytes, stream: bytes, arrived_at: int) -> None:
-    """The source's own order; a version that reads as a moment to come is no order."""
+    """The source's own order; a version that reads as a future moment gives none."""
     if not version.isdigit() or len(version) > _MOST_DIGITS:
         return
     number = min(int(version), (1 << 63) - 1)
@@ -404,7 +404,7 @@ def _key_elsewhere(
 ) -> bytes:  # fmt: skip
     """The record key of this identity with other parts; what is empty is as here.
 
-    What has no valid code lies where its sender's rows of that identity do.
+    A row without a valid code goes where its sender's rows of that identity go.
     """
     subject = basis.subject_of(s.subject_kind)
     is_numbered = bool(number.strip()) and not is_placeholder(number)
@@ -464,7 +464,7 @@ def _read_nested(s: Submission, row: Mapping[str, str | bytes], now: int, basis:
 
 
 def _read_redetermination(s: Submission, text: str, now: int, basis: Basis) -> None:
-    """The day on which the authority decided anew, where the correction names one."""
+    """The day on which the authority decided again, where the correction names one."""
     if not text.strip():
         return
     on = read_date(text).on
@@ -594,7 +594,7 @@ def _read_move_arrived(cause: Cause, kind: str) -> MoveArrived:
 
 
 def _letter_of(verdict: str) -> str:
-    """What is no departure is a refusal."""
+    """Prepare a verdict of a move: anything but a departure is a refusal."""
     return verdict if verdict in (LEFT, LEFT_BEFORE) else REFUSED
 
 
@@ -620,7 +620,7 @@ def _read_resend(cause: Cause, kind: str) -> ResendRequest:
 
 
 def _days_in(content: Mapping[str, str]) -> tuple[int, int]:
-    """From and to as proleptic ordinals, inclusive; empty is no bound."""
+    """From and to as proleptic ordinals, inclusive; an empty one sets no bound."""
     begin, end = content["decided_from"], content["decided_to"]
     return (
         date.fromisoformat(begin).toordinal() if begin else 0,
@@ -667,7 +667,7 @@ _CONTROL: Final[dict[str, Callable[[Cause, str], _Read]]] = {
     kinds.INPUT_LOST: _read_lost,
 }
 _UNREADABLE = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
-"""What reading JSON that somebody else wrote may raise."""
+"""Exceptions of reading foreign JSON."""
 
 
 def _key_of(text: str) -> bytes:
@@ -728,7 +728,7 @@ def prepare_outcome(cause: Cause, target: int) -> OutcomeReport | UnreadableMess
     )
 
 
-# --- what nobody sent ----------------------------------------------------------------------------
+# --- causes that are not submissions -------------------------------------------------------------
 
 
 def prepare_timer(record_key: bytes, due_at: int) -> TimerDue:
@@ -756,7 +756,7 @@ TWIN_TOPIC: Final = "twin:"
 
 
 def prepare_visit(walk: bytes, sequence: int, record_key: bytes, framed: bytes) -> WalkVisit:
-    """A walk visits one record in its place in the ledger, and finds `framed` there.
+    """Prepare a resend's visit to one record in its place in the ledger, where it finds `framed`.
 
     `walk` is the sequence of its request, 8 bytes.
     """
@@ -766,7 +766,7 @@ def prepare_visit(walk: bytes, sequence: int, record_key: bytes, framed: bytes) 
 
 
 def prepare_walked(walk: bytes, sequence: int) -> WalkMark:
-    """A walk has visited everything up to this sequence; at its own request it ends."""
+    """Prepare the mark of a resend's progress to this sequence; at its own request it ends."""
     return WalkMark(Cause(CauseKind.SWEEP, "walk:" + walk.hex(), sequence, b"", (), b""))
 
 

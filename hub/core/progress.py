@@ -1,4 +1,4 @@
-"""How far a commitment has been performed: what tells its next step from a change nobody declared.
+"""Progress of a commitment: tell its next step from an undeclared change.
 
 全部未履行 → 部分履行 → 全部履行, each recognised on a day (承诺履行状态认定日期). A step forward
 that was recognised later is the record's next version; one back, or without its day, is none.

@@ -50,11 +50,11 @@ NO_DIGEST: Final = bytes(8)
 ZERO_HASH: Final = bytes(32)
 NO_KEY: Final = bytes(16)
 NO_SEQUENCE: Final = (1 << 64) - 1
-"""What a record refers to that refers to none."""
+"""Reference of a record that has none."""
 
 
 class CauseKind(StrEnum):
-    """What made the registrar write; one letter, as stored."""
+    """Cause of a ledger record; one letter, as stored."""
 
     SUBMISSION = "S"
     CONTROL = "C"
@@ -64,7 +64,7 @@ class CauseKind(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What the registrar decided; one letter, as stored. The first eight are *primary*."""
+    """The registrar's decision; one letter, as stored. The first eight are *primary*."""
 
     ACCEPTED = "a"
     CORRECTED = "c"
@@ -84,7 +84,7 @@ class Outcome(StrEnum):
     HELD_ENDED = "u"
     """A statement that waited was refused, or waited too long."""
     DUTY_LIFTED = "l"
-    """What a quarantined row owed is owed no more: a good row answered it."""
+    """Duties of a quarantined row end: a good row answered it."""
     OVERDUE_TAKEN_BACK = "v"
     """A recount moved a due date that was written as missed behind today."""
     RECOUNTED = "L"
@@ -97,7 +97,7 @@ class Outcome(StrEnum):
     REPROJECTED = "k"
     WALKED = "z"
     LOSS_ACCEPTED = "A"
-    """Ledger records that are gone were given up by an operator."""
+    """An operator declared missing ledger records lost."""
     INPUT_LOST = "K"
     """An operator declared that undecided inputs are gone from their topic."""
     CONTROL_REFUSED = "!"
@@ -116,11 +116,11 @@ WITHOUT_EFFECT: Final = frozenset(
 
 
 class Cause(NamedTuple):
-    """What came in: coordinates, key, headers and value as `decide` saw them.
+    """The input: coordinates, key, headers and value as `decide` saw them.
 
     For timers and sweeps `topic` is `timer:` or `sweep:` + id, and `offset` the due time in
-    business milliseconds or the ordinal within the sweep. A walk over the ledger is `walk:` + the
-    sequence of its request, `offset` the sequence it looked at.
+    business milliseconds or the ordinal within the sweep. A resend's visit is `walk:` +
+    the sequence of its request, `offset` the sequence it looked at.
     """
 
     kind: CauseKind
@@ -132,7 +132,7 @@ class Cause(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """Why: a stable code of the reason catalogue, the field it speaks of, how grave it is."""
+    """Why: a stable code of the reason catalogue, its field, its severity."""
 
     code: str
     field: str
@@ -189,7 +189,7 @@ class LedgerRecord(NamedTuple):
 
 @lru_cache(maxsize=10_000)
 def topic_id(topic: str) -> bytes:
-    """The eight bytes that stand for a topic in the fixed part of a ledger record."""
+    """The eight bytes that represent a topic in the fixed part of a ledger record."""
     return sha256(topic.encode()).digest()[:8]
 
 

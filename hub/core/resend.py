@@ -1,10 +1,10 @@
-"""What a walk over the ledger is for, and what it says of one record.
+"""Resending by scanning the ledger: its purpose, and what it decides for one record.
 
-A walk is begun by a request (`hub resend`, `hub basis redecide`) or by an adopted basis under which
-targets show other records, or owe other things, than before. It looks at every record once, where
-the ledger holds what must be sent: at the record that made its live version, or at the one that
-took it down. What is found there (the framed row, or the framed withdrawal) is a *fact* of the
-decision, so it stands in the new ledger record: couriers need no second look, and a replay needs no
+A resend is begun by a request (`hub resend`, `hub basis redecide`) or by an adopted basis under
+which targets show other records, or owe other things, than before. It looks at every record once,
+where the ledger holds what must be sent: at the record that made its live version, or at the one
+that took it down. Its row there (the framed row, or the framed withdrawal) is a *fact* of the
+decision, so the new ledger record holds it: couriers need no second look, and a replay needs no
 other record than the one it replays.
 """
 
@@ -54,7 +54,7 @@ _UNSEEN: Final = frozenset({Status.QUARANTINED, Status.HELD})
 
 
 class Walk(NamedTuple):
-    """What a walk is for; days of decision are proleptic ordinals, inclusive."""
+    """Purpose of a resend; days of decision are proleptic ordinals, inclusive."""
 
     targets: int
     """Bit per target that is brought in line."""
@@ -103,7 +103,7 @@ class Walk(NamedTuple):
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, str]) -> Walk | None:
-        """What a ledger record asks for; None when it begins no walk."""
+        """Read the request in a ledger record; None when it begins no resend."""
         return cls._of(facts) if "targets" in facts else None
 
     @classmethod
@@ -135,7 +135,7 @@ class Walk(NamedTuple):
 
 
 class Reprojected(NamedTuple):
-    """What a walk says of one record."""
+    """Decision of a resend on one record."""
 
     outcome: Outcome
     state: RecordState | None
@@ -160,8 +160,8 @@ def record_in(raw: bytes) -> bytes | None:
 def is_place(raw: bytes, state: bytes, walk: Walk) -> bool:
     """Whether its record is looked at in this ledger record; `state` is as stored.
 
-    Each record has one place: where its version came from, or where it was taken down. What is
-    decided after the request lies behind the walk, and was named as today's basis says already.
+    Each record has one place: where its version came from, or where it was taken down. Records
+    decided after the request lie behind the scan, and were named as today's basis says already.
     """
     decided_on = int.from_bytes(state[DECIDED_ON_AT : DECIDED_ON_AT + 4])
     if not walk.includes(decided_on):
@@ -175,7 +175,7 @@ def is_place(raw: bytes, state: bytes, walk: Walk) -> bool:
 
 
 def found_in(raw: bytes, contracts: Contracts) -> bytes:
-    """What there is to send: the framed row, or the framed reason of a withdrawal, or nothing."""
+    """Return what there is to send: the framed row, the reason of a withdrawal, or nothing."""
     record = decode_record(raw)
     if record.outcome is Outcome.WITHDRAWN:
         return record.cause.value
@@ -203,7 +203,7 @@ def row_of(record: LedgerRecord, contracts: Contracts) -> bytes:
 def reproject(
     visit: WalkVisit, walk: Walk, old: RecordState, now: int, basis: Basis
 ) -> Reprojected | None:
-    """Bring the walk's targets in line with what they shall show and owe now; None: as it is.
+    """Bring the targets in line with what they shall show and owe now; None: no change.
 
     A target that shall show the record and does not is named. One that shows it and shall not
     withdraws it. One that sees other columns than before is named for a next version. A resend also
@@ -232,7 +232,7 @@ def reproject(
 def _in_force(
     again: Submission, walk: Walk, old: RecordState, now: int, basis: Basis
 ) -> Reprojected | None:
-    """What is said of a record in force."""
+    """Decide for a record in force."""
     shall, why = basis.targets_for(again, now)
     if not walk.rule:
         shall &= ~duties.ended_publications(old)
@@ -251,7 +251,7 @@ def _in_force(
 
 
 class _Line(NamedTuple):
-    """What becomes of a record in force at the targets of a walk; a bit per target."""
+    """Changes for a record in force at the targets of a resend; a bit per target."""
 
     publish: int
     withdraw: int
@@ -260,7 +260,7 @@ class _Line(NamedTuple):
 
 
 def _with_reason(walk: Walk, found: Reprojected | None) -> Reprojected | None:
-    """Why something changed that nobody submitted; a resend was asked for and needs no reason."""
+    """Give the reason of an unsubmitted change; a resend was asked for and needs no reason."""
     if found is None or walk.is_resend:
         return found
     reason = Reason("BASIS_CHANGED", "", "warning")
@@ -272,9 +272,9 @@ def _with_reason(walk: Walk, found: Reprojected | None) -> Reprojected | None:
 def _changed(
     again: Submission, walk: Walk, old: RecordState, line: _Line, now: int, basis: Basis
 ) -> Reprojected:
-    """Named for the first time, anew, or for withdrawal.
+    """Name targets: the first time, once more, or for withdrawal.
 
-    What a target was named for before must be older there: then it is another version.
+    An earlier naming of a target must be older there: then it is another version.
     """
     version, since, revised = old.version, old.since, old.revised
     publish, withdraw = line.publish | line.anew, line.withdraw
@@ -324,7 +324,7 @@ def _named_again(
 
 
 def _unseen(walk: Walk, old: RecordState, now: int, basis: Basis) -> Reprojected | None:
-    """A row nobody may see owes what it would owe if it were shown, and nothing elsewhere."""
+    """Give a hidden row the duties of a visible one, and none elsewhere."""
     if walk.is_resend:
         return None
     events: tuple[ClockEvent, ...] = ()
@@ -338,7 +338,7 @@ def _unseen(walk: Walk, old: RecordState, now: int, basis: Basis) -> Reprojected
 def _gone(
     again: Submission, walk: Walk, old: RecordState, now: int, basis: Basis
 ) -> Reprojected | None:
-    """What was taken down is withdrawn again where asked for; whether it was in time may change."""
+    """Withdraw a taken-down record once more where asked; whether it was in time may change."""
     if walk.is_resend:
         return _named_again(old, 0, old.named & walk.targets, again.reasons)
     if not walk.rule:

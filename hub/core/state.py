@@ -1,4 +1,4 @@
-"""What the registrar remembers of one record: the value behind its key in the state store.
+"""State of one record in the registrar: the value behind its key in the state store.
 
 A ledger record carries the complete new `RecordState` of the record it touches, so that `evolve`
 reads nothing but the ledger. The bytes are the Avro encoding of `RecordState` as the schema
@@ -44,7 +44,7 @@ NO_TARGET: Final = 255
 
 
 class Status(StrEnum):
-    """Where a record stands; one letter, as stored."""
+    """State of a record; one letter, as stored."""
 
     LIVE = "L"
     QUARANTINED = "Q"
@@ -79,9 +79,9 @@ class ClockKind(StrEnum):
     DISCLOSE = "D"
     WITHDRAW = "W"
     EXPIRE = "E"
-    """Publication ends by itself: nobody's duty."""
+    """Publication ends by itself: not a duty."""
     WAIT = "H"
-    """A statement stops waiting for its record: nobody's duty, at no target."""
+    """A statement stops waiting for its record: not a duty, at no target."""
 
 
 class ClockFlag:
@@ -169,7 +169,7 @@ class Heard(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """A statement that waits for what it speaks of; its bytes are stored under its sequence."""
+    """A statement that waits for its record; its bytes are stored under its sequence."""
 
     sequence: int
     """Ledger sequence of the record that holds it."""
@@ -247,7 +247,7 @@ class RecordState(NamedTuple):
 
 
 def index_fields(clocks: tuple[Clock, ...]) -> tuple[int, int]:
-    """What the indexes are kept by: (next timer, `RecordFlag.PROVISIONAL` or 0)."""
+    """The order of the indexes: (next timer, `RecordFlag.PROVISIONAL` or 0)."""
     summary = _summary(clocks)
     return summary[2], summary[3]
 

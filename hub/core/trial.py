@@ -1,8 +1,8 @@
 """Whether a basis may be adopted: nothing is lost by it, and each of its rules has been run.
 
 A rulebook is data, and what is wrong in it shows when a row meets it. So a row of each kind is
-decided under the basis before anybody adopts it: accepted, reminded of, expired, corrected and
-withdrawn. What fails here would have ended a registrar.
+decided under the basis before it is adopted: accepted, reminded of, expired, corrected and
+withdrawn. A failure here would have ended a registrar.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _FAULTS: Final = (
     ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError,
     RecursionError, struct.error,
 )  # fmt: skip
-"""What a document that is wrong in itself makes of the code that reads it."""
+"""Exceptions of the code that reads a faulty document."""
 _MOST_TIMERS: Final = 40
 _MEMORY: Final = 256
 _proven: dict[bytes, None] = {}
@@ -127,7 +127,7 @@ def _refuse_lost_deadlines(basis: Basis, before: Basis) -> None:
 
 
 def _run(basis: Basis) -> None:
-    """Decide a sample row of each kind on each day from which a rule speaks for it."""
+    """Decide a sample row of each kind on each day from which a rule covers it."""
     for kind in sorted({kind for target in basis.targets for kind in target.kinds}):
         contract = basis.contracts.by_kind.get(kind)
         if contract is None:
@@ -140,7 +140,7 @@ def _run(basis: Basis) -> None:
 
 
 def _cases(kind: str, basis: Basis) -> Iterator[tuple[date, str]]:
-    """Each day from which a rule speaks for a kind, and on the last of them each class."""
+    """Each day from which a rule covers a kind, and on the last of them each class."""
     rules = [rule for rule in basis.rulebook.rules() if kind in rule.kinds]
     days = sorted({rule.effective_from for rule in rules} | {_USUAL_DAY})
     yield from ((day, "") for day in days)

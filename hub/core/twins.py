@@ -2,7 +2,7 @@
 
 Where both are in one partition the registrar does so itself when the good row is accepted. Of what
 is in another partition, or was there first, only the look-ups know. Once accepted it has answered,
-whatever became of it since: what is owed does not depend on when somebody looks.
+in any later state: what is owed does not depend on when it is looked at.
 """
 
 from __future__ import annotations

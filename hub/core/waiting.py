@@ -33,7 +33,7 @@ FACT: Final = "waiting"
 NO_SOURCE: Final = bytes(8)
 FOR_RECORD: Final = "record"
 FOR_MOVE: Final = "move"
-"""What a statement waits for, as look-ups name it."""
+"""Objects of a wait, as look-ups name them."""
 _ROWS: Final = frozenset(statement.value for statement in CARRIES_ROW)
 _ON_RECORD: Final = frozenset(
     {
@@ -44,7 +44,7 @@ _ON_RECORD: Final = frozenset(
 
 
 def tag_of(s: Submission) -> bytes:
-    """What makes equal statements that wait one and the same: the move, else the sender."""
+    """Key of equal statements that wait: the move, else the sender."""
     return s.move_id if s.statement is Statement.ARRIVAL else _sender(s.department)
 
 
@@ -58,7 +58,7 @@ def waits_already(old: RecordState | None, s: Submission) -> bool:
 
 
 def said_again(old: RecordState, s: Submission) -> RecordState:
-    """What waits counts under the newest version that its source has given it."""
+    """A waiting statement counts under the newest version that its source has given it."""
     entry = _equal_to(s, old)
     if entry is None or entry.source != s.source or entry.version >= s.source_version:
         return old
@@ -69,7 +69,7 @@ def said_again(old: RecordState, s: Submission) -> RecordState:
 def _equal_to(s: Submission, old: RecordState) -> Waiting | None:
     """The same statement of the same sender, after which nothing else was said.
 
-    What was said in between would be overtaken, or not, if this counted where the first stands. An
+    A statement made in between would be overtaken, or not, if this counted in the first's place. An
     arrival waits for its move, and for nothing that is said of the record.
     """
     if s.statement is None:
@@ -87,7 +87,7 @@ def _equal_to(s: Submission, old: RecordState) -> Waiting | None:
 
 
 def is_full(old: RecordState | None, s: Submission) -> bool:
-    """Whether as many wait as may; nobody's statements keep another's from waiting."""
+    """Whether as many wait as may; one sender's statements keep no other's from waiting."""
     if old is None:
         return False
     is_arrival = s.statement is Statement.ARRIVAL
@@ -113,9 +113,9 @@ def count_of(view: View, department: str) -> int:
 def next_to_decide(state: RecordState) -> Waiting | None:
     """The oldest statement that is about what is on record; None when none is.
 
-    An arrival waits for its move, whatever is on record. An exit dated before the entry is about
-    another entry, and goes on waiting. So does what takes down or moves where nothing was ever in
-    force but another's faulty row: it is about the row that its own sender has yet to send.
+    An arrival waits for its move, even if a record exists here. An exit dated before the entry is
+    about another entry, and goes on waiting. So does a take-down or move where nothing was ever in
+    force but a faulty row of another sender: it is about the row its own sender has yet to send.
     """
     if not state.waiting or standing_of(state) not in _ON_RECORD:
         return None

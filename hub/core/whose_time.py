@@ -2,8 +2,8 @@
 
 A decision is in the department's hands until it has arrived in a form that can be accepted, in the
 hub's until a target has been reached, then in the platform's until the stage that stops the clock.
-The fault for a deadline lies with whoever held the record when it fell due (or holds it now).
-The day of the decision does not count (民法典 Art 201), so it is nobody's.
+The fault for a deadline lies with the holder of the record when it fell due (or its holder now).
+The day of the decision does not count (民法典 Art 201), so it is charged to none.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Party(StrEnum):
 
 
 class Why(StrEnum):
-    """What the party has not done."""
+    """The omission of the party."""
 
     NOT_ARRIVED = "not_arrived"
     """Not submitted: decided, and not yet in the hub."""
@@ -77,7 +77,7 @@ class Span(NamedTuple):
     end: int
 
 
-class Fault(NamedTuple):
+class Responsibility(NamedTuple):
     """Whose fault, and what they have not done."""
 
     party: Party
@@ -107,33 +107,33 @@ def spans(passage: Passage, now: int) -> tuple[Span, ...]:
     return tuple(found)
 
 
-def fault_of(passage: Passage, due_at: int, now: int) -> Fault:
+def fault_of(passage: Passage, due_at: int, now: int) -> Responsibility:
     """Who held the record when it fell due, or holds it now when it is not due yet."""
     if passage.arrived_at >= due_at:
-        return Fault(Party.DEPARTMENT, Why.ARRIVED_LATE)
+        return Responsibility(Party.DEPARTMENT, Why.ARRIVED_LATE)
     moment = min(due_at, now)
     held = [span for span in spans(passage, max(now, passage.arrived_at)) if span.start <= moment]
     if held:
-        return Fault(held[-1].party, held[-1].why)
+        return Responsibility(held[-1].party, held[-1].why)
     return holder_of(passage)
 
 
-def holder_of(passage: Passage) -> Fault:
+def holder_of(passage: Passage) -> Responsibility:
     """Who has the record in hand now, and what is still to be done."""
     if passage.accepted_at is None:
         return _before_acceptance(passage)
     if passage.reached_at is None:
-        return Fault(Party.HUB, Why.NOT_SENT)
-    return Fault(Party.PLATFORM, _platforms_part(passage.stage))
+        return Responsibility(Party.HUB, Why.NOT_SENT)
+    return Responsibility(Party.PLATFORM, _platforms_part(passage.stage))
 
 
-def _before_acceptance(passage: Passage) -> Fault:
+def _before_acceptance(passage: Passage) -> Responsibility:
     """Who must do what while a row is there and is not accepted."""
     if passage.waits_for == "move":
-        return Fault(Party.HUB, Why.HELD)
+        return Responsibility(Party.HUB, Why.HELD)
     if passage.waits_for:
-        return Fault(Party.DEPARTMENT, Why.AWAITED)
-    return Fault(Party.DEPARTMENT, Why.QUARANTINED)
+        return Responsibility(Party.DEPARTMENT, Why.AWAITED)
+    return Responsibility(Party.DEPARTMENT, Why.QUARANTINED)
 
 
 def _platforms_part(stage: str) -> Why:
@@ -161,7 +161,7 @@ def working_ms(calendar: WorkingCalendar, start: int, end: int) -> int:
 
 
 class Moments(NamedTuple):
-    """What is known of a record and one of its clocks; business milliseconds, None not yet."""
+    """Times of a record and one of its clocks; business milliseconds, None not yet."""
 
     clock: str
     """`disclose` or `withdraw`."""

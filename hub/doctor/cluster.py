@@ -1,6 +1,6 @@
 """Kafka and PostgreSQL as they answer: brokers, replicas, clocks, what waits and how long.
 
-Lag is told by the age of the oldest input that waits, not by offsets: ten records that wait since
+Lag is the age of the oldest input that waits, not a count of offsets: ten records that wait since
 yesterday are worse than ten thousand of this second.
 """
 
@@ -156,7 +156,7 @@ def waiting(access: KafkaAccess | None, site: Site, tables: LookUps) -> Iterator
 def _oldest_input(
     access: KafkaAccess, site: Site, tables: LookUps, real_now: int
 ) -> tuple[float, str]:
-    """Age in seconds of the oldest record no ledger record speaks of, and its topic."""
+    """Age in seconds of the oldest record that no ledger record refers to, and its topic."""
     last = {(row.topic, row.partition): row.last for row in tables.fetch(_ReadTo, _READ_TO)}
     inputs = KafkaInputs(access, "hub.doctor")
     try:

@@ -37,7 +37,7 @@ _TOO_OPEN: Final = stat.S_IRWXO | stat.S_IWGRP
 
 
 def versions(hub_version: str, decider: str) -> Iterator[Symptom]:
-    """What runs here; whether it agrees with the ledger is asked of the broker and the look-ups."""
+    """Processes that run here; whether they agree with the ledger is checked elsewhere."""
     python = ".".join(map(str, sys.version_info[:3]))
     library = confluent_kafka.libversion()[0]
     words = f"hub {hub_version}，decider {decider}，Python {python}，librdkafka {library}"

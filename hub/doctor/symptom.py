@@ -1,4 +1,4 @@
-"""What a check found: one line for people, with what to do where it is not well."""
+"""Finding of a check: one line for people, with the remedy where something is wrong."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 from hub.domain.remembering import LONGEST
 
 _DIGITS: Final = 18
-#: A cell longer than this is no amount; bounds the work and what the cache keeps.
+#: A cell longer than this is not an amount; bounds the work and what the cache keeps.
 _LONGEST: Final = 64
 
 _AMOUNT: Final = re.compile(r"([0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.([0-9]+))?")

@@ -1,4 +1,4 @@
-"""What people and spreadsheets write around a value, or in place of one they do not have.
+"""Marks that people and spreadsheets write around a value, or in place of a missing one.
 
 Excel writes `="00123"` and `'00123` so that a number stays a text; forms that refuse an empty cell
 are filled with 无, / or ***. Neither is part of what is meant.

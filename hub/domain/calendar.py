@@ -53,7 +53,7 @@ class NoticeDay(BaseModel):
     is_off_day: bool = Field(alias="isOffDay")
 
 
-class Notice(BaseModel):
+class HolidayNotice(BaseModel):
     """One notice, in the shape of a file of NateScarlet/holiday-cn with a few keys more.
 
     `papers` are the addresses of the State Council's texts, `source` their title or number. Keys
@@ -74,7 +74,7 @@ class Notice(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_schema_keys(cls, mapping: object) -> object:
-        """What the file says of its own form is no part of the notice."""
+        """The file's description of its own form is not part of the notice."""
         if not isinstance(mapping, Mapping):
             return mapping
         return {key: value for key, value in mapping.items() if not str(key).startswith("$")}
@@ -92,22 +92,22 @@ class Notice(BaseModel):
 
     @property
     def name(self) -> str:
-        """What a replacement calls this notice."""
+        """Name of this notice in a replacement."""
         return self.id or str(self.year)
 
 
 class CalendarNotices(BaseModel):
-    """What a calendar is made of: a version for people and notices, one or a chain per year."""
+    """Parts of a calendar: a version for people and notices, one or a chain per year."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: str = Field(min_length=1)
     source: str = ""
-    notices: tuple[Notice, ...]
+    notices: tuple[HolidayNotice, ...]
 
     @field_validator("notices")
     @classmethod
-    def _agree(cls, notices: tuple[Notice, ...]) -> tuple[Notice, ...]:
+    def _agree(cls, notices: tuple[HolidayNotice, ...]) -> tuple[HolidayNotice, ...]:
         """By year, each behind the one it replaces; what leaves open which day holds is refused."""
         ordered = _in_order(notices)
         _moved_days(ordered)
@@ -115,7 +115,7 @@ class CalendarNotices(BaseModel):
 
 
 class DueDay(NamedTuple):
-    """A day reached by counting; `provisional` when an unannounced day was walked over."""
+    """A day reached by counting; `provisional` when an unannounced day was passed."""
 
     on: date
     provisional: bool
@@ -139,7 +139,7 @@ class WorkingCalendar:
         self.content = content
         #: Years whose notice is known; only days of other years are provisional.
         self.announced_years = frozenset(notice.year for notice in content.notices if notice.days)
-        #: Every day a notice speaks of, as the last notice in force says.
+        #: Every day of a notice, as the last notice in force says.
         self.moved = _moved_days(content.notices)
         self._statutory: dict[int, dict[date, str]] = {}
         self._due: dict[tuple[date, int], DueDay] = {}
@@ -185,7 +185,7 @@ class WorkingCalendar:
         return on.year in self.announced_years or on not in self._statutory_days(on.year)
 
     def is_provisional(self, on: date) -> bool:
-        """Whether no notice speaks for this day, so that it may still change."""
+        """Whether no notice covers this day, so that it may still change."""
         return on.year not in self.announced_years and on not in self.moved
 
     def add_working_days(self, on: date, count: int) -> DueDay:
@@ -293,12 +293,12 @@ def statutory_days(year: int) -> dict[date, str]:
     return days
 
 
-def _in_order(notices: Iterable[Notice]) -> tuple[Notice, ...]:
+def _in_order(notices: Iterable[HolidayNotice]) -> tuple[HolidayNotice, ...]:
     """Notices by year, each behind the one it replaces.
 
     Raises `ValueError` where it is open which notice of a year holds.
     """
-    ordered: list[Notice] = []
+    ordered: list[HolidayNotice] = []
     by_year = groupby(sorted(notices, key=lambda one: one.year), key=lambda one: one.year)
     for year, group in by_year:
         of_year = list(group)
@@ -315,7 +315,7 @@ def _in_order(notices: Iterable[Notice]) -> tuple[Notice, ...]:
     return tuple(ordered)
 
 
-def _chain(first: Notice, replacements: list[Notice]) -> list[Notice]:
+def _chain(first: HolidayNotice, replacements: list[HolidayNotice]) -> list[HolidayNotice]:
     """A year's notices from the first to the last, each announced after the one it replaces."""
     chain = [first]
     left = list(replacements)
@@ -335,8 +335,8 @@ def _chain(first: Notice, replacements: list[Notice]) -> list[Notice]:
     return chain
 
 
-def _moved_days(notices: Iterable[Notice]) -> dict[date, NoticeDay]:
-    """Every day that notices in force speak of; raises `ValueError` where two years disagree."""
+def _moved_days(notices: Iterable[HolidayNotice]) -> dict[date, NoticeDay]:
+    """Every day of notices in force; raises `ValueError` where two years disagree."""
     moved: dict[date, NoticeDay] = {}
     spoken_by: dict[date, int] = {}
     for notice in notices:

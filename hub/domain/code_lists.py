@@ -56,7 +56,7 @@ class CodeReading(NamedTuple):
     """Canonical `codes` and `labels` in the order of the list, the `note` of 其他, the `text`.
 
     `text` is what is stored and shown: labels (or codes) joined by ";", 其他 with its note as
-    `其他-注明`. `needs_note`: 其他 stands without a note. `reason` is "" when fine.
+    `其他-注明`. `needs_note`: 其他 is without a note. `reason` is "" when fine.
     """
 
     codes: tuple[str, ...]
@@ -247,7 +247,7 @@ PERFORMANCE_STATUS: Final = CodeList(
     ),
 )
 
-#: 公开类型 of a commitment: who may see it, whatever the field's sharing class allows.
+#: 公开类型 of a commitment: who may see it, for every sharing class of a field.
 OPENNESS: Final = CodeList(
     "公开类型",
     (
@@ -290,7 +290,7 @@ def read_code(name: str, text: str) -> CodeReading:
     """Read a value of the list called `name` (a key of CODE_LISTS, else `KeyError`).
 
     An empty text is an absent value, not an error. The reason is the list's (CODE_UNKNOWN or
-    STATUS_INVALID) when a part is unknown, or when several stand where one is allowed.
+    STATUS_INVALID) when a part is unknown, or when several are given where one is allowed.
     """
     return _remembered(name, text) if len(text) <= LONGEST else _read_code(name, text)
 

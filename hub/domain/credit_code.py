@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from hub.domain.as_typed import unwrapped
 from hub.domain.region_codes import PROVINCES, REGION_CODES
-from hub.domain.remembering import remembered
+from hub.domain.remembering import bounded_cache
 
 CREDIT_CODE_LENGTH: Final = 18
 _CITIZEN_ID_LENGTH: Final = 18
@@ -88,7 +88,7 @@ class CreditCodeAssessment(NamedTuple):
 def normalise_credit_code(text: str) -> str:
     """Half width, upper case, no blanks or invisible characters; idempotent; "" stays "".
 
-    What a spreadsheet writes around a code (`="91…"`, `'91…`) is no part of it.
+    Marks of a spreadsheet around a code (`="91…"`, `'91…`) are not part of it.
     """
     if not text.isascii():
         text = text.translate(_FOLD)
@@ -155,7 +155,7 @@ def is_registration_number(text: str) -> bool:
 def is_possible_old_citizen_id(text: str) -> bool:
     """Whether 15 digits could be a citizen number issued before 1999 (no check digit to prove it).
 
-    Registration numbers of the same length are told apart by their own check digit. Guards the
+    Registration numbers of the same length are distinguished by their own check digit. Guards the
     sealing of personal numbers, not acceptance: such a text is never a credit code.
     """
     return (
@@ -182,7 +182,7 @@ def is_masked_citizen_id(text: str) -> bool:
     return len(text) in _MASKED_LENGTHS and _MASKED.fullmatch(text) is not None
 
 
-@remembered(100_000)
+@bounded_cache(100_000)
 def assess_credit_code(text: str) -> CreditCodeAssessment:
     """Normalise and judge a submitted code: reason codes of errors and of warnings.
 
@@ -211,7 +211,7 @@ def _is_familiar(code: str) -> bool:
 
 
 def _warnings(code: str, organisation_holds: bool) -> tuple[str, ...]:  # noqa: FBT001 - private
-    """What is unusual about a code that passes GB 32100, as reason codes."""
+    """Return the oddities of a code that passes GB 32100, as reason codes."""
     found = []
     if not organisation_holds:
         found.append("ORGANISATION_CODE_CHECK")

@@ -17,7 +17,7 @@ from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 from hub.domain.as_typed import is_placeholder
-from hub.domain.remembering import remembered
+from hub.domain.remembering import bounded_cache
 
 #: The agreed value for 长期 in a valid-to column.
 LONG_TERM: Final = date(2099, 12, 31)
@@ -41,7 +41,7 @@ _HALF_WIDTH: Final = {
     **{0xFEE0 + ord(character): character for character in "0123456789-/.: T"},
     0x3000: " ",
 }
-#: A cell longer than this is no date; bounds the work and what the cache keeps.
+#: A cell longer than this is not a date; bounds the work and what the cache keeps.
 _LONGEST: Final = 40
 
 #: First days of the epochs of Excel, LibreOffice, SQL Server, Unix and .NET; empty MySQL dates.
@@ -67,7 +67,7 @@ _UNREADABLE: Final = DateReading("", None, "DATE_UNREADABLE")
 _LONG_TERM_READING: Final = DateReading(LONG_TERM.isoformat(), LONG_TERM, "")
 
 
-@remembered(20_000)
+@bounded_cache(20_000)
 def read_date(text: str) -> DateReading:
     """Read a date; an empty text is an absent date, not an error.
 
@@ -85,7 +85,7 @@ def read_date(text: str) -> DateReading:
     return _reading_of(text)
 
 
-@remembered(20_000)
+@bounded_cache(20_000)
 def read_valid_to(text: str) -> DateReading:
     """Read a valid-to date as `read_date`; 长期 and its like are 2099-12-31.
 
@@ -97,7 +97,7 @@ def read_valid_to(text: str) -> DateReading:
 
 
 def _reading_of(text: str) -> DateReading:
-    """The reading of a trimmed half-width text that is no placeholder word."""
+    """Read a trimmed half-width text that is not a placeholder word."""
     found = _SEPARATED.fullmatch(text)
     if found is not None:
         year, month, day = int(found[1]), int(found[3] or found[5]), int(found[4] or found[6])
@@ -133,7 +133,7 @@ def day_of_ms(at_ms: int) -> date:
 
 
 def month_days(month: str) -> tuple[date, date]:
-    """First and last day of `2026-10`. Raises `ValueError` for what is no month."""
+    """First and last day of `2026-10`. Raises `ValueError` for any other form."""
     first = date.fromisoformat(f"{month}-01")
     following = date(first.year + first.month // 12, first.month % 12 + 1, 1)
     return first, following - timedelta(days=1)
@@ -149,8 +149,8 @@ def two_months(on: date) -> list[tuple[date, date]]:
 def read_month(text: str) -> tuple[str, str]:
     """Read a month: (`2026-10`, reason). An empty text is absent, not an error.
 
-    Accepted: `2026-10`, `2026/10`, `2026.10`, `202610`, `2026年10月`; a day is no month. The reason
-    is MONTH_UNREADABLE or "".
+    Accepted: `2026-10`, `2026/10`, `2026.10`, `202610`, `2026年10月`; a day is not a month. The
+    reason is MONTH_UNREADABLE or "".
     """
     text = text.strip().translate(_HALF_WIDTH).removesuffix("月")
     found = _MONTH.fullmatch(text)

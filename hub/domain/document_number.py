@@ -11,7 +11,7 @@ from typing import Final
 from unicodedata import normalize
 
 from hub.domain.as_typed import is_placeholder, unwrapped
-from hub.domain.remembering import remembered
+from hub.domain.remembering import bounded_cache
 
 #: Opening and closing forms seen in real document numbers, and their full- or half-width twins.
 _OPENING: Final = "【[﹝（(［〔"
@@ -61,7 +61,7 @@ LONGEST: Final = 4_000
 def normalise_document_number(text: str) -> str:
     """The number for comparing: brackets as 〔〕, half width, no blanks; idempotent.
 
-    What a spreadsheet writes around it (`="…"`, a leading apostrophe) is no part of it.
+    Marks of a spreadsheet around it (`="…"`, a leading apostrophe) are not part of it.
     """
     if _PLAIN_NUMBER.fullmatch(text):
         return text
@@ -69,7 +69,7 @@ def normalise_document_number(text: str) -> str:
 
 
 def read_document_number(text: str) -> str:
-    """The number for comparing, or "" where a placeholder (无, /, ***) stands in its place."""
+    """The number for comparing, or "" for a placeholder (无, /, ***) in its place."""
     if _PLAIN_AND_COUNTED.fullmatch(text):
         return text
     number = normalise_document_number(text)
@@ -77,10 +77,10 @@ def read_document_number(text: str) -> str:
 
 
 def document_key_of(document_number: str, licence_number: str, decided_on: str) -> str:
-    """What stands for the document number in a record's identity.
+    """Return the document number in a record's identity, or its substitute.
 
-    Where the number is a placeholder, the licence number (许可编号) stands in for it; with neither,
-    the day of decision (`2026-01-02`). "" where the number is absent, or nothing can stand in.
+    Where the number is a placeholder, the licence number (许可编号) takes its place; with neither,
+    the day of decision (`2026-01-02`). "" where the number is absent, or has no substitute.
     """
     number = read_document_number(document_number)
     if number or not is_placeholder(document_number):
@@ -88,7 +88,7 @@ def document_key_of(document_number: str, licence_number: str, decided_on: str) 
     return read_document_number(licence_number) or decided_on
 
 
-@remembered(50_000)
+@bounded_cache(50_000)
 def normalise_subject_name(text: str) -> str:
     """The name for comparing: brackets as (), half width, no blanks, one middle dot; idempotent.
 

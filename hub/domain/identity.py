@@ -1,11 +1,11 @@
-"""What makes a record one and the same, wherever it is spoken of."""
+"""Identity of a record, the same in every statement about it."""
 
 from hashlib import sha256
 from typing import Final
 
 _NO_CODE: Final = b"?"
 _DIGITS: Final = 16
-"""Of a digest that stands for a credit code; 64 bits spread one department's rows and no more."""
+"""Of a digest in place of a credit code; 64 bits spread one department's rows and no more."""
 
 
 def record_key_of(
@@ -14,8 +14,8 @@ def record_key_of(
     """Identity of a record under its credit code: 16 bytes.
 
     Kind, authority, document number and subject make the identity (document numbers alone repeat:
-    one decision may punish a company and its manager). A company is its credit code, whatever it is
-    called; what has none (`?…`, or empty where a code is not asked for) is its name.
+    one decision may punish a company and its manager). A company is its credit code, under any
+    name; what has none (`?…`, or empty where a code is not asked for) is its name.
     """
     if credit_code and not credit_code.startswith(_NO_CODE):
         name_key = ""

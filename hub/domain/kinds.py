@@ -6,7 +6,7 @@ A kind is `<subject>.<what happened>.v<version of its schema>`; submissions have
 
 from typing import Final
 
-# What departments submit.
+# Submitted by departments.
 LICENCE: Final = "licence.granted.v1"
 PENALTY: Final = "penalty.imposed.v1"
 LISTED: Final = "court_enforcement.listed.v1"
@@ -19,13 +19,13 @@ CORRECTED: Final = "record.corrected.v1"
 WITHDRAWN: Final = "record.withdrawn.v1"
 RESTORED: Final = "record.restored.v1"
 
-# What their connectors add.
+# Added by their connectors.
 MOVED_OUT: Final = "record.moved_out.v1"
 MOVED_IN: Final = "record.moved_in.v1"
 UNREADABLE: Final = "row.unreadable.v1"
 RECONCILED: Final = "source.reconciled.v1"
 
-# What the hub's own workers find.
+# Found by the hub's own workers.
 EXIT_MISSING: Final = "court_enforcement.exit_missing.v1"
 PERFORMANCE_MISSING: Final = "commitment.performance_missing.v1"
 REMINDER: Final = "reminder.issued.v1"
@@ -37,25 +37,25 @@ BASIS_ADOPTED: Final = "basis.adopted.v1"
 MAP_CHANGED: Final = "map.changed.v1"
 """A slot gives a partition up to another."""
 MOVE_NOTED: Final = "move.noted.v1"
-"""What became of the first half of a move, told to the second."""
+"""Outcome of the first half of a move, sent to the second."""
 MOVE_ARRIVED: Final = "move.arrived.v1"
-"""The second half of a move was accepted, told to where the record left."""
+"""The second half of a move was accepted: news for the place the record left."""
 RESEND_REQUESTED: Final = "resend.requested.v1"
 """Records are to be named for a target again."""
 LOSS_ACCEPTED: Final = "loss.accepted.v1"
-"""Ledger records that are missing are given up; the rest goes on."""
+"""Missing ledger records are declared lost; the rest goes on."""
 REDECISION_REQUESTED: Final = "redecision.requested.v1"
-"""What a rule had decided is to be decided again, by the rule as it stands now."""
+"""Decisions of a rule are to be made again, by the rule now in force."""
 
 INPUT_LOST: Final = "input.lost.v1"
-"""What a topic held undecided is gone from it, and an operator answers for that."""
+"""Undecided inputs are gone from a topic, and an operator answers for that."""
 
-# What the hub's workers tell each other and the outside.
+# Between the hub's workers, and to the outside.
 ATTEMPT_INTENDED: Final = "attempt.intended.v1"
 ATTEMPT_RESULTED: Final = "attempt.resulted.v1"
 DELIVERY_REQUESTED: Final = "delivery.requested.v1"
 OUTCOME_REPORTED: Final = "outcome.reported.v1"
 LEDGER_READ: Final = "ledger.read.v1"
-"""All that the ledger held at a moment has been told."""
+"""All notices of the ledger up to a moment have been written."""
 NOTICE_GIVEN: Final = "notice.given.v1"
 RECEIPT_ISSUED: Final = "receipt.issued.v1"

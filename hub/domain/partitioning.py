@@ -15,7 +15,7 @@ _MASK: Final = 0xFFFFFFFF
 _SIGN: Final = 0x80000000
 _TO_POSITIVE: Final = 0x7FFFFFFF
 _LONGEST: Final = 64
-"""A longer key is no credit code: answered, not remembered."""
+"""A longer key is not a credit code: answered, not remembered."""
 
 
 def murmur2(key: bytes) -> int:

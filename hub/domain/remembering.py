@@ -13,7 +13,7 @@ LONGEST: Final = 256
 _Answer = TypeVar("_Answer")
 
 
-def remembered(limit: int) -> Callable[[Callable[[str], _Answer]], Callable[[str], _Answer]]:
+def bounded_cache(limit: int) -> Callable[[Callable[[str], _Answer]], Callable[[str], _Answer]]:
     """Remember the last `limit` answers of a pure function of one text."""
 
     def decorate(function: Callable[[str], _Answer]) -> Callable[[str], _Answer]:

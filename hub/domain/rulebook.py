@@ -24,12 +24,12 @@ _CACHE_LIMIT: Final = 50_000
 _MONTHS: Final = 12
 _Mark = Annotated[int, Field(ge=1, le=250)]
 _NO_ANSWER: Final = frozenset({"id", "kinds", "source", "is_verified"})
-"""What a rule says of itself; the rest decides what comes out."""
+"""Keys that describe a rule; the others decide its result."""
 _SERIOUSNESS_CODES: Final = frozenset(code.code for code in SERIOUSNESS.codes)
 
 
 class _Rule(BaseModel):
-    """What every dated rule says of itself; unknown keys are refused."""
+    """Keys of every dated rule; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -165,7 +165,7 @@ class Deadline(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """For which kinds and days of decision a rule speaks; `until` is the last, None without end."""
+    """The kinds and days of decision of a rule; `until` is the last, None without end."""
 
     kinds: tuple[str, ...]
     since: date
@@ -239,8 +239,7 @@ class Rulebook(BaseModel):
     def changed_kinds(self, later: "Rulebook") -> frozenset[str]:
         """The kinds for which some due date, period or withholding may differ under `later`.
 
-        What only the texts say (ids, sources, whether verified) and the marks of *due soon* change
-        no answer.
+        Ids, sources, whether a text is verified and the marks of *due soon* change no answer.
         """
         before, after = _answers(self), _answers(later)
         return frozenset(
@@ -273,7 +272,7 @@ class Rulebook(BaseModel):
         raise KeyError(role)
 
     def deadline_rule(self, clock: Clock, kind: str, role: str, on: date) -> DeadlineRule | None:
-        """The rule in force on a day, or None when none speaks for the case."""
+        """The rule in force on a day, or None when none covers the case."""
         fitting = [
             rule
             for rule in self.deadlines
@@ -326,7 +325,7 @@ class Deadlines:
     def due(self, clock: Clock, kind: str, role: str, start_on: date) -> Deadline | None:
         """The deadline of a clock that starts on a day (which itself does not count).
 
-        None when no rule of the rulebook speaks for the case: then there is no duty to watch.
+        None when no rule of the rulebook covers the case: then there is no duty to watch.
         """
         case = (clock, kind, role, start_on)
         if case not in self._known:

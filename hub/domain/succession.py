@@ -47,7 +47,7 @@ def oldest_first(code: str, replaces: Mapping[str, Sequence[str]]) -> tuple[str,
 
 
 class Successions(NamedTuple):
-    """All of a site's; what is not in them follows nobody."""
+    """All of a site's; an authority that is not in them has no predecessor."""
 
     heirs: dict[str, str]
     """Retired department → the one in office that acts for it."""

@@ -1,7 +1,7 @@
-"""What a courier still has to do: a fold of the ledger and of its own attempts, and a plan.
+"""Queue of a courier's deliveries: a fold of the ledger and of its own attempts, and a plan.
 
 Outstanding work = ledger records that name the target, minus the courier's own results. Each is one
-`Errand` in one state (`courier_life`); those of a record stand in the ledger's order, and only the
+`Errand` in one state (`courier_life`); those of a record are in the ledger's order, and only the
 newest is sent. Between records `courier_order` says what goes first.
 
 Only the `fold` methods and `resume` change what is stored, and what they change is returned for the
@@ -29,7 +29,7 @@ from hub.engine.courier_life import (
 )
 from hub.engine.courier_order import DAY_MS, Order
 from hub.engine.courier_records import (
-    Event,
+    AttemptMessage,
     Noted,
     Result,
     Work,
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 WORK: Final = b"w"
 """Store family: record key + sequence → packed work and row."""
 STATE: Final = b"x"
-"""Store family: record key + sequence → where the delivery stands, and its last attempt."""
+"""Store family: record key + sequence → state of the delivery, and its last attempt."""
 
 PARKED: Final = "PARKED"
 """Code of the report that a delivery is parked; its message says why."""
@@ -71,14 +71,14 @@ _BACKOFF_SECONDS: Final = 0.2
 _LONGEST_BACKOFF_SECONDS: Final = 30.0
 _PARKED_SECONDS: Final = 60.0
 _TOLD_EVERY: Final = 60
-"""Of the failures of what is parked so many pass before it is spoken of again: about an hour."""
+"""Of the failures of a parked delivery so many pass before it is reported again: about an hour."""
 _FIRST_ASK_SECONDS: Final = 0.05
 _FIRST_ASIDE_SECONDS: Final = 0.25
 _POLL_AFTER_START_SECONDS: Final = 0.2
 _POLL_GROWTH: Final = 1.5
 _LONGEST_POLL_SECONDS: Final = 300.0
 _FLYING_SECONDS: Final = 1.0
-"""What is due while its request is on its way is looked at again after this."""
+"""A delivery that is due while its request is on its way is visited again after this."""
 _COMMIT_MS: Final = 60_000
 """Between an intent and its request lies a commit, which may take so long."""
 _FOLLOWED_MS: Final = 30 * DAY_MS
@@ -142,13 +142,13 @@ class Policy(NamedTuple):
     can_ask: bool
     """Whether the platform can be asked; otherwise a delivery is sent again under its id."""
     first_poll_seconds: float = 0.2
-    """How long the platform is left to speak by itself before it is asked."""
+    """Time for the platform to answer by itself before it is asked."""
     grace_seconds: float = 0.0
     """The longest possible effect: how long after it left a request may still change something."""
     refused_again_ms: int = DAY_MS
     """After how long a refused withdrawal is tried again; business milliseconds."""
     business_ms_per_second: float = 1_000.0
-    """How fast business time goes; more where it is accelerated, 0 where it stands still."""
+    """How fast business time goes; more where it is accelerated, 0 where it does not move."""
 
 
 class Step(NamedTuple):
@@ -162,7 +162,7 @@ class Step(NamedTuple):
 
 
 class Errand:
-    """One delivery: what the ledger named, where it stands, and what is remembered of it."""
+    """One delivery: what the ledger named, its state, and its last attempt."""
 
     __slots__ = (
         "effect_until", "event", "how", "is_cleared", "is_noted", "label", "left_at", "marks",
@@ -172,7 +172,7 @@ class Errand:
     def __init__(self, work: Work) -> None:
         self.work = work
         self.state = State.READY
-        self.event: Event | None = None
+        self.event: AttemptMessage | None = None
         """The last attempt under its present id."""
         self.marks = 0
         self.tries = 0
@@ -183,7 +183,7 @@ class Errand:
         """How often it was sent under an id of its own besides the first."""
         self.label = ""
         self.how: How = "send"
-        """What it is in `Order` for."""
+        """Its reason to be in `Order`."""
         self.ticket = 0
         """Its place in `Order`."""
         self.wake_at = inf
@@ -195,7 +195,7 @@ class Errand:
         """Whether the ledger says it is done, which counts where no attempt is on record."""
 
 
-class CourierBook:
+class DeliveryQueue:
     """The memory and the plan of one target. `now` is engine seconds, `at` business milliseconds.
 
     `wake`, `settle` and `plan` may be called once `resume` was.
@@ -237,7 +237,7 @@ class CourierBook:
         return self._standing[State.HANDED_OVER] + self._standing[State.ACKNOWLEDGED]
 
     def standing(self) -> dict[str, int]:
-        """Count the work not finished, by where it stands."""
+        """Count the unfinished work by state."""
         return {label: self._labels[label] for label in _LABELS.values()}
 
     @property
@@ -253,12 +253,12 @@ class CourierBook:
     def _open(self) -> int:
         return self._standing[State.ON_ITS_WAY] + self._standing[State.UNKNOWN]
 
-    def expectation(self, delivery: str) -> Event | None:
+    def expectation(self, delivery: str) -> AttemptMessage | None:
         """Return the attempt an answer is held against, or None when it is of no interest."""
         one = self._by_id.get(delivery)
         return one.event if one is not None else None
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Iterator[AttemptMessage]:
         """The last attempt of every delivery that is not over."""
         for errands in self._records.values():
             yield from (one.event for one in errands if one.event is not None)
@@ -316,7 +316,7 @@ class CourierBook:
             self._follow_on(one, Happening.NEWER_NAMED, changes, now)
             self._offer(work.record_key)
 
-    def adopt(self, record_key: bytes, event: Event, changes: Changes) -> None:
+    def adopt(self, record_key: bytes, event: AttemptMessage, changes: Changes) -> None:
         """The newest of a record was sent before, by a naming that the ledger has lost.
 
         The same content under the same id: the platform may hold it already, so it is asked.
@@ -324,7 +324,7 @@ class CourierBook:
         one = self._records[record_key][-1]
         work = one.work._replace(known_as=(event.work.number, event.work.shown_version))
         one.work, one.repeat = work, event.repeat
-        one.event = Event(
+        one.event = AttemptMessage(
             event.delivery, event.digest, work, event.attempt, event.at,
             state=State.UNKNOWN, repeat=event.repeat,
         )  # fmt: skip
@@ -368,7 +368,7 @@ class CourierBook:
             else:
                 one.is_noted = True
 
-    def fold_event(self, event: Event, changes: Changes, now: float) -> None:
+    def fold_event(self, event: AttemptMessage, changes: Changes, now: float) -> None:
         """An intent or a result of our own, after its commit or on restart."""
         one = self._named(event.work.record_key, event.work.sequence)
         if one is None or event.repeat < one.repeat:
@@ -381,7 +381,9 @@ class CourierBook:
             self._fold_intent(one, event, changes, now)
         self._offer(one.work.record_key)
 
-    def _fold_intent(self, one: Errand, event: Event, changes: Changes, now: float) -> None:
+    def _fold_intent(
+        self, one: Errand, event: AttemptMessage, changes: Changes, now: float
+    ) -> None:
         known = one.event
         if known is not None:
             self._by_id.pop(known.delivery, None)
@@ -399,7 +401,9 @@ class CourierBook:
             changes[_key(STATE, one)] = self._pack(one)
         self._follow_on(one, Happening.NEWER_LEFT, changes, now)
 
-    def _fold_result(self, one: Errand, event: Event, changes: Changes, now: float) -> None:
+    def _fold_result(
+        self, one: Errand, event: AttemptMessage, changes: Changes, now: float
+    ) -> None:
         one.is_noted = False
         one.event = event
         self._by_id[event.delivery] = one
@@ -424,7 +428,7 @@ class CourierBook:
             one.marks |= SAID_TAKEN
 
     def _raise_sign(self, record_key: bytes, changes: Changes, now: float) -> None:
-        """What was left behind has appeared: the newest is sent once more, when it has ended.
+        """A delivery left behind has appeared: the newest is sent once more, when it has ended.
 
         A publication that is handed over is not: what answers in order says the older one first.
         """
@@ -463,7 +467,7 @@ class CourierBook:
         self._offer(record_key)
 
     def _move(self, one: Errand, state: State) -> None:
-        """Change the state and what is counted by it; whatever it waited for is off."""
+        """Change the state and its counts; end any wait of it."""
         if state in (State.READY, State.HANDED_OVER, State.ACKNOWLEDGED, State.OVERTAKEN):
             one.questions = 0
         if state in (State.HANDED_OVER, State.ACKNOWLEDGED):
@@ -522,8 +526,8 @@ class CourierBook:
     def resume(self, now: float, at: int) -> dict[bytes, bytes | None]:
         """Everything has been folded: begin to plan; return what to store.
 
-        What the predecessor may still have on its way is left alone for its longest effect, which
-        counts from its intent: a courier that is started again and again does not wait for ever.
+        Requests of a predecessor that may still be on their way get the time of their longest
+        effect, counted from the intent: a courier that restarts often does not wait for ever.
         """
         changes: dict[bytes, bytes | None] = {}
         self._is_running = True
@@ -561,7 +565,7 @@ class CourierBook:
                 wait = _POLL_AFTER_START_SECONDS if can_ask else self._first_poll()
                 self._sleep(one, now + wait)
 
-    def _effect_left(self, event: Event, at: int) -> float:
+    def _effect_left(self, event: AttemptMessage, at: int) -> float:
         """Seconds until nothing of its last request can come any more."""
         pace, grace = self._policy.business_ms_per_second, self._policy.grace_seconds
         if pace <= 0:
@@ -569,7 +573,7 @@ class CourierBook:
         gone = (at - event.at - _COMMIT_MS * pace / 1_000) / pace
         return min(max(grace - gone, 0.0), grace)
 
-    def wake(self, now: float, at: int) -> list[Event]:
+    def wake(self, now: float, at: int) -> list[AttemptMessage]:
         """Do what is due; return what became of deliveries by time alone, to be folded."""
         events = []
         while self._later and self._later[0][0] <= now:
@@ -585,7 +589,7 @@ class CourierBook:
                 self._heard(one, Happening.TIME_UP, at, now)
         return events
 
-    def _time_up(self, one: Errand, now: float, at: int) -> Event | None:
+    def _time_up(self, one: Errand, now: float, at: int) -> AttemptMessage | None:
         event = one.event
         happening = Happening.TIME_UP
         if one.state in IN_DOUBT and self._is_followed(one) and now >= one.effect_until:
@@ -679,7 +683,7 @@ class CourierBook:
     # --- answers ---------------------------------------------------------------------------------
 
     def landed(self, delivery: str) -> None:
-        """The request for this delivery has ended, whatever came of it."""
+        """End the request for this delivery, with any result."""
         self._flying.discard(delivery)
 
     def blame(self, delivery: str, how: How, verdict: Verdict) -> Verdict:
@@ -697,7 +701,7 @@ class CourierBook:
 
     def settle(
         self, delivery: str, how: How, verdict: Verdict, at: int, now: float
-    ) -> Event | None:
+    ) -> AttemptMessage | None:
         """Turn an answer into the result to be written and folded; None when there is none."""
         if how != "answer":
             self.landed(delivery)
@@ -761,7 +765,7 @@ class CourierBook:
     def _heard(
         self, one: Errand, happening: Happening, at: int, now: float, *, why: str = "",
         verdict: Verdict | None = None,
-    ) -> Event | None:  # fmt: skip
+    ) -> AttemptMessage | None:  # fmt: skip
         """Look it up in the table; return the result to be written, or do what follows."""
         line = TABLE[one.state, happening, self._is_followed(one)]
         stage = self._stage(one, line.tell)
@@ -787,7 +791,7 @@ class CourierBook:
             self._offer(one.work.record_key)
 
     def _stage(self, one: Errand, tell: Tell) -> str:
-        """The stage the registrar is told, or "" where it knows."""
+        """Return the stage for the registrar, or "" where it knows."""
         match tell:
             case "sent":
                 return "" if one.marks & SAID_SENT else "sent"
@@ -894,7 +898,7 @@ class CourierBook:
         self._sleep(one, now + min(wait, _LONGEST_POLL_SECONDS))
 
 
-def _with_words(event: Event, verdict: Verdict | None, why: str) -> Event:
+def _with_words(event: AttemptMessage, verdict: Verdict | None, why: str) -> AttemptMessage:
     """The platform's receipt, code, message and time; of what is parked, why."""
     if event.stage == "parked":
         return event._replace(code=PARKED, message=why[:_MAX_WHY])

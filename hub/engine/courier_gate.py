@@ -15,11 +15,11 @@ _FAILURES_TO_BREAK: Final = 10
 _FIRST_REST_SECONDS: Final = 0.25
 _LONGEST_REST_SECONDS: Final = 30.0
 
-State = Literal["closed", "trying", "open"]
+State = Literal["closed", "half-open", "open"]
 """As of a circuit breaker: closed lets everything through."""
 
 
-class Gate:
+class CircuitBreaker:
     """The breaker and the pauses of one target; engine seconds."""
 
     def __init__(self, concurrency: int) -> None:
@@ -27,17 +27,17 @@ class Gate:
         self._failures = 0
         self._rests = 0
         self._rest_until = 0.0
-        self._is_trying = False
+        self._is_half_open = False
 
     def state(self, now: float) -> State:
         """Return what the breaker does now."""
         if now < self._rest_until:
             return "open"
-        return "trying" if self._is_trying else "closed"
+        return "half-open" if self._is_half_open else "closed"
 
     def width(self, now: float) -> int:
         """Return how many requests may be on their way now."""
-        return {"open": 0, "trying": 1, "closed": self._concurrency}[self.state(now)]
+        return {"open": 0, "half-open": 1, "closed": self._concurrency}[self.state(now)]
 
     def next_change(self) -> float:
         """Return when a rest ends."""
@@ -50,12 +50,12 @@ class Gate:
                 self._rest(now, after)
             case Retry() | Unknown():
                 self._failures += 1
-                if self._failures >= _FAILURES_TO_BREAK or self._is_trying:
+                if self._failures >= _FAILURES_TO_BREAK or self._is_half_open:
                     self._rest(now, None)
             case _:
                 self._failures = 0
                 if now >= self._rest_until:
-                    self._is_trying = False
+                    self._is_half_open = False
                     self._rests = 0
 
     def _rest(self, now: float, after: float | None) -> None:
@@ -67,5 +67,5 @@ class Gate:
             self._rest_until = max(self._rest_until, now + after)
         elif now >= self._rest_until:
             self._rest_until = now + own
-        self._is_trying = True
+        self._is_half_open = True
         self._failures = 0

@@ -1,6 +1,6 @@
-"""The life of a delivery: where it stands, what may happen to it, and what follows. Pure data.
+"""The life of a delivery: its states, what may happen in each, and what follows. Pure data.
 
-A delivery is one naming of a target in the ledger. It is in exactly one `State`. Whatever happens
+A delivery is one naming of a target in the ledger. It is in exactly one `State`. Any event
 is looked up in `TABLE` by state, happening and whether something newer of the same record waits;
 `courier_book` does what the line says. Printed into docs/life.md by `tools/life_page.py`.
 """
@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple
 
 @unique
 class State(Enum):
-    """Where a delivery stands; the value is the letter it is stored under."""
+    """State of a delivery; the value is the letter it is stored under."""
 
     READY = "r"
     PAUSED = "p"
@@ -59,7 +59,7 @@ TAKEN_IN: Final = frozenset({State.HANDED_OVER, State.ACKNOWLEDGED})
 
 @unique
 class Happening(Enum):
-    """What may happen to a delivery; the value says it in words."""
+    """Events of a delivery; the value says it in words."""
 
     NEWER_NAMED = "the ledger names something newer"
     NEWER_LEFT = "something newer has left"
@@ -88,7 +88,7 @@ class Happening(Enum):
 
 @unique
 class Do(Enum):
-    """What follows; the value says it in words."""
+    """Actions that follow; the value says it in words."""
 
     NOTHING = "–"
     SEND = "send it; if it left before, under the same id"
@@ -113,11 +113,11 @@ class Do(Enum):
 
 
 Tell = Literal["", "sent", "parked", "acknowledged", "final", "refused"]
-"""The stage the registrar is told, `final` being that of the action; none twice in a row."""
+"""The stage reported to the registrar, `final` being that of the action; never twice in a row."""
 
 
-class Line(NamedTuple):
-    """What follows from one happening."""
+class CourierRule(NamedTuple):
+    """Consequence of one event."""
 
     next: State
     do: Do
@@ -139,10 +139,10 @@ ON_ENTERING: Final = {
     State.KEPT: Do.KEEP,
     State.DONE: Do.FORGET,
 }
-"""What follows from coming into a state, wherever from, unless a line says otherwise."""
+"""Consequences of entering a state, from any other, unless a line says otherwise."""
 
 
-class _Rule(NamedTuple):
+class _StateRules(NamedTuple):
     """Lines for several states; `newer` None: whether something newer waits or not."""
 
     states: frozenset[State]
@@ -163,137 +163,137 @@ _ASKED: Final = frozenset({State.UNKNOWN, State.STUCK})
 _UNKNOWN: Final = frozenset({State.UNKNOWN})
 
 _STILL_ASKED: Final = (
-    _Rule(_ASKED, newer=True, do=Do.ASK_ONLY),
-    _Rule(_ASKED, do=Do.ASK_SOON),
-    _Rule(TAKEN_IN, do=Do.FOLLOW),
-    _Rule(_LEFT_BEHIND, do=Do.LISTEN),
-    _Rule(_SUSPECT, do=Do.STEP_ASIDE),
+    _StateRules(_ASKED, newer=True, do=Do.ASK_ONLY),
+    _StateRules(_ASKED, do=Do.ASK_SOON),
+    _StateRules(TAKEN_IN, do=Do.FOLLOW),
+    _StateRules(_LEFT_BEHIND, do=Do.LISTEN),
+    _StateRules(_SUSPECT, do=Do.STEP_ASIDE),
 )
 """An answer that proves nothing about what may have happened before."""
 
 _UNHEARD: Final = (
-    _Rule(_WAY, newer=True, next=State.UNKNOWN, do=Do.ASK_ONLY, tell="sent"),
-    _Rule(_WAY, next=State.UNKNOWN, tell="sent"),
-    _Rule(_UNKNOWN, newer=True, do=Do.ASK_ONLY, tell="sent"),
-    _Rule(_UNKNOWN, do=Do.ASK_SOON, tell="sent"),
+    _StateRules(_WAY, newer=True, next=State.UNKNOWN, do=Do.ASK_ONLY, tell="sent"),
+    _StateRules(_WAY, next=State.UNKNOWN, tell="sent"),
+    _StateRules(_UNKNOWN, newer=True, do=Do.ASK_ONLY, tell="sent"),
+    _StateRules(_UNKNOWN, do=Do.ASK_SOON, tell="sent"),
 )
 
-_RULES: Final[dict[Happening, tuple[_Rule, ...]]] = {
+_RULES: Final[dict[Happening, tuple[_StateRules, ...]]] = {
     Happening.NEWER_NAMED: (
-        _Rule(NOT_THERE | {State.KEPT}, next=State.DONE),
-        _Rule(IN_DOUBT, do=Do.WAIT),
+        _StateRules(NOT_THERE | {State.KEPT}, next=State.DONE),
+        _StateRules(IN_DOUBT, do=Do.WAIT),
     ),
     Happening.NEWER_LEFT: (
-        _Rule(NOT_THERE | {State.KEPT}, next=State.DONE),
-        _Rule(IN_DOUBT | TAKEN_IN, next=State.OVERTAKEN),
+        _StateRules(NOT_THERE | {State.KEPT}, next=State.DONE),
+        _StateRules(IN_DOUBT | TAKEN_IN, next=State.OVERTAKEN),
     ),
     Happening.SENT: (
-        _Rule(NOT_THERE | {State.KEPT}, next=State.ON_ITS_WAY),
-        _Rule(IN_DOUBT | TAKEN_IN, do=Do.AWAIT),
+        _StateRules(NOT_THERE | {State.KEPT}, next=State.ON_ITS_WAY),
+        _StateRules(IN_DOUBT | TAKEN_IN, do=Do.AWAIT),
     ),
     Happening.FAILED: (
-        _Rule(_WAY, newer=True, next=State.DONE),
-        _Rule(_WAY, next=State.PAUSED),
+        _StateRules(_WAY, newer=True, next=State.DONE),
+        _StateRules(_WAY, next=State.PAUSED),
         *_STILL_ASKED,
     ),
     Happening.FAILED_LAST: (
-        _Rule(_WAY, newer=True, next=State.DONE),
-        _Rule(_WAY, next=State.PARKED, tell="parked"),
+        _StateRules(_WAY, newer=True, next=State.DONE),
+        _StateRules(_WAY, next=State.PARKED, tell="parked"),
         *_STILL_ASKED,
     ),
     Happening.AWAY: (
-        _Rule(_WAY, newer=True, next=State.DONE),
-        _Rule(_WAY, next=State.READY),
-        _Rule(_ASKED, newer=True, do=Do.ASK_ONLY),
-        _Rule(_ASKED, do=Do.ASK_NOW),
+        _StateRules(_WAY, newer=True, next=State.DONE),
+        _StateRules(_WAY, next=State.READY),
+        _StateRules(_ASKED, newer=True, do=Do.ASK_ONLY),
+        _StateRules(_ASKED, do=Do.ASK_NOW),
         *_STILL_ASKED,
     ),
     Happening.DOUBTED: (
-        _Rule(_WAY, newer=True, next=State.DONE),
-        _Rule(_WAY, next=State.SUSPECT),
+        _StateRules(_WAY, newer=True, next=State.DONE),
+        _StateRules(_WAY, next=State.SUSPECT),
         *_STILL_ASKED,
     ),
-    Happening.CLEARED: (_Rule(_SUSPECT, next=State.READY),),
+    Happening.CLEARED: (_StateRules(_SUSPECT, next=State.READY),),
     Happening.UNANSWERED: (*_UNHEARD, *_STILL_ASKED),
     Happening.UNANSWERED_LAST: (
-        _Rule(_WAY | _UNKNOWN, newer=False, next=State.STUCK, tell="parked"),
+        _StateRules(_WAY | _UNKNOWN, newer=False, next=State.STUCK, tell="parked"),
         *_UNHEARD,
         *_STILL_ASKED,
     ),
     Happening.TIME_UP: (
-        _Rule(frozenset({State.PAUSED}), next=State.READY),
-        _Rule(frozenset({State.PARKED}), do=Do.SEND),
-        _Rule(frozenset({State.REFUSED}), next=State.READY, do=Do.SEND_ANEW),
-        _Rule(_ASKED | TAKEN_IN, newer=True, do=Do.LISTEN_NOW),
-        _Rule(frozenset({State.STUCK}), do=Do.SEND),
-        _Rule(_UNKNOWN, do=Do.ASK_NOW),
-        _Rule(TAKEN_IN, do=Do.FOLLOW_NOW),
-        _Rule(_LEFT_BEHIND, do=Do.LISTEN_NOW),
-        _Rule(_SUSPECT, do=Do.PROBE),
+        _StateRules(frozenset({State.PAUSED}), next=State.READY),
+        _StateRules(frozenset({State.PARKED}), do=Do.SEND),
+        _StateRules(frozenset({State.REFUSED}), next=State.READY, do=Do.SEND_ANEW),
+        _StateRules(_ASKED | TAKEN_IN, newer=True, do=Do.LISTEN_NOW),
+        _StateRules(frozenset({State.STUCK}), do=Do.SEND),
+        _StateRules(_UNKNOWN, do=Do.ASK_NOW),
+        _StateRules(TAKEN_IN, do=Do.FOLLOW_NOW),
+        _StateRules(_LEFT_BEHIND, do=Do.LISTEN_NOW),
+        _StateRules(_SUSPECT, do=Do.PROBE),
     ),
-    Happening.EFFECT_OVER: (_Rule(IN_DOUBT, newer=True, next=State.OVERTAKEN),),
-    Happening.FOLLOWED_LONG: (_Rule(_LEFT_BEHIND, next=State.DONE),),
+    Happening.EFFECT_OVER: (_StateRules(IN_DOUBT, newer=True, next=State.OVERTAKEN),),
+    Happening.FOLLOWED_LONG: (_StateRules(_LEFT_BEHIND, next=State.DONE),),
     Happening.NEVER_SEEN: (
-        _Rule(IN_DOUBT, newer=True, do=Do.ASK_ONLY),
-        _Rule(IN_DOUBT, do=Do.SEND),
-        _Rule(TAKEN_IN, newer=True, do=Do.FOLLOW),
-        _Rule(frozenset({State.HANDED_OVER}), do=Do.SEND),
-        _Rule(frozenset({State.ACKNOWLEDGED}), do=Do.FOLLOW),
-        _Rule(_LEFT_BEHIND, next=State.DONE),
-        _Rule(_SUSPECT, next=State.READY),
+        _StateRules(IN_DOUBT, newer=True, do=Do.ASK_ONLY),
+        _StateRules(IN_DOUBT, do=Do.SEND),
+        _StateRules(TAKEN_IN, newer=True, do=Do.FOLLOW),
+        _StateRules(frozenset({State.HANDED_OVER}), do=Do.SEND),
+        _StateRules(frozenset({State.ACKNOWLEDGED}), do=Do.FOLLOW),
+        _StateRules(_LEFT_BEHIND, next=State.DONE),
+        _StateRules(_SUSPECT, next=State.READY),
     ),
     Happening.DELIVERED: (
-        _Rule(NOT_THERE | IN_DOUBT, next=State.HANDED_OVER, tell="sent"),
-        _Rule(TAKEN_IN, do=Do.FOLLOW),
-        _Rule(_LEFT_BEHIND, do=Do.LISTEN),
+        _StateRules(NOT_THERE | IN_DOUBT, next=State.HANDED_OVER, tell="sent"),
+        _StateRules(TAKEN_IN, do=Do.FOLLOW),
+        _StateRules(_LEFT_BEHIND, do=Do.LISTEN),
     ),
     Happening.ACKNOWLEDGED: (
-        _Rule(_ACTIVE, next=State.ACKNOWLEDGED, do=Do.FOLLOW, tell="acknowledged"),
-        _Rule(_LEFT_BEHIND, do=Do.LISTEN, tell="acknowledged"),
+        _StateRules(_ACTIVE, next=State.ACKNOWLEDGED, do=Do.FOLLOW, tell="acknowledged"),
+        _StateRules(_LEFT_BEHIND, do=Do.LISTEN, tell="acknowledged"),
     ),
     Happening.FINAL: (
-        _Rule(_LEFT_BEHIND, next=State.DONE, tell="final"),
-        _Rule(_ACTIVE, newer=True, next=State.DONE, tell="final"),
-        _Rule(_ACTIVE, next=State.KEPT, tell="final"),
+        _StateRules(_LEFT_BEHIND, next=State.DONE, tell="final"),
+        _StateRules(_ACTIVE, newer=True, next=State.DONE, tell="final"),
+        _StateRules(_ACTIVE, next=State.KEPT, tell="final"),
     ),
     Happening.REFUSED: (
-        _Rule(_LEFT_BEHIND, next=State.DONE),
-        _Rule(_ACTIVE, next=State.DONE, tell="refused"),
+        _StateRules(_LEFT_BEHIND, next=State.DONE),
+        _StateRules(_ACTIVE, next=State.DONE, tell="refused"),
     ),
     Happening.WITHDRAWAL_REFUSED: (
-        _Rule(_LEFT_BEHIND, next=State.DONE),
-        _Rule(_ACTIVE, newer=True, next=State.DONE, tell="refused"),
-        _Rule(_ACTIVE - {State.REFUSED}, next=State.REFUSED, tell="refused"),
+        _StateRules(_LEFT_BEHIND, next=State.DONE),
+        _StateRules(_ACTIVE, newer=True, next=State.DONE, tell="refused"),
+        _StateRules(_ACTIVE - {State.REFUSED}, next=State.REFUSED, tell="refused"),
     ),
     Happening.NOT_HERE: (
-        _Rule(_LEFT_BEHIND, next=State.DONE),
-        _Rule(_ACTIVE, newer=True, next=State.DONE, tell="final"),
-        _Rule(_ACTIVE, next=State.KEPT, tell="final"),
+        _StateRules(_LEFT_BEHIND, next=State.DONE),
+        _StateRules(_ACTIVE, newer=True, next=State.DONE, tell="final"),
+        _StateRules(_ACTIVE, next=State.KEPT, tell="final"),
     ),
     Happening.NOT_HERE_YET: (
-        _Rule(_LEFT_BEHIND, next=State.DONE),
-        _Rule(_ACTIVE, newer=True, next=State.DONE),
-        _Rule(_ACTIVE, next=State.PAUSED, do=Do.PAUSE_FOR_EFFECT),
+        _StateRules(_LEFT_BEHIND, next=State.DONE),
+        _StateRules(_ACTIVE, newer=True, next=State.DONE),
+        _StateRules(_ACTIVE, next=State.PAUSED, do=Do.PAUSE_FOR_EFFECT),
     ),
-    Happening.PLACE_TAKEN: (_Rule(_ACTIVE | _LEFT_BEHIND, next=State.DONE),),
+    Happening.PLACE_TAKEN: (_StateRules(_ACTIVE | _LEFT_BEHIND, next=State.DONE),),
     Happening.SIGN: (
-        _Rule(frozenset({State.KEPT}), next=State.READY, do=Do.SEND_ANEW),
-        _Rule(IN_DOUBT | TAKEN_IN, do=Do.REMEMBER),
+        _StateRules(frozenset({State.KEPT}), next=State.READY, do=Do.SEND_ANEW),
+        _StateRules(IN_DOUBT | TAKEN_IN, do=Do.REMEMBER),
     ),
 }
 
 
-def _line(state: State, rules: tuple[_Rule, ...], *, newer: bool) -> Line:
+def _line(state: State, rules: tuple[_StateRules, ...], *, newer: bool) -> CourierRule:
     """The first rule that fits; none: nothing follows."""
     for rule in rules:
         if state in rule.states and rule.newer in (None, newer):
             after = rule.next or state
             usual = ON_ENTERING[after] if after is not state else Do.NOTHING
-            return Line(after, rule.do or usual, rule.tell)
-    return Line(state, Do.NOTHING)
+            return CourierRule(after, rule.do or usual, rule.tell)
+    return CourierRule(state, Do.NOTHING)
 
 
-TABLE: Final[dict[tuple[State, Happening, bool], Line]] = {
+TABLE: Final[dict[tuple[State, Happening, bool], CourierRule]] = {
     (state, happening, newer): _line(state, _RULES[happening], newer=newer)
     for state, happening, newer in product(State, Happening, (False, True))
 }

@@ -25,14 +25,14 @@ Rank = Literal["question", "work", "follow", "retry"]
 """`question`: its fate is unknown; `follow`: taken in; `retry`: parked; `work`: the rest."""
 
 
-class Waits(Protocol):
-    """What can stand in a queue: in one at most, under its ticket; 0 for none."""
+class Queued(Protocol):
+    """An entry of a queue: in one at most, under its ticket; 0 for none."""
 
     work: Work
     ticket: int
 
 
-WaitsT = TypeVar("WaitsT", bound=Waits)
+WaitsT = TypeVar("WaitsT", bound=Queued)
 
 
 class Order(Generic[WaitsT]):
@@ -91,7 +91,7 @@ class Order(Generic[WaitsT]):
         return one
 
     def _take_share(self, until: int, *, may_open: bool) -> WaitsT | None:
-        """What would starve, when it is its turn."""
+        """Return an entry that would starve, when it is its turn."""
         if self._since_due >= _SHARE - 1 and may_open:
             earliest = min(self._corrections, self._publications, key=_Heap.due_at)
             if earliest.due_at() <= until:
@@ -126,7 +126,7 @@ class Order(Generic[WaitsT]):
         return None
 
     def _low(self, *, may_open: bool) -> WaitsT | None:
-        """What is followed and what is parked, in turn."""
+        """Return what is followed and what is parked, in turn."""
         self._since_low = 0
         self._is_retry_next = not self._is_retry_next
         queues = [self._followed, self._retries] if may_open else [self._followed]

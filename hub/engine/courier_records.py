@@ -1,4 +1,4 @@
-"""What a courier writes and remembers: work, attempts, outcomes, and their bytes.
+"""Records of a courier: work, attempts, outcomes, and their bytes.
 
 `attempts.<target>` holds intents (before a request leaves) and results (after it is understood),
 `outcomes.<target>` only what the registrar must know: changes of stage. Both are keyed by credit
@@ -59,7 +59,7 @@ class Work(NamedTuple):
     key: bytes
     """Credit code, the Kafka key."""
     is_again: bool = False
-    """Whether it is sent once more at somebody's request."""
+    """Whether it is sent once more on request."""
     department: str = ""
     """Who submitted the record."""
     epoch: int = 0
@@ -70,18 +70,18 @@ class Work(NamedTuple):
 
     @property
     def number(self) -> int:
-        """What the platform orders by: the sequence, above all that an earlier epoch sent."""
+        """Order of versions at the platform: the sequence, above all that an earlier epoch sent."""
         return self.known_as[0] if self.known_as else self.sequence + (self.epoch << _EPOCH_NUMBERS)
 
     @property
     def shown_version(self) -> int:
-        """The version as the platform is told it: above all that an earlier epoch sent."""
+        """The version for the platform: above all that an earlier epoch sent."""
         if self.known_as:
             return self.known_as[1]
         return self.version + (self.epoch << _EPOCH_VERSIONS)
 
 
-class Event(NamedTuple):
+class AttemptMessage(NamedTuple):
     """One message of `attempts.<target>`: an intent (`result` is empty) or a result."""
 
     delivery: str
@@ -91,13 +91,13 @@ class Event(NamedTuple):
     at: int
     result: Result | Literal[""] = ""
     stage: str = ""
-    """The stage the registrar is told, or empty when nothing changed for it."""
+    """The stage for the registrar, or empty when nothing changed for it."""
     receipt: str = ""
     code: str = ""
     message: str = ""
     platform_at: int | None = None
     state: State = State.ON_ITS_WAY
-    """Where the delivery stands after it."""
+    """State of the delivery after it."""
     repeat: int = 0
     """How often the work was sent under an id of its own before."""
 
@@ -161,7 +161,7 @@ class Noted(NamedTuple):
     """That record's."""
 
 
-class Reader:
+class TargetReader:
     """Finds what concerns one target in the ledger."""
 
     def __init__(self, number: int, outcomes_topic: str, contracts: Contracts) -> None:
@@ -172,8 +172,8 @@ class Reader:
         self._target = outcomes_topic.rpartition("outcomes.")[2]
         self._contracts = contracts
         self.strange: set[int] = set()
-        """Partitions where the number is nobody's or another target's, as far as was read: what
-        the ledger names there by it is none of this target's business."""
+        """Partitions where the number, as far as was read, belongs to no target or a different one:
+        namings of it there are not for this target."""
 
     def read(self, record: InputRecord, epoch: int = 0) -> tuple[Work, bytes] | Noted | None:
         """Return the work and its framed row, or a noted report, or None.
@@ -253,7 +253,7 @@ def _is_down(record: LedgerRecord) -> bool:
     return record.state is not None and record.state.status is not Status.LIVE
 
 
-def encode_event(event: Event) -> bytes:
+def encode_event(event: AttemptMessage) -> bytes:
     """Write an attempt message; JSON, so that an operator can read it with any tool."""
     work = event.work
     return canonical_json(
@@ -286,7 +286,7 @@ def encode_event(event: Event) -> bytes:
     )
 
 
-def decode_event(value: bytes, key: bytes) -> Event:
+def decode_event(value: bytes, key: bytes) -> AttemptMessage:
     """Read an attempt message. Raises `KeyError`, `ValueError` on what is none."""
     told = json.loads(value)
     work = Work(
@@ -303,7 +303,7 @@ def decode_event(value: bytes, key: bytes) -> Event:
         told.get("epoch", 0),
         _known_as(told.get("known_as")),
     )
-    return Event(
+    return AttemptMessage(
         told["delivery"],
         told["digest"],
         work,
@@ -320,13 +320,13 @@ def decode_event(value: bytes, key: bytes) -> Event:
     )
 
 
-def outcome_id(event: Event) -> str:
-    """Identity of a report: what is told twice is one report."""
+def outcome_id(event: AttemptMessage) -> str:
+    """Identity of a report: a repeated report has the same one."""
     text = f"{event.delivery}|{event.stage}|{event.receipt}"
     return sha256(text.encode()).hexdigest()[:32]
 
 
-class Named(NamedTuple):
+class ReportedRecord(NamedTuple):
     """The ledger record that a report is about."""
 
     epoch: int
@@ -334,11 +334,11 @@ class Named(NamedTuple):
     record_key: bytes
 
 
-def named_in(value: bytes) -> Named | None:
-    """What a report of a courier is about; None for anybody else's, and what nobody can read."""
+def named_in(value: bytes) -> ReportedRecord | None:
+    """Return the subject of a courier's report; None for other senders', and unreadable ones."""
     try:
         told = json.loads(value)
-        named = Named(
+        named = ReportedRecord(
             int(told.get("epoch", 0)), int(told["sequence"]), bytes.fromhex(told["record"])
         )
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
@@ -346,7 +346,7 @@ def named_in(value: bytes) -> Named | None:
     return named if named.sequence >= 0 <= named.epoch else None
 
 
-def encode_outcome(event: Event) -> bytes:
+def encode_outcome(event: AttemptMessage) -> bytes:
     """Write the report of a changed stage for the registrar."""
     return canonical_json(
         {

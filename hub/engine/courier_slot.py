@@ -1,6 +1,6 @@
 """The courier: delivers to one target what the ledger names it for.
 
-The one road of every slot: lease, fence the predecessor, fold, run; whatever goes wrong, again
+The one cycle of every slot: lease, fence the predecessor, fold, run; after any failure, again
 from the start. One turn: read the ledger, take answers, then one transaction with the results of
 what came back and the intents of what goes out next; only after its commit do requests leave. So
 after any crash it is known what may have been sent. A courier delivers from one partition map,
@@ -17,13 +17,13 @@ from hub.contracts import Fault, project
 from hub.core.keys import GENESIS, Head
 from hub.core.ledger_end import LedgerEndError, continued, is_lost, loss_in
 from hub.domain import kinds
-from hub.engine import requests as ask
-from hub.engine.courier_book import STATE, WORK, CourierBook, Step
-from hub.engine.courier_gate import Gate
+from hub.engine import requests
+from hub.engine.courier_book import STATE, WORK, DeliveryQueue, Step
+from hub.engine.courier_gate import CircuitBreaker
 from hub.engine.courier_records import (
-    Event,
+    AttemptMessage,
     Noted,
-    Reader,
+    TargetReader,
     decode_event,
     encode_event,
     encode_outcome,
@@ -53,14 +53,14 @@ if TYPE_CHECKING:
     from hub.engine.courier_book import Policy
     from hub.engine.courier_records import Work
     from hub.engine.requests import How
-    from hub.targets import Call, Language
+    from hub.targets import Call, TargetProtocol
     from hub.targets.delivery import Verdict
 
     Changes = MutableMapping[bytes, bytes | None]
-    Road = Generator[ask.Request, Any, None]
+    Program = Generator[requests.Request, Any, None]
 
 STRANGE: Final = b"z"
-"""Partition → there the target's number is nobody's or another's, as far as was read."""
+"""Partition → there the target's number belongs to no target or a different one, as far as read."""
 POSITION: Final = b"p"
 """Store family: topic, partition → offset to read on from; of the ledger, see `HEAD`."""
 HEAD: Final = b"h"
@@ -74,7 +74,7 @@ _BUSY_SECONDS: Final = 0.004
 _IDLE_SECONDS: Final = 0.05
 _REPORT_SECONDS: Final = 1.0
 _TOLD_AT_ONCE: Final = 10
-"""Deliveries in trouble that one report names: a platform that refuses all is not told by each."""
+"""Deliveries in trouble that one report names: a platform that refuses all gets one report."""
 _ENDLESS: Final = 1 << 62
 _WITHOUT_EFFECT: Final = frozenset({"refused", "retry", "away", "absent"})
 """Results after which the platform holds nothing of what was sent."""
@@ -84,21 +84,21 @@ _NO_FUTURE: Final = dt.date.max
 
 
 class CourierPlan(NamedTuple):
-    """What one courier serves."""
+    """Settings of one courier."""
 
     prefix: str
     target: str
     number: int
     """The target's bit in the ledger's masks."""
-    language: Language[Any, Any] | None
+    protocol: TargetProtocol[Any, Any] | None
     """None: reached by topic, where deliveries leave with their intents."""
     partitions: int
     clearance: frozenset[str]
     policy: Policy
 
 
-class _Restart(Exception):  # noqa: N818  (a turn of the road, not an error)
-    """A request failed: take the one road again."""
+class _Restart(Exception):  # noqa: N818  (a turn of the cycle, not an error)
+    """A request failed: start again from the lease."""
 
 
 class _Answered(NamedTuple):
@@ -108,7 +108,7 @@ class _Answered(NamedTuple):
 
 
 class CourierSlot:
-    """The state machine of one courier; `road()` yields requests and is sent their replies."""
+    """The state machine of one courier; `run()` yields requests and is sent their replies."""
 
     def __init__(self, plan: CourierPlan, contracts: Contracts) -> None:
         self.plan = plan
@@ -117,17 +117,17 @@ class CourierSlot:
         self.outcomes = f"{plan.prefix}outcomes.{plan.target}"
         self.deliveries = f"{plan.prefix}delivery.{plan.target}"
         self.answers = f"{plan.prefix}answers.{plan.target}"
-        self.book = CourierBook(plan.policy)
-        self.gate = Gate(plan.policy.concurrency)
+        self.book = DeliveryQueue(plan.policy)
+        self.breaker = CircuitBreaker(plan.policy.concurrency)
         self._contracts = contracts
-        self._reader = Reader(plan.number, self.outcomes, contracts)
-        self._language = plan.language
-        self._is_topic = plan.language is None
+        self._reader = TargetReader(plan.number, self.outcomes, contracts)
+        self._language = plan.protocol
+        self._is_topic = plan.protocol is None
         self.heads: dict[int, Head] = {}
         """The end of the ledger as it was last seen, by partition."""
         self._losses: dict[int, list[Loss]] = {}
         """Declared losses met in this life, by partition."""
-        self._lost: dict[bytes, Event] = {}
+        self._lost: dict[bytes, AttemptMessage] = {}
         """Record key → what the platform may hold by a naming that the ledger has lost."""
         self._is_draining = False
         self._reported_at = 0.0
@@ -136,48 +136,48 @@ class CourierSlot:
         self._troubles: Counter[str] = Counter()
         """`delivery|partition|sequence|why`; of the platform as a whole: `|||why`."""
 
-    def road(self) -> Road:
+    def run(self) -> Program:
         """Start, recover, run; never ends by itself."""
         failures = 0
         while True:
             try:
-                yield from self._ask(ask.Abandon())
-                yield from self._ask(ask.Initialise())
-                yield from self._ask(ask.Hook("after_init"))
+                yield from self._ask(requests.CancelAll())
+                yield from self._ask(requests.Initialise())
+                yield from self._ask(requests.Hook("after_init"))
                 yield from self._restore()
                 while True:
-                    yield from self._turn()
+                    yield from self._iterate()
                     failures = 0
             except _Restart as restart:
                 failures += 1
-                yield ask.Report("slot_restarted", {"failures": failures})
-                yield ask.Retire(str(restart))
-                yield ask.Wait(min(0.05 * 2 ** min(failures, 10), 5.0))
+                yield requests.Report("slot_restarted", {"failures": failures})
+                yield requests.Retire(str(restart))
+                yield requests.Wait(min(0.05 * 2 ** min(failures, 10), 5.0))
 
     def drain(self) -> bool:
         """Begin nothing new; return whether everything on its way has come back."""
         self._is_draining = True
         return not self.book.in_the_air
 
-    def _ask(self, request: ask.Request) -> Generator[ask.Request, Any, Any]:
+    def _ask(self, request: requests.Request) -> Generator[requests.Request, Any, Any]:
         reply = yield request
-        if isinstance(reply, ask.Failed):
+        if isinstance(reply, requests.Failed):
             raise _Restart(reply.reason)
         return reply
 
     # --- start -----------------------------------------------------------------------------------
 
-    def _restore(self) -> Road:
+    def _restore(self) -> Program:
         """Load what the store holds, fold the rest of the ledger, then of the own attempts.
 
-        In this order: the predecessor is fenced, so every attempt speaks of a ledger record that
+        In this order: the predecessor is fenced, so every attempt refers to a ledger record that
         was there before the fold began.
         """
-        self.book = CourierBook(self.plan.policy)
-        self.gate = Gate(self.plan.policy.concurrency)
+        self.book = DeliveryQueue(self.plan.policy)
+        self.breaker = CircuitBreaker(self.plan.policy.concurrency)
         yield from self._check_ends()
         yield from self._load()
-        found = yield from self._ask(ask.Scan(STRANGE, bytes([STRANGE[0] + 1]), _LOAD_AT_ONCE))
+        found = yield from self._ask(requests.Scan(STRANGE, bytes([STRANGE[0] + 1]), _LOAD_AT_ONCE))
         self._reader.strange = {int.from_bytes(key[1:]) for key, _empty in found}
         yield from self._fold_on(self._behind_heads())
         yield from self._adopt_lost()
@@ -185,35 +185,35 @@ class CourierSlot:
         assigned = self._behind_heads()
         if self._is_topic:
             assigned |= yield from self._positions(self.answers)
-        yield from self._ask(ask.Assign(assigned))
-        now = yield from self._ask(ask.Seconds())
-        at = yield from self._ask(ask.Now())
-        yield from self._ask(ask.WriteState(self.book.resume(now, at)))
+        yield from self._ask(requests.Assign(assigned))
+        now = yield from self._ask(requests.Seconds())
+        at = yield from self._ask(requests.Now())
+        yield from self._ask(requests.WriteState(self.book.resume(now, at)))
 
-    def _fold_on(self, positions: dict[tuple[str, int], int]) -> Road:
+    def _fold_on(self, positions: dict[tuple[str, int], int]) -> Program:
         """Fold what was written from there on."""
-        yield from self._ask(ask.FoldLedger(positions))
+        yield from self._ask(requests.FoldLedger(positions))
         while True:
-            batch = cast("list[InputRecord] | None", (yield from self._ask(ask.NextFold())))
+            batch = cast("list[InputRecord] | None", (yield from self._ask(requests.NextFold())))
             if batch is None:
                 break
-            yield from self._ask(ask.Hook("in_restore"))
-            yield from self._ask(ask.WriteState(self._fold(batch)))
-            yield from self._ask(ask.Report("folded", {"records": len(batch)}))
+            yield from self._ask(requests.Hook("in_restore"))
+            yield from self._ask(requests.WriteState(self._fold(batch)))
+            yield from self._ask(requests.Report("folded", {"records": len(batch)}))
 
     def _behind_heads(self) -> dict[tuple[str, int], int]:
         return {
             (self.ledger, partition): head.next_offset for partition, head in self.heads.items()
         }
 
-    def _check_ends(self) -> Road:
-        """The ledger must hold what was seen of it; what was given up is forgotten with the rest.
+    def _check_ends(self) -> Program:
+        """Check that the ledger holds what was seen of it, but for declared losses.
 
-        All of it is folded anew then: a fold of what is left, and of the own attempts.
+        After a declared loss the queue is folded again: of what is left, and of the own attempts.
         """
         partitions = range(self.plan.partitions)
         names = [HEAD + partition.to_bytes(2) for partition in partitions]
-        stored = yield from self._ask(ask.ReadState(names))
+        stored = yield from self._ask(requests.ReadState(names))
         self.heads = {
             partition: Head.unpack(value) if value is not None else GENESIS
             for partition, value in zip(partitions, stored, strict=True)
@@ -224,16 +224,16 @@ class CourierSlot:
         if not lost:
             return
         yield from self._keep_lost({partition: [loss] for partition, loss in lost.items()})
-        # the heads go last: whoever is killed here does it again
+        # the heads go last: a courier killed here does it again
         start, kept = b"", frozenset(names)
-        while found := (yield from self._ask(ask.Scan(start, _LAST_KEY, _LOAD_AT_ONCE))):
+        while found := (yield from self._ask(requests.Scan(start, _LAST_KEY, _LOAD_AT_ONCE))):
             gone = {key: None for key, _ in found if key not in kept and key[:1] != LOST}
-            yield from self._ask(ask.WriteState(gone))
+            yield from self._ask(requests.WriteState(gone))
             start = found[-1][0] + b"\x00"
-        yield from self._ask(ask.WriteState(dict.fromkeys(names)))
+        yield from self._ask(requests.WriteState(dict.fromkeys(names)))
         self.heads = dict.fromkeys(partitions, GENESIS)
 
-    def _keep_lost(self, losses: dict[int, list[Loss]]) -> Road:
+    def _keep_lost(self, losses: dict[int, list[Loss]]) -> Program:
         """Attempts of what is lost that only this courier's state knows: their topic may be old."""
         self._losses = losses
         yield from self._load()
@@ -241,26 +241,26 @@ class CourierSlot:
         for event in self.book.events():
             self._remember_lost(event)
         yield from self._ask(
-            ask.WriteState({LOST + key: encode_event(one) for key, one in self._lost.items()})
+            requests.WriteState({LOST + key: encode_event(one) for key, one in self._lost.items()})
         )
         self._losses = {}
-        self.book = CourierBook(self.plan.policy)
+        self.book = DeliveryQueue(self.plan.policy)
 
-    def _adopt_lost(self) -> Road:
-        """What was sent by namings that the ledger has lost is not sent again, nor forgotten.
+    def _adopt_lost(self) -> Program:
+        """Keep deliveries whose namings the ledger has lost: neither sent again nor forgotten.
 
         The last of each record is remembered until the record is named again: the same content
         goes by its old id, and the platform is asked what has become of it.
         """
-        found = yield from self._ask(ask.Scan(LOST, bytes([LOST[0] + 1]), _ENDLESS))
+        found = yield from self._ask(requests.Scan(LOST, bytes([LOST[0] + 1]), _ENDLESS))
         self._lost = {key[1:]: decode_event(value, b"") for key, value in found}
         if not self._losses:
             return
         places = {(self.attempts, partition): 0 for partition in self._losses}
-        bounds = yield from self._ask(ask.Bounds(list(places)))
-        yield from self._ask(ask.FoldLedger({place: bounds[place][0] for place in places}))
+        bounds = yield from self._ask(requests.Bounds(list(places)))
+        yield from self._ask(requests.FoldLedger({place: bounds[place][0] for place in places}))
         while True:
-            batch = cast("list[InputRecord] | None", (yield from self._ask(ask.NextFold())))
+            batch = cast("list[InputRecord] | None", (yield from self._ask(requests.NextFold())))
             if batch is None:
                 break
             for record in batch:
@@ -271,10 +271,10 @@ class CourierSlot:
         changes: dict[bytes, bytes | None] = {
             LOST + key: encode_event(event) for key, event in self._lost.items()
         }
-        yield from self._ask(ask.WriteState(changes))
+        yield from self._ask(requests.WriteState(changes))
         yield from self._adopt(list(self._lost))
 
-    def _remember_lost(self, event: Event) -> None:
+    def _remember_lost(self, event: AttemptMessage) -> None:
         """Of a record the last attempt for its newest naming."""
         if not self._is_lost(event):
             return
@@ -282,11 +282,11 @@ class CourierSlot:
         if newest is None or newest.work.number <= event.work.number:
             self._lost[key] = event
 
-    def _is_lost(self, event: Event) -> bool:
+    def _is_lost(self, event: AttemptMessage) -> bool:
         work = event.work
         return is_lost(self._losses, work.partition, work.epoch, work.sequence)
 
-    def _adopt(self, record_keys: list[bytes]) -> Road:
+    def _adopt(self, record_keys: list[bytes]) -> Program:
         """Where the newest of a record is what the platform was sent before, it goes by that id."""
         works = [work for key in record_keys if (work := self.book.untried(key)) is not None]
         steps = [Step("send", work, 1) for work in works if work.epoch > self._epoch_lost(work)]
@@ -297,7 +297,7 @@ class CourierSlot:
             if (event.work.action, event.digest) == (delivery.action, delivery.digest):
                 self.book.adopt(step.work.record_key, event, changes)
                 self._forget_lost(step.work.record_key, changes)
-        yield from self._ask(ask.WriteState(changes))
+        yield from self._ask(requests.WriteState(changes))
 
     def _epoch_lost(self, work: Work) -> int:
         return self._lost[work.record_key].work.epoch
@@ -306,20 +306,24 @@ class CourierSlot:
         if self._lost.pop(record_key, None) is not None:
             changes[LOST + record_key] = None
 
-    def _load(self) -> Road:
+    def _load(self) -> Program:
         start, stop = WORK, bytes([STATE[0] + 1])
         while True:
-            found = yield from self._ask(ask.Scan(start, stop, _LOAD_AT_ONCE))
+            found = yield from self._ask(requests.Scan(start, stop, _LOAD_AT_ONCE))
             self.book.load(found)
             if len(found) < _LOAD_AT_ONCE:
                 break
             start = found[-1][0] + b"\x00"
 
-    def _positions(self, topic: str) -> Generator[ask.Request, Any, dict[tuple[str, int], int]]:
+    def _positions(
+        self, topic: str
+    ) -> Generator[requests.Request, Any, dict[tuple[str, int], int]]:
         """Where to read on: the stored place, or the first that time has left."""
         places = [(topic, partition) for partition in range(self.plan.partitions)]
-        stored = yield from self._ask(ask.ReadState([_position_key(*place) for place in places]))
-        bounds = yield from self._ask(ask.Bounds(places))
+        stored = yield from self._ask(
+            requests.ReadState([_position_key(*place) for place in places])
+        )
+        bounds = yield from self._ask(requests.Bounds(places))
         found = {}
         for place, value in zip(places, stored, strict=True):
             start, end = bounds[place]
@@ -365,28 +369,28 @@ class CourierSlot:
 
     # --- run -------------------------------------------------------------------------------------
 
-    def _turn(self) -> Road:
+    def _iterate(self) -> Program:
         """Read, take answers, write results and intents, let requests leave."""
         wait = _BUSY_SECONDS if self.book.is_busy else _IDLE_SECONDS
         records = cast(
-            "list[InputRecord]", (yield from self._ask(ask.Consume(_READ_AT_ONCE, wait)))
+            "list[InputRecord]", (yield from self._ask(requests.Consume(_READ_AT_ONCE, wait)))
         )
-        now = cast("float", (yield from self._ask(ask.Seconds())))
+        now = cast("float", (yield from self._ask(requests.Seconds())))
         if records:
-            yield from self._ask(ask.Hook("after_consume"))
-            yield from self._ask(ask.WriteState(self._fold(records, now)))
+            yield from self._ask(requests.Hook("after_consume"))
+            yield from self._ask(requests.WriteState(self._fold(records, now)))
             if self._lost:
                 yield from self._adopt(list(self._lost))
         answered = self._answers_in(records)
-        answered += self._landed((yield from self._ask(ask.Collect())))
-        at = cast("int", (yield from self._ask(ask.Now())))
+        answered += self._interpret((yield from self._ask(requests.Poll())))
+        at = cast("int", (yield from self._ask(requests.Now())))
         changes: dict[bytes, bytes | None] = {}
         for record in records:
             if record.topic == self.answers:
                 changes |= _position_behind(record)
         results = self._settle(answered, at, now, changes)
         if any(isinstance(one.verdict, Accepted | Delivered) for one in answered):
-            yield from self._ask(ask.Hook("after_effect"))
+            yield from self._ask(requests.Hook("after_effect"))
         results += self._wake(at, now, changes)
         steps = [] if self._is_draining else self.book.plan(self._width(now), at)
         deliveries = yield from self._render([step for step in steps if self._leaves(step)])
@@ -395,11 +399,11 @@ class CourierSlot:
             self.book.fold_event(intent, changes, now)
             self._forget_lost(intent.work.record_key, changes)
         yield from self._write(results, intents, deliveries, changes)
-        yield from self._launch(steps, deliveries)
+        yield from self._submit(steps, deliveries)
         yield from self._report(now, is_idle=not records and not steps and not answered)
 
     def _width(self, now: float) -> int:
-        return self.plan.policy.concurrency if self._is_topic else self.gate.width(now)
+        return self.plan.policy.concurrency if self._is_topic else self.breaker.width(now)
 
     def _leaves(self, step: Step) -> bool:
         """Whether a step carries the record itself; by topic there is nothing else to do."""
@@ -416,12 +420,16 @@ class CourierSlot:
                     answered.append(_Answered(delivery, "answer", verdict))
         return answered
 
-    def _landed(self, landed: list[ask.Landed]) -> list[_Answered]:
+    def _interpret(self, landed: list[requests.CallResult]) -> list[_Answered]:
         answered = []
         for delivery, how, reply in landed:
             intent = self.book.expectation(delivery)
             if intent is not None and self._language is not None:
-                judge = self._language.judge_send if how == "send" else self._language.judge_ask
+                judge = (
+                    self._language.interpret_response
+                    if how == "send"
+                    else self._language.interpret_status
+                )
                 answered.append(_Answered(delivery, how, judge(reply, _expected(intent))))
             elif how != "answer":
                 self.book.landed(delivery)  # settled meanwhile by what the platform said unasked
@@ -429,13 +437,13 @@ class CourierSlot:
 
     def _settle(
         self, answered: list[_Answered], at: int, now: float, changes: Changes
-    ) -> list[Event]:
-        """Fold what the answers mean. If its commit fails, the book is read anew."""
-        results: list[Event] = []
+    ) -> list[AttemptMessage]:
+        """Fold the answers' meaning. If its commit fails, the queue is read again."""
+        results: list[AttemptMessage] = []
         for delivery, how, told in answered:
             verdict = self.book.blame(delivery, how, told)
             if how != "answer":
-                self.gate.note(verdict, now)
+                self.breaker.note(verdict, now)
             event = self.book.settle(delivery, how, verdict, at, now)
             if event is not None:
                 self.book.fold_event(event, changes, now)
@@ -445,7 +453,7 @@ class CourierSlot:
                 self._note_trouble("" if is_whole else delivery, verdict.why)
         return results
 
-    def _wake(self, at: int, now: float, changes: Changes) -> list[Event]:
+    def _wake(self, at: int, now: float, changes: Changes) -> list[AttemptMessage]:
         """Fold what becomes of deliveries by time alone."""
         events = self.book.wake(now, at)
         for event in events:
@@ -463,10 +471,10 @@ class CourierSlot:
             place = f"{intent.work.partition}|{intent.work.sequence}"
             self._troubles[f"{delivery}|{place}|{why}"] += 1
 
-    def _render(self, steps: list[Step]) -> Generator[ask.Request, Any, list[Delivery]]:
+    def _render(self, steps: list[Step]) -> Generator[requests.Request, Any, list[Delivery]]:
         """Project the rows of these steps to what the target is cleared for, now."""
         keys = [WORK + step.work.record_key + step.work.sequence.to_bytes(8) for step in steps]
-        stored = yield from self._ask(ask.ReadState(keys))
+        stored = yield from self._ask(requests.ReadState(keys))
         return [self._project(step, value) for step, value in zip(steps, stored, strict=True)]
 
     def _project(self, step: Step, stored: bytes | None) -> Delivery:
@@ -507,44 +515,46 @@ class CourierSlot:
         canonical = contract.check(told, _NO_FUTURE).canonical
         return project(contract, canonical, self.plan.clearance).get("reason", "")
 
-    def _intents(self, steps: list[Step], deliveries: list[Delivery], at: int) -> list[Event]:
+    def _intents(
+        self, steps: list[Step], deliveries: list[Delivery], at: int
+    ) -> list[AttemptMessage]:
         leaving = [step for step in steps if self._leaves(step)]
         return [
-            Event(
+            AttemptMessage(
                 delivery.delivery, delivery.digest, step.work, step.attempt, at, repeat=step.repeat
             )
             for step, delivery in zip(leaving, deliveries, strict=True)
         ]
 
     def _write(
-        self, results: list[Event], intents: list[Event], deliveries: list[Delivery],
-        changes: Changes,
-    ) -> Road:  # fmt: skip
+        self, results: list[AttemptMessage], intents: list[AttemptMessage],
+        deliveries: list[Delivery], changes: Changes,
+    ) -> Program:  # fmt: skip
         """One transaction: results and reports of what came back, intents of what goes out."""
         if not results and not intents:
             if changes:
-                yield from self._ask(ask.WriteState(changes))
+                yield from self._ask(requests.WriteState(changes))
             return
         if results:
-            yield from self._ask(ask.Hook("before_result"))
-        yield from self._ask(ask.Begin())
-        yield from self._ask(ask.Hook("after_begin"))
-        yield from self._ask(ask.Produce(self._result_records(results)))
-        yield from self._ask(ask.Hook("mid_produce"))
-        yield from self._ask(ask.Produce(self._intent_records(intents, deliveries)))
-        yield from self._ask(ask.Hook("before_commit"))
-        written = yield from self._ask(ask.Commit())
-        yield from self._ask(ask.Hook("after_commit"))
+            yield from self._ask(requests.Hook("before_result"))
+        yield from self._ask(requests.Begin())
+        yield from self._ask(requests.Hook("after_begin"))
+        yield from self._ask(requests.Produce(self._result_records(results)))
+        yield from self._ask(requests.Hook("mid_produce"))
+        yield from self._ask(requests.Produce(self._intent_records(intents, deliveries)))
+        yield from self._ask(requests.Hook("before_commit"))
+        written = yield from self._ask(requests.Commit())
+        yield from self._ask(requests.Hook("after_commit"))
         self._results.update(event.result for event in results)
         self._stages.update(event.stage for event in results if event.stage)
         for (topic, partition), following in written.items():
             if topic == self.attempts:
                 changes[_position_key(topic, partition)] = following.to_bytes(8)
-        yield from self._ask(ask.WriteState(changes))
+        yield from self._ask(requests.WriteState(changes))
         if intents:
-            yield from self._ask(ask.Hook("after_intent"))
+            yield from self._ask(requests.Hook("after_intent"))
 
-    def _result_records(self, results: list[Event]) -> list[OutputRecord]:
+    def _result_records(self, results: list[AttemptMessage]) -> list[OutputRecord]:
         records = []
         for event in results:
             records.append(self._attempt_record(event, kinds.ATTEMPT_RESULTED.encode()))
@@ -565,7 +575,7 @@ class CourierSlot:
         return records
 
     def _intent_records(
-        self, intents: list[Event], deliveries: list[Delivery]
+        self, intents: list[AttemptMessage], deliveries: list[Delivery]
     ) -> list[OutputRecord]:
         records = [
             self._attempt_record(event, kinds.ATTEMPT_INTENDED.encode()) for event in intents
@@ -577,7 +587,7 @@ class CourierSlot:
             ]
         return records
 
-    def _attempt_record(self, event: Event, kind: bytes) -> OutputRecord:
+    def _attempt_record(self, event: AttemptMessage, kind: bytes) -> OutputRecord:
         headers = (
             ("ce_specversion", b"1.0"),
             ("ce_type", kind),
@@ -589,44 +599,44 @@ class CourierSlot:
             self.attempts, event.work.partition, event.work.key, encode_event(event), headers
         )
 
-    def _launch(self, steps: list[Step], deliveries: list[Delivery]) -> Road:
+    def _submit(self, steps: list[Step], deliveries: list[Delivery]) -> Program:
         """Let the requests leave: their intents are committed."""
-        language = self._language
-        if language is None:
+        protocol = self._language
+        if protocol is None:
             return
         rendered = iter(deliveries)
         calls: list[tuple[How, Call]] = []
         for step in steps:
             if step.how == "send":
-                calls.append((step.how, language.send_call(next(rendered))))
+                calls.append((step.how, protocol.delivery_request(next(rendered))))
                 continue
             intent = self.book.expectation(step.delivery)
             if intent is not None:  # else settled in this very turn
-                calls.append((step.how, language.ask_call(_expected(intent))))
+                calls.append((step.how, protocol.status_request(_expected(intent))))
         if not calls:
             return
-        now = yield from self._ask(ask.Seconds())
+        now = yield from self._ask(requests.Seconds())
         for how, call in calls:
             self.book.launched(call.delivery, how, now)
-        yield from self._ask(ask.Launch(calls))
+        yield from self._ask(requests.Submit(calls))
 
-    def _report(self, now: float, *, is_idle: bool) -> Road:
-        """Tell every turn whether there was work; once a second how things stand."""
-        yield ask.Report("idle" if is_idle else "worked", {})
+    def _report(self, now: float, *, is_idle: bool) -> Program:
+        """Report every turn whether there was work; once a second the state of the queue."""
+        yield requests.Report("idle" if is_idle else "worked", {})
         if now - self._reported_at < _REPORT_SECONDS:
             return
         self._reported_at = now
         results, self._results = self._results, Counter()
         stages, self._stages = self._stages, Counter()
-        yield ask.Report("attempted", dict(results))
-        yield ask.Report("staged", dict(stages))
+        yield requests.Report("attempted", dict(results))
+        yield requests.Report("staged", dict(stages))
         troubles, self._troubles = self._troubles, Counter()
-        yield ask.Report("troubled", dict(troubles.most_common(_TOLD_AT_ONCE)))
-        is_away = self.gate.state(now) != "closed"
-        yield ask.Report("standing", {**self.book.standing(), "away": is_away})
+        yield requests.Report("troubled", dict(troubles.most_common(_TOLD_AT_ONCE)))
+        is_away = self.breaker.state(now) != "closed"
+        yield requests.Report("standing", {**self.book.standing(), "away": is_away})
 
 
-def _expected(intent: Event) -> Expected:
+def _expected(intent: AttemptMessage) -> Expected:
     work = intent.work
     return Expected(
         intent.delivery,

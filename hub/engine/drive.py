@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from hub.engine import requests as ask
+from hub.engine import requests
 from hub.errors import UnavailableError
 from hub.targets import Call
 
@@ -29,15 +29,15 @@ CallT_contra = TypeVar("CallT_contra", bound=Call, contravariant=True)
 
 
 class Platform(Protocol[CallT_contra]):
-    """What carries calls to a platform; called from one thread, none of it waits."""
+    """Sends calls to a platform; called from one thread, and never waits."""
 
-    def launch(self, calls: Iterable[tuple[ask.How, CallT_contra]]) -> None:
+    def submit(self, calls: Iterable[tuple[requests.How, CallT_contra]]) -> None:
         """Let the calls leave."""
 
-    def collect(self) -> list[ask.Landed]:
+    def poll(self) -> list[requests.CallResult]:
         """Return what has ended since the last time, and what the platform said unasked."""
 
-    def abandon(self) -> None:
+    def cancel_all(self) -> None:
         """Forget what is on its way; it is not collected any more."""
 
     def close(self) -> None:
@@ -62,7 +62,7 @@ class Driver:
         witness: ClockWitness | None = None,
         platform: Platform[Any] | None = None,
     ) -> None:
-        """`warn` is told, in words for people, why everything is started again.
+        """`warn` receives, in words for people, why everything is started again.
 
         `witness` is needed by a slot that decides: it judges the clock at its start. `platform` by
         one that delivers; its owner closes it.
@@ -82,91 +82,95 @@ class Driver:
         self._starting_since: float | None = None
         self._transaction_since = 0.0
 
-    def run(self, road: Generator[ask.Request, Any, None], should_stop: Callable[[], bool]) -> None:
+    def run(
+        self, program: Generator[requests.Request, Any, None], should_stop: Callable[[], bool]
+    ) -> None:
         """Drive until `should_stop()` between two transactions, or between two lives."""
         reply: object = None
         while True:
-            request = road.send(reply)
-            if isinstance(request, ask.Consume | ask.Wait) and should_stop():
-                road.close()
+            request = program.send(reply)
+            if isinstance(request, requests.Consume | requests.Wait) and should_stop():
+                program.close()
                 return
             try:
                 reply = self._carry_out(request)
             except UnavailableError as error:
-                reply = ask.Failed(str(error))
+                reply = requests.Failed(str(error))
 
-    def _carry_out(self, request: ask.Request) -> object:  # noqa: PLR0911 - one per request
+    def _carry_out(self, request: requests.Request) -> object:  # noqa: PLR0911 - one per request
         """Answer the requests that have a reply; the others are orders."""
         match request:
-            case ask.Consume(limit, timeout):
+            case requests.Consume(limit, timeout):
                 self._say_restored()
                 return self._inputs.consume(limit, timeout)
-            case ask.ReadState(keys):
+            case requests.ReadState(keys):
                 return self._store.read(keys)
-            case ask.Now():
+            case requests.Now():
                 return self._business_clock.now()
-            case ask.HasJumped():
+            case requests.HasJumped():
                 return self._has_jumped()
-            case ask.Evidence():
+            case requests.Evidence():
                 return self._evidence()
-            case ask.Commit():
+            case requests.Commit():
                 written = self._transactions.commit()
                 took = self._engine_clock.seconds() - self._transaction_since
                 self._report("committed", {"seconds": took})
                 return written
-            case ask.Scan(start, stop, limit):
+            case requests.Scan(start, stop, limit):
                 return self._store.scan(start, stop, limit)
-            case ask.Bounds(partitions):
+            case requests.Bounds(partitions):
                 return self._inputs.bounds(partitions)
-            case ask.NextFold():
+            case requests.NextFold():
                 return next(self._fold, None)
-            case ask.Seconds():
+            case requests.Seconds():
                 return self._engine_clock.seconds()
-            case ask.Launch() | ask.Collect() | ask.Abandon():
+            case requests.Submit() | requests.Poll() | requests.CancelAll():
                 return self._call(request)
         self._obey(request)
         return None
 
-    def _call(self, request: ask.Launch | ask.Collect | ask.Abandon) -> list[ask.Landed] | None:
+    def _call(
+        self, request: requests.Submit | requests.Poll | requests.CancelAll
+    ) -> list[requests.CallResult] | None:
         if self._platform is None:
             raise AssertionError("a slot that delivers needs a platform")
         match request:
-            case ask.Launch(calls):
-                self._platform.launch(calls)
-            case ask.Collect():
-                return self._platform.collect()
-            case ask.Abandon():
-                self._platform.abandon()
+            case requests.Submit(calls):
+                self._platform.submit(calls)
+            case requests.Poll():
+                return self._platform.poll()
+            case requests.CancelAll():
+                self._platform.cancel_all()
         return None
 
-    def _obey(self, request: ask.Request) -> None:
+    def _obey(self, request: requests.Request) -> None:
         match request:
-            case ask.Produce(records):
+            case requests.Produce(records):
                 self._transactions.produce(records)
-            case ask.Hook(name):
+            case requests.Hook(name):
                 self._faults.reached(name)
-            case ask.Begin():
+            case requests.Begin():
                 self._transaction_since = self._engine_clock.seconds()
                 self._transactions.begin()
-            case ask.WriteState(changes):
+            case requests.WriteState(changes):
                 self._faults.reached("mid_rocks_write")
                 self._store.write(changes)
-            case ask.Report(event, numbers):
+            case requests.Report(event, numbers):
                 self._report(event, numbers)
-            case ask.Initialise():
+            case requests.Initialise():
                 self._starting_since = self._engine_clock.seconds()
                 self._lease.take()
                 self._faults.reached("after_lease")
                 self._transactions.initialise()
-            case ask.Retire(reason):
+            case requests.Retire(reason):
                 self._warn(reason)
                 self._report("producer_retired", {reason_class(reason): 1})
                 self._transactions.retire()
-            case ask.FoldLedger(positions):
+            case requests.FoldLedger(positions):
                 self._fold = self._inputs.read_to_end(positions)
-            case ask.Assign(positions):
+            case requests.Assign(positions):
                 self._inputs.assign(positions)
-            case ask.Wait(seconds):
+            case requests.Wait(seconds):
                 self._engine_clock.sleep(seconds)
 
     def _has_jumped(self) -> bool:
@@ -190,7 +194,7 @@ class Driver:
 
 
 RETIREMENTS: Final = ("fenced", "timeout", "disk", "broker")
-"""What `reason_class` may answer."""
+"""Answers of `reason_class`."""
 
 
 def reason_class(reason: str) -> str:

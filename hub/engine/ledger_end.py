@@ -1,8 +1,8 @@
-"""Does the ledger still hold what was last seen of it? Asked at every start, by whoever follows it.
+"""Check at every start of a reader that the ledger still holds what was last seen of it.
 
 The last record that was seen is read again: where it is not there, or is another, the ledger was
-cut, restored from an older backup, or written anew. Then somebody must have declared that loss, or
-nobody goes on.
+cut, restored from an older backup, or written a second time. Then the loss must be declared, or
+the reader stops.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from hub.core.ledger_end import LedgerEndError, Loss, Seen, is_lost, loss_in, re
 from hub.core.notices import seen_in
 from hub.core.record import ZERO_HASH, record_hash
 from hub.domain.kinds import LOSS_ACCEPTED
-from hub.engine import requests as ask
+from hub.engine import requests
 from hub.engine.courier_records import named_in
 from hub.errors import IntegrityError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
-    from hub.engine.courier_records import Named
+    from hub.engine.courier_records import ReportedRecord
     from hub.ports import InputRecord
 
-    Asking = Generator[ask.Request, Any, Any]
+    Asking = Generator[requests.Request, Any, Any]
 
 ReplyT = TypeVar("ReplyT")
 
@@ -34,12 +34,12 @@ ReplyT = TypeVar("ReplyT")
 class Ask(Protocol):
     """How a request is answered: by a slot's driver, or by `answer_from`."""
 
-    def __call__(self, request: ask.Request, /) -> Asking:
+    def __call__(self, request: requests.Request, /) -> Asking:
         """Return the reply."""
 
 
 class Readable(Protocol):
-    """What a follower needs of `hub.ports.Inputs` for it."""
+    """The part of `hub.ports.Inputs` that a follower needs for it."""
 
     def read_to_end(self, positions: Mapping[tuple[str, int], int]) -> Iterator[list[InputRecord]]:
         """Read each partition from its position to the end it has now."""
@@ -52,11 +52,11 @@ class Readable(Protocol):
 
 def check_ends(
     put: Ask, ledger: str, who: str, heads: Mapping[int, Head], control: str = ""
-) -> Generator[ask.Request, Any, dict[int, Loss]]:
+) -> Generator[requests.Request, Any, dict[int, Loss]]:
     """Return the partitions whose seen end is gone, each with the loss that was declared of it.
 
     `heads` by partition; declarations are looked for in the ledger, and in `control` where one is
-    named. Raises `LedgerEndError` for an end that is gone and that nobody has given up.
+    named. Raises `LedgerEndError` for an end that is gone and was not declared lost.
     """
     gone = yield from _gone(put, ledger, heads)
     if not gone:
@@ -74,8 +74,8 @@ def check_ends(
 
 def check_witnesses(
     put: Ask, ledger: str, seen: Iterable[Seen], control: str
-) -> Generator[ask.Request, Any, None]:
-    """Whoever has seen a partition furthest must find that end there, or it was given up.
+) -> Generator[requests.Request, Any, None]:
+    """Find the end that the furthest reader of each partition saw, or a declaration of its loss.
 
     For one whose own state is gone, or is older than that. Raises `LedgerEndError`.
     """
@@ -90,17 +90,17 @@ def check_witnesses(
 def check_reports(
     put: Ask, ledger: str, reports: Mapping[tuple[str, int], int], heads: Mapping[int, Head],
     control: str,
-) -> Generator[ask.Request, Any, None]:  # fmt: skip
-    """No courier may speak of a ledger record behind the end of its partition.
+) -> Generator[requests.Request, Any, None]:  # fmt: skip
+    """Refuse couriers' reports on ledger records behind the end of their partition.
 
     `reports`: from where on to read the couriers' topics. Raises `LedgerEndError`, but not for
-    what was given up.
+    a declared loss.
     """
     if not reports:
         return
-    found: dict[int, tuple[str, Named]] = {}
-    yield from put(ask.FoldLedger(dict(reports)))
-    while (batch := (yield from put(ask.NextFold()))) is not None:
+    found: dict[int, tuple[str, ReportedRecord]] = {}
+    yield from put(requests.FoldLedger(dict(reports)))
+    while (batch := (yield from put(requests.NextFold()))) is not None:
         for record in batch:
             named = named_in(record.value) if record.value else None
             if named is not None and named.sequence >= heads[record.partition].sequence:
@@ -117,14 +117,14 @@ def check_reports(
 
 def last_records(
     put: Ask, topic: str, partitions: Iterable[int]
-) -> Generator[ask.Request, Any, list[InputRecord]]:
+) -> Generator[requests.Request, Any, list[InputRecord]]:
     """The last record of each partition of a topic that is written without transactions."""
-    bounds = yield from put(ask.Bounds([(topic, partition) for partition in partitions]))
+    bounds = yield from put(requests.Bounds([(topic, partition) for partition in partitions]))
     last = {place: end - 1 for place, (start, end) in bounds.items() if end > start}
     found: list[InputRecord] = []
     if last:
-        yield from put(ask.FoldLedger(last))
-        while (batch := (yield from put(ask.NextFold()))) is not None:
+        yield from put(requests.FoldLedger(last))
+        while (batch := (yield from put(requests.NextFold()))) is not None:
             found += batch
     return found
 
@@ -138,8 +138,8 @@ def seen_by_notices(records: Iterable[InputRecord]) -> Iterator[Seen]:
 
 def _gone(
     put: Ask, ledger: str, heads: Mapping[int, Head]
-) -> Generator[ask.Request, Any, list[int]]:
-    bounds = yield from put(ask.Bounds([(ledger, partition) for partition in heads]))
+) -> Generator[requests.Request, Any, list[int]]:
+    bounds = yield from put(requests.Bounds([(ledger, partition) for partition in heads]))
     seen = {partition: head for partition, head in heads.items() if head.sequence}
     at: dict[tuple[str, int], int] = {}
     for place, (start, end) in bounds.items():
@@ -149,14 +149,14 @@ def _gone(
         if head is not None and head.next_offset <= end:
             at[place] = head.next_offset - 1
     found: dict[int, InputRecord] = {}
-    yield from put(ask.FoldLedger(at))
+    yield from put(requests.FoldLedger(at))
     while len(found) < len(at):
-        batch = yield from put(ask.NextFold())
+        batch = yield from put(requests.NextFold())
         if batch is None:
             break
         for record in batch:
             found.setdefault(record.partition, record)
-    yield from put(ask.FoldLedger({}))
+    yield from put(requests.FoldLedger({}))
     return [
         partition
         for partition, head in seen.items()
@@ -168,7 +168,7 @@ def _gone(
 
 def declared_losses(
     put: Ask, topics: Iterable[str], partitions: Iterable[int], starts: Mapping[int, int] = {}
-) -> Generator[ask.Request, Any, dict[int, list[Loss]]]:
+) -> Generator[requests.Request, Any, dict[int, list[Loss]]]:
     """Every loss that a message of these topics declares, by partition, in their order.
 
     `starts`: from which offset on; from the first where none is named.
@@ -177,8 +177,8 @@ def declared_losses(
     declared: dict[int, list[Loss]] = {}
     for topic in topics:
         places = {(topic, partition): starts.get(partition, 0) for partition in partitions}
-        yield from put(ask.FoldLedger(places))
-        while (batch := (yield from put(ask.NextFold()))) is not None:
+        yield from put(requests.FoldLedger(places))
+        while (batch := (yield from put(requests.NextFold()))) is not None:
             for record in batch:
                 loss = declared_by(record)
                 if loss is not None:
@@ -202,21 +202,21 @@ def answer_from(inputs: Readable) -> Ask:
     """Answer what is asked here from a reader; `settle` runs what asks."""
     batches: list[Any] = [iter(())]
 
-    def put(request: ask.Request) -> Asking:
+    def put(request: requests.Request) -> Asking:
         yield from ()
         match request:
-            case ask.Bounds(places):
+            case requests.Bounds(places):
                 return inputs.bounds(places)
-            case ask.FoldLedger(positions):
+            case requests.FoldLedger(positions):
                 batches[0] = inputs.read_to_end(positions)
-            case ask.NextFold():
+            case requests.NextFold():
                 return next(batches[0], None)
         return None
 
     return put
 
 
-def settle(asking: Generator[ask.Request, Any, ReplyT]) -> ReplyT:
+def settle(asking: Generator[requests.Request, Any, ReplyT]) -> ReplyT:
     """Run what asks through `answer_from`; it never has to wait."""
     try:
         next(asking)

@@ -1,7 +1,7 @@
-"""What a slot asks of the world. It does nothing itself: a driver carries each request out.
+"""Requests of a slot to the outside. It does nothing itself: a driver carries each one out.
 
 Every request has one reply type, named in its docstring. A driver that cannot carry a request
-out replies `Failed`; the slot then takes its one road: retire, initialise, fold, seek, run. A
+out replies `Failed`; the slot then starts again: retire, initialise, fold, seek, run. A
 simulator may delay, lose or fail any of them.
 """
 
@@ -134,32 +134,32 @@ class Seconds(NamedTuple):
     """Reply: engine time, monotonic seconds."""
 
 
-class Launch(NamedTuple):
+class Submit(NamedTuple):
     """Send these calls to the platform, all at once, without waiting. Reply: None."""
 
     calls: list[tuple[How, Call]]
-    """Of the kind's own `Language`; only its adapter looks inside."""
+    """Of the kind's own `TargetProtocol`; only its adapter looks inside."""
 
 
-class Collect(NamedTuple):
-    """Reply: list of `Landed`, all that was answered, given up or said unasked since last time."""
+class Poll(NamedTuple):
+    """Reply: list of `CallResult`: the calls that ended and the unasked answers since last time."""
 
 
-class Abandon(NamedTuple):
+class CancelAll(NamedTuple):
     """Forget every call on its way; its answer is not wanted any more. Reply: None."""
 
 
-class Landed(NamedTuple):
+class CallResult(NamedTuple):
     """The end of one call, or (`answer`) what the platform said of a delivery by itself."""
 
     delivery: str
     how: How
     reply: Any
-    """Of the kind's own `Language`, which alone understands it."""
+    """Of the kind's own `TargetProtocol`, which alone understands it."""
 
 
 Request = (
     Initialise | Retire | ReadState | Scan | WriteState | Bounds | FoldLedger | NextFold | Assign
     | Consume | Now | HasJumped | Evidence | Begin | Produce | Commit | Hook | Report | Wait
-    | Seconds | Launch | Collect | Abandon
+    | Seconds | Submit | Poll | CancelAll
 )  # fmt: skip

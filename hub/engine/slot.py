@@ -35,7 +35,7 @@ from hub.core.prepare import (
 from hub.core.record import CauseKind, Outcome, topic_id
 from hub.core.resend import Walk, found_in, is_place, record_in
 from hub.core.state import NEVER, RecordFlag, decode_state
-from hub.engine import requests as ask
+from hub.engine import requests
 from hub.engine.clock_guard import DEFAULT_GUARD_MS, days_ahead
 from hub.engine.ledger_end import (
     check_ends,
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from hub.core.record import LedgerRecord
     from hub.ports import ClockEvidence
 
-    Road = Generator[ask.Request, Any, None]
+    Program = Generator[requests.Request, Any, None]
 
 BATCH_INPUTS = 5_000
 """Inputs of one transaction at most: bounds memory and the time a transaction stays open."""
@@ -65,9 +65,9 @@ POLL_SECONDS = 0.05
 TIMERS_PER_BATCH = 2_000
 SWEEP_STEP = 500
 WALK_STEP = 2_000
-"""Ledger records a walk looks at in one go, and so those of one of its transactions at most."""
+"""Ledger records a resend visits in one go, and so those of one of its transactions at most."""
 WALK_MARK = 50_000
-"""Ledger records passed with nothing to say before a walk writes down how far it is."""
+"""Ledger records without news before a resend writes down its position."""
 _WALKS_AT_ONCE = 1_000
 _BEGIN_WALKS = frozenset(
     {Outcome.BASIS_ADOPTED, Outcome.RESEND_REQUESTED, Outcome.REDECISION_REQUESTED}
@@ -81,7 +81,7 @@ CLOCK_SECONDS = 5.0
 
 
 class SlotPlan(NamedTuple):
-    """What one slot owns."""
+    """Settings of one slot."""
 
     prefix: str
     partitions: tuple[int, ...]
@@ -92,13 +92,13 @@ class SlotPlan(NamedTuple):
     clock_guard_ms: int = DEFAULT_GUARD_MS
     """How far the clock may be ahead, at a start, of all that was ever written."""
     partition_count: int = 0
-    """How many partitions the site has; 0 where nobody says."""
+    """How many partitions the site has; 0 where it is not known."""
     seen: tuple[Seen, ...] = ()
-    """What files within reach say of the ledger's end."""
+    """The ledger's end, as files within reach say."""
 
 
 class _Walking:
-    """A walk under way: what is read of the ledger and not looked at yet."""
+    """A resend under way: records read from the ledger and not visited yet."""
 
     def __init__(self, partition: int, request: bytes, walk: Walk, following: int) -> None:
         self.partition = partition
@@ -112,11 +112,11 @@ class _Walking:
 
 
 class _RestartError(Exception):
-    """A request failed: take the one road again."""
+    """A request failed: start again from the lease."""
 
 
 class Slot:
-    """The state machine of one slot; `road()` yields requests and is sent their replies."""
+    """The state machine of one slot; `run()` yields requests and is sent their replies."""
 
     def __init__(self, plan: SlotPlan) -> None:
         self.plan = plan
@@ -132,9 +132,9 @@ class Slot:
         self._answered: set[int] = set()
         """Partitions in which quarantined records may have been answered."""
         self._to_walk: set[int] = set()
-        """Partitions whose ledger is to be walked through."""
+        """Partitions whose ledger a resend has to scan."""
         self._out_of_line: set[int] = set()
-        """Partitions in which the walk of an adopted basis has not been at every record yet: no
+        """Partitions in which the resend of an adopted basis has not been at every record yet: no
         timer fires. A shorter deadline may have passed where the same basis shows it no more."""
         self._walking: _Walking | None = None
         self._reading_all = False
@@ -143,13 +143,13 @@ class Slot:
         that all that is named from here on comes behind all that was lost."""
         self._is_clock_believed = False
 
-    def road(self) -> Road:
+    def run(self) -> Program:
         """Start, recover, run; never ends by itself."""
         failures = 0
         while True:
             try:
-                yield from self._ask(ask.Initialise())
-                yield from self._ask(ask.Hook("after_init"))
+                yield from self._ask(requests.Initialise())
+                yield from self._ask(requests.Hook("after_init"))
                 yield from self._fold()
                 if not self._is_clock_believed:
                     yield from self._await_clock()
@@ -161,19 +161,19 @@ class Slot:
                     failures = 0
             except _RestartError as restart:
                 failures += 1
-                yield ask.Report("slot_restarted", {"failures": failures})
-                yield ask.Retire(str(restart))
-                yield ask.Wait(min(0.05 * 2 ** min(failures, 10), 5.0))
+                yield requests.Report("slot_restarted", {"failures": failures})
+                yield requests.Retire(str(restart))
+                yield requests.Wait(min(0.05 * 2 ** min(failures, 10), 5.0))
 
-    def _ask(self, request: ask.Request) -> Generator[ask.Request, Any, Any]:
+    def _ask(self, request: requests.Request) -> Generator[requests.Request, Any, Any]:
         reply = yield request
-        if isinstance(reply, ask.Failed):
+        if isinstance(reply, requests.Failed):
             raise _RestartError(reply.reason)
         return reply
 
     # --- start -----------------------------------------------------------------------------------
 
-    def _fold(self) -> Road:
+    def _fold(self) -> Program:
         """Bring the state to the end of the ledger: every record from the stored position on."""
         self.cores = {}
         for partition in self.plan.partitions:
@@ -188,9 +188,9 @@ class Slot:
             yield from self._forget(partition)
         yield from self._ask_witnesses()
         positions = {(self.ledger, p): c.head.next_offset for p, c in self.cores.items()}
-        yield from self._ask(ask.FoldLedger(positions))
+        yield from self._ask(requests.FoldLedger(positions))
         while True:
-            batch = cast("list[InputRecord] | None", (yield from self._ask(ask.NextFold())))
+            batch = cast("list[InputRecord] | None", (yield from self._ask(requests.NextFold())))
             if batch is None:
                 break
             changes: dict[bytes, bytes | None] = {}
@@ -198,21 +198,21 @@ class Slot:
                 self._fold_one(record, changes)
             for partition, core in self.cores.items():
                 changes[prefixed(partition, keys.HEAD)] = core.head.pack()
-            yield from self._ask(ask.Hook("in_restore"))
-            yield from self._ask(ask.WriteState(changes))
-            yield ask.Report("folded", {"records": len(batch)})
+            yield from self._ask(requests.Hook("in_restore"))
+            yield from self._ask(requests.WriteState(changes))
+            yield requests.Report("folded", {"records": len(batch)})
         for partition, core in self.cores.items():
             yield from self._check_owner(partition)
             self._check_basis(core)
 
-    def _ask_witnesses(self) -> Road:
+    def _ask_witnesses(self) -> Program:
         """The own state may be gone, or older than the ledger was: others have seen its end."""
         seen = [one for one in self.plan.seen if one.partition in self.cores]
-        with suppress(_RestartError):  # a topic that is away bears no witness, and stops nobody
+        with suppress(_RestartError):  # a topic that is away is not a witness, and does not stop us
             seen += seen_by_notices((yield from self._last_notices()))
         yield from check_witnesses(self._ask, self.ledger, seen, self.control)
 
-    def _last_notices(self) -> Generator[ask.Request, Any, list[InputRecord]]:
+    def _last_notices(self) -> Generator[requests.Request, Any, list[InputRecord]]:
         notices = self.plan.prefix + "notices"
         return (yield from last_records(self._ask, notices, self.plan.partitions))
 
@@ -239,8 +239,8 @@ class Slot:
                 file="site.yaml",
             )
 
-    def _check_owner(self, partition: int) -> Road:
-        """A partition given up to another slot is not written again by this one.
+    def _check_owner(self, partition: int) -> Program:
+        """Refuse a partition that belongs to another slot.
 
         An empty one is whose site.yaml says: the first record written there names its owner.
         """
@@ -256,7 +256,7 @@ class Slot:
                 "Remedy: hand the partition over with hub slots give, then start as site.yaml says"
             )
 
-    def _load(self, core: PartitionCore) -> Road:
+    def _load(self, core: PartitionCore) -> Program:
         head, basis_id = yield from self._read(core.partition, [keys.HEAD, keys.BASIS])
         document = None
         if basis_id is not None:
@@ -266,32 +266,34 @@ class Slot:
 
     def _scan(
         self, partition: int, start: bytes, stop: bytes, limit: int
-    ) -> Generator[ask.Request, Any, list[tuple[bytes, bytes]]]:
+    ) -> Generator[requests.Request, Any, list[tuple[bytes, bytes]]]:
         """Entries of one partition, their keys without its prefix."""
         reply = yield from self._ask(
-            ask.Scan(prefixed(partition, start), prefixed(partition, stop), limit)
+            requests.Scan(prefixed(partition, start), prefixed(partition, stop), limit)
         )
         return [(key[2:], value) for key, value in cast("list[tuple[bytes, bytes]]", reply)]
 
     def _read(
         self, partition: int, wanted: list[bytes]
-    ) -> Generator[ask.Request, Any, list[bytes | None]]:
-        reply = yield from self._ask(ask.ReadState([prefixed(partition, key) for key in wanted]))
+    ) -> Generator[requests.Request, Any, list[bytes | None]]:
+        reply = yield from self._ask(
+            requests.ReadState([prefixed(partition, key) for key in wanted])
+        )
         return cast("list[bytes | None]", reply)
 
-    def _forget(self, partition: int) -> Road:
-        """Throw the state of a partition away: it is a fold of records that are given up.
+    def _forget(self, partition: int) -> Program:
+        """Throw the state of a partition away: it is a fold of records that are declared lost.
 
-        The head goes last, so that whoever is killed here does it again.
+        The head goes last, so that a registrar killed here does it again.
         """
         core = self.cores[partition] = PartitionCore(partition, self.plan.prefix, self.library)
         core.owner = self.plan.owner
         start = b""
         while found := (yield from self._scan(partition, start, _LAST_KEY, _FORGOTTEN_AT_ONCE)):
             changes = {prefixed(partition, key): None for key, _ in found if key != keys.HEAD}
-            yield from self._ask(ask.WriteState(changes))
+            yield from self._ask(requests.WriteState(changes))
             start = found[-1][0] + b"\x00"
-        yield from self._ask(ask.WriteState({prefixed(partition, keys.HEAD): None}))
+        yield from self._ask(requests.WriteState({prefixed(partition, keys.HEAD): None}))
 
     def _fold_one(self, record: InputRecord, changes: dict[bytes, bytes | None]) -> None:
         """One ledger record back into the state; the chain must be whole."""
@@ -305,14 +307,14 @@ class Slot:
             ) from broken
         changes.update((prefixed(record.partition, k), v) for k, v in delta.items())
 
-    def _seek(self) -> Road:
+    def _seek(self) -> Program:
         """Every input to its last cause + 1; only `control` until a basis has been adopted.
 
-        One that has lost what comes next is not read until somebody has answered for that.
+        A partition that has lost what comes next is not read until an operator has declared that.
         """
         lost: dict[str, int] = {}
         places = [(t, p) for t in self.plan.input_topics for p in self.plan.partitions]
-        bounds = yield from self._ask(ask.Bounds(places))
+        bounds = yield from self._ask(requests.Bounds(places))
         self._positions = {}
         self._walking = None
         self._to_walk = set(self.plan.partitions)
@@ -338,10 +340,10 @@ class Slot:
             yield from self._waiting_walks(partition)
         yield from self._check_reports(bounds)
         self._giving_up = yield from self._losses_to_write(bounds)
-        yield ask.Report("inputs_lost", lost)
+        yield requests.Report("inputs_lost", lost)
         yield from self._assign()
 
-    def _check_reports(self, bounds: Mapping[tuple[str, int], tuple[int, int]]) -> Road:
+    def _check_reports(self, bounds: Mapping[tuple[str, int], tuple[int, int]]) -> Program:
         """Couriers have read what they report of; the last of what is not decided yet will do."""
         begin = self.plan.prefix + "outcomes."
         unread = {
@@ -354,8 +356,8 @@ class Slot:
 
     def _losses_to_write(
         self, bounds: Mapping[tuple[str, int], tuple[int, int]]
-    ) -> Generator[ask.Request, Any, set[int]]:
-        """Partitions with a declared loss among what `control` holds and nobody has decided."""
+    ) -> Generator[requests.Request, Any, set[int]]:
+        """Partitions with a declared loss among the undecided messages of `control`."""
         places = [(self.control, partition) for partition in self.plan.partitions]
         unread = {p[1]: self._positions[p] for p in places if self._positions[p] < bounds[p][1]}
         if not unread:
@@ -363,8 +365,8 @@ class Slot:
         declared = yield from declared_losses(self._ask, [self.control], unread, unread)
         return set(declared)
 
-    def _finish_releases(self) -> Road:
-        """What waited for a record is decided before what arrived after it.
+    def _finish_releases(self) -> Program:
+        """Decide statements whose wait is over before what arrived after them.
 
         It is in one transaction with the record; one that was torn, its end having come late, may
         have left it undone.
@@ -387,32 +389,32 @@ class Slot:
                 if ready:
                     yield from self._transact(ready, wall)
 
-    def _assign(self) -> Road:
+    def _assign(self) -> Program:
         self._reading_all = self._may_read_all
         wanted = {
             place: position
             for place, position in self._positions.items()
             if self._reading_all or place[0] == self.control
         }
-        yield from self._ask(ask.Assign(wanted))
+        yield from self._ask(requests.Assign(wanted))
 
     @property
     def _may_read_all(self) -> bool:
-        """Whether `control` has said what must come first: a basis, what is given up."""
+        """Whether `control` has said what must come first: a basis, a declared loss."""
         is_adopted = all(core.basis is not None for core in self.cores.values())
         return is_adopted and not self._giving_up
 
-    def _await_clock(self) -> Road:
+    def _await_clock(self) -> Program:
         """Wait until the clock is to be believed: once a process, afterwards `HasJumped` judges."""
         while days := (yield from self._days_ahead()):
-            yield ask.Report("clock_unconfirmed", {"days": days})
-            yield ask.Wait(CLOCK_SECONDS)
+            yield requests.Report("clock_unconfirmed", {"days": days})
+            yield requests.Wait(CLOCK_SECONDS)
         self._is_clock_believed = True
-        yield ask.Report("clock_believed", {})
+        yield requests.Report("clock_believed", {})
 
-    def _days_ahead(self) -> Generator[ask.Request, Any, float]:
+    def _days_ahead(self) -> Generator[requests.Request, Any, float]:
         """`notices` is looked at only where ledger and machine do not bear the clock out."""
-        evidence = cast("ClockEvidence", (yield from self._ask(ask.Evidence())))
+        evidence = cast("ClockEvidence", (yield from self._ask(requests.Evidence())))
         decided_at = max((core.head.decided_at for core in self.cores.values()), default=0)
         days = days_ahead(evidence, decided_at, self.plan.clock_guard_ms)
         if not days:
@@ -426,15 +428,19 @@ class Slot:
 
     # --- run -------------------------------------------------------------------------------------
 
-    def _cycle(self) -> Road:
+    def _cycle(self) -> Program:
         """One transaction at most: what came in, and what came due."""
         inputs = cast(
             "list[InputRecord]",
-            (yield from self._ask(ask.Consume(BATCH_INPUTS, 0 if self._is_busy else POLL_SECONDS))),
+            (
+                yield from self._ask(
+                    requests.Consume(BATCH_INPUTS, 0 if self._is_busy else POLL_SECONDS)
+                )
+            ),
         )
         wall = yield from self._now()
         if inputs:
-            yield from self._ask(ask.Hook("after_consume"))
+            yield from self._ask(requests.Hook("after_consume"))
             if not self._reading_all:  # what follows the bases is read on from here
                 self._positions.update(((r.topic, r.partition), r.offset + 1) for r in inputs)
         goes_on = yield from self._take(inputs, wall)
@@ -453,9 +459,9 @@ class Slot:
         if self._reading_all and (self._walking is not None or self._to_walk - self._sweeping):
             yield from self._walk(wall)
         elif not inputs and not due and not self._sweeping:
-            yield ask.Report("idle", {})
+            yield requests.Report("idle", {})
 
-    def _take(self, inputs: list[InputRecord], wall: int) -> Generator[ask.Request, Any, bool]:
+    def _take(self, inputs: list[InputRecord], wall: int) -> Generator[requests.Request, Any, bool]:
         """Decide what came in; False where the inputs are read on from elsewhere."""
         for batch in self._cut_at_control(inputs):
             yield from self._transact(batch, wall)
@@ -472,22 +478,22 @@ class Slot:
         """Whether there is work that no input brings."""
         return self._reading_all and bool(self._sweeping or self._to_walk)
 
-    def _now(self) -> Generator[ask.Request, Any, int]:
-        """Business time; it stands still while the machine's clock has run ahead.
+    def _now(self) -> Generator[requests.Request, Any, int]:
+        """Business time; it does not move while the machine's clock has run ahead.
 
-        What is written at a time that has not come would fire deadlines early for good: a
+        A record written at a time that has not come would fire deadlines early for good: a
         partition's time never goes back.
         """
-        wall = cast("int", (yield from self._ask(ask.Now())))
-        if (yield from self._ask(ask.HasJumped())):
-            yield ask.Report("time_stands_still", {})
+        wall = cast("int", (yield from self._ask(requests.Now())))
+        if (yield from self._ask(requests.HasJumped())):
+            yield requests.Report("time_stands_still", {})
             return max(core.head.decided_at for core in self.cores.values()) or wall
         return wall
 
     def _cut_at_control(self, inputs: list[InputRecord]) -> Iterable[list[InputRecord]]:
         """A basis, a map change or a declared loss ends its batch.
 
-        What follows is read under the new basis, by the new owner, or from another place.
+        Later records are read under the new basis, by the new owner, or from another place.
         """
         begin = 0
         for index, record in enumerate(inputs):
@@ -497,7 +503,7 @@ class Slot:
         if begin < len(inputs):
             yield inputs[begin:]
 
-    def _due(self, wall: int) -> Generator[ask.Request, Any, list[tuple[int, Prepared]]]:
+    def _due(self, wall: int) -> Generator[requests.Request, Any, list[tuple[int, Prepared]]]:
         """Timers that have come due, in time order per partition."""
         due: list[tuple[int, Prepared]] = []
         for partition, core in self.cores.items():
@@ -519,7 +525,7 @@ class Slot:
                     self._next_timer[partition] = 0
         return due
 
-    def _lift_twins(self, wall: int) -> Road:
+    def _lift_twins(self, wall: int) -> Program:
         """Quarantined records that a good row has answered owe nothing any more."""
         for partition in sorted(self._answered):
             stop = keys.after(keys.ANSWERED)
@@ -533,7 +539,7 @@ class Slot:
             if steps:
                 yield from self._transact(steps, wall)
 
-    def _sweep(self, wall: int) -> Road:
+    def _sweep(self, wall: int) -> Program:
         """Visit the next stretch of the records: their deadlines are counted again."""
         for partition in sorted(self._sweeping):
             (stored,) = yield from self._read(partition, [keys.SWEEP])
@@ -556,14 +562,14 @@ class Slot:
                 self._walked[partition] = found[-1][0][1:]
             yield from self._transact(steps, wall)
 
-    def _walk(self, wall: int) -> Road:
-        """Look at the next stretch of the ledger for the first walk that waits."""
+    def _walk(self, wall: int) -> Program:
+        """Visit the next stretch of the ledger for the first resend that waits."""
         walking = self._walking
         if walking is None:
             yield from self._begin_walk()
             return
         if not walking.records:
-            batch = cast("list[InputRecord] | None", (yield from self._ask(ask.NextFold())))
+            batch = cast("list[InputRecord] | None", (yield from self._ask(requests.NextFold())))
             walking.records = batch or []
         stretch, walking.records = walking.records[:WALK_STEP], walking.records[WALK_STEP:]
         end = int.from_bytes(walking.request)
@@ -580,7 +586,7 @@ class Slot:
         if self.cores[walking.partition].head is not before:
             walking.marked = walking.following
         if last >= end:
-            yield from self._ask(ask.FoldLedger({}))
+            yield from self._ask(requests.FoldLedger({}))
             self._walking = None
             step = prepare_walked(walking.request, end)
             yield from self._transact([(walking.partition, step)], wall)
@@ -588,12 +594,12 @@ class Slot:
             walking.marked = walking.following
             step = prepare_walked(walking.request, walking.following - 1)
             yield from self._transact([(walking.partition, step)], wall)
-        yield ask.Report("walked", {"records": len(stretch)})
+        yield requests.Report("walked", {"records": len(stretch)})
 
-    def _begin_walk(self) -> Road:
+    def _begin_walk(self) -> Program:
         """The oldest request of a partition first; an offset is never below its sequence.
 
-        Deadlines are counted again before: what a walk says does not depend on when it comes by.
+        Deadlines are counted again before: a resend gives the same result at any time.
         """
         partition = min(self._to_walk - self._sweeping)
         walks = yield from self._waiting_walks(partition)
@@ -604,12 +610,12 @@ class Slot:
         (stored,) = yield from self._read(partition, [keys.WALKED_TO + request])
         following = 0 if stored is None else int.from_bytes(stored)
         self._walking = _Walking(partition, request, walk, following)
-        yield from self._ask(ask.FoldLedger({(self.ledger, partition): following}))
+        yield from self._ask(requests.FoldLedger({(self.ledger, partition): following}))
 
     def _waiting_walks(
         self, partition: int
-    ) -> Generator[ask.Request, Any, list[tuple[bytes, Walk]]]:
-        """The walks that were asked for, the oldest first, each with its request."""
+    ) -> Generator[requests.Request, Any, list[tuple[bytes, Walk]]]:
+        """The resends that were asked for, the oldest first, each with its request."""
         found = yield from self._scan(partition, keys.WALKS, keys.WALKED_TO, _WALKS_AT_ONCE)
         walks = [(key[1:], Walk.unpack(stored)) for key, stored in found]
         if any(walk.is_adoption for _request, walk in walks):
@@ -620,7 +626,7 @@ class Slot:
 
     def _places(
         self, walking: _Walking, seen: list[tuple[int, bytes]]
-    ) -> Generator[ask.Request, Any, list[tuple[int, Prepared]]]:
+    ) -> Generator[requests.Request, Any, list[tuple[int, Prepared]]]:
         """Of the ledger records seen, those in which their record is to be looked at."""
         named = [(n, raw, key) for n, raw in seen if (key := record_in(raw)) is not None]
         states = yield from self._read(
@@ -628,7 +634,7 @@ class Slot:
         )
         basis = self.cores[walking.partition].basis
         if basis is None:
-            raise AssertionError("a walk before a basis was adopted")
+            raise AssertionError("a resend before a basis was adopted")
         return [
             (
                 walking.partition,
@@ -640,7 +646,7 @@ class Slot:
 
     def _transact(
         self, causes: Sequence[InputRecord] | Sequence[tuple[int, Prepared]], wall: int
-    ) -> Road:
+    ) -> Program:
         """Decide a batch and commit it; only then does the state change."""
         now = {partition: core.now(wall) for partition, core in self.cores.items()}
         views = {partition: Overlay() for partition in self.cores}
@@ -679,7 +685,7 @@ class Slot:
             for partition, (head, basis) in before.items():
                 self.cores[partition].head, self.cores[partition].basis = head, basis
             raise
-        yield ask.Report("decided", {"|".join(names): n for names, n in counts.items()})
+        yield requests.Report("decided", {"|".join(names): n for names, n in counts.items()})
 
     def _decide(
         self, partition: int, prepared: Prepared, now: int, view: Overlay,
@@ -692,7 +698,7 @@ class Slot:
         record, raw = step
         if record.marks:
             # before the record: were the transaction torn between the two, the verdict would be
-            # told twice, which is harmless, and not never
+            # sent twice, which is harmless, and not never
             outputs.extend(core.outputs(record))
         outputs.append(OutputRecord(self.ledger, partition, record.cause.key, raw, ()))
         evolve(raw, view.changes)
@@ -719,7 +725,7 @@ class Slot:
             if walk is not None and walk.is_adoption:
                 self._out_of_line.add(partition)
 
-    def _fetch(self, views: dict[int, Overlay], work: list[tuple[int, Prepared]]) -> Road:
+    def _fetch(self, views: dict[int, Overlay], work: list[tuple[int, Prepared]]) -> Program:
         """All that the work touches, in one read; more where what waits is named by the state."""
         wanted: dict[int, list[bytes]] = {partition: [] for partition in self.cores}
         for partition, prepared in work:
@@ -736,34 +742,34 @@ class Slot:
                 return
             yield from self._fill(views, more)
 
-    def _fill(self, views: dict[int, Overlay], wanted: dict[int, list[bytes]]) -> Road:
+    def _fill(self, views: dict[int, Overlay], wanted: dict[int, list[bytes]]) -> Program:
         places = []
         for partition, names in wanted.items():
             head = partition.to_bytes(2)
             places += [head + name for name in names]
-        values = iter((yield from self._ask(ask.ReadState(places))))
+        values = iter((yield from self._ask(requests.ReadState(places))))
         for partition, names in wanted.items():
             # zip asks `names` first, so it takes no value of the next partition
             views[partition].fetched.update(zip(names, values, strict=False))
 
-    def _produce(self, outputs: list[OutputRecord], *, is_first: bool) -> Road:
+    def _produce(self, outputs: list[OutputRecord], *, is_first: bool) -> Program:
         """Hand a stretch to the producer, which sends it while the next one is decided."""
         if is_first:
-            yield from self._ask(ask.Begin())
-            yield from self._ask(ask.Hook("after_begin"))
+            yield from self._ask(requests.Begin())
+            yield from self._ask(requests.Hook("after_begin"))
         half = len(outputs) // 2
-        yield from self._ask(ask.Produce(outputs[:half]))
-        yield from self._ask(ask.Hook("mid_produce"))
-        yield from self._ask(ask.Produce(outputs[half:]))
+        yield from self._ask(requests.Produce(outputs[:half]))
+        yield from self._ask(requests.Hook("mid_produce"))
+        yield from self._ask(requests.Produce(outputs[half:]))
 
     def _commit(
         self, views: Mapping[int, Overlay], before: Mapping[int, tuple[Head, object]]
-    ) -> Road:
+    ) -> Program:
         """Flush, commit, and only then let the state follow."""
-        yield from self._ask(ask.Hook("before_flush"))
-        yield from self._ask(ask.Hook("before_commit"))
-        written = yield from self._ask(ask.Commit())
-        yield from self._ask(ask.Hook("after_commit"))
+        yield from self._ask(requests.Hook("before_flush"))
+        yield from self._ask(requests.Hook("before_commit"))
+        written = yield from self._ask(requests.Commit())
+        yield from self._ask(requests.Hook("after_commit"))
         changes: dict[bytes, bytes | None] = {}
         for partition, core in self.cores.items():
             if core.head is before[partition][0]:
@@ -773,7 +779,7 @@ class Slot:
             for key, value in views[partition].changes.items():
                 changes[head + key] = value
             changes[head + keys.HEAD] = core.head.pack()
-        yield from self._ask(ask.WriteState(changes))
+        yield from self._ask(requests.WriteState(changes))
 
 
 def _has_ready(record: LedgerRecord, now: int) -> bool:

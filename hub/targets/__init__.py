@@ -1,8 +1,8 @@
-"""What the platforms of each kind are told and what their answers mean, one file per kind. Pure.
+"""Requests to platforms and the meaning of their answers, one module per kind of target. Pure.
 
-A kind is a module here that holds its `Language`, an adapter that carries the calls (`Platform` in
-`hub/workers/carriers.py`), and one line in `CARRIERS` there. A kind reached by topic has no
-language: its deliveries leave in the transaction of their intents.
+A kind is a module here with its `TargetProtocol`, an adapter that sends the requests (`Platform` in
+`hub/engine/drive.py`), and one line in `TARGET_KINDS` of `hub/workers/carriers.py`. A kind reached
+by topic has no protocol: its deliveries are produced in the transaction of their intents.
 """
 
 from typing import Protocol, TypeVar
@@ -11,28 +11,28 @@ from hub.targets.delivery import Delivery, Expected, Verdict
 
 
 class Call(Protocol):
-    """What an adapter carries to a platform: a request, a row, a line of a file."""
+    """Request of an adapter to a platform: an HTTP request, a row, a line of a file."""
 
     @property
     def delivery(self) -> str:
-        """The delivery it speaks of."""
+        """The delivery it is about."""
 
 
 CallT_co = TypeVar("CallT_co", bound=Call, covariant=True)
 ReplyT_contra = TypeVar("ReplyT_contra", contravariant=True)
 
 
-class Language(Protocol[CallT_co, ReplyT_contra]):
-    """How one kind of platform is spoken to; knows the target's settings, does no I/O."""
+class TargetProtocol(Protocol[CallT_co, ReplyT_contra]):
+    """Protocol of one kind of platform; knows the target's settings, does no I/O."""
 
-    def send_call(self, delivery: Delivery) -> CallT_co:
+    def delivery_request(self, delivery: Delivery) -> CallT_co:
         """Return what publishes or withdraws a record; the same for every attempt."""
 
-    def ask_call(self, asked: Expected) -> CallT_co:
+    def status_request(self, asked: Expected) -> CallT_co:
         """Return what asks after a delivery that left; it changes nothing."""
 
-    def judge_send(self, reply: ReplyT_contra, expected: Expected) -> Verdict:
-        """Say what came of a `send_call`."""
+    def interpret_response(self, reply: ReplyT_contra, expected: Expected) -> Verdict:
+        """Say what came of a `delivery_request`."""
 
-    def judge_ask(self, reply: ReplyT_contra, expected: Expected) -> Verdict:
-        """Say what came of an `ask_call`, or what the platform said unasked."""
+    def interpret_status(self, reply: ReplyT_contra, expected: Expected) -> Verdict:
+        """Say what came of an `status_request`, or what the platform said unasked."""

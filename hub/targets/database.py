@@ -54,7 +54,7 @@ Phase = Literal["before", "commit"]
 
 
 class RowStanding(NamedTuple):
-    """What the table holds for a record now."""
+    """The table's row of a record now."""
 
     delivery: str
     version: int
@@ -84,7 +84,7 @@ class Found(NamedTuple):
     """Whether the platform has answered the other delivery that holds the row."""
 
 
-class Failed(NamedTuple):
+class TransactionFailed(NamedTuple):
     """A transaction that did not end well: SQLSTATE (PostgreSQL) or error number (MariaDB)."""
 
     phase: Phase
@@ -128,7 +128,7 @@ def nature_of(code: str) -> Nature:
     return "row"
 
 
-def is_undone(failed: Failed) -> bool:
+def is_undone(failed: TransactionFailed) -> bool:
     """Whether it is certain that nothing was committed."""
     if failed.phase == "before":
         return True
@@ -166,25 +166,25 @@ def moment_of(told: object) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseLanguage:
-    """Language of the kind `database`: a delivery is a row, a question is its key.
+class DatabaseProtocol:
+    """Protocol of the kind `database`: a delivery is a row, a question is its key.
 
     `reasons` maps the platform's refusal codes to the hub's; an unknown one passes as it is.
     """
 
     reasons: dict[str, str]
 
-    def send_call(self, delivery: Delivery) -> Delivery:
+    def delivery_request(self, delivery: Delivery) -> Delivery:
         """Return what becomes a row."""
         return delivery
 
-    def ask_call(self, asked: Expected) -> Expected:
+    def status_request(self, asked: Expected) -> Expected:
         """Return what is looked up."""
         return asked
 
-    def judge_send(self, reply: Found | Failed, expected: Expected) -> Verdict:
+    def interpret_response(self, reply: Found | TransactionFailed, expected: Expected) -> Verdict:
         """Say what came of a row: with COMMIT done, what the table holds in its place."""
-        if isinstance(reply, Failed):
+        if isinstance(reply, TransactionFailed):
             if is_undone(reply):
                 return _again(reply)
             return Unknown(f"COMMIT without an answer ({reply.code or 'connection lost'})")
@@ -195,9 +195,9 @@ class DatabaseLanguage:
             return _in_place(row, expected)
         return Refused("VERSION_OLD", f"版本不新于前置库中的版本 {row.version} / the row is newer")
 
-    def judge_ask(self, reply: Found | Failed, expected: Expected) -> Verdict:
+    def interpret_status(self, reply: Found | TransactionFailed, expected: Expected) -> Verdict:
         """Say what became of a delivery: the platform's receipts first, then its row."""
-        if isinstance(reply, Failed):
+        if isinstance(reply, TransactionFailed):
             if nature_of(reply.code) in ("away", "layout"):
                 return _again(reply)
             return Unknown(f"look-up: {reply.code}")
@@ -228,7 +228,7 @@ class DatabaseLanguage:
         return Refused(code, message[:_MAX_MESSAGE], receipt.at)
 
 
-def _again(failed: Failed) -> Retry:
+def _again(failed: TransactionFailed) -> Retry:
     """Nothing happened. The tables' and the server's trouble is never a record's fault."""
     nature = nature_of(failed.code)
     why = f"{nature}: {failed.code or 'no connection'}"

@@ -1,4 +1,4 @@
-"""What is sent to a platform and what its answer means, whatever carries it.
+"""Deliveries to a platform and the meaning of its answers, for any kind of target.
 
 Eight meanings, one type each, matched exhaustively:
 
@@ -152,8 +152,8 @@ def digest_of(fields: dict[str, str]) -> str:
 def delivery_id(partition: int, sequence: int, target: str, digest: str, repeat: int = 0) -> str:
     """Identity of a delivery: 16 bytes, hex, of the ledger's place, the target and the content.
 
-    It follows from the ledger alone, so whoever sends again, even after losing everything, sends
-    under the same id. `repeat` counts what must not be taken for the same: a refused withdrawal
+    It follows from the ledger alone, so a courier that sends again uses the same id, even after
+    losing everything. `repeat` counts what must not be taken for the same: a refused withdrawal
     tried again, a take-down after an older version has appeared.
     """
     named = f"{partition}\x1f{sequence}\x1f{target}\x1f{digest}"
@@ -184,7 +184,7 @@ _BEFORE_VALUES: Final = (b"{", b"[", b",", b":")
 
 
 def read_json(value: bytes) -> dict[str, object] | None:
-    """Read a JSON object somebody else wrote; None when it is not one, or has too many values."""
+    """Read a foreign JSON object; None when it is not one, or has too many values."""
     if sum(map(value.count, _BEFORE_VALUES)) > MOST_VALUES:
         return None  # each would be an object in memory: 16 MiB of them are half a gigabyte
     try:
@@ -215,7 +215,7 @@ def read_receipt(told: dict[str, object], expected: Expected) -> Verdict:
 
 
 def refusal(told: dict[str, object], expected: Expected, moment: int | None = None) -> Verdict:
-    """Read a refusal; one without a code says nothing anybody could act on."""
+    """Read a refusal; one without a code leaves nothing to act on."""
     code = _text(told.get("code"))
     if not code:
         return Unknown("refusal without a code")
@@ -240,7 +240,7 @@ def _text(told: object) -> str:
 def read_moment(told: object) -> int | None:
     """Read an RFC 3339 time; business milliseconds since the epoch, or None.
 
-    The year 1 of an unset clock and the year 9999 of "never" are no times something happened at.
+    The year 1 of an unset clock and the year 9999 of "never" are not times of real events.
     """
     if not isinstance(told, str):
         return None

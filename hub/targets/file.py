@@ -1,7 +1,7 @@
 """Platforms that take files from a folder and answer with acknowledgement files.
 
-What is asked of the adapter, and what its replies mean. A row in a file that lies there complete
-is *delivered*, no more: the platform has not spoken yet.
+Questions to the adapter, and the meaning of its replies. A row in a file that lies there complete
+is *delivered*, no more: the platform has not answered yet.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class Filing(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What became of this delivery? It changes nothing."""
+    """Ask for the outcome of this delivery; changes nothing."""
 
     delivery: str
 
@@ -46,7 +46,7 @@ class Filed(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """The platform has spoken: the row's entry of an acknowledgement file."""
+    """The platform has answered: the row's entry of an acknowledgement file."""
 
     told: dict[str, object]
 
@@ -55,7 +55,7 @@ class Unfiled(NamedTuple):
     """The row is in no file, or the platform has thrown that file away."""
 
 
-class Failed(NamedTuple):
+class WriteFailed(NamedTuple):
     """Nothing was written: the disk is full, the folder is gone or closed to us."""
 
     why: str
@@ -73,30 +73,30 @@ class Unfit(NamedTuple):
     column: str
 
 
-Reply: TypeAlias = Filed | Answered | Unfiled | Failed | Unsure | Unfit
+Reply: TypeAlias = Filed | Answered | Unfiled | WriteFailed | Unsure | Unfit
 
 
 @dataclass(frozen=True, slots=True)
-class FileLanguage:
-    """Language of the kind `file`; what a file looks like is `hub/targets/file_layout.py`."""
+class FileProtocol:
+    """Protocol of the kind `file`; what a file looks like is `hub/targets/file_layout.py`."""
 
     reasons: Mapping[str, str] = field(default_factory=dict)
     """The platform's refusal code → ours; an unknown one passes as it is."""
 
-    def send_call(self, delivery: Delivery) -> Call:
+    def delivery_request(self, delivery: Delivery) -> Call:
         """Return what publishes or withdraws."""
         return Filing(delivery.delivery, delivery)
 
-    def ask_call(self, asked: Expected) -> Call:
+    def status_request(self, asked: Expected) -> Call:
         """Return the question what became of a delivery."""
         return Question(asked.delivery)
 
-    def judge_send(self, reply: Reply, expected: Expected) -> Verdict:
-        """Say what came of a `send_call`; a row filed before may have been answered meanwhile."""
+    def interpret_response(self, reply: Reply, expected: Expected) -> Verdict:
+        """Interpret a `delivery_request`; a row filed before may have an answer by now."""
         return self._judge(reply, expected)
 
-    def judge_ask(self, reply: Reply, expected: Expected) -> Verdict:
-        """Say what came of an `ask_call`, or what an acknowledgement file said unasked."""
+    def interpret_status(self, reply: Reply, expected: Expected) -> Verdict:
+        """Say what came of an `status_request`, or what an acknowledgement file said unasked."""
         return self._judge(reply, expected)
 
     def _judge(self, reply: Reply, expected: Expected) -> Verdict:
@@ -118,7 +118,7 @@ def _meaning(reply: Reply, expected: Expected) -> Verdict:
             return read_receipt(told, expected)
         case Unfiled():
             return NeverSeen()
-        case Failed(why):
+        case WriteFailed(why):
             return Retry(why, is_whole_target=True)
         case Unsure(why):
             return Unknown(why)

@@ -1,11 +1,11 @@
-"""What a platform says about files: the acknowledgement file, `<data file>.<n>.ack.json`.
+"""A platform's answer about files: the acknowledgement file, `<data file>.<n>.ack.json`.
 
     {"file": "001501_20261103_00001.xml", "sha256": "…", "status": "taken",
      "at": "2026-11-03T09:30:00+08:00", "last": "001501_20261103_00001.xml", "missing": [],
      "rows": [{"delivery": "…", "digest": "…", "stage": "published", "receipt": "…", "at": "…"},
               {"delivery": "…", "stage": "refused", "code": "…", "message": "…", "at": "…"}]}
 
-Several may speak of one file: taken over first, published later. A row of one is held against
+Several may be about one file: taken over first, published later. A row of one is held against
 what was sent by `read_receipt`, like every other receipt.
 """
 

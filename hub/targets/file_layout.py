@@ -2,7 +2,7 @@
 
 One file holds rows of one department, one table and one action. Files of a department and table
 form a series: numbered from 00001 every day without gaps, and each manifest names the file before
-it, also across midnight. A file counts for nobody before its manifest is there.
+it, also across midnight. A file does not count before its manifest is there.
 """
 
 import json
@@ -17,7 +17,7 @@ Layout = Literal["xml", "csv"]
 LAST_SEQUENCE: Final = 99_999
 """The five digits of a file name."""
 MANIFEST: Final = ".manifest.json"
-"""Ending of a manifest's name, behind the whole name of the file it speaks of."""
+"""Ending of a manifest's name, behind the whole name of its file."""
 
 _NAME: Final = re.compile(r"([0-9A-Z]{6})_([0-9]{8})_([0-9]{5})\.(xml|csv)", re.ASCII)
 _XML_ROW: Final = re.compile(rb'<row delivery="([0-9a-f]{32})" digest="([0-9a-f]{64})"')
@@ -58,7 +58,7 @@ class FileName(NamedTuple):
 
     @property
     def place(self) -> tuple[str, str, int]:
-        """Where the file stands: series, day, sequence."""
+        """Position of the file: series, day, sequence."""
         return self.series, self.day, self.sequence
 
 
@@ -82,7 +82,7 @@ class FiledRow(NamedTuple):
 
 
 class Fingerprint(NamedTuple):
-    """What a manifest says of the file before: its name and SHA-256, both empty for the first."""
+    """Reference of a manifest to the file before: name and SHA-256, both empty for the first."""
 
     name: str = ""
     digest: str = ""
@@ -157,7 +157,7 @@ def action_of(name: FileName, content: bytes) -> Action:
 
 def _first_row(content: bytes) -> bytes:
     match = _CSV_ROW.search(content)
-    # delivery, digest, record, version, action: none of them is written by anybody outside
+    # delivery, digest, record, version, action: none of them is written outside the hub
     return content[match.start() : match.start() + 180] if match is not None else b""
 
 

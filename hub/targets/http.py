@@ -27,7 +27,7 @@ _LONGEST_WAIT_SECONDS: Final = 3600.0
 _SECONDS: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 
 
-class Call(NamedTuple):
+class HttpRequest(NamedTuple):
     """One HTTP request; `path` is appended to the platform's address."""
 
     delivery: str
@@ -37,7 +37,7 @@ class Call(NamedTuple):
     body: bytes
 
 
-class Answer(NamedTuple):
+class HttpResponse(NamedTuple):
     """A whole HTTP answer."""
 
     status: int
@@ -53,27 +53,27 @@ class NoAnswer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class HttpLanguage:
-    """Language of the kind `http`; `token` goes into every request."""
+class HttpProtocol:
+    """Protocol of the kind `http`; `token` goes into every request."""
 
     token: str = field(repr=False)
 
-    def send_call(self, delivery: Delivery) -> Call:
+    def delivery_request(self, delivery: Delivery) -> HttpRequest:
         """Return the request that publishes or withdraws."""
         headers = (
             ("Authorization", f"Bearer {self.token}"),
             ("Idempotency-Key", delivery.delivery),
             ("Content-Type", "application/json"),
         )
-        return Call(delivery.delivery, "POST", "/v1/records", headers, render_body(delivery))
+        return HttpRequest(delivery.delivery, "POST", "/v1/records", headers, render_body(delivery))
 
-    def ask_call(self, asked: Expected) -> Call:
+    def status_request(self, asked: Expected) -> HttpRequest:
         """Return the request that asks what became of a delivery; it changes nothing."""
         headers = (("Authorization", f"Bearer {self.token}"),)
-        return Call(asked.delivery, "GET", f"/v1/deliveries/{asked.delivery}", headers, b"")
+        return HttpRequest(asked.delivery, "GET", f"/v1/deliveries/{asked.delivery}", headers, b"")
 
-    def judge_send(self, reply: Answer | NoAnswer, expected: Expected) -> Verdict:
-        """Return what the answer to a `send_call` means."""
+    def interpret_response(self, reply: HttpResponse | NoAnswer, expected: Expected) -> Verdict:
+        """Return what the answer to a `delivery_request` means."""
         if isinstance(reply, NoAnswer):
             if reply.may_have_arrived:
                 return Unknown(reply.why)
@@ -88,9 +88,9 @@ class HttpLanguage:
             return Unknown("in progress")
         return _judge_failure(reply)
 
-    def judge_ask(self, reply: Answer | NoAnswer, expected: Expected) -> Verdict:
-        """Return what the answer to an `ask_call` means; a failed question answers nothing."""
-        if isinstance(reply, Answer):
+    def interpret_status(self, reply: HttpResponse | NoAnswer, expected: Expected) -> Verdict:
+        """Interpret the answer to a `status_request`; a failed question says nothing."""
+        if isinstance(reply, HttpResponse):
             told = read_json(reply.body)
             if 200 <= reply.status < 300 and told is not None:  # noqa: PLR2004  (RFC 9110 §15.3)
                 if told.get("stage") == "refused":
@@ -110,7 +110,7 @@ def _refusal_told(told: dict[str, object], expected: Expected) -> Verdict:
     return Unknown("answer is about another delivery") if is_other else refusal(told, expected)
 
 
-def _judge_refusal(reply: Answer, expected: Expected) -> Verdict:
+def _judge_refusal(reply: HttpResponse, expected: Expected) -> Verdict:
     told = read_json(reply.body)
     if told is None:
         return Unknown("422 without JSON")
@@ -120,10 +120,10 @@ def _judge_refusal(reply: Answer, expected: Expected) -> Verdict:
     return Unknown("422 without a code") if isinstance(verdict, Unknown) else verdict
 
 
-def _judge_failure(reply: Answer) -> Verdict:
-    """4xx and 5xx that are no verdict on the content.
+def _judge_failure(reply: HttpResponse) -> Verdict:
+    """Interpret a 4xx or 5xx that is not a verdict on the content.
 
-    429 and 503 speak for the platform as a whole. So do a wrong token or address (401, 403, 404,
+    429 and 503 are about the platform as a whole. So are a wrong token or address (401, 403, 404,
     405, 410, redirects), unless a firewall dislikes a word of this record: others will show.
     Marking records as refused for them would be a lie about the records.
     """

@@ -24,7 +24,7 @@ def send_record(delivery: Delivery, topic: str, partition: int, key: bytes) -> O
 
 
 def delivery_named(value: bytes) -> str:
-    """Return the delivery an answer speaks of, or an empty string."""
+    """Return the delivery an answer is about, or an empty string."""
     told = read_json(value)
     named = told.get("delivery") if told is not None else None
     return named if isinstance(named, str) else ""

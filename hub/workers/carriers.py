@@ -1,6 +1,6 @@
-"""How each kind of target is reached: one line of `CARRIERS` per kind, chosen here alone.
+"""Kinds of targets: one line of `TARGET_KINDS` per kind, chosen here alone.
 
-A carrier joins the kind's language (`hub/targets`, pure) to the adapter that takes its calls to the
+A kind joins its protocol (`hub/targets`, pure) to the adapter that takes its calls to the
 platform and brings back what is said.
 """
 
@@ -18,23 +18,23 @@ from hub.adapters.file_drop import DropSettings, FileWork
 from hub.adapters.file_platform import FilePlatform
 from hub.adapters.lease import FolderLease
 from hub.secret import read_secret
-from hub.targets import Call, Language
-from hub.targets.database import DatabaseLanguage
-from hub.targets.file import FileLanguage
+from hub.targets import Call, TargetProtocol
+from hub.targets.database import DatabaseProtocol
+from hub.targets.file import FileProtocol
 from hub.targets.file_layout import Heading
-from hub.targets.http import HttpLanguage
+from hub.targets.http import HttpProtocol
 
 if TYPE_CHECKING:
     from hub.adapters.front_end_database import DatabasePlatform
     from hub.adapters.http import HttpPlatform
     from hub.engine.drive import Platform
-    from hub.engine.requests import How, Landed
+    from hub.engine.requests import CallResult, How
     from hub.ports import BusinessClock, FaultHooks
     from hub.site import FileDrop, FrontEndDatabase, LoadedSite, Target
 
 
-class Surroundings(NamedTuple):
-    """What a courier's adapter may use of the process it runs in, from any thread."""
+class AdapterContext(NamedTuple):
+    """What a courier's adapter may use of its process, from any thread."""
 
     folder: Path
     """The courier's state folder."""
@@ -49,7 +49,7 @@ class Surroundings(NamedTuple):
 _MARGIN_SECONDS: Final = 2.0
 """Beyond the time-out: a request that left at the last moment, and its way through the network."""
 _FILE_POLL_SECONDS: Final = 30.0
-"""What a platform says of a file is told unasked; asking is for what was lost on the way."""
+"""A platform's news of a file comes unasked; asking is for news lost on the way."""
 _BEIJING: Final = dt.timezone(dt.timedelta(hours=8))
 _TOPIC_GRACE_SECONDS: Final = 1.0
 """By topic nothing of a fenced predecessor can arrive; its answers only have to be read first."""
@@ -58,46 +58,46 @@ _TOPIC_GRACE_SECONDS: Final = 1.0
 class NoPlatform:
     """For targets reached by topic: there is nothing besides Kafka to talk to."""
 
-    def launch(self, calls: Iterable[tuple[How, Call]]) -> None:
+    def submit(self, calls: Iterable[tuple[How, Call]]) -> None:
         """Refuse: a topic's deliveries leave with their intents."""
         raise AssertionError(f"{len(list(calls))} requests for a target without an address")
 
-    def collect(self) -> list[Landed]:
+    def poll(self) -> list[CallResult]:
         """Nothing lands."""
         return []
 
-    def abandon(self) -> None:
+    def cancel_all(self) -> None:
         """Nothing is on its way."""
 
     def close(self) -> None:
         """Nothing is held."""
 
 
-class Carrier(NamedTuple):
-    """What one kind of target needs."""
+class TargetKind(NamedTuple):
+    """Everything that one kind of target needs."""
 
     can_ask: bool
     """Whether the platform can be asked about a delivery; otherwise it is sent again, same id."""
-    speak: Callable[[LoadedSite, Target], Language[Any, Any] | None]
-    """The kind's language with the target's settings; None when it is reached by topic."""
-    reach: Callable[[LoadedSite, Target, Surroundings], Platform[Any]]
+    make_protocol: Callable[[LoadedSite, Target], TargetProtocol[Any, Any] | None]
+    """The kind's protocol with the target's settings; None when it is reached by topic."""
+    connect: Callable[[LoadedSite, Target, AdapterContext], Platform[Any]]
     grace_seconds: Callable[[Target], float]
     """The longest a call of a predecessor may still have an effect."""
     first_poll_seconds: float = 0.2
-    """How long the platform is left to speak by itself before it is asked."""
+    """Time for the platform to answer by itself before it is asked."""
 
 
 def _within_the_timeout(target: Target) -> float:
     return target.timeout_seconds + _MARGIN_SECONDS
 
 
-def _reach_http(_loaded: LoadedSite, target: Target, around: Surroundings) -> HttpPlatform:
+def _connect_http(_loaded: LoadedSite, target: Target, around: AdapterContext) -> HttpPlatform:
     from hub.adapters.http import HttpPlatform  # noqa: PLC0415 - aiohttp, for this kind alone
 
     return HttpPlatform(target.url, target.timeout_seconds, target.concurrency, around.observe)
 
 
-def _speak_http(loaded: LoadedSite, target: Target) -> HttpLanguage:
+def _http_protocol(loaded: LoadedSite, target: Target) -> HttpProtocol:
     """Raises `ConfigurationError` for a missing token."""
     token = read_secret(
         loaded.path(target.token_file or Path("token_file")),
@@ -105,7 +105,7 @@ def _speak_http(loaded: LoadedSite, target: Target) -> HttpLanguage:
         remedy_en=f"name token_file for target {target.id} in site.yaml; the file holds the token "
         "alone",
     )
-    return HttpLanguage(token.reveal())
+    return HttpProtocol(token.reveal())
 
 
 def _drop_of(target: Target) -> FileDrop:
@@ -114,11 +114,11 @@ def _drop_of(target: Target) -> FileDrop:
     return target.drop
 
 
-def _speak_file(_loaded: LoadedSite, target: Target) -> FileLanguage:
-    return FileLanguage(_drop_of(target).reasons)
+def _file_protocol(_loaded: LoadedSite, target: Target) -> FileProtocol:
+    return FileProtocol(_drop_of(target).reasons)
 
 
-def _reach_file(loaded: LoadedSite, target: Target, around: Surroundings) -> FilePlatform:
+def _connect_file(loaded: LoadedSite, target: Target, around: AdapterContext) -> FilePlatform:
     wanted = _drop_of(target)
     root = loaded.path(wanted.folder)
     book = FileBook(around.folder / "files.sqlite")
@@ -151,11 +151,13 @@ def _front_end_of(target: Target) -> FrontEndDatabase:
     return target.database
 
 
-def _speak_database(_loaded: LoadedSite, target: Target) -> DatabaseLanguage:
-    return DatabaseLanguage(_front_end_of(target).reasons)
+def _database_protocol(_loaded: LoadedSite, target: Target) -> DatabaseProtocol:
+    return DatabaseProtocol(_front_end_of(target).reasons)
 
 
-def _reach_database(loaded: LoadedSite, target: Target, around: Surroundings) -> DatabasePlatform:
+def _connect_database(
+    loaded: LoadedSite, target: Target, around: AdapterContext
+) -> DatabasePlatform:
     """Raises `ConfigurationError` for an address that is missing or not understood."""
     from hub.adapters.front_end_database import (  # noqa: PLC0415 - SQLAlchemy, for this kind alone
         DatabasePlatform,
@@ -170,27 +172,30 @@ def _reach_database(loaded: LoadedSite, target: Target, around: Surroundings) ->
     return DatabasePlatform(settings, url, target.timeout_seconds, around.observe)
 
 
-CARRIERS: Final[dict[str, Carrier]] = {
-    "http": Carrier(
-        can_ask=True, speak=_speak_http, reach=_reach_http, grace_seconds=_within_the_timeout
+TARGET_KINDS: Final[dict[str, TargetKind]] = {
+    "http": TargetKind(
+        can_ask=True,
+        make_protocol=_http_protocol,
+        connect=_connect_http,
+        grace_seconds=_within_the_timeout,
     ),
-    "kafka": Carrier(
+    "kafka": TargetKind(
         can_ask=False,
-        speak=lambda _loaded, _target: None,
-        reach=lambda _loaded, _target, _around: NoPlatform(),
+        make_protocol=lambda _loaded, _target: None,
+        connect=lambda _loaded, _target, _around: NoPlatform(),
         grace_seconds=lambda _target: _TOPIC_GRACE_SECONDS,
     ),
-    "file": Carrier(
+    "file": TargetKind(
         can_ask=True,
-        speak=_speak_file,
-        reach=_reach_file,
+        make_protocol=_file_protocol,
+        connect=_connect_file,
         grace_seconds=_within_the_timeout,
         first_poll_seconds=_FILE_POLL_SECONDS,
     ),
-    "database": Carrier(
+    "database": TargetKind(
         can_ask=True,
-        speak=_speak_database,
-        reach=_reach_database,
+        make_protocol=_database_protocol,
+        connect=_connect_database,
         grace_seconds=_within_the_timeout,
         first_poll_seconds=30.0,
     ),

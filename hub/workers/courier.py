@@ -1,4 +1,4 @@
-"""The courier of one target: a thin shell around `CourierSlot` and the carrier of its kind."""
+"""The courier of one target: a thin shell around `CourierSlot` and the client of its kind."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.file_drop import PROBLEMS
 from hub.adapters.head_files import HeadFile
-from hub.adapters.kafka import KafkaInputs, KafkaTransactions, Waiting
+from hub.adapters.kafka import KafkaInputs, KafkaTransactions, OldestInput
 from hub.adapters.lease import FolderLease
 from hub.adapters.rocksdb import RocksStore
 from hub.engine.courier_book import Policy
 from hub.engine.courier_slot import CourierPlan, CourierSlot
 from hub.engine.drive import Driver
-from hub.workers.carriers import CARRIERS, Surroundings
+from hub.workers.carriers import TARGET_KINDS, AdapterContext
 from hub.workers.engine_watch import begin_engine, count_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from hub.metrics import Health, Metrics
-    from hub.post import Post
+    from hub.post import WorkerContext
     from hub.site import LoadedSite, Target
 
 _log = logging.getLogger("hub.courier")
@@ -36,21 +36,21 @@ def plan_of(loaded: LoadedSite, target: Target, factor: float) -> CourierPlan:
 
     Raises `ConfigurationError` for a secret that is missing.
     """
-    carrier = CARRIERS[target.kind]
+    kind = TARGET_KINDS[target.kind]
     policy = Policy(
         concurrency=target.concurrency,
         attempts=target.attempts,
         timeout_seconds=target.timeout_seconds,
-        can_ask=carrier.can_ask,
-        first_poll_seconds=carrier.first_poll_seconds,
-        grace_seconds=carrier.grace_seconds(target),
+        can_ask=kind.can_ask,
+        first_poll_seconds=kind.first_poll_seconds,
+        grace_seconds=kind.grace_seconds(target),
         business_ms_per_second=1_000 * factor,
     )
     return CourierPlan(
         prefix=loaded.site.prefix,
         target=target.id,
         number=target.number,
-        language=carrier.speak(loaded, target),
+        protocol=kind.make_protocol(loaded, target),
         partitions=loaded.site.partitions,
         clearance=frozenset(target.clearance),
         policy=policy,
@@ -69,7 +69,7 @@ class CourierWatch:
         self._report_files("file_problems", dict.fromkeys(PROBLEMS, 0))
 
     def report(self, event: str, numbers: Mapping[str, float]) -> None:
-        """Count; what is not known here is somebody else's."""
+        """Update metrics; ignore events of other workers."""
         metrics, target = self._metrics, self._target
         match event:
             case "idle":
@@ -134,8 +134,8 @@ class CourierWatch:
         self._metrics.delivery_seconds.labels(self._target).observe(seconds)
 
 
-def run_courier(post: Post, target: Target, watch: CourierWatch) -> None:
-    """Deliver to one target until told to stop.
+def run_courier(post: WorkerContext, target: Target, watch: CourierWatch) -> None:
+    """Deliver to one target until stopped.
 
     The folder keeps the courier's state. Raises `FencedError` when another process serves the
     target, `IntegrityError` when ledger and state disagree; both end the process loudly.
@@ -148,12 +148,12 @@ def run_courier(post: Post, target: Target, watch: CourierWatch) -> None:
     lease = FolderLease(post.folder)
     lease.take()
     faults = EnvironmentFaults()
-    platform = CARRIERS[target.kind].reach(
-        loaded, target, Surroundings(post.folder, clock, faults, watch.observe, watch.report)
+    platform = TARGET_KINDS[target.kind].connect(
+        loaded, target, AdapterContext(post.folder, clock, faults, watch.observe, watch.report)
     )
     name = f"{loaded.site.prefix}courier.{target.id}"
     inputs = KafkaInputs(
-        post.access, name, Waiting(watch.report), report=watch.report,
+        post.access, name, OldestInput(watch.report), report=watch.report,
         whole=loaded.site.topic("ledger"),
     )  # fmt: skip
     store = RocksStore(post.folder / "rocksdb")
@@ -186,7 +186,7 @@ def run_courier(post: Post, target: Target, watch: CourierWatch) -> None:
         return slot.drain() or time.monotonic() > give_up_at
 
     try:
-        driver.run(slot.road(), may_end)
+        driver.run(slot.run(), may_end)
     finally:
         platform.close()
         inputs.close()

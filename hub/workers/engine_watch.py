@@ -1,4 +1,4 @@
-"""What every slot's driver reports, as metrics: the same for registrar and couriers."""
+"""Metrics from every slot's driver: the same for registrar and couriers."""
 
 from __future__ import annotations
 

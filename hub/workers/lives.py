@@ -1,4 +1,4 @@
-"""What followers have in common: one life after the other, and what they say of it."""
+"""Run a follower until stopped; restart it when a dependency is unavailable."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from hub.metrics import Health, Metrics
-    from hub.post import Post
+    from hub.post import WorkerContext
 
 _log = logging.getLogger("hub.follower")
 _RETRY_SECONDS: Final = 1.0
 
 
-def live(
-    post: Post, follow: Callable[[], None], report: Callable[[str, Mapping[str, float]], None]
+def run_with_restarts(
+    post: WorkerContext,
+    follow: Callable[[], None],
+    report: Callable[[str, Mapping[str, float]], None],
 ) -> None:
-    """Follow until told to stop, with fresh connections whenever a part was away.
+    """Follow until stopped, with fresh connections whenever a dependency was away.
 
     The folder holds the lease. `follow` opens what it needs and returns when it was asked to stop.
-    Raises `FencedError` when another process has the lease, and whatever `follow` raises but
+    Raises `FencedError` when another process has the lease, and any error of `follow` but
     `UnavailableError`.
     """
     lease = FolderLease(post.folder)

@@ -1,13 +1,14 @@
-"""The notices follower: tells the case agents how records and clocks stand.
+"""The notices follower: writes the changes of records and clocks for the case agents.
 
 It follows the ledger and appends to `notices`, partition by partition. Its position is the last
 notice it wrote: every notice says where the ledger is read on from, so notice and position cannot
 part. Killed in between, it sends the same notices again under the same ids.
 
-Each hour it says to what moment all was told, a mark in each partition: an agent that acts on what
-it was not told (nobody performed) must know that it was told everything. While the
-machine's clock is too far ahead of all that was written before, no mark is set until a person has
-confirmed it: agents would take every duty for missed, and the mark would vouch for that clock.
+Each hour it writes a mark in each partition, up to when it has written all: an agent that acts on
+the absence of a record (a promise that was not performed) must know that it has seen everything.
+While the machine's clock is too far ahead of all that was written before, no mark is set until a
+person has confirmed it: agents would take every duty for missed, and the mark would vouch for that
+clock.
 """
 
 import logging
@@ -20,7 +21,7 @@ from typing import Final, Protocol
 from hub.adapters.clock_witness import FolderWitness
 from hub.adapters.clocks import business_clock_of
 from hub.adapters.faults import EnvironmentFaults
-from hub.adapters.kafka import KafkaInputs, Waiting
+from hub.adapters.kafka import KafkaInputs, OldestInput
 from hub.adapters.kafka_appender import KafkaAppender
 from hub.contracts import Contracts
 from hub.core.keys import GENESIS, Head
@@ -40,12 +41,12 @@ from hub.engine.clock_guard import DAY_MS, days_ahead
 from hub.engine.ledger_end import answer_from, check_ends, settle
 from hub.errors import UnavailableError
 from hub.metrics import Health, Metrics
-from hub.ports import ClockWitness, DeadlineClock, FaultHooks, InputRecord, OutputRecord
-from hub.post import Post
+from hub.ports import Appender, ClockWitness, DeadlineClock, FaultHooks, InputRecord, OutputRecord
+from hub.post import WorkerContext
 from hub.site import Site
 from hub.workers.engine_watch import CLOCK_UNCONFIRMED, clock_problem
-from hub.workers.lives import FollowerWatch, live
-from hub.workers.receipts import Appender, LedgerReader, Report
+from hub.workers.lives import FollowerWatch, run_with_restarts
+from hub.workers.receipts import LedgerReader, Report
 
 WORKER: Final = "notices"
 _BATCH: Final = 2_000
@@ -64,7 +65,7 @@ _COMPRESSION: Final = "gzip"
 _log = logging.getLogger("hub.notices")
 
 
-class NoticeReader(LedgerReader, Protocol):
+class LedgerAndNoticeReader(LedgerReader, Protocol):
     """Reads the ledger on, and the end of `notices`; see `hub.ports.Inputs`."""
 
     def ends_reached(self) -> Mapping[tuple[str, int], int]:
@@ -78,7 +79,7 @@ class NoticesFollower:
         self,
         site: Site,
         contracts: Contracts,
-        inputs: NoticeReader,
+        inputs: LedgerAndNoticeReader,
         appender: Appender,
         clock: DeadlineClock,
         witness: ClockWitness,
@@ -91,7 +92,7 @@ class NoticesFollower:
         """The latest business time read in `notices` or in the ledger."""
         self._is_clock_believed = False
         self._heads: dict[int, Head] = {}
-        """The end of each partition of the ledger as far as it was told."""
+        """The end of each partition of the ledger up to which notices were written."""
         self._hour = -1
         """Of the last marks, since the epoch."""
         self._earliest = 0.0
@@ -111,8 +112,8 @@ class NoticesFollower:
     def start(self) -> None:
         """Take up the position.
 
-        Raises `LedgerEndError` when the ledger no longer holds what was told of it. What an
-        operator has given up is told anew, from the last record that is left.
+        Raises `LedgerEndError` when the ledger no longer holds a record with a notice. Notices of a
+        declared loss are written again, from the last record that is left.
         """
         known = self._told_to()
         heads = {partition: known.get(partition, GENESIS) for partition in self._partitions}
@@ -131,7 +132,7 @@ class NoticesFollower:
         return {(self._ledger, p): head.next_offset for p, head in self._heads.items()}
 
     def _told_to(self) -> dict[int, Head]:
-        """How far each partition of the ledger was told: what its last notice says."""
+        """How far each partition of the ledger has notices: the position of its last one."""
         ends = self._inputs.bounds((self._notices, p) for p in self._partitions)
         known: dict[int, Head] = {}
         back = 1  # further where the last cannot be read
@@ -192,7 +193,7 @@ class NoticesFollower:
         return self._is_clock_believed
 
     def _mark(self, *, is_idle: bool) -> None:
-        """Say it of each partition that has been read, and told, to the end it had.
+        """Write the mark of each partition whose notices are written to the end it had.
 
         Raises `UnavailableError` when that cannot be said for long although nothing comes: the
         follower begins again, lest the agents wait in silence.
@@ -273,11 +274,11 @@ class NoticesWatch(FollowerWatch):
                     _log.error(str(problem), extra={"problem": CLOCK_UNCONFIRMED})
 
 
-def run_notices(post: Post, report: Report) -> None:
-    """Follow the ledger until told to stop; the folder holds the lease alone.
+def run_notices(post: WorkerContext, report: Report) -> None:
+    """Follow the ledger until stopped; the folder holds the lease alone.
 
     Starts again when the broker was away. Raises `FencedError` when another process follows on
-    this machine, `LedgerEndError` when the ledger does not go on from what was told.
+    this machine, `LedgerEndError` when the ledger does not go on from the last notice.
     """
     site = post.loaded.site
 
@@ -285,7 +286,7 @@ def run_notices(post: Post, report: Report) -> None:
         with ExitStack() as open_parts:
             tells_ends = {"enable.partition.eof": True}
             inputs = KafkaInputs(
-                post.access, f"{site.prefix}notices", Waiting(report), report=report,
+                post.access, f"{site.prefix}notices", OldestInput(report), report=report,
                 whole=site.topic("ledger"), settings=tells_ends,
             )  # fmt: skip
             open_parts.enter_context(closing(inputs))
@@ -305,4 +306,4 @@ def run_notices(post: Post, report: Report) -> None:
             while not post.should_stop():
                 follower.step()
 
-    live(post, follow, report)
+    run_with_restarts(post, follow, report)

@@ -17,15 +17,15 @@ from hub.adapters.clocks import FileBusinessClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka import KafkaInputs
 from hub.adapters.kafka_unreadable import count_unreadable
-from hub.adapters.postgres import Batch, Heartbeat, Position, StreamCount, Tables
+from hub.adapters.postgres import Heartbeat, Position, ProjectionBatch, StreamCount, Tables
 from hub.adapters.postgres_lookups import LookUps
 from hub.adapters.postgres_months import count_months
 from hub.core.court_lists import FINDINGS
 from hub.core.entry import (
     ClockRow,
     DeclaredRow,
+    EntryReader,
     EntryRow,
-    Reader,
     RecordRow,
     SnapshotRow,
     StageRow,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from hub.contracts import Contracts
     from hub.metrics import Health, Metrics
     from hub.ports import BusinessClock, FaultHooks, InputRecord, Inputs
-    from hub.post import Post
+    from hub.post import WorkerContext
     from hub.site import Site
 
 _log = logging.getLogger("hub.projector")
@@ -69,7 +69,7 @@ WORKER: Final = "projector"
 
 
 class _Folded(NamedTuple):
-    """How a record stands."""
+    """State of a record."""
 
     row: RecordRow
     clocks: list[ClockRow]
@@ -83,7 +83,7 @@ class Projection:
         self._tables = tables
         self._positions = tables.positions()
         self._streams = tables.streams()
-        self._reader = Reader(contracts, prefix, {})
+        self._reader = EntryReader(contracts, prefix, {})
         for basis in tables.bases():
             self._reader.targets |= numbers_of(basis)
 
@@ -104,7 +104,7 @@ class Projection:
         folded = self._fold(read, entries)
         streams = self._count_streams(entries)
         stages = [self._reader.stages(partition, record) for partition, record in read]
-        batch = Batch(
+        batch = ProjectionBatch(
             entries,
             [one.row for one in folded.values()],
             [clock for one in folded.values() for clock in one.clocks],
@@ -148,7 +148,7 @@ class Projection:
     def _fold(
         self, read: Sequence[tuple[int, LedgerRecord]], entries: Sequence[EntryRow]
     ) -> dict[bytes, _Folded]:
-        """Where every record of the batch that changed stands behind its last ledger record."""
+        """Return the state of every changed record of the batch behind its last ledger record."""
         touched = {record.record_key for _, record in read if record.state is not None}
         known = self._tables.records(touched)
         folded: dict[bytes, _Folded] = {}
@@ -164,7 +164,7 @@ class Projection:
     def _cases(
         self, read: Sequence[tuple[int, LedgerRecord]], stages: Sequence[Sequence[StageRow]]
     ) -> list[CaseRow]:
-        """What waits for a person, or waits no more, as far as this batch changes it."""
+        """Return the cases that this batch opens or closes."""
         cases = OpenCases(self._tables.open_cases({record.record_key for _, record in read}))
         for (partition, record), told in zip(read, stages, strict=True):
             cases.note(partition, record, told)
@@ -248,9 +248,9 @@ def adopted_basis(record: LedgerRecord) -> list[tuple[bytes, int, Mapping[str, o
 
 
 def run_projector(
-    post: Post, dsn: str, metrics: Metrics, health: Health, *, from_zero: bool = False
+    post: WorkerContext, dsn: str, metrics: Metrics, health: Health, *, from_zero: bool = False
 ) -> None:
-    """Follow the ledger until told to stop; start again when a part does not answer.
+    """Follow the ledger until stopped; start again when a service does not answer.
 
     `from_zero` drops the tables first and reads the whole ledger again.
 
@@ -284,7 +284,7 @@ class _Follower:
     """One life of the projector: from the stored position on, until something breaks."""
 
     def __init__(
-        self, post: Post, dsn: str, tables: Tables, projection: Projection,
+        self, post: WorkerContext, dsn: str, tables: Tables, projection: Projection,
         metrics: Metrics, health: Health, faults: FaultHooks,
     ) -> None:  # fmt: skip
         site = post.loaded.site
@@ -316,7 +316,7 @@ class _Follower:
             self._inputs.close()
 
     def run(self, should_stop: Callable[[], bool]) -> None:
-        """Seek, then read and write until told to stop."""
+        """Seek, then read and write until stopped."""
         self._tables.describe(self._site.prefix, names_of(self._site))
         self._seek()
         while not should_stop():
@@ -389,7 +389,7 @@ class _Follower:
 
 
 def names_of(site: Site) -> dict[str, object]:
-    """What people call the site, its departments and its targets."""
+    """Return the display names of the site, its departments and its targets."""
     return {
         "site": site.site,
         "name_zh": site.name_zh,

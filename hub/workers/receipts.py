@@ -23,10 +23,9 @@ from connectors.tables import MAX_LINES, MAX_SHEETS
 from hub.adapters.damaged_book import discard, is_damage
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.head_files import HeadFile, append_anchors
-from hub.adapters.kafka import KafkaInputs, Waiting
+from hub.adapters.kafka import KafkaInputs, OldestInput
 from hub.adapters.kafka_appender import KafkaAppender
 from hub.adapters.receipt_book import (
-    Answer,
     Held,
     News,
     Reasons,
@@ -34,6 +33,7 @@ from hub.adapters.receipt_book import (
     RecordNews,
     Reminder,
     Settled,
+    StoredAnswer,
 )
 from hub.contracts import Contracts
 from hub.core.held import SETTLED, became, wait_begun
@@ -46,10 +46,10 @@ from hub.domain.dates import day_of_ms
 from hub.domain.reasons import REASONS, message
 from hub.engine.ledger_end import answer_from, check_ends, settle
 from hub.errors import UnavailableError
-from hub.ports import FaultHooks, InputRecord, OutputRecord
-from hub.post import Post
+from hub.ports import Appender, FaultHooks, InputRecord, OutputRecord
+from hub.post import WorkerContext
 from hub.site import Site
-from hub.workers.lives import FollowerWatch, live
+from hub.workers.lives import FollowerWatch, run_with_restarts
 from hub.workers.result_files import MOVED_ZH, ResultFiles, SourceFiles
 
 WORKER: Final = "receipts"
@@ -73,7 +73,7 @@ _TOLD_LATER: Final = frozenset(
         Outcome.RECOUNTED,
     }
 )
-"""What a department is told of after the first answer."""
+"""Outcomes reported to a department after the first answer."""
 _STAGES_ZH: Final = {
     StageCode.NAMED: "待报送",
     StageCode.SENT: "已报送",
@@ -95,15 +95,8 @@ Report = Callable[[str, Mapping[str, float]], None]
 `numbers_reused` by department."""
 
 
-class Appender(Protocol):
-    """Sends records and waits until they are on the broker."""
-
-    def append(self, records: Sequence[OutputRecord]) -> None:
-        """Raises `UnavailableError` when one may be missing."""
-
-
 class LossDeclaredError(Exception):
-    """What was read of the ledger is gone and given up: the book is made anew."""
+    """A part of the ledger that was read is declared lost: the database is rebuilt."""
 
 
 class LedgerReader(Protocol):
@@ -124,8 +117,8 @@ class LedgerReader(Protocol):
         """Read up to `limit` records; an empty list when none came in time."""
 
 
-class Told(NamedTuple):
-    """What one ledger record gives: a receipt (None: nobody is told) and news for the book."""
+class ReceiptNews(NamedTuple):
+    """News in one ledger record: a receipt (None: for no department) and database entries."""
 
     receipt: OutputRecord | None
     news: tuple[News, ...]
@@ -154,11 +147,11 @@ class Teller:
 
     def tell(
         self, partition: int, record: LedgerRecord, held: Held | None = None, epoch: int = 0
-    ) -> Told:
+    ) -> ReceiptNews:
         """Return the receipt and the news of one ledger record.
 
         `held`: the place of the submission that waited, where this says what became of it.
-        `epoch`: the partition's there, so that what is decided anew has a receipt of its own.
+        `epoch`: the partition's there, so that a decision made again has a receipt of its own.
         """
         is_primary = record.outcome in PRIMARY
         news: list[News] = []
@@ -179,13 +172,13 @@ class Teller:
             message = self._reminding(partition, record, reminder, epoch)
         department = record.department or (record.state.department if record.state else "")
         if department not in self._departments:
-            return Told(None, tuple(news), reminder=message)
+            return ReceiptNews(None, tuple(news), reminder=message)
         if is_primary or (record.outcome in _TOLD_LATER and record.state is not None):
             receipt = self._receipt(department, partition, record, held, epoch)
             counted_as = department, _OUTCOME_NAMES[record.outcome]
             reused = is_primary and any(r.code == _REUSED for r in record.reasons)
-            return Told(receipt, tuple(news), counted_as, message, reused)
-        return Told(None, tuple(news), reminder=message)
+            return ReceiptNews(receipt, tuple(news), counted_as, message, reused)
+        return ReceiptNews(None, tuple(news), reminder=message)
 
     def _reminder_of(self, record: LedgerRecord) -> Reminder | None:
         """Return the reminder that was accepted with this ledger record, if its department is."""
@@ -227,19 +220,19 @@ class Teller:
         }
         return self._message(told.department, partition, record, receipt_id, content)
 
-    def _answer_of(self, record: LedgerRecord, epoch: int) -> Answer | None:
+    def _answer_of(self, record: LedgerRecord, epoch: int) -> StoredAnswer | None:
         """Return the answer to a submission; None when its headers name no number in a stream."""
         headers = dict(record.cause.headers)
         stream = headers.get("ce_source", b"").decode("utf-8", "replace")
         number = headers.get("ce_id", b"")
         if not number.isdigit() or len(number) > _LONGEST_NUMBER:
             return None
-        if not stream.startswith(f"{record.department}/"):  # nobody answers in another's name
+        if not stream.startswith(f"{record.department}/"):  # no answer under a false name
             return None
         sequence = int(number)
         mark, sheet, row = _position(headers.get("hub_position", b""))
         file = self._files.find(stream, mark, sequence) if mark else None
-        answer = Answer(
+        answer = StoredAnswer(
             stream, sequence, file.source if file else "", sheet, row, record.record_key,
             _OUTCOME_NAMES[record.outcome], _reasons(record), record.submission_key != NO_KEY,
         )  # fmt: skip
@@ -434,7 +427,7 @@ class ReceiptsFollower:
         heads = dict(self.heads)
         self._teller.begin()
         waiting: dict[bytes, Held] = {}
-        """What waits since this batch: the book does not know of it yet."""
+        """Submissions that wait since this batch: not yet in the database."""
         for record in records:
             before = heads[record.partition]
             head = continued(before, record.value, record.offset + 1)
@@ -449,7 +442,7 @@ class ReceiptsFollower:
                 )
             told = self._teller.tell(record.partition, decided, held, head.epoch)
             for each in told.news:
-                if isinstance(each, Answer) and each.submission:
+                if isinstance(each, StoredAnswer) and each.submission:
                     waiting[each.submission] = Held(
                         each.stream, each.sequence, each.position, each.epoch
                     )
@@ -506,8 +499,8 @@ class ReceiptsWatch(FollowerWatch):
                 self._metrics.numbers_reused.labels(department).inc(number)
 
 
-def run_receipts(post: Post, report: Report) -> None:
-    """Follow the ledger until told to stop.
+def run_receipts(post: WorkerContext, report: Report) -> None:
+    """Follow the ledger until stopped.
 
     Starts again when the broker was away. Raises `FencedError` when another process follows from
     the same folder, `LedgerEndError` when the ledger does not go on from what was followed.
@@ -517,7 +510,7 @@ def run_receipts(post: Post, report: Report) -> None:
         with made_anew(post.folder / BOOK):
             _follow_until(post, report)
 
-    live(post, follow, report)
+    run_with_restarts(post, follow, report)
 
 
 @contextmanager
@@ -538,7 +531,7 @@ def made_anew(book: Path) -> Iterator[None]:
         ) from error
 
 
-def _follow_until(post: Post, report: Report) -> None:
+def _follow_until(post: WorkerContext, report: Report) -> None:
     """Follow from the own position with fresh connections."""
     loaded, contracts, folder = post.loaded, post.contracts, post.folder
     site = loaded.site
@@ -549,7 +542,7 @@ def _follow_until(post: Post, report: Report) -> None:
         inputs = open_parts.enter_context(
             closing(
                 KafkaInputs(
-                    post.access, f"{site.prefix}receipts", Waiting(report), report=report,
+                    post.access, f"{site.prefix}receipts", OldestInput(report), report=report,
                     whole=site.topic("ledger"),
                 )
             )
@@ -599,7 +592,7 @@ def _reasons(record: LedgerRecord) -> Reasons:
 
 
 def _told(code: str, field: str) -> dict[str, str]:
-    """Return a reason with its texts; a code that is not ours stands alone."""
+    """Return a reason with its texts; a code that is not ours comes alone."""
     if code not in REASONS:
         return {"code": code, "field": field}
     said = message(code, field)

@@ -2,7 +2,7 @@
 
 It holds each court's full list of a day against what the hub holds live, and submits one fact for
 each exit that was never reported. And it holds refused rows that owe a disclosure against what is
-accepted under another key, in whatever partition, and submits one fact for each whose duties end by
+accepted under another key, in any partition, and submits one fact for each whose duties end by
 that. It does so as the agents' department, under an id that follows from what is said: killed and
 started again it may submit a fact once more, which the registrar answers as a repetition, or
 refuses because nothing is owed any more. It remembers nothing of its own.
@@ -24,19 +24,19 @@ from hub.core.twins import AnsweredTwin, lifting, lifting_id
 from hub.domain import kinds
 from hub.domain.partitioning import partition_of
 from hub.errors import ConfigurationError
-from hub.ports import FaultHooks, OutputRecord
-from hub.post import Post
+from hub.ports import Appender, FaultHooks, OutputRecord
+from hub.post import WorkerContext
 from hub.site import Site
-from hub.workers.lives import FollowerWatch, live
-from hub.workers.receipts import Appender, Report
+from hub.workers.lives import FollowerWatch, run_with_restarts
+from hub.workers.receipts import Report
 
 _POLL_SECONDS: Final = 1.0
 _SEARCH_MS: Final = 10_000
 """Between two searches for refused rows that are answered: they may be many, and have a minute."""
 
 
-class Books(Protocol):
-    """What is asked of the look-ups; see `LookUps`."""
+class LookUpQueries(Protocol):
+    """Queries to the look-ups; see `LookUps`."""
 
     def heartbeat(self) -> Heartbeat | None:
         """When the projector was last at work."""
@@ -57,7 +57,7 @@ class Books(Protocol):
         """Refused rows that still owe a disclosure of what was accepted under another key."""
 
 
-class Route(NamedTuple):
+class FactRoute(NamedTuple):
     """Where facts go, and in whose name."""
 
     department: str
@@ -71,9 +71,9 @@ class Reconciler:
 
     def __init__(
         self,
-        route: Route,
+        route: FactRoute,
         contracts: Mapping[str, Contract],
-        books: Books,
+        books: LookUpQueries,
         appender: Appender,
         faults: FaultHooks,
         report: Report,
@@ -204,7 +204,7 @@ class ReconcilerWatch(FollowerWatch):
                 self._metrics.court_list_findings.labels(name).set(number)
 
 
-def route_of(site: Site) -> Route:
+def route_of(site: Site) -> FactRoute:
     """Where facts go. Raises `ConfigurationError` for a site without the agents' department."""
     settings = site.cases
     if settings is None:
@@ -216,7 +216,7 @@ def route_of(site: Site) -> Route:
             file="site.yaml",
         )
     authorities = {each.id: each.authorities for each in site.departments}
-    return Route(
+    return FactRoute(
         settings.department,
         site.topic(f"submissions.{settings.department}"),
         site.partitions,
@@ -224,8 +224,8 @@ def route_of(site: Site) -> Route:
     )
 
 
-def run_reconciler(post: Post, dsn: str, report: Report) -> None:
-    """Compare until told to stop; the folder holds the lease alone.
+def run_reconciler(post: WorkerContext, dsn: str, report: Report) -> None:
+    """Compare until stopped; the folder holds the lease alone.
 
     Starts again when broker or database was away. Raises `FencedError` when another process does so
     on this machine, `ConfigurationError` when the site has no agents' department.
@@ -249,4 +249,4 @@ def run_reconciler(post: Post, dsn: str, report: Report) -> None:
                 reconciler.step()
                 time.sleep(_POLL_SECONDS)
 
-    live(post, follow, report)
+    run_with_restarts(post, follow, report)

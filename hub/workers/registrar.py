@@ -10,7 +10,7 @@ from hub.adapters.clock_witness import FolderWitness
 from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.head_files import HeadFile, last_anchors, read_heads
-from hub.adapters.kafka import KafkaInputs, KafkaTransactions, Waiting
+from hub.adapters.kafka import KafkaInputs, KafkaTransactions, OldestInput
 from hub.adapters.lease import FolderLease
 from hub.adapters.rocksdb import RocksStore
 from hub.core.record import PRIMARY, Outcome
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
     from hub.core.ledger_end import Seen
     from hub.metrics import Health, Metrics
-    from hub.post import Post
+    from hub.post import WorkerContext
 
 _log = logging.getLogger("hub.registrar")
 _GC_THRESHOLD = 1_000_000
 """Nothing in the loop makes cycles, so what it leaves is freed by counting references; collecting
-inside every batch (the default is each 700 objects) would only walk what is alive."""
+inside every batch (the default is each 700 objects) would only visit what is alive."""
 
 
 INPUTS_LOST: Final = "INPUTS_LOST"
@@ -71,13 +71,13 @@ class RegistrarWatch:
         self._is_waiting = metrics.clock_unconfirmed.labels(health.worker)
         self._is_told = False
         self._lost: Problem | None = None
-        """What is said while inputs are lost and nobody has answered for them."""
+        """Describe lost inputs that were not declared yet."""
         begin_engine(metrics, health.worker)
         for direction in ("back", "forward"):
             metrics.clock_jump.labels(direction)
 
     def report(self, event: str, numbers: Mapping[str, float]) -> None:
-        """Count; what is not known here is somebody else's."""
+        """Update metrics; ignore events of other workers."""
         self._take(event, numbers)
         if self._lost is not None and event in _STEPS:
             self._health.stop(INPUTS_LOST, self._lost)
@@ -140,8 +140,8 @@ class RegistrarWatch:
                 self._metrics.outcomes.labels(department, label, name).inc(number)
 
 
-def _seen_elsewhere(post: Post) -> Iterator[Seen]:
-    """What the workers beside this one, and anchors, say of the ledger's end; away is away."""
+def _seen_elsewhere(post: WorkerContext) -> Iterator[Seen]:
+    """Ends of the ledger that workers beside this one, and anchors, have seen; away is away."""
     yield from read_heads(post.folder.parent)
     if post.anchors is not None:
         try:
@@ -151,9 +151,9 @@ def _seen_elsewhere(post: Post) -> Iterator[Seen]:
 
 
 def run_registrar(
-    post: Post, report: Callable[[str, Mapping[str, float]], None], slot: int = 0
+    post: WorkerContext, report: Callable[[str, Mapping[str, float]], None], slot: int = 0
 ) -> None:
-    """Own a slot's partitions and decide until told to stop.
+    """Own a slot's partitions and decide until stopped.
 
     The folder keeps the slot's state. Raises `FencedError` when another process owns the slot,
     `IntegrityError` when ledger and state disagree, `ConfigurationError` when the basis in force
@@ -171,7 +171,7 @@ def run_registrar(
     )  # fmt: skip
     clock = business_clock_of(post.loaded)
     inputs = KafkaInputs(
-        post.access, f"{site.prefix}{owner}", Waiting(report), report=report,
+        post.access, f"{site.prefix}{owner}", OldestInput(report), report=report,
         whole=site.topic("ledger"), marks_unreadable=True,
     )  # fmt: skip
     store = RocksStore(post.folder / "rocksdb")
@@ -196,7 +196,7 @@ def run_registrar(
         return post.should_stop()
 
     try:
-        driver.run(slot_of_ledger.road(), may_end)
+        driver.run(slot_of_ledger.run(), may_end)
     finally:
         inputs.close()
         transactions.retire()

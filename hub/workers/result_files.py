@@ -3,7 +3,7 @@
 `<results>/<folder>/<name>.result.csv` for every file; for XLSX and XLS a workbook
 `<name>.result.xlsx` beside it. Personal content is not written back: the rows of natural persons
 and the columns that are sealed stay empty. `<results>/reminders/<day>-level-<n>.csv` says of which
-of its records a department was reminded on a day, and how they stood then.
+of its records a department was reminded on a day, and their state then.
 """
 
 import json
@@ -66,7 +66,7 @@ _BY_REASON: Final = {
     "RESTORATION_OLDER_THAN_WITHDRAWAL": "晚到未生效，待处理",
     "ARRIVAL_OLDER_THAN_RECORD": "晚到未生效，待处理",
 }
-"""What says more than its outcome does."""
+"""Reasons that say more than their outcome does."""
 MOVED_ZH: Final = "已由后来的更正取代，以更正文件的结果为准"
 """Of a record that went on under another code, number or name."""
 _PENDING: Final = "处理中"
@@ -76,7 +76,7 @@ _TO_DO: Final = frozenset(
         _BY_REASON["WITHDRAWAL_OLDER_THAN_LIVE"], _BY_REASON["MOVED_NOT_ARRIVED"],
     }
 )  # fmt: skip
-"""A row that waits for what it names may be misspelt: somebody must look at it."""
+"""A row that waits for its record may be misspelt: a person must look at it."""
 _REFUSED: Final = "REFUSED_BY_TARGET"
 _WIDTHS: Final = (10, 16, 24, 24, 40, 40, 30, 40)
 """Of `COLUMNS`, in characters."""
@@ -234,7 +234,7 @@ def words_of(answer: RowAnswer) -> str:
 
 
 def is_for_the_clerk(row: Sequence[str]) -> bool:
-    """Whether somebody must look at this row of a result: without effect, or refused there."""
+    """Whether a person must look at this row of a result: without effect, or refused there."""
     outcome, codes, shown = row[1], row[2], row[len(COLUMNS) - 1]
     return (outcome in _TO_DO or _REFUSED in codes) and MOVED_ZH not in shown
 
@@ -366,7 +366,7 @@ class ResultFiles:
         return is_open
 
     def _is_news(self, source: str) -> bool:
-        """Whether it is not told yet why this result is not written."""
+        """Whether the failure of this result is not reported yet."""
         is_news = source not in self._held_up
         self._held_up.add(source)
         return is_news
@@ -446,7 +446,7 @@ class ResultFiles:
         return [place, words_of(last), codes, fields, texts, remedies, due, last.shown]
 
     def _told(self, reasons: Reasons) -> tuple[str, str, str, str]:
-        """Return codes, fields, messages and remedies, each joined; a repeated text stands once."""
+        """Return codes, fields, messages and remedies, each joined; a repeated text occurs once."""
         texts, remedies = [], []
         for code, field in reasons:
             if code in REASONS:

@@ -33,7 +33,7 @@ from hub.repository import DEPLOY, ROOT
 from hub.site import load_site
 from tests.driver.rows import AUTHORITY, OTHER_AUTHORITY, at, framed, licence_row
 from tests.platforms import platform_book
-from tests.platforms.test_province import Platform
+from tests.platforms.test_province import RunningProvince
 
 PARTITIONS = 2
 PREFIX = "end."
@@ -77,7 +77,7 @@ class LedgerPlace:
         self.state = folder / "state"
         self.anchors = folder / "anchors"
         self.access: KafkaAccess = broker.access()
-        self.province = Platform(folder)
+        self.province = RunningProvince(folder)
         write_business_clock(folder / "business-clock.json", at("2026-11-02 09:00"), factor=1)
         (folder / "key").write_text("MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\n", "ascii")
         text = _SITE.format(

@@ -31,7 +31,7 @@ from hub.contracts.columns import LONGEST_HEADER, header_key
 from hub.domain.kinds import UNREADABLE
 from hub.domain.reasons import REASONS
 from tests.unit.connectors.made import LICENCE_ROW, layouts, table
-from tests.unit.connectors.test_file_agent import Place, header, place, rows
+from tests.unit.connectors.test_file_agent import InboxPlace, header, place, rows
 
 __all__ = ["place"]
 
@@ -370,7 +370,7 @@ def test_the_reading_process_knows_none_of_our_secrets(
 # --- the connector --------------------------------------------------------------------------------
 
 
-def test_a_refused_file_is_one_submission_and_its_neighbours_are_read(place: Place) -> None:
+def test_a_refused_file_is_one_submission_and_its_neighbours_are_read(place: InboxPlace) -> None:
     """No row of it is on its way, what there is of it is sealed, and the next file is read."""
     place.put("licences/a.csv", rows(2) + b'x","\n' * 30_000)
     place.put("licences/b.csv", rows(2))
@@ -383,7 +383,7 @@ def test_a_refused_file_is_one_submission_and_its_neighbours_are_read(place: Pla
     assert b"FILE_TOO_MANY_BROKEN_ROWS" in place.submissions[0].value
 
 
-def test_what_is_kept_for_the_result_shows_nothing_that_is_sealed(place: Place) -> None:
+def test_what_is_kept_for_the_result_shows_nothing_that_is_sealed(place: InboxPlace) -> None:
     """The worker of all departments sees neither a file nor a person's row."""
     person = {**LICENCE_ROW, "行政相对人类别": "自然人", "行政相对人名称": "张某某"}
     sealed = {**LICENCE_ROW, "法定代表人证件号码": "330900197503030015"}
@@ -400,7 +400,9 @@ def test_what_is_kept_for_the_result_shows_nothing_that_is_sealed(place: Place) 
 
 
 @pytest.mark.parametrize("broken", [b",x,y", b',"x'], ids=["shifted", "quotes"])
-def test_nothing_is_kept_open_of_a_row_that_cannot_be_read(place: Place, broken: bytes) -> None:
+def test_nothing_is_kept_open_of_a_row_that_cannot_be_read(
+    place: InboxPlace, broken: bytes
+) -> None:
     """It is submitted sealed; the name and number in it stood open in the file beside."""
     person = {**LICENCE_ROW, "行政相对人类别": "自然人", "行政相对人名称": "张某某",
               "法定代表人证件号码": "330900197503030015"}  # fmt: skip
@@ -414,7 +416,7 @@ def test_nothing_is_kept_open_of_a_row_that_cannot_be_read(place: Place, broken:
     assert "330900197503030015" not in text
 
 
-def test_kept_rows_have_a_budget(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kept_rows_have_a_budget(place: InboxPlace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest go; the file at hand stays."""
     monkeypatch.setattr(connectors.kept_rows, "KEPT_BYTES", 4_000)
     for number in range(9):

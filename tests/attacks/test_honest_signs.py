@@ -28,7 +28,7 @@ from hub.deployment import Process
 from hub.metrics import MOST_CONNECTIONS, Health, Metrics, MetricsServer, serve
 from hub.repository import ROOT
 from hub.targets.delivery import Retry
-from hub.targets.http import Answer, HttpLanguage
+from hub.targets.http import HttpProtocol, HttpResponse
 from tests.attacks.test_configuration import site as make_site
 from tests.unit.targets.test_answers import EXPECTED
 
@@ -292,7 +292,7 @@ def test_the_embedded_database_is_shown_without_its_password(
 )
 def test_a_wait_that_nobody_means_is_none(asked: str) -> None:
     """`inf` rested a whole platform for an hour; the hub's own pauses hold instead."""
-    verdict = HttpLanguage("t").judge_send(Answer(503, asked, b""), EXPECTED)
+    verdict = HttpProtocol("t").interpret_response(HttpResponse(503, asked, b""), EXPECTED)
     assert isinstance(verdict, Retry)
     assert verdict.after_seconds is None
 
@@ -300,7 +300,7 @@ def test_a_wait_that_nobody_means_is_none(asked: str) -> None:
 def test_a_wait_that_is_meant_is_kept() -> None:
     """Up to an hour: a platform under repair says so."""
     for asked, seconds in (("120", 120.0), (" 3600", 3600.0), ("0.5", 0.5), ("0", 0.0)):
-        verdict = HttpLanguage("t").judge_send(Answer(429, asked, b""), EXPECTED)
+        verdict = HttpProtocol("t").interpret_response(HttpResponse(429, asked, b""), EXPECTED)
         assert isinstance(verdict, Retry)
         assert verdict.after_seconds == seconds
 

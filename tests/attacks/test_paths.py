@@ -55,11 +55,11 @@ from hub.repository import DEPLOY, ROOT
 from hub.site import load_site
 from hub.targets.file_layout import FileName
 from tests.conftest import KafkaPart
-from tests.driver.test_receipts import Office
+from tests.driver.test_receipts import DepartmentOffice
 from tests.unit.backup.test_site_folder import SITE, SOURCE
 from tests.unit.connectors.made import LICENCE_ROW, STREAM, table
-from tests.unit.connectors.memory_broker import Faults, KilledError
-from tests.unit.connectors.test_file_agent import Place, ids, rows
+from tests.unit.connectors.memory_broker import HookKiller, KilledError
+from tests.unit.connectors.test_file_agent import InboxPlace, ids, rows
 
 NUMBER: Final = "行政许可决定文书号"
 GBK: Final = os.fsdecode("许可表.csv".encode("gbk"))
@@ -69,15 +69,15 @@ NAME: Final = FileName("001501", "20261103", 1, "xml")
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path) -> InboxPlace:
     """One department's inbox with its connector."""
-    return Place(tmp_path / "market")
+    return InboxPlace(tmp_path / "market")
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Office:
+def office(tmp_path: Path) -> DepartmentOffice:
     """A department's folders, a hub, and the receipts follower between them."""
-    return Office(tmp_path / "market")
+    return DepartmentOffice(tmp_path / "market")
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def neighbours(folder: Path) -> Path:
     return path
 
 
-def refusals(place: Place) -> dict[str, str]:
+def refusals(place: InboxPlace) -> dict[str, str]:
     """Result file -> reason code it gives."""
     found = {}
     for path in (place.folder / "results").rglob("*.result.csv"):
@@ -162,7 +162,7 @@ def hard_link(at: Path, other: Path) -> None:
     ],
 )
 def test_what_is_no_file_of_the_department_is_not_read_and_told_once(
-    place: Place,
+    place: InboxPlace,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     put: Callable[[Path, Path], None],
@@ -186,7 +186,9 @@ def test_what_is_no_file_of_the_department_is_not_read_and_told_once(
     assert "张某某" not in told[0].getMessage(), "a file may be named after a person"
 
 
-def test_a_refused_name_is_read_once_a_real_file_bears_it(place: Place, tmp_path: Path) -> None:
+def test_a_refused_name_is_read_once_a_real_file_bears_it(
+    place: InboxPlace, tmp_path: Path
+) -> None:
     """The remedy works: the link is no file that was read and replaced."""
     (place.inbox / "licences/a.csv").symlink_to(neighbours(tmp_path))
     agent, _ = place.agent()
@@ -199,7 +201,7 @@ def test_a_refused_name_is_read_once_a_real_file_bears_it(place: Place, tmp_path
 
 
 def test_a_link_in_place_of_a_folder_of_the_inbox_is_not_followed(
-    place: Place, tmp_path: Path
+    place: InboxPlace, tmp_path: Path
 ) -> None:
     """`penalties` leads to the neighbour's; `licences` goes on."""
     private = neighbours(tmp_path)
@@ -213,7 +215,7 @@ def test_a_link_in_place_of_a_folder_of_the_inbox_is_not_followed(
 
 @pytest.mark.parametrize("put", [link, hard_link, fifo])
 def test_a_file_swapped_between_look_and_read_is_not_read(
-    place: Place,
+    place: InboxPlace,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     put: Callable[[Path, Path], None],
@@ -241,7 +243,7 @@ def test_a_file_swapped_between_look_and_read_is_not_read(
 
 @pytest.mark.parametrize("when", ["before it is opened", "while it is read"])
 def test_a_file_somebody_is_writing_to_is_not_begun(
-    place: Place, monkeypatch: pytest.MonkeyPatch, when: str
+    place: InboxPlace, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     """Half of it would be on record, and the whole of it another file under the same name."""
     path = place.put("licences/a.csv", rows(2))
@@ -298,10 +300,12 @@ def test_a_small_file_of_others_is_looked_at_again_when_it_is_open(
         folder.read("a.json", 1000)
 
 
-def test_a_half_read_file_that_became_a_link_is_not_read_on(place: Place, tmp_path: Path) -> None:
+def test_a_half_read_file_that_became_a_link_is_not_read_on(
+    place: InboxPlace, tmp_path: Path
+) -> None:
     """A restart takes the file up again: not through a link to an equal one."""
     path = place.put("licences/a.csv", rows(4))
-    agent, _ = place.agent(Faults("before_commit", 2))
+    agent, _ = place.agent(HookKiller("before_commit", 2))
     with pytest.raises(KilledError):
         place.drain(agent)
     copy = tmp_path / "copy.csv"
@@ -312,7 +316,7 @@ def test_a_half_read_file_that_became_a_link_is_not_read_on(place: Place, tmp_pa
     assert place.submissions == []
 
 
-def test_a_file_without_end_is_refused_for_its_size(place: Place) -> None:
+def test_a_file_without_end_is_refused_for_its_size(place: InboxPlace) -> None:
     """Eight exabytes of nothing, in no blocks: digested as far as any file is read."""
     path = place.put("licences/a.csv", b"")
     os.truncate(path, 1 << 42)
@@ -337,7 +341,7 @@ def test_a_file_without_end_is_refused_for_its_size(place: Place) -> None:
     ],
 )
 def test_a_name_that_is_no_text_is_read_answered_and_readable(
-    office: Office, name: str, shown: str
+    office: DepartmentOffice, name: str, shown: str
 ) -> None:
     """A Windows client's GBK, line ends, direction marks: rows, result, manifest all there."""
     office.submit("licences/plain.csv", table(LICENCE_ROW))
@@ -353,7 +357,7 @@ def test_a_name_that_is_no_text_is_read_answered_and_readable(
 
 
 @pytest.mark.parametrize("name", [LONG, "a" * 251 + ".csv", "许" * 80 + ".xlsx", "长" * 85])
-def test_a_long_name_is_answered_and_the_neighbour_too(office: Office, name: str) -> None:
+def test_a_long_name_is_answered_and_the_neighbour_too(office: DepartmentOffice, name: str) -> None:
     """All that fits a name of the inbox fits one of the results; the worker goes on."""
     office.submit(f"licences/{name}", table(LICENCE_ROW))
     office.submit("licences/next.csv", table({**LICENCE_ROW, NUMBER: "2号"}))
@@ -365,7 +369,9 @@ def test_a_long_name_is_answered_and_the_neighbour_too(office: Office, name: str
     assert office.result("licences/next.csv.result.csv")[0]["处理结果"] == "已受理"
 
 
-def test_names_alike_after_cutting_or_decoding_have_results_of_their_own(office: Office) -> None:
+def test_names_alike_after_cutting_or_decoding_have_results_of_their_own(
+    office: DepartmentOffice,
+) -> None:
     """Two long names, one name in two encodings, and one that is made to meet a cut one."""
     first, second = "许" * 82 + "一.csv", "许" * 82 + "二.csv"
     forged = result_name(first, "")
@@ -384,7 +390,7 @@ def test_names_alike_after_cutting_or_decoding_have_results_of_their_own(office:
 
 
 def test_the_work_of_a_poll_does_not_grow_with_the_files_that_were_read(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: InboxPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each file is looked at a few times, whatever lies beside it; an idle poll at none."""
     looked: list[bytes] = []
@@ -427,7 +433,7 @@ def test_the_work_of_a_poll_does_not_grow_with_the_files_that_were_read(
 
 @pytest.mark.parametrize("what", ["licences", ".sources"])
 def test_a_link_among_the_results_is_not_written_through(
-    office: Office, tmp_path: Path, what: str
+    office: DepartmentOffice, tmp_path: Path, what: str
 ) -> None:
     """Outputs land below the configured folder or nowhere; the other folder's answers come."""
     elsewhere = tmp_path / "elsewhere"
@@ -447,7 +453,7 @@ def test_a_link_among_the_results_is_not_written_through(
 
 
 def test_a_result_that_is_a_link_is_replaced_and_what_it_led_to_stays(
-    office: Office, tmp_path: Path
+    office: DepartmentOffice, tmp_path: Path
 ) -> None:
     """By rename: neither a link nor a second name is written through."""
     precious = tmp_path / "precious"
@@ -506,7 +512,7 @@ def test_a_temporary_name_cannot_be_guessed(
     ids=["folder", "octets", "absolute", "above", "another", "no hex"],
 )
 def test_a_manifest_leads_nowhere_but_to_the_file_it_is_named_after(
-    office: Office, tmp_path: Path, change: dict[str, str]
+    office: DepartmentOffice, tmp_path: Path, change: dict[str, str]
 ) -> None:
     """Where a department may write to its results: nothing of another's is read or written."""
     neighbours(tmp_path)
@@ -529,7 +535,7 @@ def test_a_manifest_leads_nowhere_but_to_the_file_it_is_named_after(
 
 
 def test_a_results_folder_that_refuses_holds_up_nobody_else(
-    office: Office, caplog: pytest.LogCaptureFixture
+    office: DepartmentOffice, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A file in place of a folder: that result waits, is told once, and is written later."""
     office.submit("licences/a.csv", table(LICENCE_ROW))
@@ -590,7 +596,7 @@ def dropped(tmp_path: Path) -> tuple[Path, DropFolder]:
     root = tmp_path / "drop"
     for name in ("out", "ack"):
         (root / name).mkdir(parents=True)
-    return root, DropFolder(root, Faults())
+    return root, DropFolder(root, HookKiller())
 
 
 @pytest.mark.parametrize("put", [link, hard_link])
@@ -893,7 +899,7 @@ def test_all_of_a_backup_s_folders_come_back_closed(tmp_path: Path) -> None:
             assert stat.S_IMODE(path.stat().st_mode) == wanted, path
 
 
-def test_a_stream_s_name_is_that_of_the_site(office: Office) -> None:
+def test_a_stream_s_name_is_that_of_the_site(office: DepartmentOffice) -> None:
     """Results go where the site says for a stream; a stream nobody configured has no place."""
     office.submit("licences/a.csv", table(LICENCE_ROW))
     files = office.files()

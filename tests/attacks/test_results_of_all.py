@@ -22,17 +22,17 @@ from connectors.layout import Folder
 from connectors.results import ReceiptTexts
 from connectors.tables import MAX_LINES, MAX_SHEETS, SourceRow
 from hub.adapters.paths import OpenFolder
-from hub.adapters.receipt_book import Answer, ReceiptBook, Reminder
+from hub.adapters.receipt_book import ReceiptBook, Reminder, StoredAnswer
 from hub.adapters.sheet_writer import LONGEST_CELL, SOURCES, Look, write_result, xlsx_result
 from hub.errors import IntegrityError
 from hub.ports import InputRecord
 from hub.workers.receipts import ReceiptsFollower, Teller, _position
 from hub.workers.result_files import ResultFiles, SourceFiles
-from tests.driver.test_receipts import NUMBER, ROW, SITE, LedgerInputs, Office, office
+from tests.driver.test_receipts import NUMBER, ROW, SITE, DepartmentOffice, LedgerInputs, office
 from tests.unit.connectors.databases import KEYS
 from tests.unit.connectors.databases import STREAM as TABLE_STREAM
 from tests.unit.connectors.made import CONTRACTS, STREAM, table
-from tests.unit.connectors.memory_broker import Faults
+from tests.unit.connectors.memory_broker import HookKiller
 from tests.unit.connectors.test_results import receipt
 
 __all__ = ["office"]
@@ -42,7 +42,7 @@ MEGABYTE: Final = 1 << 20
 MARK: Final = "ab" * 32
 
 
-class Desk:
+class ResultsSite:
     """Two departments' results folders and the worker's book, with a clock that is set by hand."""
 
     def __init__(self, folder: Path) -> None:
@@ -79,7 +79,7 @@ class Desk:
         stream = source.rpartition(":")[0]
         self.book.apply(
             [
-                Answer(stream, n, source, *place, b"%16d" % n, "accepted", reasons)
+                StoredAnswer(stream, n, source, *place, b"%16d" % n, "accepted", reasons)
                 for n, place in enumerate(places, 1)
             ],
             {},
@@ -96,9 +96,9 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(tmp_path: Path) -> Iterator[ResultsSite]:
     """Return an empty desk."""
-    made = Desk(tmp_path)
+    made = ResultsSite(tmp_path)
     with closing(made.book):
         yield made
 
@@ -132,7 +132,7 @@ FORGED: Final = {
 
 
 @pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
-def test_rows_that_no_connector_kept_cost_their_own_table(desk: Desk, forged: bytes) -> None:
+def test_rows_that_no_connector_kept_cost_their_own_table(desk: ResultsSite, forged: bytes) -> None:
     """A department may write to its results folder; the worker is everybody's."""
     source = desk.put("a.xlsx")
     write_result(desk.places[STREAM], SOURCES, f"{source.rpartition(':')[2]}.rows", forged)
@@ -149,7 +149,7 @@ def test_rows_that_no_connector_kept_cost_their_own_table(desk: Desk, forged: by
 
 
 @pytest.mark.parametrize("mark", ["a" * 16 + "b" * 60_000, "a" * 16, "A" * 64])
-def test_a_manifest_is_not_kept_with_what_no_connector_wrote(desk: Desk, mark: str) -> None:
+def test_a_manifest_is_not_kept_with_what_no_connector_wrote(desk: ResultsSite, mark: str) -> None:
     """Sixty kilobytes of a fingerprint, for each file that somebody invents."""
     desk.put("odd.csv", odd={"fingerprint": mark})
     desk.put("a.csv")
@@ -157,7 +157,7 @@ def test_a_manifest_is_not_kept_with_what_no_connector_wrote(desk: Desk, mark: s
     assert desk.files.find(STREAM, MARK[:16], 1) is not None
 
 
-def test_the_last_sheet_and_the_last_row_are_kept(desk: Desk) -> None:
+def test_the_last_sheet_and_the_last_row_are_kept(desk: ResultsSite) -> None:
     """What a file may have, its result has."""
     source = desk.put("a.csv")
     rows = [
@@ -170,7 +170,7 @@ def test_the_last_sheet_and_the_last_row_are_kept(desk: Desk) -> None:
 
 
 def test_what_goes_wrong_with_one_file_is_told_and_tried_later(
-    desk: Desk, caplog: pytest.LogCaptureFixture
+    desk: ResultsSite, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever it is: the others have their results, and the worker does not spin on it."""
     bad, good = desk.put("bad.csv"), desk.put("good.csv")
@@ -199,7 +199,9 @@ def test_what_goes_wrong_with_one_file_is_told_and_tried_later(
     "odd",
     [{"first_sequence": float("inf")}, {"first_sequence": "x"}, {"folder": []}, {"octets": 1}],
 )
-def test_a_manifest_of_anybodys_making_ends_nothing(desk: Desk, odd: dict[str, object]) -> None:
+def test_a_manifest_of_anybodys_making_ends_nothing(
+    desk: ResultsSite, odd: dict[str, object]
+) -> None:
     """It names no file; the others do."""
     desk.put("odd.csv", odd=odd)
     source = desk.put("a.csv")
@@ -230,7 +232,7 @@ def test_a_position_no_file_has_is_none() -> None:
 # --- memory of one result -------------------------------------------------------------------------
 
 
-def peak_of(desk: Desk, name: str, rows: int) -> int:
+def peak_of(desk: ResultsSite, name: str, rows: int) -> int:
     """Octets held at most while the result of so many rows is written."""
     source = desk.put(name)
     desk.keep(source, big(rows))
@@ -243,7 +245,7 @@ def peak_of(desk: Desk, name: str, rows: int) -> int:
         tracemalloc.stop()
 
 
-def test_a_result_takes_the_memory_of_a_row(desk: Desk) -> None:
+def test_a_result_takes_the_memory_of_a_row(desk: ResultsSite) -> None:
     """A legal file of 200,000 rows took 2.9 GiB: now ten times the rows take what a few do."""
     peak_of(desk, "warm.xlsx", 20)
     small, large = peak_of(desk, "small.xlsx", 200), peak_of(desk, "large.xlsx", 2_000)
@@ -257,7 +259,7 @@ def test_a_result_takes_the_memory_of_a_row(desk: Desk) -> None:
     ]  # fmt: skip
 
 
-def test_keeping_rows_takes_the_memory_of_a_row(desk: Desk) -> None:
+def test_keeping_rows_takes_the_memory_of_a_row(desk: ResultsSite) -> None:
     """The connector held the file, its rows and what it wrote of them at once."""
     source = desk.put("a.csv")
     desk.keep(source, big(2))
@@ -269,7 +271,7 @@ def test_keeping_rows_takes_the_memory_of_a_row(desk: Desk) -> None:
         tracemalloc.stop()
 
 
-def test_a_cell_is_kept_as_far_as_its_row_is_known_again(desk: Desk) -> None:
+def test_a_cell_is_kept_as_far_as_its_row_is_known_again(desk: ResultsSite) -> None:
     """Six kilobytes of a workbook may say a cell of 32,766 characters a thousand times."""
     source = desk.put("a.csv")
     headers = ("甲", "乙")
@@ -284,14 +286,16 @@ def test_a_cell_is_kept_as_far_as_its_row_is_known_again(desk: Desk) -> None:
     assert faulty == SourceRow(0, 3, headers, ())
 
 
-def test_of_a_row_that_was_answered_without_end_the_last_answers_are_told(desk: Desk) -> None:
+def test_of_a_row_that_was_answered_without_end_the_last_answers_are_told(
+    desk: ResultsSite,
+) -> None:
     """Submissions of one's own making may all bear the position of one row."""
     source = desk.put("a.csv")
     desk.keep(source, [SourceRow(0, 2, ("甲",), ("x",))])
     for start in range(4):
         desk.book.apply(
             [
-                Answer(STREAM, n, source, 0, 2, b"%16d" % n, "accepted", ((f"C{n:04}", ""),))
+                StoredAnswer(STREAM, n, source, 0, 2, b"%16d" % n, "accepted", ((f"C{n:04}", ""),))
                 for n in range(start * 50, start * 50 + 50)
             ],
             {},
@@ -343,7 +347,7 @@ def test_a_result_that_fails_half_way_leaves_the_one_before(tmp_path: Path) -> N
 # --- nobody waits for a pile ----------------------------------------------------------------------
 
 
-def test_streams_take_turns(desk: Desk) -> None:
+def test_streams_take_turns(desk: ResultsSite) -> None:
     """A department's pile of results is not written before a neighbour's one."""
     for number in range(5):
         desk.answer(desk.put(f"{number}.csv", OTHERS), (0, 2))
@@ -361,7 +365,7 @@ ROWS_OF_PARTS: Final = 5_000
 """Enough for several parts of a result."""
 
 
-def begun(desk: Desk, name: str = "large.xlsx") -> str:
+def begun(desk: ResultsSite, name: str = "large.xlsx") -> str:
     """A large result whose first part is written; returns the file's id."""
     source = desk.put(name, OTHERS)
     desk.keep(source, big(ROWS_OF_PARTS))
@@ -371,7 +375,7 @@ def begun(desk: Desk, name: str = "large.xlsx") -> str:
     return source
 
 
-def test_a_large_result_gives_way_to_a_neighbour(desk: Desk) -> None:
+def test_a_large_result_gives_way_to_a_neighbour(desk: ResultsSite) -> None:
     """200,000 rows held the thread of all for 15 s; a neighbour's own large one takes turns."""
     begun(desk)
     desk.answer(desk.put("a.csv"), (0, 2))
@@ -388,7 +392,7 @@ def test_a_large_result_gives_way_to_a_neighbour(desk: Desk) -> None:
     assert turns[-1] == 2
 
 
-def test_a_result_in_parts_is_of_one_moment(desk: Desk) -> None:
+def test_a_result_in_parts_is_of_one_moment(desk: ResultsSite) -> None:
     """What is learned meanwhile stands in the next, which is written after the pause."""
     source = begun(desk)
     folder = desk.places[OTHERS] / "licences"
@@ -410,7 +414,7 @@ def test_a_result_in_parts_is_of_one_moment(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("at_once", [False, True])
-def test_a_worker_that_ends_leaves_no_half_of_a_result(desk: Desk, *, at_once: bool) -> None:
+def test_a_worker_that_ends_leaves_no_half_of_a_result(desk: ResultsSite, *, at_once: bool) -> None:
     """It is written when it starts again, or whole before it stops."""
     source = begun(desk)
     folder = desk.places[OTHERS] / "licences"
@@ -426,7 +430,7 @@ def test_a_worker_that_ends_leaves_no_half_of_a_result(desk: Desk, *, at_once: b
         assert not desk.book.changed_sources()
 
 
-def test_what_breaks_late_in_a_large_result_is_told_and_left_alone(desk: Desk) -> None:
+def test_what_breaks_late_in_a_large_result_is_told_and_left_alone(desk: ResultsSite) -> None:
     """Kept rows that are damaged behind the first part: the hub's columns only, nothing half."""
     source = desk.put("late.csv", OTHERS)
     desk.keep(source, big(ROWS_OF_PARTS))
@@ -458,10 +462,10 @@ def test_reminders_of_many_records_give_way_too(tmp_path: Path) -> None:
         assert len(file.read_text("utf-8-sig").splitlines()) == 3_001
 
 
-class Waits(LedgerInputs):
+class WaitRecorder(LedgerInputs):
     """Notes how long it was to wait for each batch."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: DepartmentOffice) -> None:
         super().__init__(office.driver.log)
         self.seconds: list[float] = []
 
@@ -471,16 +475,16 @@ class Waits(LedgerInputs):
         return super().consume(limit, timeout_seconds)
 
 
-def test_between_two_results_the_ledger_is_followed_on(office: Office) -> None:
+def test_between_two_results_the_ledger_is_followed_on(office: DepartmentOffice) -> None:
     """A neighbour's receipt does not wait until a department's pile of files is written."""
     for number in range(4):
         office.submit(f"licences/{number}.csv", table({**ROW, NUMBER: f"{number}号"}))
-    files, inputs = office.files(), Waits(office)
+    files, inputs = office.files(), WaitRecorder(office)
     (office.folder / "receipts").mkdir()
     with closing(ReceiptBook(office.folder / "receipts" / "receipts.sqlite")) as book:
         follower = ReceiptsFollower(
             SITE, inputs, office.outbox, book, Teller(SITE, files, CONTRACTS),
-            ResultFiles(book, files, CONTRACTS, {}, seconds=lambda: 0.0), Faults(),
+            ResultFiles(book, files, CONTRACTS, {}, seconds=lambda: 0.0), HookKiller(),
             lambda _event, _numbers: None,
         )  # fmt: skip
         follower.start()
@@ -503,7 +507,7 @@ def test_between_two_results_the_ledger_is_followed_on(office: Office) -> None:
 
 
 def test_a_folder_of_manifests_is_listed_once_for_a_batch(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: ResultsSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each new file was a list of all there are: 4,000 of them took minutes of everybody's time."""
     listed: list[int] = []
@@ -532,7 +536,7 @@ def test_a_folder_of_manifests_is_listed_once_for_a_batch(
 
 
 def test_a_file_is_known_by_its_id_without_a_list(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: ResultsSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that has just started writes what waits: it opens the manifests it needs."""
     source = desk.put("a.csv")

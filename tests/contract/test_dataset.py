@@ -54,21 +54,21 @@ class Here(TypedDict):
     share: str
 
 
-class Expected(TypedDict):
+class ExpectedAnswer(TypedDict):
     """What the hub must answer."""
 
     outcome: str
     reasons: list[str]
 
 
-class Example(TypedDict):
+class QuirkPlace(TypedDict):
     """One place where the quirk is."""
 
     file: str
     row: int
 
 
-class Entry(TypedDict):
+class QuirkEntry(TypedDict):
     """One quirk of the manifest."""
 
     id: str
@@ -77,8 +77,8 @@ class Entry(TypedDict):
     seen: str
     there: str
     here: Here
-    expected: Expected
-    example: Example
+    expected: ExpectedAnswer
+    example: QuirkPlace
 
 
 @cache
@@ -88,7 +88,7 @@ def the_data_set() -> DataSet:
 
 
 @cache
-def the_manifest() -> dict[str, Entry]:
+def the_manifest() -> dict[str, QuirkEntry]:
     """The quirks of the manifest by id."""
     document = yaml.safe_load((HERE / "manifest.yaml").read_text(encoding="utf-8"))
     return {entry["id"]: entry for entry in document["quirks"]}

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from tests.deploy.units import Unit, read_environment, read_unit, words
+from tests.deploy.units import SystemdUnit, read_environment, read_unit, words
 
 _LOOK_SECONDS = 0.02
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
@@ -28,7 +28,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin"
 
 @dataclass(slots=True)
 class _Service:
-    unit: Unit
+    unit: SystemdUnit
     process: subprocess.Popen[bytes] | None = None
     state: str = "inactive"
     """inactive, active, waiting (to be started again), failed."""
@@ -113,7 +113,7 @@ class Supervisor:
 
     def _in_order(self, name: str) -> list[str]:
         """The unit and all it pulls in, each after those it names in `After=`."""
-        units: dict[str, Unit] = {}
+        units: dict[str, SystemdUnit] = {}
         left = [name]
         while left:
             each = left.pop()
@@ -191,7 +191,7 @@ class Supervisor:
                 cwd=unit.one("Service", "WorkingDirectory") or "/", stdin=subprocess.DEVNULL,
             )  # fmt: skip
 
-    def _load_credentials(self, unit: Unit) -> None:
+    def _load_credentials(self, unit: SystemdUnit) -> None:
         folder = self._credentials / unit.name
         for credential in unit.all("Service", "LoadCredential"):
             name, _, source = credential.partition(":")

@@ -35,7 +35,7 @@ from tests.deploy.supervisor import kill
 from tests.driver.rows import at, commitment_row, licence_row, listing_row, penalty_row
 from tests.faults.eyes import Eyes
 from tests.platforms.platform_book import dump
-from tests.platforms.test_province import Platform
+from tests.platforms.test_province import RunningProvince
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]
 _PATIENCE_SECONDS = 60.0
@@ -92,7 +92,7 @@ class County:
     def __init__(self, root: Path, settings: Settings, dsn: str) -> None:
         self.root = root
         (root / "province").mkdir()
-        self.province = Platform(root / "province")
+        self.province = RunningProvince(root / "province")
         self.clock = root / "province" / "business-clock.json"
         write_business_clock(self.clock, at("2026-11-24 09:00"), 3_600)
         self.site = root / "etc/hub/site"

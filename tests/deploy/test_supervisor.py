@@ -12,7 +12,7 @@ from tests.deploy.supervisor import Supervisor, kill
 _PATIENCE_SECONDS = 20.0
 
 
-class Machine:
+class UnitFolder:
     """A folder of units, and a supervisor over it."""
 
     def __init__(self, folder: Path) -> None:
@@ -41,14 +41,14 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+def machine(tmp_path: Path) -> Iterator[UnitFolder]:
     """Return a machine whose services end with the test."""
-    made = Machine(tmp_path)
+    made = UnitFolder(tmp_path)
     with made.supervisor:
         yield made
 
 
-def test_a_killed_service_is_started_again(machine: Machine) -> None:
+def test_a_killed_service_is_started_again(machine: UnitFolder) -> None:
     """As another process, by itself."""
     machine.write("a.service", "exec sleep 600", service="Restart=always")
     machine.supervisor.start("a.service")
@@ -59,7 +59,7 @@ def test_a_killed_service_is_started_again(machine: Machine) -> None:
     assert machine.supervisor.restarts("a.service") == 1
 
 
-def test_a_service_that_refused_is_left_alone_and_somebody_is_told(machine: Machine) -> None:
+def test_a_service_that_refused_is_left_alone_and_somebody_is_told(machine: UnitFolder) -> None:
     """`RestartPreventExitStatus=2` wins over `Restart=always`; `OnFailure=` knows who it was."""
     machine.write("tell@.service", "echo %i >> told", service="Type=oneshot")
     machine.write(
@@ -72,7 +72,7 @@ def test_a_service_that_refused_is_left_alone_and_somebody_is_told(machine: Mach
     assert machine.supervisor.restarts("a.service") == 0
 
 
-def test_too_many_starts_end_in_failure(machine: Machine) -> None:
+def test_too_many_starts_end_in_failure(machine: UnitFolder) -> None:
     """A service that dies at once is not started for ever."""
     limits = "StartLimitIntervalSec=600\nStartLimitBurst=3"
     machine.write("a.service", "echo x >> starts; exit 1", limits, "Restart=always")
@@ -81,7 +81,7 @@ def test_too_many_starts_end_in_failure(machine: Machine) -> None:
     assert machine.lines("starts") == ["x", "x", "x"]
 
 
-def test_what_comes_after_starts_after(machine: Machine) -> None:
+def test_what_comes_after_starts_after(machine: UnitFolder) -> None:
     """The target pulls both in; the oneshot has ended before the service begins."""
     machine.write("b.service", "echo b >> order; exec sleep 600", "After=a.service")
     machine.write("a.service", "sleep 0.3; echo a >> order", service="Type=oneshot")
@@ -94,7 +94,9 @@ def test_what_comes_after_starts_after(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(("wish", "state"), [("Requires", "failed"), ("Wants", "active")])
-def test_a_failed_requirement_stops_what_needs_it(machine: Machine, wish: str, state: str) -> None:
+def test_a_failed_requirement_stops_what_needs_it(
+    machine: UnitFolder, wish: str, state: str
+) -> None:
     """A wish does not."""
     machine.write("a.service", "exit 1", service="Type=oneshot")
     machine.write("b.service", "exec sleep 600", f"{wish}=a.service\nAfter=a.service")
@@ -103,7 +105,7 @@ def test_a_failed_requirement_stops_what_needs_it(machine: Machine, wish: str, s
 
 
 def test_a_service_sees_its_own_environment_alone(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
+    machine: UnitFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the units forget to say must be missing in the test too."""
     monkeypatch.setenv("LEAKED", "yes")
@@ -121,7 +123,7 @@ def test_a_service_sees_its_own_environment_alone(
     assert "LEAKED" not in seen
 
 
-def test_a_circle_is_refused(machine: Machine) -> None:
+def test_a_circle_is_refused(machine: UnitFolder) -> None:
     """Systemd would break it somewhere; we want to know."""
     machine.write("a.service", "true", "Wants=b.service\nAfter=b.service")
     machine.write("b.service", "true", "After=a.service")
@@ -131,7 +133,7 @@ def test_a_circle_is_refused(machine: Machine) -> None:
 
 def test_what_others_come_after_ends_last(tmp_path: Path) -> None:
     """Kafka is there until the last worker has written its end."""
-    machine = Machine(tmp_path)
+    machine = UnitFolder(tmp_path)
     told = (
         'trap "sleep 0.2; echo {0} >> ended; exit 0" TERM; echo {0} >> ready; '
         "while :; do sleep 0.01; done"
@@ -146,7 +148,7 @@ def test_what_others_come_after_ends_last(tmp_path: Path) -> None:
 
 def test_everything_ends_with_the_supervisor(tmp_path: Path) -> None:
     """No process is left behind, also one that had been stopped."""
-    machine = Machine(tmp_path)
+    machine = UnitFolder(tmp_path)
     machine.write("a.service", "exec sleep 600", service="Restart=always")
     with machine.supervisor:
         machine.supervisor.start("a.service")

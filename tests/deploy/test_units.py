@@ -9,7 +9,7 @@ import pytest
 from hub.deployment import Process
 from tests.deploy.commands import parsed
 from tests.deploy.county import county, processes
-from tests.deploy.units import Unit, read_environment, read_unit, words
+from tests.deploy.units import SystemdUnit, read_environment, read_unit, words
 
 HUB = "/opt/hub/.venv/bin/hub"
 OURS = ("prepare-hub.service", *(f"{process.unit}.service" for process in processes()))
@@ -19,12 +19,12 @@ ELSEWHERE = frozenset(
 """Units a machine has from its distribution; kafka.service only where Kafka is not elsewhere."""
 
 
-def unit(name: str) -> Unit:
+def unit(name: str) -> SystemdUnit:
     """A unit made out for the county."""
     return read_unit(county() / "systemd", name)
 
 
-def commands(one: Unit) -> list[list[str]]:
+def commands(one: SystemdUnit) -> list[list[str]]:
     """What a unit executes, as words; variables from the files it names, under /etc/hub."""
     environment: dict[str, str] = {}
     for file in one.all("Service", "EnvironmentFile"):

@@ -10,7 +10,7 @@ CREDENTIALS = Path("/run/credentials")
 
 
 @dataclass(frozen=True, slots=True)
-class Unit:
+class SystemdUnit:
     """One unit: its full name and what its files say, in order; a key may come several times."""
 
     name: str
@@ -50,9 +50,9 @@ def files_of(folder: Path, name: str) -> list[Path]:
     return [own, *(file for each in dropped for file in sorted(each.glob("*.conf")))]
 
 
-def read_unit(folder: Path, name: str, credentials: Path = CREDENTIALS) -> Unit:
+def read_unit(folder: Path, name: str, credentials: Path = CREDENTIALS) -> SystemdUnit:
     """Read a unit. Raises `ValueError` for a line that is neither section, comment nor setting."""
-    unit = Unit(name)
+    unit = SystemdUnit(name)
     for file in files_of(folder, name):
         section = ""
         text = file.read_text(encoding="utf-8").replace("\\\n", " ")

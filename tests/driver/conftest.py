@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.driver.life import Life
+from tests.driver.life import RecordLife
 
 
 @pytest.fixture
-def life() -> Iterator[Life]:
+def life() -> Iterator[RecordLife]:
     """A hub on the morning of Monday 2026-11-02; at the end its ledger gives its state again."""
-    one = Life()
+    one = RecordLife()
     yield one
     one.crash()

@@ -13,7 +13,7 @@ from hub.audit.replay import MemoryState
 from hub.core.basis import canonical_json
 from hub.core.record import LedgerRecord, decode_record
 from hub.domain.partitioning import partition_of
-from hub.engine import requests as ask
+from hub.engine import requests
 from hub.engine.clock_guard import DEFAULT_GUARD_MS
 from hub.engine.slot import Slot, SlotPlan
 from hub.ports import ClockEvidence, InputRecord, OutputRecord, unreadable_record
@@ -67,7 +67,7 @@ class HubTestDriver:
         self.clock_guard_ms = DEFAULT_GUARD_MS
         self.seen: tuple[Seen, ...] = ()
         """What files within reach say of the ledger's end."""
-        self.refusals: list[type[ask.Request]] = []
+        self.refusals: list[type[requests.Request]] = []
         """What fails next: the first request of each of these kinds."""
         self.owner = f"registrar.{slot}"
         self.own = tuple(range(self.partitions)) if own is None else own
@@ -145,12 +145,12 @@ class HubTestDriver:
         before = {p: len(self.log.logs[self.prefix + "ledger", p]) for p in range(self.partitions)}
         idle = 0
         while idle < 3:
-            request = self._road.send(self._reply)
+            request = self._program.send(self._reply)
             self._reply = self._carry_out(request)
-            if isinstance(request, ask.Report) and request.event in _AT_REST:
+            if isinstance(request, requests.Report) and request.event in _AT_REST:
                 self.last_report = request.event
                 idle += 1
-            elif isinstance(request, ask.Commit):
+            elif isinstance(request, requests.Commit):
                 idle = 0
         return [
             decode_record(record.value)
@@ -161,7 +161,7 @@ class HubTestDriver:
     def work(self, requests: int) -> None:
         """Carry out so many requests, whatever they are."""
         for _ in range(requests):
-            self._reply = self._carry_out(self._road.send(self._reply))
+            self._reply = self._carry_out(self._program.send(self._reply))
 
     def die_after(self, requests: int, *, lose_disk: bool) -> None:
         """A crash after so many requests; compiled bases are kept, which saves time alone."""
@@ -172,7 +172,7 @@ class HubTestDriver:
 
     def crash(self, *, lose_disk: bool = False) -> None:
         """The process is gone; what was committed stays. Starts a new one."""
-        self._road.close()
+        self._program.close()
         if lose_disk:
             self.store.clear()
             self.clock_seen = 0
@@ -198,54 +198,54 @@ class HubTestDriver:
             self.seen,
         )  # fmt: skip
         self.slot = Slot(plan)
-        self._road: Generator[ask.Request, Any, None] = self.slot.road()
+        self._program: Generator[requests.Request, Any, None] = self.slot.run()
         self._reply = None
         self._positions: dict[tuple[str, int], int] = {}
         self._fold: Iterator[list[InputRecord]] = iter(())
         self._open: list[OutputRecord] = []
 
     def _carry_out(  # noqa: C901, PLR0911, PLR0912 - one arm per request
-        self, request: ask.Request
+        self, request: requests.Request
     ) -> object:
         if type(request) in self.refusals:
             self.refusals.remove(type(request))
-            return ask.Failed("no answer")
+            return requests.Failed("no answer")
         match request:
-            case ask.ReadState(keys):
+            case requests.ReadState(keys):
                 return MemoryState(self.store).read(keys)
-            case ask.Scan(start, stop, limit):
+            case requests.Scan(start, stop, limit):
                 return MemoryState(self.store).scan(start, stop, limit)
-            case ask.WriteState(changes):
+            case requests.WriteState(changes):
                 MemoryState(self.store).write(changes)
-            case ask.Bounds(places):
+            case requests.Bounds(places):
                 return {p: (self.log.starts[p], len(self.log.logs[p])) for p in places}
-            case ask.FoldLedger(positions):
+            case requests.FoldLedger(positions):
                 batches = [self.log.logs[place][at:] for place, at in positions.items()]
                 self._fold = iter([batch for batch in batches if batch])
-            case ask.NextFold():
+            case requests.NextFold():
                 return next(self._fold, None)
-            case ask.Assign(positions):
+            case requests.Assign(positions):
                 self._positions = dict(positions)
-            case ask.Consume(limit, _timeout):
+            case requests.Consume(limit, _timeout):
                 return self._consume(limit)
-            case ask.Now():
+            case requests.Now():
                 return self.now
-            case ask.HasJumped():
+            case requests.HasJumped():
                 if not self.clock_jumped:
                     self.clock_seen = max(self.clock_seen, self.now)
                 return self.clock_jumped
-            case ask.Evidence():
+            case requests.Evidence():
                 written = max(self.clock_seen, self.clock_confirmed)
                 return ClockEvidence(self.now, written, is_business=not self.is_clock_scripted)
-            case ask.Begin():
+            case requests.Begin():
                 self._open = []
-            case ask.Produce(records):
+            case requests.Produce(records):
                 self._open.extend(records)
-            case ask.Commit():
+            case requests.Commit():
                 return {(r.topic, r.partition): self.log.append(r) for r in self._open}
-            case ask.Hook(name):
+            case requests.Hook(name):
                 self.hooks.append(name)
-            case ask.Retire(reason):
+            case requests.Retire(reason):
                 self.restarts.append(reason)
         return None
 

@@ -62,7 +62,7 @@ def answer(record: LedgerRecord) -> str:
     return f"{record.outcome.name.lower()} {codes(record)}".strip()
 
 
-class Life:
+class RecordLife:
     """A hub in memory, and the statements that make up a record's life.
 
     Each statement returns its answer; `record` is its ledger record, `rest` what else was written.

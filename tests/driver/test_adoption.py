@@ -12,7 +12,7 @@ from hub.core.record import CauseKind, LedgerRecord, Outcome
 from hub.core.state import ClockFlag, ClockKind
 from hub.engine import slot
 from tests.driver import rows
-from tests.driver.life import Life, codes
+from tests.driver.life import RecordLife, codes
 from tests.driver.rows import LICENCE, PENALTY, at, licence_row
 from tests.driver.stories import number
 from tests.replay.tampering import replay, verify
@@ -49,7 +49,7 @@ def said(written: list[LedgerRecord]) -> list[tuple[int, str, str]]:
     return [(e.target, e.clock, e.event) for r in written for e in r.events]
 
 
-def adopt(life: Life, document: Document) -> list[LedgerRecord]:
+def adopt(life: RecordLife, document: Document) -> list[LedgerRecord]:
     """Adopt; what was written. A lost disk and a replay give the same."""
     written = life.hub.adopt(document)
     life.crash()
@@ -63,7 +63,7 @@ def adopt(life: Life, document: Document) -> list[LedgerRecord]:
 
 def test_a_target_that_becomes_public_takes_down_what_is_withheld_from_the_public() -> None:
     """简易程序 is accepted and shown to the province; the public must not see it there."""
-    life = Life()
+    life = RecordLife()
     life.penalty(**SIMPLE)
     assert life.state().publish == 1 << PROVINCE
     (down,) = walked(adopt(life, target(PROVINCE, public=True)))
@@ -75,7 +75,7 @@ def test_a_target_that_becomes_public_takes_down_what_is_withheld_from_the_publi
 
 def test_publication_ends_at_a_target_that_becomes_public() -> None:
     """It had no end where the public did not look; now it ends there as at the city."""
-    life = Life()
+    life = RecordLife()
     life.penalty()
     adopt(life, target(PROVINCE, public=True))
     assert life.dues(ClockKind.EXPIRE) == {"province": "11-02", "city": "11-02"}
@@ -85,7 +85,7 @@ def test_publication_ends_at_a_target_that_becomes_public() -> None:
 
 def test_what_one_target_takes_down_is_brought_in_line_at_the_other() -> None:
     """The city shows no penalties any more; at the province, public now, publication ends."""
-    life = Life()
+    life = RecordLife()
     life.penalty()
     document = target(PROVINCE, public=True)
     kinds = document["site"]["targets"][CITY]["kinds"]
@@ -97,7 +97,7 @@ def test_what_one_target_takes_down_is_brought_in_line_at_the_other() -> None:
 
 def test_what_is_over_at_a_target_that_becomes_public_is_taken_down_as_ended() -> None:
     """The reason says that its period is over, and it stays ended."""
-    life = Life()
+    life = RecordLife()
     life.penalty(CF_JDRQ="2026-08-03", CF_YXQ="2026-10-30", CF_GSJZQ="2026-10-30")
     written = adopt(life, target(PROVINCE, public=True))
     assert codes(walked(written)[0]) == "DISCLOSURE_PERIOD_OVER BASIS_CHANGED"
@@ -106,11 +106,11 @@ def test_what_is_over_at_a_target_that_becomes_public_is_taken_down_as_ended() -
 
 def test_a_target_that_is_public_no_more_shows_all_and_nothing_ends_there() -> None:
     """What was withheld is shown; the end of publication is lifted."""
-    life = Life()
+    life = RecordLife()
     life.penalty(**SIMPLE)
     (shown,) = walked(adopt(life, target(CITY, public=False)))
     assert (shown.publish_targets, shown.version) == (1 << CITY, 1)
-    life = Life()
+    life = RecordLife()
     life.penalty()
     assert said(adopt(life, target(CITY, public=False))) == [(CITY, "E", "lifted")]
     assert life.dues(ClockKind.EXPIRE) == {}
@@ -118,7 +118,7 @@ def test_a_target_that_is_public_no_more_shows_all_and_nothing_ends_there() -> N
 
 def test_what_a_rule_brings_to_a_target_is_owed_from_that_day() -> None:
     """Nobody could disclose before: a decision of last month is not overdue at once."""
-    life = Life(now="2026-12-01 09:00")
+    life = RecordLife(now="2026-12-01 09:00")
     life.penalty(**SIMPLE)
     adopt(life, target(CITY, public=False))
     assert life.dues()["city"] == "12-11"
@@ -128,7 +128,7 @@ def test_what_a_rule_brings_to_a_target_is_owed_from_that_day() -> None:
 def test_what_a_rule_brings_to_a_target_is_owed_only_since_its_clock_from() -> None:
     """A decision before the day from which the target owes anything has no deadline there."""
     document = target(CITY, clock_from="2026-11-03")
-    life = Life(document)
+    life = RecordLife(document)
     life.penalty(**SIMPLE)
     life.hub.advance(at("2026-11-04 09:00") - life.hub.now)
     document["site"]["targets"][CITY]["public"] = False
@@ -146,7 +146,7 @@ def test_what_a_rule_brings_to_a_target_is_owed_only_since_its_clock_from() -> N
 )
 def test_another_clearance_names_a_next_version(before: list[str], after: list[str]) -> None:
     """A narrower projection replaces the wide one; a wider one the narrow one."""
-    life = Life(target(PROVINCE, clearance=before))
+    life = RecordLife(target(PROVINCE, clearance=before))
     life.row()
     first = life.record
     life.report(first, "province", "acknowledged")
@@ -161,7 +161,7 @@ def test_another_clearance_names_a_next_version(before: list[str], after: list[s
 
 def test_what_is_not_disclosed_yet_keeps_its_date_under_another_clearance() -> None:
     """Named for a next version, it owes the same day as before."""
-    life = Life()
+    life = RecordLife()
     life.row()
     adopt(life, target(PROVINCE, clearance=["public"]))
     assert life.dues() == {"province": "11-12", "city": "11-12"}
@@ -171,7 +171,7 @@ def test_what_is_not_disclosed_yet_keeps_its_date_under_another_clearance() -> N
 
 def test_other_columns_are_owed_from_the_day_they_were_adopted() -> None:
     """Once the version before is known to have been shown, whatever was corrected after."""
-    life = Life()
+    life = RecordLife()
     life.row()
     first = life.record
     adopt(life, target(PROVINCE, clearance=["public"]))
@@ -186,7 +186,7 @@ def test_a_clearance_that_shows_the_same_columns_names_nothing() -> None:
     """No column of any contract is for who is authorised alone."""
     columns = {f.sharing for c in rows.CONTRACTS.by_kind.values() for f in c.schema.fields}
     assert "authorised" not in columns
-    life = Life()
+    life = RecordLife()
     life.row()
     clearance = ["public", "government", "authorised"]
     assert walked(adopt(life, target(PROVINCE, clearance=clearance))) == []
@@ -199,7 +199,7 @@ def test_a_column_that_is_public_no_more_names_the_kind_for_a_next_version() -> 
     column = next(f for f in schema["fields"] if f["sharing"] == "public" and f["name"] == "XK_NR")
     column["sharing"] = "government"
     document["contracts"][LICENCE] = json.dumps(schema, ensure_ascii=False)
-    life = Life()
+    life = RecordLife()
     life.penalty()
     life.row()
     (again,) = walked(adopt(life, document))
@@ -214,7 +214,7 @@ def test_a_contract_that_reads_a_class_otherwise_is_followed() -> None:
     column = next(field for field in schema["fields"] if field["name"] == "CF_YZCD")
     del column["role"]
     document["contracts"][PENALTY] = json.dumps(schema, ensure_ascii=False)
-    life = Life()
+    life = RecordLife()
     life.penalty(**MINOR)
     (shown,) = walked(adopt(life, document))
     assert (shown.publish_targets, shown.version) == (1 << CITY, 1)
@@ -225,7 +225,7 @@ def test_a_contract_that_reads_a_class_otherwise_is_followed() -> None:
 
 def test_a_role_that_is_done_sooner_meets_what_has_come_so_far() -> None:
     """报送 is done when the platform has taken the record over, and it had."""
-    life = Life()
+    life = RecordLife()
     life.row()
     life.report(life.record, "city", "acknowledged", on="2026-11-02 10:00")
     document = target(CITY, role="report")
@@ -236,7 +236,7 @@ def test_a_role_that_is_done_sooner_meets_what_has_come_so_far() -> None:
 
 def test_a_role_that_asks_for_more_reopens_nothing() -> None:
     """What was met stays met; what runs waits for the public from now on."""
-    life = Life()
+    life = RecordLife()
     life.row()
     life.report(life.record, "province", "acknowledged")
     assert said(adopt(life, target(PROVINCE, role="display"))) == []
@@ -252,7 +252,7 @@ def test_a_role_of_other_deadlines_is_counted_by_them() -> None:
     own = next(r for r in rules if r["id"] == "disclose-424")
     own["roles"] = ["report"]
     rules.append(own | {"id": "disclose-shown", "roles": ["display"], "working_days": 10})
-    life = Life(base)
+    life = RecordLife(base)
     life.row()
     assert life.dues() == {"province": "11-12", "city": "11-17"}
     other = deepcopy(base)
@@ -263,7 +263,7 @@ def test_a_role_of_other_deadlines_is_counted_by_them() -> None:
 
 def test_duties_before_a_later_clock_from_are_lifted_and_begin_with_an_earlier_one() -> None:
     """One day: before it nothing is owed, on it everything."""
-    life = Life()
+    life = RecordLife()
     life.row()
     assert said(adopt(life, target(CITY, clock_from="2026-11-03"))) == [(CITY, "D", "lifted")]
     assert life.dues() == {"province": "11-12"}
@@ -273,7 +273,7 @@ def test_duties_before_a_later_clock_from_are_lifted_and_begin_with_an_earlier_o
 
 def test_a_duty_that_begins_late_is_met_by_what_is_shown_already() -> None:
     """It was published in time when nobody owed it."""
-    life = Life(target(CITY, clock_from="2026-11-03"))
+    life = RecordLife(target(CITY, clock_from="2026-11-03"))
     life.row()
     life.report(life.record, "city", "published")
     written = adopt(life, rows.basis())
@@ -282,7 +282,7 @@ def test_a_duty_that_begins_late_is_met_by_what_is_shown_already() -> None:
 
 def test_a_row_nobody_may_see_owes_by_clock_from_too() -> None:
     """Lifted where its decision is too old now, begun where it no longer is."""
-    life = Life()
+    life = RecordLife()
     life.fault()
     assert said(adopt(life, target(CITY, clock_from="2026-11-03"))) == [(CITY, "D", "lifted")]
     assert life.dues() == {"province": "11-12"}
@@ -292,7 +292,7 @@ def test_a_row_nobody_may_see_owes_by_clock_from_too() -> None:
 
 def test_what_owes_nothing_owes_nothing_under_another_clock_from() -> None:
     """A natural person's row is nobody's lateness, whatever is adopted."""
-    life = Life(target(CITY, clock_from="2026-11-03"))
+    life = RecordLife(target(CITY, clock_from="2026-11-03"))
     life.say(LICENCE, licence_row(XK_XDR_LB="自然人"))
     assert said(adopt(life, rows.basis())) == []
 
@@ -304,7 +304,7 @@ def test_a_withholding_rule_takes_down_and_its_end_shows_again() -> None:
     """Newer than its withdrawal, or a platform would have to refuse it."""
     loose = deepcopy(rows.basis())
     loose["rulebook"]["withholding"] = []
-    life = Life(loose)
+    life = RecordLife(loose)
     life.penalty(**MINOR)
     assert life.shown("city")
     (down,) = walked(adopt(life, rows.basis()))
@@ -327,7 +327,7 @@ def periods(months: int) -> Document:
 
 def test_another_period_moves_the_end_of_publication() -> None:
     """The end that the row states is later than a shorter period allows."""
-    life = Life()
+    life = RecordLife()
     life.penalty()
     assert said(adopt(life, periods(6))) == [(CITY, "E", "due_date_moved")]
     assert life.dues(ClockKind.EXPIRE) == {"city": "05-03"}
@@ -337,7 +337,7 @@ def test_another_period_moves_the_end_of_publication() -> None:
 
 def test_what_a_shorter_period_has_ended_is_taken_down_and_stays_so() -> None:
     """Shown no more, whatever a later rulebook says; a correction may show it again."""
-    life = Life()
+    life = RecordLife()
     life.penalty()
     life.hub.advance(at("2027-03-01 09:00") - life.hub.now)
     written = adopt(life, periods(3))
@@ -351,7 +351,7 @@ def test_what_a_shorter_period_has_ended_is_taken_down_and_stays_so() -> None:
 
 def test_what_ended_by_itself_stays_ended_under_a_longer_period() -> None:
     """Also once it has been corrected under the old one."""
-    life = Life(periods(3))
+    life = RecordLife(periods(3))
     life.penalty()
     life.hub.advance(at("2027-03-01 09:00") - life.hub.now)
     assert life.shown("city") == set()
@@ -362,7 +362,7 @@ def test_what_ended_by_itself_stays_ended_under_a_longer_period() -> None:
 
 def test_a_period_that_ends_everywhere_ends_at_the_province_too() -> None:
     """A ban from procurement is no ban any more."""
-    life = Life()
+    life = RecordLife()
     life.penalty()
     document = rule("publication_periods", "periods-order-36", ends_at="everywhere")
     assert said(adopt(life, document)) == [(PROVINCE, "E", "begun")]
@@ -371,7 +371,7 @@ def test_a_period_that_ends_everywhere_ends_at_the_province_too() -> None:
 
 def test_a_deadline_rule_that_is_new_begins_duties() -> None:
     """A kind without a rule owed nothing."""
-    life = Life()
+    life = RecordLife()
     life.listed()
     assert life.dues() == {}
     document = deepcopy(rows.basis())
@@ -386,7 +386,7 @@ def test_a_deadline_rule_that_is_new_begins_duties() -> None:
 
 def test_deadlines_are_counted_again_before_a_walk_comes_by() -> None:
     """One sweep, then one walk: an order that does not depend on how much there is."""
-    life = Life()
+    life = RecordLife()
     life.penalty()
     document = rule("deadlines", "disclose-424", working_days=3)
     document["site"]["targets"][CITY]["public"] = False
@@ -397,11 +397,11 @@ def test_deadlines_are_counted_again_before_a_walk_comes_by() -> None:
     ]  # fmt: skip
 
 
-def shown_without_withholding() -> Life:
+def shown_without_withholding() -> RecordLife:
     """Penalties of the simple procedure, shown to the public too, a week after their decision."""
     document = deepcopy(rows.basis())
     document["rulebook"]["withholding"] = []
-    life = Life(document)
+    life = RecordLife(document)
     for one in range(SEVERAL):
         life.penalty(CF_WSH=f"舟市监罚〔2026〕{one}号", **SIMPLE)
     assert life.shown("city")
@@ -419,7 +419,7 @@ def test_a_shorter_deadline_that_has_passed_rings_only_where_the_basis_shows_the
 
 def test_a_rulebook_of_other_texts_changes_nothing() -> None:
     """Sources and versions are no answers; the ledger is not walked through for them."""
-    life = Life()
+    life = RecordLife()
     life.penalty()
     document = rule("publication_periods", "periods-order-36", source="another wording")
     written = adopt(life, document)
@@ -430,7 +430,7 @@ def test_a_rulebook_of_other_texts_changes_nothing() -> None:
 
 
 def adopt_and_die(
-    monkeypatch: pytest.MonkeyPatch, life: Life, document: Document, life_span: int, *,
+    monkeypatch: pytest.MonkeyPatch, life: RecordLife, document: Document, life_span: int, *,
     lose_disk: bool,
 ) -> None:  # fmt: skip
     """Adopt, with a crash after every so many requests of a start, in small steps."""
@@ -456,15 +456,15 @@ def test_an_adoption_killed_at_every_request_says_the_same(
     document["site"]["targets"][PROVINCE] |= {"public": True, "clearance": ["public"]}
     document["rulebook"]["deadlines"][1]["working_days"] = 5
 
-    def filled() -> Life:
-        life = Life()
+    def filled() -> RecordLife:
+        life = RecordLife()
         for n in range(6):
             life.say(LICENCE, licence_row(XK_WSH=number(n)))
         life.penalty(**SIMPLE)
         life.penalty(CF_WSH="舟市监罚〔2026〕2号")
         return life
 
-    def found(life: Life) -> list[tuple[Any, ...]]:
+    def found(life: RecordLife) -> list[tuple[Any, ...]]:
         return [
             (r.record_key, r.outcome, r.publish_targets, r.withdraw_targets, r.version, r.events)
             for r in walked(life.hub.ledger())
@@ -497,7 +497,7 @@ def test_what_no_longer_rings_does_not_ring_after_a_kill(
 
 def test_an_adoption_adopted_again_says_nothing_more() -> None:
     """Everything is in line already."""
-    life = Life()
+    life = RecordLife()
     life.penalty(**SIMPLE)
     document = target(PROVINCE, public=True)
     adopt(life, document)

@@ -6,7 +6,7 @@ import pytest
 
 from hub.core.notices import Mark, encode_mark
 from hub.core.record import Outcome
-from hub.engine import requests as ask
+from hub.engine import requests
 from hub.engine.clock_guard import DAY_MS, DEFAULT_GUARD_MS, days_ahead
 from hub.ports import ClockEvidence
 from tests.driver import rows
@@ -134,7 +134,7 @@ def test_notices_that_are_away_do_not_hide_why_it_waits(hub: HubTestDriver) -> N
     """A slot that started again and again instead would never say what a person has to do."""
     start_at(hub, START + 20 * DAY_MS)
     hub.run()
-    hub.refusals = [ask.Bounds]
+    hub.refusals = [requests.Bounds]
     hub.run()
     assert (hub.refusals, hub.restarts, hub.last_report) == ([], [], "clock_unconfirmed")
 
@@ -157,7 +157,7 @@ def test_a_fresh_ledger_has_nothing_to_be_judged_by() -> None:
 def test_within_a_run_nothing_is_asked_again(hub: HubTestDriver) -> None:
     """A broker away for weeks is no start of the process: the monotonic clock has judged."""
     hub.now += 30 * DAY_MS
-    hub.refusals = [ask.Consume, ask.Consume]
+    hub.refusals = [requests.Consume, requests.Consume]
     decided = {record.outcome for record in hub.run()}
     assert hub.restarts == ["no answer", "no answer"]
     assert Outcome.OVERDUE in decided

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hub.core.record import LedgerRecord, Outcome
-from hub.engine.courier_records import Noted, Reader, Work
+from hub.engine.courier_records import Noted, TargetReader, Work
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.rows import (
@@ -34,7 +34,7 @@ def hub() -> HubTestDriver:
 
 def works(hub: HubTestDriver) -> list[tuple[LedgerRecord, Work, bytes]]:
     """What the province's courier has to do, in order, with the ledger record that says so."""
-    reader = Reader(0, "test.outcomes.province", CONTRACTS)
+    reader = TargetReader(0, "test.outcomes.province", CONTRACTS)
     found = []
     for raw, record in zip(hub.raw_ledger(0), hub.ledger(0), strict=True):
         work = reader.read(raw)

@@ -19,7 +19,7 @@ from connectors.files_of_rows import read_rows
 from connectors.layout import Folder, Layouts, field_names
 from connectors.snapshot import SnapshotDeclarer
 from connectors.sql import RawRow
-from connectors.submission import RowSubmitter, Submission
+from connectors.submission import OutgoingSubmission, RowSubmitter
 from connectors.table_file import read_table_file
 from connectors.table_rows import TableRows
 from demo.build_dataset import HERE
@@ -37,14 +37,14 @@ Place = tuple[str, int]
 
 
 @dataclass
-class Answer:
+class AnsweredRow:
     """What the hub said to one row: outcomes in the order decided, reason codes."""
 
     outcomes: list[str] = field(default_factory=list)
     reasons: set[str] = field(default_factory=set)
 
 
-class _Inbox:
+class _NumberedInbox:
     """One inbox of the site: reads files as its connector would and numbers the stream."""
 
     def __init__(self, loaded: LoadedSite, name: str) -> None:
@@ -64,7 +64,7 @@ class _Inbox:
         )
         self.sequence = 0
 
-    def submissions(self, path: str) -> Iterator[tuple[Place, Submission]]:
+    def submissions(self, path: str) -> Iterator[tuple[Place, OutgoingSubmission]]:
         """Every submission of a file with the row it came from."""
         content = (HERE / "inbox" / path).read_bytes()
         fingerprint = sha256(content).hexdigest()
@@ -73,7 +73,7 @@ class _Inbox:
         if layouts.folder is Folder.COURT_SNAPSHOTS:
             number = self.sequence + 1
             for statement in self.snapshots.declare(rows, layouts, fingerprint, path, number):
-                assert isinstance(statement, Submission)
+                assert isinstance(statement, OutgoingSubmission)
                 self.sequence += 1
                 yield (path, 0), statement
             return
@@ -105,7 +105,7 @@ class _Table:
         self.table: dict[str, dict[str, str]] = {}
         self.sequence = 0
 
-    def submissions(self, path: str) -> Iterator[tuple[Place, Submission]]:
+    def submissions(self, path: str) -> Iterator[tuple[Place, OutgoingSubmission]]:
         """Every row as the connector reads it after the clerk's transaction."""
         for number, (record, cells) in enumerate(rows_entered(HERE / "inbox" / path), 2):
             is_first = record not in self.table
@@ -121,18 +121,18 @@ class _Table:
 
 
 @cache
-def answers() -> dict[Place, Answer]:
+def answers() -> dict[Place, AnsweredRow]:
     """Run the four weeks; the answer to each row."""
     loaded = load_site(_SITE)
     schedule = json.loads((HERE / "schedule.json").read_text(encoding="utf-8"))["files"]
     driver = HubTestDriver(basis_document(loaded), now=schedule[0]["drop_at"] - 3_600_000)
-    inboxes: dict[str, _Inbox | _Table] = {CASE_INBOX: _Table(loaded)}
+    inboxes: dict[str, _NumberedInbox | _Table] = {CASE_INBOX: _Table(loaded)}
     places: dict[tuple[bytes, bytes], Place] = {}
-    found: dict[Place, Answer] = defaultdict(Answer)
+    found: dict[Place, AnsweredRow] = defaultdict(AnsweredRow)
     for entry in schedule:
         name = entry["path"].split("/")[0]
         if name not in inboxes:
-            inboxes[name] = _Inbox(loaded, name)
+            inboxes[name] = _NumberedInbox(loaded, name)
         inbox = inboxes[name]
         first = inbox.sequence
         for number, (place, submission) in enumerate(inbox.submissions(entry["path"]), first + 1):
@@ -144,7 +144,10 @@ def answers() -> dict[Place, Answer]:
 
 
 def _pipe(
-    driver: HubTestDriver, inbox: _Inbox | _Table, number: int, submission: Submission
+    driver: HubTestDriver,
+    inbox: _NumberedInbox | _Table,
+    number: int,
+    submission: OutgoingSubmission,
 ) -> None:
     headers = [
         ("ce_specversion", b"1.0"),
@@ -161,7 +164,7 @@ def _pipe(
 
 
 def _note(
-    found: dict[Place, Answer], places: dict[tuple[bytes, bytes], Place], record: LedgerRecord
+    found: dict[Place, AnsweredRow], places: dict[tuple[bytes, bytes], Place], record: LedgerRecord
 ) -> None:
     if record.outcome in PRIMARY:
         headers = dict(record.cause.headers)
@@ -197,7 +200,7 @@ def _places_of(quirk: str) -> set[Place]:
     }
 
 
-def _is_as_expected(outcome: str, answer: Answer) -> bool:
+def _is_as_expected(outcome: str, answer: AnsweredRow) -> bool:
     """A move is two submissions; the second is held, or accepted when the first is known."""
     if outcome == "withdrawn+held":
         return sorted(answer.outcomes) in (["held", "withdrawn"], ["accepted", "withdrawn"])

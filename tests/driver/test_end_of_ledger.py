@@ -14,7 +14,7 @@ from hub.core.ledger_end import LedgerEndError, Loss, Seen
 from hub.core.notices import SEEN
 from hub.core.record import ZERO_HASH, Outcome, record_hash
 from hub.domain.kinds import LOSS_ACCEPTED
-from hub.engine import requests as ask
+from hub.engine import requests
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, at, framed, licence_row
@@ -157,7 +157,7 @@ def test_notices_that_cannot_be_asked_stop_no_registrar(hub: HubTestDriver) -> N
     place = place_of(hub)
     notice(hub, place, head_at(hub, 1))
     hub.crash(lose_disk=True)
-    hub.refusals = [ask.NextFold]  # of an empty state nothing else is read before
+    hub.refusals = [requests.NextFold]  # of an empty state nothing else is read before
     hub.run()
     hub.put("notices", place, b"", b"no head")
     hub.crash(lose_disk=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hub.core.entry import Reader
+from hub.core.entry import EntryReader
 from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import ClockKind, Status
 from hub.domain.kinds import PERFORMANCE_MISSING
@@ -566,6 +566,6 @@ def test_a_count_that_arrived_by_a_move_is_its_departments(hub: HubTestDriver) -
     hub.put("control", partition, COMPANY.encode(), noted, (("ce_type", b"move.noted.v1"),))
     released, word = hub.run()
     assert (released.outcome, word.outcome) == (Outcome.HELD_RELEASED, Outcome.MOVE_NOTED)
-    declared = Reader(CONTRACTS, hub.prefix, {}).declared(released)
+    declared = EntryReader(CONTRACTS, hub.prefix, {}).declared(released)
     assert declared is not None
     assert declared.department == DEPARTMENT

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.driver.life import FAR, NEAR, Life, licence, reference
+from tests.driver.life import FAR, NEAR, RecordLife, licence, reference
 from tests.driver.rows import COMPANY, LICENCE, OTHER_DEPARTMENT, framed
 from tests.driver.test_open_cases import cases
 
@@ -34,7 +34,7 @@ def said(words: list[str]) -> tuple[list[str], dict[str, Any], str, bool]:
     return plain, more, content, "~" in words
 
 
-def move(life: Life, verb: str, words: list[str]) -> str:
+def move(life: RecordLife, verb: str, words: list[str]) -> str:
     """One half of a move."""
     (number, way), more, content, is_renamed = said(words)
     old, new = (KEYS[place] for place in way.split(">"))
@@ -46,7 +46,7 @@ def move(life: Life, verb: str, words: list[str]) -> str:
     return life.arrives(new, move_id, key=old, content=content, changes=changes, **more)
 
 
-def state(life: Life, verb: str, words: list[str]) -> str:
+def state(life: RecordLife, verb: str, words: list[str]) -> str:
     """A statement about one record."""
     (place,), more, content, is_renamed = said(words)
     key = KEYS[place]
@@ -59,7 +59,7 @@ def state(life: Life, verb: str, words: list[str]) -> str:
     return life.say(KINDS[verb], value, key=key, **more)
 
 
-def say(life: Life, line: str) -> str:
+def say(life: RecordLife, line: str) -> str:
     """One step of a story."""
     verb, *words = line.split()
     if verb == "crash":
@@ -77,7 +77,7 @@ def say(life: Life, line: str) -> str:
 def test_a_journey_ends_where_the_laws_say(name: str) -> None:
     """One decision is shown in one place, nothing older over newer, and nothing lost in silence."""
     told = STORIES[name]
-    life = Life()
+    life = RecordLife()
     answers = [say(life, line) for line in told["story"].split(";")]
     shown = {
         PLACES[code] + ("" if content == FIRST else f"={content}") for code, content in life.shown()

@@ -6,7 +6,7 @@ import pytest
 
 from hub.core.record import Outcome
 from hub.core.state import ClockFlag, Status
-from tests.driver.life import Life, answer, licence
+from tests.driver.life import RecordLife, answer, licence
 from tests.driver.rows import COMPANY, LICENCE, OTHER_DEPARTMENT, PENALTY, at, framed, licence_row
 
 HERE = {(COMPANY, "食品经营")}
@@ -15,13 +15,13 @@ HERE = {(COMPANY, "食品经营")}
 # --- L8: platform times --------------------------------------------------------------------------
 
 
-def told(life: Life) -> str:
+def told(life: RecordLife) -> str:
     """The reasons of the last report."""
     return answer(life.record)
 
 
 @pytest.mark.parametrize("stated", ["2026-10-30 09:00", "1999-01-01 09:00"])
-def test_a_platform_did_nothing_before_the_record_was_named(life: Life, stated: str) -> None:
+def test_a_platform_did_nothing_before_the_record_was_named(life: RecordLife, stated: str) -> None:
     """Its time is not believed: the courier's stands in, and the report says so."""
     life.row()
     named = life.record
@@ -34,7 +34,7 @@ def test_a_platform_did_nothing_before_the_record_was_named(life: Life, stated: 
 
 
 @pytest.mark.parametrize("stated", ["2026-11-20 09:00", "2062-11-02 09:00"])
-def test_a_platform_did_nothing_that_is_still_to_come(life: Life, stated: str) -> None:
+def test_a_platform_did_nothing_that_is_still_to_come(life: RecordLife, stated: str) -> None:
     """A clock ahead makes nobody late who was in time."""
     life.row()
     named = life.record
@@ -44,7 +44,7 @@ def test_a_platform_did_nothing_that_is_still_to_come(life: Life, stated: str) -
     assert life.flags(ClockFlag.LATE) == set()
 
 
-def test_a_platform_time_between_naming_and_now_is_believed(life: Life) -> None:
+def test_a_platform_time_between_naming_and_now_is_believed(life: RecordLife) -> None:
     """In time although it was learned three weeks later."""
     life.row()
     named = life.record
@@ -55,7 +55,7 @@ def test_a_platform_time_between_naming_and_now_is_believed(life: Life) -> None:
     assert told(life) == "outcome_noted"
 
 
-def test_the_next_version_was_named_later(life: Life) -> None:
+def test_the_next_version_was_named_later(life: RecordLife) -> None:
     """The time of version 1 says nothing about version 2."""
     life.row()
     life.met(life.record)
@@ -70,7 +70,7 @@ def test_the_next_version_was_named_later(life: Life) -> None:
 # --- L8: the machine's clock ---------------------------------------------------------------------
 
 
-def test_a_clock_ten_years_ahead_at_a_start_decides_nothing(life: Life) -> None:
+def test_a_clock_ten_years_ahead_at_a_start_decides_nothing(life: RecordLife) -> None:
     """No timer fires, no submission is read, until a person confirms; then all goes on."""
     life.row()
     true = life.hub.now
@@ -87,7 +87,7 @@ def test_a_clock_ten_years_ahead_at_a_start_decides_nothing(life: Life) -> None:
 # --- L11: numbers --------------------------------------------------------------------------------
 
 
-def test_a_used_number_with_another_decision_swallows_nothing(life: Life) -> None:
+def test_a_used_number_with_another_decision_swallows_nothing(life: RecordLife) -> None:
     """It is refused by name, its duties run, and the first receipt stands."""
     life.row(number=1)
     first = life.record
@@ -105,7 +105,7 @@ def test_a_used_number_with_another_decision_swallows_nothing(life: Life) -> Non
 
 
 @pytest.mark.parametrize("what", ["row", "corrected", "withdrawn", "restored"])
-def test_a_used_number_changes_nothing_that_is_in_force(life: Life, what: str) -> None:
+def test_a_used_number_changes_nothing_that_is_in_force(life: RecordLife, what: str) -> None:
     """Whatever it states this time."""
     life.row(number=1)
     before = life.state()
@@ -118,14 +118,14 @@ def test_a_used_number_changes_nothing_that_is_in_force(life: Life, what: str) -
     assert (life.state(), life.shown()) == (before, HERE)
 
 
-def test_a_used_number_is_told_with_every_other_fault(life: Life) -> None:
+def test_a_used_number_is_told_with_every_other_fault(life: RecordLife) -> None:
     """The clerk mends all in one go."""
     life.row(number=1)
     said = life.fault(number=1)
     assert sorted(said.split()) == ["FIELD_REQUIRED", "SUBMISSION_NUMBER_REUSED", "quarantined"]
 
 
-def test_numbers_belong_to_a_department_and_its_stream(life: Life) -> None:
+def test_numbers_belong_to_a_department_and_its_stream(life: RecordLife) -> None:
     """The same number in another stream, or of another department, is another submission."""
     life.row(number=1)
     assert life.row(number=1, stream="other") == "duplicate SAME_AS_LIVE"
@@ -135,7 +135,7 @@ def test_numbers_belong_to_a_department_and_its_stream(life: Life) -> None:
 
 
 @pytest.mark.parametrize("first", ["row", "fault", "withdrawn", "waiting"])
-def test_the_same_bytes_under_a_used_number_are_a_repetition(life: Life, first: str) -> None:
+def test_the_same_bytes_under_a_used_number_are_a_repetition(life: RecordLife, first: str) -> None:
     """Of whatever became of them: the first receipt is given, nothing is decided again."""
     if first == "withdrawn":
         life.row()
@@ -150,7 +150,9 @@ def test_the_same_bytes_under_a_used_number_are_a_repetition(life: Life, first: 
     assert life.state() == before
 
 
-def test_a_used_number_with_another_version_or_status_is_another_submission(life: Life) -> None:
+def test_a_used_number_with_another_version_or_status_is_another_submission(
+    life: RecordLife,
+) -> None:
     """A cursor set back: the same row under the same number says that it is valid again."""
     assert life.row(version=5, number=1) == "accepted"
     assert life.withdrawn(version=6, number=2) == "withdrawn"
@@ -165,7 +167,9 @@ def test_a_used_number_with_another_version_or_status_is_another_submission(life
 
 
 @pytest.mark.parametrize("value", ["row", "garbage"])
-def test_a_used_number_with_another_kind_is_another_submission(life: Life, value: str) -> None:
+def test_a_used_number_with_another_kind_is_another_submission(
+    life: RecordLife, value: str
+) -> None:
     """The header says another kind than the bytes, or the bytes say none."""
     octets = framed(LICENCE, licence_row()) if value == "row" else b"garbage"
     life.send(LICENCE, octets, number=1)
@@ -173,7 +177,7 @@ def test_a_used_number_with_another_kind_is_another_submission(life: Life, value
     assert life.send(LICENCE, octets, number=1) == "duplicate REPEATED_SUBMISSION"
 
 
-def test_equal_statements_that_wait_may_differ_in_their_version(life: Life) -> None:
+def test_equal_statements_that_wait_may_differ_in_their_version(life: RecordLife) -> None:
     """A full export sends tonight what it sent last night: it waits once."""
     assert life.withdrawn(version=5) == "held WAITING_FOR_RECORD"
     assert life.withdrawn(version=6) == "duplicate SAME_AS_HELD"
@@ -185,7 +189,7 @@ def test_equal_statements_that_wait_may_differ_in_their_version(life: Life) -> N
     [([8], 6, 0), ([8], 9, 1), ([8, 5], 6, 0), ([5, 8], 6, 0)],
 )
 def test_what_waits_counts_as_it_was_said_last(
-    life: Life, said: list[int | None], row: int, shows: int
+    life: RecordLife, said: list[int | None], row: int, shows: int
 ) -> None:
     """A row between two withdrawals is older than the later one; they wait as one."""
     life.withdrawn(version=5)
@@ -197,7 +201,7 @@ def test_what_waits_counts_as_it_was_said_last(
     assert life.waiting() == 0
 
 
-def test_each_source_that_numbers_its_versions_is_heard(life: Life) -> None:
+def test_each_source_that_numbers_its_versions_is_heard(life: RecordLife) -> None:
     """The other's withdrawal is older than the row in no order of its own."""
     life.withdrawn(version=5)
     assert life.withdrawn(version=1, stream="b") == "held WAITING_FOR_RECORD"
@@ -206,7 +210,7 @@ def test_each_source_that_numbers_its_versions_is_heard(life: Life) -> None:
     assert life.shown() == set()
 
 
-def test_every_submission_has_one_answer_of_its_own(life: Life) -> None:
+def test_every_submission_has_one_answer_of_its_own(life: RecordLife) -> None:
     """Read is the sum of the outcomes, also of what waited: answered when it came."""
     life.withdrawn()
     life.corrected()

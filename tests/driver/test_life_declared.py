@@ -10,7 +10,7 @@ from hub.core.record import Outcome
 from hub.core.state import ClockFlag, ClockKind, RecordFlag, Status
 from hub.domain import kinds
 from tests.driver import rows
-from tests.driver.life import DAY, FAR, FIRST, NEAR, Life, answer
+from tests.driver.life import DAY, FAR, FIRST, NEAR, RecordLife, answer
 from tests.driver.rows import (
     AUTHORITY,
     COMPANY,
@@ -27,7 +27,7 @@ from tests.driver.rows import (
 HERE = {(COMPANY, "食品经营")}
 
 
-def test_the_next_full_export_does_not_show_again_what_was_taken_down(life: Life) -> None:
+def test_the_next_full_export_does_not_show_again_what_was_taken_down(life: RecordLife) -> None:
     """The same row, day by day: each time told that it is withdrawn, never shown."""
     life.row()
     assert life.withdrawn() == "withdrawn"
@@ -39,7 +39,7 @@ def test_the_next_full_export_does_not_show_again_what_was_taken_down(life: Life
     assert (life.status, life.state().version, life.shown()) == (Status.WITHDRAWN, 2, set())
 
 
-def test_other_content_after_a_withdrawal_is_a_conflict(life: Life) -> None:
+def test_other_content_after_a_withdrawal_is_a_conflict(life: RecordLife) -> None:
     """Nobody declared that it is in force again: the record is marked, and nothing is shown."""
     life.row()
     life.withdrawn()
@@ -51,7 +51,7 @@ def test_other_content_after_a_withdrawal_is_a_conflict(life: Life) -> None:
 
 
 @pytest.mark.parametrize("content", ["食品经营", "食品经营（新）"])
-def test_a_restoration_shows_the_record_again(life: Life, content: str) -> None:
+def test_a_restoration_shows_the_record_again(life: RecordLife, content: str) -> None:
     """Every target has the time of a correction from today; the reason is on record."""
     life.row()
     life.withdrawn()
@@ -66,7 +66,7 @@ def test_a_restoration_shows_the_record_again(life: Life, content: str) -> None:
     assert life.row(content) == "duplicate SAME_AS_LIVE"
 
 
-def test_a_restoration_is_the_owners_or_a_deputys(life: Life) -> None:
+def test_a_restoration_is_the_owners_or_a_deputys(life: RecordLife) -> None:
     """A stranger brings nothing back."""
     life.row()
     life.withdrawn()
@@ -74,7 +74,7 @@ def test_a_restoration_is_the_owners_or_a_deputys(life: Life) -> None:
     assert life.shown() == set()
 
 
-def test_a_restoration_older_than_the_withdrawal_is_an_open_case(life: Life) -> None:
+def test_a_restoration_older_than_the_withdrawal_is_an_open_case(life: RecordLife) -> None:
     """An error for its sender, who says it again under a newer version."""
     life.row(version=5)
     life.withdrawn(version=8)
@@ -85,7 +85,7 @@ def test_a_restoration_older_than_the_withdrawal_is_an_open_case(life: Life) -> 
     assert life.shown() == HERE
 
 
-def test_what_is_in_force_or_has_left_is_not_restored(life: Life) -> None:
+def test_what_is_in_force_or_has_left_is_not_restored(life: RecordLife) -> None:
     """Same content is a duplicate; other content wants a correction; what moved is elsewhere."""
     life.row()
     assert life.restored() == "duplicate SAME_AS_LIVE"
@@ -98,7 +98,7 @@ def test_what_is_in_force_or_has_left_is_not_restored(life: Life) -> None:
 
 
 @pytest.mark.parametrize("field", ["reason", "decided_by"])
-def test_a_restoration_says_why_and_who_decided(life: Life, field: str) -> None:
+def test_a_restoration_says_why_and_who_decided(life: RecordLife, field: str) -> None:
     """Without, it is no declared act."""
     life.row()
     life.withdrawn()
@@ -111,7 +111,7 @@ def test_a_restoration_says_why_and_who_decided(life: Life, field: str) -> None:
     assert (life.record.state, life.shown()) == (None, set())
 
 
-def test_a_restoration_waits_for_its_record(life: Life) -> None:
+def test_a_restoration_waits_for_its_record(life: RecordLife) -> None:
     """It brings a row; at the end of its wait that is quarantined, and its duties go on."""
     assert life.restored() == "held WAITING_FOR_RECORD"
     assert set(life.dues()) == {"province", "city"}
@@ -125,7 +125,7 @@ def test_a_restoration_waits_for_its_record(life: Life) -> None:
 
 
 @pytest.mark.parametrize("order", ["row-last", "withdrawal-last"])
-def test_a_row_a_withdrawal_and_a_restoration_in_any_order(life: Life, order: str) -> None:
+def test_a_row_a_withdrawal_and_a_restoration_in_any_order(life: RecordLife, order: str) -> None:
     """Those that came before the row are decided in the order in which they came."""
     if order == "row-last":
         life.withdrawn()
@@ -141,7 +141,7 @@ def test_a_row_a_withdrawal_and_a_restoration_in_any_order(life: Life, order: st
         assert life.shown() == set()
 
 
-def test_what_was_never_shown_comes_back_as_a_plain_row(life: Life) -> None:
+def test_what_was_never_shown_comes_back_as_a_plain_row(life: RecordLife) -> None:
     """A faulty row taken back and sent mended is simply a row; so is a correction of it."""
     life.fault()
     assert life.withdrawn() == "withdrawn"
@@ -153,7 +153,7 @@ def test_what_was_never_shown_comes_back_as_a_plain_row(life: Life) -> None:
 
 
 @pytest.mark.parametrize("how", ["corrected", "restored"])
-def test_what_was_taken_back_may_come_mended_by_any_statement(life: Life, how: str) -> None:
+def test_what_was_taken_back_may_come_mended_by_any_statement(life: RecordLife, how: str) -> None:
     """Version 1: it was never in force before."""
     life.fault()
     life.withdrawn()
@@ -162,7 +162,7 @@ def test_what_was_taken_back_may_come_mended_by_any_statement(life: Life, how: s
     assert (life.state().version, life.shown()) == (1, HERE)
 
 
-def test_a_debtor_listed_again_after_the_exit_is_a_declared_act(life: Life) -> None:
+def test_a_debtor_listed_again_after_the_exit_is_a_declared_act(life: RecordLife) -> None:
     """Dated after it; the old entry in the next full list is not."""
     life.listed("2026-10-30")
     assert life.delisted("2026-11-02") == "withdrawn"
@@ -174,7 +174,7 @@ def test_a_debtor_listed_again_after_the_exit_is_a_declared_act(life: Life) -> N
     assert life.shown() == {(COMPANY, "2026-11-03")}
 
 
-def test_the_last_exit_counts_when_a_debtor_is_listed_again(life: Life) -> None:
+def test_the_last_exit_counts_when_a_debtor_is_listed_again(life: RecordLife) -> None:
     """A second exit with a later date confirms the first and moves the day."""
     life.listed("2026-10-20")
     life.delisted("2026-10-30")
@@ -186,7 +186,9 @@ def test_the_last_exit_counts_when_a_debtor_is_listed_again(life: Life) -> None:
 
 
 @pytest.mark.parametrize("number", [6, 7])
-def test_a_status_of_valid_under_a_newer_version_is_a_restoration(life: Life, number: int) -> None:
+def test_a_status_of_valid_under_a_newer_version_is_a_restoration(
+    life: RecordLife, number: int
+) -> None:
     """The source has a column for it: it is declared there, by the row that follows."""
     life.row(version=5)
     life.withdrawn(version=6)
@@ -203,7 +205,7 @@ def test_a_status_of_valid_under_a_newer_version_is_a_restoration(life: Life, nu
     "more", [{"valid": True}, {"version": 7}, {"version": 7, "valid": True, "stream": "other"}]
 )
 def test_a_status_alone_or_a_version_alone_restores_nothing(
-    life: Life, more: dict[str, Any]
+    life: RecordLife, more: dict[str, Any]
 ) -> None:
     """Nor does the status of another source, which knows nothing of the withdrawal."""
     life.row(version=5)
@@ -213,7 +215,7 @@ def test_a_status_alone_or_a_version_alone_restores_nothing(
 
 
 @pytest.mark.parametrize("number", [5, 6, 7])
-def test_what_is_valid_again_with_other_content_is_told(life: Life, number: int) -> None:
+def test_what_is_valid_again_with_other_content_is_told(life: RecordLife, number: int) -> None:
     """Declared by the source's own column: shown if it is newer than the take-down, and told."""
     life.row(version=5)
     life.withdrawn(version=6)
@@ -229,7 +231,7 @@ def test_what_is_valid_again_with_other_content_is_told(life: Life, number: int)
 
 @pytest.mark.parametrize("more", [{}, {"version": 3}])
 def test_a_status_of_valid_does_not_undo_what_a_person_withdrew(
-    life: Life, more: dict[str, Any]
+    life: RecordLife, more: dict[str, Any]
 ) -> None:
     """The source never knew of the withdrawal: it touched its row, where valid it always said."""
     life.row(version=5, valid=True, stream="database")
@@ -243,7 +245,7 @@ def test_a_status_of_valid_does_not_undo_what_a_person_withdrew(
 
 @pytest.mark.parametrize("more", [{}, {"version": 3}])
 def test_a_status_of_valid_does_not_undo_what_two_have_withdrawn(
-    life: Life, more: dict[str, Any]
+    life: RecordLife, more: dict[str, Any]
 ) -> None:
     """The source takes its own back; the other's stands until it is restored."""
     life.row(version=5, stream="database")
@@ -256,7 +258,7 @@ def test_a_status_of_valid_does_not_undo_what_two_have_withdrawn(
     assert life.restored() == "accepted"
 
 
-def test_a_status_of_valid_restores_the_owners_record_only(life: Life) -> None:
+def test_a_status_of_valid_restores_the_owners_record_only(life: RecordLife) -> None:
     """Another department's source has no say."""
     life.row(version=5)
     life.withdrawn(version=6)
@@ -264,12 +266,12 @@ def test_a_status_of_valid_restores_the_owners_record_only(life: Life) -> None:
     assert (again, life.shown()) == ("quarantined NOT_YOUR_RECORD", set())
 
 
-def until(ends_at: str) -> Life:
+def until(ends_at: str) -> RecordLife:
     """A penalty of November 2026 whose publication ends on 2026-12-31."""
     document = rows.basis()
     for period in document["rulebook"]["publication_periods"]:
         period["ends_at"] = ends_at
-    one = Life(document)
+    one = RecordLife(document)
     assert one.penalty(CF_GSJZQ="2026-12-31") == "accepted"
     return one
 
@@ -314,7 +316,7 @@ def test_what_comes_after_its_term_is_shown_where_the_term_does_not_end(
 
 
 @pytest.mark.parametrize("how", ["corrected", "restored"])
-def test_a_promise_that_was_kept_is_not_undone_by_its_first_row(life: Life, how: str) -> None:
+def test_a_promise_that_was_kept_is_not_undone_by_its_first_row(life: RecordLife, how: str) -> None:
     """Else the agents would find its performance missing, and say so of the company."""
     life.made()
     key = life.record.record_key
@@ -346,7 +348,7 @@ def test_a_promise_that_was_kept_is_not_undone_by_its_first_row(life: Life, how:
 @pytest.mark.parametrize("to", [NEAR, FAR])
 @pytest.mark.parametrize("order", ["departure first", "arrival first"])
 def test_a_promise_that_was_kept_does_not_move_as_its_first_row(
-    life: Life, to: str, order: str
+    life: RecordLife, to: str, order: str
 ) -> None:
     """It arrives as performed or not at all; the move stays open for the right row."""
     promise = commitment_row()
@@ -384,7 +386,9 @@ def test_a_promise_that_was_kept_does_not_move_as_its_first_row(
 
 
 @pytest.mark.parametrize("first", ["made", "faulty"])
-def test_a_promise_that_is_not_on_record_as_kept_moves_as_it_is(life: Life, first: str) -> None:
+def test_a_promise_that_is_not_on_record_as_kept_moves_as_it_is(
+    life: RecordLife, first: str
+) -> None:
     """Nor does a faulty row that would have said so keep it from moving."""
     promise = commitment_row()
     if first == "made":

@@ -10,7 +10,7 @@ import pytest
 from hub.core.record import Outcome
 from hub.core.state import ClockFlag, ClockKind, Status
 from tests.driver import rows
-from tests.driver.life import DAY, FAR, NEAR, Life, licence
+from tests.driver.life import DAY, FAR, NEAR, RecordLife, licence
 from tests.driver.rows import (
     COMPANY,
     DEPARTMENT,
@@ -35,7 +35,9 @@ def due(day: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("decided_on", ["2062-11-02", "2026-11-03"])
-def test_a_decision_of_the_future_counts_from_its_arrival(life: Life, decided_on: str) -> None:
+def test_a_decision_of_the_future_counts_from_its_arrival(
+    life: RecordLife, decided_on: str
+) -> None:
     """As an unreadable date: seven working days from today, marked as estimated."""
     row = licence("食品经营") | {"XK_JDRQ": decided_on, "XK_YXQZ": decided_on}
     said = life.say(LICENCE, row)
@@ -44,7 +46,7 @@ def test_a_decision_of_the_future_counts_from_its_arrival(life: Life, decided_on
     assert life.flags(ClockFlag.ESTIMATED) == BOTH
 
 
-def test_weekly_faulty_rows_postpone_nothing(life: Life) -> None:
+def test_weekly_faulty_rows_postpone_nothing(life: RecordLife) -> None:
     """An estimated clock keeps its first arrival, also through a crash, and rings once."""
     row = licence("食品经营") | {"XK_JDRQ": "2026年13月"}
     assert life.say(LICENCE, row).startswith("quarantined")
@@ -59,7 +61,7 @@ def test_weekly_faulty_rows_postpone_nothing(life: Life) -> None:
     assert [event for _day, event in rang] == ["due_soon_3", "due_soon_1", "overdue"]
 
 
-def test_a_date_that_becomes_readable_counts_from_the_decision(life: Life) -> None:
+def test_a_date_that_becomes_readable_counts_from_the_decision(life: RecordLife) -> None:
     """The estimate ends as soon as the date is known."""
     life.say(LICENCE, licence("食品经营") | {"XK_JDRQ": "2026年13月"})
     life.wait(2)
@@ -67,7 +69,7 @@ def test_a_date_that_becomes_readable_counts_from_the_decision(life: Life) -> No
     assert (life.dues(), life.flags(ClockFlag.ESTIMATED)) == (due("11-11"), set())
 
 
-def test_a_row_and_its_faulty_forerunner_have_one_duty(life: Life) -> None:
+def test_a_row_and_its_faulty_forerunner_have_one_duty(life: RecordLife) -> None:
     """What was said about a day stays said: the good row rings no mark twice."""
     life.fault()
     life.wait(6)
@@ -87,7 +89,7 @@ def test_a_minor_penalty_that_becomes_ordinary_counts_from_its_decision(
 
     Unless the authority decided anew: then from that day, which the correction names.
     """
-    life = Life()
+    life = RecordLife()
     life.penalty(CF_YZCD="轻微", CF_GSJZQ="2027-01-01")
     assert life.record.publish_targets == 0b01
     assert life.report(life.record, "province", "acknowledged") == ["stopped_in_time"]
@@ -104,7 +106,9 @@ def test_a_minor_penalty_that_becomes_ordinary_counts_from_its_decision(
     assert ("overdue" in late) == (not redetermined_on)
 
 
-def test_a_minor_penalty_restored_as_ordinary_counts_from_its_decision_too(life: Life) -> None:
+def test_a_minor_penalty_restored_as_ordinary_counts_from_its_decision_too(
+    life: RecordLife,
+) -> None:
     """Withdrawing and restoring is no way around the correction: the city was never named."""
     life.penalty(CF_YZCD="轻微", CF_GSJZQ="2027-01-01")
     assert life.report(life.record, "province", "acknowledged") == ["stopped_in_time"]
@@ -130,7 +134,7 @@ def test_a_minor_penalty_restored_as_ordinary_counts_from_its_decision_too(life:
 
 
 @pytest.mark.parametrize("on", ["2026-12-30", "昨天"])
-def test_a_redetermination_is_dated_and_not_in_the_future(life: Life, on: str) -> None:
+def test_a_redetermination_is_dated_and_not_in_the_future(life: RecordLife, on: str) -> None:
     """Else the correction is refused by name, and what stands is left alone."""
     life.penalty()
     code = "DATE_IN_FUTURE" if on.startswith("2026") else "DATE_UNREADABLE"
@@ -142,7 +146,7 @@ def test_a_redetermination_is_dated_and_not_in_the_future(life: Life, on: str) -
 # --- corrections ---------------------------------------------------------------------------------
 
 
-def test_unmet_disclosure_goes_on_through_a_correction(life: Life) -> None:
+def test_unmet_disclosure_goes_on_through_a_correction(life: RecordLife) -> None:
     """Nothing was shown yet: the seven days of the decision still run."""
     life.row()
     life.wait(1)
@@ -150,7 +154,7 @@ def test_unmet_disclosure_goes_on_through_a_correction(life: Life) -> None:
     assert (life.dues(), life.flags(ClockFlag.CORRECTION)) == (due("11-12"), set())
 
 
-def test_a_correction_of_what_was_shown_counts_from_its_acceptance(life: Life) -> None:
+def test_a_correction_of_what_was_shown_counts_from_its_acceptance(life: RecordLife) -> None:
     """Three working days at each target."""
     life.row()
     life.met(life.record)
@@ -160,7 +164,7 @@ def test_a_correction_of_what_was_shown_counts_from_its_acceptance(life: Life) -
     assert (life.dues(), life.flags(ClockFlag.CORRECTION)) == (due("11-07"), BOTH)
 
 
-def test_a_report_read_late_moves_no_correction(life: Life) -> None:
+def test_a_report_read_late_moves_no_correction(life: RecordLife) -> None:
     """Accepted 11-02, corrected 11-03, the report of version 1 read 11-20: due 11-06."""
     life.row()
     first = life.record
@@ -176,7 +180,7 @@ def test_a_report_read_late_moves_no_correction(life: Life) -> None:
     assert [e.event for r in life.rest for e in r.events] == ["overdue"]
 
 
-def test_an_old_versions_report_does_not_stop_the_correction(life: Life) -> None:
+def test_an_old_versions_report_does_not_stop_the_correction(life: RecordLife) -> None:
     """The city shows version 1 once more; version 2 is owed."""
     life.row()
     first = life.record
@@ -188,7 +192,7 @@ def test_an_old_versions_report_does_not_stop_the_correction(life: Life) -> None
     assert life.report(second, "city", "published") == ["stopped_in_time"]
 
 
-def test_one_platform_met_and_one_not(life: Life) -> None:
+def test_one_platform_met_and_one_not(life: RecordLife) -> None:
     """Each target has its own duty: a correction's here, the decision's there."""
     life.row()
     life.report(life.record, "province", "acknowledged")
@@ -197,7 +201,7 @@ def test_one_platform_met_and_one_not(life: Life) -> None:
     assert life.flags(ClockFlag.CORRECTION) == {"province"}
 
 
-def test_a_restoration_counts_as_a_correction_from_today(life: Life) -> None:
+def test_a_restoration_counts_as_a_correction_from_today(life: RecordLife) -> None:
     """Whatever had been met, missed or lifted before."""
     life.row()
     life.wait(14)
@@ -211,7 +215,7 @@ def test_a_restoration_counts_as_a_correction_from_today(life: Life) -> None:
 # --- how it ends ---------------------------------------------------------------------------------
 
 
-def test_the_day_ends_at_midnight(life: Life) -> None:
+def test_the_day_ends_at_midnight(life: RecordLife) -> None:
     """23:59:59.999 of the last day is in time, 24:00 is late; *overdue* is written at 24:00."""
     life.row()
     named = life.record
@@ -224,7 +228,7 @@ def test_the_day_ends_at_midnight(life: Life) -> None:
     assert life.flags(ClockFlag.LATE) == {"province"}
 
 
-def test_a_duty_ends_once(life: Life) -> None:
+def test_a_duty_ends_once(life: RecordLife) -> None:
     """Reports that come again say nothing new; nothing rings any more."""
     life.row()
     named = life.record
@@ -235,7 +239,7 @@ def test_a_duty_ends_once(life: Life) -> None:
     assert life.wait(60) == []
 
 
-def test_a_withdrawal_lifts_what_was_owed_and_is_owed_itself(life: Life) -> None:
+def test_a_withdrawal_lifts_what_was_owed_and_is_owed_itself(life: RecordLife) -> None:
     """Lifted, not stopped: it says so, and stays on record as lifted."""
     life.row()
     life.wait(1)
@@ -250,7 +254,7 @@ def test_a_withdrawal_lifts_what_was_owed_and_is_owed_itself(life: Life) -> None
     assert life.events() == [("11-04", "due_soon_3"), ("11-06", "due_soon_1"), ("11-07", "overdue")]
 
 
-def test_a_withdrawal_owed_stays_owed_until_the_platform_says_so(life: Life) -> None:
+def test_a_withdrawal_owed_stays_owed_until_the_platform_says_so(life: RecordLife) -> None:
     """Corrected for fewer targets: the city must take it down, by the first date; or show it."""
     life.penalty()
     life.penalty_corrected(CF_YZCD="轻微", CF_GSJZQ="2027-01-01")
@@ -266,7 +270,7 @@ def test_a_withdrawal_owed_stays_owed_until_the_platform_says_so(life: Life) -> 
     assert life.dues() == due("11-12")
 
 
-def test_a_platform_that_refuses_after_taking_over_opens_the_duty_again(life: Life) -> None:
+def test_a_platform_that_refuses_after_taking_over_opens_the_duty_again(life: RecordLife) -> None:
     """Acknowledged, then refused: the time runs on from where it was."""
     life.row()
     named = life.record
@@ -275,7 +279,7 @@ def test_a_platform_that_refuses_after_taking_over_opens_the_duty_again(life: Li
     assert life.dues() == due("11-12")
 
 
-def test_a_report_does_not_meet_the_duty_of_a_quarantined_row(life: Life) -> None:
+def test_a_report_does_not_meet_the_duty_of_a_quarantined_row(life: RecordLife) -> None:
     """Whatever a platform claims about a record nobody was named for."""
     life.fault()
     faulty = life.record
@@ -285,7 +289,7 @@ def test_a_report_does_not_meet_the_duty_of_a_quarantined_row(life: Life) -> Non
 
 def test_the_end_of_publication_lifts_what_is_still_owed() -> None:
     """The term ends at the city before it was ever shown there: nobody owes it any more."""
-    life = Life()
+    life = RecordLife()
     life.penalty(CF_GSJZQ="2026-11-05")
     named = life.record
     life.wait(5)
@@ -316,7 +320,7 @@ def with_marks(*marks: int) -> dict[str, Any]:
 )
 def test_a_rulebook_may_have_any_number_of_marks(marks: tuple[int, ...], days: list[str]) -> None:
     """Each is said once, when so many working days are left, and none again after a crash."""
-    life = Life(with_marks(*marks))
+    life = RecordLife(with_marks(*marks))
     life.row()
     life.wait(5)
     said = life.events()
@@ -326,7 +330,7 @@ def test_a_rulebook_may_have_any_number_of_marks(marks: tuple[int, ...], days: l
     life.crash()
 
 
-def test_what_arrives_overdue_says_so_once_and_no_mark_before_it(life: Life) -> None:
+def test_what_arrives_overdue_says_so_once_and_no_mark_before_it(life: RecordLife) -> None:
     """A decision of last month."""
     row = licence("食品经营") | {"XK_JDRQ": "2026-09-01", "XK_YXQZ": "2026-09-01"}
     life.say(LICENCE, row)
@@ -349,7 +353,9 @@ def notices(*days_off: str, replaces: bool = False) -> dict[str, Any]:
     return document
 
 
-def test_a_replaced_notice_takes_an_overdue_back_and_rings_on_the_real_day(life: Life) -> None:
+def test_a_replaced_notice_takes_an_overdue_back_and_rings_on_the_real_day(
+    life: RecordLife,
+) -> None:
     """2020-01-27 was such a case: the holiday was made longer while it ran."""
     life.row()
     named = life.record
@@ -368,7 +374,7 @@ def test_a_replaced_notice_takes_an_overdue_back_and_rings_on_the_real_day(life:
     assert life.events() == [("11-14", "due_soon_1"), ("11-17", "overdue")]
 
 
-def test_a_replaced_notice_moves_a_day_that_lies_ahead(life: Life) -> None:
+def test_a_replaced_notice_moves_a_day_that_lies_ahead(life: RecordLife) -> None:
     """Marks that lie ahead are said again; those that have passed are not."""
     life.row()
     life.wait(5)
@@ -383,7 +389,7 @@ def test_a_replaced_notice_moves_a_day_that_lies_ahead(life: Life) -> None:
     assert life.events()[-1][0] == "11-14"
 
 
-def test_a_met_duty_is_not_counted_again(life: Life) -> None:
+def test_a_met_duty_is_not_counted_again(life: RecordLife) -> None:
     """It ended; no notice opens it."""
     life.row()
     life.met(life.record)
@@ -391,7 +397,7 @@ def test_a_met_duty_is_not_counted_again(life: Life) -> None:
     assert [r for r in life.hub.ledger() if r.outcome is Outcome.RECOUNTED] == []
 
 
-def test_another_rule_counts_running_duties_again(life: Life) -> None:
+def test_another_rule_counts_running_duties_again(life: RecordLife) -> None:
     """A rulebook corrected under the same date is for the records that are open, too."""
     life.row()
     document = deepcopy(rows.basis())
@@ -413,7 +419,7 @@ def bad_row(**changes: str) -> dict[str, str]:
 @pytest.mark.parametrize("order", ["faulty-first", "good-first"])
 def test_a_good_row_answers_its_twin_under_a_bad_code(order: str) -> None:
     """In one partition, at once: lifted from the start, in a ledger record of its own."""
-    life = Life(rows.basis(partitions=1))
+    life = RecordLife(rows.basis(partitions=1))
     unkeyed = f"?{DEPARTMENT}"
     if order == "good-first":
         life.row()
@@ -438,9 +444,9 @@ def test_a_good_row_answers_its_twin_under_a_bad_code(order: str) -> None:
     life.crash()
 
 
-def test_a_twin_of_another_department_or_another_name_is_none(life: Life) -> None:
+def test_a_twin_of_another_department_or_another_name_is_none(life: RecordLife) -> None:
     """Only the same decision of the same department answers it."""
-    life = Life(rows.basis(partitions=1))
+    life = RecordLife(rows.basis(partitions=1))
     life.say(LICENCE, bad_row(), key=f"?{DEPARTMENT}")
     life.say(LICENCE, licence("食品经营") | {"XK_XDR_MC": "另一家有限公司"})
     life.say(LICENCE, licence("食品经营") | {"XK_WSH": "舟市监许〔2026〕2号"})
@@ -450,7 +456,7 @@ def test_a_twin_of_another_department_or_another_name_is_none(life: Life) -> Non
 
 def test_several_twins_are_answered_by_one_good_row() -> None:
     """A bad code, a wrong key: the same decision each time."""
-    life = Life(rows.basis(partitions=1))
+    life = RecordLife(rows.basis(partitions=1))
     life.say(LICENCE, bad_row(), key=f"?{DEPARTMENT}")
     life.say(LICENCE, licence("食品经营"), key=NEAR)
     life.say(LICENCE, bad_row(XK_XDR_SHXYM="91330900MA0000015X"), key=f"?{DEPARTMENT}/1")
@@ -461,7 +467,7 @@ def test_several_twins_are_answered_by_one_good_row() -> None:
     life.crash()
 
 
-def test_a_twin_in_another_partition_is_lifted_by_the_agent(life: Life) -> None:
+def test_a_twin_in_another_partition_is_lifted_by_the_agent(life: RecordLife) -> None:
     """The identity index says so under the twin's key; a department may not."""
     assert life.say(LICENCE, licence("食品经营"), key=FAR) == "quarantined KEY_MISMATCH"
     faulty = life.record
@@ -481,7 +487,7 @@ def test_a_twin_in_another_partition_is_lifted_by_the_agent(life: Life) -> None:
     assert again == "quarantined DUTY_NOT_OPEN"
 
 
-def test_a_lifting_of_what_is_in_force_is_refused(life: Life) -> None:
+def test_a_lifting_of_what_is_in_force_is_refused(life: RecordLife) -> None:
     """What is live owes what it owes."""
     life.row()
     good = life.record
@@ -491,7 +497,7 @@ def test_a_lifting_of_what_is_in_force_is_refused(life: Life) -> None:
 
 
 @pytest.mark.parametrize("sealed", [True, False])
-def test_a_natural_persons_row_owes_nothing(life: Life, *, sealed: bool) -> None:
+def test_a_natural_persons_row_owes_nothing(life: RecordLife, *, sealed: bool) -> None:
     """While persons are not enabled it can never be accepted: no clock, nobody late."""
     if sealed:
         content = {
@@ -508,13 +514,13 @@ def test_a_natural_persons_row_owes_nothing(life: Life, *, sealed: bool) -> None
     assert life.wait(20) == []
 
 
-def test_a_row_that_is_not_its_senders_kind_owes_nothing(life: Life) -> None:
+def test_a_row_that_is_not_its_senders_kind_owes_nothing(life: RecordLife) -> None:
     """It can never be accepted from there."""
     assert "KIND_NOT_YOURS" in life.say(LICENCE, licence("食品经营"), by=rows.COURT)
     assert (life.dues(), life.wait(20)) == ({}, [])
 
 
-def test_an_unreadable_row_is_owed_all_the_same(life: Life) -> None:
+def test_an_unreadable_row_is_owed_all_the_same(life: RecordLife) -> None:
     """A torn file is an undisclosed decision; from its arrival, estimated."""
     content = {
         "subject_kind": LICENCE, "cause": "unreadable", "reason_code": "CELL_UNREADABLE",
@@ -524,7 +530,7 @@ def test_an_unreadable_row_is_owed_all_the_same(life: Life) -> None:
     assert (life.dues(), life.flags(ClockFlag.ESTIMATED)) == (due("11-12"), BOTH)
 
 
-def test_a_faulty_row_about_what_is_down_starts_no_clock(life: Life) -> None:
+def test_a_faulty_row_about_what_is_down_starts_no_clock(life: RecordLife) -> None:
     """What stands is left alone: the withdrawal's own clocks run on."""
     life.row()
     life.withdrawn()
@@ -533,7 +539,7 @@ def test_a_faulty_row_about_what_is_down_starts_no_clock(life: Life) -> None:
     assert (life.state(), life.dues()) == (before, {})
 
 
-def test_a_penalty_and_its_minor_correction_owe_what_is_shown(life: Life) -> None:
+def test_a_penalty_and_its_minor_correction_owe_what_is_shown(life: RecordLife) -> None:
     """Where it is not shown any more, disclosure is lifted."""
     life.penalty()
     life.penalty_corrected(CF_YZCD="轻微", CF_GSJZQ="2027-01-01")
@@ -542,7 +548,7 @@ def test_a_penalty_and_its_minor_correction_owe_what_is_shown(life: Life) -> Non
     assert life.shown("city") == set()
 
 
-def test_a_word_from_before_the_latest_refusal_is_no_news(life: Life) -> None:
+def test_a_word_from_before_the_latest_refusal_is_no_news(life: RecordLife) -> None:
     """Refused, shown and refused again at the platform: read last, the showing is over."""
     life.row()
     named = life.record

@@ -8,7 +8,7 @@ import pytest
 
 from hub.core.record import Outcome
 from tests.driver import rows
-from tests.driver.life import DAY, Life, answer, licence, reference
+from tests.driver.life import DAY, RecordLife, answer, licence, reference
 from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, OTHER_COMPANY, framed
 
 NUMBERS = [
@@ -19,7 +19,7 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_one_number_in_any_spelling_is_one_record(life: Life, number: str) -> None:
+def test_one_number_in_any_spelling_is_one_record(life: RecordLife, number: str) -> None:
     """Formulas, apostrophes, widths and what cannot be seen make no second decision."""
     assert life.row() == "accepted"
     life.crash()
@@ -28,7 +28,7 @@ def test_one_number_in_any_spelling_is_one_record(life: Life, number: str) -> No
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_a_withdrawal_finds_its_record_by_any_spelling(life: Life, number: str) -> None:
+def test_a_withdrawal_finds_its_record_by_any_spelling(life: RecordLife, number: str) -> None:
     """In both directions: the row may be the odd one."""
     life.say(LICENCE, licence("食品经营") | {"XK_WSH": number})
     assert life.shown() == {(COMPANY, "食品经营")}
@@ -37,7 +37,9 @@ def test_a_withdrawal_finds_its_record_by_any_spelling(life: Life, number: str) 
 
 
 @pytest.mark.parametrize("number", ["无", "空", "—", "/", "0", "无文号", "-", "暂无", "***"])
-def test_a_placeholder_is_no_number_by_which_two_licences_are_one(life: Life, number: str) -> None:
+def test_a_placeholder_is_no_number_by_which_two_licences_are_one(
+    life: RecordLife, number: str
+) -> None:
     """Two licences of one company `without number` are told apart, or refused with the remedy.
 
     Never a conflict for ever between two decisions that have nothing to do with each other.
@@ -53,7 +55,7 @@ def test_a_placeholder_is_no_number_by_which_two_licences_are_one(life: Life, nu
 RENAMED: Final = {"XK_XDR_MC": "舟山改名贸易有限公司"}
 
 
-def test_a_company_under_another_name_is_one_record(life: Life) -> None:
+def test_a_company_under_another_name_is_one_record(life: RecordLife) -> None:
     """The code is the company: a new name is another content, and declared, or it conflicts."""
     life.row()
     live = life.record.record_key
@@ -68,7 +70,7 @@ def test_a_company_under_another_name_is_one_record(life: Life) -> None:
 
 
 @pytest.mark.parametrize("name", ["old", "new"])
-def test_a_withdrawal_finds_a_company_by_any_of_its_names(life: Life, name: str) -> None:
+def test_a_withdrawal_finds_a_company_by_any_of_its_names(life: RecordLife, name: str) -> None:
     """Whichever name it was shown under."""
     life.say(LICENCE, licence("食品经营") | (RENAMED if name == "old" else {}))
     named = {"subject_name": RENAMED["XK_XDR_MC"]} if name == "new" else {}
@@ -76,7 +78,7 @@ def test_a_withdrawal_finds_a_company_by_any_of_its_names(life: Life, name: str)
     assert life.shown() == set()
 
 
-def test_a_move_that_changes_the_name_alone_is_a_correction(life: Life) -> None:
+def test_a_move_that_changes_the_name_alone_is_a_correction(life: RecordLife) -> None:
     """Both halves are under one code and number: nothing leaves."""
     life.row()
     new = {"new_subject_name": RENAMED["XK_XDR_MC"]}
@@ -86,7 +88,7 @@ def test_a_move_that_changes_the_name_alone_is_a_correction(life: Life) -> None:
     assert life.shown() == {(COMPANY, "食品经营")}
 
 
-def test_what_has_no_code_is_told_apart_by_its_name(life: Life) -> None:
+def test_what_has_no_code_is_told_apart_by_its_name(life: RecordLife) -> None:
     """One decision punishes a company and its manager: two rows, and two records."""
     key = f"?{DEPARTMENT}/{1:016x}"
     bad = licence("食品经营", "91330900MA00000157")
@@ -99,9 +101,9 @@ def test_what_has_no_code_is_told_apart_by_its_name(life: Life) -> None:
     assert len(keys) == 3
 
 
-def test_a_row_without_a_code_is_answered_under_its_own_name_alone(life: Life) -> None:
+def test_a_row_without_a_code_is_answered_under_its_own_name_alone(life: RecordLife) -> None:
     """The manager's row is not mended by the company's, whose decision it shares."""
-    life = Life(rows.basis(partitions=1))
+    life = RecordLife(rows.basis(partitions=1))
     bad = licence("食品经营", "91330900MA00000157")
     life.say(LICENCE, bad | RENAMED, key=f"?{DEPARTMENT}/{1:016x}")
     managers = life.record
@@ -110,7 +112,7 @@ def test_a_row_without_a_code_is_answered_under_its_own_name_alone(life: Life) -
     assert set(life.dues()) == {"province", "city"}
 
 
-def test_rows_without_a_company_lie_under_their_department(life: Life) -> None:
+def test_rows_without_a_company_lie_under_their_department(life: RecordLife) -> None:
     """Keyed `?<department>/<digest>`: not one hot partition, and no company's."""
     bad = licence("食品经营", "91330900MA00000157")
     for n in range(12):
@@ -125,7 +127,7 @@ def test_rows_without_a_company_lie_under_their_department(life: Life) -> None:
 
 
 @pytest.mark.parametrize("order", ["faulty-first", "good-first"])
-def test_a_bad_code_and_the_good_one_are_corrected_into_one(life: Life, order: str) -> None:
+def test_a_bad_code_and_the_good_one_are_corrected_into_one(life: RecordLife, order: str) -> None:
     """The quarantined row leaves its department's key for the company's."""
     unkeyed = f"?{DEPARTMENT}/{1:016x}"
     bad = licence("食品经营", "91330900MA00000157")
@@ -140,7 +142,7 @@ def test_a_bad_code_and_the_good_one_are_corrected_into_one(life: Life, order: s
     assert [r.outcome for r in life.hub.ledger() if r.outcome is Outcome.CONFLICTING] == []
 
 
-def test_the_same_decision_of_another_company_is_another_record(life: Life) -> None:
+def test_the_same_decision_of_another_company_is_another_record(life: RecordLife) -> None:
     """The credit code is a part of the identity; a move declares that it was wrong."""
     life.row()
     life.row(key=OTHER_COMPANY)

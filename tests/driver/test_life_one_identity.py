@@ -16,7 +16,7 @@ from tests.driver.life import (
     NEAR,
     SECOND,
     THIRD,
-    Life,
+    RecordLife,
     answer,
     licence,
     reference,
@@ -39,7 +39,7 @@ def there(to: str) -> set[tuple[str, str]]:
 @PLACES
 @ORDERS
 def test_a_move_ends_at_the_new_identity_whatever_half_comes_first(
-    life: Life, to: str, order: str
+    life: RecordLife, to: str, order: str
 ) -> None:
     """And whatever is lost between the two halves."""
     assert life.row() == "accepted"
@@ -60,7 +60,7 @@ def test_a_move_ends_at_the_new_identity_whatever_half_comes_first(
 
 
 @ORDERS
-def test_a_move_to_a_second_identity_does_not_make_two(life: Life, order: str) -> None:
+def test_a_move_to_a_second_identity_does_not_make_two(life: RecordLife, order: str) -> None:
     """The second correction still names the first code: a departure is made once."""
     life.row()
     life.leaves(NEAR)
@@ -77,7 +77,7 @@ def test_a_move_to_a_second_identity_does_not_make_two(life: Life, order: str) -
 
 
 @ORDERS
-def test_a_pair_whose_identities_are_equal_is_a_correction(life: Life, order: str) -> None:
+def test_a_pair_whose_identities_are_equal_is_a_correction(life: RecordLife, order: str) -> None:
     """Brackets of another width make no other number: nothing leaves, nothing is taken down."""
     number = {"new_document_number": "舟市监许(2026)1号"}
     spelled = {"previous_document_number": "舟市监许（2026）1号"}
@@ -94,7 +94,7 @@ def test_a_pair_whose_identities_are_equal_is_a_correction(life: Life, order: st
     assert life.shown() == {(COMPANY, "食品销售")}
 
 
-def test_a_pair_that_says_nothing_new_changes_nothing(life: Life) -> None:
+def test_a_pair_that_says_nothing_new_changes_nothing(life: RecordLife) -> None:
     """Neither half: the record stays what it is, under the version that it has."""
     life.row()
     assert life.arrives(COMPANY) == "duplicate SAME_AS_LIVE"
@@ -104,7 +104,7 @@ def test_a_pair_that_says_nothing_new_changes_nothing(life: Life) -> None:
 
 @PLACES
 def test_a_move_whose_departure_never_comes_leaves_the_old_identity_shown(
-    life: Life, to: str
+    life: RecordLife, to: str
 ) -> None:
     """The arrival has waited in vain; it is refused, and its duties go on."""
     life.row()
@@ -120,7 +120,7 @@ def test_a_move_whose_departure_never_comes_leaves_the_old_identity_shown(
 
 @PLACES
 def test_the_plain_row_under_the_right_code_is_shown_while_its_move_waits(
-    life: Life, to: str
+    life: RecordLife, to: str
 ) -> None:
     """Nobody need wait for a departure to say what is right; a correction of it is one, too."""
     assert life.arrives(to) == "held WAITING_FOR_MOVE"
@@ -132,7 +132,7 @@ def test_the_plain_row_under_the_right_code_is_shown_while_its_move_waits(
     assert life.shown() == {(to, "食品销售")}
 
 
-def test_the_plain_row_and_then_the_move_are_one_record(life: Life) -> None:
+def test_the_plain_row_and_then_the_move_are_one_record(life: RecordLife) -> None:
     """The departure comes after all: the arrival finds its own content and changes nothing."""
     life.row()
     life.arrives(NEAR)
@@ -144,7 +144,7 @@ def test_the_plain_row_and_then_the_move_are_one_record(life: Life) -> None:
 
 @PLACES
 @ORDERS
-def test_a_refused_move_may_be_sent_again_better(life: Life, to: str, order: str) -> None:
+def test_a_refused_move_may_be_sent_again_better(life: RecordLife, to: str, order: str) -> None:
     """The record was not there yet: refused for want of it, the same move is made when it is."""
     life.row(by=OTHER_DEPARTMENT)
     assert life.leaves(to) == "quarantined NOT_YOUR_RECORD"
@@ -161,7 +161,7 @@ def test_a_refused_move_may_be_sent_again_better(life: Life, to: str, order: str
     assert life.shown() == there(to)
 
 
-def test_a_refusal_after_a_departure_takes_nothing_back(life: Life) -> None:
+def test_a_refusal_after_a_departure_takes_nothing_back(life: RecordLife) -> None:
     """Sent once more by somebody else, it is refused; the record has left all the same."""
     life.row()
     assert life.leaves(FAR) == "withdrawn"
@@ -170,7 +170,7 @@ def test_a_refusal_after_a_departure_takes_nothing_back(life: Life) -> None:
     assert life.shown() == there(FAR)
 
 
-def test_a_departure_sent_again_is_answered_as_made(life: Life) -> None:
+def test_a_departure_sent_again_is_answered_as_made(life: RecordLife) -> None:
     """By its own move or another to the same identity: the arrival gets in once."""
     life.row()
     life.leaves(FAR)
@@ -182,7 +182,7 @@ def test_a_departure_sent_again_is_answered_as_made(life: Life) -> None:
     assert life.shown() == there(FAR)
 
 
-def test_one_move_arrives_at_one_record(life: Life) -> None:
+def test_one_move_arrives_at_one_record(life: RecordLife) -> None:
     """The same move id at a third identity is refused, also where it lies elsewhere."""
     life.row()
     life.leaves(NEAR)
@@ -193,7 +193,7 @@ def test_one_move_arrives_at_one_record(life: Life) -> None:
     assert life.shown() == there(NEAR)
 
 
-def test_a_record_may_move_on_and_home_again(life: Life) -> None:
+def test_a_record_may_move_on_and_home_again(life: RecordLife) -> None:
     """A to B, B to C, C to A: each time one identity, and the versions only grow."""
     life.row()
     versions = []
@@ -207,7 +207,7 @@ def test_a_record_may_move_on_and_home_again(life: Life) -> None:
 
 
 @pytest.mark.parametrize("taken", ["withdrawn", "moved"])
-def test_what_has_left_or_is_down_is_not_moved(life: Life, taken: str) -> None:
+def test_what_has_left_or_is_down_is_not_moved(life: RecordLife, taken: str) -> None:
     """The departure is refused, and with it the arrival: nothing comes back by the side door."""
     life.row()
     if taken == "withdrawn":
@@ -220,7 +220,7 @@ def test_what_has_left_or_is_down_is_not_moved(life: Life, taken: str) -> None:
     assert life.shown() == set()
 
 
-def test_what_was_quarantined_leaves_for_its_right_code(life: Life) -> None:
+def test_what_was_quarantined_leaves_for_its_right_code(life: RecordLife) -> None:
     """A row with a fault, moved and mended in one: its duty is answered at the new identity."""
     assert life.fault() == "quarantined FIELD_REQUIRED"
     faulty = life.record
@@ -235,7 +235,7 @@ def test_what_was_quarantined_leaves_for_its_right_code(life: Life) -> None:
     assert life.shown() == there(FAR)
 
 
-def test_a_duty_that_was_met_is_met_at_the_new_identity(life: Life) -> None:
+def test_a_duty_that_was_met_is_met_at_the_new_identity(life: RecordLife) -> None:
     """Shown in time, then moved: a correction's three working days, not a decision's seven."""
     life.row()
     life.met(life.record)
@@ -246,7 +246,7 @@ def test_a_duty_that_was_met_is_met_at_the_new_identity(life: Life) -> None:
     assert life.dues() == {"province": "11-20", "city": "11-20"}
 
 
-def test_an_older_departure_moves_nothing(life: Life) -> None:
+def test_an_older_departure_moves_nothing(life: RecordLife) -> None:
     """Superseded, an open case, and the arrival is refused; told again as newer it goes."""
     life.row(version=10)
     assert life.leaves(FAR, version=5) == "superseded WITHDRAWAL_OLDER_THAN_LIVE"
@@ -258,7 +258,7 @@ def test_an_older_departure_moves_nothing(life: Life) -> None:
     assert life.shown() == there(FAR)
 
 
-def test_a_departure_waits_for_its_record(life: Life) -> None:
+def test_a_departure_waits_for_its_record(life: RecordLife) -> None:
     """Both halves come before the row itself: at the end it is shown under the new code alone."""
     assert life.leaves(FAR) == "held WAITING_FOR_RECORD"
     assert life.arrives(FAR) == "held WAITING_FOR_MOVE"
@@ -271,7 +271,7 @@ def test_a_departure_waits_for_its_record(life: Life) -> None:
     assert life.shown() == there(FAR)
 
 
-def test_a_departure_of_nothing_ends_the_arrival_too(life: Life) -> None:
+def test_a_departure_of_nothing_ends_the_arrival_too(life: RecordLife) -> None:
     """At the end of its wait it is refused, and so is what waited for it."""
     life.leaves(FAR)
     life.arrives(FAR)
@@ -286,7 +286,7 @@ def test_a_departure_of_nothing_ends_the_arrival_too(life: Life) -> None:
 @pytest.mark.parametrize("again", [FIRST, THIRD], ids=["same-move", "file-dropped-again"])
 @pytest.mark.parametrize("since", ["withdrawn", "moved-on", "moved-home"])
 def test_a_move_that_was_made_before_brings_nothing_back(
-    life: Life, to: str, again: str, since: str
+    life: RecordLife, to: str, again: str, since: str
 ) -> None:
     """A corrections file comes once more, when the record has been taken down or has moved on."""
     life.row()
@@ -312,7 +312,9 @@ def test_a_move_that_was_made_before_brings_nothing_back(
 
 
 @ORDERS
-def test_a_move_made_before_lets_an_arrival_in_that_never_came(life: Life, order: str) -> None:
+def test_a_move_made_before_lets_an_arrival_in_that_never_came(
+    life: RecordLife, order: str
+) -> None:
     """The first arrival was faulty: the pair sent once more, as another move, is made."""
     life.row()
     life.leaves(FAR)
@@ -327,7 +329,7 @@ def test_a_move_made_before_lets_an_arrival_in_that_never_came(life: Life, order
     assert life.shown() == there(FAR)
 
 
-def test_a_departure_that_was_made_is_made_once_in_all_its_travels(life: Life) -> None:
+def test_a_departure_that_was_made_is_made_once_in_all_its_travels(life: RecordLife) -> None:
     """A to B, home, A to C, home: the first departure sent again takes nothing down."""
     life.row()
     for to, out, home in ((NEAR, FIRST, SECOND), (FAR, THIRD, "12" * 16)):
@@ -341,7 +343,9 @@ def test_a_departure_that_was_made_is_made_once_in_all_its_travels(life: Life) -
     assert life.shown() == HERE
 
 
-def test_a_row_that_waits_and_is_told_twice_arrives_where_one_was_in_force(life: Life) -> None:
+def test_a_row_that_waits_and_is_told_twice_arrives_where_one_was_in_force(
+    life: RecordLife,
+) -> None:
     """The second telling is no arrival: it has come when its departure has."""
     life.row()
     life.row(key=NEAR)
@@ -360,12 +364,12 @@ NO2: Final = "舟市监许〔2026〕2号"
 SECOND_LICENCE: Final = {"XK_WSH": NO2}
 
 
-def second_row(life: Life) -> None:
+def second_row(life: RecordLife) -> None:
     """The company has another licence, too."""
     assert life.say(LICENCE, licence("药品零售") | SECOND_LICENCE) == "accepted"
 
 
-def second_arrives(life: Life, to: str, move: str = FIRST, key: str = COMPANY) -> str:
+def second_arrives(life: RecordLife, to: str, move: str = FIRST, key: str = COMPANY) -> str:
     """The other licence takes the code `to`."""
     previous = {"previous_document_number": NO2}
     return life.arrives(
@@ -373,7 +377,7 @@ def second_arrives(life: Life, to: str, move: str = FIRST, key: str = COMPANY) -
     )
 
 
-def second_leaves(life: Life, to: str, move: str = FIRST, key: str = COMPANY) -> str:
+def second_leaves(life: RecordLife, to: str, move: str = FIRST, key: str = COMPANY) -> str:
     """The other licence leaves for `to`."""
     out = reference(key) | {"document_number": NO2, "move_id": move, "new_credit_code": to}
     return life.say("record.moved_out.v1", out, key=key)
@@ -383,7 +387,7 @@ def second_leaves(life: Life, to: str, move: str = FIRST, key: str = COMPANY) ->
 @ORDERS
 @pytest.mark.parametrize("is_there", [False, True], ids=["new", "shown-there-already"])
 def test_an_arrival_of_another_record_than_left_is_refused(
-    life: Life, to: str, order: str, *, is_there: bool
+    life: RecordLife, to: str, order: str, *, is_there: bool
 ) -> None:
     """Else one licence would be live twice, and the one that left nowhere; it is named."""
     life.row()
@@ -417,7 +421,7 @@ def test_an_arrival_of_another_record_than_left_is_refused(
 
 @PLACES
 @pytest.mark.parametrize("is_on_record", [True, False], ids=["on-record", "not-yet"])
-def test_one_move_id_is_one_records(life: Life, to: str, *, is_on_record: bool) -> None:
+def test_one_move_id_is_one_records(life: RecordLife, to: str, *, is_on_record: bool) -> None:
     """The second departure is refused by name, and its record stays; under its own id it goes."""
     life.row()
     if is_on_record:
@@ -435,7 +439,7 @@ def test_one_move_id_is_one_records(life: Life, to: str, *, is_on_record: bool) 
     assert life.shown() == {(to, "药品零售"), *there(to)}
 
 
-def test_of_two_that_leave_apart_by_one_move_the_first_arrives(life: Life) -> None:
+def test_of_two_that_leave_apart_by_one_move_the_first_arrives(life: RecordLife) -> None:
     """Neither partition knows of the other's departure: the second is told at the new identity."""
     life.row()
     other = licence("药品零售", FAR) | SECOND_LICENCE
@@ -451,7 +455,7 @@ def test_of_two_that_leave_apart_by_one_move_the_first_arrives(life: Life) -> No
 
 
 @PLACES
-def test_another_records_refused_departure_ends_no_wait(life: Life, to: str) -> None:
+def test_another_records_refused_departure_ends_no_wait(life: RecordLife, to: str) -> None:
     """What waits for its own departure goes on waiting, and arrives with it."""
     life.row()
     second_row(life)
@@ -463,7 +467,7 @@ def test_another_records_refused_departure_ends_no_wait(life: Life, to: str) -> 
     assert life.shown() == {(to, "药品零售")}
 
 
-def test_what_had_no_valid_code_arrives_as_what_left(life: Life) -> None:
+def test_what_had_no_valid_code_arrives_as_what_left(life: RecordLife) -> None:
     """Both halves name it by the code as it was written; it lies under its department's key."""
     bad = "91330900MA00000157"
     row = licence("食品经营", bad)
@@ -478,7 +482,9 @@ def test_what_had_no_valid_code_arrives_as_what_left(life: Life) -> None:
 
 
 @PLACES
-def test_an_older_row_of_a_move_is_answered_when_the_move_is_over(life: Life, to: str) -> None:
+def test_an_older_row_of_a_move_is_answered_when_the_move_is_over(
+    life: RecordLife, to: str
+) -> None:
     """It waited while another came in by the same move: what left afterwards frees nothing more."""
     assert life.arrives(to, content="旧") == "held WAITING_FOR_MOVE"
     assert life.row("新", key=to) == "accepted"

@@ -7,14 +7,14 @@ import pytest
 from hub.core.record import Outcome
 from hub.core.state import SOURCES_KEPT, Status
 from hub.domain.reasons import REASONS
-from tests.driver.life import FAR, NEAR, Life, answer, with_deputy
+from tests.driver.life import FAR, NEAR, RecordLife, answer, with_deputy
 from tests.driver.rows import COMPANY, OTHER_DEPARTMENT, at
 
 HERE = {(COMPANY, "食品经营")}
 
 
 @pytest.mark.parametrize("has_fault", [True, False])
-def test_what_is_older_than_a_withdrawal_stays_down(life: Life, *, has_fault: bool) -> None:
+def test_what_is_older_than_a_withdrawal_stays_down(life: RecordLife, *, has_fault: bool) -> None:
     """A faulty row in between is no way around it."""
     assert life.row(version=5) == "accepted"
     assert life.withdrawn(version=6) == "withdrawn"
@@ -26,7 +26,7 @@ def test_what_is_older_than_a_withdrawal_stays_down(life: Life, *, has_fault: bo
     assert (life.status, life.shown()) == (Status.WITHDRAWN, set())
 
 
-def test_a_statement_without_a_version_does_not_lower_the_memory(life: Life) -> None:
+def test_a_statement_without_a_version_does_not_lower_the_memory(life: RecordLife) -> None:
     """A correction by letter has no version; what the source said before is older all the same."""
     life.row(version=10)
     assert life.corrected("食品销售") == "corrected"
@@ -37,7 +37,7 @@ def test_a_statement_without_a_version_does_not_lower_the_memory(life: Life) -> 
     assert life.shown() == {(COMPANY, "新内容")}
 
 
-def test_an_equal_version_is_not_older(life: Life) -> None:
+def test_an_equal_version_is_not_older(life: RecordLife) -> None:
     """A source that counts days sends two statements of one day."""
     life.row(version=10)
     assert life.corrected("食品销售", version=10) == "corrected"
@@ -45,7 +45,7 @@ def test_an_equal_version_is_not_older(life: Life) -> None:
     assert life.shown() == set()
 
 
-def test_what_confirms_the_record_raises_the_memory(life: Life) -> None:
+def test_what_confirms_the_record_raises_the_memory(life: RecordLife) -> None:
     """The same content under a newer version: what lies between is older than that."""
     life.row(version=5)
     assert life.row(version=8) == "duplicate SAME_AS_LIVE"
@@ -58,7 +58,7 @@ def test_what_confirms_the_record_raises_the_memory(life: Life) -> None:
 
 
 @pytest.mark.parametrize("what", ["fault", "superseded", "conflict", "foreign", "reused"])
-def test_what_took_no_effect_leaves_the_memory_alone(life: Life, what: str) -> None:
+def test_what_took_no_effect_leaves_the_memory_alone(life: RecordLife, what: str) -> None:
     """A greater version of something refused does not close the record."""
     life.row(version=5)
     if what == "fault":
@@ -77,7 +77,7 @@ def test_what_took_no_effect_leaves_the_memory_alone(life: Life, what: str) -> N
     assert life.shown() == {(COMPANY, "新内容")}
 
 
-def test_the_memory_survives_quarantine_and_taking_back(life: Life) -> None:
+def test_the_memory_survives_quarantine_and_taking_back(life: RecordLife) -> None:
     """Never shown, taken back under version 6: the row of version 5 does not come up behind it."""
     life.fault(version=4)
     assert life.withdrawn(version=6) == "withdrawn"
@@ -89,7 +89,7 @@ def test_the_memory_survives_quarantine_and_taking_back(life: Life) -> None:
     assert life.shown() == HERE
 
 
-def test_the_memory_survives_a_move(life: Life) -> None:
+def test_the_memory_survives_a_move(life: RecordLife) -> None:
     """At the identity that was left, and at the one it left for."""
     life.row(version=5)
     assert life.leaves(NEAR, version=6) == "withdrawn"
@@ -103,7 +103,7 @@ def test_the_memory_survives_a_move(life: Life) -> None:
 
 @pytest.mark.parametrize("to", [NEAR, FAR])
 @pytest.mark.parametrize("order", ["departure first", "arrival first"])
-def test_the_memory_goes_along_with_a_move(life: Life, to: str, order: str) -> None:
+def test_the_memory_goes_along_with_a_move(life: RecordLife, to: str, order: str) -> None:
     """A folder moves the row of a database; an older correction of the database is older there."""
     life.row(version=10, stream="db")
     halves = [life.leaves, life.arrives]
@@ -115,7 +115,7 @@ def test_the_memory_goes_along_with_a_move(life: Life, to: str, order: str) -> N
     assert life.withdrawn(key=to, version=10, stream="db") == "withdrawn"
 
 
-def test_the_memory_that_comes_along_lowers_nothing(life: Life) -> None:
+def test_the_memory_that_comes_along_lowers_nothing(life: RecordLife) -> None:
     """What both identities had heard of one source is remembered by its greatest version."""
     life.row(key=NEAR, version=20, stream="db")
     life.withdrawn(key=NEAR, stream="other", version=3)
@@ -127,7 +127,7 @@ def test_the_memory_that_comes_along_lowers_nothing(life: Life) -> None:
     assert life.corrected(key=NEAR, version=20, stream="db") == "corrected"
 
 
-def test_the_memory_survives_waiting(life: Life) -> None:
+def test_the_memory_survives_waiting(life: RecordLife) -> None:
     """The withdrawal of version 6 waited; the row of version 7 is not taken down by it."""
     assert life.withdrawn(version=6) == "held WAITING_FOR_RECORD"
     life.crash()
@@ -138,7 +138,7 @@ def test_the_memory_survives_waiting(life: Life) -> None:
     assert life.corrected(version=7) == "superseded OLDER_THAN_LIVE"
 
 
-def test_versions_are_compared_within_one_source_only(life: Life) -> None:
+def test_versions_are_compared_within_one_source_only(life: RecordLife) -> None:
     """The case system counts in thousands, the file in single rows; arrival decides between."""
     life.row(version=5000, stream="cases")
     assert life.corrected("食品销售", version=3, stream="file") == "corrected"
@@ -151,7 +151,7 @@ def test_versions_are_compared_within_one_source_only(life: Life) -> None:
     assert life.shown() == set()
 
 
-def test_sixteen_sources_are_remembered_and_none_makes_room_for_another(life: Life) -> None:
+def test_sixteen_sources_are_remembered_and_none_makes_room_for_another(life: RecordLife) -> None:
     """A further one counts by its arrival, and each of its statements says so."""
     life.row(version=100, stream="s0")
     for n in range(1, SOURCES_KEPT):
@@ -167,7 +167,7 @@ def test_sixteen_sources_are_remembered_and_none_makes_room_for_another(life: Li
     assert life.shown() == set()
 
 
-def test_what_a_further_source_took_down_another_source_does_not_show(life: Life) -> None:
+def test_what_a_further_source_took_down_another_source_does_not_show(life: RecordLife) -> None:
     """It was not the one heard last that took it down, so its *valid again* is no declaration."""
     for n in range(SOURCES_KEPT):
         life.row(version=100, stream=f"s{n}")
@@ -177,7 +177,7 @@ def test_what_a_further_source_took_down_another_source_does_not_show(life: Life
     assert life.shown() == set()
 
 
-def test_another_departments_equal_rows_leave_no_memory(life: Life) -> None:
+def test_another_departments_equal_rows_leave_no_memory(life: RecordLife) -> None:
     """However many streams it has: the owner's versions are remembered, and only theirs count."""
     life.row(version=10)
     for n in range(SOURCES_KEPT + 1):
@@ -192,14 +192,14 @@ def test_another_departments_equal_rows_leave_no_memory(life: Life) -> None:
 
 def test_a_deputys_source_is_remembered() -> None:
     """Who may act for the owner has an order like the owner."""
-    life = Life(with_deputy())
+    life = RecordLife(with_deputy())
     life.row(version=10)
     assert life.row(version=9, by=OTHER_DEPARTMENT) == "duplicate SAME_AS_LIVE"
     said = life.corrected("旧", version=8, by=OTHER_DEPARTMENT)
     assert said == "superseded OLDER_THAN_LIVE"
 
 
-def test_the_memories_of_two_identities_are_both_kept(life: Life) -> None:
+def test_the_memories_of_two_identities_are_both_kept(life: RecordLife) -> None:
     """More than there is room for at one: the move forgets nothing of either."""
     for n in range(SOURCES_KEPT):
         life.row(key=NEAR, version=20, stream=f"near{n}")
@@ -222,7 +222,7 @@ def test_the_memories_of_two_identities_are_both_kept(life: Life) -> None:
         99991231, 999912312359, 99991231235959, 99991231235959999, 253402271999, 253402271999000,
     ],
 )  # fmt: skip
-def test_a_version_that_reads_as_a_moment_to_come_is_no_order(life: Life, stamp: int) -> None:
+def test_a_version_that_reads_as_a_moment_to_come_is_no_order(life: RecordLife, stamp: int) -> None:
     """A stamp of 2062 must not close the record for ever."""
     assert life.row(version=stamp) == "accepted SOURCE_VERSION_IN_FUTURE"
     life.crash()
@@ -239,7 +239,9 @@ def test_a_version_that_reads_as_a_moment_to_come_is_no_order(life: Life, stamp:
         202611030859, 20261103085900000, 123456789012, 123456789012345, 98761231235959,
     ],
 )  # fmt: skip
-def test_a_version_within_a_day_or_of_no_calendar_is_an_order(life: Life, version: int) -> None:
+def test_a_version_within_a_day_or_of_no_calendar_is_an_order(
+    life: RecordLife, version: int
+) -> None:
     """A clock a day ahead, and plain counts that happen to have eight digits."""
     assert life.row(version=version) == "accepted"
     assert life.corrected(version=version - 1) == "superseded OLDER_THAN_LIVE"
@@ -250,7 +252,7 @@ def stamp(day: int) -> int:
     return at(f"2026-11-{day:02} 09:00")
 
 
-def test_a_version_to_come_is_no_order_either_once_its_day_has_come(life: Life) -> None:
+def test_a_version_to_come_is_no_order_either_once_its_day_has_come(life: RecordLife) -> None:
     """It was told that it is ignored when it came on the second; on the eighth it is so still."""
     assert life.withdrawn(version=stamp(5)) == "held SOURCE_VERSION_IN_FUTURE WAITING_FOR_RECORD"
     life.wait(6)
@@ -260,7 +262,7 @@ def test_a_version_to_come_is_no_order_either_once_its_day_has_come(life: Life) 
     assert life.shown() == set()
 
 
-def test_a_version_to_come_is_not_remembered_once_its_day_has_come(life: Life) -> None:
+def test_a_version_to_come_is_not_remembered_once_its_day_has_come(life: RecordLife) -> None:
     """The correction waited and counts by its arrival; the source's next one is not older."""
     assert life.corrected("第二版", version=stamp(7)).startswith("held")
     life.wait(6)
@@ -270,7 +272,7 @@ def test_a_version_to_come_is_not_remembered_once_its_day_has_come(life: Life) -
     assert life.corrected("第三版", version=stamp(6)) == "corrected"
 
 
-def test_a_version_of_tomorrow_is_an_order_at_its_release_too(life: Life) -> None:
+def test_a_version_of_tomorrow_is_an_order_at_its_release_too(life: RecordLife) -> None:
     """Judged by its arrival it counts: a day ahead is a clock that is a little fast."""
     assert life.withdrawn(version=stamp(3)) == "held WAITING_FOR_RECORD"
     life.wait(2)
@@ -279,7 +281,7 @@ def test_a_version_of_tomorrow_is_an_order_at_its_release_too(life: Life) -> Non
     assert life.shown() == HERE
 
 
-def test_an_older_take_down_is_an_open_case_and_never_silence(life: Life) -> None:
+def test_an_older_take_down_is_an_open_case_and_never_silence(life: RecordLife) -> None:
     """Told as an error; the department insists under a newer version, or without one."""
     life.row(version=10)
     assert life.withdrawn(version=9) == "superseded WITHDRAWAL_OLDER_THAN_LIVE"
@@ -293,7 +295,7 @@ def test_an_older_take_down_is_an_open_case_and_never_silence(life: Life) -> Non
 
 @pytest.mark.parametrize("version", [11, None], ids=["newer-version", "no-version"])
 def test_an_older_correction_that_is_right_is_sent_as_its_remedy_says(
-    life: Life, version: int | None
+    life: RecordLife, version: int | None
 ) -> None:
     """A correction is older all the same; under another version, or none, it counts."""
     life.row(version=10)
@@ -302,7 +304,7 @@ def test_an_older_correction_that_is_right_is_sent_as_its_remedy_says(
     assert life.corrected(version=version) == "corrected"
 
 
-def test_what_was_older_stays_older_by_the_next_full_export(life: Life) -> None:
+def test_what_was_older_stays_older_by_the_next_full_export(life: RecordLife) -> None:
     """Every order of three statements that carry their versions ends alike."""
     life.row("第三版", version=3)
     for content, version in (("第一版", 1), ("第二版", 2)):
@@ -313,7 +315,7 @@ def test_what_was_older_stays_older_by_the_next_full_export(life: Life) -> None:
     assert life.shown() == {(COMPANY, "第三版")}
 
 
-def test_an_arrival_that_is_older_than_what_was_here_does_not_come_up(life: Life) -> None:
+def test_an_arrival_that_is_older_than_what_was_here_does_not_come_up(life: RecordLife) -> None:
     """The new identity has a history of its own."""
     life.row("前身", key=FAR, version=20)
     life.withdrawn(key=FAR, version=21)
@@ -326,7 +328,7 @@ def test_an_arrival_that_is_older_than_what_was_here_does_not_come_up(life: Life
 
 @pytest.mark.parametrize("to", [NEAR, FAR])
 @pytest.mark.parametrize("order", ["departure first", "arrival first"])
-def test_a_move_brings_no_older_text(life: Life, to: str, order: str) -> None:
+def test_a_move_brings_no_older_text(life: RecordLife, to: str, order: str) -> None:
     """What the source had corrected is not undone on the way; what holds now arrives after it."""
     life.row("旧", version=5)
     life.corrected("新", version=10)

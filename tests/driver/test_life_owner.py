@@ -7,7 +7,7 @@ import pytest
 from hub.core.record import Outcome
 from hub.core.state import Status
 from tests.driver import rows
-from tests.driver.life import FAR, NEAR, SECOND, Life, answer, with_deputy
+from tests.driver.life import FAR, NEAR, SECOND, RecordLife, answer, with_deputy
 from tests.driver.rows import (
     COMPANY,
     COURT,
@@ -27,15 +27,15 @@ DEPUTY = OTHER_DEPARTMENT
 
 
 @pytest.fixture
-def site() -> Life:
+def site() -> RecordLife:
     """A site in which another department acts for the owner."""
-    return Life(with_deputy())
+    return RecordLife(with_deputy())
 
 
 @pytest.mark.parametrize("to", [NEAR, FAR], ids=["same-partition", "other-partition"])
 @pytest.mark.parametrize("order", ["departure-first", "arrival-first"])
 def test_who_moves_a_record_for_its_owner_does_not_come_to_own_it(
-    site: Life, to: str, order: str
+    site: RecordLife, to: str, order: str
 ) -> None:
     """At its new identity it is the owner's: his withdrawal is obeyed there."""
     site.row()
@@ -53,7 +53,7 @@ def test_who_moves_a_record_for_its_owner_does_not_come_to_own_it(
     assert site.shown() == set()
 
 
-def test_the_deputy_may_go_on_to_act_at_the_new_identity(site: Life) -> None:
+def test_the_deputy_may_go_on_to_act_at_the_new_identity(site: RecordLife) -> None:
     """And the owner may still not act for the deputy."""
     site.row()
     site.leaves(NEAR, by=DEPUTY)
@@ -64,7 +64,7 @@ def test_the_deputy_may_go_on_to_act_at_the_new_identity(site: Life) -> None:
     assert site.withdrawn(key=FAR) == "quarantined NOT_YOUR_RECORD"
 
 
-def test_what_a_deputy_takes_down_or_restores_stays_the_owners(site: Life) -> None:
+def test_what_a_deputy_takes_down_or_restores_stays_the_owners(site: RecordLife) -> None:
     """Whoever acted last."""
     site.row()
     assert site.withdrawn(by=DEPUTY) == "withdrawn"
@@ -75,7 +75,7 @@ def test_what_a_deputy_takes_down_or_restores_stays_the_owners(site: Life) -> No
 
 
 @pytest.mark.parametrize("order", ["departure-first", "stranger-first"])
-def test_a_move_is_taken_by_nobody_but_its_owner(life: Life, order: str) -> None:
+def test_a_move_is_taken_by_nobody_but_its_owner(life: RecordLife, order: str) -> None:
     """A stranger who knows its id brings a row of its own; the owner's arrives all the same."""
     foreign = {"XK_WSH": "舟市监许〔2026〕9号"}
     previous = {"previous_document_number": licence_row()["XK_WSH"]}
@@ -96,7 +96,7 @@ def test_a_move_is_taken_by_nobody_but_its_owner(life: Life, order: str) -> None
     assert life.shown() == {(FAR, "食品经营")}
 
 
-def test_each_department_states_its_own_kinds_only(life: Life) -> None:
+def test_each_department_states_its_own_kinds_only(life: RecordLife) -> None:
     """A bureau puts nobody on the list of dishonest debtors, not even with the court's code."""
     document = rows.basis()
     document["site"]["departments"][DEPARTMENT]["authorities"].append(rows.COURT_CODE)
@@ -111,7 +111,9 @@ def test_each_department_states_its_own_kinds_only(life: Life) -> None:
 
 
 @pytest.mark.parametrize("what", ["corrected", "withdrawn", "restored", "leaves", "arrives"])
-def test_every_statement_about_a_kind_needs_the_right_to_state_it(life: Life, what: str) -> None:
+def test_every_statement_about_a_kind_needs_the_right_to_state_it(
+    life: RecordLife, what: str
+) -> None:
     """A court's letter about a licence, whatever it declares."""
     document = rows.basis()
     document["site"]["departments"][COURT]["authorities"].append(rows.AUTHORITY)
@@ -124,7 +126,7 @@ def test_every_statement_about_a_kind_needs_the_right_to_state_it(life: Life, wh
     assert life.shown() == before
 
 
-def test_a_department_the_site_does_not_know_is_refused_and_owes_nothing(life: Life) -> None:
+def test_a_department_the_site_does_not_know_is_refused_and_owes_nothing(life: RecordLife) -> None:
     """Its topic may still be there; nothing of it is believed."""
     document = rows.basis()
     del document["site"]["departments"][DEPARTMENT]
@@ -134,7 +136,7 @@ def test_a_department_the_site_does_not_know_is_refused_and_owes_nothing(life: L
 
 
 @pytest.mark.parametrize("order", ["stranger-first", "owner-first"])
-def test_a_faulty_row_reserves_its_record_for_nobody(life: Life, order: str) -> None:
+def test_a_faulty_row_reserves_its_record_for_nobody(life: RecordLife, order: str) -> None:
     """What never was in force is nobody's: who brings the good row owns it."""
     if order == "stranger-first":
         assert life.fault(by=OTHER_DEPARTMENT) == "quarantined FIELD_REQUIRED"
@@ -147,7 +149,7 @@ def test_a_faulty_row_reserves_its_record_for_nobody(life: Life, order: str) -> 
     assert life.withdrawn(by=OTHER_DEPARTMENT) == "quarantined NOT_YOUR_RECORD"
 
 
-def test_a_foreign_row_changes_nothing_of_what_is_quarantined(life: Life) -> None:
+def test_a_foreign_row_changes_nothing_of_what_is_quarantined(life: RecordLife) -> None:
     """A department without the authority neither takes a record over nor puts off its duties."""
     life.fault()
     before = life.state()
@@ -158,7 +160,7 @@ def test_a_foreign_row_changes_nothing_of_what_is_quarantined(life: Life) -> Non
     assert life.state() == before
 
 
-def test_another_departments_arrival_takes_over_nothing_that_was_in_force(life: Life) -> None:
+def test_another_departments_arrival_takes_over_nothing_that_was_in_force(life: RecordLife) -> None:
     """What its owner took down does not come back by a stranger's move."""
     life.row(key=NEAR)
     life.withdrawn(key=NEAR)
@@ -168,7 +170,7 @@ def test_another_departments_arrival_takes_over_nothing_that_was_in_force(life: 
     assert life.shown() == set()
 
 
-def test_what_waits_for_its_move_is_not_taken_over(life: Life) -> None:
+def test_what_waits_for_its_move_is_not_taken_over(life: RecordLife) -> None:
     """A stranger's arrival at the same identity, under another move."""
     life.row()
     assert life.arrives(NEAR) == "held WAITING_FOR_MOVE"
@@ -179,7 +181,7 @@ def test_what_waits_for_its_move_is_not_taken_over(life: Life) -> None:
     assert life.withdrawn(key=NEAR) == "withdrawn"
 
 
-def test_the_order_of_owner_and_deputy_makes_no_difference_to_what_waits(site: Life) -> None:
+def test_the_order_of_owner_and_deputy_makes_no_difference_to_what_waits(site: RecordLife) -> None:
     """Withdrawn by the deputy before the owner's row came: obeyed at the release."""
     assert site.withdrawn(by=DEPUTY) == "held WAITING_FOR_RECORD"
     site.crash()
@@ -188,7 +190,7 @@ def test_the_order_of_owner_and_deputy_makes_no_difference_to_what_waits(site: L
     assert (site.status, site.shown()) == (Status.WITHDRAWN, set())
 
 
-def test_rights_that_ended_while_a_statement_waited_are_asked_again(site: Life) -> None:
+def test_rights_that_ended_while_a_statement_waited_are_asked_again(site: RecordLife) -> None:
     """The deputy has lost the right by the time the row comes."""
     site.withdrawn(by=DEPUTY)
     site.hub.adopt(rows.basis())
@@ -197,7 +199,7 @@ def test_rights_that_ended_while_a_statement_waited_are_asked_again(site: Life) 
     assert site.shown() == HERE
 
 
-def test_an_agents_word_on_a_departments_record_is_refused(life: Life) -> None:
+def test_an_agents_word_on_a_departments_record_is_refused(life: RecordLife) -> None:
     """Agents state what contracts leave to them, and about those only."""
     life.row()
     row = framed(LICENCE, licence_row())
@@ -210,7 +212,7 @@ def test_an_agents_word_on_a_departments_record_is_refused(life: Life) -> None:
 @pytest.mark.parametrize("by", ["correction", "row", "restoration"])
 @pytest.mark.parametrize("before", ["faulty", "taken back", "waits"])
 def test_who_mends_a_row_for_its_owner_does_not_come_to_own_it(
-    site: Life, by: str, before: str
+    site: RecordLife, by: str, before: str
 ) -> None:
     """The owner's row was faulty, or waits inside a correction: what is shown is the owner's."""
     if before == "waits":
@@ -231,7 +233,7 @@ def test_who_mends_a_row_for_its_owner_does_not_come_to_own_it(
     assert site.withdrawn() == "withdrawn"
 
 
-def test_a_deputys_row_is_not_its_owners_for_a_withdrawal_that_waits(site: Life) -> None:
+def test_a_deputys_row_is_not_its_owners_for_a_withdrawal_that_waits(site: RecordLife) -> None:
     """What waits without a row reserves nothing: nobody kills another's future row."""
     assert site.withdrawn() == "held WAITING_FOR_RECORD"
     site.crash()

@@ -9,7 +9,7 @@ from hub.core.state import ClockKind, Status
 from hub.domain.partitioning import partition_of
 from tests.contract.specimens import row_of
 from tests.driver import reforms, rows
-from tests.driver.life import FAR, NEAR, Life, answer, day_of, licence, reference
+from tests.driver.life import FAR, NEAR, RecordLife, answer, day_of, licence, reference
 from tests.driver.rows import (
     AGENTS,
     COMPANY,
@@ -28,14 +28,14 @@ def released(records: list[LedgerRecord]) -> list[str]:
     return [answer(record) for record in records if record.outcome in ends]
 
 
-def few(**held: int) -> Life:
+def few(**held: int) -> RecordLife:
     """A site whose rulebook lets less wait."""
     document = rows.basis()
     document["rulebook"]["held"] |= held
-    return Life(document)
+    return RecordLife(document)
 
 
-def test_a_withdrawal_before_its_row_takes_it_down_unseen(life: Life) -> None:
+def test_a_withdrawal_before_its_row_takes_it_down_unseen(life: RecordLife) -> None:
     """The row is accepted and named for nobody; the withdrawal is a ledger record of its own."""
     assert life.withdrawn() == "held WAITING_FOR_RECORD"
     waits = life.record
@@ -51,7 +51,7 @@ def test_a_withdrawal_before_its_row_takes_it_down_unseen(life: Life) -> None:
     assert life.wait(40) == []
 
 
-def test_a_withdrawal_that_was_released_is_repeated_as_what_it_was(life: Life) -> None:
+def test_a_withdrawal_that_was_released_is_repeated_as_what_it_was(life: RecordLife) -> None:
     """A client that tries again under its own number learns that it took effect."""
     life.withdrawn(number=77)
     assert life.withdrawn(number=77) == "duplicate REPEATED_SUBMISSION"
@@ -63,7 +63,7 @@ def test_a_withdrawal_that_was_released_is_repeated_as_what_it_was(life: Life) -
     assert life.withdrawn() == "duplicate ALREADY_WITHDRAWN"
 
 
-def test_an_equal_statement_that_waits_already_is_a_duplicate(life: Life) -> None:
+def test_an_equal_statement_that_waits_already_is_a_duplicate(life: RecordLife) -> None:
     """Of the same department; another's waits beside it."""
     life.withdrawn()
     assert life.withdrawn() == "duplicate SAME_AS_HELD"
@@ -73,7 +73,7 @@ def test_an_equal_statement_that_waits_already_is_a_duplicate(life: Life) -> Non
     assert life.waiting() == 3
 
 
-def test_a_correction_before_its_row_is_shown_at_once_as_corrected(life: Life) -> None:
+def test_a_correction_before_its_row_is_shown_at_once_as_corrected(life: RecordLife) -> None:
     """One publication, of the second version; the seven days count from the decision."""
     assert life.corrected() == "held WAITING_FOR_RECORD"
     assert life.dues() == {"province": "11-12", "city": "11-12"}
@@ -85,7 +85,7 @@ def test_a_correction_before_its_row_is_shown_at_once_as_corrected(life: Life) -
     assert life.dues() == {"province": "11-12", "city": "11-12"}
 
 
-def test_two_corrections_before_their_row_are_made_in_their_order(life: Life) -> None:
+def test_two_corrections_before_their_row_are_made_in_their_order(life: RecordLife) -> None:
     """The older first; what is shown is the last."""
     life.corrected("第二版")
     life.corrected("第三版")
@@ -96,7 +96,7 @@ def test_two_corrections_before_their_row_are_made_in_their_order(life: Life) ->
     assert life.shown() == {(COMPANY, "第三版")}
 
 
-def test_an_exit_before_its_entry_takes_it_down(life: Life) -> None:
+def test_an_exit_before_its_entry_takes_it_down(life: RecordLife) -> None:
     """The court's exit was read first."""
     assert life.delisted("2026-11-02") == "held WAITING_FOR_RECORD"
     life.crash()
@@ -105,7 +105,7 @@ def test_an_exit_before_its_entry_takes_it_down(life: Life) -> None:
     assert (life.status, life.shown()) == (Status.WITHDRAWN, set())
 
 
-def test_an_exit_dated_before_the_entry_is_about_another(life: Life) -> None:
+def test_an_exit_dated_before_the_entry_is_about_another(life: RecordLife) -> None:
     """It goes on waiting, the entry is shown, and the end of the wait takes nothing down."""
     assert life.delisted("2026-10-20") == "held WAITING_FOR_RECORD"
     assert life.listed("2026-10-30") == "accepted"
@@ -117,7 +117,7 @@ def test_an_exit_dated_before_the_entry_is_about_another(life: Life) -> None:
     assert life.shown() == {(COMPANY, "2026-10-30")}
 
 
-def test_an_exit_dated_before_the_entry_on_record_is_superseded(life: Life) -> None:
+def test_an_exit_dated_before_the_entry_on_record_is_superseded(life: RecordLife) -> None:
     """An error and an open case; on the day of the entry it counts."""
     life.listed("2026-10-30")
     assert life.delisted("2026-10-29") == "superseded EXIT_BEFORE_LISTING"
@@ -128,7 +128,7 @@ def test_an_exit_dated_before_the_entry_on_record_is_superseded(life: Life) -> N
 
 
 @pytest.mark.parametrize("is_made", [True, False])
-def test_a_performance_waits_for_its_commitment(life: Life, *, is_made: bool) -> None:
+def test_a_performance_waits_for_its_commitment(life: RecordLife, *, is_made: bool) -> None:
     """At the end of its wait it stands alone, with a warning."""
     assert life.performed() == "held WAITING_FOR_RECORD"
     life.crash()
@@ -142,7 +142,7 @@ def test_a_performance_waits_for_its_commitment(life: Life, *, is_made: bool) ->
     assert life.shown() == {(COMPANY, "全部履行")}
 
 
-def test_a_wait_ends_at_the_end_of_its_last_day(life: Life) -> None:
+def test_a_wait_ends_at_the_end_of_its_last_day(life: RecordLife) -> None:
     """Thirty calendar days after the day of arrival, at midnight; not a millisecond before."""
     life.withdrawn()
     waits = life.record
@@ -157,7 +157,7 @@ def test_a_wait_ends_at_the_end_of_its_last_day(life: Life) -> None:
     assert life.waiting() == 0
 
 
-def test_what_waited_in_vain_is_decided_anew_when_it_is_repeated(life: Life) -> None:
+def test_what_waited_in_vain_is_decided_anew_when_it_is_repeated(life: RecordLife) -> None:
     """It waits once more, and then takes down what comes."""
     life.withdrawn(number=77)
     life.wait(31)
@@ -167,7 +167,7 @@ def test_what_waited_in_vain_is_decided_anew_when_it_is_repeated(life: Life) -> 
     assert life.shown() == set()
 
 
-def test_a_correction_that_waited_in_vain_is_a_quarantined_row(life: Life) -> None:
+def test_a_correction_that_waited_in_vain_is_a_quarantined_row(life: RecordLife) -> None:
     """The row it carries is an undisclosed decision: its duties go on, and a row mends it."""
     life.corrected()
     waits = life.record
@@ -182,7 +182,7 @@ def test_a_correction_that_waited_in_vain_is_a_quarantined_row(life: Life) -> No
     assert life.shown() == {(COMPANY, "食品销售")}
 
 
-def test_somebody_elses_waiting_withdrawal_does_not_kill_a_row(life: Life) -> None:
+def test_somebody_elses_waiting_withdrawal_does_not_kill_a_row(life: RecordLife) -> None:
     """Authority is asked at the release, of the row's owner."""
     assert life.withdrawn(by=OTHER_DEPARTMENT) == "held WAITING_FOR_RECORD"
     assert life.withdrawn(by=AGENTS).startswith("quarantined")
@@ -192,7 +192,7 @@ def test_somebody_elses_waiting_withdrawal_does_not_kill_a_row(life: Life) -> No
     assert (life.state().department, life.shown()) == (DEPARTMENT, HERE)
 
 
-def test_a_withdrawal_and_its_row_may_both_be_somebody_elses(life: Life) -> None:
+def test_a_withdrawal_and_its_row_may_both_be_somebody_elses(life: RecordLife) -> None:
     """Who waits owns nothing; who brings the row does."""
     life.corrected(by=OTHER_DEPARTMENT)
     assert life.row() == "accepted"
@@ -201,7 +201,7 @@ def test_a_withdrawal_and_its_row_may_both_be_somebody_elses(life: Life) -> None
     assert life.withdrawn() == "withdrawn"
 
 
-def test_at_most_eight_statements_wait_for_one_record(life: Life) -> None:
+def test_at_most_eight_statements_wait_for_one_record(life: RecordLife) -> None:
     """The ninth is refused by name; the eight are made when the row comes."""
 
     def withdrawal(n: int) -> str:
@@ -218,7 +218,7 @@ def test_at_most_eight_statements_wait_for_one_record(life: Life) -> None:
     assert (life.waiting(), life.shown()) == (0, set())
 
 
-def test_what_another_lets_wait_keeps_nothing_from_waiting(life: Life) -> None:
+def test_what_another_lets_wait_keeps_nothing_from_waiting(life: RecordLife) -> None:
     """Withdrawals, corrections and arrivals of one department; then the owner's withdrawal."""
 
     def comes(n: int) -> str:
@@ -234,7 +234,7 @@ def test_what_another_lets_wait_keeps_nothing_from_waiting(life: Life) -> None:
     assert life.shown() == set()
 
 
-def test_a_row_that_may_not_wait_any_more_changes_nothing(life: Life) -> None:
+def test_a_row_that_may_not_wait_any_more_changes_nothing(life: RecordLife) -> None:
     """What waits goes on waiting, and comes into force in its order."""
     for n in range(8):
         life.corrected(f"第{n}版")
@@ -275,7 +275,9 @@ def test_the_rulebook_says_how_long_statements_wait() -> None:
     assert life.wait(1) == ["held_ended WAITED_TOO_LONG"]
 
 
-def test_a_repeated_submission_is_decided_anew_once_the_record_has_changed(life: Life) -> None:
+def test_a_repeated_submission_is_decided_anew_once_the_record_has_changed(
+    life: RecordLife,
+) -> None:
     """A correction of what was down; the same number again when it is in force again."""
     life.row()
     life.withdrawn()
@@ -289,7 +291,7 @@ def test_a_repeated_submission_is_decided_anew_once_the_record_has_changed(life:
 
 
 @pytest.mark.parametrize("change", ["report", "clock", "conflict", "confirmed"])
-def test_a_repeated_submission_is_not_decided_anew_for_less(life: Life, change: str) -> None:
+def test_a_repeated_submission_is_not_decided_anew_for_less(life: RecordLife, change: str) -> None:
     """A platform's report, a clock, a conflict or a confirmation change nothing it was about."""
     life.row(version=5)
     named = life.record
@@ -308,7 +310,7 @@ def test_a_repeated_submission_is_not_decided_anew_for_less(life: Life, change: 
 
 @pytest.mark.parametrize("is_withdrawn", [False, True])
 def test_a_repeated_arrival_is_decided_anew_once_its_departure_was_made(
-    life: Life, *, is_withdrawn: bool
+    life: RecordLife, *, is_withdrawn: bool
 ) -> None:
     """Refused, then the departure succeeded: the client gets in, unless it was withdrawn since."""
     life.row()
@@ -325,7 +327,9 @@ def test_a_repeated_arrival_is_decided_anew_once_its_departure_was_made(
 
 
 @pytest.mark.parametrize("first", ["refused", "waited-in-vain"])
-def test_a_restoration_tried_before_the_withdrawal_does_not_undo_it(life: Life, first: str) -> None:
+def test_a_restoration_tried_before_the_withdrawal_does_not_undo_it(
+    life: RecordLife, first: str
+) -> None:
     """A client tries its old number again; who wants it shown restores it by a new act."""
     if first == "refused":
         life.row()
@@ -343,7 +347,7 @@ def test_a_restoration_tried_before_the_withdrawal_does_not_undo_it(life: Life, 
 
 def test_a_restoration_refused_after_the_withdrawal_may_be_tried_again() -> None:
     """What the basis did not allow is allowed: the withdrawal was there before it."""
-    life = Life()
+    life = RecordLife()
     life.row(by=OTHER_DEPARTMENT)
     life.withdrawn(by=OTHER_DEPARTMENT)
     assert life.restored(number=77) == "quarantined NOT_YOUR_RECORD"
@@ -354,19 +358,19 @@ def test_a_restoration_refused_after_the_withdrawal_may_be_tried_again() -> None
     assert life.shown() == HERE
 
 
-def test_a_repeated_faulty_row_is_decided_anew_under_another_basis(life: Life) -> None:
+def test_a_repeated_faulty_row_is_decided_anew_under_another_basis(life: RecordLife) -> None:
     """What was no department's kind is now; the number is the same."""
     assert life.listed(number=7) == "accepted"
     document = rows.basis()
     document["site"]["departments"][rows.COURT]["states"] = []
-    other = Life(document)
+    other = RecordLife(document)
     assert "KIND_NOT_YOURS" in other.listed(number=7)
     assert other.listed(number=7) == "duplicate REPEATED_SUBMISSION"
     other.hub.adopt(rows.basis())
     assert other.listed(number=7) == "accepted"
 
 
-def test_a_faulty_row_releases_what_waits_for_it(life: Life) -> None:
+def test_a_faulty_row_releases_what_waits_for_it(life: RecordLife) -> None:
     """It is on record, out of sight: the withdrawal takes it back and its duties are lifted."""
     life.withdrawn()
     life.crash()
@@ -378,7 +382,9 @@ def test_a_faulty_row_releases_what_waits_for_it(life: Life) -> None:
 
 
 @pytest.mark.parametrize("then", ["", "taken back"])
-def test_somebody_elses_faulty_row_does_not_end_a_waiting_withdrawal(life: Life, then: str) -> None:
+def test_somebody_elses_faulty_row_does_not_end_a_waiting_withdrawal(
+    life: RecordLife, then: str
+) -> None:
     """It is about the row of its own sender, which is taken down when it comes."""
     assert life.withdrawn() == "held WAITING_FOR_RECORD"
     assert life.fault(by=OTHER_DEPARTMENT) == "quarantined FIELD_REQUIRED"
@@ -392,13 +398,13 @@ def test_somebody_elses_faulty_row_does_not_end_a_waiting_withdrawal(life: Life,
     assert (life.status, life.shown(), life.wait(40)) == (Status.WITHDRAWN, set(), [])
 
 
-def test_a_withdrawal_waits_beside_somebody_elses_faulty_row_for_its_time(life: Life) -> None:
+def test_a_withdrawal_waits_beside_somebody_elses_faulty_row_for_its_time(life: RecordLife) -> None:
     """It ends as every wait does, and its sender hears of it; a row inside a correction goes in."""
     life.withdrawn()
     life.fault(by=OTHER_DEPARTMENT)
     assert "held_ended WAITED_TOO_LONG" in life.wait(40)
     assert life.waiting() == 0
-    again = Life()
+    again = RecordLife()
     again.corrected("食品批发", by=OTHER_DEPARTMENT)
     again.wait(1)
     again.corrected()
@@ -407,7 +413,9 @@ def test_a_withdrawal_waits_beside_somebody_elses_faulty_row_for_its_time(life: 
 
 
 @pytest.mark.parametrize("order", ["withdrawal-first", "correction-first"])
-def test_a_withdrawal_and_a_correction_wait_in_the_order_they_came(life: Life, order: str) -> None:
+def test_a_withdrawal_and_a_correction_wait_in_the_order_they_came(
+    life: RecordLife, order: str
+) -> None:
     """Decided as if they came now, the oldest first; nothing is shown in either order."""
     said = (life.withdrawn, life.corrected)
     for say in said if order == "withdrawal-first" else reversed(said):
@@ -421,7 +429,7 @@ def test_a_withdrawal_and_a_correction_wait_in_the_order_they_came(life: Life, o
     assert (life.status, life.waiting(), life.shown()) == (Status.WITHDRAWN, 0, set())
 
 
-def test_the_row_may_come_in_the_very_batch_of_what_waits_for_it(life: Life) -> None:
+def test_the_row_may_come_in_the_very_batch_of_what_waits_for_it(life: RecordLife) -> None:
     """Read together, decided one after the other: the state is that of the record before."""
     hub = life.hub
     for kind, content in (
@@ -433,7 +441,7 @@ def test_the_row_may_come_in_the_very_batch_of_what_waits_for_it(life: Life) -> 
     assert life.shown() == set()
 
 
-def test_what_waits_is_nobodys_record_for_the_agents_finding(life: Life) -> None:
+def test_what_waits_is_nobodys_record_for_the_agents_finding(life: RecordLife) -> None:
     """A promise that is only known by its performance is not open: nobody is called a breaker."""
     life.performed()
     key = life.record.record_key.hex()
@@ -447,7 +455,7 @@ def test_what_waits_is_nobodys_record_for_the_agents_finding(life: Life) -> None
     assert said == "quarantined COMMITMENT_NOT_OPEN"
 
 
-def test_a_row_is_shown_when_the_last_that_waited_is_refused(life: Life) -> None:
+def test_a_row_is_shown_when_the_last_that_waited_is_refused(life: RecordLife) -> None:
     """Named once, for every target, by the record that ended the wait."""
     life.withdrawn(by=OTHER_DEPARTMENT)
     life.corrected(by=OTHER_DEPARTMENT)
@@ -460,7 +468,7 @@ def test_a_row_is_shown_when_the_last_that_waited_is_refused(life: Life) -> None
     assert life.dues() == {"province": "11-12", "city": "11-12"}
 
 
-def test_a_move_that_waits_does_not_keep_the_row_from_being_shown(life: Life) -> None:
+def test_a_move_that_waits_does_not_keep_the_row_from_being_shown(life: RecordLife) -> None:
     """An arrival waits for its move, not for the row."""
     life.arrives(FAR)
     life.crash()
@@ -469,7 +477,9 @@ def test_a_move_that_waits_does_not_keep_the_row_from_being_shown(life: Life) ->
     assert life.shown() == {(FAR, "食品经营")}
 
 
-def test_what_a_torn_transaction_left_undone_comes_before_what_arrived_after(life: Life) -> None:
+def test_what_a_torn_transaction_left_undone_comes_before_what_arrived_after(
+    life: RecordLife,
+) -> None:
     """Of row and waiting withdrawal only the row was committed: the withdrawal is decided first."""
     life.withdrawn()
     life.row()
@@ -486,7 +496,7 @@ def test_what_a_torn_transaction_left_undone_comes_before_what_arrived_after(lif
     assert life.shown() == set()
 
 
-def test_a_repeated_entry_is_decided_anew_once_its_exit_is_known(life: Life) -> None:
+def test_a_repeated_entry_is_decided_anew_once_its_exit_is_known(life: RecordLife) -> None:
     """A debtor listed again, read before the exit: the court's client gets it in."""
     life.listed("2026-10-20")
     assert life.listed("2026-11-02", number=77) == "conflicting UNDECLARED_CHANGE"
@@ -498,7 +508,9 @@ def test_a_repeated_entry_is_decided_anew_once_its_exit_is_known(life: Life) -> 
     assert life.shown() == {(COMPANY, "2026-11-02")}
 
 
-def test_a_repeated_exit_is_decided_anew_once_the_entry_has_its_right_date(life: Life) -> None:
+def test_a_repeated_exit_is_decided_anew_once_the_entry_has_its_right_date(
+    life: RecordLife,
+) -> None:
     """Superseded by a date that was a mistake; the client tries again and the debtor is out."""
     life.listed("2026-10-30")
     assert life.delisted("2026-10-29", number=77) == "superseded EXIT_BEFORE_LISTING"
@@ -513,7 +525,7 @@ def test_a_repeated_exit_is_decided_anew_once_the_entry_has_its_right_date(life:
     assert life.shown() == set()
 
 
-def test_a_repeated_conflict_is_told_what_the_record_says_now(life: Life) -> None:
+def test_a_repeated_conflict_is_told_what_the_record_says_now(life: RecordLife) -> None:
     """It never undoes the take-down: other content needs a restoration, and it learns so."""
     life.row()
     assert life.row("食品销售", number=77) == "conflicting UNDECLARED_CHANGE"
@@ -525,11 +537,11 @@ def test_a_repeated_conflict_is_told_what_the_record_says_now(life: Life) -> Non
     assert life.row("食品销售", number=77) == "duplicate SAME_AS_LIVE"
 
 
-def test_a_row_tried_before_it_was_taken_back_does_not_come_up(life: Life) -> None:
+def test_a_row_tried_before_it_was_taken_back_does_not_come_up(life: RecordLife) -> None:
     """Nothing of it was ever in force, so no date and no version could say that it is later."""
     document = rows.basis()
     document["site"]["departments"][rows.COURT]["states"] = []
-    life = Life(document)
+    life = RecordLife(document)
     life.listed(number=77)
     life.hub.adopt(rows.basis())
     assert life.listed("").startswith("quarantined")
@@ -539,7 +551,9 @@ def test_a_row_tried_before_it_was_taken_back_does_not_come_up(life: Life) -> No
     assert life.shown() == set()
 
 
-def test_what_was_superseded_by_its_version_is_so_still_when_it_is_repeated(life: Life) -> None:
+def test_what_was_superseded_by_its_version_is_so_still_when_it_is_repeated(
+    life: RecordLife,
+) -> None:
     """The memory of order has not fallen; and what took effect is not done twice."""
     life.row(version=5)
     assert life.corrected("旧", version=4, number=77) == "superseded OLDER_THAN_LIVE"
@@ -559,7 +573,7 @@ def test_what_was_superseded_by_its_version_is_so_still_when_it_is_repeated(life
 
 def test_a_repeated_statement_is_decided_anew_once_it_is_plain_which_record_is_meant() -> None:
     """Two bureaus had the same decision; one record is taken down, the other is meant."""
-    life = Life(reforms.site())
+    life = RecordLife(reforms.site())
     life.row()
     life.say(LICENCE, reforms.row_under(reforms.NEW_AUTHORITY, "药品经营"), by=reforms.HEIR)
     old = reference()

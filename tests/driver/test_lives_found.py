@@ -8,7 +8,7 @@ from hub.core.record import Outcome
 from hub.core.state import ClockKind, Status
 from hub.domain.partitioning import partition_of
 from tests.driver import rows
-from tests.driver.life import DAY, FIRST, NEAR, SECOND, Life, answer, licence, reference
+from tests.driver.life import DAY, FIRST, NEAR, SECOND, RecordLife, answer, licence, reference
 from tests.driver.rows import (
     COMPANY,
     COURT,
@@ -39,7 +39,7 @@ def with_days_off(*days: str) -> dict[str, Any]:
     return document
 
 
-def said(life: Life) -> list[str]:
+def said(life: RecordLife) -> list[str]:
     """What the last statement's own ledger record says of clocks."""
     return sorted({event.event for event in life.record.events})
 
@@ -47,7 +47,7 @@ def said(life: Life) -> list[str]:
 # --- what is owed --------------------------------------------------------------------------------
 
 
-def test_a_correction_that_waited_postpones_no_disclosure_that_runs(life: Life) -> None:
+def test_a_correction_that_waited_postpones_no_disclosure_that_runs(life: RecordLife) -> None:
     """L7: unmet disclosure goes on, whatever day of redetermination the correction names."""
     inside = {
         "subject_kind": PENALTY, "row": framed(PENALTY, penalty_row(CF_JDRQ="2026-10-30")),
@@ -62,7 +62,7 @@ def test_a_correction_that_waited_postpones_no_disclosure_that_runs(life: Life) 
     assert said(life) == []
 
 
-def test_a_waiting_row_with_a_later_date_takes_overdue_back(life: Life) -> None:
+def test_a_waiting_row_with_a_later_date_takes_overdue_back(life: RecordLife) -> None:
     """The duty is the same: what was said of the old day is said not to be so."""
     early = licence("食品经营") | {"XK_JDRQ": "2026-10-20"}
     inside = {"subject_kind": LICENCE, "row": framed(LICENCE, early), "reason": "录入错误"}
@@ -74,7 +74,9 @@ def test_a_waiting_row_with_a_later_date_takes_overdue_back(life: Life) -> None:
     assert life.events() == []
 
 
-def test_the_day_of_the_later_row_stands_when_the_wait_of_the_earlier_ends(life: Life) -> None:
+def test_the_day_of_the_later_row_stands_when_the_wait_of_the_earlier_ends(
+    life: RecordLife,
+) -> None:
     """Duties that run go on: what waited in vain says nothing new about them."""
     early = licence("食品经营", NEAR) | {"XK_JDRQ": "2026-10-30"}
     life.arrives(NEAR, changes=early)
@@ -85,7 +87,7 @@ def test_the_day_of_the_later_row_stands_when_the_wait_of_the_earlier_ends(life:
     assert life.dues() == {"province": "11-12", "city": "11-12"}
 
 
-def test_what_was_taken_back_owes_nothing_while_a_row_waits_for_its_move(life: Life) -> None:
+def test_what_was_taken_back_owes_nothing_while_a_row_waits_for_its_move(life: RecordLife) -> None:
     """A faulty row owes nothing there; nor does one whose departure never comes."""
     life.fault(key=NEAR)
     life.withdrawn(key=NEAR)
@@ -95,7 +97,7 @@ def test_what_was_taken_back_owes_nothing_while_a_row_waits_for_its_move(life: L
 
 
 def test_a_target_that_comes_back_has_the_time_of_a_correction_where_it_had_shown(
-    life: Life,
+    life: RecordLife,
 ) -> None:
     """L7: nobody is late by accident: the disclosure of the decision was met there."""
     life.row()
@@ -108,7 +110,7 @@ def test_a_target_that_comes_back_has_the_time_of_a_correction_where_it_had_show
     assert ("11-22", "overdue") not in life.events()
 
 
-def test_a_correction_clock_that_was_lifted_is_no_first_disclosure(life: Life) -> None:
+def test_a_correction_clock_that_was_lifted_is_no_first_disclosure(life: RecordLife) -> None:
     """The first version was shown in time; brought back, the city owes a correction again."""
     life.row()
     life.met(life.record)
@@ -119,7 +121,7 @@ def test_a_correction_clock_that_was_lifted_is_no_first_disclosure(life: Life) -
     assert life.dues()["city"] == "11-26"
 
 
-def test_nothing_is_overdue_at_a_target_that_shows_the_kind_no_more(life: Life) -> None:
+def test_nothing_is_overdue_at_a_target_that_shows_the_kind_no_more(life: RecordLife) -> None:
     """A basis with shorter terms takes the kind away as well: the duty is lifted, not missed."""
     life.penalty()
     life.wait(6)
@@ -133,7 +135,9 @@ def test_nothing_is_overdue_at_a_target_that_shows_the_kind_no_more(life: Life) 
     assert (1, "overdue") not in events
 
 
-def test_overdue_is_taken_back_where_the_duty_is_lifted_before_its_new_day(life: Life) -> None:
+def test_overdue_is_taken_back_where_the_duty_is_lifted_before_its_new_day(
+    life: RecordLife,
+) -> None:
     """By the terms that hold now the city was not late when it stopped showing the kind."""
     shorter = rows.basis()
     for rule in shorter["rulebook"]["deadlines"]:
@@ -148,7 +152,7 @@ def test_overdue_is_taken_back_where_the_duty_is_lifted_before_its_new_day(life:
     assert of_city == ["due_date_moved", "overdue_taken_back", "lifted"]
 
 
-def test_a_basis_about_other_things_lifts_no_duty_that_a_correction_left(life: Life) -> None:
+def test_a_basis_about_other_things_lifts_no_duty_that_a_correction_left(life: RecordLife) -> None:
     """L7: it goes on until it is met, though the decision is now dated before the city's clocks."""
     document = rows.basis()
     document["site"]["targets"][1]["clock_from"] = "2026-11-02"
@@ -162,7 +166,7 @@ def test_a_basis_about_other_things_lifts_no_duty_that_a_correction_left(life: L
     assert life.dues() == due == {"province": "11-12", "city": "11-12"}
 
 
-def test_a_reopened_duty_is_due_by_the_calendar_of_the_day(life: Life) -> None:
+def test_a_reopened_duty_is_due_by_the_calendar_of_the_day(life: RecordLife) -> None:
     """Stopped while the days were counted anew, it is counted when it runs again."""
     life.row()
     named = life.record
@@ -173,7 +177,9 @@ def test_a_reopened_duty_is_due_by_the_calendar_of_the_day(life: Life) -> None:
     assert life.dues() == {"province": "11-13", "city": "11-13"}
 
 
-def test_due_soon_is_said_by_the_calendar_in_force_though_the_due_day_stays(life: Life) -> None:
+def test_due_soon_is_said_by_the_calendar_in_force_though_the_due_day_stays(
+    life: RecordLife,
+) -> None:
     """A Saturday that was to be worked is none again: Friday is the day with three to come."""
     document = with_days_off("2026-11-05")
     notice = next(n for n in document["calendar"]["notices"] if n["year"] == 2026)
@@ -187,7 +193,7 @@ def test_due_soon_is_said_by_the_calendar_in_force_though_the_due_day_stays(life
     assert life.events() == [("11-07", "due_soon_3")]
 
 
-def test_marks_passed_over_by_overdue_are_not_said_of_a_day_that_moved(life: Life) -> None:
+def test_marks_passed_over_by_overdue_are_not_said_of_a_day_that_moved(life: RecordLife) -> None:
     """*Overdue* is taken back; the day for *three days left* is past and stays unsaid."""
     early = licence("食品经营") | {"XK_JDRQ": "2026-10-20"}
     inside = {"subject_kind": LICENCE, "row": framed(LICENCE, early), "reason": "录入错误"}
@@ -205,7 +211,7 @@ def test_marks_passed_over_by_overdue_are_not_said_of_a_day_that_moved(life: Lif
 # --- taking down ---------------------------------------------------------------------------------
 
 
-def test_the_answer_to_an_earlier_take_down_meets_the_duty(life: Life) -> None:
+def test_the_answer_to_an_earlier_take_down_meets_the_duty(life: RecordLife) -> None:
     """Nothing was shown there since; that it was named once more changes nothing of that."""
     life.row()
     life.hub.adopt(shown_at_city(PENALTY))
@@ -217,7 +223,7 @@ def test_the_answer_to_an_earlier_take_down_meets_the_duty(life: Life) -> None:
     assert life.dues(ClockKind.WITHDRAW) == {"province": "11-07"}
 
 
-def test_a_take_down_stays_due_while_what_came_back_is_not_named(life: Life) -> None:
+def test_a_take_down_stays_due_while_what_came_back_is_not_named(life: RecordLife) -> None:
     """An exit waited for the entry that is restored: it is down again before anybody was named."""
     life.delisted("2026-10-30")
     life.listed("2026-11-02")
@@ -239,7 +245,7 @@ def test_a_take_down_stays_due_while_what_came_back_is_not_named(life: Life) -> 
     assert life.dues(ClockKind.WITHDRAW) == owed
 
 
-def test_no_platform_took_down_what_nobody_had_told_it_to_take_down(life: Life) -> None:
+def test_no_platform_took_down_what_nobody_had_told_it_to_take_down(life: RecordLife) -> None:
     """L8: restored elsewhere, it is owed there still; a time before it was owed is not believed."""
     life.row()
     life.wait(3)
@@ -256,7 +262,7 @@ def test_no_platform_took_down_what_nobody_had_told_it_to_take_down(life: Life) 
 # --- who and where -------------------------------------------------------------------------------
 
 
-def test_what_can_never_be_accepted_is_kept_where_a_wait_has_ended(life: Life) -> None:
+def test_what_can_never_be_accepted_is_kept_where_a_wait_has_ended(life: RecordLife) -> None:
     """Nothing is on record any more, so it is what the record has; it owes nothing."""
     life.withdrawn()
     life.wait(32)
@@ -265,7 +271,7 @@ def test_what_can_never_be_accepted_is_kept_where_a_wait_has_ended(life: Life) -
     assert (life.status, life.dues()) == (Status.QUARANTINED, {})
 
 
-def test_a_refusal_is_decided_anew_when_publication_has_ended(life: Life) -> None:
+def test_a_refusal_is_decided_anew_when_publication_has_ended(life: RecordLife) -> None:
     """L5: the version of the record has changed since."""
     life.penalty(CF_GSJZQ="2026-12-01")
     gone = {
@@ -280,7 +286,7 @@ def test_a_refusal_is_decided_anew_when_publication_has_ended(life: Life) -> Non
     assert life.say("record.withdrawn.v1", gone, **again) == "quarantined NOT_YOUR_RECORD"
 
 
-def test_a_departure_for_another_company_frees_no_row_that_waits(life: Life) -> None:
+def test_a_departure_for_another_company_frees_no_row_that_waits(life: RecordLife) -> None:
     """L1: the record left for one company; a row under another does not take its place."""
     life.row()
     assert life.arrives(NEAR) == "held WAITING_FOR_MOVE"
@@ -290,7 +296,7 @@ def test_a_departure_for_another_company_frees_no_row_that_waits(life: Life) -> 
     assert life.state(arrived).status is Status.HELD
 
 
-def test_garbage_of_a_kind_the_sender_may_not_state_starts_no_clock(life: Life) -> None:
+def test_garbage_of_a_kind_the_sender_may_not_state_starts_no_clock(life: RecordLife) -> None:
     """L9: what can never be accepted is nobody's lateness, readable or not."""
     assert life.send(LICENCE, b"\x00garbage", by=COURT).endswith("KIND_NOT_YOURS")
     assert life.dues() == {}
@@ -298,7 +304,7 @@ def test_garbage_of_a_kind_the_sender_may_not_state_starts_no_clock(life: Life) 
     assert life.dues() == {"province": "11-12", "city": "11-12"}
 
 
-def test_a_refused_arrival_of_another_does_not_swallow_a_departure(life: Life) -> None:
+def test_a_refused_arrival_of_another_does_not_swallow_a_departure(life: RecordLife) -> None:
     """L1: what was not accepted says nothing of the move; the owner's record leaves."""
     life.row()
     stranger: dict[str, Any] = {"by": OTHER_DEPARTMENT, "content": "食品销售"}
@@ -307,7 +313,7 @@ def test_a_refused_arrival_of_another_does_not_swallow_a_departure(life: Life) -
     assert life.shown() == set()
 
 
-def test_a_duty_that_was_not_due_when_publication_ended_is_not_late(life: Life) -> None:
+def test_a_duty_that_was_not_due_when_publication_ended_is_not_late(life: RecordLife) -> None:
     """Also when the hub slept over both days."""
     life.penalty(CF_GSJZQ="2026-11-05")
     written = life.hub.advance(20 * DAY)
@@ -317,7 +323,9 @@ def test_a_duty_that_was_not_due_when_publication_ended_is_not_late(life: Life) 
     assert (1, "D", "overdue") not in events
 
 
-def test_a_platform_is_believed_about_what_it_was_named_before_another_left(life: Life) -> None:
+def test_a_platform_is_believed_about_what_it_was_named_before_another_left(
+    life: RecordLife,
+) -> None:
     """L8: the city's take-down is a version of its own; the province was named long before."""
     life.row()
     named = life.record
@@ -329,7 +337,7 @@ def test_a_platform_is_believed_about_what_it_was_named_before_another_left(life
     ]
 
 
-def test_a_number_used_in_two_partitions_names_two_records(life: Life) -> None:
+def test_a_number_used_in_two_partitions_names_two_records(life: RecordLife) -> None:
     """Each partition knows its own numbers; look-ups know a record by its key alone."""
     content = {
         "subject_kind": LICENCE, "cause": "row", "reason_code": "ROW_SHIFTED", "position": "1",
@@ -344,7 +352,7 @@ def test_a_number_used_in_two_partitions_names_two_records(life: Life) -> None:
     assert len(keys) == len(here) == life.hub.partitions > 1
 
 
-def test_a_departure_that_names_no_record_refuses_the_arrival_of_its_move(life: Life) -> None:
+def test_a_departure_that_names_no_record_refuses_the_arrival_of_its_move(life: RecordLife) -> None:
     """Nobody can read which record was to leave: the row that waits for it must not wait on."""
     assert life.arrives() == "held WAITING_FOR_MOVE"
     said = life.say(
@@ -355,7 +363,7 @@ def test_a_departure_that_names_no_record_refuses_the_arrival_of_its_move(life: 
     assert [answer(each) for each in life.rest] == ["held_ended MOVE_REFUSED"]
 
 
-def test_what_ended_at_one_target_makes_no_correction_late_at_another(life: Life) -> None:
+def test_what_ended_at_one_target_makes_no_correction_late_at_another(life: RecordLife) -> None:
     """The correction's own time runs from its acceptance, not from the end that came before it."""
     life.penalty(CF_JDRQ="2026-10-30", CF_GSJZQ="2026-12-01")
     first = life.record
@@ -369,7 +377,7 @@ def test_what_ended_at_one_target_makes_no_correction_late_at_another(life: Life
     assert clock.due_at > life.hub.now
 
 
-def test_a_faulty_row_without_a_date_forgets_no_date(life: Life) -> None:
+def test_a_faulty_row_without_a_date_forgets_no_date(life: RecordLife) -> None:
     """An exit dated before the entry is about another one, though the entry came faulty again."""
     nameless = listing_row(listed_on="2026-11-02", conduct="")
     assert life.say(LISTED, nameless, by=COURT).startswith("quarantined")
@@ -377,7 +385,7 @@ def test_a_faulty_row_without_a_date_forgets_no_date(life: Life) -> None:
     assert life.delisted("2026-11-01") == "superseded EXIT_BEFORE_LISTING"
 
 
-def test_the_date_of_an_exit_that_waits_is_none_of_the_entry(life: Life) -> None:
+def test_the_date_of_an_exit_that_waits_is_none_of_the_entry(life: RecordLife) -> None:
     """Where nothing but exits waits, a faulty entry has no date, and the older exit is about it."""
     assert life.delisted("2026-11-02") == "held WAITING_FOR_RECORD"
     assert life.delisted("2026-11-01") == "held WAITING_FOR_RECORD"
@@ -387,7 +395,7 @@ def test_the_date_of_an_exit_that_waits_is_none_of_the_entry(life: Life) -> None
 
 
 def test_what_a_basis_takes_down_at_one_target_makes_no_correction_late_at_another(
-    life: Life,
+    life: RecordLife,
 ) -> None:
     """The same where a site changed: what the city may not show any more corrects nothing."""
     life.penalty(CF_JDRQ="2026-10-30")
@@ -403,7 +411,9 @@ def test_what_a_basis_takes_down_at_one_target_makes_no_correction_late_at_anoth
     assert clock.due_at > life.hub.now
 
 
-def test_what_a_correction_followed_was_met_though_the_correction_was_lifted(life: Life) -> None:
+def test_what_a_correction_followed_was_met_though_the_correction_was_lifted(
+    life: RecordLife,
+) -> None:
     """A move owes the correction from its own day, not the first disclosure once more."""
     life.row()
     assert life.report(life.record, "city", "published") == ["stopped_in_time"]

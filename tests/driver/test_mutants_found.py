@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hub.core.record import LedgerRecord, Outcome
 from hub.domain.partitioning import partition_of
-from tests.driver.life import FIRST, NEAR, Life, codes, licence, with_deputy
+from tests.driver.life import FIRST, NEAR, RecordLife, codes, licence, with_deputy
 from tests.driver.resends import ask_again, showing, told, two_targets
 from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, OTHER_DEPARTMENT, framed
 from tests.driver.test_life_duties import notices
@@ -14,7 +14,7 @@ Headers = tuple[tuple[str, bytes], ...]
 
 
 def put(
-    life: Life, by: str, value: bytes, headers: Headers, version: int | None = None
+    life: RecordLife, by: str, value: bytes, headers: Headers, version: int | None = None
 ) -> LedgerRecord:
     """Submit what no connector of the hub would; returns what was decided."""
     if version is not None:
@@ -25,14 +25,14 @@ def put(
     return record
 
 
-def test_who_was_listed_and_removed_on_one_day_is_off_in_either_order(life: Life) -> None:
+def test_who_was_listed_and_removed_on_one_day_is_off_in_either_order(life: RecordLife) -> None:
     """The exit is read first: it is about the entry of its own day."""
     assert life.delisted("2026-10-30") == "held WAITING_FOR_RECORD"
     assert life.listed("2026-10-30") == "accepted"
     assert (life.waiting(), life.shown()) == (0, set())
 
 
-def test_a_correction_from_another_number_is_no_correction(life: Life) -> None:
+def test_a_correction_from_another_number_is_no_correction(life: RecordLife) -> None:
     """The identity would change: that is a move. Another spelling or another name is none."""
     life.row()
     row = framed(LICENCE, licence("食品销售", COMPANY))
@@ -48,7 +48,7 @@ def test_a_correction_from_another_number_is_no_correction(life: Life) -> None:
     assert (said, life.shown()) == ("corrected", {(COMPANY, "食品销售")})
 
 
-def test_what_was_shown_late_is_withdrawn_everywhere(life: Life) -> None:
+def test_what_was_shown_late_is_withdrawn_everywhere(life: RecordLife) -> None:
     """Named only when the last that waited for it was refused; named it was all the same."""
     life.withdrawn(by=OTHER_DEPARTMENT)
     life.row()
@@ -57,7 +57,7 @@ def test_what_was_shown_late_is_withdrawn_everywhere(life: Life) -> None:
     assert (life.record.withdraw_targets, life.shown()) == (0b11, set())
 
 
-def test_what_has_ended_is_taken_down_once(life: Life) -> None:
+def test_what_has_ended_is_taken_down_once(life: RecordLife) -> None:
     """A correction of a penalty after its term asks the city for nothing more."""
     life.penalty(CF_GSJZQ="2026-11-05")
     life.wait(5)
@@ -67,7 +67,7 @@ def test_what_has_ended_is_taken_down_once(life: Life) -> None:
     assert (life.record.publish_targets, life.record.withdraw_targets) == (0b01, 0)
 
 
-def test_a_record_withdrawn_twice_is_withdrawn_again_once(life: Life) -> None:
+def test_a_record_withdrawn_twice_is_withdrawn_again_once(life: RecordLife) -> None:
     """By the last withdrawal, whose version the platform knows and whose reason holds."""
     life.row()
     life.withdrawn()
@@ -79,7 +79,7 @@ def test_a_record_withdrawn_twice_is_withdrawn_again_once(life: Life) -> None:
 
 def test_a_withdrawal_reaches_a_target_that_was_added_later() -> None:
     """It was named by a walk over the ledger, not by the row."""
-    life = Life(showing(CITY, []))
+    life = RecordLife(showing(CITY, []))
     life.row()
     assert life.record.publish_targets == 0b01
     life.hub.adopt(two_targets())
@@ -87,7 +87,7 @@ def test_a_withdrawal_reaches_a_target_that_was_added_later() -> None:
     assert (life.record.withdraw_targets, life.shown()) == (0b11, set())
 
 
-def test_a_mark_of_the_hubs_own_is_refused_from_outside(life: Life) -> None:
+def test_a_mark_of_the_hubs_own_is_refused_from_outside(life: RecordLife) -> None:
     """Whoever reads the ledger again would take the row for one that was cut."""
     headers = (
         ("ce_type", LICENCE.encode()), ("ce_source", b"x/y"), ("ce_id", b"1"), ("hub_cut", b"1"),
@@ -99,7 +99,7 @@ def test_a_mark_of_the_hubs_own_is_refused_from_outside(life: Life) -> None:
 
 def test_streams_of_two_departments_may_have_one_name() -> None:
     """Each counts for itself: a deputy's fifth statement is not older than a thousandth."""
-    life = Life(with_deputy())
+    life = RecordLife(with_deputy())
     headers = (("ce_type", LICENCE.encode()), ("ce_source", b"files"), ("ce_id", b"1"))
     put(life, DEPARTMENT, framed(LICENCE, licence("食品经营")), headers, version=1000)
     row = framed(LICENCE, licence("食品销售"))
@@ -109,7 +109,7 @@ def test_streams_of_two_departments_may_have_one_name() -> None:
     assert put(life, OTHER_DEPARTMENT, value, headers, version=5).outcome is Outcome.CORRECTED
 
 
-def test_a_good_row_repeats_no_warning_of_its_faulty_forerunner(life: Life) -> None:
+def test_a_good_row_repeats_no_warning_of_its_faulty_forerunner(life: RecordLife) -> None:
     """It is the same duty with the same day: three days before its end was said already."""
     life.fault()
     life.wait(6)
@@ -117,7 +117,7 @@ def test_a_good_row_repeats_no_warning_of_its_faulty_forerunner(life: Life) -> N
     assert (life.row(), life.rest) == ("accepted", [])
 
 
-def test_a_warning_is_given_again_when_its_day_lies_ahead_again(life: Life) -> None:
+def test_a_warning_is_given_again_when_its_day_lies_ahead_again(life: RecordLife) -> None:
     """A notice says afterwards that a Friday was off; three days before the new end it is said."""
     life.row()
     life.wait(5)
@@ -127,7 +127,7 @@ def test_a_warning_is_given_again_when_its_day_lies_ahead_again(life: Life) -> N
     assert [event for _day, event in life.events()] == ["due_soon_3", "due_soon_1", "overdue"]
 
 
-def test_of_two_corrections_the_first_is_the_one_that_was_owed(life: Life) -> None:
+def test_of_two_corrections_the_first_is_the_one_that_was_owed(life: RecordLife) -> None:
     """Version 1 was shown in time, learned after both: three days from the day of the first."""
     life.row()
     first = life.record
@@ -140,28 +140,28 @@ def test_of_two_corrections_the_first_is_the_one_that_was_owed(life: Life) -> No
     assert life.dues()["city"] == "11-07"
 
 
-def test_an_older_confirmation_lowers_no_memory(life: Life) -> None:
+def test_an_older_confirmation_lowers_no_memory(life: RecordLife) -> None:
     """The row of version 3 says what is in force; that of version 5 is older all the same."""
     life.row(version=7)
     assert life.row(version=3) == "duplicate SAME_AS_LIVE"
     assert life.corrected("旧内容", version=5) == "superseded OLDER_THAN_LIVE"
 
 
-def test_a_strangers_faulty_row_does_not_take_a_faulty_row_over(life: Life) -> None:
+def test_a_strangers_faulty_row_does_not_take_a_faulty_row_over(life: RecordLife) -> None:
     """Both may state it; who sent the first takes it back."""
     life.fault()
     assert life.fault(by=OTHER_DEPARTMENT).startswith("quarantined")
     assert life.withdrawn() == "withdrawn"
 
 
-def test_two_faulty_rows_sent_in_turns_are_refused_once_each(life: Life) -> None:
+def test_two_faulty_rows_sent_in_turns_are_refused_once_each(life: RecordLife) -> None:
     """A repetition of one is no news because the other came between."""
     life.fault(number=71)
     life.say(LICENCE, licence("") | {"XK_FRDB": "乙某"}, number=72)
     assert life.fault(number=71) == "duplicate REPEATED_SUBMISSION"
 
 
-def test_a_second_row_for_a_move_that_waits_is_raised(life: Life) -> None:
+def test_a_second_row_for_a_move_that_waits_is_raised(life: RecordLife) -> None:
     """It says something else than the first: no repetition of it."""
     assert life.arrives(NEAR, FIRST) == "held WAITING_FOR_MOVE"
     assert life.arrives(NEAR, FIRST, content="别的") == "conflicting UNDECLARED_CHANGE"

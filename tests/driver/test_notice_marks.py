@@ -29,7 +29,7 @@ START = at("2026-11-02 09:00")
 PREFIX = "county."
 
 
-class Machine:
+class NoticeMachine:
     """The follower on a machine whose clock a test sets; the log is the hub's."""
 
     def __init__(self) -> None:
@@ -117,17 +117,19 @@ class Machine:
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+def machine(monkeypatch: pytest.MonkeyPatch) -> NoticeMachine:
     """One that has set its first marks."""
     monkeypatch.setattr(notices, "_MARK_SECONDS", 0.0)
     monkeypatch.setattr(notices, "_CLOCK_SECONDS", 0.0)
-    made = Machine()
+    made = NoticeMachine()
     made.steps()
     assert made.marks() == [START]
     return made
 
 
-def test_ten_years_ahead_no_mark_is_set_until_the_clock_is_right_again(machine: Machine) -> None:
+def test_ten_years_ahead_no_mark_is_set_until_the_clock_is_right_again(
+    machine: NoticeMachine,
+) -> None:
     """What is in the ledger is told all the same."""
     machine.seen = 0  # another disk: the marks themselves say what time it was
     machine.shown = START + 3650 * DAY_MS
@@ -152,7 +154,9 @@ def test_ten_years_ahead_no_mark_is_set_until_the_clock_is_right_again(machine: 
 
 
 @pytest.mark.parametrize(("days", "is_marked"), [(10, True), (11, False)])
-def test_a_holiday_passes_and_more_waits(machine: Machine, *, days: int, is_marked: bool) -> None:
+def test_a_holiday_passes_and_more_waits(
+    machine: NoticeMachine, *, days: int, is_marked: bool
+) -> None:
     """The site's limit is the registrar's."""
     machine.shown = START + days * DAY_MS
     machine.start()
@@ -160,7 +164,7 @@ def test_a_holiday_passes_and_more_waits(machine: Machine, *, days: int, is_mark
     assert (len(machine.marks()) == 2) is is_marked
 
 
-def test_what_the_registrar_decided_since_says_what_time_it_is(machine: Machine) -> None:
+def test_what_the_registrar_decided_since_says_what_time_it_is(machine: NoticeMachine) -> None:
     """The follower alone was off for a month."""
     machine.shown = START + 30 * DAY_MS
     machine.start()
@@ -173,7 +177,7 @@ def test_what_the_registrar_decided_since_says_what_time_it_is(machine: Machine)
     assert machine.marks()[-1] == machine.shown
 
 
-def test_a_person_confirms_and_what_is_believed_is_remembered(machine: Machine) -> None:
+def test_a_person_confirms_and_what_is_believed_is_remembered(machine: NoticeMachine) -> None:
     """Judged once: afterwards the watch on jumps judges, whatever time passes."""
     machine.shown = START + 30 * DAY_MS
     machine.start()
@@ -187,7 +191,7 @@ def test_a_person_confirms_and_what_is_believed_is_remembered(machine: Machine) 
     assert machine.reports.count("clock_believed") == 2
 
 
-def test_a_position_is_read_from_whatever_was_written_last(machine: Machine) -> None:
+def test_a_position_is_read_from_whatever_was_written_last(machine: NoticeMachine) -> None:
     """Bytes that are no notice say no time, and do not stop it."""
     place = (f"{PREFIX}notices", 1)
     position = dict(machine.hub.log.logs[place][-1].headers)[SEEN]
@@ -198,7 +202,7 @@ def test_a_position_is_read_from_whatever_was_written_last(machine: Machine) -> 
     assert machine.marks() == [START, START + DAY_MS]
 
 
-def test_notices_of_a_ledger_that_was_cut_are_told_no_further(machine: Machine) -> None:
+def test_notices_of_a_ledger_that_was_cut_are_told_no_further(machine: NoticeMachine) -> None:
     """Nor what continues nothing; once the loss is declared they go on from what is left."""
     ledger = machine.hub.raw_ledger(0)
     row = rows.framed(rows.LICENCE, rows.licence_row())

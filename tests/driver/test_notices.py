@@ -31,7 +31,7 @@ TARGETS = {0: "province", 1: "city"}
 
 
 @dataclass
-class Told:
+class NotifiedHub:
     """A hub in memory and what is told of its ledger."""
 
     hub: HubTestDriver
@@ -42,12 +42,12 @@ class Told:
 
 
 @pytest.fixture
-def told() -> Told:
+def told() -> NotifiedHub:
     """A hub on the morning of Monday 2026-11-02."""
-    return Told(HubTestDriver(rows.basis(partitions=1), now=START))
+    return NotifiedHub(HubTestDriver(rows.basis(partitions=1), now=START))
 
 
-def test_an_accepted_row_is_told_with_its_clocks_and_without_its_content(told: Told) -> None:
+def test_an_accepted_row_is_told_with_its_clocks_and_without_its_content(told: NotifiedHub) -> None:
     """Agents remind of dates; names, numbers and texts of a licence are nobody's business there."""
     record = submit(told.hub, licence_row())
     (notice,) = told.of(record)
@@ -62,7 +62,9 @@ def test_an_accepted_row_is_told_with_its_clocks_and_without_its_content(told: T
         assert len(value) < 3 or value == COMPANY or value not in text
 
 
-def test_due_soon_overdue_and_stopped_are_told_with_target_clock_and_date(told: Told) -> None:
+def test_due_soon_overdue_and_stopped_are_told_with_target_clock_and_date(
+    told: NotifiedHub,
+) -> None:
     """Each event is a notice of its own; the clocks beside it say where the record stands now."""
     record = submit(told.hub, licence_row())
     soon = told.of(*told.hub.advance(7 * DAY))
@@ -81,13 +83,13 @@ def test_due_soon_overdue_and_stopped_are_told_with_target_clock_and_date(told: 
     assert [c.target for c in stopped.clocks] == ["province"]
 
 
-def test_an_answer_that_stops_no_clock_is_not_told(told: Told) -> None:
+def test_an_answer_that_stops_no_clock_is_not_told(told: NotifiedHub) -> None:
     """`sent` changes nothing an agent acts on."""
     record = submit(told.hub, licence_row())
     assert told.of(report(told.hub, record, "city", "sent")) == []
 
 
-def test_a_withdrawn_record_is_told_with_the_clocks_of_its_withdrawal(told: Told) -> None:
+def test_a_withdrawn_record_is_told_with_the_clocks_of_its_withdrawal(told: NotifiedHub) -> None:
     """What was open for its disclosure is lifted, and told so: those clocks run no more."""
     submit(told.hub, licence_row())
     row = licence_row()
@@ -106,13 +108,13 @@ def test_a_withdrawn_record_is_told_with_the_clocks_of_its_withdrawal(told: Told
     assert all({c.clock for c in n.clocks} == {"withdraw"} for n in (notice, *lifted))
 
 
-def test_a_repetition_is_not_told(told: Told) -> None:
+def test_a_repetition_is_not_told(told: NotifiedHub) -> None:
     """A duplicate changes nothing; the notice of the first is there already."""
     submit(told.hub, licence_row())
     assert told.of(submit(told.hub, licence_row())) == []
 
 
-def test_a_notice_survives_its_journey(told: Told) -> None:
+def test_a_notice_survives_its_journey(told: NotifiedHub) -> None:
     """What the follower writes is what the agent reads, byte for byte and field for field."""
     submit(told.hub, licence_row())
     every = told.of(*told.hub.ledger(), *told.hub.advance(30 * DAY))
@@ -122,7 +124,7 @@ def test_a_notice_survives_its_journey(told: Told) -> None:
     assert len({notice.id for notice in every}) == len(every)
 
 
-def test_nothing_of_a_refused_row_is_told(told: Told) -> None:
+def test_nothing_of_a_refused_row_is_told(told: NotifiedHub) -> None:
     """A refused row may hold anything, an identity number too, in any column."""
     told.hub.pipe(DEPARTMENT, LICENCE, COMPANY, framed(LICENCE, licence_row(XK_WSH="")))
     (notice,) = told.of(*told.hub.run())
@@ -130,7 +132,7 @@ def test_nothing_of_a_refused_row_is_told(told: Told) -> None:
     assert (notice.document, notice.name, notice.authority) == ("", "", "")
 
 
-def test_the_clocks_of_a_target_added_later_are_told_and_a_resend_is_not(told: Told) -> None:
+def test_the_clocks_of_a_target_added_later_are_told_and_a_resend_is_not(told: NotifiedHub) -> None:
     """A record brought in line stands otherwise than before; one that is sent again does not."""
     submit(told.hub, licence_row(XK_JDRQ="2026-11-03", XK_YXQZ="2026-11-03"))
     told.hub.advance(DAY)
@@ -158,7 +160,7 @@ def withdraw(hub: HubTestDriver) -> list[LedgerRecord]:
     return hub.run()
 
 
-def test_a_statement_that_waits_and_its_end_are_told_without_a_clock(told: Told) -> None:
+def test_a_statement_that_waits_and_its_end_are_told_without_a_clock(told: NotifiedHub) -> None:
     """That it stops waiting is nobody's duty: an agent must not remind of it."""
     (held,) = told.of(*withdraw(told.hub))
     assert (held.event, held.status, held.clocks) == ("held", "held", ())
@@ -166,7 +168,9 @@ def test_a_statement_that_waits_and_its_end_are_told_without_a_clock(told: Told)
     assert (ended.event, ended.clocks) == ("held_ended", ())
 
 
-def test_an_overdue_that_a_recount_takes_back_is_told_with_the_clock_that_runs(told: Told) -> None:
+def test_an_overdue_that_a_recount_takes_back_is_told_with_the_clock_that_runs(
+    told: NotifiedHub,
+) -> None:
     """Nobody is overdue any more; the agents stop telling people so."""
     submit(told.hub, licence_row())
     told.hub.advance(10 * DAY)
@@ -194,7 +198,7 @@ LEFT = {"unperformed_content": "一人未补", "liability_pursued": "限期补�
     [("全部未履行", LEFT, "none"), ("部分履行", LEFT, "part"), ("全部履行", {}, "all")],
 )
 def test_how_far_a_commitment_is_performed_is_told(
-    told: Told, status: str, more: dict[str, str], performed: str
+    told: NotifiedHub, status: str, more: dict[str, str], performed: str
 ) -> None:
     """A first part ends no promise: its agent must know that it was only a part."""
     told.hub.pipe(DEPARTMENT, MADE, COMPANY, framed(MADE, commitment_row()))

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from hub.core.entry import Reader
+from hub.core.entry import EntryReader
 from hub.core.monthly import CaseLine, MonthBook, targets_in
 from hub.core.open_cases import CaseKind, CaseRow, OpenCases, Turn, case_reason, turn_of
 from hub.core.record import LedgerRecord, Outcome, decode_record
@@ -14,7 +14,7 @@ from hub.core.state import StageCode
 from hub.domain.partitioning import partition_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
-from tests.driver.life import FAR, NEAR, SECOND, Life, licence
+from tests.driver.life import FAR, NEAR, SECOND, RecordLife, licence
 from tests.driver.reforms import (
     DEPARTMENT,
     HEIR,
@@ -44,14 +44,14 @@ TARGETS = {"province": PROVINCE, "city": CITY}
 
 
 @pytest.fixture
-def life() -> Life:
+def life() -> RecordLife:
     """A hub on the morning of Monday 2026-11-02."""
-    return Life()
+    return RecordLife()
 
 
 def cases(hub: HubTestDriver) -> list[CaseRow]:
     """Every case there ever was, in the order they were opened."""
-    reader = Reader(CONTRACTS, hub.prefix, TARGETS)
+    reader = EntryReader(CONTRACTS, hub.prefix, TARGETS)
     found = OpenCases()
     for partition in range(hub.partitions):
         for raw in hub.raw_ledger(partition):
@@ -70,7 +70,7 @@ def parked(hub: HubTestDriver, named: LedgerRecord, target: str = "city") -> Led
     return report(hub, named, target, "parked", code="HTTP_403", message="blocked by the firewall")
 
 
-def refused_withdrawal(life: Life) -> LedgerRecord:
+def refused_withdrawal(life: RecordLife) -> LedgerRecord:
     """The licence is taken down, and the city will not do it."""
     life.row()
     life.withdrawn()
@@ -86,7 +86,7 @@ def refused_withdrawal(life: Life) -> LedgerRecord:
 
 @pytest.mark.parametrize("end", ["arrives", "withdrawn"])
 def test_an_arrival_that_is_too_old_is_open_until_the_record_is_settled(
-    life: Life, end: str
+    life: RecordLife, end: str
 ) -> None:
     """It left and is shown nowhere: nobody else would hear of it."""
     life.row(key=NEAR, version=20)
@@ -106,7 +106,7 @@ def test_an_arrival_that_is_too_old_is_open_until_the_record_is_settled(
     assert sorted(said(life.hub)) == [left, "arrival_superseded answered"]
 
 
-def test_an_arrival_too_old_for_what_left_is_open_until_another_comes(life: Life) -> None:
+def test_an_arrival_too_old_for_what_left_is_open_until_another_comes(life: RecordLife) -> None:
     """Nothing was ever on record at the new identity."""
     life.row("旧", version=5)
     life.corrected("新", version=10)
@@ -120,7 +120,9 @@ def test_an_arrival_too_old_for_what_left_is_open_until_another_comes(life: Life
 # --- deliveries that are parked ------------------------------------------------------------------
 
 
-def test_a_parked_delivery_is_written_down_and_changes_nothing_that_is_owed(life: Life) -> None:
+def test_a_parked_delivery_is_written_down_and_changes_nothing_that_is_owed(
+    life: RecordLife,
+) -> None:
     """The duty runs on, the stage stays; the reason bears the platform's code."""
     life.row()
     before = life.state()
@@ -146,7 +148,7 @@ def test_a_parked_delivery_is_written_down_and_changes_nothing_that_is_owed(life
     ],
 )  # fmt: skip
 def test_a_parked_delivery_ends_with_any_later_stage_of_it(
-    life: Life, stage: str, how: str
+    life: RecordLife, stage: str, how: str
 ) -> None:
     """Also with one that tells the registrar nothing new."""
     life.row()
@@ -159,7 +161,7 @@ def test_a_parked_delivery_ends_with_any_later_stage_of_it(
     assert (case.how, case.ended, case.ended_at) == (how, noted.sequence, life.hub.now)
 
 
-def test_what_happens_elsewhere_does_not_end_a_parked_delivery(life: Life) -> None:
+def test_what_happens_elsewhere_does_not_end_a_parked_delivery(life: RecordLife) -> None:
     """Another platform, another record, an older version."""
     life.row()
     first = life.record
@@ -173,7 +175,7 @@ def test_what_happens_elsewhere_does_not_end_a_parked_delivery(life: Life) -> No
     assert said(life.hub) == ["parked"]
 
 
-def test_a_parked_delivery_is_one_case_however_often_it_is_said(life: Life) -> None:
+def test_a_parked_delivery_is_one_case_however_often_it_is_said(life: RecordLife) -> None:
     """The second report counts; the case keeps its beginning."""
     life.row()
     named = life.record
@@ -185,7 +187,7 @@ def test_a_parked_delivery_is_one_case_however_often_it_is_said(life: Life) -> N
     assert (case.times, case.since, case.sequence) == (2, begun, again.sequence)
 
 
-def test_a_newer_version_and_a_resend_end_what_was_parked(life: Life) -> None:
+def test_a_newer_version_and_a_resend_end_what_was_parked(life: RecordLife) -> None:
     """The one is another delivery, the other the same once more."""
     life.row()
     parked(life.hub, life.record)
@@ -197,7 +199,7 @@ def test_a_newer_version_and_a_resend_end_what_was_parked(life: Life) -> None:
 
 
 @pytest.mark.parametrize("stage", ["published", "refused"])
-def test_what_is_answered_is_not_parked_any_more(life: Life, stage: str) -> None:
+def test_what_is_answered_is_not_parked_any_more(life: RecordLife, stage: str) -> None:
     """A late word from a courier that restarted opens nothing."""
     life.row()
     report(life.hub, life.record, "city", stage)
@@ -206,7 +208,7 @@ def test_what_is_answered_is_not_parked_any_more(life: Life, stage: str) -> None
     assert said(life.hub) == opened
 
 
-def test_only_the_version_a_platform_was_named_for_last_can_be_parked(life: Life) -> None:
+def test_only_the_version_a_platform_was_named_for_last_can_be_parked(life: RecordLife) -> None:
     """Of an older one nothing is outstanding; nor at a platform that was never named."""
     life.row()
     first = life.record
@@ -216,7 +218,7 @@ def test_only_the_version_a_platform_was_named_for_last_can_be_parked(life: Life
     assert said(life.hub) == []
 
 
-def test_an_acknowledged_delivery_can_be_parked_and_its_duty_stays_met(life: Life) -> None:
+def test_an_acknowledged_delivery_can_be_parked_and_its_duty_stays_met(life: RecordLife) -> None:
     """The status query is never answered: a person must look."""
     life.row()
     report(life.hub, life.record, "province", "acknowledged")
@@ -227,7 +229,7 @@ def test_an_acknowledged_delivery_can_be_parked_and_its_duty_stays_met(life: Lif
     assert stages[PROVINCE] is StageCode.ACKNOWLEDGED
 
 
-def test_what_is_sent_once_more_can_be_parked_though_it_was_published(life: Life) -> None:
+def test_what_is_sent_once_more_can_be_parked_though_it_was_published(life: RecordLife) -> None:
     """It was resent because the platform lost it."""
     life.row()
     report(life.hub, life.record, "city", "published")
@@ -240,7 +242,7 @@ def test_what_is_sent_once_more_can_be_parked_though_it_was_published(life: Life
 # --- what platforms refuse -----------------------------------------------------------------------
 
 
-def test_a_refused_withdrawal_stays_open_until_it_is_withdrawn(life: Life) -> None:
+def test_a_refused_withdrawal_stays_open_until_it_is_withdrawn(life: RecordLife) -> None:
     """Refused again and again it is one case; the reason is another than a publication's."""
     named = refused_withdrawal(life)
     begun = life.hub.now
@@ -257,7 +259,7 @@ def test_a_refused_withdrawal_stays_open_until_it_is_withdrawn(life: Life) -> No
 
 
 def test_a_refused_publication_ends_with_the_correction_or_the_platforms_later_word(
-    life: Life,
+    life: RecordLife,
 ) -> None:
     """The department corrects it, or the platform thinks better of it."""
     life.row()
@@ -272,7 +274,7 @@ def test_a_refused_publication_ends_with_the_correction_or_the_platforms_later_w
     assert said(life.hub)[2:] == ["publication_refused delivered"]
 
 
-def test_a_refusal_that_comes_too_late_is_no_case(life: Life) -> None:
+def test_a_refusal_that_comes_too_late_is_no_case(life: RecordLife) -> None:
     """Of an older version, or after the platform showed it."""
     life.row()
     first = life.record
@@ -283,7 +285,7 @@ def test_a_refusal_that_comes_too_late_is_no_case(life: Life) -> None:
     assert said(life.hub) == []
 
 
-def test_each_platform_that_refuses_is_a_case_of_its_own(life: Life) -> None:
+def test_each_platform_that_refuses_is_a_case_of_its_own(life: RecordLife) -> None:
     """One thinks better of it, the other does not."""
     life.row()
     named = life.record
@@ -296,7 +298,7 @@ def test_each_platform_that_refuses_is_a_case_of_its_own(life: Life) -> None:
 # --- statements ----------------------------------------------------------------------------------
 
 
-def test_what_waits_ends_released_decided_or_in_vain(life: Life) -> None:
+def test_what_waits_ends_released_decided_or_in_vain(life: RecordLife) -> None:
     """Each in its own word; a statement that waits is known until when."""
     life.withdrawn()
     (case,) = cases(life.hub)
@@ -313,7 +315,7 @@ def test_what_waits_ends_released_decided_or_in_vain(life: Life) -> None:
     assert said(life.hub)[3:] == ["waiting wait_over"]
 
 
-def test_an_undeclared_change_is_open_until_a_correction_or_a_withdrawal(life: Life) -> None:
+def test_an_undeclared_change_is_open_until_a_correction_or_a_withdrawal(life: RecordLife) -> None:
     """Every full export brings it again: one case, with how often."""
     life.row()
     for _export in range(3):
@@ -327,7 +329,7 @@ def test_an_undeclared_change_is_open_until_a_correction_or_a_withdrawal(life: L
     assert said(life.hub) == ["conflicting answered", "conflicting answered"]
 
 
-def test_a_refused_return_ends_with_the_statement_that_answers_it(life: Life) -> None:
+def test_a_refused_return_ends_with_the_statement_that_answers_it(life: RecordLife) -> None:
     """Withdrawn once more, or restored; and may be opened again."""
     life.row()
     life.withdrawn()
@@ -342,7 +344,7 @@ def test_a_refused_return_ends_with_the_statement_that_answers_it(life: Life) ->
     assert said(life.hub) == ["return_refused answered", "return_refused answered"]
 
 
-def test_a_take_down_that_came_too_late_ends_when_the_record_is_down(life: Life) -> None:
+def test_a_take_down_that_came_too_late_ends_when_the_record_is_down(life: RecordLife) -> None:
     """The same row again decides nothing."""
     life.row(version=10)
     life.withdrawn(version=5)
@@ -354,7 +356,7 @@ def test_a_take_down_that_came_too_late_ends_when_the_record_is_down(life: Life)
 
 @pytest.mark.parametrize("version", [None, 5])
 def test_a_take_down_of_what_has_moved_is_open_until_the_move_is_confirmed(
-    life: Life, version: int | None
+    life: RecordLife, version: int | None
 ) -> None:
     """The record is shown where it went: an older withdrawal, too, says no more than that."""
     life.row(version=10)
@@ -372,7 +374,7 @@ def test_a_take_down_of_what_has_moved_is_open_until_the_move_is_confirmed(
     assert arrived in cases(life.hub)
 
 
-def test_a_take_down_of_what_has_moved_ends_when_the_record_comes_home(life: Life) -> None:
+def test_a_take_down_of_what_has_moved_ends_when_the_record_comes_home(life: RecordLife) -> None:
     """It is shown under the old code again, and a withdrawal there is a new one."""
     life.row()
     life.leaves(NEAR)
@@ -383,7 +385,7 @@ def test_a_take_down_of_what_has_moved_ends_when_the_record_comes_home(life: Lif
     assert said(life.hub) == [ARRIVED, "take_down_of_moved answered", ARRIVED]
 
 
-def test_an_older_take_down_is_not_answered_by_a_departure_of_long_ago(life: Life) -> None:
+def test_an_older_take_down_is_not_answered_by_a_departure_of_long_ago(life: RecordLife) -> None:
     """The record came home since, and is shown: the withdrawal stays open."""
     life.row(version=10)
     life.leaves(NEAR, version=11)
@@ -395,7 +397,7 @@ def test_an_older_take_down_is_not_answered_by_a_departure_of_long_ago(life: Lif
     assert said(life.hub) == [ARRIVED, ARRIVED, "take_down_superseded"]
 
 
-def test_a_changed_row_of_what_has_moved_ends_when_the_move_is_confirmed(life: Life) -> None:
+def test_a_changed_row_of_what_has_moved_ends_when_the_move_is_confirmed(life: RecordLife) -> None:
     """It came under the code that the record has left."""
     life.row()
     life.leaves(NEAR)
@@ -407,7 +409,7 @@ def test_a_changed_row_of_what_has_moved_ends_when_the_move_is_confirmed(life: L
 
 
 @PLACES
-def test_a_record_that_has_left_is_open_until_it_arrives(life: Life, to: str) -> None:
+def test_a_record_that_has_left_is_open_until_it_arrives(life: RecordLife, to: str) -> None:
     """Whatever time passes: where it went is said, and the old row is told that it is nowhere."""
     life.row()
     life.met(life.record)
@@ -426,7 +428,7 @@ def test_a_record_that_has_left_is_open_until_it_arrives(life: Life, to: str) ->
 
 
 @PLACES
-def test_an_older_arrival_leaves_the_case_of_what_left_open(life: Life, to: str) -> None:
+def test_an_older_arrival_leaves_the_case_of_what_left_open(life: RecordLife, to: str) -> None:
     """It is live nowhere: only an arrival that is accepted ends it."""
     life.row(key=to, version=20)
     life.withdrawn(key=to, version=21)
@@ -439,7 +441,7 @@ def test_an_older_arrival_leaves_the_case_of_what_left_open(life: Life, to: str)
 
 
 @PLACES
-def test_what_was_there_before_it_left_is_not_missing(life: Life, to: str) -> None:
+def test_what_was_there_before_it_left_is_not_missing(life: RecordLife, to: str) -> None:
     """The plain row had come under the right code, then the arrival, then the departure."""
     life.row()
     life.row(key=to)
@@ -449,7 +451,7 @@ def test_what_was_there_before_it_left_is_not_missing(life: Life, to: str) -> No
 
 
 @PLACES
-def test_what_left_by_a_move_that_is_spent_is_missing(life: Life, to: str) -> None:
+def test_what_left_by_a_move_that_is_spent_is_missing(life: RecordLife, to: str) -> None:
     """Its move arrived as another record; sent under an id of its own it arrives."""
     other = {"XK_WSH": "舟市监许〔2026〕2号"}
     life.row()
@@ -464,7 +466,7 @@ def test_what_left_by_a_move_that_is_spent_is_missing(life: Life, to: str) -> No
     assert said(life.hub) == [ARRIVED]
 
 
-def test_a_departure_that_waited_opens_the_case_of_what_left(life: Life) -> None:
+def test_a_departure_that_waited_opens_the_case_of_what_left(life: RecordLife) -> None:
     """It is the ledger record of its release that says so, and under whose key."""
     life.leaves(FAR)
     life.row()
@@ -472,7 +474,7 @@ def test_a_departure_that_waited_opens_the_case_of_what_left(life: Life) -> None
     assert [(c.case_kind, c.how, c.message) for c in found][-1] == ("arrival_missing", "", FAR)
 
 
-def test_word_of_a_move_that_was_never_made_ends_no_case(life: Life) -> None:
+def test_word_of_a_move_that_was_never_made_ends_no_case(life: RecordLife) -> None:
     """Only the arrival by a move by which the record left is its own."""
     life.row()
     life.leaves(FAR)
@@ -489,7 +491,7 @@ def test_word_of_a_move_that_was_never_made_ends_no_case(life: Life) -> None:
 
 def test_a_statement_about_either_of_two_records_is_open_until_one_is_named() -> None:
     """Two authorities were merged, each with a decision of this number and name."""
-    life = Life(site())
+    life = RecordLife(site())
     life.row()
     life.say(LICENCE, row_under(OTHER_AUTHORITY, "药品经营"), by=OTHER_DEPARTMENT)
     life.hub.adopt(merged(DEPARTMENT, OTHER_DEPARTMENT))
@@ -503,7 +505,7 @@ def test_a_statement_about_either_of_two_records_is_open_until_one_is_named() ->
     assert said(life.hub) == ["several_meant answered"]
 
 
-def case_authority(life: Life, case: CaseRow) -> str:
+def case_authority(life: RecordLife, case: CaseRow) -> str:
     """The old code of the record that a case is about."""
     (record,) = [
         r
@@ -513,7 +515,7 @@ def case_authority(life: Life, case: CaseRow) -> str:
     return AUTHORITY if record.department == DEPARTMENT else OTHER_AUTHORITY
 
 
-def test_a_number_used_twice_ends_with_the_rows_own_answer(life: Life) -> None:
+def test_a_number_used_twice_ends_with_the_rows_own_answer(life: RecordLife) -> None:
     """A repeat of it is none."""
     life.row(number=1)
     life.row("食品销售", key=NEAR, number=1)
@@ -527,7 +529,7 @@ def test_a_number_used_twice_ends_with_the_rows_own_answer(life: Life) -> None:
 # --- the fold ------------------------------------------------------------------------------------
 
 
-def test_a_fold_that_stops_anywhere_goes_on_as_if_it_had_not(life: Life) -> None:
+def test_a_fold_that_stops_anywhere_goes_on_as_if_it_had_not(life: RecordLife) -> None:
     """What was open is all that must be known of what came before."""
     named = refused_withdrawal(life)
     life.row()
@@ -537,7 +539,7 @@ def test_a_fold_that_stops_anywhere_goes_on_as_if_it_had_not(life: Life) -> None
     life.row(key=FAR)
     parked(life.hub, life.record)
     report(life.hub, named, "city", "withdrawn", action="withdraw")
-    reader = Reader(CONTRACTS, life.hub.prefix, TARGETS)
+    reader = EntryReader(CONTRACTS, life.hub.prefix, TARGETS)
     kept: dict[tuple[int, int, str], CaseRow] = {}
     for partition in range(life.hub.partitions):
         for raw in life.hub.raw_ledger(partition):
@@ -548,9 +550,9 @@ def test_a_fold_that_stops_anywhere_goes_on_as_if_it_had_not(life: Life) -> None
     assert sorted(kept.values()) == sorted(cases(life.hub))
 
 
-def test_the_month_counts_what_was_opened_ended_and_is_left(life: Life) -> None:
+def test_the_month_counts_what_was_opened_ended_and_is_left(life: RecordLife) -> None:
     """A case that goes over the month's end is open in the one and ends in the next."""
-    book = MonthBook(Reader(CONTRACTS, life.hub.prefix, TARGETS), targets_in(rows.basis()))
+    book = MonthBook(EntryReader(CONTRACTS, life.hub.prefix, TARGETS), targets_in(rows.basis()))
     named = refused_withdrawal(life)
     life.wait(35)
     report(life.hub, named, "city", "withdrawn", action="withdraw")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hub.audit.plan import CHANGES, Plan
-from hub.audit.rehearsal import Message, rehearse
+from hub.audit.plan import CHANGES, BasisChangePlan
+from hub.audit.rehearsal import ControlMessage, rehearse
 from hub.audit.replay import MemoryState
 from hub.bootstrap import redecision_request
 from hub.commands.words import CHANGES as WORDS
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from hub.core.record import LedgerRecord
 
 
-def planned(hub: HubTestDriver, kind: str, content: Mapping[str, Any]) -> Plan:
+def planned(hub: HubTestDriver, kind: str, content: Mapping[str, Any]) -> BasisChangePlan:
     """What a message would change in all partitions."""
-    plan = Plan(2)
-    message = Message(kind, canonical_json(content))
+    plan = BasisChangePlan(2)
+    message = ControlMessage(kind, canonical_json(content))
     for partition in range(hub.partitions):
         rehearse(
             MemoryInputs(hub.log), hub.prefix, partition, MemoryState(), hub.now, message,
@@ -44,9 +44,9 @@ def planned(hub: HubTestDriver, kind: str, content: Mapping[str, Any]) -> Plan:
     return plan
 
 
-def written(hub: HubTestDriver, before: Mapping[int, int]) -> Plan:
+def written(hub: HubTestDriver, before: Mapping[int, int]) -> BasisChangePlan:
     """The same count over what stands in the ledger since."""
-    plan = Plan(2)
+    plan = BasisChangePlan(2)
     for partition, count in before.items():
         for record in hub.ledger(partition)[count:]:
             plan.take(partition, record)
@@ -182,7 +182,7 @@ def test_a_plan_names_places_and_never_whose_they_are(hub: HubTestDriver) -> Non
         assert hub.ledger(partition)[sequence].outcome is Outcome.ACCEPTED
     assert len(examples["province"]["named_anew"]) == 2
     assert "91330900" not in str(told)
-    assert "examples" not in Plan().as_mapping({})
+    assert "examples" not in BasisChangePlan().as_mapping({})
 
 
 def test_a_plan_for_a_partition_of_another_slot_is_made_too(hub: HubTestDriver) -> None:

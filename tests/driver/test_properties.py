@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from hub.audit.history import Histories, read_partition
 from hub.audit.replay import MemoryState, Replayer
 from hub.core import keys
-from hub.core.entry import Reader
+from hub.core.entry import EntryReader
 from hub.core.open_cases import OpenCases
 from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import (
@@ -52,7 +52,7 @@ from tests.replay.scenario import (
 from tests.replay.tampering import finder, verify
 
 HOUR = 3_600_000
-READER = Reader(CONTRACTS, PREFIX, {"province": 0, "city": 1, "archive": 2})
+READER = EntryReader(CONTRACTS, PREFIX, {"province": 0, "city": 1, "archive": 2})
 COMPANIES = [company(n) for n in range(3)]
 PUBLISHING = {
     Outcome.ACCEPTED, Outcome.CORRECTED, Outcome.HELD_RELEASED, Outcome.HELD_ENDED,

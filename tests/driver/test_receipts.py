@@ -10,10 +10,10 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from connectors.agent import Agent, Ports, Route
+from connectors.agent import Agent, LoopPorts, Route
 from connectors.file import FileSource
 from connectors.layout import Folder
-from hub.adapters.receipt_book import Answer, ReceiptBook, RowAnswer
+from hub.adapters.receipt_book import ReceiptBook, RowAnswer, StoredAnswer
 from hub.core.basis import canonical_json
 from hub.core.keys import Head
 from hub.core.ledger_end import LedgerEndError, Loss
@@ -50,9 +50,9 @@ from tests.unit.connectors.made import (
     table,
 )
 from tests.unit.connectors.memory_broker import (
-    Clock,
-    Faults,
     FreeLease,
+    HookKiller,
+    InstantClock,
     KilledError,
     MemoryBroker,
     MemoryTransactions,
@@ -118,7 +118,7 @@ class LedgerInputs:
         return found
 
 
-class Outbox:
+class ReceiptOutbox:
     """Takes receipts."""
 
     def __init__(self) -> None:
@@ -133,14 +133,14 @@ class Outbox:
         return [json.loads(record.value) for record in self.sent]
 
 
-class Office:
+class DepartmentOffice:
     """A department's folders, a hub, and the follower between them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.driver = HubTestDriver(basis(), now=at("2026-11-05 09:00"))
         self.broker = MemoryBroker()
-        self.outbox = Outbox()
+        self.outbox = ReceiptOutbox()
         self._piped = 0
         for each in Folder:
             (folder / "inbox" / each.value).mkdir(parents=True)
@@ -156,9 +156,9 @@ class Office:
             [*map(layouts, Folder)],
             SNAPSHOTS,
         )
-        clock = Clock()
-        ports = Ports(
-            MemoryTransactions(self.broker), self.broker, FreeLease(), clock, clock, Faults()
+        clock = InstantClock()
+        ports = LoopPorts(
+            MemoryTransactions(self.broker), self.broker, FreeLease(), clock, clock, HookKiller()
         )
         route = Route(STREAM, "test.submissions.market-supervision", "test.cursors.x", 2)
         agent = Agent(route, source, ports, self.folder / "state")
@@ -190,7 +190,7 @@ class Office:
         """The manifests, as a worker that has just started knows them."""
         return SourceFiles({STREAM: self.folder / "results"})
 
-    def follow(self, faults: Faults | None = None) -> None:
+    def follow(self, faults: HookKiller | None = None) -> None:
         """Start a follower and let it catch up."""
         book = ReceiptBook(self.folder / "receipts" / "receipts.sqlite")
         files = self.files()
@@ -205,7 +205,7 @@ class Office:
             book,
             Teller(SITE, files, CONTRACTS),
             results,
-            faults or Faults(),
+            faults or HookKiller(),
             lambda _event, _numbers: None,
         )
         try:
@@ -223,9 +223,9 @@ class Office:
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Office:
+def office(tmp_path: Path) -> DepartmentOffice:
     """Return an empty office."""
-    return Office(tmp_path)
+    return DepartmentOffice(tmp_path)
 
 
 def workbook(*rows: dict[str, str]) -> bytes:
@@ -241,7 +241,7 @@ def workbook(*rows: dict[str, str]) -> bytes:
     return out.getvalue()
 
 
-def test_each_row_gets_outcome_reasons_remedy_and_due_days(office: Office) -> None:
+def test_each_row_gets_outcome_reasons_remedy_and_due_days(office: DepartmentOffice) -> None:
     """Accepted rows show the last day per platform; others say what is wrong and what to do."""
     bad = {**ROW, NUMBER: "2号", CODE: "91330900MA0000015X"}
     office.submit("licences/a.csv", table(ROW, bad, ROW))
@@ -257,7 +257,7 @@ def test_each_row_gets_outcome_reasons_remedy_and_due_days(office: Office) -> No
     assert third["处理结果"] == "重复，未再登记"
 
 
-def test_a_published_record_says_where_and_when(office: Office) -> None:
+def test_a_published_record_says_where_and_when(office: DepartmentOffice) -> None:
     """The result file is written again when a platform reports; a refusal names the code."""
     office.submit("licences/a.csv", table(ROW))
     office.follow()
@@ -275,7 +275,7 @@ def test_a_published_record_says_where_and_when(office: Office) -> None:
     assert row["期限"] == "省平台 2026-11-11"
 
 
-def test_a_refusal_is_told_until_the_platform_takes_the_record(office: Office) -> None:
+def test_a_refusal_is_told_until_the_platform_takes_the_record(office: DepartmentOffice) -> None:
     """What the clock and the other platform say later does not hide why a platform refused."""
     office.submit("licences/a.csv", table(ROW))
     office.report("province", "refused", "E42")
@@ -290,7 +290,7 @@ def test_a_refusal_is_told_until_the_platform_takes_the_record(office: Office) -
     assert (row["原因代码"], row["说明"]) == ("", "")
 
 
-def remind(office: Office, level: str = "1", records: str = "") -> None:
+def remind(office: DepartmentOffice, level: str = "1", records: str = "") -> None:
     """Let the agents remind a department of some records, or of the only one there is."""
     accepted = [r for r in office.driver.ledger() if r.outcome is Outcome.ACCEPTED]
     keys = records or accepted[0].record_key.hex()
@@ -305,7 +305,9 @@ def remind(office: Office, level: str = "1", records: str = "") -> None:
     office.driver.run()
 
 
-def test_a_reminder_reaches_the_department_as_a_message_and_as_a_file(office: Office) -> None:
+def test_a_reminder_reaches_the_department_as_a_message_and_as_a_file(
+    office: DepartmentOffice,
+) -> None:
     """The clerk sees which row of which file it is about, and by when."""
     office.submit("licences/a.csv", table(ROW))
     remind(office)
@@ -322,7 +324,7 @@ def test_a_reminder_reaches_the_department_as_a_message_and_as_a_file(office: Of
 
 
 def test_reminders_of_one_day_and_level_share_a_file_and_repeats_change_nothing(
-    office: Office,
+    office: DepartmentOffice,
 ) -> None:
     """Told again after a crash, or submitted twice: the same rows; another level, another file."""
     office.submit("licences/a.csv", table(ROW))
@@ -331,7 +333,7 @@ def test_reminders_of_one_day_and_level_share_a_file_and_repeats_change_nothing(
     remind(office, records="ab" * 16 + "cd" * 16)
     remind(office, level="2")
     with pytest.raises(KilledError):
-        office.follow(Faults("before_commit"))
+        office.follow(HookKiller("before_commit"))
     office.follow()
     office.follow()
     keys = [row["记录键"] for row in office.result("reminders/2026-11-05-level-1.csv")]
@@ -340,7 +342,7 @@ def test_reminders_of_one_day_and_level_share_a_file_and_repeats_change_nothing(
     assert len(office.result("reminders/2026-11-05-level-2.csv")) == 1
 
 
-def test_in_a_workbook_the_row_to_mend_meets_the_eye(office: Office) -> None:
+def test_in_a_workbook_the_row_to_mend_meets_the_eye(office: DepartmentOffice) -> None:
     """The header stays in sight, texts wrap in wide columns, a row to mend is coloured."""
     bad = {**ROW, NUMBER: "2号", CODE: "91330900MA0000015X"}
     office.submit("licences/a.xlsx", workbook(ROW, bad))
@@ -356,7 +358,7 @@ def test_in_a_workbook_the_row_to_mend_meets_the_eye(office: Office) -> None:
     assert fills == [None, None, "solid"]
 
 
-def test_an_overdue_record_is_marked(office: Office) -> None:
+def test_an_overdue_record_is_marked(office: DepartmentOffice) -> None:
     """Nobody sent anything: the clock alone changes the result file."""
     office.submit("licences/a.csv", table(ROW))
     office.driver.advance(14 * 86_400_000)
@@ -366,7 +368,7 @@ def test_an_overdue_record_is_marked(office: Office) -> None:
     assert {receipt["outcome"] for receipt in office.outbox.contents()} >= {"accepted", "overdue"}
 
 
-def test_a_moved_record_answers_on_its_one_row(office: Office) -> None:
+def test_a_moved_record_answers_on_its_one_row(office: DepartmentOffice) -> None:
     """Two submissions of one row: the arriving half decides, also after it was held."""
     office.submit("licences/a.csv", table(ROW))
     moved = {**ROW, NUMBER: "新号", "原文书号": ROW[NUMBER], "原因": "更正文书号"}
@@ -383,7 +385,7 @@ WITHDRAWAL = {
 
 
 def test_a_withdrawal_that_waits_says_until_when_and_then_what_became_of_it(
-    office: Office,
+    office: DepartmentOffice,
 ) -> None:
     """The same row is answered again when its licence comes; both receipts name the submission."""
     office.submit("withdrawals/w.csv", table(WITHDRAWAL))
@@ -409,7 +411,9 @@ def test_a_withdrawal_that_waits_says_until_when_and_then_what_became_of_it(
     assert all(each["target"] for each in held["due"] + released["due"])  # type: ignore[operator]
 
 
-def test_what_waited_and_came_within_one_read_names_its_submission_too(office: Office) -> None:
+def test_what_waited_and_came_within_one_read_names_its_submission_too(
+    office: DepartmentOffice,
+) -> None:
     """The book does not know yet what waits; a follower that starts again reads all at once."""
     office.submit("withdrawals/w.csv", table(WITHDRAWAL))
     office.submit("licences/a.csv", table(ROW))
@@ -420,7 +424,7 @@ def test_what_waited_and_came_within_one_read_names_its_submission_too(office: O
     assert row["处理结果"] == "已撤回"
 
 
-def test_a_withdrawal_that_waited_in_vain_says_so_on_its_row(office: Office) -> None:
+def test_a_withdrawal_that_waited_in_vain_says_so_on_its_row(office: DepartmentOffice) -> None:
     """Nothing came: it did not take effect, and somebody has to compare the number."""
     office.submit("withdrawals/w.csv", table(WITHDRAWAL))
     office.driver.advance(60 * 86_400_000)
@@ -432,7 +436,9 @@ def test_a_withdrawal_that_waited_in_vain_says_so_on_its_row(office: Office) -> 
     assert (ended["became"], ended["stream"]) == ("quarantined", STREAM)
 
 
-def test_a_refused_return_says_how_to_restore_and_is_no_ordinary_duplicate(office: Office) -> None:
+def test_a_refused_return_says_how_to_restore_and_is_no_ordinary_duplicate(
+    office: DepartmentOffice,
+) -> None:
     """A full export brings a withdrawn licence again: it is not shown, and the row says why."""
     office.submit("licences/a.csv", table(ROW))
     office.submit("withdrawals/w.csv", table(WITHDRAWAL))
@@ -457,7 +463,7 @@ def test_a_take_down_that_came_too_late_meets_the_eye() -> None:
     assert not is_for_the_clerk(["2", plain, "OLDER_THAN_LIVE", "", "", "", "", ""])
 
 
-def test_what_was_lifted_is_not_shown_as_owed(office: Office) -> None:
+def test_what_was_lifted_is_not_shown_as_owed(office: DepartmentOffice) -> None:
     """After the withdrawal only the withdrawal is owed, also where the licence was overdue."""
     office.submit("licences/a.csv", table(ROW))
     office.driver.advance(14 * 86_400_000)
@@ -468,7 +474,7 @@ def test_what_was_lifted_is_not_shown_as_owed(office: Office) -> None:
     assert "撤下" in row["期限"]
 
 
-def test_a_faulty_row_that_was_corrected_is_no_longer_to_mend(office: Office) -> None:
+def test_a_faulty_row_that_was_corrected_is_no_longer_to_mend(office: DepartmentOffice) -> None:
     """The row stays what it was answered, but says that the correction took its place."""
     wrong = {**ROW, CODE: "91330900MA0000015X"}
     office.submit("licences/a.xlsx", workbook(wrong))
@@ -483,7 +489,7 @@ def test_a_faulty_row_that_was_corrected_is_no_longer_to_mend(office: Office) ->
     assert book.worksheets[0]["B2"].fill.fill_type is None
 
 
-def test_no_personal_content_comes_back(office: Office) -> None:
+def test_no_personal_content_comes_back(office: DepartmentOffice) -> None:
     """A person's row and the representative's document stay empty in results and receipts."""
     number = "330900198001010019"
     person = {**ROW, CODE: number, "法定代表人证件号码": ""}
@@ -498,7 +504,7 @@ def test_no_personal_content_comes_back(office: Office) -> None:
     assert all(number.encode() not in record.value for record in office.outbox.sent)
 
 
-def test_formulas_do_not_run_on_the_clerks_machine(office: Office) -> None:
+def test_formulas_do_not_run_on_the_clerks_machine(office: DepartmentOffice) -> None:
     """XLSX cells are text, CSV cells begin with an apostrophe."""
     rows = [{**ROW, NUMBER: f"{n}号", "备注": text} for n, text in enumerate(
         ["=1+1", "+1", "-1", "@SUM(A1)", "_x000D_", "＝1+1", "a\x0bb"])]  # fmt: skip
@@ -519,7 +525,7 @@ def test_formulas_do_not_run_on_the_clerks_machine(office: Office) -> None:
     ]  # fmt: skip
 
 
-def test_an_unreadable_file_has_a_result_that_says_why(office: Office) -> None:
+def test_an_unreadable_file_has_a_result_that_says_why(office: DepartmentOffice) -> None:
     """One line for the whole file."""
     office.submit("penalties/a.xlsx", b"PK\x03\x04 broken")
     office.follow()
@@ -528,7 +534,7 @@ def test_an_unreadable_file_has_a_result_that_says_why(office: Office) -> None:
 
 
 def test_a_file_of_a_kind_the_department_may_not_state_says_who_can_allow_it(
-    office: Office,
+    office: DepartmentOffice,
 ) -> None:
     """A bureau's court listings: each row is refused by name, with what to do, shown nowhere."""
     labels = {field.name: field.zh for field in CONTRACTS.by_kind[LISTED].schema.fields}
@@ -543,7 +549,7 @@ def test_a_file_of_a_kind_the_department_may_not_state_says_who_can_allow_it(
     assert row["公示情况"] == ""
 
 
-def test_a_full_list_is_answered_as_a_whole(office: Office) -> None:
+def test_a_full_list_is_answered_as_a_whole(office: DepartmentOffice) -> None:
     """One line that says what became of the statement; no entry waits for an answer for ever."""
     labels = {field.name: field.zh for field in CONTRACTS.by_kind[LISTED].schema.fields}
     entry = {labels[name]: text for name, text in listing_row().items()}
@@ -556,12 +562,12 @@ def test_a_full_list_is_answered_as_a_whole(office: Office) -> None:
 
 @pytest.mark.parametrize("hook", ["after_consume", "before_flush", "before_commit", "after_commit"])
 def test_killed_anywhere_the_results_are_the_same_and_receipts_repeat_their_ids(
-    office: Office, hook: str
+    office: DepartmentOffice, hook: str
 ) -> None:
     """Messages may come twice under one id, never with other content; nothing is left out."""
     office.submit("licences/a.csv", table(ROW, {**ROW, NUMBER: "2号"}, {**ROW, NUMBER: ""}))
     with pytest.raises(KilledError):
-        office.follow(Faults(hook))
+        office.follow(HookKiller(hook))
     office.report("city", "published")
     office.follow()
     assert [row["处理结果"] for row in office.result("licences/a.csv.result.csv")] == [
@@ -579,7 +585,7 @@ def test_killed_anywhere_the_results_are_the_same_and_receipts_repeat_their_ids(
 
 
 def test_a_used_number_with_other_content_is_counted_and_is_no_first_answer(
-    office: Office,
+    office: DepartmentOffice,
 ) -> None:
     """A connector that lost its place is told of by an alert; the first receipt stands."""
     office.submit("licences/a.csv", table(ROW))
@@ -596,10 +602,10 @@ def test_a_used_number_with_other_content_is_counted_and_is_no_first_answer(
     reused = record._replace(outcome=Outcome.QUARANTINED, reasons=(reason,), submission_key=NO_KEY)
     told = teller.tell(0, reused)
     assert told.reuses_number
-    assert [each.is_final for each in told.news if isinstance(each, Answer)] == [False]
+    assert [each.is_final for each in told.news if isinstance(each, StoredAnswer)] == [False]
 
 
-def test_copies_of_one_file_have_results_of_their_own(office: Office) -> None:
+def test_copies_of_one_file_have_results_of_their_own(office: DepartmentOffice) -> None:
     """Equal content under two names: the numbers in the stream tell the rows apart."""
     office.submit("licences/a.csv", table(ROW))
     office.submit("licences/b.csv", table(ROW))
@@ -608,7 +614,7 @@ def test_copies_of_one_file_have_results_of_their_own(office: Office) -> None:
     assert office.result("licences/b.csv.result.csv")[0]["处理结果"] == "重复，未再登记"
 
 
-def test_a_copy_dropped_while_following_has_a_result_of_its_own(office: Office) -> None:
+def test_a_copy_dropped_while_following_has_a_result_of_its_own(office: DepartmentOffice) -> None:
     """The first file with this content is known already when the answers about its copy come."""
     files = office.files()
     mark = sha256(table(ROW)).hexdigest()[:16]
@@ -620,7 +626,7 @@ def test_a_copy_dropped_while_following_has_a_result_of_its_own(office: Office) 
         assert found.name == name
 
 
-def test_a_result_is_not_rewritten_more_than_once_a_second(office: Office) -> None:
+def test_a_result_is_not_rewritten_more_than_once_a_second(office: DepartmentOffice) -> None:
     """Platforms report for hours: the file is left alone between two writes."""
     office.submit("licences/a.csv", table(ROW))
     office.follow()
@@ -632,13 +638,13 @@ def test_a_result_is_not_rewritten_more_than_once_a_second(office: Office) -> No
     written = []
     for tenth in range(31):
         now[0] = tenth / 10
-        book.apply([Answer(STREAM, 1, source, 0, 2, b"r", "accepted", ())], {})
+        book.apply([StoredAnswer(STREAM, 1, source, 0, 2, b"r", "accepted", ())], {})
         written.append(results.write_changed())
     book.close()
     assert [index for index, count in enumerate(written) if count] == [0, 10, 20, 30]
 
 
-def test_a_source_file_that_was_removed_still_gets_its_answers(office: Office) -> None:
+def test_a_source_file_that_was_removed_still_gets_its_answers(office: DepartmentOffice) -> None:
     """The clerk's rows are those that were read: nobody looks at the file a second time."""
     office.submit("licences/a.csv", table(ROW))
     (office.folder / "inbox/licences/a.csv").unlink()
@@ -649,7 +655,7 @@ def test_a_source_file_that_was_removed_still_gets_its_answers(office: Office) -
 
 @pytest.mark.parametrize("kept", [None, b"", b"[1]\n", b'[2,"",["x"]]\n[0]\n', b"[" * 4000])
 def test_without_the_rows_that_were_kept_the_result_has_the_hubs_columns(
-    office: Office, kept: bytes | None
+    office: DepartmentOffice, kept: bytes | None
 ) -> None:
     """Rows that were cleared away or damaged cost their own table and nothing else."""
     office.submit("licences/a.csv", table(ROW))
@@ -663,7 +669,7 @@ def test_without_the_rows_that_were_kept_the_result_has_the_hubs_columns(
     assert (row["行号"], row["处理结果"]) == ("2", "已受理")
 
 
-def test_a_shorter_ledger_is_not_the_one_that_was_followed(office: Office) -> None:
+def test_a_shorter_ledger_is_not_the_one_that_was_followed(office: DepartmentOffice) -> None:
     """A reset ledger is noticed before anything is written."""
     office.submit("licences/a.csv", table(ROW))
     office.follow()
@@ -672,14 +678,16 @@ def test_a_shorter_ledger_is_not_the_one_that_was_followed(office: Office) -> No
         office.follow()
 
 
-def followed(office: Office) -> list[InputRecord]:
+def followed(office: DepartmentOffice) -> list[InputRecord]:
     """A ledger partition that has been followed to its end."""
     office.submit("licences/a.csv", table(ROW))
     office.follow()
     return max(map(office.driver.raw_ledger, range(2)), key=len)
 
 
-def test_a_record_that_does_not_continue_the_ledger_is_told_nobody(office: Office) -> None:
+def test_a_record_that_does_not_continue_the_ledger_is_told_nobody(
+    office: DepartmentOffice,
+) -> None:
     """Written twice, it would be a second receipt."""
     ledger = followed(office)
     sent = len(office.outbox.sent)
@@ -689,7 +697,7 @@ def test_a_record_that_does_not_continue_the_ledger_is_told_nobody(office: Offic
     assert len(office.outbox.sent) == sent
 
 
-def test_a_loss_that_was_declared_makes_the_book_anew(office: Office) -> None:
+def test_a_loss_that_was_declared_makes_the_book_anew(office: DepartmentOffice) -> None:
     """What the book holds is of records that are given up."""
     ledger = followed(office)
     partition, left = ledger[0].partition, len(ledger) - 1

@@ -14,7 +14,7 @@ from hub.core.state import ClockFlag, ClockKind
 from hub.domain.rulebook import Rulebook
 from hub.errors import ConfigurationError
 from tests.driver import rows
-from tests.driver.life import Life, codes
+from tests.driver.life import RecordLife, codes
 from tests.driver.resends import redecide
 from tests.driver.rows import LICENCE, LISTED, PENALTY, at, licence_row
 from tests.driver.stories import number
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PERIOD = "periods-order-36"
 
 
-def again(life: Life, rule_id: str, document: dict[str, Any]) -> list[LedgerRecord]:
+def again(life: RecordLife, rule_id: str, document: dict[str, Any]) -> list[LedgerRecord]:
     """Adopt the corrected rulebook and decide again; what the second brought."""
     adopt(life, document)
     rulebooks = [Rulebook.from_mapping(d["rulebook"]) for d in (rows.basis(), document)]
@@ -38,14 +38,14 @@ def again(life: Life, rule_id: str, document: dict[str, Any]) -> list[LedgerReco
     return written
 
 
-def disclosures(life: Life) -> dict[int, Clock]:
+def disclosures(life: RecordLife) -> dict[int, Clock]:
     """Target → disclosure clock of the last record."""
     return {c.target: c for c in life.state().clocks if c.kind is ClockKind.DISCLOSE}
 
 
 def test_what_a_wrong_period_ended_is_shown_again() -> None:
     """Three months were meant to be twelve; the rule's id stands in the reason."""
-    life = Life(periods(3))
+    life = RecordLife(periods(3))
     life.penalty()
     life.met(life.record)
     life.hub.advance(at("2027-03-01 09:00") - life.hub.now)
@@ -61,7 +61,7 @@ def test_what_a_wrong_period_ended_is_shown_again() -> None:
 
 def test_a_disclosure_that_a_wrong_period_cut_off_is_owed_since_the_decision() -> None:
     """As if today's rule had been in force: nobody had shown it when it ended."""
-    life = Life(periods(0))
+    life = RecordLife(periods(0))
     life.penalty()
     life.wait(1)
     assert life.shown("city") == set()
@@ -71,7 +71,7 @@ def test_a_disclosure_that_a_wrong_period_cut_off_is_owed_since_the_decision() -
 
 def test_what_was_rightly_ended_stays_so() -> None:
     """The rule was wrong about other classes: this one is over all the same."""
-    life = Life(periods(3))
+    life = RecordLife(periods(3))
     life.penalty(CF_YZCD="轻微")
     life.penalty(CF_WSH="舟市监罚〔2026〕2号")
     life.hub.advance(at("2027-03-01 09:00") - life.hub.now)
@@ -81,7 +81,7 @@ def test_what_was_rightly_ended_stays_so() -> None:
 
 def test_a_missed_duty_is_judged_by_the_corrected_days() -> None:
     """Met on the sixth day of three that should have been seven: it was in time."""
-    life = Life(rule("deadlines", "disclose-424", working_days=3))
+    life = RecordLife(rule("deadlines", "disclose-424", working_days=3))
     life.row()
     named = life.record
     life.wait(6)
@@ -97,7 +97,7 @@ def test_a_missed_duty_is_judged_by_the_corrected_days() -> None:
 
 def test_a_duty_that_was_met_in_time_may_have_been_late() -> None:
     """Seven days should have been three."""
-    life = Life()
+    life = RecordLife()
     life.row()
     named = life.record
     life.wait(6)
@@ -111,7 +111,7 @@ def test_a_duty_that_was_met_in_time_may_have_been_late() -> None:
 
 def test_a_take_down_is_judged_again_too() -> None:
     """Three days should have been one; the record stays down."""
-    life = Life()
+    life = RecordLife()
     life.row()
     life.withdrawn()
     gone = life.record
@@ -126,7 +126,7 @@ def test_a_take_down_is_judged_again_too() -> None:
 
 def test_a_day_that_is_only_certain_now_judges_nothing_again() -> None:
     """The notice for next year confirms the day on which it was met in time."""
-    life = Life(now="2026-12-28 09:00")
+    life = RecordLife(now="2026-12-28 09:00")
     life.say(LICENCE, licence_row(XK_JDRQ="2026-12-28", XK_YXQZ="2026-12-28"))
     life.met(life.record)
     document = deepcopy(rows.basis())
@@ -140,7 +140,7 @@ def test_what_comes_back_is_judged_elsewhere_too() -> None:
     """A record that is shown again at one target was late at none."""
     document = periods(3)
     document["rulebook"]["deadlines"][1]["working_days"] = 3
-    life = Life(document)
+    life = RecordLife(document)
     life.penalty()
     named = life.record
     life.wait(6)
@@ -154,7 +154,7 @@ def test_what_comes_back_is_judged_elsewhere_too() -> None:
 
 def test_a_row_nobody_may_see_is_counted_by_the_corrected_rule() -> None:
     """It is a decision like any other."""
-    life = Life(rule("deadlines", "disclose-424", working_days=3))
+    life = RecordLife(rule("deadlines", "disclose-424", working_days=3))
     life.fault()
     assert life.dues() == {"province": "11-06", "city": "11-06"}
     adopt(life, rows.basis())
@@ -165,7 +165,7 @@ def test_what_a_wrong_rule_withheld_is_owed_since_the_decision() -> None:
     """Adoption alone counts from its own day; a redecision as if the rule had been right."""
     loose = deepcopy(rows.basis())
     loose["rulebook"]["withholding"] = []
-    life = Life()
+    life = RecordLife()
     life.penalty(**MINOR)
     life.wait(2)
     life.hub.adopt(loose)
@@ -179,7 +179,7 @@ def test_what_a_wrong_rule_withheld_is_owed_since_the_decision() -> None:
 
 def test_only_what_the_rule_spoke_for_is_looked_at() -> None:
     """Other kinds, and decisions of days under another rule, are left alone."""
-    life = Life(periods(3))
+    life = RecordLife(periods(3))
     life.penalty()
     life.say(LICENCE, licence_row(XK_WSH=number(7)))
     life.hub.advance(at("2027-03-01 09:00") - life.hub.now)
@@ -221,7 +221,7 @@ def test_a_request_covers_all_that_the_rule_ever_spoke_for() -> None:
 
 def test_the_request_stands_in_the_ledger_with_its_reason() -> None:
     """Who looks years later sees what was asked, and why."""
-    life = Life()
+    life = RecordLife()
     written = again(life, PERIOD, rows.basis())
     asked = [r for r in written if r.outcome is Outcome.REDECISION_REQUESTED]
     assert len(asked) == life.hub.partitions
@@ -239,7 +239,7 @@ def test_the_request_stands_in_the_ledger_with_its_reason() -> None:
 )  # fmt: skip
 def test_a_request_nobody_can_read_is_refused(change: dict[str, Any]) -> None:
     """Nothing is walked through for it."""
-    life = Life()
+    life = RecordLife()
     usual: dict[str, Any] = {
         "rule": PERIOD, "kinds": [PENALTY], "decided_from": "", "decided_to": "", "reason": "",
     }  # fmt: skip

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from hub.audit.plan import named_in
-from hub.audit.rehearsal import Message, rehearse
+from hub.audit.rehearsal import ControlMessage, rehearse
 from hub.audit.replay import MemoryState
 from hub.bootstrap import resend_request
 from hub.core.record import CauseKind, LedgerRecord, Outcome, decode_record, encode_record
@@ -449,7 +449,7 @@ def test_a_dry_run_counts_what_the_walk_then_says(target: str, asked: dict[str, 
     request_ = resend_request(target, days["begin"], days["end"], days["document"])
     foreseen: Counter[tuple[str, str]] = Counter()
     before = len(hub.ledger())
-    message = Message(kinds.RESEND_REQUESTED, json.dumps(request_).encode())
+    message = ControlMessage(kinds.RESEND_REQUESTED, json.dumps(request_).encode())
     for partition in range(hub.partitions):
         rehearse(
             MemoryInputs(hub.log), PREFIX, partition, MemoryState(), hub.now, message,

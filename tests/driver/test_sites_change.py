@@ -17,7 +17,7 @@ from hub.domain.partitioning import partition_of
 from hub.errors import ConfigurationError, FencedError
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
-from tests.driver.life import DAY, FAR, FIRST, NEAR, Life, answer, codes
+from tests.driver.life import DAY, FAR, FIRST, NEAR, RecordLife, answer, codes
 from tests.driver.reforms import (
     DEPARTMENT,
     HEIR,
@@ -38,14 +38,14 @@ WITHDRAWN = "record.withdrawn.v1"
 @pytest.fixture
 def life() -> Any:  # noqa: ANN401 - a generator, as pytest wants it
     """The site before the reform; at the end the ledger is whole and comes out equal again."""
-    one = Life(site())
+    one = RecordLife(site())
     yield one
     one.crash()
     assert verify(one.hub).is_ok
     assert replay(one.hub).is_ok
 
 
-def state(life: Life, content: str = "食品经营", by: str = HEIR, **more: Any) -> str:  # noqa: ANN401 - as `say`
+def state(life: RecordLife, content: str = "食品经营", by: str = HEIR, **more: Any) -> str:  # noqa: ANN401 - as `say`
     """The heir states the licence under the new code."""
     return life.say(LICENCE, row_under(NEW_AUTHORITY, content), by=by, **more)
 
@@ -53,7 +53,7 @@ def state(life: Life, content: str = "食品经营", by: str = HEIR, **more: Any
 # --- identity ---
 
 
-def test_the_same_decision_under_the_new_code_is_the_same_record(life: Life) -> None:
+def test_the_same_decision_under_the_new_code_is_the_same_record(life: RecordLife) -> None:
     """Adopting the merger rekeys nothing: a full export of the new bureau finds what is there."""
     life.row()
     key = life.record.record_key
@@ -70,14 +70,14 @@ def test_the_same_decision_under_the_new_code_is_the_same_record(life: Life) -> 
     assert life.shown() == {(COMPANY, "食品经营")}
 
 
-def test_before_the_reform_the_new_code_is_another_authority(life: Life) -> None:
+def test_before_the_reform_the_new_code_is_another_authority(life: RecordLife) -> None:
     """Nothing follows from a name."""
     life.row()
     assert state(life) == "accepted"
     assert len({r.record_key for r in life.hub.ledger() if r.outcome is Outcome.ACCEPTED}) == 2
 
 
-def test_a_record_made_under_the_new_code_is_found_under_the_old_one(life: Life) -> None:
+def test_a_record_made_under_the_new_code_is_found_under_the_old_one(life: RecordLife) -> None:
     """New records go under the oldest code, whichever they were sent with."""
     life.hub.adopt(merged(DEPARTMENT))
     assert state(life) == "accepted"
@@ -85,7 +85,7 @@ def test_a_record_made_under_the_new_code_is_found_under_the_old_one(life: Life)
     assert life.shown() == set()
 
 
-def test_what_the_new_code_had_before_it_replaced_another_is_found(life: Life) -> None:
+def test_what_the_new_code_had_before_it_replaced_another_is_found(life: RecordLife) -> None:
     """A bureau that takes another in keeps its own records."""
     assert state(life) == "accepted"
     life.hub.adopt(merged(DEPARTMENT))
@@ -94,7 +94,7 @@ def test_what_the_new_code_had_before_it_replaced_another_is_found(life: Life) -
     assert life.shown() == set()
 
 
-def test_a_chain_of_reforms_leads_to_the_oldest_code(life: Life) -> None:
+def test_a_chain_of_reforms_leads_to_the_oldest_code(life: RecordLife) -> None:
     """The code of 2018 replaced that of 2010, and is replaced itself."""
     life.row()
     document = merged(DEPARTMENT, OTHER_DEPARTMENT, replaces=[OTHER_AUTHORITY])
@@ -104,7 +104,7 @@ def test_a_chain_of_reforms_leads_to_the_oldest_code(life: Life) -> None:
     assert life.shown() == set()
 
 
-def test_two_predecessors_with_a_live_record_each_are_a_conflict(life: Life) -> None:
+def test_two_predecessors_with_a_live_record_each_are_a_conflict(life: RecordLife) -> None:
     """Nobody can say which is meant; the old code says it."""
     life.row()
     life.say(LICENCE, row_under(OTHER_AUTHORITY, "药品经营"), by=OTHER_DEPARTMENT)
@@ -125,7 +125,7 @@ def test_two_predecessors_with_a_live_record_each_are_a_conflict(life: Life) -> 
     assert state(life).split()[-1] == "SEVERAL_PREDECESSORS"
 
 
-def test_a_faulty_row_in_doubt_changes_neither(life: Life) -> None:
+def test_a_faulty_row_in_doubt_changes_neither(life: RecordLife) -> None:
     """It is refused with both reasons."""
     for authority, sender in ((AUTHORITY, DEPARTMENT), (OTHER_AUTHORITY, OTHER_DEPARTMENT)):
         life.say(LICENCE, row_under(authority, ""), by=sender)
@@ -136,7 +136,7 @@ def test_a_faulty_row_in_doubt_changes_neither(life: Life) -> None:
     assert changed == set()
 
 
-def test_what_is_on_record_goes_before_what_only_waits(life: Life) -> None:
+def test_what_is_on_record_goes_before_what_only_waits(life: RecordLife) -> None:
     """A misspelt withdrawal of one predecessor does not hide the other's penalty."""
     life.say(WITHDRAWN, named_under(AUTHORITY))
     life.say(LICENCE, row_under(OTHER_AUTHORITY), by=OTHER_DEPARTMENT)
@@ -147,7 +147,7 @@ def test_what_is_on_record_goes_before_what_only_waits(life: Life) -> None:
 
 @pytest.mark.parametrize("order", ["departure-first", "arrival-first"])
 @pytest.mark.parametrize("to", [NEAR, FAR], ids=["same-partition", "other-partition"])
-def test_a_record_moves_under_the_new_code(life: Life, order: str, to: str) -> None:
+def test_a_record_moves_under_the_new_code(life: RecordLife, order: str, to: str) -> None:
     """Both halves name the new authority; what leaves is the predecessor's record."""
     life.row()
     life.hub.adopt(merged(DEPARTMENT))
@@ -168,7 +168,7 @@ def test_a_record_moves_under_the_new_code(life: Life, order: str, to: str) -> N
     assert halves[0]() == "duplicate ALREADY_MOVED"
 
 
-def test_a_good_row_of_the_heir_answers_the_predecessors_refused_one(life: Life) -> None:
+def test_a_good_row_of_the_heir_answers_the_predecessors_refused_one(life: RecordLife) -> None:
     """The bad code was the old bureau's; the new one puts it right under its own code."""
     life.say(LICENCE, row_under(OTHER_AUTHORITY, ""), by=OTHER_DEPARTMENT)
     refused = life.record
@@ -179,7 +179,7 @@ def test_a_good_row_of_the_heir_answers_the_predecessors_refused_one(life: Life)
     assert life.rest[0].record_key == refused.record_key
 
 
-def test_what_waits_under_the_new_code_is_decided_with_its_row(life: Life) -> None:
+def test_what_waits_under_the_new_code_is_decided_with_its_row(life: RecordLife) -> None:
     """The row comes, the withdrawal is older than it: the row is named for its targets."""
     life.hub.adopt(merged(DEPARTMENT))
     withdrawal = named_under(NEW_AUTHORITY)
@@ -189,7 +189,7 @@ def test_what_waits_under_the_new_code_is_decided_with_its_row(life: Life) -> No
     assert life.shown() == {(COMPANY, "食品经营")}
 
 
-def test_a_row_in_a_wrong_partition_is_no_predecessors_record(life: Life) -> None:
+def test_a_row_in_a_wrong_partition_is_no_predecessors_record(life: RecordLife) -> None:
     """It is a record of its own there: keys are unique over all partitions."""
     life.hub.adopt(merged(DEPARTMENT))
     value = framed(LICENCE, row_under(NEW_AUTHORITY))
@@ -201,7 +201,7 @@ def test_a_row_in_a_wrong_partition_is_no_predecessors_record(life: Life) -> Non
     assert life.record.record_key != astray.record_key
 
 
-def test_a_commitment_is_performed_under_the_new_code(life: Life) -> None:
+def test_a_commitment_is_performed_under_the_new_code(life: RecordLife) -> None:
     """Made before the reform and performed step by step after it: one record."""
     life.made()
     key = life.record.record_key
@@ -215,7 +215,9 @@ def test_a_commitment_is_performed_under_the_new_code(life: Life) -> None:
 # --- owner ---
 
 
-def test_the_heir_corrects_and_withdraws_what_its_predecessors_put_on_record(life: Life) -> None:
+def test_the_heir_corrects_and_withdraws_what_its_predecessors_put_on_record(
+    life: RecordLife,
+) -> None:
     """Also where no code changed: the record names the old authority still."""
     life.row()
     assert life.withdrawn(by=HEIR) == "quarantined FOREIGN_AUTHORITY"
@@ -227,7 +229,9 @@ def test_the_heir_corrects_and_withdraws_what_its_predecessors_put_on_record(lif
     assert life.corrected("另一", by=OTHER_DEPARTMENT) == "quarantined FOREIGN_AUTHORITY"
 
 
-def test_a_department_whose_own_code_was_replaced_names_its_records_by_either(life: Life) -> None:
+def test_a_department_whose_own_code_was_replaced_names_its_records_by_either(
+    life: RecordLife,
+) -> None:
     """No department is retired: the bureau has another code, its history has the old one."""
     life.row()
     document = site()
@@ -240,7 +244,7 @@ def test_a_department_whose_own_code_was_replaced_names_its_records_by_either(li
     assert life.shown() == set()
 
 
-def test_who_might_act_for_a_retired_owner_still_may_and_no_more(life: Life) -> None:
+def test_who_might_act_for_a_retired_owner_still_may_and_no_more(life: RecordLife) -> None:
     """A deputy of the old bureau is none of the new one."""
     document = merged(DEPARTMENT, replaces=[])
     deputy = document["site"]["departments"][OTHER_DEPARTMENT]
@@ -263,7 +267,9 @@ def test_who_might_act_for_a_retired_owner_still_may_and_no_more(life: Life) -> 
 # --- what still comes from it ---
 
 
-def test_what_waited_on_its_topic_is_decided_and_what_comes_later_is_refused(life: Life) -> None:
+def test_what_waited_on_its_topic_is_decided_and_what_comes_later_is_refused(
+    life: RecordLife,
+) -> None:
     """The end of the topic is noted with the retirement; nothing is left unanswered."""
     life.row()
     life.hub.pipe(DEPARTMENT, WITHDRAWN, COMPANY, framed(WITHDRAWN, named_under(AUTHORITY)))
@@ -280,7 +286,7 @@ def test_what_waited_on_its_topic_is_decided_and_what_comes_later_is_refused(lif
     assert life.withdrawn(key=NEAR) == "quarantined DEPARTMENT_RETIRED"
 
 
-def test_what_is_refused_so_is_accepted_from_its_heir(life: Life) -> None:
+def test_what_is_refused_so_is_accepted_from_its_heir(life: RecordLife) -> None:
     """Under the same record; the duty begins with the heir's row."""
     life.hub.adopt(merged(DEPARTMENT, ends=[0, 0]))
     assert life.row() == "quarantined DEPARTMENT_RETIRED"
@@ -292,7 +298,7 @@ def test_what_is_refused_so_is_accepted_from_its_heir(life: Life) -> None:
     assert life.state().department == HEIR
 
 
-def test_what_it_left_waiting_is_decided_when_its_record_comes(life: Life) -> None:
+def test_what_it_left_waiting_is_decided_when_its_record_comes(life: RecordLife) -> None:
     """The heir sends the row: what waited acts on the heir's record as the heir would."""
     assert life.withdrawn() == "held WAITING_FOR_RECORD"
     life.hub.adopt(merged(DEPARTMENT, ends=[1, 1]))
@@ -301,7 +307,7 @@ def test_what_it_left_waiting_is_decided_when_its_record_comes(life: Life) -> No
     assert (life.status, life.shown()) == (Status.WITHDRAWN, set())
 
 
-def test_what_it_left_waiting_ends_in_time_like_any_other(life: Life) -> None:
+def test_what_it_left_waiting_ends_in_time_like_any_other(life: RecordLife) -> None:
     """No statement waits for ever because its department is gone."""
     assert life.withdrawn() == "held WAITING_FOR_RECORD"
     life.hub.adopt(merged(DEPARTMENT, ends=[1, 1]))
@@ -310,7 +316,7 @@ def test_what_it_left_waiting_ends_in_time_like_any_other(life: Life) -> None:
     assert ended == ["held_ended WAITED_TOO_LONG"]
 
 
-def test_a_department_that_comes_back_is_heard_again(life: Life) -> None:
+def test_a_department_that_comes_back_is_heard_again(life: RecordLife) -> None:
     """A retirement by mistake: taken out of the site, what was refused may be sent again."""
     life.hub.adopt(merged(DEPARTMENT, ends=[0, 0]))
     assert life.row(number=1) == "quarantined DEPARTMENT_RETIRED"
@@ -318,7 +324,7 @@ def test_a_department_that_comes_back_is_heard_again(life: Life) -> None:
     assert life.row(number=1) == "accepted"
 
 
-def test_departments_in_a_circle_end_no_registrar(life: Life) -> None:
+def test_departments_in_a_circle_end_no_registrar(life: RecordLife) -> None:
     """Whoever may write to `control` may write nonsense: it is refused, the old basis stays."""
     document = deepcopy(merged(DEPARTMENT))
     document["site"]["departments"][HEIR]["successor"] = DEPARTMENT
@@ -340,7 +346,9 @@ def unfit(why: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("why", ["BASIS_DECIDER_UNKNOWN", "PARTITIONS_CHANGED"])
-def test_a_basis_that_does_not_fit_is_refused_and_the_old_one_stays(life: Life, why: str) -> None:
+def test_a_basis_that_does_not_fit_is_refused_and_the_old_one_stays(
+    life: RecordLife, why: str
+) -> None:
     """Whoever may write to `control` ends no registrar by it; the reason is in the ledger."""
     before = life.hub.slot.cores[0].basis
     written = life.hub.adopt(unfit(why))
@@ -374,7 +382,7 @@ def test_a_registrar_decides_nothing_under_a_decider_it_does_not_have(disk: str)
     """An older program started on a newer ledger stops and says which version it wants."""
     if not str(core_partition.__file__).endswith(".py"):
         pytest.skip("a constant of the compiled core cannot be replaced")
-    one = Life(site())
+    one = RecordLife(site())
     one.row()
     with pytest.MonkeyPatch.context() as newer:
         newer.setattr("hub.core.partition.DECIDERS", frozenset({"1", "7"}))
@@ -396,7 +404,7 @@ def test_of_a_basis_with_an_unknown_decider_nothing_else_is_read(document: objec
     assert (core.unknown_decider, core.basis) == ("7", None)
 
 
-def test_a_ledger_that_left_an_unknown_decider_behind_is_folded(life: Life) -> None:
+def test_a_ledger_that_left_an_unknown_decider_behind_is_folded(life: RecordLife) -> None:
     """Only the basis in force matters; what another program decided is followed, not judged."""
     with pytest.MonkeyPatch.context() as newer:
         newer.setattr("hub.core.partition.DECIDERS", frozenset({"1", "7"}))
@@ -409,7 +417,7 @@ def test_a_ledger_that_left_an_unknown_decider_behind_is_folded(life: Life) -> N
 
 def test_a_site_with_another_number_of_partitions_does_not_start() -> None:
     """Said at the start, before anything is read."""
-    hub = Life(site()).hub
+    hub = RecordLife(site()).hub
     hub.partitions = 3
     hub.crash()
     with pytest.raises(ConfigurationError, match="分区数不可更改"):

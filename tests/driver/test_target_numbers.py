@@ -16,9 +16,9 @@ from hub.core.partition import BasisLibrary, PartitionCore
 from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import RecordState, decode_state
 from hub.engine import slot
-from hub.engine.courier_records import Reader, Work
+from hub.engine.courier_records import TargetReader, Work
 from hub.ports import OutputRecord
-from tests.driver.life import NEAR, Life, answer
+from tests.driver.life import NEAR, RecordLife, answer
 from tests.driver.resends import request, showing, told, with_archive
 from tests.driver.rows import COMPANY, CONTRACTS, LICENCE
 from tests.replay.scenario import MemoryInputs
@@ -51,7 +51,7 @@ def given(number: int = ARCHIVE, name: str = "town") -> dict[str, Any]:
 @pytest.fixture
 def life() -> Any:  # noqa: ANN401 - a generator, as pytest wants it
     """A site with an archive, which shows a licence and has withdrawn another."""
-    one = Life(with_archive())
+    one = RecordLife(with_archive())
     one.row()
     one.report(one.record, "archive", "published")
     one.row(key=NEAR)
@@ -64,19 +64,19 @@ def life() -> Any:  # noqa: ANN401 - a generator, as pytest wants it
     assert replay(one.hub).is_ok
 
 
-def states(life: Life) -> list[RecordState]:
+def states(life: RecordLife) -> list[RecordState]:
     """How all records stand."""
     return [decode_state(v) for k, v in life.hub.store.items() if k[2:3] == b"r"]
 
 
-def empty(life: Life) -> None:
+def empty(life: RecordLife) -> None:
     """Retire the archive and let its courier withdraw what it shows."""
     named = told(life.hub.adopt(retired()))
     assert [r.withdraw_targets for r in named] == [BIT]
     life.report(named[0], "archive", "withdrawn", action="withdraw")
 
 
-def uses(life: Life, *, is_given: bool = False) -> Uses:
+def uses(life: RecordLife, *, is_given: bool = False) -> Uses:
     """What `hub basis adopt` counts."""
     found, inputs = Uses(), MemoryInputs(life.hub.log)
     for partition in range(life.hub.partitions):
@@ -91,7 +91,7 @@ def outcomes(written: list[LedgerRecord]) -> set[str]:
     return {answer(record) for record in written}
 
 
-def test_a_target_that_shows_nothing_may_go_and_its_number_be_given_again(life: Life) -> None:
+def test_a_target_that_shows_nothing_may_go_and_its_number_be_given_again(life: RecordLife) -> None:
     """Retire, withdraw, leave out, clear, give: each step in the ledger."""
     empty(life)
     assert uses(life) == (0, 0, 0)
@@ -112,7 +112,7 @@ def test_a_target_that_shows_nothing_may_go_and_its_number_be_given_again(life: 
     assert [s.version for s in named.state.stages if s.target == ARCHIVE] == [named.version]
 
 
-def test_what_is_still_shown_or_owed_is_counted(life: Life) -> None:
+def test_what_is_still_shown_or_owed_is_counted(life: RecordLife) -> None:
     """Before it is retired, and before its courier has withdrawn all."""
     assert uses(life) == (1, 0, 0)
     named = told(life.hub.adopt(retired()))
@@ -124,7 +124,7 @@ def test_what_is_still_shown_or_owed_is_counted(life: Life) -> None:
 
 
 def test_a_number_given_on_before_the_registrar_has_read_of_its_end_is_counted(
-    life: Life,
+    life: RecordLife,
 ) -> None:
     """The basis in force still has the old target."""
     empty(life)
@@ -132,7 +132,7 @@ def test_a_number_given_on_before_the_registrar_has_read_of_its_end_is_counted(
 
 
 @pytest.mark.parametrize("what", ["in use", "renamed", "renumbered", "in one step"])
-def test_the_registrar_refuses_what_would_lose_something(life: Life, what: str) -> None:
+def test_the_registrar_refuses_what_would_lose_something(life: RecordLife, what: str) -> None:
     """Whoever wrote it to `control`; the old basis stays in force."""
     if what == "in one step":
         empty(life)
@@ -148,7 +148,7 @@ def test_the_registrar_refuses_what_would_lose_something(life: Life, what: str) 
     assert life.record.basis == before
 
 
-def test_a_number_is_not_given_while_it_is_being_cleared(life: Life) -> None:
+def test_a_number_is_not_given_while_it_is_being_cleared(life: RecordLife) -> None:
     """Both adoptions arrive at once; a day later the second is sent again."""
     empty(life)
     for document in (left_out(), given()):
@@ -163,7 +163,7 @@ def test_a_number_is_not_given_while_it_is_being_cleared(life: Life) -> None:
 
 
 def test_another_adoption_meanwhile_forgets_no_number(
-    life: Life, monkeypatch: pytest.MonkeyPatch
+    life: RecordLife, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two targets leave one after the other, the first sweep still under way."""
     monkeypatch.setattr(slot, "SWEEP_STEP", 1)
@@ -187,7 +187,7 @@ def test_another_adoption_meanwhile_forgets_no_number(
 
 @pytest.mark.parametrize("asks", [8, 16, 24, 32, 40])
 def test_a_sweep_that_is_killed_goes_on_where_it_was(
-    life: Life, monkeypatch: pytest.MonkeyPatch, asks: int
+    life: RecordLife, monkeypatch: pytest.MonkeyPatch, asks: int
 ) -> None:
     """At any of its requests; each record is cleared once."""
     monkeypatch.setattr(slot, "SWEEP_STEP", 1)
@@ -209,7 +209,7 @@ def test_a_sweep_that_is_killed_goes_on_where_it_was(
     not slot.__file__.endswith(".py"), reason="a compiled class lets no method be replaced"
 )
 def test_no_decision_names_a_target_that_has_gone(
-    life: Life, monkeypatch: pytest.MonkeyPatch
+    life: RecordLife, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also before the sweep has come to the record, and in a walk that was under way."""
     empty(life)
@@ -228,7 +228,7 @@ def test_no_decision_names_a_target_that_has_gone(
 
 
 @pytest.mark.parametrize("number", [-1, 64, 300])
-def test_numbers_beyond_the_masks_are_refused(life: Life, number: int) -> None:
+def test_numbers_beyond_the_masks_are_refused(life: RecordLife, number: int) -> None:
     """A message anybody could write; 63 is the last."""
     assert outcomes(life.hub.adopt(given(number))) == {"control_refused PAYLOAD_UNREADABLE"}
     double = with_archive()
@@ -240,7 +240,7 @@ def test_the_last_number_works_like_any_other() -> None:
     """All masks have 64 bits: ledger, state, walk and what the look-ups hold."""
     document = with_archive()
     document["site"]["targets"][ARCHIVE] |= {"number": 63, "clock_from": "1970-01-01"}
-    one = Life(document)
+    one = RecordLife(document)
     one.row()
     assert one.record.publish_targets == 1 << 63 | 3
     one.crash()
@@ -254,7 +254,7 @@ def test_the_last_number_works_like_any_other() -> None:
     assert replay(one.hub).is_ok
 
 
-def test_couriers_of_one_number_each_read_their_own_time(life: Life) -> None:
+def test_couriers_of_one_number_each_read_their_own_time(life: RecordLife) -> None:
     """What the ledger named by it while it was another's, or nobody's, is not theirs."""
     empty(life)
     life.hub.adopt(left_out())
@@ -262,7 +262,7 @@ def test_couriers_of_one_number_each_read_their_own_time(life: Life) -> None:
     assert life.corrected() == "corrected"
 
     def works(target: str) -> list[tuple[str, int]]:
-        reader = Reader(ARCHIVE, f"test.outcomes.{target}", CONTRACTS)
+        reader = TargetReader(ARCHIVE, f"test.outcomes.{target}", CONTRACTS)
         found: list[tuple[str, int]] = []
         for partition in range(life.hub.partitions):
             for raw in life.hub.raw_ledger(partition):

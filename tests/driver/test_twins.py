@@ -14,7 +14,7 @@ from hub.core.state import Status
 from hub.domain import kinds
 from hub.domain.partitioning import partition_of
 from hub.workers.projector import Projection
-from hub.workers.reconciler import Reconciler, Route
+from hub.workers.reconciler import FactRoute, Reconciler
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.rows import (
@@ -126,7 +126,7 @@ def test_a_row_in_a_wrong_partition_is_a_record_of_its_own(hub: HubTestDriver) -
 # --- found by the look-ups -----------------------------------------------------------------------
 
 
-class City:
+class TwinSite:
     """A ledger, its look-ups on a real PostgreSQL, and a reconciler beside them."""
 
     def __init__(self, hub: HubTestDriver, tables: Tables, books: LookUps) -> None:
@@ -135,7 +135,7 @@ class City:
         self._projection = Projection(tables, CONTRACTS, hub.prefix)
         self._read = [0, 0]
         self._looks = 0
-        route = Route(AGENTS, f"{hub.prefix}submissions.{AGENTS}", 2, AGENTS_CODE)
+        route = FactRoute(AGENTS, f"{hub.prefix}submissions.{AGENTS}", 2, AGENTS_CODE)
         self.reconciler = Reconciler(
             route, CONTRACTS.by_kind, books, self, EnvironmentFaults(), lambda _e, _n: None
         )
@@ -164,16 +164,18 @@ class City:
 
 
 @pytest.fixture
-def city(hub: HubTestDriver, postgres: PostgresPart) -> Iterator[City]:
+def city(hub: HubTestDriver, postgres: PostgresPart) -> Iterator[TwinSite]:
     """A city in which nothing has happened."""
     with Tables(postgres.dsn, "twincity.") as tables:
         tables.reset()
         with LookUps(postgres.dsn, tables.schema) as books:
-            yield City(hub, tables, books)
+            yield TwinSite(hub, tables, books)
 
 
 @pytest.mark.parametrize("is_good_first", [False, True])
-def test_a_bad_code_is_answered_from_another_partition(city: City, *, is_good_first: bool) -> None:
+def test_a_bad_code_is_answered_from_another_partition(
+    city: TwinSite, *, is_good_first: bool
+) -> None:
     """In either order; refused once more it owes once more, and is answered once more."""
     sent = (good, refused) if is_good_first else (refused, good)
     twin = min((one(city.hub) for one in sent), key=lambda r: r.outcome is not Outcome.QUARANTINED)
@@ -186,7 +188,7 @@ def test_a_bad_code_is_answered_from_another_partition(city: City, *, is_good_fi
     assert rung(city.hub, twin) == set()
 
 
-def test_a_row_astray_is_answered_from_its_own_partition(city: City) -> None:
+def test_a_row_astray_is_answered_from_its_own_partition(city: TwinSite) -> None:
     """The look-ups hold both, though all but the partition is equal."""
     astray = good(city.hub, AWAY)
     right = good(city.hub)
@@ -198,7 +200,7 @@ def test_a_row_astray_is_answered_from_its_own_partition(city: City) -> None:
     assert (traced.record_key, traced.partition) == (right.record_key, HOME)
 
 
-def test_decisions_without_a_number_are_told_apart_by_what_stands_in(city: City) -> None:
+def test_decisions_without_a_number_are_told_apart_by_what_stands_in(city: TwinSite) -> None:
     """Two penalties with a placeholder for a number are not one decision."""
     for changes in ({"CF_XDR_SHXYM": BAD_CODE, "CF_JDRQ": "2026-10-30"}, {}):
         row = penalty_row(CF_WSH="无", **changes)

@@ -21,7 +21,7 @@ _NAMED_BY_THE_RUN = (f"{AGENTS}/court/", f"{AGENTS}/twins/")
 _REMINDED = ("级别", "提醒类别", "涉及记录数", "最早到期日", "来源文件", "行号", "记录键")
 
 
-class Ending(NamedTuple):
+class FinalState(NamedTuple):
     """What is left when everything has come to its end."""
 
     outcomes: dict[Submission, str]
@@ -44,11 +44,11 @@ class Ending(NamedTuple):
     """Records as the look-up tables have them."""
 
 
-def ending_of(hub: WholeHub, dsn: str) -> Ending:
+def ending_of(hub: WholeHub, dsn: str) -> FinalState:
     """Collect how things stand. The hub must be settled, and closed."""
     eyes = hub.eyes
     targets = [target.id for target in hub.loaded.site.targets]
-    return Ending(
+    return FinalState(
         {one: end for one, end in ends_of(eyes.ledger) if not one[0].startswith(_NAMED_BY_THE_RUN)},
         {
             key.hex(): standing_of(state)

@@ -49,7 +49,7 @@ targets: []
 """
 
 
-class Place:
+class BadInputSite:
     """A site with one department, and a producer that is nobody's connector."""
 
     def __init__(self, folder: Path, access: KafkaAccess, prefix: str) -> None:
@@ -152,12 +152,14 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, kafka: KafkaPart, prefix: str) -> Place:
+def place(tmp_path: Path, kafka: KafkaPart, prefix: str) -> BadInputSite:
     """Return a place of one's own."""
-    return Place(tmp_path, kafka.access, prefix)
+    return BadInputSite(tmp_path, kafka.access, prefix)
 
 
-def test_hostile_records_are_quarantined_by_name_and_their_neighbours_pass(place: Place) -> None:
+def test_hostile_records_are_quarantined_by_name_and_their_neighbours_pass(
+    place: BadInputSite,
+) -> None:
     """Whatever is put on a department's topic gets a reason; the rows around it are accepted."""
     row = licence_row(XK_XDR_SHXYM=CODES[0])
     good = framed(LICENCE, row)
@@ -191,7 +193,7 @@ def test_hostile_records_are_quarantined_by_name_and_their_neighbours_pass(place
         assert audited.exit_code == 0, audited.output
 
 
-def test_a_second_registrar_of_a_slot_is_refused(place: Place) -> None:
+def test_a_second_registrar_of_a_slot_is_refused(place: BadInputSite) -> None:
     """It names the state folder in use, exits, and the first goes on."""
     place.send_good(10)
     with place.registrar() as first:
@@ -207,7 +209,9 @@ def test_a_second_registrar_of_a_slot_is_refused(place: Place) -> None:
         assert first.poll() is None
 
 
-def test_a_registrar_on_another_disk_takes_over_and_the_first_writes_no_more(place: Place) -> None:
+def test_a_registrar_on_another_disk_takes_over_and_the_first_writes_no_more(
+    place: BadInputSite,
+) -> None:
     """Without a shared lease the transactional id decides: every submission is decided once."""
     place.send_good(100)
     log = place.folder / "registrar.log"
@@ -235,7 +239,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_said_aloud_and_once_there_is_room_nothing_is_missing(
-    place: Place, small_disk: Path
+    place: BadInputSite, small_disk: Path
 ) -> None:
     """The same process goes on, and decides each submission exactly once."""
     log = place.folder / "registrar.log"
@@ -271,7 +275,7 @@ def test_a_kafka_port_in_use_is_named_with_its_remedy(tmp_path: Path) -> None:
 
 
 def test_receipts_on_a_full_disk_are_said_to_wait_and_none_is_missing(
-    place: Place, small_disk: Path
+    place: BadInputSite, small_disk: Path
 ) -> None:
     """The follower waits for room and then answers every submission; the registrar goes on."""
     log = place.folder / "receipts.log"

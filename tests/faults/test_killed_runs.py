@@ -23,7 +23,7 @@ from hub.core.state import StageCode
 from tests.conftest import KafkaPart, PostgresPart
 from tests.driver.rows import AGENTS
 from tests.faults.department_table import CORRECTED, IN_WAVE, REVOKED
-from tests.faults.ending import Ending, ending_of
+from tests.faults.ending import FinalState, ending_of
 from tests.faults.plan import HOOKS_OF, RUNS, table
 from tests.faults.promises import EXITS_MISSING, UNPERFORMED
 from tests.faults.whole_hub import COMMANDS, ENOUGH, Kill, Killed, WholeHub
@@ -45,7 +45,7 @@ def _chosen() -> list[int]:
     return sorted(random.Random(int(seed)).sample(numbers, SAMPLE))
 
 
-Carry = Callable[[tuple[Kill, ...]], tuple[WholeHub, Ending]]
+Carry = Callable[[tuple[Kill, ...]], tuple[WholeHub, FinalState]]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def carry(
 ) -> Carry:
     """Return what carries out a run on a site of its own and collects how it ended."""
 
-    def run(kills: tuple[Kill, ...]) -> tuple[WholeHub, Ending]:
+    def run(kills: tuple[Kill, ...]) -> tuple[WholeHub, FinalState]:
         folder = tmp_path_factory.mktemp("run")
         prefix = f"{folder.name.replace('_', '')}x{os.getpid()}."
         hub = WholeHub(folder, kafka.access, postgres.dsn, prefix)
@@ -68,7 +68,7 @@ def carry(
 
 
 @pytest.fixture(scope="module")
-def undisturbed(carry: Carry) -> Ending:
+def undisturbed(carry: Carry) -> FinalState:
     """Return the ending of a run in which nobody is killed."""
     return carry(())[1]
 
@@ -102,7 +102,7 @@ def test_the_runs_kill_every_worker_at_every_hook_a_hundred_times() -> None:
 @pytest.mark.faults
 @pytest.mark.parametrize("number", _chosen())
 def test_a_run_with_kills_ends_as_one_without(
-    number: int, carry: Carry, undisturbed: Ending, kills: list[tuple[int, Killed, bool]],
+    number: int, carry: Carry, undisturbed: FinalState, kills: list[tuple[int, Killed, bool]],
     kafka: KafkaPart,
 ) -> None:  # fmt: skip
     """Same outcomes, states, platform books, result files and look-ups; the ledger is whole."""
@@ -110,7 +110,7 @@ def test_a_run_with_kills_ends_as_one_without(
     kills += [(number, killed, ending == undisturbed) for killed in hub.killed]
     assert len(hub.killed) == len(RUNS[number - 1])
     assert min(killed.counted for killed in hub.killed) >= ENOUGH
-    for name, found, wanted in zip(Ending._fields, ending, undisturbed, strict=True):
+    for name, found, wanted in zip(FinalState._fields, ending, undisturbed, strict=True):
         assert found == wanted, name
     _nothing_twice(hub)
     told = {reason.code for _, record in hub.eyes.ledger for reason in record.reasons}

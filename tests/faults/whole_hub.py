@@ -32,7 +32,7 @@ from tests.faults.eyes import Eyes, InFlight
 from tests.faults.promises import EXITS_MISSING, UNPERFORMED
 from tests.faults.trial_site import LEVELS, write_site
 from tests.platforms import nation, platform_book
-from tests.platforms.test_province import Platform
+from tests.platforms.test_province import RunningProvince
 
 ROOT = Path(__file__).parents[2]
 ENOUGH = 100
@@ -119,7 +119,7 @@ class WholeHub:
         self._dsn = dsn
         self._name = prefix.rstrip(".")
         self.table = DepartmentTable(self._database("source"))
-        self.province = Platform(folder)
+        self.province = RunningProvince(folder)
         self._put_clock(MORNING)
         write_site(folder, prefix, self.province.port, self.table)
         self.loaded = load_site(folder)

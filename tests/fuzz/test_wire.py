@@ -13,7 +13,7 @@ from hub.core.record import decode_record
 from hub.errors import ConfigurationError
 from hub.targets.delivery import Expected, Verdict, read_receipt
 from hub.targets.file_ack import read_acknowledgement
-from hub.targets.http import Answer, HttpLanguage
+from hub.targets.http import HttpProtocol, HttpResponse
 from hub.targets.kafka import delivery_named, judge_answer
 from hub.workers.result_files import SourceFiles
 from tests.contract.specimens import row_of
@@ -23,7 +23,7 @@ from tests.fuzz.mutation import corpus, damaged, fuzz
 from tests.unit.connectors.made import CONTRACTS
 
 EXPECTED = Expected("dl-1", "aa" * 32, 1, 1, "publish", "licence.granted.v1", "d" * 64)
-LANGUAGE = HttpLanguage("token")
+LANGUAGE = HttpProtocol("token")
 JSON_TOKENS = (
     b"{", b"}", b"[", b'"', b"null", b"true", b"NaN", b"-1e999", b"9" * 5_000, b'"\\ud800"',
     b'{"a":' * 20, b"[" * 20, b"\xff", b"\x00", b'"at"', b'"0001-01-01T00:00:00+14:00"', b",",
@@ -88,9 +88,9 @@ def test_platform_answers_over_http() -> None:
 
     def judge(value: bytes) -> None:
         for status in (200, 302, 404, 409, 422, 503):
-            answer = Answer(status, value[:40].decode("latin-1"), value)
-            assert isinstance(LANGUAGE.judge_send(answer, EXPECTED), Verdict)
-            assert isinstance(LANGUAGE.judge_ask(answer, EXPECTED), Verdict)
+            answer = HttpResponse(status, value[:40].decode("latin-1"), value)
+            assert isinstance(LANGUAGE.interpret_response(answer, EXPECTED), Verdict)
+            assert isinstance(LANGUAGE.interpret_status(answer, EXPECTED), Verdict)
 
     fuzz(judge, damaged(corpus("answers"), JSON_TOKENS))
 

@@ -21,7 +21,7 @@ from hub.adapters.kafka import KafkaInputs, KafkaTransactions
 from hub.cli import hub as command_line
 from hub.ports import InputRecord, OutputRecord
 from tests.driver.rows import at
-from tests.simulator.courier_world import World
+from tests.simulator.courier_world import CourierWorld
 from tests.simulator.test_courier import last_stages, owed, submit
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class CourierPlace(ABC):
         self.clock = folder / "business-clock.json"
         self.start_clock()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.world = World()
+        self.world = CourierWorld()
         self.written: Counter[int] = Counter()
         self.registrar = KafkaTransactions(access, f"{prefix}registrar.0")
 

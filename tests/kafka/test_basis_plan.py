@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from hub.adapters.kafka import KafkaInputs, KafkaTransactions
-from hub.audit.plan import Plan
+from hub.audit.plan import BasisChangePlan
 from hub.cli import hub
 from hub.core.record import LedgerRecord, Outcome, decode_record
 from hub.domain.partitioning import partition_of
@@ -58,7 +58,7 @@ targets:
 """
 
 
-class Place:
+class RegistrarSite:
     """A site with a registrar on a broker."""
 
     def __init__(self, folder: Path, kafka: KafkaPart, prefix: str) -> None:
@@ -125,9 +125,9 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, kafka: KafkaPart, prefix: str) -> Iterator[Place]:
+def place(tmp_path: Path, kafka: KafkaPart, prefix: str) -> Iterator[RegistrarSite]:
     """A hub of one platform that has decided sixty rows."""
-    place = Place(tmp_path, kafka, prefix)
+    place = RegistrarSite(tmp_path, kafka, prefix)
     rows = []
     for n in range(60):
         code = company(n % 7)
@@ -145,7 +145,7 @@ def place(tmp_path: Path, kafka: KafkaPart, prefix: str) -> Iterator[Place]:
     place.close()
 
 
-def test_a_plan_on_a_broker_counts_what_adoption_writes(place: Place) -> None:
+def test_a_plan_on_a_broker_counts_what_adoption_writes(place: RegistrarSite) -> None:
     """The target becomes public and sees less; the plan sends nothing and says so in JSON."""
     assert json.loads(place.command("basis", "plan", "--json"))["changes"] == []
     place.write(public=True, clearance="public")
@@ -159,7 +159,7 @@ def test_a_plan_on_a_broker_counts_what_adoption_writes(place: Place) -> None:
     assert "named anew  50" in said
     assert "adopted" in said
     wait_until(lambda: place.count(Outcome.WALKED) == PARTITIONS)
-    written, adopted = Plan(3), dict.fromkeys(range(PARTITIONS), 0)
+    written, adopted = BasisChangePlan(3), dict.fromkeys(range(PARTITIONS), 0)
     for partition, record in place.ledger():
         adopted[partition] += record.outcome is Outcome.BASIS_ADOPTED
         if adopted[partition] == 2:
@@ -168,7 +168,7 @@ def test_a_plan_on_a_broker_counts_what_adoption_writes(place: Place) -> None:
     assert {name: planned[name] for name in found} == found
 
 
-def test_a_plan_says_what_it_refuses(place: Place) -> None:
+def test_a_plan_says_what_it_refuses(place: RegistrarSite) -> None:
     """A deadline that a shown kind has lost; adoption refuses it, too, and nothing is sent."""
     text = (place.folder / "rulebook.yaml").read_text("utf-8")
     (place.folder / "rulebook.yaml").write_text(
@@ -184,7 +184,7 @@ def test_a_plan_says_what_it_refuses(place: Place) -> None:
     assert place.count(Outcome.BASIS_ADOPTED) == PARTITIONS
 
 
-def test_a_redecision_is_counted_dry_and_carried_out(place: Place) -> None:
+def test_a_redecision_is_counted_dry_and_carried_out(place: RegistrarSite) -> None:
     """Everything was late by three days that should have been thirty; unknown rules are named."""
     text = (place.folder / "rulebook.yaml").read_text("utf-8")
     head, sep, tail = text.partition("  - id: disclose-424\n")

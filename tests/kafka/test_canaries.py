@@ -22,7 +22,7 @@ from hub.repository import DEPLOY
 from hub.site import load_site
 from tests.conftest import KafkaPart
 from tests.platforms import platform_book
-from tests.platforms.test_province import TOKEN, Platform
+from tests.platforms.test_province import TOKEN, RunningProvince
 from tests.unit.connectors.made import LICENCE_ROW, ROOT, table
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]
@@ -60,12 +60,12 @@ WORKERS = (
 )
 
 
-class Place:
+class CanarySite:
     """A site whose rows and secrets are canaries, its workers, and everything they say."""
 
     def __init__(self, folder: Path, kafka: KafkaPart, prefix: str) -> None:
         self.folder, self.kafka, self.prefix = folder, kafka, prefix
-        self.province = Platform(folder)
+        self.province = RunningProvince(folder)
         text = SITE.format(prefix=prefix, deploy=DEPLOY, port=self.province.port)
         (folder / "site.yaml").write_text(text, encoding="utf-8")
         (folder / "key").write_bytes(KEY)
@@ -151,9 +151,9 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, kafka: KafkaPart, prefix: str) -> Iterator[Place]:
+def place(tmp_path: Path, kafka: KafkaPart, prefix: str) -> Iterator[CanarySite]:
     """Return a place whose workers have done their work."""
-    made = Place(tmp_path, kafka, prefix)
+    made = CanarySite(tmp_path, kafka, prefix)
     try:
         made.wait()
         yield made
@@ -167,7 +167,7 @@ def passwords(kafka: KafkaPart) -> list[str]:
     return [file.read_text(encoding="ascii").strip() for file in kafka.access.secrets.iterdir()]
 
 
-def test_no_canary_is_found_where_it_may_not_be(place: Place) -> None:
+def test_no_canary_is_found_where_it_may_not_be(place: CanarySite) -> None:
     """Secrets and sealed content nowhere; what a row says in the clear, in values of rows alone."""
     secrets = [KEY.decode(), base64.b64decode(KEY).decode(), TOKEN, *passwords(place.kafka)]
     said = place.said()

@@ -83,7 +83,7 @@ def project(dsn: str, hub: HubTestDriver, prefix: str, batch: int) -> str:
         return tables.schema
 
 
-class Place:
+class StorySite:
     """One story, projected, and the command line to ask about it."""
 
     def __init__(self, postgres: PostgresPart, hub: HubTestDriver) -> None:
@@ -110,21 +110,23 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(postgres: PostgresPart) -> Iterator[Place]:
+def place(postgres: PostgresPart) -> Iterator[StorySite]:
     """The eventful month, projected once."""
-    story = Place(postgres, eventful_month())
+    story = StorySite(postgres, eventful_month())
     yield story
     with psycopg.connect(story.dsn) as session:
         session.execute(f"DROP SCHEMA {story.schema} CASCADE".encode())
 
 
-def due_of(place: Place, folder: Path, document: str) -> list[dict[str, Any]]:
+def due_of(place: StorySite, folder: Path, document: str) -> list[dict[str, Any]]:
     """What `hub due` says of a document."""
     found = place.ask_json(folder, "due", "--within", "30")
     return [item for item in found["due"] if item["document_number"] == document]
 
 
-def test_tables_do_not_depend_on_where_batches_end(postgres: PostgresPart, place: Place) -> None:
+def test_tables_do_not_depend_on_where_batches_end(
+    postgres: PostgresPart, place: StorySite
+) -> None:
     """One record a transaction, or all in one: equal tables, so a kill anywhere changes nothing."""
     wanted = dump(postgres.dsn, place.schema)
     for size in (1, 7, 10_000):
@@ -132,7 +134,9 @@ def test_tables_do_not_depend_on_where_batches_end(postgres: PostgresPart, place
         assert dump(postgres.dsn, schema) == wanted
 
 
-def test_a_projector_goes_on_from_its_stored_position(postgres: PostgresPart, place: Place) -> None:
+def test_a_projector_goes_on_from_its_stored_position(
+    postgres: PostgresPart, place: StorySite
+) -> None:
     """A new process reads the position from PostgreSQL; what is not next is refused."""
     records = ledger_of(place.hub)
     prefix = f"{place.prefix[:-1]}on."
@@ -146,7 +150,7 @@ def test_a_projector_goes_on_from_its_stored_position(postgres: PostgresPart, pl
         assert dump(postgres.dsn, tables.schema) == dump(postgres.dsn, place.schema)
 
 
-def test_a_batch_that_fails_leaves_nothing_behind(postgres: PostgresPart, place: Place) -> None:
+def test_a_batch_that_fails_leaves_nothing_behind(postgres: PostgresPart, place: StorySite) -> None:
     """Rows and position are one transaction: a broken chain in the batch writes none of it."""
     records = ledger_of(place.hub)
     with Tables(postgres.dsn, f"{place.prefix[:-1]}f.") as tables:
@@ -157,7 +161,7 @@ def test_a_batch_that_fails_leaves_nothing_behind(postgres: PostgresPart, place:
         assert dump(postgres.dsn, tables.schema)["entries"] == []
 
 
-def test_only_one_projector_writes(postgres: PostgresPart, place: Place) -> None:
+def test_only_one_projector_writes(postgres: PostgresPart, place: StorySite) -> None:
     """The second one is told, and can take over once the first has gone."""
     prefix = f"{place.prefix[:-1]}one."
     with Tables(postgres.dsn, prefix), pytest.raises(FencedError):
@@ -165,7 +169,9 @@ def test_only_one_projector_writes(postgres: PostgresPart, place: Place) -> None
     Tables(postgres.dsn, prefix).close()
 
 
-def test_tables_of_another_version_are_made_from_zero(postgres: PostgresPart, place: Place) -> None:
+def test_tables_of_another_version_are_made_from_zero(
+    postgres: PostgresPart, place: StorySite
+) -> None:
     """The ledger is the truth: nothing is migrated."""
     prefix = f"{place.prefix[:-1]}v."
     with Tables(postgres.dsn, prefix) as tables:
@@ -176,7 +182,7 @@ def test_tables_of_another_version_are_made_from_zero(postgres: PostgresPart, pl
         assert tables.positions() == {}
 
 
-def test_read_equals_the_sum_of_outcomes(place: Place, tmp_path: Path) -> None:
+def test_read_equals_the_sum_of_outcomes(place: StorySite, tmp_path: Path) -> None:
     """Per department, and the streams promise no more than was decided."""
     status = place.ask_json(tmp_path, "status")
     for department in (DEPARTMENT, OTHER_DEPARTMENT):
@@ -194,7 +200,7 @@ def test_a_missing_submission_shows_as_a_gap(postgres: PostgresPart) -> None:
     hub = eventful_month()
     hub.pipe(OTHER_DEPARTMENT, "licence.granted.v1", COMPANY, b"", sequence=4)
     hub.run()
-    story = Place(postgres, hub)
+    story = StorySite(postgres, hub)
     with LookUps(story.dsn, story.schema) as look_ups:
         metrics = Metrics()
         look_ups.count_into(metrics, hub.now)
@@ -204,7 +210,7 @@ def test_a_missing_submission_shows_as_a_gap(postgres: PostgresPart) -> None:
     assert gap == pytest.approx(1)
 
 
-def test_stages_are_counted_per_target(place: Place, tmp_path: Path) -> None:
+def test_stages_are_counted_per_target(place: StorySite, tmp_path: Path) -> None:
     """Named by the ledger; sent, published, refused, withdrawn by what couriers reported."""
     targets = place.ask_json(tmp_path, "status")["targets"]
     assert (targets["city"]["published"], targets["city"]["refused"]) == (3, 1)
@@ -214,7 +220,7 @@ def test_stages_are_counted_per_target(place: Place, tmp_path: Path) -> None:
     assert targets["city"]["named"] > targets["city"]["sent"]
 
 
-def test_one_document_under_two_codes_is_raised(place: Place, tmp_path: Path) -> None:
+def test_one_document_under_two_codes_is_raised(place: StorySite, tmp_path: Path) -> None:
     """Two live records of one document are open; a bad code that was put right is none."""
     conflicts = place.ask_json(tmp_path, "status")["identity_conflicts"]
     assert [(c["document_number"], c["open"]) for c in conflicts] == [(number(9), True)]
@@ -223,7 +229,7 @@ def test_one_document_under_two_codes_is_raised(place: Place, tmp_path: Path) ->
     assert len(story["identity_conflicts"]) == 1
 
 
-def test_what_was_never_sent_is_the_hubs_fault(place: Place, tmp_path: Path) -> None:
+def test_what_was_never_sent_is_the_hubs_fault(place: StorySite, tmp_path: Path) -> None:
     """Accepted in time and named, nothing reported."""
     found = due_of(place, tmp_path, number(2))
     assert {(d["target"], d["fault"]["party"], d["fault"]["why"]) for d in found} == {
@@ -233,14 +239,14 @@ def test_what_was_never_sent_is_the_hubs_fault(place: Place, tmp_path: Path) -> 
     assert {d["working_days_left"] for d in found} == {-13}
 
 
-def test_what_arrived_late_is_the_departments_fault(place: Place, tmp_path: Path) -> None:
+def test_what_arrived_late_is_the_departments_fault(place: StorySite, tmp_path: Path) -> None:
     """Submitted after it was due: the hub only holds it now."""
     (found, _) = due_of(place, tmp_path, number(3))
     assert (found["fault"]["party"], found["fault"]["why"]) == ("department", "arrived_late")
     assert found["holder"]["party"] == "hub"
 
 
-def test_what_is_quarantined_is_the_departments_fault(place: Place, tmp_path: Path) -> None:
+def test_what_is_quarantined_is_the_departments_fault(place: StorySite, tmp_path: Path) -> None:
     """With the reasons, and marked estimated where the decision date is unreadable."""
     (found, _) = due_of(place, tmp_path, number(4))
     assert (found["fault"]["party"], found["fault"]["why"]) == ("department", "quarantined")
@@ -248,14 +254,14 @@ def test_what_is_quarantined_is_the_departments_fault(place: Place, tmp_path: Pa
     assert [reason["code"] for reason in found["reasons"]] == ["DATE_UNREADABLE"]
 
 
-def test_what_was_refused_is_the_platforms_fault(place: Place, tmp_path: Path) -> None:
+def test_what_was_refused_is_the_platforms_fault(place: StorySite, tmp_path: Path) -> None:
     """With the platform's own code; the province, which took it, owes nothing."""
     (found,) = due_of(place, tmp_path, number(6))
     assert (found["target"], found["fault"]["why"]) == ("city", "refused")
     assert found["reasons"][0]["field"] == "NAME_UNKNOWN"
 
 
-def test_a_bad_code_put_right_is_not_owed_for_ever(place: Place, tmp_path: Path) -> None:
+def test_a_bad_code_put_right_is_not_owed_for_ever(place: StorySite, tmp_path: Path) -> None:
     """The row without a valid code is named as settled, not counted as overdue."""
     found = place.ask_json(tmp_path, "due")
     settled = found["accepted_under_another_code"]
@@ -263,7 +269,7 @@ def test_a_bad_code_put_right_is_not_owed_for_ever(place: Place, tmp_path: Path)
     assert None not in {d["credit_code"] for d in found["due"] if d["document_number"] == number(5)}
 
 
-def test_a_trace_says_that_a_bad_code_was_put_right(place: Place, tmp_path: Path) -> None:
+def test_a_trace_says_that_a_bad_code_was_put_right(place: StorySite, tmp_path: Path) -> None:
     """The quarantined story points to the code its document was accepted under."""
     stories = place.ask_json(tmp_path, "trace", "--document", number(5))
     assert {(s["record"]["credit_code"], s["accepted_under"]) for s in stories} == {
@@ -271,7 +277,7 @@ def test_a_trace_says_that_a_bad_code_was_put_right(place: Place, tmp_path: Path
     }  # fmt: skip
 
 
-def test_due_is_sorted_and_leaves_out_what_is_far_away(place: Place, tmp_path: Path) -> None:
+def test_due_is_sorted_and_leaves_out_what_is_far_away(place: StorySite, tmp_path: Path) -> None:
     """Earliest first; expiry of a publication is no deadline."""
     found = place.ask_json(tmp_path, "due", "--within", "0")["due"]
     assert [d["due_at"] for d in found] == sorted(d["due_at"] for d in found)
@@ -279,7 +285,7 @@ def test_due_is_sorted_and_leaves_out_what_is_far_away(place: Place, tmp_path: P
     assert {d["clock"] for d in found} <= {"disclose", "withdraw"}
 
 
-def test_a_trace_says_whose_time_was_used(place: Place, tmp_path: Path) -> None:
+def test_a_trace_says_whose_time_was_used(place: StorySite, tmp_path: Path) -> None:
     """Decision day is nobody's; an hour for the hub, the rest of the working days the platform's.
 
     Arrived Monday 09:00 of the decision day, sent 10:00, published 13 days later at 10:00:
@@ -293,7 +299,9 @@ def test_a_trace_says_whose_time_was_used(place: Place, tmp_path: Path) -> None:
     assert states == {"province": "stopped_in_time", "city": "stopped_late"}
 
 
-def test_a_trace_tells_corrections_and_withdrawals_in_order(place: Place, tmp_path: Path) -> None:
+def test_a_trace_tells_corrections_and_withdrawals_in_order(
+    place: StorySite, tmp_path: Path
+) -> None:
     """Every decision and every stage, also a report that came too late to matter."""
     (story,) = place.ask_json(tmp_path, "trace", "--document", number(7))
     outcomes = [d["outcome"] for d in story["decisions"]]
@@ -307,7 +315,7 @@ def test_a_trace_tells_corrections_and_withdrawals_in_order(place: Place, tmp_pa
     }
 
 
-def test_a_trace_follows_a_move_to_the_other_code(place: Place, tmp_path: Path) -> None:
+def test_a_trace_follows_a_move_to_the_other_code(place: StorySite, tmp_path: Path) -> None:
     """Asked under the old code's document, both lives are told."""
     stories = place.ask_json(tmp_path, "trace", "--document", number(8))
     assert {(s["record"]["credit_code"], s["record"]["status"]) for s in stories} == {
@@ -315,7 +323,7 @@ def test_a_trace_follows_a_move_to_the_other_code(place: Place, tmp_path: Path) 
     }  # fmt: skip
 
 
-def test_a_trace_shows_reasons_in_chinese_first(place: Place, tmp_path: Path) -> None:
+def test_a_trace_shows_reasons_in_chinese_first(place: StorySite, tmp_path: Path) -> None:
     """For people: the message, then the remedy; nothing of a field's content."""
     result = place.ask(tmp_path, "trace", "--document", number(4))
     assert result.exit_code == 0
@@ -324,7 +332,7 @@ def test_a_trace_shows_reasons_in_chinese_first(place: Place, tmp_path: Path) ->
     assert "13月" not in result.output
 
 
-def test_every_command_speaks_to_people(place: Place, tmp_path: Path) -> None:
+def test_every_command_speaks_to_people(place: StorySite, tmp_path: Path) -> None:
     """The plain output of each is whole: titles, numbers, times in Shanghai."""
     status = place.ask(tmp_path, "status").output
     assert "2026-11-30 09:00" in status
@@ -340,7 +348,7 @@ def test_every_command_speaks_to_people(place: Place, tmp_path: Path) -> None:
     assert "2026-11-11 到期）" in trace
 
 
-def test_nothing_found_is_said_with_exit_status_1(place: Place, tmp_path: Path) -> None:
+def test_nothing_found_is_said_with_exit_status_1(place: StorySite, tmp_path: Path) -> None:
     """So that a script can tell."""
     result = place.ask(tmp_path, "trace", "--document", "没有这个号")
     assert (result.exit_code, "没有找到" in result.output) == (1, True)
@@ -348,7 +356,7 @@ def test_nothing_found_is_said_with_exit_status_1(place: Place, tmp_path: Path) 
 
 def test_before_any_projector_the_remedy_is_named(postgres: PostgresPart, tmp_path: Path) -> None:
     """An empty database is no stack trace."""
-    story = Place.__new__(Place)
+    story = StorySite.__new__(StorySite)
     story.dsn, story.prefix = postgres.dsn, "never."
     result = story.ask(tmp_path, "status")
     assert result.exit_code == 2
@@ -361,7 +369,7 @@ def test_before_any_projector_a_worker_waits(postgres: PostgresPart) -> None:
         look_ups.heartbeat()
 
 
-def test_gauges_count_what_is_owed(place: Place, tmp_path: Path) -> None:
+def test_gauges_count_what_is_owed(place: StorySite, tmp_path: Path) -> None:
     """What a bad code left behind is not counted; what is overdue is open, and somebody's fault."""
     metrics = Metrics()
     with LookUps(place.dsn, place.schema) as look_ups:
@@ -405,7 +413,7 @@ def test_a_resend_and_a_target_added_later_are_part_of_the_story(
     (again, *_end) = [r for r in ask_again(hub, "city") if r.publish_targets]
     report(hub, again, "city", "published", platform_at=hub.now)
     hub.adopt(with_archive())
-    place = Place(postgres, hub)
+    place = StorySite(postgres, hub)
     text = place.ask(tmp_path, "trace", "--document", number(1)).output
     assert "重新投送 resent" in text
     assert "按现行配置投送 reprojected" in text
@@ -423,12 +431,12 @@ def test_status_says_how_far_a_resend_has_come(postgres: PostgresPart, tmp_path:
     hub = HubTestDriver(rows.basis(), now=rows.at("2026-11-02 09:00"))
     for n in (1, 2, 3):
         submit(hub, rows.licence_row(XK_WSH=number(n)))
-    before = Place(postgres, hub)
+    before = StorySite(postgres, hub)
     assert before.ask_json(tmp_path, "status")["walks"] == {}
     assert "told again" not in before.ask(tmp_path, "status").output
     ask_again(hub, "city", document=number(2))
     ask_again(hub, "city", begin="2026-10-30")
-    place = Place(postgres, hub)
+    place = StorySite(postgres, hub)
     (last,) = place.ask_json(tmp_path, "status")["walks"]["city"]
     assert (last["open"], last["resend"], last["named"]) == (False, True, 3)
     assert (last["decided_from"], last["decided_to"], last["document"]) == (
@@ -452,14 +460,14 @@ def test_status_says_how_far_a_resend_has_come(postgres: PostgresPart, tmp_path:
 
     hub.now += 1
     hub.adopt(with_archive())
-    walks = Place(postgres, hub).ask_json(tmp_path, "status")["walks"]
+    walks = StorySite(postgres, hub).ask_json(tmp_path, "status")["walks"]
     assert (walks["archive"][0]["resend"], walks["archive"][0]["named"]) == (False, 3)
     assert walks["city"] == [last]
 
 
-def _until(postgres: PostgresPart, hub: HubTestDriver, records: list[InputRecord]) -> Place:
+def _until(postgres: PostgresPart, hub: HubTestDriver, records: list[InputRecord]) -> StorySite:
     """The look-ups behind a part of the ledger."""
-    place = Place(postgres, hub)
+    place = StorySite(postgres, hub)
     with Tables(place.dsn, place.prefix) as tables:
         tables.reset()
         Projection(tables, CONTRACTS, hub.prefix).project(records)

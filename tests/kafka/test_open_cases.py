@@ -35,7 +35,7 @@ from tests.driver.rows import (
     penalty_row,
 )
 from tests.driver.stories import DAY, START, number, report, submit
-from tests.kafka.test_look_ups import Place
+from tests.kafka.test_look_ups import StorySite
 from tests.kafka.test_report import reckoned
 
 WITHDRAWN = "record.withdrawn.v1"
@@ -78,11 +78,11 @@ def restore(
     return hub.run()[-1]
 
 
-class Desk:
+class CaseViewer:
     """The look-ups of a hub as a person asks them."""
 
     def __init__(self, postgres: PostgresPart, hub: HubTestDriver, folder: Path) -> None:
-        self.place, self.folder = Place(postgres, hub), folder
+        self.place, self.folder = StorySite(postgres, hub), folder
 
     def cases(self) -> list[tuple[str, str]]:
         """Kind and document of each open case, the oldest first."""
@@ -100,13 +100,13 @@ class Desk:
         return [(c["case"], c["ended"]["how"], c["ended"]["outcome"]) for c in found if c["ended"]]
 
 
-Ask = Callable[[], Desk]
+Ask = Callable[[], CaseViewer]
 
 
 @pytest.fixture
 def ask(postgres: PostgresPart, tmp_path: Path, hub: HubTestDriver) -> Ask:
     """Project what the ledger holds by now, from zero."""
-    return lambda: Desk(postgres, hub, tmp_path)
+    return lambda: CaseViewer(postgres, hub, tmp_path)
 
 
 def test_what_waits_is_listed_from_the_first_day_with_what_it_may_have_meant(
@@ -360,7 +360,7 @@ def test_the_metric_counts_what_the_list_shows(hub: HubTestDriver, ask: Ask) -> 
 # --- the monthly form ---
 
 
-def lines(place: Place) -> dict[str, tuple[int, ...]]:
+def lines(place: StorySite) -> dict[str, tuple[int, ...]]:
     """Reported, stored, late, open and apart of each kind, by SQL; the fold must say the same."""
     with LookUps(place.dsn, place.schema) as tables:
         found = month_lines(tables, *NOVEMBER, place.hub.now)

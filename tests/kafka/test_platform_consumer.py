@@ -51,7 +51,7 @@ targets:
 """
 
 
-class Place:
+class TopicPlatformSite:
     """A site with one platform that is reached by topic, its workers and its consumer."""
 
     def __init__(self, folder: Path, kafka: KafkaPart, prefix: str) -> None:
@@ -154,9 +154,9 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, kafka: KafkaPart, prefix: str) -> Iterator[Place]:
+def place(tmp_path: Path, kafka: KafkaPart, prefix: str) -> Iterator[TopicPlatformSite]:
     """Return a place of one's own."""
-    made = Place(tmp_path, kafka, prefix)
+    made = TopicPlatformSite(tmp_path, kafka, prefix)
     yield made
     made.close()
 
@@ -205,7 +205,7 @@ def test_the_sample_is_short_and_needs_nothing_of_the_hub() -> None:
 
 
 def test_killed_in_between_the_platform_s_book_is_the_ledger_s_and_a_resend_restores_it(
-    place: Place,
+    place: TopicPlatformSite,
 ) -> None:
     """SIGKILL of the platform and of the courier; then all it showed is lost, and asked for."""
     platform = place.consumer()

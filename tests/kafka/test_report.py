@@ -22,8 +22,8 @@ from hub.adapters.postgres_months import (
     month_cases,
     month_lines,
 )
-from hub.core.entry import Reader
-from hub.core.monthly import Line, MonthBook, targets_in
+from hub.core.entry import EntryReader
+from hub.core.monthly import MonthBook, MonthlyLine, targets_in
 from hub.core.record import Outcome, decode_record
 from hub.domain.dates import month_days, two_months
 from hub.metrics import Metrics
@@ -44,7 +44,7 @@ from tests.driver.rows import (
     penalty_row,
 )
 from tests.driver.stories import DAY, eventful_month, report, submit
-from tests.kafka.test_look_ups import Place, ledger_of, project
+from tests.kafka.test_look_ups import StorySite, ledger_of, project
 
 NOVEMBER = month_days("2026-11")
 OUTPUT = "output_count.declared.v1"
@@ -61,7 +61,7 @@ def declare(hub: HubTestDriver, produced: int, kind: str = LICENCE, **more: str)
     return hub.run()[-1].outcome
 
 
-def reckoned(hub: HubTestDriver, month: str = "2026-11") -> list[Line]:
+def reckoned(hub: HubTestDriver, month: str = "2026-11") -> list[MonthlyLine]:
     """The form from the ledger alone."""
     return book_of(hub).lines(month, hub.now)
 
@@ -69,7 +69,7 @@ def reckoned(hub: HubTestDriver, month: str = "2026-11") -> list[Line]:
 def book_of(hub: HubTestDriver) -> MonthBook:
     """A fold of the whole ledger."""
     targets = rows.basis()["site"]["targets"]
-    reader = Reader(CONTRACTS, hub.prefix, {t["id"]: t["number"] for t in targets})
+    reader = EntryReader(CONTRACTS, hub.prefix, {t["id"]: t["number"] for t in targets})
     book = MonthBook(reader, targets_in(rows.basis()))
     for record in ledger_of(hub):
         book.note(record.partition, decode_record(record.value))
@@ -77,25 +77,25 @@ def book_of(hub: HubTestDriver) -> MonthBook:
 
 
 @pytest.fixture(scope="module")
-def place(postgres: PostgresPart) -> Iterator[Place]:
+def place(postgres: PostgresPart) -> Iterator[StorySite]:
     """The eventful month with a declared count, projected."""
     hub = eventful_month()
     assert declare(hub, 12, disclosed_count="9", disclosure_url="https://example.invalid/") == (
         Outcome.ACCEPTED
     )
-    story = Place(postgres, hub)
+    story = StorySite(postgres, hub)
     yield story
     with psycopg.connect(story.dsn) as session:
         session.execute(f"DROP SCHEMA {story.schema} CASCADE".encode())
 
 
-def lines(place: Place) -> list[Line]:
+def lines(place: StorySite) -> list[MonthlyLine]:
     """The form from the look-up tables."""
     with LookUps(place.dsn, place.schema) as tables:
         return month_lines(tables, *NOVEMBER, place.hub.now)
 
 
-def test_the_form_counts_each_decision_once(place: Place) -> None:
+def test_the_form_counts_each_decision_once(place: StorySite) -> None:
     """A corrected, a moved, a doubly coded and an abandoned quarantined row, each where it belongs.
 
     Nine documents, the ninth under two codes, and one with a number too long; the fifth was
@@ -116,7 +116,7 @@ def test_the_form_counts_each_decision_once(place: Place) -> None:
     assert (penalties.kind, penalties.produced, penalties.unreported) == (PENALTY, None, None)
 
 
-def test_sql_and_ledger_give_the_same_figures(place: Place) -> None:
+def test_sql_and_ledger_give_the_same_figures(place: StorySite) -> None:
     """Two ways that share nothing but the definition."""
     assert reckoned(place.hub) == lines(place)
     assert lines(place) != []
@@ -175,7 +175,7 @@ def test_a_duty_that_was_reopened_is_judged_by_its_last_end(postgres: PostgresPa
     assert (late.target, late.done_at, late.refusal_code) == (0, None, "SUBJECT_UNKNOWN")
 
 
-def test_prometheus_serves_the_same_figures(place: Place) -> None:
+def test_prometheus_serves_the_same_figures(place: StorySite) -> None:
     """This month and the last; a count nobody declared has no series."""
     metrics = Metrics(CONTRACTS.by_kind)
     with LookUps(place.dsn, place.schema) as tables:
@@ -204,7 +204,7 @@ def test_prometheus_serves_the_same_figures(place: Place) -> None:
 
 
 def test_the_command_shows_numerators_denominators_and_whose_fault(
-    place: Place, tmp_path: Path
+    place: StorySite, tmp_path: Path
 ) -> None:
     """A person reads the same as a machine; what was not declared is not 100 %."""
     said = place.ask(tmp_path, "report", "--month", "2026-11").output
@@ -230,7 +230,7 @@ def test_the_command_shows_numerators_denominators_and_whose_fault(
     assert "待人处理 what waited for a person" in said
 
 
-def test_the_workbook_has_numbers_as_numbers(place: Place, tmp_path: Path) -> None:
+def test_the_workbook_has_numbers_as_numbers(place: StorySite, tmp_path: Path) -> None:
     """The leadership sorts and sums it; a rate is a ratio, and says so where there is none."""
     file = tmp_path / "report.xlsx"
     result = place.ask(tmp_path, "report", "--month", "2026-11", "--xlsx", str(file))
@@ -249,7 +249,7 @@ def test_the_workbook_has_numbers_as_numbers(place: Place, tmp_path: Path) -> No
     assert (last["上报率"], last["未报送数量"]) == ("未全部申报", 1)
 
 
-def test_what_is_no_month_is_refused(place: Place, tmp_path: Path) -> None:
+def test_what_is_no_month_is_refused(place: StorySite, tmp_path: Path) -> None:
     """In Chinese, with the form that is wanted."""
     refused = place.ask(tmp_path, "report", "--month", "2026-13")
     assert refused.exit_code == 2
@@ -261,7 +261,7 @@ def test_tables_and_fold_agree_at_every_step(postgres: PostgresPart) -> None:
     hub = eventful_month()
     declare(hub, 3)
     prefix = f"t{uuid.uuid4().hex[:10]}."
-    book_reader = Reader(CONTRACTS, hub.prefix, {"province": 0, "city": 1})
+    book_reader = EntryReader(CONTRACTS, hub.prefix, {"province": 0, "city": 1})
     book = MonthBook(book_reader, targets_in(rows.basis()))
     with Tables(postgres.dsn, prefix) as tables:
         projection = Projection(tables, CONTRACTS, hub.prefix)

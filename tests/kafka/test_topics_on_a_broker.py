@@ -13,9 +13,9 @@ from hub.errors import ConfigurationError, UnavailableError
 from hub.topics import (
     Alter,
     Create,
-    Plan,
     SiteNames,
     Topic,
+    TopicPlan,
     apply_plan,
     make_plan,
     read_families,
@@ -137,7 +137,7 @@ def test_topics_of_others_are_neither_read_nor_changed_nor_deleted(
     assert {neighbour, unknown} <= set(admin.list_topics(timeout=10).topics)
 
     foreign = Topic(neighbour, 1, {"retention.ms": "1"})
-    plan = Plan((Create(foreign),), (Alter(neighbour, "retention.ms", None, "1"),), ())
+    plan = TopicPlan((Create(foreign),), (Alter(neighbour, "retention.ms", None, "1"),), ())
     with pytest.raises(ConfigurationError, match="not this site's"):
         apply_plan(prefix, plan, KafkaTopics(kafka.access))
 

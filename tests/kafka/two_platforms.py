@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.kafka.courier_place import CourierPlace
 from tests.platforms import platform_book
-from tests.platforms.test_province import Platform
+from tests.platforms.test_province import RunningProvince
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ class TwoPlatforms(CourierPlace):
 
     def __init__(self, folder: Path, access: KafkaAccess, prefix: str) -> None:
         super().__init__(folder, access, prefix)
-        self.province = Platform(folder)
+        self.province = RunningProvince(folder)
         self.start_clock()  # the province came with one that stands still
         self.open(TARGETS.format(port=self.province.port))
         self.start(

@@ -41,7 +41,7 @@ Dates = dict[str, date]
 """Target → due date."""
 
 
-class Target(StrictModel):
+class CasePlatform(StrictModel):
     """A platform of a file's own; without any a file has 省平台 (reports) and 市网站 (shows)."""
 
     name: str
@@ -49,7 +49,7 @@ class Target(StrictModel):
     public: bool
 
 
-class Rules(StrictModel):
+class SiteRules(StrictModel):
     """Rules that a site adds to the national ones."""
 
     roles: tuple[Role, ...] = ()
@@ -102,7 +102,7 @@ class Expectation(StrictModel):
     says: tuple[str, ...] = ()
 
 
-class Case(StrictModel):
+class LawCase(StrictModel):
     """One row of a department, what happens to it, and what is owed then."""
 
     title: str = Field(min_length=1)
@@ -138,9 +138,9 @@ class CaseFile(StrictModel):
     """Cases of one subject, with the targets and rules they need beyond the usual ones."""
 
     title: str
-    rules: Rules = Rules()
-    targets: tuple[Target, ...] = ()
-    cases: tuple[Case, ...] = Field(min_length=1)
+    rules: SiteRules = SiteRules()
+    targets: tuple[CasePlatform, ...] = ()
+    cases: tuple[LawCase, ...] = Field(min_length=1)
 
 
 def read_cases(path: Path) -> CaseFile:

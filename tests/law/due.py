@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hub.core.state import RecordState
 
 
-class Due(NamedTuple):
+class OpenDuty(NamedTuple):
     """A clock that still runs: what is owed (`disclose`, `correct`, `withdraw`, `end`) and by when.
 
     `target` is its number; due at the end (24:00 Asia/Shanghai) of `on`.
@@ -26,7 +26,7 @@ class Due(NamedTuple):
     is_estimated: bool
 
 
-def running(state: RecordState) -> list[Due]:
+def running(state: RecordState) -> list[OpenDuty]:
     """Every clock of a record that has neither been met nor run out."""
     found = []
     for clock in state.clocks:
@@ -40,7 +40,7 @@ def running(state: RecordState) -> list[Due]:
         on = day_of_ms(clock.due_at - 1)
         assert due_at_ms(on) == clock.due_at, "a due date is the end of a day in Shanghai"
         found.append(
-            Due(
+            OpenDuty(
                 what,
                 clock.target,
                 on,

@@ -9,13 +9,13 @@ from hub.domain.dates import day_of_ms
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.stories import report
-from tests.law.due import Due, running
+from tests.law.due import OpenDuty, running
 
 if TYPE_CHECKING:
     from datetime import date
 
     from hub.core.state import RecordState
-    from tests.law.case_files import Case, CaseFile, Event
+    from tests.law.case_files import CaseFile, Event, LawCase
 
 OUTCOMES = {
     Outcome.ACCEPTED: "接受", Outcome.CORRECTED: "更正", Outcome.WITHDRAWN: "撤下",
@@ -42,7 +42,7 @@ class Ending(NamedTuple):
     reasons: frozenset[str]
     shown_at: frozenset[str]
     taken_down_at: frozenset[str]
-    due: list[tuple[str, Due]]
+    due: list[tuple[str, OpenDuty]]
     """With each clock the name of its target."""
 
     def dates(self, what: str) -> dict[str, date]:
@@ -52,7 +52,7 @@ class Ending(NamedTuple):
         return dict(found)
 
 
-def document_of(file: CaseFile, case: Case) -> dict[str, Any]:
+def document_of(file: CaseFile, case: LawCase) -> dict[str, Any]:
     """The basis of a case: the national rules and notices, the file's targets and rules."""
     document = rows.basis(partitions=1)
     targets = document["site"]["targets"]
@@ -73,7 +73,7 @@ def names_of(file: CaseFile) -> list[str]:
     return [target.name for target in file.targets] or list(_USUAL_TARGETS)
 
 
-def play(file: CaseFile, case: Case) -> Ending:
+def play(file: CaseFile, case: LawCase) -> Ending:
     """Let a case happen from its arrival to its last event."""
     story = _Story(file, case)
     for event in case.then:
@@ -84,7 +84,7 @@ def play(file: CaseFile, case: Case) -> Ending:
 class _Story:
     """One record of one department."""
 
-    def __init__(self, file: CaseFile, case: Case) -> None:
+    def __init__(self, file: CaseFile, case: LawCase) -> None:
         self._case = case
         self._names = names_of(file)
         self._document = document_of(file, case)
@@ -169,7 +169,7 @@ class _Story:
         return {"subject_kind": self._kind, "reason": "决定被撤销", **identity}
 
 
-def _row(case: Case, authority: str) -> dict[str, str]:
+def _row(case: LawCase, authority: str) -> dict[str, str]:
     """The sample row of a kind with the case's dates, class and authority."""
     on = case.decided_on.isoformat()
     match case.kind:

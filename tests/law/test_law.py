@@ -12,7 +12,7 @@ from hub.domain.code_lists import CASE_PROCEDURE, SERIOUSNESS, read_code
 from hub.domain.dates import day_of_ms
 from hub.errors import ConfigurationError
 from tests.driver.rows import CONTRACTS
-from tests.law.case_files import PENDING, Case, CaseFile, case_files, read_cases
+from tests.law.case_files import PENDING, CaseFile, LawCase, case_files, read_cases
 from tests.law.play import KINDS, document_of, names_of, play
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ KNOWS_REDETERMINATION = any(
 )
 
 
-def hold(file: CaseFile, case: Case) -> None:
+def hold(file: CaseFile, case: LawCase) -> None:
     """What the case expects is what the ledger says, and nothing more is owed."""
     ending, expected = play(file, case), case.expect
     found = {
@@ -58,7 +58,7 @@ def hold(file: CaseFile, case: Case) -> None:
 
 
 @pytest.mark.parametrize(("file", "case"), CASES)
-def test_the_law(file: CaseFile, case: Case) -> None:
+def test_the_law(file: CaseFile, case: LawCase) -> None:
     """Targets, due dates, end of publication."""
     hold(file, case)
 
@@ -67,7 +67,7 @@ def test_the_law(file: CaseFile, case: Case) -> None:
     not KNOWS_REDETERMINATION, reason="a correction cannot state the date of a redetermination yet"
 )
 @pytest.mark.parametrize("case", PENDING_FILE.cases)
-def test_the_law_to_come(case: Case) -> None:
+def test_the_law_to_come(case: LawCase) -> None:
     """Cases of the rules that come with `redetermined_on`; then they move to the other files."""
     hold(PENDING_FILE, case)
 
@@ -79,7 +79,7 @@ def test_the_law_has_its_cases() -> None:
     assert len(set(titles)) == len(titles)
 
 
-def rules_of(file: CaseFile, case: Case) -> dict[str, bool]:
+def rules_of(file: CaseFile, case: LawCase) -> dict[str, bool]:
     """The rules a case's due dates rest on, and whether each is verified."""
     basis = compile_basis(document_of(file, case))
     book, kind = basis.rulebook, KINDS[case.kind]
@@ -106,7 +106,7 @@ def rules_of(file: CaseFile, case: Case) -> dict[str, bool]:
 
 
 @pytest.mark.parametrize(("file", "case"), CASES)
-def test_a_case_is_no_surer_than_its_rules(file: CaseFile, case: Case) -> None:
+def test_a_case_is_no_surer_than_its_rules(file: CaseFile, case: LawCase) -> None:
     """A case is marked verified only when every rule it rests on is."""
     if case.is_verified:
         unverified = [name for name, is_sure in rules_of(file, case).items() if not is_sure]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hub.core.causes import Prepared
     from hub.core.keys import Head, View
     from hub.core.state import RecordState
-    from tests.model.statement import Statement
+    from tests.model.statement import ModelStatement
 
 PRIMARY = {
     Outcome.ACCEPTED, Outcome.CORRECTED, Outcome.WITHDRAWN, Outcome.DUPLICATE, Outcome.SUPERSEDED,
@@ -53,7 +53,7 @@ def compile_once(document: Mapping[str, object]) -> core_basis.Basis:
 core_partition.compile_basis = compile_once  # type: ignore[attr-defined]
 
 
-class Named:
+class NamedView:
     """A view that has only what was named beforehand: an audit could fetch nothing else."""
 
     def __init__(self, view: View) -> None:
@@ -78,7 +78,7 @@ def decide_by_named(
     view: View, cause: Prepared, head: Head, now: int, basis: core_basis.Basis
 ) -> LedgerRecord | None:
     """Decide, and see that nothing is read but what was named."""
-    return decide(Named(view), cause, head, now, basis)
+    return decide(NamedView(view), cause, head, now, basis)
 
 
 core_partition.decide = decide_by_named  # type: ignore[attr-defined]
@@ -120,7 +120,7 @@ class Hub:
         self.answered = 0
         self.outcomes: Counter[str] = Counter()
 
-    def pipe(self, statement: Statement) -> None:
+    def pipe(self, statement: ModelStatement) -> None:
         """Submit as a connector does."""
         headers = [
             ("ce_specversion", b"1.0"), ("ce_type", statement.kind.encode()),

@@ -20,8 +20,8 @@ from tests.driver.rows import (
 )
 from tests.model import world
 from tests.model.hub_side import PRIMARY, Hub, events_of, running
-from tests.model.model import Answer, Model
-from tests.model.record import Duty, Record, Standing
+from tests.model.model import Model, ModelAnswer
+from tests.model.record import Duty, LifeState, Record
 from tests.model.rules import DAY_MS, Rules, day_of
 from tests.model.statement import (
     CORRECTED,
@@ -32,8 +32,8 @@ from tests.model.statement import (
     RESTORED,
     UNREADABLE,
     WITHDRAWN,
-    Identity,
-    Statement,
+    ModelStatement,
+    RecordIdentity,
 )
 
 Step = dict[str, Any]
@@ -42,8 +42,8 @@ ROW_BEARING = {"row": "", "correct": CORRECTED, "restore": RESTORED, "in": MOVED
 SUBMITTING = {*ROW_BEARING, "withdraw", "exit", "out", "finding", "unreadable", "garbage", "again",
               "lift"}  # fmt: skip
 STATUS = {
-    Standing.QUARANTINED: "Q", Standing.LIVE: "L", Standing.WITHDRAWN: "W",
-    Standing.TAKEN_BACK: "W", Standing.MOVED: "M", Standing.AWAITED: "H",
+    LifeState.QUARANTINED: "Q", LifeState.LIVE: "L", LifeState.WITHDRAWN: "W",
+    LifeState.TAKEN_BACK: "W", LifeState.MOVED: "M", LifeState.AWAITED: "H",
 }  # fmt: skip
 STOPS = (
     ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError,
@@ -77,17 +77,17 @@ class Life:
     partitions: int
     hub: Hub = field(init=False)
     model: Model = field(init=False)
-    sent: list[Statement] = field(default_factory=list)
-    pending: list[tuple[Statement, Answer]] = field(default_factory=list)
+    sent: list[ModelStatement] = field(default_factory=list)
+    pending: list[tuple[ModelStatement, ModelAnswer]] = field(default_factory=list)
     numbers: Counter[tuple[str, str]] = field(default_factory=Counter)
-    keys: dict[Identity, bytes] = field(default_factory=dict)
+    keys: dict[RecordIdentity, bytes] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     said: Counter[str] = field(default_factory=Counter)
     basis: int = 0
     is_jump: bool = False
     has_other_marks: bool = False
     """Whether a basis with other marks of *due soon* was adopted."""
-    settled_at: set[Identity] = field(default_factory=set)
+    settled_at: set[RecordIdentity] = field(default_factory=set)
     """Identities at which a move arrived."""
 
     def __post_init__(self) -> None:
@@ -141,7 +141,7 @@ class Life:
             self.hub.crash(lose_disk=step["lose"])
             self.settle()
 
-    def _is_neighbour(self, statement: Statement, following: Step) -> bool:
+    def _is_neighbour(self, statement: ModelStatement, following: Step) -> bool:
         """Whether the next step is read from the same place, so that its order is sure."""
         if following.get("do") not in {"row", "correct", "withdraw"}:
             return False
@@ -183,7 +183,7 @@ class Life:
 
     # --- statements ------------------------------------------------------------------------------
 
-    def statement(self, step: Step) -> Statement | None:
+    def statement(self, step: Step) -> ModelStatement | None:
         """What a step submits; None when there is nothing it could mean."""
         if step["do"] == "again":
             return self._again(step)
@@ -196,7 +196,7 @@ class Life:
         self.numbers[source] += 1
         place = partition_of(key.encode(), self.partitions)
         is_valid = bool(step.get("valid"))
-        return Statement(
+        return ModelStatement(
             *source, self.numbers[source], kind, key, value, place, self._version(step),
             is_valid,
         )  # fmt: skip
@@ -208,11 +208,11 @@ class Life:
             return self.model.now // 1000 + days * 86_400
         return None if version is None else int(version)
 
-    def _again(self, step: Step) -> Statement | None:
+    def _again(self, step: Step) -> ModelStatement | None:
         """A number that was used before, with what it said, with another's, or another version."""
         if not self.sent:
             return None
-        first: Statement = self.sent[-1 - step["back"] % len(self.sent)]
+        first: ModelStatement = self.sent[-1 - step["back"] % len(self.sent)]
         if "version" in step:
             return replace(
                 first, source_version=step["version"], says_valid=bool(step.get("valid"))
@@ -222,7 +222,7 @@ class Life:
         other = self.sent[-1 - step["other"] % len(self.sent)]
         if other.department != first.department:
             return None
-        return Statement(
+        return ModelStatement(
             first.department, first.stream, first.number, other.kind, other.key, other.value,
             other.partition, other.source_version, other.says_valid,
         )  # fmt: skip
@@ -313,7 +313,7 @@ class Life:
     def _lifting(self, step: Step) -> tuple[str, bytes]:
         """A duty of what is quarantined is lifted, or of anything else."""
         every = [identity for identity in self.keys if identity in self.model.records]
-        faulty = [i for i in every if self.model.records[i].standing is Standing.QUARANTINED]
+        faulty = [i for i in every if self.model.records[i].standing is LifeState.QUARANTINED]
         among = every if step.get("any") or not faulty else faulty
         about = among[-1 - step["pick"] % len(among)]
         self.lines[-1].step = step | {"told": f"解除{about.document}@{about.code[-4:]}的义务"}
@@ -321,7 +321,7 @@ class Life:
         return about.code, framed(LIFTED, row)
 
     def _finding(self, step: Step, number: str, name: str, code: str) -> bytes:
-        about = Identity("commitment", world.authority_of(MADE), number, "", code)
+        about = RecordIdentity("commitment", world.authority_of(MADE), number, "", code)
         key = self.keys.get(about, b"\x00" * 16).hex()
         return framed(
             FINDING,
@@ -371,7 +371,7 @@ class Life:
         self.said["report"] += 1
         self.settle()
 
-    def _named(self) -> list[tuple[Identity, int, int, str]]:
+    def _named(self) -> list[tuple[RecordIdentity, int, int, str]]:
         """Everything a platform was ever named for, oldest first."""
         found = [
             (at, identity, target, version, action)
@@ -413,7 +413,7 @@ class Life:
         if answered:
             raise DifferenceError("多出答复", [r.outcome.name for r in answered], [])
 
-    def _learn(self, statement: Statement, record: LedgerRecord) -> None:
+    def _learn(self, statement: ModelStatement, record: LedgerRecord) -> None:
         """One identity, one key: whatever spelling it comes in."""
         reading = self.model.reader.read(statement, self.model.rules, self.model.now)
         if reading.identity is None or not any(record.record_key):
@@ -476,14 +476,14 @@ class Life:
             return not (self.is_jump or self.has_other_marks)
         return not (what == "lifted" and clock in "WE")
 
-    def _compare_record(self, identity: Identity, record: Record) -> None:
+    def _compare_record(self, identity: RecordIdentity, record: Record) -> None:
         key = self.keys.get(identity)
         if key is None:
             return
         state = self.hub.states.get(key)
         name = f"{identity.document}@{identity.code[-4:]}"
         if state is None:
-            if record.standing not in {Standing.NONE, Standing.AWAITED}:
+            if record.standing not in {LifeState.NONE, LifeState.AWAITED}:
                 raise DifferenceError(f"{name} 状态", "无", record.standing)
             return
         expected = STATUS.get(record.standing)
@@ -500,9 +500,9 @@ class Life:
             ("应展示于", _bits(state.publish), sorted(record.shown)),
             ("平台照办则展示于", _bits(shown), sorted(record.shown)),
         ]
-        if record.standing is not Standing.AWAITED:
+        if record.standing is not LifeState.AWAITED:
             pairs.append(("归属", state.department, record.owner))
-        if record.standing is Standing.LIVE and record.facts is not None:
+        if record.standing is LifeState.LIVE and record.facts is not None:
             pairs.append(("内容", state.content.hex()[:8], record.facts.content.hex()[:8]))
         pairs.append(("在计时限", _told(running(state)), _told(_running(record))))
         for what, hub, model in pairs:
@@ -542,7 +542,7 @@ class Life:
             raise DifferenceError("由总账重建的状态", "不同", "相同")
 
 
-def _is_about(record: LedgerRecord, statement: Statement) -> bool:
+def _is_about(record: LedgerRecord, statement: ModelStatement) -> bool:
     """Whether a ledger record answers a statement."""
     headers = dict(record.cause.headers)
     source, number = headers.get("ce_source"), headers.get("ce_id")
@@ -566,5 +566,5 @@ def _told(duties: dict[tuple[str, int], int]) -> list[str]:
     return [f"{c}{t}:{day_of(at) - day:%m-%d}" for (c, t), at in sorted(duties.items())]
 
 
-def _events(counted: Counter[tuple[Identity, int, str, str]]) -> list[str]:
+def _events(counted: Counter[tuple[RecordIdentity, int, str, str]]) -> list[str]:
     return sorted(f"{i.document}@{i.code[-4:]} {t} {c} {w}" for i, t, c, w in counted.elements())

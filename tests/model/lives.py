@@ -213,7 +213,7 @@ class Failure:
 
 
 @dataclass
-class Tally:
+class LivesTally:
     """What some lives were made of."""
 
     lives: int = 0
@@ -223,7 +223,7 @@ class Tally:
     failures: list[Failure] = field(default_factory=list)
 
 
-def attempt(partitions: int, steps: list[Step], tally: Tally | None = None) -> Failure | None:
+def attempt(partitions: int, steps: list[Step], tally: LivesTally | None = None) -> Failure | None:
     """Live a life; the failure it ends in, if it does."""
     life = Life(partitions)
     found = None
@@ -239,9 +239,9 @@ def attempt(partitions: int, steps: list[Step], tally: Tally | None = None) -> F
     return found
 
 
-def live_many(seed: int, count: int, *, most_failures: int = 5, shrink: bool = True) -> Tally:
+def live_many(seed: int, count: int, *, most_failures: int = 5, shrink: bool = True) -> LivesTally:
     """Live lives `seed` to `seed + count - 1`; failures are shrunk."""
-    tally = Tally()
+    tally = LivesTally()
     for number in range(seed, seed + count):
         partitions, steps = some_life(number)
         found = attempt(partitions, steps, tally)

@@ -18,34 +18,34 @@ from tests.model.record import (
     MOST_WAITING,
     NEVER_SEEN,
     Duty,
-    Event,
+    EarlyStatement,
+    HubEvent,
+    LifeState,
     Record,
-    Standing,
-    Waiting,
     ends_at,
     is_shown_at,
     mark_at,
     redate,
     start,
 )
-from tests.model.rules import CORRECT, DISCLOSE, WITHDRAW, Rules, Target, day_of, end_of
+from tests.model.rules import CORRECT, DISCLOSE, WITHDRAW, ModelTarget, Rules, day_of, end_of
 from tests.model.statement import (
     CARRY_A_ROW,
+    DatedStatement,
     Facts,
-    Identity,
-    Reader,
-    Reading,
-    Statement,
+    ModelStatement,
+    RecordIdentity,
+    StatementReader,
     Verb,
 )
 
-NONE, AWAITED, QUARANTINED = Standing.NONE, Standing.AWAITED, Standing.QUARANTINED
-LIVE, GONE, TAKEN_BACK = Standing.LIVE, Standing.WITHDRAWN, Standing.TAKEN_BACK
-MOVED = Standing.MOVED
+NONE, AWAITED, QUARANTINED = LifeState.NONE, LifeState.AWAITED, LifeState.QUARANTINED
+LIVE, GONE, TAKEN_BACK = LifeState.LIVE, LifeState.WITHDRAWN, LifeState.TAKEN_BACK
+MOVED = LifeState.MOVED
 
 
 @dataclass(frozen=True)
-class Answer:
+class ModelAnswer:
     """What a submission is answered: the outcome and the reason that decided it ("" for none)."""
 
     outcome: str
@@ -53,35 +53,35 @@ class Answer:
     faults: tuple[str, ...] = ()
 
 
-def quarantined(reason: str) -> Answer:
+def quarantined(reason: str) -> ModelAnswer:
     """Refused by name."""
-    return Answer("quarantined", reason)
+    return ModelAnswer("quarantined", reason)
 
 
-def superseded(reason: str = "OLDER_THAN_LIVE") -> Answer:
+def superseded(reason: str = "OLDER_THAN_LIVE") -> ModelAnswer:
     """Older than what stands."""
-    return Answer("superseded", reason)
+    return ModelAnswer("superseded", reason)
 
 
-def duplicate(reason: str) -> Answer:
+def duplicate(reason: str) -> ModelAnswer:
     """Already so."""
-    return Answer("duplicate", reason)
+    return ModelAnswer("duplicate", reason)
 
 
 TOOK_EFFECT = {"accepted", "corrected", "withdrawn", "duplicate"}
-HELD = Answer("held", "WAITING_FOR_RECORD")
+HELD = ModelAnswer("held", "WAITING_FOR_RECORD")
 NOT_YOURS = quarantined("NOT_YOUR_RECORD")
 
 
 @dataclass
-class Move:
+class KnownMove:
     """What a partition knows of a move."""
 
     verdict: str = ""
     """"" unknown, `left` or `refused`."""
     code: str = ""
     """The key at which the record may arrive."""
-    left: Identity | None = None
+    left: RecordIdentity | None = None
     """The record whose departure it is: a move is one record's."""
     is_repeat: bool = False
     """Whether it repeats a departure that another move had made."""
@@ -95,19 +95,19 @@ class Move:
     """The move that it repeats; itself where it made the departure."""
     noted: int = 0
     """When this partition learnt that it left."""
-    arrived: Identity | None = None
+    arrived: RecordIdentity | None = None
     is_over: bool = False
     """Whether it has arrived, and not only waits to."""
 
 
 @dataclass
-class Receipt:
+class KnownReceipt:
     """What is remembered of a submission's number."""
 
     content: tuple[object, ...]
     """All of it that decides."""
-    answer: Answer
-    identity: Identity | None
+    answer: ModelAnswer
+    identity: RecordIdentity | None
     basis: dict[str, Any]
     changes: int
     """Of its record, when it was answered."""
@@ -117,13 +117,13 @@ class Receipt:
 
 
 @dataclass
-class Verdict:
+class MovingVerdict:
     """A verdict on its way to the new key, where alone the record may arrive."""
 
     code: str
     move: str
-    left: Identity
-    to: Identity
+    left: RecordIdentity
+    to: RecordIdentity
     is_repeat: bool
     made_by: str
     made_at: int
@@ -141,29 +141,29 @@ class Model:
     contracts: Contracts
     rules: Rules
     now: int
-    records: dict[Identity, Record] = field(default_factory=dict)
-    moves: dict[tuple[int, str], Move] = field(default_factory=dict)
-    receipts: dict[tuple[int, str, str, int], Receipt] = field(default_factory=dict)
-    verdicts: list[Verdict] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    arrivals: list[tuple[Identity, str]] = field(default_factory=list)
+    records: dict[RecordIdentity, Record] = field(default_factory=dict)
+    moves: dict[tuple[int, str], KnownMove] = field(default_factory=dict)
+    receipts: dict[tuple[int, str, str, int], KnownReceipt] = field(default_factory=dict)
+    verdicts: list[MovingVerdict] = field(default_factory=list)
+    events: list[HubEvent] = field(default_factory=list)
+    arrivals: list[tuple[RecordIdentity, str]] = field(default_factory=list)
     """Word on its way to where a record left that it has arrived, by which move."""
     ticks: int = 0
     """How much has been decided: what comes later has the greater number."""
-    released: list[tuple[Identity, Answer]] = field(default_factory=list)
-    arrived: list[tuple[Identity, Identity]] = field(default_factory=list)
+    released: list[tuple[RecordIdentity, ModelAnswer]] = field(default_factory=list)
+    arrived: list[tuple[RecordIdentity, RecordIdentity]] = field(default_factory=list)
     """(previous, new) identity of arrivals that were accepted."""
-    to_release: list[Identity] = field(default_factory=list)
+    to_release: list[RecordIdentity] = field(default_factory=list)
     """Records that came, so that what waits for them is to be decided."""
-    keys: dict[str, Identity] = field(default_factory=dict)
+    keys: dict[str, RecordIdentity] = field(default_factory=dict)
     """Record key in hexadecimal digits → identity."""
 
     def __post_init__(self) -> None:
-        self.reader = Reader(self.contracts)
+        self.reader = StatementReader(self.contracts)
 
     # --- submissions -----------------------------------------------------------------------------
 
-    def submit(self, statement: Statement) -> Answer:
+    def submit(self, statement: ModelStatement) -> ModelAnswer:
         """Decide a submission."""
         self.ticks += 1
         reading = self.reader.read(statement, self.rules, self.now)
@@ -181,13 +181,13 @@ class Model:
             if not self._may_be_decided_anew(reading, known):
                 return duplicate("REPEATED_SUBMISSION")
         answer = self._faulty(reading) if reading.faults else self._decide(reading)
-        self.receipts[number] = Receipt(
+        self.receipts[number] = KnownReceipt(
             content, answer, reading.identity, self.rules.document, self._seen(reading.identity)
         )
         self._release_all()
         return answer
 
-    def _may_be_decided_anew(self, reading: Reading, receipt: Receipt) -> bool:
+    def _may_be_decided_anew(self, reading: DatedStatement, receipt: KnownReceipt) -> bool:
         """Whether a repeated submission might be answered otherwise now."""
         refused = receipt.answer.outcome in {"quarantined", "conflicting", "superseded"}
         if not (refused or (receipt.answer.outcome == "held" and receipt.ended_without_effect)):
@@ -207,14 +207,14 @@ class Model:
                 return True
         return receipt.basis != self.rules.document or receipt.changes != seen
 
-    def _seen(self, identity: Identity | None) -> int:
+    def _seen(self, identity: RecordIdentity | None) -> int:
         """Of a record, what makes a repeated submission worth deciding."""
         record = self.records.get(identity) if identity is not None else None
         return 0 if record is None else record.changes
 
-    def _faulty(self, reading: Reading) -> Answer:
+    def _faulty(self, reading: DatedStatement) -> ModelAnswer:
         """Quarantine what cannot be right."""
-        answer = Answer("quarantined", reading.faults[0], tuple(reading.faults))
+        answer = ModelAnswer("quarantined", reading.faults[0], tuple(reading.faults))
         if reading.verb is Verb.DEPARTURE and reading.move and reading.other is not None:
             self._verdict(reading, "refused")
         identity = reading.identity
@@ -226,7 +226,7 @@ class Model:
             self._spoil(record, reading)
         return answer
 
-    def _spoil(self, record: Record, reading: Reading) -> None:
+    def _spoil(self, record: Record, reading: DatedStatement) -> None:
         """A row that cannot be accepted stands here: it is late all the same."""
         record.standing = QUARANTINED
         assert reading.facts is not None
@@ -254,7 +254,7 @@ class Model:
                 record.show[target.number].is_estimated = not readable
 
     def _owe(
-        self, record: Record, target: Target, clock: str, kind: str, counted_from: date
+        self, record: Record, target: ModelTarget, clock: str, kind: str, counted_from: date
     ) -> None:
         """Start a duty to show; one that runs to the same day goes on, marks and all."""
         old = record.show.get(target.number)
@@ -267,17 +267,17 @@ class Model:
             start(record.show, target, clock, kind, counted_from, self.rules, record.version)
         record.lifted.discard(target.number)
 
-    def _record(self, identity: Identity) -> Record:
+    def _record(self, identity: RecordIdentity) -> Record:
         return self.records.setdefault(identity, Record())
 
     def _is_yours(self, record: Record, sender: str) -> bool:
         return not record.owner or self.rules.may_act(sender, record.owner)
 
-    def _decide(self, reading: Reading) -> Answer:
+    def _decide(self, reading: DatedStatement) -> ModelAnswer:
         """The table."""
         identity = reading.identity
         assert identity is not None
-        decide: dict[Verb, Callable[[Reading, Record], Answer]] = {
+        decide: dict[Verb, Callable[[DatedStatement, Record], ModelAnswer]] = {
             Verb.ROW: self._row, Verb.PERFORMANCE: self._performance,
             Verb.CORRECTION: self._correction, Verb.WITHDRAWAL: self._withdrawal,
             Verb.EXIT: self._withdrawal, Verb.DEPARTURE: self._departure,
@@ -291,20 +291,20 @@ class Model:
             reading.has_order = False
         return decide[reading.verb](reading, record)
 
-    def _older(self, reading: Reading, record: Record) -> bool:
+    def _older(self, reading: DatedStatement, record: Record) -> bool:
         return record.is_older(reading.statement.source, reading.version)
 
-    def _took_effect(self, reading: Reading, record: Record) -> None:
+    def _took_effect(self, reading: DatedStatement, record: Record) -> None:
         if not self._yours(reading, record):
             return  # another's equal row says nothing of the order
         record.remember(reading.statement.source, reading.version)
 
-    def _yours(self, reading: Reading, record: Record) -> bool:
+    def _yours(self, reading: DatedStatement, record: Record) -> bool:
         return self._is_yours(record, reading.statement.department)
 
     # --- ROW, PERFORMANCE, FINDING ---------------------------------------------------------------
 
-    def _row(self, reading: Reading, record: Record) -> Answer:
+    def _row(self, reading: DatedStatement, record: Record) -> ModelAnswer:
         facts = reading.facts
         assert facts is not None
         if record.standing in NEVER_SEEN:
@@ -322,29 +322,31 @@ class Model:
         if record.standing is MOVED:
             if is_same:
                 return duplicate("MOVED_NOT_ARRIVED" if record.is_away else "SAME_AS_MOVED")
-            return Answer("conflicting", "CHANGED_AFTER_MOVE")
+            return ModelAnswer("conflicting", "CHANGED_AFTER_MOVE")
         if record.exited_on and facts.decided_on and facts.decided_on > record.exited_on:
             return self._accept(reading, record)
         is_its_own = record.down_by == reading.statement.source
         if reading.statement.says_valid and is_its_own and self._is_newer(reading, record):
             self._accept(reading, record, clock=CORRECT)
-            return Answer("accepted", "" if is_same else "RESTORED_OTHERWISE")
+            return ModelAnswer("accepted", "" if is_same else "RESTORED_OTHERWISE")
         if is_same:
             return duplicate("SAME_AS_WITHDRAWN")
-        return Answer("conflicting", "CHANGED_AFTER_WITHDRAWAL")
+        return ModelAnswer("conflicting", "CHANGED_AFTER_WITHDRAWAL")
 
-    def _is_same(self, reading: Reading, record: Record) -> bool:
+    def _is_same(self, reading: DatedStatement, record: Record) -> bool:
         """Whether a row says what stands, or last stood, here."""
         assert reading.facts is not None
         return record.facts is not None and record.facts.content == reading.facts.content
 
-    def _is_newer(self, reading: Reading, record: Record) -> bool:
+    def _is_newer(self, reading: DatedStatement, record: Record) -> bool:
         """Whether its source gives it a version beyond the one remembered of it."""
         version = reading.version
         remembered = record.memory.get(reading.statement.source)
         return version is not None and remembered is not None and version > remembered
 
-    def _row_on_live(self, reading: Reading, record: Record, facts: Facts, live: Facts) -> Answer:
+    def _row_on_live(
+        self, reading: DatedStatement, record: Record, facts: Facts, live: Facts
+    ) -> ModelAnswer:
         if facts.content == live.content:
             self._took_effect(reading, record)
             return duplicate("SAME_AS_LIVE")
@@ -358,22 +360,22 @@ class Model:
             if facts.recognised_on < live.recognised_on and facts.step < live.step:
                 return superseded()
             if facts.recognised_on <= live.recognised_on:
-                return Answer("conflicting", "UNDECLARED_CHANGE")
+                return ModelAnswer("conflicting", "UNDECLARED_CHANGE")
         if is_step and (
             facts.kind != live.kind or (facts.recognised_on and facts.step > live.step)
         ):
             if not self._yours(reading, record):
                 return NOT_YOURS
             self._correct(reading, record)
-            return Answer("accepted")
-        return Answer("conflicting", "UNDECLARED_CHANGE")
+            return ModelAnswer("accepted")
+        return ModelAnswer("conflicting", "UNDECLARED_CHANGE")
 
-    def _performance(self, reading: Reading, record: Record) -> Answer:
+    def _performance(self, reading: DatedStatement, record: Record) -> ModelAnswer:
         if record.standing in {NONE, AWAITED}:
             return self._hold(reading, record)
         return self._row(reading, record)
 
-    def _finding(self, reading: Reading, record: Record) -> Answer:
+    def _finding(self, reading: DatedStatement, record: Record) -> ModelAnswer:
         about = self.keys.get(reading.about)
         commitment = self.records.get(about) if about is not None else None
         if commitment is None or commitment.standing is not LIVE or commitment.facts is None:
@@ -382,18 +384,18 @@ class Model:
             return quarantined("COMMITMENT_NOT_OPEN")
         return self._row(reading, record)
 
-    def _lifting(self, record: Record) -> Answer:
+    def _lifting(self, record: Record) -> ModelAnswer:
         """A good row of the same decision stands elsewhere: what is faulty here owes nothing."""
         running = {n for n, duty in record.show.items() if duty.is_running}
         if record.standing is not QUARANTINED or not running:
             return quarantined("DUTY_NOT_OPEN")
         for number in running:
             self._lift(record, number)
-        return Answer("accepted")
+        return ModelAnswer("accepted")
 
     # --- CORRECTION, RESTORATION -----------------------------------------------------------------
 
-    def _correction(self, reading: Reading, record: Record) -> Answer:
+    def _correction(self, reading: DatedStatement, record: Record) -> ModelAnswer:
         standing = record.standing
         assert reading.facts is not None
         if reading.verb is Verb.CORRECTION and reading.other != reading.identity:
@@ -416,10 +418,10 @@ class Model:
             return quarantined("PERFORMED_SINCE")
         if standing is LIVE:
             self._correct(reading, record)
-            return Answer("corrected")
+            return ModelAnswer("corrected")
         return quarantined("RECORD_WITHDRAWN" if standing is GONE else "RECORD_MOVED")
 
-    def _restoration(self, reading: Reading, record: Record) -> Answer:
+    def _restoration(self, reading: DatedStatement, record: Record) -> ModelAnswer:
         standing = record.standing
         if standing in {NONE, AWAITED}:
             return self._hold_row(reading, record)
@@ -442,11 +444,11 @@ class Model:
             return quarantined("PERFORMED_SINCE")
         return self._accept(reading, record, clock=CORRECT)
 
-    def _leaves_performance_out(self, reading: Reading, record: Record) -> bool:
+    def _leaves_performance_out(self, reading: DatedStatement, record: Record) -> bool:
         """Whether what stands, or last stood, is the performance of what this says was made."""
         return record.facts is not None and self._leaves_out(reading, record.facts.kind)
 
-    def _leaves_out(self, reading: Reading, kind: str) -> bool:
+    def _leaves_out(self, reading: DatedStatement, kind: str) -> bool:
         """Whether a row is of the kind that this one follows."""
         if not kind or reading.facts is None:
             return False
@@ -455,7 +457,7 @@ class Model:
 
     # --- WITHDRAWAL, EXIT ------------------------------------------------------------------------
 
-    def _withdrawal(self, reading: Reading, record: Record) -> Answer:
+    def _withdrawal(self, reading: DatedStatement, record: Record) -> ModelAnswer:
         standing = record.standing
         if standing in {NONE, AWAITED}:
             return self._hold(reading, record)
@@ -480,18 +482,18 @@ class Model:
         record.exited_on = reading.exited_on
         record.down_by = self._ordered_source(reading)
         self._took_effect(reading, record)
-        return Answer("withdrawn")
+        return ModelAnswer("withdrawn")
 
-    def _ordered_source(self, reading: Reading) -> str | None:
+    def _ordered_source(self, reading: DatedStatement) -> str | None:
         """The source of a statement that has a version of it."""
         return reading.statement.source if reading.version else None
 
-    def _is_before(self, reading: Reading, record: Record) -> bool:
+    def _is_before(self, reading: DatedStatement, record: Record) -> bool:
         """Whether an exit is dated before the entry that stands here."""
         exited, listed = reading.exited_on, record.decided_on
         return exited is not None and listed is not None and exited < listed
 
-    def _is_equal(self, reading: Reading, waiting: Waiting, *, is_last: bool) -> bool:
+    def _is_equal(self, reading: DatedStatement, waiting: EarlyStatement, *, is_last: bool) -> bool:
         """The same statement, after which nothing else was said, or the same version of it."""
         other = waiting.reading
         if (other.statement.department, other.statement.kind, other.content) != (
@@ -505,7 +507,7 @@ class Model:
 
     # --- moves -----------------------------------------------------------------------------------
 
-    def _departure(self, reading: Reading, record: Record) -> Answer:
+    def _departure(self, reading: DatedStatement, record: Record) -> ModelAnswer:
         identity, other = reading.identity, reading.other
         assert identity is not None
         assert other is not None
@@ -544,12 +546,14 @@ class Model:
         self._took_effect(reading, record)
         record.left_memory = dict(record.memory)
         self._verdict(reading, "left", record)
-        return Answer("withdrawn")
+        return ModelAnswer("withdrawn")
 
     def _leaves_by(self, record: Record, move: str) -> None:
         record.left_by = [move, *(each for each in record.left_by if each != move)]
 
-    def _has_left_before(self, reading: Reading, record: Record, here: Move) -> Answer:
+    def _has_left_before(
+        self, reading: DatedStatement, record: Record, here: KnownMove
+    ) -> ModelAnswer:
         """A departure is made once, by whichever move: the arrival gets in all the same."""
         self._leaves_by(record, reading.move)
         record.left_for = reading.other
@@ -560,7 +564,7 @@ class Model:
         return duplicate("ALREADY_MOVED")
 
     def _verdict(
-        self, reading: Reading, verdict: str, record: Record | None = None, *,
+        self, reading: DatedStatement, verdict: str, record: Record | None = None, *,
         is_repeat: bool = False,
     ) -> None:  # fmt: skip
         assert reading.other is not None
@@ -569,7 +573,7 @@ class Model:
         left_as = record.left_as if record is not None else ""
         memory = record.left_memory if record is not None else {}
         assert reading.identity is not None
-        came = Verdict(
+        came = MovingVerdict(
             reading.other.code, reading.move, reading.identity, reading.other, is_repeat,
             *(record.departure if record is not None and is_repeat else (reading.move, self.ticks)),
             verdict, owner, met, left_as, memory,
@@ -577,7 +581,7 @@ class Model:
         self.verdicts.append(came)
         self._note(came, reading.identity.code)  # known at once where the departure was decided
 
-    def _note(self, came: Verdict, code: str) -> None:
+    def _note(self, came: MovingVerdict, code: str) -> None:
         """What was left stays left, whatever is refused besides, or leaves besides."""
         place = partition_of(code.encode(), self.rules.partitions)
         move = self._move(place, came.move)
@@ -594,15 +598,15 @@ class Model:
             move.code, move.left_as, move.memory = came.code, came.left_as, came.memory
             move.left, move.is_repeat = came.left, came.is_repeat
 
-    def _move(self, partition: int, move: str) -> Move:
-        return self.moves.setdefault((partition, move), Move())
+    def _move(self, partition: int, move: str) -> KnownMove:
+        return self.moves.setdefault((partition, move), KnownMove())
 
     def settle(self) -> None:
         """Let the verdicts of departures arrive, and happen what is due."""
         self._deliver()
         self._ring()
 
-    def _arrive_from(self, move: Move, move_id: str) -> None:
+    def _arrive_from(self, move: KnownMove, move_id: str) -> None:
         """What left has arrived: word goes back to where it left."""
         assert move.left is not None
         self.arrivals.append((move.left, move_id))
@@ -636,7 +640,7 @@ class Model:
                         self._let_go(record, identity, waiting)
             self._release_all()
 
-    def _arrival(self, reading: Reading, record: Record) -> Answer:
+    def _arrival(self, reading: DatedStatement, record: Record) -> ModelAnswer:
         identity = reading.identity
         assert identity is not None
         move = self._move(partition_of(identity.code.encode(), self.rules.partitions), reading.move)
@@ -650,7 +654,9 @@ class Model:
                 self._arrive_from(move, reading.move)
         return answer
 
-    def _refused_arrival(self, reading: Reading, record: Record, move: Move) -> Answer | None:
+    def _refused_arrival(
+        self, reading: DatedStatement, record: Record, move: KnownMove
+    ) -> ModelAnswer | None:
         """What is wrong with an arrival whatever became of its departure."""
         identity = reading.identity
         if move.arrived is not None and move.arrived != identity:
@@ -668,12 +674,14 @@ class Model:
             return superseded("ARRIVAL_OLDER_THAN_RECORD")
         return None
 
-    def _arrival_by_verdict(self, reading: Reading, record: Record, move: Move) -> Answer:
+    def _arrival_by_verdict(
+        self, reading: DatedStatement, record: Record, move: KnownMove
+    ) -> ModelAnswer:
         identity = reading.identity
         assert identity is not None
         is_its_own = (move.code, move.left) == (identity.code, reading.other)
         verdict = move.verdict if is_its_own else ""
-        if self._is_overtaken(reading, record, move if is_its_own else Move()):
+        if self._is_overtaken(reading, record, move if is_its_own else KnownMove()):
             return quarantined("RECORD_MOVED" if record.standing is MOVED else "RECORD_WITHDRAWN")
         if verdict == "left" and self._leaves_out(reading, move.left_as):
             return self._cannot_arrive(reading, record, "PERFORMED_SINCE")
@@ -688,7 +696,7 @@ class Model:
             return self._cannot_arrive(reading, record, "MOVE_REFUSED")
         return self._arrival_waits(reading, record)
 
-    def _is_overtaken(self, reading: Reading, record: Record, move: Move) -> bool:
+    def _is_overtaken(self, reading: DatedStatement, record: Record, move: KnownMove) -> bool:
         """Whether what is here was taken down, or left, after it left or after this was said."""
         if not record.down_since or record.standing in {NONE, AWAITED}:
             return False
@@ -699,14 +707,14 @@ class Model:
             return False
         return move.noted < record.down_since if move.left_as else record.standing is MOVED
 
-    def _cannot_arrive(self, reading: Reading, record: Record, reason: str) -> Answer:
+    def _cannot_arrive(self, reading: DatedStatement, record: Record, reason: str) -> ModelAnswer:
         """The row is refused; where nothing else was ever on show it is late all the same."""
         if record.standing in NEVER_SEEN:
             record.owner = record.owner or reading.statement.department
             self._spoil(record, reading)
         return quarantined(reason)
 
-    def _arrival_waits(self, reading: Reading, record: Record) -> Answer:
+    def _arrival_waits(self, reading: DatedStatement, record: Record) -> ModelAnswer:
         """Nothing is known of the departure yet."""
         mine = [w for w in record.waiting if self._is_of_move(w, reading.move)]
         if mine:
@@ -717,20 +725,20 @@ class Model:
                     if is_one and reading.version and other.version:
                         other.said_again = max(other.said_again, reading.version)
                     return duplicate("SAME_AS_HELD")
-            return Answer("conflicting", "UNDECLARED_CHANGE")
+            return ModelAnswer("conflicting", "UNDECLARED_CHANGE")
         answer = self._hold(reading, record)
         if answer is not HELD:
             return answer
         assert reading.facts is not None
         if record.standing in NEVER_SEEN:
             self._run_unshown(record, reading.facts)
-        return Answer("held", "WAITING_FOR_MOVE")
+        return ModelAnswer("held", "WAITING_FOR_MOVE")
 
-    def _is_of_move(self, waiting: Waiting, move: str) -> bool:
+    def _is_of_move(self, waiting: EarlyStatement, move: str) -> bool:
         reading = waiting.reading
         return reading.verb is Verb.ARRIVAL and reading.move == move
 
-    def _older_than_left(self, reading: Reading, move: Move) -> bool:
+    def _older_than_left(self, reading: DatedStatement, move: KnownMove) -> bool:
         """Whether an arrival is older than what its record had heard where it left."""
         identity, version = reading.identity, reading.version
         if version is None or identity is None:
@@ -738,15 +746,17 @@ class Model:
         is_left = move.verdict == "left" and move.code == identity.code
         return is_left and move.memory.get(reading.statement.source, -1) > version
 
-    def _arrival_on_live(self, reading: Reading, record: Record, move: Move) -> Answer:
+    def _arrival_on_live(
+        self, reading: DatedStatement, record: Record, move: KnownMove
+    ) -> ModelAnswer:
         if self._is_same(reading, record):
             self._took_effect(reading, record)
             return duplicate("SAME_AS_LIVE")
         if self._older(reading, record) or self._older_than_left(reading, move):
             return superseded()
-        return Answer("conflicting", "UNDECLARED_CHANGE")
+        return ModelAnswer("conflicting", "UNDECLARED_CHANGE")
 
-    def _is_anothers(self, reading: Reading, record: Record) -> bool:
+    def _is_anothers(self, reading: DatedStatement, record: Record) -> bool:
         """Whether the record was live for another department, or another was the first to wait."""
         sender = reading.statement.department
         if record.was_live and not self._is_yours(record, sender):
@@ -755,7 +765,7 @@ class Model:
 
     # --- waiting ---------------------------------------------------------------------------------
 
-    def _hold(self, reading: Reading, record: Record) -> Answer:
+    def _hold(self, reading: DatedStatement, record: Record) -> ModelAnswer:
         statement = reading.statement
         for waiting in reversed(record.waiting):
             if self._is_equal(reading, waiting, is_last=waiting is record.waiting[-1]):
@@ -779,7 +789,7 @@ class Model:
                 self._verdict(reading, "refused")
             return quarantined("TOO_MANY_HELD")
         last = day_of(self.now) + timedelta(days=self.rules.days_held)
-        record.waiting.append(Waiting(reading, self.now, end_of(last), self.ticks))
+        record.waiting.append(EarlyStatement(reading, self.now, end_of(last), self.ticks))
         record.note_change()
         if record.standing is NONE:
             record.standing, record.owner = AWAITED, ""
@@ -787,7 +797,7 @@ class Model:
             record.owner = record.owner or statement.department
         return HELD
 
-    def _hold_row(self, reading: Reading, record: Record) -> Answer:
+    def _hold_row(self, reading: DatedStatement, record: Record) -> ModelAnswer:
         """A row that waits inside a statement is late all the same."""
         answer = self._hold(reading, record)
         if answer is HELD:
@@ -800,7 +810,7 @@ class Model:
             identity = self.to_release.pop(0)
             self._release(self.records[identity], identity)
 
-    def _release(self, record: Record, identity: Identity) -> None:
+    def _release(self, record: Record, identity: RecordIdentity) -> None:
         """The record came: what waits for it is decided, oldest first."""
         while True:
             about = [waiting for waiting in record.waiting if self._speaks_of(waiting, record)]
@@ -811,7 +821,7 @@ class Model:
             record.is_unnamed = False
             self._name(record)
 
-    def _speaks_of(self, waiting: Waiting, record: Record) -> bool:
+    def _speaks_of(self, waiting: EarlyStatement, record: Record) -> bool:
         """Whether a waiting statement is about the row that stands here."""
         reading = waiting.reading
         if reading.verb is Verb.ARRIVAL:
@@ -821,7 +831,7 @@ class Model:
             return False  # what is faulty here is somebody else's
         return not self._is_before(reading, record)
 
-    def _read_again(self, waiting: Waiting) -> Reading:
+    def _read_again(self, waiting: EarlyStatement) -> DatedStatement:
         """A waiting statement by today's rules; its version is judged by when it came."""
         reading = self.reader.read(waiting.reading.statement, self.rules, self.now)
         reading.arrived_at = waiting.arrived_at
@@ -829,7 +839,7 @@ class Model:
         reading.held_at = waiting.held_at
         return reading
 
-    def _let_go(self, record: Record, identity: Identity, waiting: Waiting) -> None:
+    def _let_go(self, record: Record, identity: RecordIdentity, waiting: EarlyStatement) -> None:
         """Decide a waiting statement as if it arrived now; whether its sender may is asked now."""
         self.ticks += 1
         record.waiting.remove(waiting)
@@ -853,12 +863,12 @@ class Model:
         if not record.waiting:
             record.standing = NONE
 
-    def _end_receipt(self, waiting: Waiting, *, has_effect: bool) -> None:
+    def _end_receipt(self, waiting: EarlyStatement, *, has_effect: bool) -> None:
         number = waiting.reading.statement.place
         self.receipts[number].ended_without_effect = not has_effect
         self.receipts[number].end = self._seen(waiting.reading.identity)
 
-    def _wait_ends(self, record: Record, identity: Identity, waiting: Waiting) -> None:
+    def _wait_ends(self, record: Record, identity: RecordIdentity, waiting: EarlyStatement) -> None:
         """It waited too long."""
         record.waiting.remove(waiting)
         record.note_change()
@@ -880,16 +890,16 @@ class Model:
                 self.to_release.append(identity)
         elif verb is Verb.DEPARTURE:
             self._verdict(reading, "refused")
-        self.released.append((identity, Answer("held_ended", reason)))
+        self.released.append((identity, ModelAnswer("held_ended", reason)))
         self._end_receipt(waiting, has_effect=has_effect)
         self._release_all()
 
     # --- effects ---------------------------------------------------------------------------------
 
     def _accept(
-        self, reading: Reading, record: Record, *, clock: str = DISCLOSE, owner: str = "",
+        self, reading: DatedStatement, record: Record, *, clock: str = DISCLOSE, owner: str = "",
         met: frozenset[int] = frozenset(),
-    ) -> Answer:  # fmt: skip
+    ) -> ModelAnswer:  # fmt: skip
         """A row comes on record, for the first time or again."""
         identity, facts = reading.identity, reading.facts
         assert identity is not None
@@ -910,9 +920,9 @@ class Model:
             self._name(record)
         self._lift_twins(identity, reading)
         self.to_release.append(identity)
-        return Answer("accepted")
+        return ModelAnswer("accepted")
 
-    def _correct(self, reading: Reading, record: Record) -> None:
+    def _correct(self, reading: DatedStatement, record: Record) -> None:
         """A live record gets its next version."""
         assert reading.facts is not None
         record.version += 1
@@ -929,7 +939,7 @@ class Model:
         if not record.is_unnamed:
             self._name(record)
 
-    def _targets(self, facts: Facts) -> list[Target]:
+    def _targets(self, facts: Facts) -> list[ModelTarget]:
         return [t for t in self.rules.targets if is_shown_at(t, facts, self.rules, self.now)]
 
     def _name(self, record: Record) -> None:
@@ -961,7 +971,7 @@ class Model:
             else:
                 self._goes_on(record, target, redetermined_on)
 
-    def _goes_on(self, record: Record, target: Target, redetermined_on: date | None) -> None:
+    def _goes_on(self, record: Record, target: ModelTarget, redetermined_on: date | None) -> None:
         """The duty of a corrected version at a target."""
         facts = record.facts
         assert facts is not None
@@ -972,7 +982,12 @@ class Model:
         self._owe_first_or_anew(record, target, is_new=is_new, redetermined_on=redetermined_on)
 
     def _owe_first_or_anew(
-        self, record: Record, target: Target, *, is_new: bool, redetermined_on: date | None = None
+        self,
+        record: Record,
+        target: ModelTarget,
+        *,
+        is_new: bool,
+        redetermined_on: date | None = None,
     ) -> None:
         """A first disclosure where none was met and none could be, else a correction."""
         facts = record.facts
@@ -1010,7 +1025,7 @@ class Model:
                 record.lifted.add(number)
             self._event(record, number, "D", "lifted")
 
-    def _take_down(self, record: Record, standing: Standing) -> None:
+    def _take_down(self, record: Record, standing: LifeState) -> None:
         """Off every target it was ever named for."""
         record.ended.clear()
         record.standing = standing
@@ -1027,7 +1042,7 @@ class Model:
             self._no_longer(record, number)
         record.shown.clear()
 
-    def _lift_twins(self, identity: Identity, reading: Reading) -> None:
+    def _lift_twins(self, identity: RecordIdentity, reading: DatedStatement) -> None:
         """The same decision under another key, faulty there, is nobody's lateness."""
         place = partition_of(identity.code.encode(), self.rules.partitions)
         sender, called = reading.statement.department, identity._replace(name=reading.name)
@@ -1045,7 +1060,7 @@ class Model:
     # --- platforms -------------------------------------------------------------------------------
 
     def report(
-        self, identity: Identity, number: int, *, version: int, action: str, stage: str,
+        self, identity: RecordIdentity, number: int, *, version: int, action: str, stage: str,
         platform_at: int | None, at: int,
     ) -> None:  # fmt: skip
         """A platform's answer arrives."""
@@ -1288,7 +1303,7 @@ class Model:
             self._owe_when_named(record, target, before.target(number), is_new=number in new)
 
     def _owe_when_named(
-        self, record: Record, target: Target, before: Target, *, is_new: bool
+        self, record: Record, target: ModelTarget, before: ModelTarget, *, is_new: bool
     ) -> None:
         """What a rule brings to a target is owed from today, unless it is too old to be owed."""
         assert record.facts is not None
@@ -1310,4 +1325,4 @@ class Model:
 
     def _event(self, record: Record, number: int, clock: str, what: str) -> None:
         identity = next(i for i, other in self.records.items() if other is record)
-        self.events.append(Event(identity, number, clock, what))
+        self.events.append(HubEvent(identity, number, clock, what))

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from tests.model.rules import Due, Rules, Target, end_of
-from tests.model.statement import Facts, Identity, Reading
+from tests.model.rules import ModelTarget, OwedBy, Rules, end_of
+from tests.model.statement import DatedStatement, Facts, RecordIdentity
 
 MOST_WAITING = 8
 SOURCES_KEPT = 16
 
 
-class Standing(StrEnum):
+class LifeState(StrEnum):
     """Where a record is in its life."""
 
     NONE = "none"
@@ -25,7 +25,7 @@ class Standing(StrEnum):
     MOVED = "moved"
 
 
-NEVER_SEEN = {Standing.NONE, Standing.AWAITED, Standing.QUARANTINED}
+NEVER_SEEN = {LifeState.NONE, LifeState.AWAITED, LifeState.QUARANTINED}
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Duty:
 
     clock: str
     counted_from: date
-    due: Due
+    due: OwedBy
     since: int
     """The version whose decision started it."""
     is_estimated: bool = False
@@ -44,10 +44,10 @@ class Duty:
 
 
 @dataclass
-class Waiting:
+class EarlyStatement:
     """A statement that came before what it speaks of."""
 
-    reading: Reading
+    reading: DatedStatement
     arrived_at: int
     ends_at: int
     held_at: int
@@ -57,7 +57,7 @@ class Waiting:
 class Record:
     """One identity."""
 
-    standing: Standing = Standing.NONE
+    standing: LifeState = LifeState.NONE
     version: int = 0
     owner: str = ""
     facts: Facts | None = None
@@ -67,7 +67,7 @@ class Record:
     """Of the row that stands here, good or faulty."""
     memory: dict[str, int] = field(default_factory=dict)
     """Source → its greatest version, the source last heard at the end."""
-    waiting: list[Waiting] = field(default_factory=list)
+    waiting: list[EarlyStatement] = field(default_factory=list)
     shown: set[int] = field(default_factory=set)
     named: set[int] = field(default_factory=set)
     is_unnamed: bool = False
@@ -97,7 +97,7 @@ class Record:
     """When it was last taken down, left, or was said to be down."""
     is_away: bool = False
     """Whether it has left and not arrived yet, as far as is known where it left."""
-    left_for: Identity | None = None
+    left_for: RecordIdentity | None = None
     """Where it left for, last."""
     ended: set[int] = field(default_factory=set)
     """Targets at which publication has ended by itself."""
@@ -158,10 +158,10 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Event:
+class HubEvent:
     """Something nobody sent that must be in the ledger."""
 
-    record: Identity
+    record: RecordIdentity
     target: int
     clock: str
     """D to show, W to take down, E the end of publication, - for none."""
@@ -169,7 +169,7 @@ class Event:
 
 
 def start(
-    duties: dict[int, Duty], target: Target, clock: str, kind: str, counted_from: date,
+    duties: dict[int, Duty], target: ModelTarget, clock: str, kind: str, counted_from: date,
     rules: Rules, since: int,
 ) -> None:  # fmt: skip
     """Start a duty at a target, in place of what was there; none where no rule makes one."""
@@ -179,7 +179,7 @@ def start(
         duties[target.number] = Duty(clock, counted_from, due, since)
 
 
-def redate(duty: Duty, counted_from: date, due: Due, now: int, rules: Rules) -> bool:
+def redate(duty: Duty, counted_from: date, due: OwedBy, now: int, rules: Rules) -> bool:
     """Give a duty another date; marks that lie ahead ring again. True where *overdue* is."""
     had_rung = 0 in duty.rang
     duty.counted_from, duty.due = counted_from, due
@@ -195,7 +195,7 @@ def mark_at(duty: Duty, mark: int, rules: Rules) -> int:
     return end_of(rules.mark_day(duty.due.on, mark))
 
 
-def is_shown_at(target: Target, facts: Facts, rules: Rules, now: int) -> bool:
+def is_shown_at(target: ModelTarget, facts: Facts, rules: Rules, now: int) -> bool:
     """Whether a target shows what a row says."""
     if facts.kind not in target.kinds or facts.openness == "不可公开":
         return False
@@ -216,4 +216,4 @@ def ends_at(facts: Facts, rules: Rules) -> tuple[int, bool] | None:
     if facts.decided_on is None:
         return None
     last = rules.last_day(facts.kind, facts.decided_on, facts.seriousness, facts.ends_on)
-    return None if last is None else (Due(last[0]).at, last[1])
+    return None if last is None else (OwedBy(last[0]).at, last[1])

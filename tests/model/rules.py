@@ -45,7 +45,7 @@ def months_later(on: date, months: int) -> date:
 
 
 @dataclass(frozen=True)
-class Target:
+class ModelTarget:
     """A platform as the site describes it."""
 
     name: str
@@ -58,7 +58,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Due:
+class OwedBy:
     """A day by whose end something is owed."""
 
     on: date
@@ -78,13 +78,13 @@ class Rules:
         self.departments: dict[str, dict[str, Any]] = document["site"]["departments"]
         self.partitions: int = document["site"]["partitions"]
         self.targets = [
-            Target(
+            ModelTarget(
                 t["id"], t["number"], t["role"], t["public"], frozenset(t["kinds"]),
                 date.fromisoformat(t["clock_from"]), frozenset(t["clearance"]),
             )
             for t in document["site"]["targets"]
         ]  # fmt: skip
-        self._dues: dict[tuple[str, str, str, date], Due | None] = {}
+        self._dues: dict[tuple[str, str, str, date], OwedBy | None] = {}
         self._marks: dict[tuple[date, int], date] = {}
 
     # --- the calendar ---
@@ -144,7 +144,7 @@ class Rules:
         ]
         return max(fitting, key=lambda rule: str(rule["effective_from"]), default=None)
 
-    def due(self, clock: str, kind: str, target: Target, counted_from: date) -> Due | None:
+    def due(self, clock: str, kind: str, target: ModelTarget, counted_from: date) -> OwedBy | None:
         """When a duty counted from a day is due at a target; None where no rule makes one."""
         if clock == DISCLOSE and counted_from < target.clock_from:
             return None
@@ -153,7 +153,7 @@ class Rules:
             self._dues[case] = self._due(*case)
         return self._dues[case]
 
-    def _due(self, clock: str, kind: str, role: str, counted_from: date) -> Due | None:
+    def _due(self, clock: str, kind: str, role: str, counted_from: date) -> OwedBy | None:
         fitting = [
             rule
             for rule in self.book["deadlines"]
@@ -165,9 +165,9 @@ class Rules:
         if not fitting:
             return None
         rule = max(fitting, key=lambda rule: str(rule["effective_from"]))
-        return Due(self.working_day_after(counted_from, rule["working_days"]))
+        return OwedBy(self.working_day_after(counted_from, rule["working_days"]))
 
-    def stops_at(self, target: Target) -> str:
+    def stops_at(self, target: ModelTarget) -> str:
         """The stage by which a target of this role has done its duty."""
         return next(str(r["stops_at"]) for r in self.book["roles"] if r["role"] == target.role)
 
@@ -212,6 +212,6 @@ class Rules:
         """Whether the department stands for the hub's own workers."""
         return bool(self.departments[department]["kind"] == "agent")
 
-    def target(self, number: int) -> Target:
+    def target(self, number: int) -> ModelTarget:
         """The target of a number."""
         return next(t for t in self.targets if t.number == number)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from hub.contracts import Checked, Contract, Contracts, Fault
-from hub.contracts.schema import Role
+from hub.contracts.schema import FieldRole
 from hub.domain.document_number import normalise_document_number, normalise_subject_name
 from tests.model.rules import DAY_MS, Rules, day_of
 
@@ -46,7 +46,7 @@ CARRY_A_ROW = {
 }  # fmt: skip
 
 
-class Identity(NamedTuple):
+class RecordIdentity(NamedTuple):
     """What makes a record one and the same. `code` is the key it is filed under.
 
     A company is its code: `name` is empty where that is valid.
@@ -60,7 +60,7 @@ class Identity(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Statement:
+class ModelStatement:
     """One submission; `number` counts within (department, stream)."""
 
     department: str
@@ -111,13 +111,13 @@ class Facts:
 
 
 @dataclass
-class Reading:
+class DatedStatement:
     """A statement that was read under the rules of a day."""
 
-    statement: Statement
+    statement: ModelStatement
     verb: Verb
     faults: list[str] = field(default_factory=list)
-    identity: Identity | None = None
+    identity: RecordIdentity | None = None
     facts: Facts | None = None
     content: bytes = b""
     name: str = ""
@@ -126,7 +126,7 @@ class Reading:
     """The kind of row it is about."""
     exited_on: date | None = None
     move: str = ""
-    other: Identity | None = None
+    other: RecordIdentity | None = None
     """The previous identity of an arrival, the new one of a departure."""
     redetermined_on: date | None = None
     about: str = ""
@@ -185,7 +185,7 @@ def _moment(digits: str) -> int | None:
     return int(written.timestamp() * 1000) if is_a_year else None
 
 
-class Reader:
+class StatementReader:
     """Reads statements by the contracts."""
 
     def __init__(self, contracts: Contracts) -> None:
@@ -193,18 +193,18 @@ class Reader:
         self.alone: dict[tuple[int, str, str, int], str] = {}
         """Submissions that cannot be read → key under which they came first."""
 
-    def read(self, statement: Statement, rules: Rules, now: int) -> Reading:
+    def read(self, statement: ModelStatement, rules: Rules, now: int) -> DatedStatement:
         """A statement as the table sees it."""
         contract = self.contracts.by_kind[statement.kind]
         framed = self.contracts.decode_framed(statement.value)
         if isinstance(framed, Fault):
-            reading = Reading(statement, Verb.GARBAGE, faults=[framed.code], arrived_at=now)
+            reading = DatedStatement(statement, Verb.GARBAGE, faults=[framed.code], arrived_at=now)
             self._stands_alone(reading, statement.kind)
             self._authorise(reading, rules)
             return reading
         row = framed[1]
         checked = contract.check(row, day_of(now))
-        reading = Reading(statement, self._verb(contract), _errors(checked), arrived_at=now)
+        reading = DatedStatement(statement, self._verb(contract), _errors(checked), arrived_at=now)
         reading.content, reading.kind = checked.content, contract.kind
         reading.move = str(row.get("move_id", ""))
         if not re.fullmatch("[0-9a-f]{32}", reading.move):
@@ -226,7 +226,7 @@ class Reader:
         return Verb.PERFORMANCE if contract.schema.follows else Verb.ROW
 
     def _identify(
-        self, reading: Reading, contract: Contract, checked: Checked,
+        self, reading: DatedStatement, contract: Contract, checked: Checked,
         row: dict[str, str | bytes], now: int,
     ) -> None:  # fmt: skip
         verb, key = reading.verb, reading.statement.key
@@ -264,16 +264,16 @@ class Reader:
         if verb is Verb.FINDING:
             reading.about = str(row["commitment_record"])
 
-    def _stands_alone(self, reading: Reading, kind: str) -> None:
+    def _stands_alone(self, reading: DatedStatement, kind: str) -> None:
         """Of what cannot be read: the submission is its own record, of a row of its kind."""
         statement = reading.statement
         own = f"{statement.source}#{statement.number}"
         reading.kind, reading.facts = kind, Facts(kind, b"", None)
         key = self.alone.setdefault(statement.place, statement.key)
-        reading.identity = Identity("", "", own, "", key)
+        reading.identity = RecordIdentity("", "", own, "", key)
 
     def _read_inside(
-        self, reading: Reading, checked: Checked, row: dict[str, str | bytes], now: int
+        self, reading: DatedStatement, checked: Checked, row: dict[str, str | bytes], now: int
     ) -> None:
         """The row inside a correction, an arrival or a restoration."""
         value = row["row"]
@@ -299,7 +299,7 @@ class Reader:
         said = str(row.get("redetermined_on", ""))
         reading.redetermined_on = date.fromisoformat(said) if said else None
 
-    def _authorise(self, reading: Reading, rules: Rules) -> None:
+    def _authorise(self, reading: DatedStatement, rules: Rules) -> None:
         """What the sender may not say."""
         department = reading.statement.department
         schema = self.contracts.by_kind[reading.kind].schema
@@ -322,13 +322,13 @@ def _errors(checked: Checked) -> list[str]:
     return [finding.code for finding in checked.findings if finding.severity == "error"]
 
 
-def identity_of(subject: str, checked: Checked, key: str) -> Identity:
+def identity_of(subject: str, checked: Checked, key: str) -> RecordIdentity:
     """The record that a checked row or reference is about, filed under a key."""
     authority, document = checked.authority_code, checked.document_key
-    return _filed(Identity(subject, authority, document, checked.name_key, ""), key)
+    return _filed(RecordIdentity(subject, authority, document, checked.name_key, ""), key)
 
 
-def _filed(identity: Identity, key: str) -> Identity:
+def _filed(identity: RecordIdentity, key: str) -> RecordIdentity:
     """An identity under a key; what has no code is filed under its department's (`?…`)."""
     is_company = bool(key) and not key.startswith("?")
     return identity._replace(name="" if is_company else identity.name, code=key)
@@ -340,14 +340,14 @@ def facts_of(contract: Contract, checked: Checked, now: int) -> Facts:
     on = on if on is not None and on <= day_of(now) else None
     schema = contract.schema
 
-    def value(role: Role) -> str:
+    def value(role: FieldRole) -> str:
         found = [n for n, field in enumerate(schema.fields) if field.role is role]
         return str(checked.values[found[0]]) if found else ""
 
-    recognised = value(Role.RECOGNISED_ON)
+    recognised = value(FieldRole.RECOGNISED_ON)
     return Facts(
         contract.kind, checked.content, on, checked.expires_on,
-        checked.seriousness, checked.simple_procedure, value(Role.OPENNESS),
-        STEPS.get(value(Role.PERFORMANCE), -1),
+        checked.seriousness, checked.simple_procedure, value(FieldRole.OPENNESS),
+        STEPS.get(value(FieldRole.PERFORMANCE), -1),
         date.fromisoformat(recognised) if recognised else None,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from tests.model import world
 from tests.model.life import Step
-from tests.model.lives import Failure, Tally
+from tests.model.lives import Failure, LivesTally
 
 _DEEDS = {
     "row": "报送", "correct": "更正", "restore": "申请恢复", "in": "迁入", "withdraw": "撤回",
@@ -92,7 +92,7 @@ def _details(step: Step) -> list[str]:
     return found
 
 
-def closing(tally: Tally) -> str:
+def closing(tally: LivesTally) -> str:
     """One line: how many lives, steps, statements and outcomes."""
     said = " ".join(f"{name}={count}" for name, count in sorted(tally.said.items()))
     outcomes = " ".join(f"{name}={count}" for name, count in sorted(tally.outcomes.items()))

@@ -10,7 +10,7 @@ import pytest
 
 from hub.engine.slot import Overlay
 from tests.model import world
-from tests.model.hub_side import Hub, Named
+from tests.model.hub_side import Hub, NamedView
 from tests.model.lives import STEPS_A_LIFE, live_many, some_life
 from tests.model.rules import Rules
 from tests.model.story import closing, story
@@ -46,9 +46,9 @@ def test_a_decision_that_reads_what_was_not_named_ends_a_life() -> None:
     """An audit fetches what a cause names, and nothing else."""
     view = Overlay()
     view.fetched[b"named"] = None
-    assert Named(view).get(b"named") is None
+    assert NamedView(view).get(b"named") is None
     with pytest.raises(AssertionError, match="did not name"):
-        Named(view).get(b"other")
+        NamedView(view).get(b"other")
 
 
 def test_the_model_counts_working_days_one_by_one() -> None:

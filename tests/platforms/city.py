@@ -31,7 +31,7 @@ if not __package__:  # started as a script: only this file's folder is on the pa
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.platforms.conduct import TOPIC_MANNERS, Conduct, spoiled
-from tests.platforms.platform_book import Book, Clock, Entry, Request, canonical, dump, parse
+from tests.platforms.platform_book import Book, ClockFile, Entry, Request, canonical, dump, parse
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -42,7 +42,7 @@ _PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PendingReply:
     """One message for `answers.<target>`, not before `due` (real seconds, monotonic; 0 = now)."""
 
     due: float
@@ -56,13 +56,13 @@ class City:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._book = Book(arguments.book, arguments.target)
-        self._clock = Clock(arguments.clock)
+        self._clock = ClockFile(arguments.clock)
         self._delivery = f"{arguments.prefix}delivery.{arguments.target}"
         self._answers = f"{arguments.prefix}answers.{arguments.target}"
         self._control: Path | None = arguments.control
         self._control_mark = -1
         self._conduct = Conduct()
-        self._waiting: list[tuple[float, int, Answer]] = []
+        self._waiting: list[tuple[float, int, PendingReply]] = []
         self._count = 0
         self._lanes: dict[str, tuple[bytes, int]] = {}
         bootstrap = reach(arguments)
@@ -103,12 +103,12 @@ class City:
         """Read and apply one batch, make it durable, answer what is due."""
         self._obey()
         messages = self._consumer.consume(_BATCH, _POLL_SECONDS)
-        answers: list[Answer] = []
+        answers: list[PendingReply] = []
         for message in messages:
             answers += self._take(message)
         for entry, record in self._book.publish_due(self._clock.now()):
             key, partition = self._lanes.get(record) or self._lane_of(record)
-            answers.append(Answer(0.0, key, partition, canonical(entry.body())))
+            answers.append(PendingReply(0.0, key, partition, canonical(entry.body())))
         self._book.commit()
         for answer in answers:
             self._count += 1  # answers due at one moment keep their order
@@ -126,7 +126,7 @@ class City:
             self._control_mark = mark
             self._conduct = Conduct.read(self._control.read_text(encoding="utf-8"), TOPIC_MANNERS)
 
-    def _take(self, message: Message) -> list[Answer]:
+    def _take(self, message: Message) -> list[PendingReply]:
         partition, offset = message.partition(), message.offset()
         problem = message.error()
         if problem is not None or partition is None or offset is None:
@@ -136,10 +136,10 @@ class City:
         request = parse(message.value() or b"")
         if isinstance(request, str):
             body = canonical({"delivery": "", "stage": "refused", "code": "MALFORMED"})
-            return [Answer(0.0, *lane, body)]
+            return [PendingReply(0.0, *lane, body)]
         return self._judge(request, lane)
 
-    def _judge(self, request: Request, lane: tuple[bytes, int]) -> list[Answer]:
+    def _judge(self, request: Request, lane: tuple[bytes, int]) -> list[PendingReply]:
         manner = self._conduct.manner(request.delivery, self._book.times_seen(request.delivery))
         if manner == "never_lost":
             self._book.note("TOPIC", request, manner)
@@ -160,7 +160,7 @@ class City:
         value = (
             b"<html>OK</html>" if manner == "not_json" else canonical(spoiled(entry.body(), manner))
         )
-        return [Answer(due, *lane, value)] * (2 if manner == "twice" else 1)
+        return [PendingReply(due, *lane, value)] * (2 if manner == "twice" else 1)
 
     def _remember(self, record: str, lane: tuple[bytes, int]) -> None:
         self._lanes[record] = lane

@@ -30,7 +30,7 @@ if not __package__:  # started as a script: only this file's folder is on the pa
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.platforms.conduct import FILE_MANNERS, Conduct
-from tests.platforms.platform_book import Book, Clock, Entry, dump, parse
+from tests.platforms.platform_book import Book, ClockFile, Entry, dump, parse
 
 _NAME = re.compile(r"([0-9A-Z]{6})_([0-9]{8})_([0-9]{5})\.(xml|csv)")
 _POLL_SECONDS = 0.05
@@ -41,7 +41,13 @@ class Receiver:
     """The platform: looks at the folder, takes what is new, keeps its book, answers."""
 
     def __init__(
-        self, folder: Path, book: Book, clock: Clock, control: Path | None, *, keeps: bool = False
+        self,
+        folder: Path,
+        book: Book,
+        clock: ClockFile,
+        control: Path | None,
+        *,
+        keeps: bool = False,
     ) -> None:
         self._out, self._ack = folder / "out", folder / "ack"
         self._book, self._clock, self._control, self._keeps = book, clock, control, keeps
@@ -313,7 +319,7 @@ def serve(arguments: argparse.Namespace) -> None:
     signal.signal(signal.SIGINT, stop)
     book = Book(arguments.book, "nation")
     receiver = Receiver(
-        arguments.folder, book, Clock(arguments.clock), arguments.control, keeps=arguments.keep
+        arguments.folder, book, ClockFile(arguments.clock), arguments.control, keeps=arguments.keep
     )
     sys.stdout.write(f"file receiver {os.getpid()}\n")
     sys.stdout.flush()

@@ -32,7 +32,7 @@ if not __package__:  # started as a script: only this file's folder is on the pa
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.platforms.conduct import NATION_MANNERS, Conduct
-from tests.platforms.platform_book import Clock, Request, digest_of, faults_in
+from tests.platforms.platform_book import ClockFile, Request, digest_of, faults_in
 
 _BEIJING = dt.timezone(dt.timedelta(hours=8))
 _POLL_SECONDS = 0.05
@@ -182,7 +182,7 @@ def make(url: str) -> str:
 class Nation:
     """The platform's job: looks at the exchange tables, keeps its book, writes receipts."""
 
-    def __init__(self, url: str, clock: Clock, control: Path | None = None) -> None:
+    def __init__(self, url: str, clock: ClockFile, control: Path | None = None) -> None:
         self._engine = engine_of(url)
         self._clock = clock
         self._control = control
@@ -437,7 +437,7 @@ def serve(arguments: argparse.Namespace, url: str) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    nation = Nation(url, Clock(arguments.clock), arguments.control)
+    nation = Nation(url, ClockFile(arguments.clock), arguments.control)
     sys.stdout.write(f"nation {os.getpid()}\n")
     sys.stdout.flush()
     if arguments.portfile:

@@ -61,7 +61,7 @@ _REQUIRED = {
 }
 
 
-class Clock:
+class ClockFile:
     """The business clock file, read anew when it changes.
 
     The formula is the site's: origin + (real now - real origin) x factor, milliseconds.

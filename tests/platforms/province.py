@@ -27,7 +27,7 @@ if not __package__:  # started as a script: only this file's folder is on the pa
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.platforms.conduct import HTTP_MANNERS, STATUS_MANNERS, Conduct, spoiled
-from tests.platforms.platform_book import Book, Clock, Entry, Request, dump, parse
+from tests.platforms.platform_book import Book, ClockFile, Entry, Request, dump, parse
 
 _MAX_BODY = 1 << 20
 _HUGE = 3 << 20
@@ -37,7 +37,7 @@ _TICK_SECONDS = 0.05
 class Province:
     """The platform: one event loop, one book, commits shared by whoever is waiting for one."""
 
-    def __init__(self, book: Book, clock: Clock, token: str, conduct: Conduct) -> None:
+    def __init__(self, book: Book, clock: ClockFile, token: str, conduct: Conduct) -> None:
         self._book = book
         self._clock = clock
         self._authorization = f"Bearer {token}".encode()
@@ -217,7 +217,7 @@ async def serve(arguments: argparse.Namespace) -> None:
     text = arguments.control.read_text(encoding="utf-8") if arguments.control else None
     conduct = Conduct.read(text or book.setting("conduct") or "{}", HTTP_MANNERS)
     token = arguments.token_file.read_text(encoding="utf-8").strip()
-    province = Province(book, Clock(arguments.clock), token, conduct)
+    province = Province(book, ClockFile(arguments.clock), token, conduct)
     application = web.Application(client_max_size=_MAX_BODY)
     application[_PATH] = arguments.book
     application.router.add_post("/v1/records", province.receive)

@@ -23,7 +23,7 @@ KEY = b"91330900MA00000156"
 PARTITIONS = 2
 
 
-class City:
+class RunningCity:
     """A running city, and a hub's end of its two topics."""
 
     def __init__(self, access: KafkaAccess, prefix: str, folder: Path) -> None:
@@ -98,15 +98,15 @@ class City:
 
 
 @pytest.fixture
-def city(kafka: KafkaPart, prefix: str, tmp_path: Path) -> Iterator[City]:
+def city(kafka: KafkaPart, prefix: str, tmp_path: Path) -> Iterator[RunningCity]:
     """Give a running city with an empty book."""
-    platform = City(kafka.access, prefix, tmp_path)
+    platform = RunningCity(kafka.access, prefix, tmp_path)
     yield platform
     platform.stop()
     platform.consumer.close()
 
 
-def test_a_delivery_is_applied_and_answered_on_its_own_partition(city: City) -> None:
+def test_a_delivery_is_applied_and_answered_on_its_own_partition(city: RunningCity) -> None:
     """Publish, then withdraw: two answers, and the book shows the withdrawal."""
     city.send(body(1), withdrawal(2))
     first, second = city.answers(2)
@@ -116,7 +116,7 @@ def test_a_delivery_is_applied_and_answered_on_its_own_partition(city: City) -> 
     assert (shown["version"], shown["stage"], shown["fields"]) == (2, "withdrawn", {})
 
 
-def test_a_repeat_gets_the_first_receipt_and_a_refusal_its_code(city: City) -> None:
+def test_a_repeat_gets_the_first_receipt_and_a_refusal_its_code(city: RunningCity) -> None:
     """Same id, same receipt; older version and reused id are refused by code."""
     city.send(body(2), body(2), body(1), body(2) | {"reason": "other"})
     first, again, old, reused = city.answers(4)
@@ -125,7 +125,7 @@ def test_a_repeat_gets_the_first_receipt_and_a_refusal_its_code(city: City) -> N
     assert (reused["stage"], reused["code"]) == ("refused", "KEY_REUSED")
 
 
-def test_a_killed_city_goes_on_where_its_book_ends(city: City) -> None:
+def test_a_killed_city_goes_on_where_its_book_ends(city: RunningCity) -> None:
     """After SIGKILL nothing is applied twice and nothing is left out."""
     told = [body(record=f"{number:032x}") for number in range(400)]
     city.send(*told[:200])
@@ -139,7 +139,7 @@ def test_a_killed_city_goes_on_where_its_book_ends(city: City) -> None:
     assert set(city.book()) == {str(one["record"]) for one in told}
 
 
-def test_it_misbehaves_as_told(city: City) -> None:
+def test_it_misbehaves_as_told(city: RunningCity) -> None:
     """Never, lost, twice, wrong and late, each on its own record and in this order."""
     manners = ["never_applied", "never_lost", "twice", "wrong_digest", "late"]
     city.control(following=[[manner, 1] for manner in manners], late_seconds=0.3)
@@ -152,7 +152,7 @@ def test_it_misbehaves_as_told(city: City) -> None:
     assert set(city.book()) == {str(told[n]["record"]) for n in (0, 2, 3, 4)}
 
 
-def test_it_publishes_later_on_the_business_clock(city: City) -> None:
+def test_it_publishes_later_on_the_business_clock(city: RunningCity) -> None:
     """Acknowledged first; published, at its own time, once the clock has gone on."""
     city.control(publish_after_seconds=3600)
     city.send(body())

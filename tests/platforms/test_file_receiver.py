@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.platforms.file_receiver import Receiver, undeclared
-from tests.platforms.platform_book import Book, Clock, digest_of, dump
+from tests.platforms.platform_book import Book, ClockFile, digest_of, dump
 
 NAME = "001501_20261103_0000{}.xml"
 CODE = "91330900MA00000156"
@@ -31,7 +31,10 @@ class Counter:
         """Begin, or begin again after a kill."""
         self.book = Book(self.folder / "book.sqlite", "nation")
         self.receiver = Receiver(
-            self.folder, self.book, Clock(self.folder / "clock.json"), self.folder / "control.json"
+            self.folder,
+            self.book,
+            ClockFile(self.folder / "clock.json"),
+            self.folder / "control.json",
         )
 
     def put(self, number: int, *rows: int, repeat: str = "no") -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.platforms.platform_book import Clock, digest_of, has_check_digit
+from tests.platforms.platform_book import ClockFile, digest_of, has_check_digit
 
 HERE = Path(__file__).parent
 TOKEN = "province-test-token"
@@ -45,7 +45,7 @@ def withdrawal(version: int) -> dict[str, object]:
     return body(version, action="withdraw", fields={}, digest=digest_of({}))
 
 
-class Platform:
+class RunningProvince:
     """A running province and a client for it."""
 
     def __init__(self, folder: Path) -> None:
@@ -113,14 +113,14 @@ class Platform:
 
 
 @pytest.fixture
-def province(tmp_path: Path) -> Iterator[Platform]:
+def province(tmp_path: Path) -> Iterator[RunningProvince]:
     """Give a running province with an empty book."""
-    platform = Platform(tmp_path)
+    platform = RunningProvince(tmp_path)
     yield platform
     platform.stop()
 
 
-def test_a_publication_is_in_the_book_with_its_receipt(province: Platform) -> None:
+def test_a_publication_is_in_the_book_with_its_receipt(province: RunningProvince) -> None:
     """200 means published: the book shows version, digest and fields, and the receipt is ours."""
     told = body()
     status, answer = province.send(told)
@@ -131,7 +131,9 @@ def test_a_publication_is_in_the_book_with_its_receipt(province: Platform) -> No
     assert province.book() == {str(told["record"]): shown}
 
 
-def test_the_same_key_gives_the_same_receipt_and_no_second_effect(province: Platform) -> None:
+def test_the_same_key_gives_the_same_receipt_and_no_second_effect(
+    province: RunningProvince,
+) -> None:
     """Idempotency: one key, one payload, one effect, one answer."""
     first, second = province.send(body()), province.send(body())
     assert first == second
@@ -140,7 +142,7 @@ def test_the_same_key_gives_the_same_receipt_and_no_second_effect(province: Plat
     assert province.book()["ab" * 16]["version"] == 2
 
 
-def test_the_same_key_with_another_payload_is_refused(province: Platform) -> None:
+def test_the_same_key_with_another_payload_is_refused(province: RunningProvince) -> None:
     """A reused key is the client's bug and must not change the book."""
     told = body()
     province.send(told)
@@ -148,7 +150,7 @@ def test_the_same_key_with_another_payload_is_refused(province: Platform) -> Non
     assert (status, answer["code"]) == (422, "KEY_REUSED")
 
 
-def test_an_older_version_never_replaces_a_newer_one(province: Platform) -> None:
+def test_an_older_version_never_replaces_a_newer_one(province: RunningProvince) -> None:
     """After version 2, version 1 is old, published or withdrawn."""
     province.send(withdrawal(2))
     status, answer = province.send(body(1))
@@ -165,7 +167,7 @@ def test_an_older_version_never_replaces_a_newer_one(province: Platform) -> None
     ],
 )
 def test_content_that_breaks_a_rule_is_refused(
-    province: Platform, changes: dict[str, object], code: str
+    province: RunningProvince, changes: dict[str, object], code: str
 ) -> None:
     """Refusals are final: 422 with the platform's own code, and the status call agrees."""
     told = body() | changes
@@ -175,7 +177,7 @@ def test_content_that_breaks_a_rule_is_refused(
     assert (status, answer["stage"], answer["code"]) == (200, "refused", code)
 
 
-def test_a_wrong_check_digit_is_refused(province: Platform) -> None:
+def test_a_wrong_check_digit_is_refused(province: RunningProvince) -> None:
     """The platform checks GB 32100 by itself."""
     told = body()
     fields = dict(told["fields"], XK_XDR_SHXYM=CODE[:-1] + "7")  # type: ignore[call-overload] # a dict
@@ -185,7 +187,7 @@ def test_a_wrong_check_digit_is_refused(province: Platform) -> None:
     assert has_check_digit("91350100M000100Y43")
 
 
-def test_a_wrong_token_and_a_broken_body_are_turned_away(province: Platform) -> None:
+def test_a_wrong_token_and_a_broken_body_are_turned_away(province: RunningProvince) -> None:
     """401 and 400 leave no trace in the book."""
     key = {"Idempotency-Key": "x"}
     assert province.ask("POST", "/v1/records", {}, Authorization="Bearer no", **key)[0] == 401
@@ -194,7 +196,7 @@ def test_a_wrong_token_and_a_broken_body_are_turned_away(province: Platform) -> 
     assert province.book() == {}
 
 
-def test_busy_answers_name_the_time_to_wait_and_have_no_effect(province: Platform) -> None:
+def test_busy_answers_name_the_time_to_wait_and_have_no_effect(province: RunningProvince) -> None:
     """429, 503 with Retry-After, 500 without: nothing was taken in."""
     orders = [["429", 1], ["503", 1], ["500", 1]]
     province.control(following=orders, retry_after_seconds=0.5)
@@ -214,7 +216,7 @@ def test_busy_answers_name_the_time_to_wait_and_have_no_effect(province: Platfor
     [("reset_applied", 200), ("never_applied", 200), ("reset_lost", 404), ("never_lost", 404)],
 )
 def test_no_answer_says_nothing_about_the_effect(
-    province: Platform, manner: str, status: int
+    province: RunningProvince, manner: str, status: int
 ) -> None:
     """The line goes dead with or without an effect; only the status call knows which."""
     province.control(following=[[manner, 1]], hold_seconds=0.2)
@@ -225,7 +227,7 @@ def test_no_answer_says_nothing_about_the_effect(
     assert province.send(told)[0] == 200
 
 
-def test_a_late_answer_comes_after_its_effect(province: Platform) -> None:
+def test_a_late_answer_comes_after_its_effect(province: RunningProvince) -> None:
     """While the answer is late the effect is there, and the same key is told IN_PROGRESS."""
     province.control(following=[["late", 1]], late_seconds=1)
     told = body()
@@ -240,7 +242,9 @@ def test_a_late_answer_comes_after_its_effect(province: Platform) -> None:
 
 
 @pytest.mark.parametrize("manner", ["wrong_delivery", "wrong_digest", "wrong_receipt"])
-def test_a_wrong_answer_is_put_right_by_the_status_call(province: Platform, manner: str) -> None:
+def test_a_wrong_answer_is_put_right_by_the_status_call(
+    province: RunningProvince, manner: str
+) -> None:
     """The falsified receipt differs from the true one that a status call gives."""
     province.control(following=[[manner, 1]])
     told = body()
@@ -250,7 +254,9 @@ def test_a_wrong_answer_is_put_right_by_the_status_call(province: Platform, mann
     assert right["digest"] == told["digest"]
 
 
-def test_publication_follows_the_acknowledgement_on_the_business_clock(province: Platform) -> None:
+def test_publication_follows_the_acknowledgement_on_the_business_clock(
+    province: RunningProvince,
+) -> None:
     """202 now; published at its own business time, whenever somebody asks."""
     province.control(publish_after_seconds=3600)
     told = body()
@@ -266,14 +272,14 @@ def test_publication_follows_the_acknowledgement_on_the_business_clock(province:
     assert answer["at"] == "2026-10-26T08:33:20.000+00:00"
 
 
-def test_given_records_are_refused_by_rule_code(province: Platform) -> None:
+def test_given_records_are_refused_by_rule_code(province: RunningProvince) -> None:
     """An order refuses by record or by any field's value, until it is taken back."""
     province.control(refuse=[{"code": "NAME_UNKNOWN", "value": "浙舟许准〔2026〕3号"}])
     assert province.send(body(3))[1]["code"] == "NAME_UNKNOWN"
     assert province.send(body(4))[0] == 200
 
 
-def test_the_mix_depends_on_the_seed_and_the_delivery_only(province: Platform) -> None:
+def test_the_mix_depends_on_the_seed_and_the_delivery_only(province: RunningProvince) -> None:
     """Half of the first requests fail, the same half in any order; the rest of them succeed."""
     province.control(seed=3, mix={"500": 0.5}, only_first=1)
     told = [body(record=f"{number:032x}") for number in range(40)]
@@ -282,14 +288,14 @@ def test_the_mix_depends_on_the_seed_and_the_delivery_only(province: Platform) -
     assert all(province.send(one)[0] == 200 for one in told)
 
 
-def test_an_unknown_order_is_refused_by_name(province: Platform) -> None:
+def test_an_unknown_order_is_refused_by_name(province: RunningProvince) -> None:
     """A typo in an order must not be a platform that behaves."""
     status, answer, _ = province.ask("POST", "/control", {"mix": {"404": 1}})
     assert (status, answer["code"]) == (400, "CONTROL_INVALID")
     assert "404" in str(answer["message"])
 
 
-def test_an_acknowledged_effect_survives_a_kill(province: Platform) -> None:
+def test_an_acknowledged_effect_survives_a_kill(province: RunningProvince) -> None:
     """Whatever was answered before SIGKILL is in the book afterwards, with the same receipt."""
     told = [body(record=f"{number:032x}") for number in range(30)]
     with ThreadPoolExecutor(8) as pool:
@@ -312,7 +318,7 @@ def test_the_clock_follows_its_file(tmp_path: Path) -> None:
     past = int(time.time() * 1000) - 1000
     told = {"origin_real_ms": past, "origin_business_ms": 5_000_000, "factor": 1000}
     path.write_text(json.dumps(told), encoding="utf-8")
-    assert 6_000_000 <= Clock(path).now() < 7_000_000
+    assert 6_000_000 <= ClockFile(path).now() < 7_000_000
 
 
 def test_the_platforms_import_nothing_from_the_hub() -> None:

@@ -44,7 +44,7 @@ ENCODINGS = {"companies_sample": "utf-8-sig", "companies_bad_codes": "gb18030"}
 Row = dict[str, str]
 
 
-class Expected(NamedTuple):
+class ExpectedOutcome(NamedTuple):
     """The primary outcome of a row and all its reasons, each with its column."""
 
     outcome: str
@@ -114,7 +114,7 @@ def write(rows: list[Row], path: Path, encoding: str) -> None:
         writer.writerows(one.values() for one in licences)
 
 
-class Expectation:
+class ExpectedAnswers:
     """A fold over the rows in the order they are read: what each must be answered."""
 
     def __init__(self, data: Path) -> None:
@@ -129,7 +129,7 @@ class Expectation:
         self.explained: dict[str, int] = {}
         """Bad codes by why they are refused, or why they are not."""
 
-    def of(self, row: Row) -> Expected:
+    def of(self, row: Row) -> ExpectedOutcome:
         """Return what a row must be answered; call in order."""
         code = plain(row[CODE])
         is_good = uscc.is_valid(code)
@@ -138,23 +138,23 @@ class Expectation:
         fault = self._fault_of(row, code) if row.get("fault") else ""
         assert is_good != bool(fault)
         if fault:
-            return Expected("quarantined", frozenset({fault}))
+            return ExpectedOutcome("quarantined", frozenset({fault}))
         warnings = self._warnings_of(code)
         if NUL in row[NAME]:  # one company: 1,411 of them before its name
             faults = {"FIELD_TOO_LONG XK_XDR_MC", "VALUE_UNREADABLE XK_XDR_MC"}
-            return Expected("quarantined", warnings | faults)
+            return ExpectedOutcome("quarantined", warnings | faults)
         return self._folded(row, code, warnings)
 
-    def _folded(self, row: Row, code: str, warnings: frozenset[str]) -> Expected:
+    def _folded(self, row: Row, code: str, warnings: frozenset[str]) -> ExpectedOutcome:
         document = document_number(row)
         content = licence(row)["XK_NR"] + row["注册日期"]
         live = self._live.setdefault((code, document), content)
         if code not in self.documents.setdefault(document, set()):
             self.documents[document].add(code)
-            return Expected("accepted", warnings)
+            return ExpectedOutcome("accepted", warnings)
         if live == content:
-            return Expected("duplicate", warnings | {"SAME_AS_LIVE"})
-        return Expected("conflicting", warnings | {"UNDECLARED_CHANGE"})
+            return ExpectedOutcome("duplicate", warnings | {"SAME_AS_LIVE"})
+        return ExpectedOutcome("conflicting", warnings | {"UNDECLARED_CHANGE"})
 
     def _warnings_of(self, code: str) -> frozenset[str]:
         found = {

@@ -14,16 +14,22 @@ import xlrd
 from openpyxl import Workbook
 
 from demo import checks as facts
-from demo.account import Account
-from demo.play import DroppedFile, Schedule
-from demo.stage import Script, Stage, stage
+from demo.account import OutcomeTally
+from demo.play import DemoSchedule, DroppedFile
+from demo.stage import DemoEnvironment, Script, stage
 from hub.adapters.postgres_lookups import ConflictRow, open_look_ups
 from hub.bootstrap import load_repository_contracts
 from hub.kafka_access import KafkaAccess
 from hub.repository import DEPLOY
 from hub.settings import Settings
 from tests.driver.rows import COMPANY, at
-from tests.reference.identities import ENCODINGS, Expectation, Expected, identities, write
+from tests.reference.identities import (
+    ENCODINGS,
+    ExpectedAnswers,
+    ExpectedOutcome,
+    identities,
+    write,
+)
 
 BUSINESS_NOW = at("2026-11-03 10:00")
 """The clock stands still: the invented licences were decided the day before."""
@@ -66,7 +72,7 @@ _STILL_SECONDS = 60.0
 _QUIET_SECONDS = 1.5
 
 
-class Told(NamedTuple):
+class TableAnswer(NamedTuple):
     """What the hub said to one row of a table."""
 
     outcome: str
@@ -81,11 +87,11 @@ class Run:
 
     paths: tuple[str, ...]
     """Every file dropped: `<inbox>/<folder>/<name>`."""
-    told: dict[str, dict[int, list[Told]]]
+    told: dict[str, dict[int, list[TableAnswer]]]
     """Table → row in the file → answers. Row 0 is the whole file; the header is row 1."""
-    expected: dict[str, dict[int, Expected]]
+    expected: dict[str, dict[int, ExpectedOutcome]]
     """The same for identities, computed without the hub."""
-    expectation: Expectation
+    expectation: ExpectedAnswers
     published: Counter[str]
     """Target → records its book shows as published."""
     conflicts: list[ConflictRow]
@@ -100,7 +106,7 @@ def run(settings: Settings, data: Path, *, whole: bool) -> Run:
     began = time.monotonic()
     with stage(settings, keep=False, opens_at=BUSINESS_NOW, script=SCRIPT) as made:
         contracts = load_repository_contracts()
-        account = Account(made.loaded, contracts, made.access)
+        account = OutcomeTally(made.loaded, contracts, made.access)
         try:
             schedule, expected, expectation = _drop(made, data, whole=whole)
             rows = sum(file.rows for file in schedule.files)
@@ -171,12 +177,12 @@ def settings_for(settings: Settings, folder: Path, access: KafkaAccess, dsn: str
 
 
 def _drop(
-    made: Stage, data: Path, *, whole: bool
-) -> tuple[Schedule, dict[str, dict[int, Expected]], Expectation]:
+    made: DemoEnvironment, data: Path, *, whole: bool
+) -> tuple[DemoSchedule, dict[str, dict[int, ExpectedOutcome]], ExpectedAnswers]:
     """Put every file into its inbox, whole at once; return what was dropped and is expected."""
     files = []
-    expectation = Expectation(data)
-    expected: dict[str, dict[int, Expected]] = {}
+    expectation = ExpectedAnswers(data)
+    expected: dict[str, dict[int, ExpectedOutcome]] = {}
     tables = identities(data, whole=whole)
     for number, (name, rows) in enumerate(tables.items()):
         path = f"identities/licences/{number}-{name}.csv"
@@ -199,7 +205,7 @@ def _drop(
         with _arriving(made, path) as unfinished:
             _fill(data / "templates" / f"{name}.xls", values, unfinished)
         files.append(DroppedFile(path, "company-registration", BUSINESS_NOW, 1))
-    return Schedule(tuple(files), BUSINESS_NOW, BUSINESS_NOW), expected, expectation
+    return DemoSchedule(tuple(files), BUSINESS_NOW, BUSINESS_NOW), expected, expectation
 
 
 def _fill(template: Path, values: dict[str, str], path: Path) -> None:
@@ -215,7 +221,7 @@ def _fill(template: Path, values: dict[str, str], path: Path) -> None:
 
 
 @contextmanager
-def _arriving(made: Stage, path: str) -> Iterator[Path]:
+def _arriving(made: DemoEnvironment, path: str) -> Iterator[Path]:
     """Give a place to write a file to; it stands in the inbox only when it is whole."""
     target = made.folder / "inbox" / path
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -224,12 +230,12 @@ def _arriving(made: Stage, path: str) -> Iterator[Path]:
     unfinished.rename(target)
 
 
-def _with_rows(schedule: Schedule) -> Schedule:
+def _with_rows(schedule: DemoSchedule) -> DemoSchedule:
     """Leave out the files without a row: there is nothing to answer."""
     return schedule._replace(files=tuple(file for file in schedule.files if file.rows))
 
 
-def _drain(made: Stage, account: Account, rows: int) -> None:
+def _drain(made: DemoEnvironment, account: OutcomeTally, rows: int) -> None:
     """Wait until every row is decided and every delivery has its end; fail when nothing moves."""
     moved = quiet = time.monotonic()
     while time.monotonic() - quiet < _QUIET_SECONDS:
@@ -250,11 +256,11 @@ def _drain(made: Stage, account: Account, rows: int) -> None:
         )
 
 
-def _told(answers: facts.Answers) -> dict[str, dict[int, list[Told]]]:
-    found: dict[str, dict[int, list[Told]]] = defaultdict(dict)
+def _told(answers: facts.Answers) -> dict[str, dict[int, list[TableAnswer]]]:
+    found: dict[str, dict[int, list[TableAnswer]]] = defaultdict(dict)
     for (path, row), given in answers.by_place.items():
         found[path][row] = [
-            Told(
+            TableAnswer(
                 one.outcome,
                 frozenset(f"{code} {column}".strip() for code, column, _ in one.reasons),
                 one.department,

@@ -14,7 +14,7 @@ from hub.repository import ROOT
 from hub.settings import Settings
 from tests.conftest import KafkaPart, PostgresPart
 from tests.reference.identities import SECOND_CODES
-from tests.reference.run import Run, Told, environment, run, settings_for, table_of
+from tests.reference.run import Run, TableAnswer, environment, run, settings_for, table_of
 
 pytestmark = [
     pytest.mark.reference,
@@ -64,7 +64,7 @@ def result(
     return made
 
 
-def answers_of(result: Run, table: str) -> dict[int, Told]:
+def answers_of(result: Run, table: str) -> dict[int, TableAnswer]:
     """Return row → its one answer, of the file with this name."""
     found = [rows for path, rows in result.told.items() if Path(path).name == table]
     assert len(found) == 1, table
@@ -160,7 +160,7 @@ def test_a_template_without_rows_submits_nothing_and_a_form_is_one_unreadable(re
     names = {Path(path).name for path in result.told}
     assert names.isdisjoint({"corp_xk.xls", "corp_cf.xls"})
     assert answers_of(result, "monthly_report.xls") == {
-        0: Told("quarantined", frozenset({"HEADER_NOT_FOUND"}), "company-registration")
+        0: TableAnswer("quarantined", frozenset({"HEADER_NOT_FOUND"}), "company-registration")
     }
 
 

@@ -48,7 +48,7 @@ DAY = 24 * HOUR
 
 
 class MemoryInputs:
-    """What an audit reads, over the driver's log; see `hub.audit.history.Readable`.
+    """What an audit reads, over the driver's log; see `hub.audit.history.HistoryInputs`.
 
     `trimmed` names topics whose records before an offset are no longer retained.
     """

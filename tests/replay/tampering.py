@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from hub.audit.finding import Finding
+from hub.audit.finding import AuditFinding
 from hub.audit.history import Histories, read_partition
 from hub.audit.replay import FindInput, MemoryState, Replayer, ReplayReport
 from hub.audit.verify import Verifier, VerifyReport
@@ -50,7 +50,7 @@ def finder(histories: Histories) -> FindInput:
     return find
 
 
-def places(findings: list[Finding]) -> list[tuple[str, int, int]]:
+def places(findings: list[AuditFinding]) -> list[tuple[str, int, int]]:
     """(code, partition, sequence) of each finding."""
     return [(f.code, f.partition, f.sequence) for f in findings]
 

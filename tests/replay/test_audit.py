@@ -11,7 +11,7 @@ import pytest
 
 from hub.audit.finding import WHOLE_SITE
 from hub.audit.history import read_partition
-from hub.audit.streams import Mark, StreamBook
+from hub.audit.streams import SequenceMark, StreamBook
 from hub.audit.verify import Verifier
 from hub.core.basis import canonical_json
 from hub.core.prepare import basis_id_of
@@ -512,9 +512,9 @@ def test_a_finding_is_told_in_chinese_first_without_a_payload(hub: HubTestDriver
 def test_a_stray_huge_number_costs_one_block() -> None:
     """A sender that starts at ten to the eighteenth must not fill the memory."""
     book = StreamBook()
-    book.mark("s", 10**17, Mark.ANSWERED)
+    book.mark("s", 10**17, SequenceMark.ANSWERED)
     book.require("s", 10**17)
-    book.mark("s", 1, Mark.ANSWERED)
+    book.mark("s", 1, SequenceMark.ANSWERED)
     (summary,) = book.summaries()
     assert (summary.last, summary.first_missing) == (10**17, 2)
 
@@ -525,7 +525,7 @@ def test_what_a_sender_counts_by_costs_the_auditor_little(step: int, most: int) 
     book = StreamBook()
     tracemalloc.start()
     for number in range(20_000):
-        book.mark("s", 1 + number * step, Mark.ANSWERED)
+        book.mark("s", 1 + number * step, SequenceMark.ANSWERED)
     used = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
     assert used < 20_000 * most
@@ -534,6 +534,6 @@ def test_what_a_sender_counts_by_costs_the_auditor_little(step: int, most: int) 
 def test_waiting_never_hides_an_answer() -> None:
     """A number that is repeated while it waits was answered all the same."""
     book = StreamBook()
-    book.mark("s", 1, Mark.ANSWERED)
-    assert book.mark("s", 1, Mark.WAITING) is Mark.ANSWERED
-    assert book.seen("s", 1) is Mark.ANSWERED
+    book.mark("s", 1, SequenceMark.ANSWERED)
+    assert book.mark("s", 1, SequenceMark.WAITING) is SequenceMark.ANSWERED
+    assert book.seen("s", 1) is SequenceMark.ANSWERED

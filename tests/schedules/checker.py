@@ -9,7 +9,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from tests.schedules.platform import Platform, Sent
+    from tests.schedules.platform import ScheduledPlatform, Sent
 
 SLACK_SECONDS = 100.0
 """What a rest, a pause and a minute of being parked may take together."""
@@ -35,7 +35,7 @@ class Named(NamedTuple):
 
 
 def faults(
-    ledger: list[Named], platform: Platform, ended_at: float, refused_again: float
+    ledger: list[Named], platform: ScheduledPlatform, ended_at: float, refused_again: float
 ) -> list[str]:
     """Every way in which the book is not what it must be."""
     return [
@@ -47,7 +47,7 @@ def faults(
 
 
 def _shown_too_long(
-    ledger: list[Named], platform: Platform, ended_at: float, refused_again: float
+    ledger: list[Named], platform: ScheduledPlatform, ended_at: float, refused_again: float
 ) -> list[str]:
     """Withdrawn in the ledger, and still shown, though the platform did nothing to delay it."""
     found = []
@@ -75,7 +75,9 @@ def _shown_too_long(
     return found
 
 
-def _spans_shown(record: str, platform: Platform, ended_at: float) -> list[tuple[float, float]]:
+def _spans_shown(
+    record: str, platform: ScheduledPlatform, ended_at: float
+) -> list[tuple[float, float]]:
     spans, begun = [], None
     for shown in platform.shown:
         if shown.record != record:
@@ -88,7 +90,7 @@ def _spans_shown(record: str, platform: Platform, ended_at: float) -> list[tuple
     return [*spans, (begun, ended_at)] if begun is not None else spans
 
 
-def _wrong_in_the_end(ledger: list[Named], platform: Platform) -> list[str]:
+def _wrong_in_the_end(ledger: list[Named], platform: ScheduledPlatform) -> list[str]:
     """Each record is shown as the ledger says it last, unless it is poisoned."""
     last = {named.record: named for named in ledger}
     found = []
@@ -105,7 +107,7 @@ def _wrong_in_the_end(ledger: list[Named], platform: Platform) -> list[str]:
     return found
 
 
-def _out_of_order(platform: Platform) -> list[str]:
+def _out_of_order(platform: ScheduledPlatform) -> list[str]:
     """Nothing older of a record is sent after something newer."""
     newest: dict[str, int] = {}
     found = []
@@ -116,7 +118,7 @@ def _out_of_order(platform: Platform) -> list[str]:
     return found
 
 
-def _sent_twice(platform: Platform) -> list[str]:
+def _sent_twice(platform: ScheduledPlatform) -> list[str]:
     """A delivery has one content and one effect; a version has one id, with reasons for more."""
     found = []
     contents: dict[str, Sent] = {}

@@ -6,14 +6,14 @@ import datetime as dt
 import json
 from typing import Any, Literal, Protocol
 
-from hub.engine.requests import How, Landed
-from hub.targets import Language
-from hub.targets.database import DatabaseLanguage, Failed, Found, ReceiptRow, RowStanding
+from hub.engine.requests import CallResult, How
+from hub.targets import TargetProtocol
+from hub.targets.database import DatabaseProtocol, Found, ReceiptRow, RowStanding, TransactionFailed
 from hub.targets.delivery import Delivery, Expected
-from hub.targets.file import Answered, Filed, FileLanguage, Filing, Question, Unfiled, Unsure
-from hub.targets.file import Failed as FolderFailed
-from hub.targets.http import Answer, Call, HttpLanguage, NoAnswer
-from tests.schedules.platform import Entry, Platform, Said, Sent
+from hub.targets.file import Answered, Filed, FileProtocol, Filing, Question, Unfiled, Unsure
+from hub.targets.file import WriteFailed as FolderFailed
+from hub.targets.http import HttpProtocol, HttpRequest, HttpResponse, NoAnswer
+from tests.schedules.platform import PlatformEntry, Said, ScheduledPlatform, Sent
 
 KINDS = ("http", "kafka", "database", "file")
 TIMEOUT_SECONDS = 8.0
@@ -23,15 +23,15 @@ _RETRY_AFTER = "2"
 class Mouth(Protocol):
     """Carries calls to the platform and its words back; `now` is engine seconds."""
 
-    language: Language[Any, Any] | None
+    protocol: TargetProtocol[Any, Any] | None
 
     def call(self, how: How, call: object, now: float) -> None:
-        """One call of the language."""
+        """One call of the protocol."""
 
-    def landed(self, now: float) -> list[Landed]:
+    def landed(self, now: float) -> list[CallResult]:
         """What has come back by now."""
 
-    def abandon(self) -> None:
+    def cancel_all(self) -> None:
         """What is on its way is not wanted any more; its effect may come all the same."""
 
 
@@ -55,7 +55,7 @@ def body_of(said: Said) -> dict[str, object]:
     return body
 
 
-def _time(entry: Entry) -> str:
+def _time(entry: PlatformEntry) -> str:
     moment = dt.datetime(2026, 11, 3, tzinfo=dt.UTC) + dt.timedelta(milliseconds=entry.at)
     return moment.isoformat(timespec="milliseconds")
 
@@ -63,14 +63,14 @@ def _time(entry: Entry) -> str:
 class _Later:
     """Answers on their way."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: ScheduledPlatform) -> None:
         self.platform = platform
-        self._waiting: list[tuple[float, Landed]] = []
+        self._waiting: list[tuple[float, CallResult]] = []
 
     def answer(self, delivery: str, how: How, reply: object, at: float) -> None:
-        self._waiting.append((at, Landed(delivery, how, reply)))
+        self._waiting.append((at, CallResult(delivery, how, reply)))
 
-    def landed(self, now: float) -> list[Landed]:
+    def landed(self, now: float) -> list[CallResult]:
         """What has come back by now."""
         come = [landed for at, landed in self._waiting if at <= now]
         self._waiting = [one for one in self._waiting if one[0] > now]
@@ -80,7 +80,7 @@ class _Later:
         """When the next one comes."""
         return min((at for at, _landed in self._waiting), default=float("inf"))
 
-    def abandon(self) -> None:
+    def cancel_all(self) -> None:
         """Nobody waits for them any more."""
         self._waiting = []
 
@@ -88,9 +88,9 @@ class _Later:
 class HttpMouth(_Later):
     """Requests and status codes."""
 
-    language = HttpLanguage("t")
+    protocol = HttpProtocol("t")
 
-    def call(self, how: How, call: Call, now: float) -> None:
+    def call(self, how: How, call: HttpRequest, now: float) -> None:
         """One request."""
         if how == "send":
             told = json.loads(call.body)
@@ -106,33 +106,35 @@ class HttpMouth(_Later):
         at = now + (TIMEOUT_SECONDS if said.how == "silence" else 0.05)
         self.answer(call.delivery, how, _http(said), at)
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: ScheduledPlatform) -> None:
         super().__init__(platform)
         self.records: dict[str, str] = {}
 
 
-def _http(said: Said) -> Answer | NoAnswer:
+def _http(said: Said) -> HttpResponse | NoAnswer:
     match said.how:
         case "silence":
             return NoAnswer(may_have_arrived=True, why="time-out")
         case "no connection":
             return NoAnswer(may_have_arrived=False, why="no connection")
         case "status":
-            return Answer(said.status, _RETRY_AFTER if said.status in (429, 503) else "", b"{}")
+            return HttpResponse(
+                said.status, _RETRY_AFTER if said.status in (429, 503) else "", b"{}"
+            )
         case "unknown here":
-            return Answer(404, "", b'{"code": "NOT_FOUND"}')
+            return HttpResponse(404, "", b'{"code": "NOT_FOUND"}')
     if said.spoil == "not json":
-        return Answer(200, "", b"<html>")
+        return HttpResponse(200, "", b"<html>")
     body = body_of(said)
-    return Answer(422 if body["stage"] == "refused" else 200, "", json.dumps(body).encode())
+    return HttpResponse(422 if body["stage"] == "refused" else 200, "", json.dumps(body).encode())
 
 
 class TopicMouth:
     """No calls: messages in order, answers whenever. `read` is fed by the machine."""
 
-    language = None
+    protocol = None
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: ScheduledPlatform) -> None:
         self.platform = platform
         self.answers: list[tuple[float, bytes]] = []
 
@@ -148,7 +150,7 @@ class TopicMouth:
             value = b"<html>" if said.spoil == "not json" else json.dumps(body_of(said)).encode()
             self.answers.append((now + self.platform.chance.choice([0.0, 0.0, 3.0]), value))
 
-    def tell(self, entry: Entry, now: float) -> None:
+    def tell(self, entry: PlatformEntry, now: float) -> None:
         """Say unasked what was published."""
         self.answers.append((now, json.dumps(body_of(Said("answer", entry))).encode()))
 
@@ -156,11 +158,11 @@ class TopicMouth:
         """Refuse: deliveries leave with their intents."""
         raise AssertionError(how, call, now)
 
-    def landed(self, _now: float) -> list[Landed]:
+    def landed(self, _now: float) -> list[CallResult]:
         """Nothing lands."""
         return []
 
-    def abandon(self) -> None:
+    def cancel_all(self) -> None:
         """Nothing is on its way."""
 
     def next_at(self) -> float:
@@ -171,9 +173,9 @@ class TopicMouth:
 class DatabaseMouth(_Later):
     """Rows of a table, and the receipts of a job that reads them."""
 
-    language = DatabaseLanguage({})
+    protocol = DatabaseProtocol({})
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: ScheduledPlatform) -> None:
         super().__init__(platform)
         self.table: dict[str, Sent] = {}
         self.receipts: dict[str, list[ReceiptRow]] = {}
@@ -182,9 +184,9 @@ class DatabaseMouth(_Later):
     def call(self, how: How, call: Delivery | Expected, now: float) -> None:
         """One row, or one look."""
         if isinstance(call, Expected):
-            reply: Found | Failed = self._find(call)
+            reply: Found | TransactionFailed = self._find(call)
             if self.platform.is_wild and self.platform.chance.random() < 0.1:
-                reply = Failed("before", self.platform.chance.choice(["", "57014"]))
+                reply = TransactionFailed("before", self.platform.chance.choice(["", "57014"]))
             self.answer(call.delivery, how, reply, now + 0.05)
             return
         sent = Sent(
@@ -198,20 +200,22 @@ class DatabaseMouth(_Later):
             whose = "" if fate in ("503", "no connection", "403", "429") else sent.record
             self.platform.excuses.append((now, whose, fate))
         if poison:
-            reply = Failed("before", "22001")
+            reply = TransactionFailed("before", "22001")
         elif fate in ("500", "429"):
-            reply = Failed("before", "40001")
+            reply = TransactionFailed("before", "40001")
         elif fate in ("503", "no connection", "403"):
-            reply = Failed("before", "57P01")
+            reply = TransactionFailed("before", "57P01")
         elif fate in ("late effect", "lost"):
             if fate == "late effect":
                 when = now + self.platform.chance.random() * self.platform.longest_effect * 0.98
                 self.travelling.append((when, sent))
-            reply, at = Failed("commit", ""), now + TIMEOUT_SECONDS
+            reply, at = TransactionFailed("commit", ""), now + TIMEOUT_SECONDS
         else:
             self._write(sent)
             is_silent = fate == "applied, silent"
-            reply = Failed("commit", "57P01") if is_silent else Found(self._row(sent.record))
+            reply = (
+                TransactionFailed("commit", "57P01") if is_silent else Found(self._row(sent.record))
+            )
         self.answer(call.delivery, how, reply, at)
 
     def _write(self, sent: Sent) -> None:
@@ -253,9 +257,9 @@ class DatabaseMouth(_Later):
 class FileMouth(_Later):
     """Rows of files that lie in a folder, and acknowledgements that come in the files' order."""
 
-    language = FileLanguage({})
+    protocol = FileProtocol({})
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: ScheduledPlatform) -> None:
         super().__init__(platform)
         self.files: dict[str, Sent] = {}
         self.unread: list[Sent] = []

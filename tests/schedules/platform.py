@@ -25,7 +25,7 @@ class Sent(NamedTuple):
     digest: str
 
 
-class Entry(NamedTuple):
+class PlatformEntry(NamedTuple):
     """What the platform says of a delivery."""
 
     sent: Sent
@@ -38,7 +38,7 @@ class Said(NamedTuple):
     """What becomes of a request, as its mouth must tell it."""
 
     how: Literal["answer", "silence", "no connection", "status", "unknown here"]
-    entry: Entry | None = None
+    entry: PlatformEntry | None = None
     status: int = 0
     spoil: str = ""
     """What is wrong with the answer: delivery, digest, receipt, or no JSON at all."""
@@ -85,17 +85,17 @@ _NOTHING_HAPPENS = {
 """What a request gets that has no effect, or none yet."""
 
 
-class Platform:
+class ScheduledPlatform:
     """The platform of one schedule; times are seconds."""
 
     def __init__(self, chance: Random, manners: Manners, longest_effect: float) -> None:
         self.chance, self.manners, self.longest_effect = chance, manners, longest_effect
         self.is_wild = True
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, PlatformEntry] = {}
         """What it knows of each delivery now."""
-        self.history: list[Entry] = []
+        self.history: list[PlatformEntry] = []
         """All it ever knew, in order."""
-        self.live: dict[str, Entry] = {}
+        self.live: dict[str, PlatformEntry] = {}
         self.shown: list[Shown] = []
         self.posts: list[tuple[float, Sent]] = []
         self.effects: Counter[str] = Counter()
@@ -104,7 +104,7 @@ class Platform:
         self.late: list[tuple[float, Sent]] = []
         self.due: list[tuple[float, str]] = []
         """Acknowledged deliveries and when they are published."""
-        self.news: list[Entry] = []
+        self.news: list[PlatformEntry] = []
         """What was published since it was last asked: for those that say so unasked."""
 
     # --- requests --------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ class Platform:
 
     # --- its book --------------------------------------------------------------------------------
 
-    def apply(self, sent: Sent, now: float, delay: float = 0.0) -> Entry:
+    def apply(self, sent: Sent, now: float, delay: float = 0.0) -> PlatformEntry:
         """Take a delivery in, once."""
         known = self.entries.get(sent.delivery)
         if known is not None:
@@ -174,24 +174,24 @@ class Platform:
             sent.version, sent.order,
         )  # fmt: skip
         if is_old and not self.manners.is_careless:
-            return self._keep(Entry(sent, "refused", at, "VERSION_OLD"))
+            return self._keep(PlatformEntry(sent, "refused", at, "VERSION_OLD"))
         if sent.action == "withdraw" and self.is_wild and sent.record in self.manners.refuses:
             self.excuses.append((now, sent.record, "refused"))
-            return self._keep(Entry(sent, "refused", at, "MULTIPLE_ROWS"))
+            return self._keep(PlatformEntry(sent, "refused", at, "MULTIPLE_ROWS"))
         if delay:
             self.due.append((now + delay, sent.delivery))
-            return self._keep(Entry(sent, "acknowledged", at))
+            return self._keep(PlatformEntry(sent, "acknowledged", at))
         return self._show(sent, now)
 
-    def _keep(self, entry: Entry) -> Entry:
+    def _keep(self, entry: PlatformEntry) -> PlatformEntry:
         self.entries[entry.sent.delivery] = entry
         self.history.append(entry)
         return entry
 
-    def _show(self, sent: Sent, now: float) -> Entry:
+    def _show(self, sent: Sent, now: float) -> PlatformEntry:
         is_published = sent.action == "publish"
         entry = self._keep(
-            Entry(sent, "published" if is_published else "withdrawn", int(now * 1000))
+            PlatformEntry(sent, "published" if is_published else "withdrawn", int(now * 1000))
         )
         before = self.live.get(sent.record)
         if before is not None and before.sent.order > sent.order:
@@ -219,7 +219,7 @@ class Platform:
             sent = self.entries[delivery].sent
             live = self.live.get(sent.record)
             if live is not None and live.sent.order > sent.order and not self.manners.is_careless:
-                entry = self._keep(Entry(sent, "refused", int(when * 1000), "VERSION_OLD"))
+                entry = self._keep(PlatformEntry(sent, "refused", int(when * 1000), "VERSION_OLD"))
             else:
                 entry = self._show(sent, when)
             self.news.append(entry)

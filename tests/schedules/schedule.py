@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from hub.audit.replay import MemoryState
 from hub.core.keys import GENESIS
 from hub.core.record import HASH_AT, SEQUENCE_AT, record_hash
-from hub.engine import requests as ask
+from hub.engine import requests
 from hub.engine.courier_book import Policy
 from hub.engine.courier_slot import CourierPlan, CourierSlot
 from hub.ports import InputRecord
 from tests.driver import rows
 from tests.schedules.checker import Named, faults
 from tests.schedules.mouths import KINDS, MOUTHS, TIMEOUT_SECONDS
-from tests.schedules.platform import FATES, Manners, Platform
+from tests.schedules.platform import FATES, Manners, ScheduledPlatform
 from tests.schedules.pool import CLEARANCE, START, Dealt, chains
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ class Schedule:
         self.kind = KINDS[number % len(KINDS)]
         by_call = self.kind != "kafka"
         grace = TIMEOUT_SECONDS + 2.0 if by_call else 1.0
-        self.platform = Platform(Random(number + 1), self._manners(), grace)
+        self.platform = ScheduledPlatform(Random(number + 1), self._manners(), grace)
         self.mouth = MOUTHS[self.kind](self.platform)
         policy = Policy(
             3, 3, TIMEOUT_SECONDS, by_call, 0.2, grace,
             refused_again_ms=int(REFUSED_AGAIN_SECONDS * 1000),
         )  # fmt: skip
-        self.plan = CourierPlan(PREFIX, TARGET, 0, self.mouth.language, 1, CLEARANCE, policy)
+        self.plan = CourierPlan(PREFIX, TARGET, 0, self.mouth.protocol, 1, CLEARANCE, policy)
         self.now = 0.0
         self.logs: dict[str, list[InputRecord]] = defaultdict(list)
         self.ledger: list[Named] = []
@@ -102,8 +102,8 @@ class Schedule:
     def run(self) -> list[str]:
         """Let it happen; every way in which the platform's book is wrong at the end."""
         while True:
-            request = self._road.send(self._reply)
-            if isinstance(request, ask.Consume) and self._is_over():
+            request = self._program.send(self._reply)
+            if isinstance(request, requests.Consume) and self._is_over():
                 break
             self._reply = self._carry_out(request)
         return faults(self.ledger, self.platform, self.now, REFUSED_AGAIN_SECONDS)
@@ -128,7 +128,7 @@ class Schedule:
         if lose_disk:
             self.store.clear()
         self.slot = CourierSlot(self.plan, rows.CONTRACTS)
-        self._road: Generator[Any, Any, None] = self.slot.road()
+        self._program: Generator[Any, Any, None] = self.slot.run()
         self._reply = None
         self._open: list[OutputRecord] = []
         self._positions: dict[tuple[str, int], int] = {}
@@ -198,29 +198,29 @@ class Schedule:
 
     def _carry_out(self, request: object) -> object:  # noqa: PLR0911 - one for each request
         match request:
-            case ask.Seconds():
+            case requests.Seconds():
                 return self.now
-            case ask.Now():
+            case requests.Now():
                 return START + int(self.now * 1000)
-            case ask.Launch(calls):
+            case requests.Submit(calls):
                 self.quantum = 0.0
                 for how, call in calls:
                     self.mouth.call(how, call, self.now)
-            case ask.Collect():
+            case requests.Poll():
                 return self.mouth.landed(self.now)
-            case ask.Abandon():
-                self.mouth.abandon()
-            case ask.Begin():
+            case requests.CancelAll():
+                self.mouth.cancel_all()
+            case requests.Begin():
                 self._open = []
-            case ask.Produce(records):
+            case requests.Produce(records):
                 self._open.extend(records)
-            case ask.Commit():
+            case requests.Commit():
                 return self._commit()
-            case ask.Consume(limit, timeout):
-                before = self._road
+            case requests.Consume(limit, timeout):
+                before = self._program
                 self._pass_time(timeout)
-                return self._consume(limit) if self._road is before else None
-            case ask.Wait(seconds):
+                return self._consume(limit) if self._program is before else None
+            case requests.Wait(seconds):
                 self.now += seconds
             case _:
                 return self._keep(request)
@@ -230,11 +230,11 @@ class Schedule:
         self.quantum = 0.0
         fate, self.commit_fate = self.commit_fate, ""
         if fate == "refused":
-            return ask.Failed("commit refused")
+            return requests.Failed("commit refused")
         written = {
             (one.topic, 0): self._append(one.topic, one.key, one.value) for one in self._open
         }
-        return ask.Failed("commit outcome unknown") if fate == "unknown" else written
+        return requests.Failed("commit outcome unknown") if fate == "unknown" else written
 
     def _consume(self, limit: int) -> list[InputRecord]:
         found: list[InputRecord] = []
@@ -246,19 +246,19 @@ class Schedule:
 
     def _keep(self, request: object) -> object:
         match request:
-            case ask.ReadState(keys):
+            case requests.ReadState(keys):
                 return MemoryState(self.store).read(keys)
-            case ask.Scan(start, stop, limit):
+            case requests.Scan(start, stop, limit):
                 return MemoryState(self.store).scan(start, stop, limit)
-            case ask.WriteState(changes):
+            case requests.WriteState(changes):
                 MemoryState(self.store).write(changes)
-            case ask.Bounds(places):
+            case requests.Bounds(places):
                 return {place: (0, len(self.logs[place[0]])) for place in places}
-            case ask.FoldLedger(positions):
+            case requests.FoldLedger(positions):
                 batches = [self.logs[topic][at:] for (topic, _partition), at in positions.items()]
                 self._fold = iter([batch for batch in batches if batch])
-            case ask.NextFold():
+            case requests.NextFold():
                 return next(self._fold, None)
-            case ask.Assign(positions):
+            case requests.Assign(positions):
                 self._positions = dict(positions)
         return None

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from hub.audit.replay import MemoryState
-from hub.engine import requests as ask
+from hub.engine import requests
 from hub.engine.courier_book import Policy
 from hub.engine.courier_records import decode_event
 from hub.engine.courier_slot import CourierPlan, CourierSlot
-from hub.engine.requests import Landed
+from hub.engine.requests import CallResult
 from hub.ports import InputRecord, OutputRecord
-from hub.targets.database import DatabaseLanguage, Failed, Found, ReceiptRow, RowStanding
+from hub.targets.database import DatabaseProtocol, Found, ReceiptRow, RowStanding, TransactionFailed
 from hub.targets.delivery import Delivery, Expected, render_body
-from hub.targets.http import Answer, Call, HttpLanguage, NoAnswer
+from hub.targets.http import HttpProtocol, HttpRequest, HttpResponse, NoAnswer
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
 from tests.driver.rows import at
@@ -38,7 +38,7 @@ _RETRY_AFTER = "0.5"
 _PUBLISH_AFTER_MS = 60_000
 
 
-class World:
+class CourierWorld:
     """Registrar, two couriers, two platforms, one log and two clocks."""
 
     def __init__(self, *, front_end: bool = False) -> None:
@@ -93,12 +93,12 @@ class World:
 class SimPlatform:
     """A platform with the stand-ins' own book, reached by call or by topic."""
 
-    language: HttpLanguage | DatabaseLanguage = HttpLanguage("t")
+    protocol: HttpProtocol | DatabaseProtocol = HttpProtocol("t")
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: CourierWorld, name: str) -> None:
         self.world = world
         self.book = Book(Path(":memory:"), name)
-        self.landed: list[Landed] = []
+        self.landed: list[CallResult] = []
         self.posts: Counter[str] = Counter()
         self.reasons: list[str] = []
         """What was said with each request, in order."""
@@ -143,36 +143,36 @@ class SimPlatform:
         refusal = (self.refuse, "") if self.refuse else None
         return self.book.apply(request, self.world.hub.now, refusal, delay)
 
-    def take(self, how: str, call: Call | Delivery | Expected) -> None:
+    def take(self, how: str, call: HttpRequest | Delivery | Expected) -> None:
         """One HTTP request: its effect and its answer, or not, as fate has it."""
-        assert isinstance(call, Call)
+        assert isinstance(call, HttpRequest)
         self.calls.append((self.world.seconds, how))
         fate = self.world.fate()
-        reply: Answer | NoAnswer
+        reply: HttpResponse | NoAnswer
         if how == "send":
             reply = self._post(call, fate)
         elif self.is_mute:
-            reply = Answer(500, "", b"")
+            reply = HttpResponse(500, "", b"")
         elif fate in ("429", "503", "500"):
-            reply = Answer(int(fate), _RETRY_AFTER, b"{}")
+            reply = HttpResponse(int(fate), _RETRY_AFTER, b"{}")
         elif fate in ("lost", "applied_lost", "late_effect"):
             reply = NoAnswer(may_have_arrived=True, why=fate)
         else:
             entry = self.book.find(call.delivery)
             body = b'{"code":"NOT_FOUND"}' if entry is None else _answer(entry, fate).body
-            reply = Answer(404 if entry is None else 200, "", body)
-        self.landed.append(Landed(call.delivery, how, reply))  # type: ignore[arg-type] # one of How
+            reply = HttpResponse(404 if entry is None else 200, "", body)
+        self.landed.append(CallResult(call.delivery, how, reply))  # type: ignore[arg-type] # one of How
 
-    def _post(self, call: Call, fate: str) -> Answer | NoAnswer:  # noqa: PLR0911 - a fate each
+    def _post(self, call: HttpRequest, fate: str) -> HttpResponse | NoAnswer:  # noqa: PLR0911 - a fate each
         request = parse(call.body)
         assert isinstance(request, Request), request
         self.posts[request.delivery] += 1
         self.reasons.append(json.loads(call.body)["reason"])
         self.world.couriers["province"].check_intent(request.delivery, self.posts)
         if request.record in self.answers_to:
-            return Answer(self.answers_to[request.record], "", b"<html>")
+            return HttpResponse(self.answers_to[request.record], "", b"<html>")
         if fate in ("429", "503", "500"):
-            return Answer(int(fate), _RETRY_AFTER, b"{}")
+            return HttpResponse(int(fate), _RETRY_AFTER, b"{}")
         if fate == "no_connection":
             return NoAnswer(may_have_arrived=False, why=fate)
         if fate == "late_effect":
@@ -181,7 +181,7 @@ class SimPlatform:
             return NoAnswer(may_have_arrived=True, why=fate)
         entry = self._apply(request, _PUBLISH_AFTER_MS if fate == "acknowledged" else 0)
         if entry is None:
-            return Answer(422, "", b'{"code":"KEY_REUSED"}')
+            return HttpResponse(422, "", b'{"code":"KEY_REUSED"}')
         if fate == "applied_lost":
             return NoAnswer(may_have_arrived=True, why=fate)
         return _answer(entry, fate)
@@ -207,19 +207,19 @@ class SimPlatform:
                 self._tell(f"{prefix}answers.city", partition, value)
 
 
-def _answer(entry: Entry, fate: str) -> Answer:
+def _answer(entry: Entry, fate: str) -> HttpResponse:
     if fate == "not_json":
-        return Answer(200, "", b"<html>")
+        return HttpResponse(200, "", b"<html>")
     status = {"refused": 422, "acknowledged": 202}.get(entry.stage, 200)
-    return Answer(status, "", canonical(spoiled(entry.body(), fate)))
+    return HttpResponse(status, "", canonical(spoiled(entry.body(), fate)))
 
 
 class SimDatabase(SimPlatform):
     """A front-end database in memory: a table, receipts, and the platform's job on every tick."""
 
-    language = DatabaseLanguage({})
+    protocol = DatabaseProtocol({})
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: CourierWorld, name: str) -> None:
         super().__init__(world, name)
         self._table: dict[str, Delivery] = {}
         self._receipts: dict[str, list[ReceiptRow]] = {}
@@ -228,34 +228,38 @@ class SimDatabase(SimPlatform):
         self.is_asleep = False
         """The platform's job does not run."""
 
-    def take(self, how: str, call: Call | Delivery | Expected) -> None:
+    def take(self, how: str, call: HttpRequest | Delivery | Expected) -> None:
         """One row or one question: its effect and its reply, or not, as fate has it."""
         self.calls.append((self.world.seconds, how))
         fate = self.world.fate()
-        reply: Found | Failed
+        reply: Found | TransactionFailed
         if isinstance(call, Delivery):
             reply = self._put(call, fate)
         elif fate in ("429", "503", "no_connection", "lost"):
-            reply = Failed("before", "")
+            reply = TransactionFailed("before", "")
         else:
             assert isinstance(call, Expected)
             reply = self._find(call)
-        self.landed.append(Landed(call.delivery, how, reply))  # type: ignore[arg-type] # one of How
+        self.landed.append(CallResult(call.delivery, how, reply))  # type: ignore[arg-type] # one of How
 
-    def _put(self, row: Delivery, fate: str) -> Found | Failed:
+    def _put(self, row: Delivery, fate: str) -> Found | TransactionFailed:
         self.posts[row.delivery] += 1
         self.reasons.append(row.reason)
         self.world.couriers["province"].check_intent(row.delivery, self.posts)
         if fate in ("500", "429"):
-            return Failed("before", "40001")
+            return TransactionFailed("before", "40001")
         if fate in ("503", "no_connection"):
-            return Failed("before", "57P01")
+            return TransactionFailed("before", "57P01")
         if fate == "late_effect":
             self._travelling.append((self.world.seconds + TIMEOUT_SECONDS, row))
         if fate in ("lost", "late_effect"):
-            return Failed("commit", "")
+            return TransactionFailed("commit", "")
         self._write(row)
-        return Failed("commit", "57P01") if fate == "applied_lost" else Found(self._row(row.record))
+        return (
+            TransactionFailed("commit", "57P01")
+            if fate == "applied_lost"
+            else Found(self._row(row.record))
+        )
 
     def _write(self, row: Delivery) -> None:
         there = self._table.get(row.record)
@@ -289,20 +293,20 @@ class SimDatabase(SimPlatform):
                 told = ReceiptRow(self._number, entry.stage, entry.digest, "", "", entry.at)
                 self._receipts[row.delivery] = [told]
                 unasked = Found(None, (told, told))
-                self.landed.append(Landed(row.delivery, "answer", unasked))
+                self.landed.append(CallResult(row.delivery, "answer", unasked))
 
 
 class SimCourier:
     """Drives one real `CourierSlot` over the log, an own store and a platform."""
 
     def __init__(
-        self, world: World, target: str, number: int, kind: str, platform: SimPlatform
+        self, world: CourierWorld, target: str, number: int, kind: str, platform: SimPlatform
     ) -> None:
         self.world, self.platform, self.target = world, platform, target
         grace = TIMEOUT_SECONDS + 1 if kind == "http" else 0.1
         policy = Policy(3, 3, TIMEOUT_SECONDS, can_ask=kind == "http", grace_seconds=grace)
         self.plan = CourierPlan(
-            world.hub.prefix, target, number, platform.language if kind == "http" else None,
+            world.hub.prefix, target, number, platform.protocol if kind == "http" else None,
             world.hub.partitions,
             frozenset({"public", "government"} if number == 0 else {"public"}), policy,
         )  # fmt: skip
@@ -317,7 +321,7 @@ class SimCourier:
         if lose_disk:
             self.store.clear()
         self.slot = CourierSlot(self.plan, rows.CONTRACTS)
-        self._road: Generator[Any, Any, None] = self.slot.road()
+        self._program: Generator[Any, Any, None] = self.slot.run()
         self._reply: object = None
         self._open: list[OutputRecord] = []
         self._positions: dict[tuple[str, int], int] = {}
@@ -326,17 +330,17 @@ class SimCourier:
     def turns(self, count: int) -> None:
         """Let it work for so many turns of its loop."""
         while count:
-            request = self._road.send(self._reply)
-            if isinstance(request, ask.Consume):
+            request = self._program.send(self._reply)
+            if isinstance(request, requests.Consume):
                 count -= 1
-                if self.plan.language is None:
+                if self.plan.protocol is None:
                     self.platform.read_topic()
             self._reply = self._carry_out(request)
 
     def crash_at(self, request_name: str, nth: int) -> None:
         """Die just before the nth request of this name, or after a while without it."""
         for _step in range(400):
-            request = self._road.send(self._reply)
+            request = self._program.send(self._reply)
             nth -= type(request).__name__ == request_name
             if nth == 0:
                 break
@@ -351,7 +355,7 @@ class SimCourier:
                 f"{delivery} was sent {posts[delivery]} times, {intents} intents"
             )
 
-    def _check_lane(self, how: str, call: Call | Delivery | Expected) -> None:
+    def _check_lane(self, how: str, call: HttpRequest | Delivery | Expected) -> None:
         """One delivery of a record at a time, and no more open intents than were agreed."""
         book = self.slot.book
         if how == "send" and book.in_the_air > self.plan.policy.concurrency:
@@ -378,25 +382,25 @@ class SimCourier:
 
     def _carry_out(self, request: object) -> object:
         match request:
-            case ask.Seconds():
+            case requests.Seconds():
                 return self.world.seconds
-            case ask.Launch(calls):
+            case requests.Submit(calls):
                 for how, call in calls:
-                    assert isinstance(call, Call | Delivery | Expected)
+                    assert isinstance(call, HttpRequest | Delivery | Expected)
                     self._check_lane(how, call)
                     self.platform.take(how, call)
-            case ask.Collect():
+            case requests.Poll():
                 landed, self.platform.landed = self.platform.landed, []
                 return landed
-            case ask.Abandon():
+            case requests.CancelAll():
                 self.platform.landed = []
-            case ask.Commit():
+            case requests.Commit():
                 return self._commit()
-            case ask.Begin():
+            case requests.Begin():
                 self._open = []
-            case ask.Produce(records):
+            case requests.Produce(records):
                 self._open.extend(records)
-            case ask.Consume(limit, timeout):
+            case requests.Consume(limit, timeout):
                 self.world.pass_time(timeout)
                 return self._consume(limit)
             case _:
@@ -406,9 +410,9 @@ class SimCourier:
     def _commit(self) -> object:
         fate, self.commit_fate = self.commit_fate, ""
         if fate == "refused":
-            return ask.Failed("commit refused")
+            return requests.Failed("commit refused")
         written = {(r.topic, r.partition): self.world.log.append(r) for r in self._open}
-        return ask.Failed("commit outcome unknown") if fate == "unknown" else written
+        return requests.Failed("commit outcome unknown") if fate == "unknown" else written
 
     def _consume(self, limit: int) -> list[InputRecord]:
         found: list[InputRecord] = []
@@ -420,26 +424,26 @@ class SimCourier:
 
     def _state_or_log(self, request: object) -> object:
         match request:
-            case ask.ReadState(keys):
+            case requests.ReadState(keys):
                 return MemoryState(self.store).read(keys)
-            case ask.Scan(start, stop, limit):
+            case requests.Scan(start, stop, limit):
                 return MemoryState(self.store).scan(start, stop, limit)
-            case ask.WriteState(changes):
+            case requests.WriteState(changes):
                 MemoryState(self.store).write(changes)
-            case ask.Bounds(places):
+            case requests.Bounds(places):
                 begins, logs = self.world.begins, self.world.log.logs
                 return {place: (begins[place], len(logs[place])) for place in places}
-            case ask.FoldLedger(positions):
+            case requests.FoldLedger(positions):
                 gone = [place for place, at in positions.items() if at < self.world.begins[place]]
                 assert not gone, "a broker has nothing before the beginning of a log"
                 batches = [self.world.log.logs[place][at:] for place, at in positions.items()]
                 self._fold = iter([batch for batch in batches if batch])
-            case ask.NextFold():
+            case requests.NextFold():
                 return next(self._fold, None)
-            case ask.Assign(positions):
+            case requests.Assign(positions):
                 self._positions = dict(positions)
-            case ask.Now():
+            case requests.Now():
                 return self.world.hub.now
-            case ask.Report("troubled", told):
+            case requests.Report("troubled", told):
                 self.troubles.extend(told)
         return None

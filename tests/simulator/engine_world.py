@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hub.audit.replay import MemoryState
-from hub.engine import requests as ask
+from hub.engine import requests
 from hub.engine.slot import Slot, SlotPlan
 from hub.ports import ClockEvidence, InputRecord, OutputRecord
 
@@ -41,7 +41,7 @@ class Transaction:
         self.begins: dict[Place, int] = {}
 
 
-class Entry(NamedTuple):
+class LogEntry(NamedTuple):
     """One offset of a log: a record, or (None) the marker that ends a transaction."""
 
     record: InputRecord | None
@@ -75,7 +75,7 @@ class ModelBroker:
     """
 
     def __init__(self, *, verifies: bool = True, fences: bool = True) -> None:
-        self.logs: dict[Place, list[Entry]] = defaultdict(list)
+        self.logs: dict[Place, list[LogEntry]] = defaultdict(list)
         self.delayed: list[tuple[Session, bool]] = []
         self._coordinators: dict[str, Coordinator] = defaultdict(Coordinator)
         self._open: list[Transaction] = []
@@ -116,7 +116,7 @@ class ModelBroker:
             self._open.append(transaction)
         log = self.logs[place]
         stored = InputRecord(*place, len(log), record.key, record.headers, record.value)
-        log.append(Entry(stored, transaction))
+        log.append(LogEntry(stored, transaction))
         session.written[place] = len(log)
 
     def end(self, session: Session, *, commit: bool) -> None:
@@ -147,7 +147,7 @@ class ModelBroker:
         coordinator.transaction = None
         self._open.remove(transaction)
         for place in transaction.begins:
-            self.logs[place].append(Entry(None, transaction))
+            self.logs[place].append(LogEntry(None, transaction))
 
     # --- readers of committed records ---
 
@@ -166,11 +166,11 @@ class ModelBroker:
                 yield entry.record
 
     def bounds(self, partitions: Iterable[Place]) -> dict[Place, tuple[int, int]]:
-        """Log start and high watermark; see `hub.audit.history.Readable`."""
+        """Log start and high watermark; see `hub.audit.history.HistoryInputs`."""
         return {place: (0, len(self.logs[place])) for place in partitions}
 
     def read_to_end(self, positions: Mapping[Place, int]) -> Iterator[list[InputRecord]]:
-        """Everything that is visible; see `hub.audit.history.Readable`."""
+        """Everything that is visible; see `hub.audit.history.HistoryInputs`."""
         for place, start in positions.items():
             yield list(self.visible(place, start, -1))
 
@@ -215,7 +215,7 @@ class Faults(NamedTuple):
 NO_FAULTS = Faults()
 
 
-class Process:
+class RegistrarProcess:
     """One registrar process on one machine."""
 
     def __init__(self, world: World, disk: Disk) -> None:
@@ -228,7 +228,7 @@ class Process:
         """Requests until it dies by itself; -1 for one that lives."""
         slot = world.make_slot(world.plan)
         slot.library = world.library
-        self._road = slot.road()
+        self._program = slot.run()
         self._reply: object = None
         self._session: Session | None = None
         self._positions: dict[Place, int] = {}
@@ -236,57 +236,57 @@ class Process:
 
     def step(self) -> None:
         """Carry out one request, or fail to."""
-        request = self._road.send(self._reply)
+        request = self._program.send(self._reply)
         try:
             self.world.fail_perhaps(request)
             self._reply = self._carry_out(request)
         except RefusedError as refused:
-            self._reply = ask.Failed(str(refused))
+            self._reply = requests.Failed(str(refused))
 
     def die(self) -> None:
         """Nothing of it runs any more; its open transaction stays open."""
-        self._road.close()
+        self._program.close()
 
-    def _carry_out(self, request: ask.Request) -> object:  # noqa: C901, PLR0911, PLR0912 - one arm per request
+    def _carry_out(self, request: requests.Request) -> object:  # noqa: C901, PLR0911, PLR0912 - one arm per request
         broker = self.world.broker
         match request:
-            case ask.ReadState(keys):
+            case requests.ReadState(keys):
                 return self.disk.read(keys)
-            case ask.Scan(start, stop, limit):
+            case requests.Scan(start, stop, limit):
                 return self.disk.scan(start, stop, limit)
-            case ask.WriteState(changes):
+            case requests.WriteState(changes):
                 self.disk.write(changes)
-            case ask.Bounds(places):
+            case requests.Bounds(places):
                 return broker.bounds(places)
-            case ask.FoldLedger(positions):
+            case requests.FoldLedger(positions):
                 ends = broker.bounds(positions)
                 self._fold = {p: (at, ends[p][1]) for p, at in positions.items()}
-            case ask.NextFold():
+            case requests.NextFold():
                 return self._next_fold()
-            case ask.Assign(positions):
+            case requests.Assign(positions):
                 self._positions = dict(positions)
-            case ask.Consume():
+            case requests.Consume():
                 return self._consume()
-            case ask.Now():
+            case requests.Now():
                 return self.world.now
-            case ask.Initialise():
+            case requests.Initialise():
                 self._initialise()
-            case ask.Begin():
+            case requests.Begin():
                 broker.begin(self._live())
-            case ask.Produce(records):
+            case requests.Produce(records):
                 self._produce(records)
-            case ask.Commit():
+            case requests.Commit():
                 return self._commit()
-            case ask.Retire() if not self.world.keeps_producer:
+            case requests.Retire() if not self.world.keeps_producer:
                 self._session = None
-            case ask.Report("inputs_lost", numbers):
+            case requests.Report("inputs_lost", numbers):
                 self.lost = dict(numbers)
-            case ask.Report(event, _numbers):
+            case requests.Report(event, _numbers):
                 self.idle = self.idle + 1 if event == "idle" else 0
-            case ask.HasJumped():
+            case requests.HasJumped():
                 self.disk.clock_seen = max(self.disk.clock_seen, self.world.now)
                 return False
-            case ask.Evidence():
+            case requests.Evidence():
                 return ClockEvidence(self.world.now, self.disk.clock_seen, is_business=True)
         return None
 
@@ -382,8 +382,8 @@ class World:
         self.make_slot = slot
         self.keeps_producer = keeps_producer
         self.happened: dict[str, int] = defaultdict(int)
-        self.main = Process(self, Disk())
-        self.zombies: list[Process] = []
+        self.main = RegistrarProcess(self, Disk())
+        self.zombies: list[RegistrarProcess] = []
 
     def run(self) -> None:
         """First everything that can go wrong does, then nothing: all must be decided."""
@@ -405,7 +405,7 @@ class World:
     def restart(self) -> None:
         """A new process on the same disk; only for the end of a run."""
         self.main.die()
-        self.main = Process(self, self.main.disk)
+        self.main = RegistrarProcess(self, self.main.disk)
 
     def _happen(self) -> None:
         chance = self.random.random()
@@ -455,20 +455,30 @@ class World:
             disk = Disk()
         elif fate < 0.5:
             disk.lose_power(self.random.randrange(3))
-        self.main = Process(self, disk)
+        self.main = RegistrarProcess(self, disk)
 
     def _replace_by_another_machine(self) -> None:
         self.happened["zombie"] += 1
         old = self.main
         old.left = self.some(80)
         self.zombies.append(old)
-        self.main = Process(self, old.disk.copy() if self.random.random() < 0.7 else Disk())
+        self.main = RegistrarProcess(
+            self, old.disk.copy() if self.random.random() < 0.7 else Disk()
+        )
 
     # --- what the processes ask of chance ---
 
-    def fail_perhaps(self, request: ask.Request) -> None:
+    def fail_perhaps(self, request: requests.Request) -> None:
         """Any request that leaves the process may fail."""
-        inner = (ask.Now, ask.Hook, ask.Report, ask.Retire, ask.Wait, ask.Produce, ask.Commit)
+        inner = (
+            requests.Now,
+            requests.Hook,
+            requests.Report,
+            requests.Retire,
+            requests.Wait,
+            requests.Produce,
+            requests.Commit,
+        )
         if not isinstance(request, inner) and self.random.random() < self.faults.request:
             self.happened["failed " + type(request).__name__] += 1
             raise RefusedError("no answer")

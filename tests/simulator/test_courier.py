@@ -16,7 +16,7 @@ from hub.targets.delivery import digest_of
 from tests.driver import rows
 from tests.driver.resends import ask_again
 from tests.driver.rows import AUTHORITY, COMPANY, DEPARTMENT, LICENCE, OTHER_COMPANY, framed
-from tests.simulator.courier_world import FATES, World
+from tests.simulator.courier_world import FATES, CourierWorld
 
 DECIDED_ON = dt.date(2026, 11, 2)
 COMPANIES = (COMPANY, OTHER_COMPANY)
@@ -27,7 +27,7 @@ def number_of(record: int) -> str:
     return f"舟市监许〔2026〕{record}号"
 
 
-def submit(world: World, what: str, record: int, content: int) -> None:
+def submit(world: CourierWorld, what: str, record: int, content: int) -> None:
     """Submit, correct or withdraw one of a few licences; the registrar decides at once."""
     company = COMPANIES[record % 2]
     row = rows.licence_row(
@@ -63,7 +63,7 @@ def row_inside(record: LedgerRecord) -> bytes:
     return inner
 
 
-def owed(world: World, target: str) -> dict[str, tuple[int, str, str]]:
+def owed(world: CourierWorld, target: str) -> dict[str, tuple[int, str, str]]:
     """Return what the ledger says a target must show: record → version, stage, digest."""
     plan = world.couriers[target].plan
     shown: dict[str, tuple[int, str, str]] = {}
@@ -88,7 +88,7 @@ def last_stages(told: list[dict[str, Any]]) -> dict[str, str]:
     return {one["record"]: one["stage"] for one in sorted(final, key=lambda one: one["version"])}
 
 
-def check(world: World) -> None:
+def check(world: CourierWorld) -> None:
     """After everything has healed: books equal the ledger, each report was told once."""
     assert not world.problems
     for target, courier in world.couriers.items():
@@ -129,7 +129,7 @@ actions = st.one_of(
 )
 
 
-def act(world: World, action: tuple[Any, ...]) -> None:
+def act(world: CourierWorld, action: tuple[Any, ...]) -> None:
     """Do one thing to the world."""
     match action:
         case ("new" | "correct" | "withdraw" as what, record, content):
@@ -155,7 +155,7 @@ def act(world: World, action: tuple[Any, ...]) -> None:
 @given(st.lists(actions, max_size=30))
 def test_whatever_fails_the_books_agree_with_the_ledger(steps: list[tuple[Any, ...]]) -> None:
     """Crashes, lost disks, torn commits and lying platforms cost time and nothing else."""
-    live_through(World(), steps)
+    live_through(CourierWorld(), steps)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -164,10 +164,10 @@ def test_rows_lost_and_late_in_a_front_end_database_agree_too(
     steps: list[tuple[Any, ...]],
 ) -> None:
     """COMMITs without an answer, rows that come late, a job that speaks by itself and twice."""
-    live_through(World(front_end=True), steps)
+    live_through(CourierWorld(front_end=True), steps)
 
 
-def live_through(world: World, steps: list[tuple[Any, ...]]) -> None:
+def live_through(world: CourierWorld, steps: list[tuple[Any, ...]]) -> None:
     """Let everything happen, then heal, then compare."""
     submit(world, "new", 1, 0)
     for step in steps:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from hub.engine.courier_book import CourierBook, Policy
+from hub.engine.courier_book import DeliveryQueue, Policy
 from hub.engine.courier_life import State
-from hub.engine.courier_records import Event, Noted, Work
+from hub.engine.courier_records import AttemptMessage, Noted, Work
 from hub.engine.requests import How
 from hub.targets.delivery import (
     Accepted,
@@ -20,7 +20,7 @@ from hub.targets.delivery import (
     Unknown,
     Verdict,
 )
-from tests.simulator.courier_world import SimCourier, World
+from tests.simulator.courier_world import CourierWorld, SimCourier
 from tests.simulator.test_courier import owed, submit
 from tests.simulator.test_courier_rules import posts, stages
 from tests.unit.engine.courier_steps import Store, planned
@@ -30,7 +30,7 @@ PUBLISHED = Accepted("published", "r", 1)
 WITHDRAWN = Accepted("withdrawn", "r", 1)
 
 
-def shown(world: World) -> set[str]:
+def shown(world: CourierWorld) -> set[str]:
     """The records to be seen at the province."""
     return {r for r, (_v, stage, _d) in world.province.live().items() if stage != "withdrawn"}
 
@@ -42,7 +42,7 @@ def live(courier: SimCourier, seconds: float) -> None:
         courier.turns(1)
 
 
-def reports(world: World, target: str = "province") -> list[dict[str, Any]]:
+def reports(world: CourierWorld, target: str = "province") -> list[dict[str, Any]]:
     """Everything the registrar is told of a target."""
     topic = f"{world.hub.prefix}outcomes.{target}"
     logs = (world.log.logs[topic, partition] for partition in range(world.hub.partitions))
@@ -54,7 +54,7 @@ def reports(world: World, target: str = "province") -> list[dict[str, Any]]:
 
 def test_a_status_query_that_fails_for_ever_holds_no_take_down_up() -> None:
     """The publication took effect, its answer is lost, and nobody can ask about it."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     world.province.is_mute = True
     submit(world, "new", 1, 0)
@@ -73,7 +73,7 @@ def test_a_status_query_that_fails_for_ever_holds_no_take_down_up() -> None:
 
 def test_a_publication_by_topic_is_not_repeated_once_its_take_down_is_named() -> None:
     """Once there were two hundred copies of it, and no withdrawal."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["city"]
     submit(world, "new", 1, 0)
     world.fates.extend(["lost"] * 50)
@@ -89,7 +89,7 @@ def test_a_publication_by_topic_is_not_repeated_once_its_take_down_is_named() ->
 
 def test_a_lost_publication_is_not_sent_again_when_its_take_down_waits() -> None:
     """The platform does not know it: the newer work is the right step, after the longest effect."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     world.fates.append("lost")
@@ -103,7 +103,7 @@ def test_a_lost_publication_is_not_sent_again_when_its_take_down_waits() -> None
 
 def test_a_courier_that_is_started_again_and_again_does_not_wait_for_ever() -> None:
     """The longest effect counts from the intent, not from the last start."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     world.province.is_mute = True
     submit(world, "new", 1, 0)
@@ -121,7 +121,7 @@ def test_a_start_waits_for_the_longest_effect_of_what_may_be_travelling() -> Non
     policy = Policy(2, 3, 1.0, can_ask=True, grace_seconds=10.0)
     book, store, old = begun(policy)
     for age_ms, wait in ((0, 10.0), (30_000, 10.0), (65_000, 5.0), (200_000, 0.0), (-9_000, 10.0)):
-        again = CourierBook(policy)
+        again = DeliveryQueue(policy)
         again.load(sorted((key, value) for key, value in store.items() if value is not None))
         again.fold_work(later(old, "withdraw"), b"", {})
         again.resume(100.0, old.at + age_ms)
@@ -135,7 +135,7 @@ def test_accelerated_business_time_does_not_shorten_the_effect() -> None:
     for pace, wait in ((720_000.0, 5.0), (0.0, 10.0)):
         policy = Policy(2, 3, 1.0, can_ask=True, grace_seconds=10.0, business_ms_per_second=pace)
         _book, store, old = begun(policy)
-        again = CourierBook(policy)
+        again = DeliveryQueue(policy)
         again.load(sorted((key, value) for key, value in store.items() if value is not None))
         again.fold_work(later(old, "withdraw"), b"", {})
         again.resume(100.0, old.at + int(65 * pace))
@@ -143,12 +143,12 @@ def test_accelerated_business_time_does_not_shorten_the_effect() -> None:
         assert planned(again, 100.1 + wait) != []
 
 
-def begun(policy: Policy) -> tuple[CourierBook, Store, Event]:
+def begun(policy: Policy) -> tuple[DeliveryQueue, Store, AttemptMessage]:
     """A publication on its way; its intent."""
-    book, store = CourierBook(policy), Store()
+    book, store = DeliveryQueue(policy), Store()
     named = Work(0, 1, b"k" * 16, 1, "publish", 0, "licence.granted.v1", b"code")
     book.fold_work(named, b"row", store)
-    event = Event("ab" * 16, "d", named, 1, 1_000_000)
+    event = AttemptMessage("ab" * 16, "d", named, 1, 1_000_000)
     book.plan(9, 0)
     book.fold_event(event, store, 0.0)
     if policy.can_ask:
@@ -156,15 +156,15 @@ def begun(policy: Policy) -> tuple[CourierBook, Store, Event]:
     return book, store, event
 
 
-def later(event: Event, action: str) -> Work:
+def later(event: AttemptMessage, action: str) -> Work:
     """What the ledger names next for its record."""
     work = event.work
     return work._replace(sequence=work.sequence + 1, version=work.version + 1, action=action)  # type: ignore[arg-type]
 
 
 def settled(
-    book: CourierBook, event: Event, verdict: Verdict, now: float, how: How = "send"
-) -> Event | None:
+    book: DeliveryQueue, event: AttemptMessage, verdict: Verdict, now: float, how: How = "send"
+) -> AttemptMessage | None:
     """What the platform says of it, folded."""
     told = book.settle(event.delivery, how, verdict, int(now * 1000), now)
     if told is not None:
@@ -172,11 +172,11 @@ def settled(
     return told
 
 
-def left(book: CourierBook, now: float, at: int = 0) -> Event:
+def left(book: DeliveryQueue, now: float, at: int = 0) -> AttemptMessage:
     """The one request that leaves now."""
     (step,) = planned(book, now, at=at)
     assert step.how == "send"
-    event = Event(
+    event = AttemptMessage(
         f"{step.work.sequence:028x}{step.repeat:04x}", "d", step.work, step.attempt, at,
         repeat=step.repeat,
     )  # fmt: skip
@@ -221,12 +221,12 @@ def test_a_sign_while_the_take_down_is_on_its_way_is_remembered() -> None:
     book.fold_event(taken, store, 0.1)
     book.fold_work(later(old, "withdraw"), b"", store, 0.2)
     (step,) = planned(book, 0.3)
-    gone = Event("cd" * 16, "d", step.work, 1, 1)
+    gone = AttemptMessage("cd" * 16, "d", step.work, 1, 1)
     book.fold_event(gone, store, 0.3)
     late = book.settle(old.delivery, "answer", PUBLISHED, 1, 0.4)
     assert late is not None
     book.fold_event(late, store, 0.4)
-    again = CourierBook(CALL)
+    again = DeliveryQueue(CALL)
     again.load(sorted((key, value) for key, value in store.items() if value is not None))
     again.resume(0.0, 0)
     settled(again, gone, WITHDRAWN, 1.0)
@@ -235,7 +235,7 @@ def test_a_sign_while_the_take_down_is_on_its_way_is_remembered() -> None:
 
 def test_a_sign_by_topic_is_not_lost_with_the_transaction_that_would_have_told_it() -> None:
     """An answer is read when what it says is written, and not before."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["city"]
     submit(world, "new", 1, 0)
     world.fates.append("acknowledged")
@@ -271,7 +271,7 @@ def test_nothing_to_withdraw_counts_only_after_the_longest_effect() -> None:
     settled(book, old, Unknown("time-out"), 1.0)
     book.fold_work(later(old, "withdraw"), b"", {}, 2.0)
     planned(book, 10.1)
-    gone = Event("cd" * 16, "d", later(old, "withdraw"), 1, 1)
+    gone = AttemptMessage("cd" * 16, "d", later(old, "withdraw"), 1, 1)
     book.fold_event(gone, {}, 10.1)
     book._by_id[old.delivery].effect_until = 12.0  # as after a start, when a minute is added
     told = settled(book, gone, NotHere(), 10.2)
@@ -286,17 +286,17 @@ def test_nothing_to_withdraw_counts_only_after_the_longest_effect() -> None:
     assert book.outstanding == 0
 
 
-def left_at_last(book: CourierBook, now: float) -> Event:
+def left_at_last(book: DeliveryQueue, now: float) -> AttemptMessage:
     """The request that leaves now, whatever else is asked."""
     (step,) = (step for step in planned(book, now) if step.how == "send")
-    event = Event("ef" * 16, "d", step.work, step.attempt, 0, repeat=step.repeat)
+    event = AttemptMessage("ef" * 16, "d", step.work, step.attempt, 0, repeat=step.repeat)
     book.fold_event(event, {}, now)
     return event
 
 
 def test_a_refused_withdrawal_is_tried_again_every_day_and_told_each_time() -> None:
     """Once it was never tried again: one overdue, then silence."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     live(courier, 1.0)
@@ -320,7 +320,7 @@ def test_a_refused_withdrawal_is_tried_again_every_day_and_told_each_time() -> N
 
 def test_a_refused_publication_is_not_tried_again() -> None:
     """The platform's last word on this version."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     world.province.refuse = "NAME_UNKNOWN"
     submit(world, "new", 1, 0)
@@ -347,7 +347,7 @@ def test_newer_work_ends_a_refused_withdrawal() -> None:
 
 def test_a_courier_that_lost_its_state_goes_on_with_a_refused_withdrawal() -> None:
     """The ledger says how often it was refused: the next try has an id of its own."""
-    book = CourierBook(CALL)
+    book = DeliveryQueue(CALL)
     book.load([])
     named = Work(0, 1, b"k" * 16, 1, "withdraw", 0, "licence.granted.v1", b"code")
     book.fold_work(named, b"", {})
@@ -359,7 +359,7 @@ def test_a_courier_that_lost_its_state_goes_on_with_a_refused_withdrawal() -> No
 
 def test_what_nobody_can_be_asked_about_is_sent_again_under_its_id() -> None:
     """A lost take-down at a platform whose status query is broken for good."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     live(courier, 1.0)
@@ -377,7 +377,7 @@ def test_what_nobody_can_be_asked_about_is_sent_again_under_its_id() -> None:
 @pytest.mark.parametrize("status", [302, 401, 403, 404, 405, 410])
 def test_one_record_alone_with_its_answer_is_parked_alone(status: int) -> None:
     """A firewall dislikes a word: every other record is served, withdrawals included."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     live(courier, 1.0)
@@ -408,7 +408,7 @@ def test_one_record_alone_with_its_answer_is_parked_alone(status: int) -> None:
 
 def test_a_record_that_is_all_there_is_is_judged_by_a_status_query() -> None:
     """Nothing else can be the probe; the platform answers questions, so it is there."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     (poisoned,) = owed(world, "province")
@@ -416,13 +416,13 @@ def test_a_record_that_is_all_there_is_is_judged_by_a_status_query() -> None:
     live(courier, 30.0)
     assert "ask" in [how for _at, how in world.province.calls]
     assert courier.slot.book.standing()["parked"] == 1
-    assert courier.slot.gate.state(world.seconds) == "closed"
+    assert courier.slot.breaker.state(world.seconds) == "closed"
     assert len(posts(world)) == 4
 
 
 def test_a_platform_that_turns_everybody_away_parks_nobody() -> None:
     """A wrong token: one request after each rest, and all of them once it is right."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     for record in (1, 2, 3, 4):
         submit(world, "new", record, 0)
@@ -437,13 +437,13 @@ def test_a_platform_that_turns_everybody_away_parks_nobody() -> None:
 
 def test_the_probe_is_another_record() -> None:
     """The one that was turned away waits until another was tried."""
-    book = CourierBook(CALL)
+    book = DeliveryQueue(CALL)
     first = Work(0, 1, b"a" * 16, 1, "publish", 1, "licence.granted.v1", b"code")
     other = first._replace(sequence=2, record_key=b"b" * 16, due_at=2)
     for named in (first, other):
         book.fold_work(named, b"row", {})
     (step,) = planned(book, 0.0, 1)
-    event = Event("ab" * 16, "d", step.work, 1, 0)
+    event = AttemptMessage("ab" * 16, "d", step.work, 1, 0)
     book.fold_event(event, {}, 0.0)
     book.launched(event.delivery, "send", 0.0)
     unclear = Retry("HTTP 403", is_whole_target=True, may_be_record=True)
@@ -451,7 +451,7 @@ def test_the_probe_is_another_record() -> None:
     assert told is not None
     assert (told.result, told.stage, told.state) == ("away", "", State.SUSPECT)
     assert [step.work.record_key for step in planned(book, 50.0, 1)] == [other.record_key]
-    event = Event("cd" * 16, "d", other, 1, 0)
+    event = AttemptMessage("cd" * 16, "d", other, 1, 0)
     book.fold_event(event, {}, 50.0)
     book.launched(event.delivery, "send", 50.0)
     assert book.blame("ab" * 16, "send", unclear) == unclear
@@ -462,14 +462,14 @@ def test_the_probe_is_another_record() -> None:
 
 def test_an_answer_is_the_records_when_others_were_served_since_it_left() -> None:
     """It need not rest the platform at all."""
-    book = CourierBook(CALL)
+    book = DeliveryQueue(CALL)
     names = {key: f"{number:032x}" for number, key in enumerate((b"a" * 16, b"b" * 16))}
     for number, key in enumerate(names):
         book.fold_work(
             Work(0, number, key, 1, "publish", 1, "licence.granted.v1", b"code"), b"", {}
         )
     for step in planned(book, 0.0):
-        event = Event(names[step.work.record_key], "d", step.work, 1, 0)
+        event = AttemptMessage(names[step.work.record_key], "d", step.work, 1, 0)
         book.fold_event(event, {}, 0.0)
         book.launched(event.delivery, "send", 0.0)
     book.settle(names[b"a" * 16], "send", PUBLISHED, 1, 0.5)

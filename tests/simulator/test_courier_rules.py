@@ -8,30 +8,30 @@ import pytest
 
 from hub.core.ledger_end import LedgerEndError
 from hub.core.state import NEVER
-from hub.engine import requests as ask
-from hub.engine.courier_book import CourierBook, Policy, Step
+from hub.engine import requests
+from hub.engine.courier_book import DeliveryQueue, Policy, Step
 from hub.engine.courier_life import State
-from hub.engine.courier_records import Event, Noted, Work
+from hub.engine.courier_records import AttemptMessage, Noted, Work
 from hub.engine.courier_slot import _Answered
-from hub.engine.requests import Landed
+from hub.engine.requests import CallResult
 from hub.errors import IntegrityError
 from hub.targets.delivery import Accepted, Delivered, NeverSeen, Retry, Unknown
 from hub.targets.http import NoAnswer
 from tests.driver import rows
 from tests.driver.resends import ask_again, showing
 from tests.driver.rows import LICENCE
-from tests.simulator.courier_world import SimDatabase, World
+from tests.simulator.courier_world import CourierWorld, SimDatabase
 from tests.simulator.test_courier import check, submit
 from tests.unit.engine.courier_steps import planned
 
 
-def posts(world: World) -> list[tuple[str, int]]:
+def posts(world: CourierWorld) -> list[tuple[str, int]]:
     """Return the attempts made at the province in order: record and version."""
     intents = [one for one in world.couriers["province"].events() if not one.result]
     return [(one.work.record_key.hex(), one.work.version) for one in intents]
 
 
-def stages(world: World, target: str = "province") -> list[str]:
+def stages(world: CourierWorld, target: str = "province") -> list[str]:
     """Return the stages reported of a target, in order."""
     topic = f"{world.hub.prefix}outcomes.{target}"
     return [
@@ -43,7 +43,7 @@ def stages(world: World, target: str = "province") -> list[str]:
 
 def test_an_older_version_never_tried_is_skipped() -> None:
     """Two versions wait: only the newer one is sent."""
-    world = World()
+    world = CourierWorld()
     submit(world, "new", 1, 0)
     submit(world, "correct", 1, 1)
     world.settle()
@@ -53,7 +53,7 @@ def test_an_older_version_never_tried_is_skipped() -> None:
 
 def test_what_may_be_travelling_is_not_sent_again_once_something_newer_waits() -> None:
     """Version 1 is lost; 2 leaves when nothing of 1 can come any more, and not before."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     world.fates.extend(["late_effect"])
@@ -73,7 +73,7 @@ def test_what_may_be_travelling_is_not_sent_again_once_something_newer_waits() -
 
 def test_an_effect_without_an_answer_is_asked_about_not_sent_again() -> None:
     """One POST; the status call brings the receipt."""
-    world = World()
+    world = CourierWorld()
     submit(world, "new", 1, 0)
     world.fates.extend(["applied_lost"])
     world.couriers["province"].turns(100)
@@ -83,7 +83,7 @@ def test_an_effect_without_an_answer_is_asked_about_not_sent_again() -> None:
 
 def test_a_courier_that_lost_its_state_and_its_attempts_reads_the_ledger() -> None:
     """Attempts expire by time; what the registrar noted is not delivered again."""
-    world = World()
+    world = CourierWorld()
     submit(world, "new", 1, 0)
     world.settle()
     world.hub.run()
@@ -97,7 +97,7 @@ def test_a_courier_that_lost_its_state_and_its_attempts_reads_the_ledger() -> No
 
 def test_a_withdrawal_reaches_a_platform_that_never_showed_the_record() -> None:
     """The ledger names the target; whether version 1 arrived is not the courier's to guess."""
-    world = World()
+    world = CourierWorld()
     submit(world, "new", 1, 0)
     submit(world, "withdraw", 1, 0)
     world.settle()
@@ -107,7 +107,7 @@ def test_a_withdrawal_reaches_a_platform_that_never_showed_the_record() -> None:
 
 def test_a_withdrawal_says_why() -> None:
     """行政处罚法 art. 48: what is withdrawn is withdrawn with its reason, said publicly."""
-    world = World()
+    world = CourierWorld()
     submit(world, "new", 1, 0)
     world.settle()
     submit(world, "withdraw", 1, 0)
@@ -117,7 +117,7 @@ def test_a_withdrawal_says_why() -> None:
 
 def test_a_failing_record_is_parked_and_its_neighbours_go_on() -> None:
     """Three failures park the key; it is tried again a minute later."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     world.fates.extend(["500"] * 3)
@@ -133,7 +133,7 @@ def test_a_failing_record_is_parked_and_its_neighbours_go_on() -> None:
 
 def test_a_delivery_in_trouble_is_named_with_the_reason_when_it_is_parked() -> None:
     """Whoever calls the platform needs id and answer; the failures before are not told."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     world.fates.extend(["500"] * 3)
@@ -146,7 +146,7 @@ def test_a_delivery_in_trouble_is_named_with_the_reason_when_it_is_parked() -> N
 
 def test_an_unknown_delivery_is_named_when_asking_has_not_helped() -> None:
     """Nothing else leaves for its record, so somebody must ask the platform about this id."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     world.fates.extend(["applied_lost"] * 4)
@@ -157,7 +157,7 @@ def test_an_unknown_delivery_is_named_when_asking_has_not_helped() -> None:
 
 def test_a_platform_that_is_away_is_told_by_its_reason_not_by_every_record() -> None:
     """A wrong token stops everything: the reason is the platform's, of no record."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     world.fates.append("503")
@@ -167,7 +167,7 @@ def test_a_platform_that_is_away_is_told_by_its_reason_not_by_every_record() -> 
 
 def test_a_busy_platform_is_left_alone_as_a_whole_for_as_long_as_it_says() -> None:
     """After 429 nothing leaves until Retry-After; then one request tries before all others."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     world.fates.append("429")
     submit(world, "new", 1, 0)
@@ -186,7 +186,7 @@ def test_a_busy_platform_is_left_alone_as_a_whole_for_as_long_as_it_says() -> No
 
 def test_a_refusal_is_reported_with_its_code_and_ends_the_delivery() -> None:
     """422 is the platform's last word on this version; the next version is sent all the same."""
-    world = World()
+    world = CourierWorld()
     submit(world, "new", 1, 0)
     world.province.refuse = "NAME_UNKNOWN"
     world.couriers["province"].turns(20)
@@ -201,7 +201,7 @@ def test_a_wrong_receipt_proves_nothing() -> None:
     """Another delivery's, another content's, an empty one: the stage is told from the right one."""
     for fate in ("wrong_delivery", "wrong_digest", "wrong_receipt", "not_json"):
         for target in ("province", "city"):
-            world = World()
+            world = CourierWorld()
             submit(world, "new", 1, 0)
             world.fates.append(fate)
             world.couriers[target].turns(4)
@@ -212,7 +212,7 @@ def test_a_wrong_receipt_proves_nothing() -> None:
 
 def test_an_answer_given_twice_is_reported_once() -> None:
     """By topic an answer may be repeated, in one batch or later."""
-    world = World()
+    world = CourierWorld()
     submit(world, "new", 1, 0)
     city = world.couriers["city"]
     city.turns(3)
@@ -226,7 +226,7 @@ def test_an_answer_given_twice_is_reported_once() -> None:
 
 def test_a_target_sees_only_what_it_is_cleared_for() -> None:
     """Default deny: the city's fields are a part of the province's, and no sealed one is there."""
-    world = World()
+    world = CourierWorld()
     submit(world, "new", 1, 0)
     world.settle()
     shown = {}
@@ -250,7 +250,7 @@ def work(number: int, due_at: int, version: int = 1) -> Work:
 
 def test_the_earliest_deadline_goes_first() -> None:
     """Between records the legal due date decides, not the order of arrival."""
-    book = CourierBook(POLICY)
+    book = DeliveryQueue(POLICY)
     for number, due_at in ((1, 300), (2, 100), (3, 200)):
         book.fold_work(work(number, due_at), b"", {})
     assert [step.work.due_at for step in planned(book, 0.0)] == [100, 200]
@@ -258,7 +258,7 @@ def test_the_earliest_deadline_goes_first() -> None:
 
 def test_no_more_intents_are_open_than_agreed() -> None:
     """Two may be open: the third waits until one has ended."""
-    book = CourierBook(POLICY)
+    book = DeliveryQueue(POLICY)
     for number in range(3):
         book.fold_work(work(number, 1), b"", {})
     opened = [intent(step) for step in planned(book, 0.0)]
@@ -272,14 +272,14 @@ def test_no_more_intents_are_open_than_agreed() -> None:
     assert [step.work.record_key for step in planned(book, 0.0)] == [work(2, 1).record_key]
 
 
-def intent(step: Step) -> Event:
+def intent(step: Step) -> AttemptMessage:
     """Return the intent of a first attempt."""
-    return Event(step.work.record_key.hex(), "d", step.work, step.attempt, 1)
+    return AttemptMessage(step.work.record_key.hex(), "d", step.work, step.attempt, 1)
 
 
 def test_what_failed_for_one_content_is_tried_at_once_with_another() -> None:
     """A correction of a parked record must not wait for its predecessor's pause."""
-    book = CourierBook(POLICY)
+    book = DeliveryQueue(POLICY)
     book.fold_work(work(1, 5), b"", {})
     for _try in range(3):
         (step,) = planned(book, 1000.0 * _try)
@@ -296,7 +296,7 @@ def test_what_failed_for_one_content_is_tried_at_once_with_another() -> None:
 def test_the_state_after_a_restart_is_the_state_before() -> None:
     """What `fold` returns for the store, loaded anew, plans the same."""
     store: dict[bytes, bytes | None] = {}
-    book = CourierBook(POLICY)
+    book = DeliveryQueue(POLICY)
     book.fold_work(work(1, 5), b"row", store)
     book.fold_work(work(2, 6), b"row", store)
     (first, second) = planned(book, 0.0)
@@ -308,7 +308,7 @@ def test_the_state_after_a_restart_is_the_state_before() -> None:
     assert taken is not None
     book.fold_event(unsure, store, 0.0)
     book.fold_event(taken, store, 0.0)
-    again = CourierBook(POLICY._replace(grace_seconds=3.0))
+    again = DeliveryQueue(POLICY._replace(grace_seconds=3.0))
     again.load(sorted((key, value) for key, value in store.items() if value is not None))
     again.resume(0.0, 0)
     assert again.standing() == book.standing()
@@ -318,7 +318,7 @@ def test_the_state_after_a_restart_is_the_state_before() -> None:
 
 def test_a_noted_report_of_an_older_version_leaves_the_newer_one() -> None:
     """The ledger says version 1 is done: version 2 is still owed."""
-    book = CourierBook(POLICY)
+    book = DeliveryQueue(POLICY)
     book.fold_work(work(1, 5), b"", {})
     book.fold_work(work(1, 5, version=2), b"", {})
     book.fold_noted(Noted(work(1, 5).record_key, "publish", "published", 11), {})
@@ -327,7 +327,7 @@ def test_a_noted_report_of_an_older_version_leaves_the_newer_one() -> None:
 
 def test_a_lane_has_one_delivery_however_often_it_became_ready() -> None:
     """Two versions made the lane ready twice; the second time its delivery is under way."""
-    book = CourierBook(POLICY)
+    book = DeliveryQueue(POLICY)
     book.fold_work(work(1, 5), b"", {})
     book.fold_work(work(1, 5, version=2), b"", {})
     (step,) = planned(book, 0.0, 1)
@@ -337,7 +337,7 @@ def test_a_lane_has_one_delivery_however_often_it_became_ready() -> None:
 
 def test_a_report_in_the_ledger_does_not_touch_an_open_delivery() -> None:
     """Its own result comes with the attempts; until then it must be able to be sent again."""
-    book = CourierBook(POLICY)
+    book = DeliveryQueue(POLICY)
     book.fold_work(work(1, 5), b"", {})
     (step,) = planned(book, 0.0)
     book.fold_event(intent(step), {}, 0.0)
@@ -347,7 +347,7 @@ def test_a_report_in_the_ledger_does_not_touch_an_open_delivery() -> None:
 
 def test_an_answer_in_time_by_a_hair_is_not_answered_with_a_repeat() -> None:
     """By topic: the answer and the time-out meet in one turn."""
-    book = CourierBook(POLICY._replace(can_ask=False))
+    book = DeliveryQueue(POLICY._replace(can_ask=False))
     book.fold_work(work(1, 5), b"", {})
     (step,) = planned(book, 0.0)
     book.fold_event(intent(step), {}, 0.0)
@@ -359,7 +359,7 @@ def test_an_answer_in_time_by_a_hair_is_not_answered_with_a_repeat() -> None:
 
 def test_by_topic_an_acknowledged_delivery_is_repeated_until_it_is_final() -> None:
     """Platforms forget answers when they are killed: sent again under the same id, ever slower."""
-    book = CourierBook(POLICY._replace(can_ask=False))
+    book = DeliveryQueue(POLICY._replace(can_ask=False))
     book.fold_work(work(1, 5), b"", {})
     (step,) = planned(book, 0.0)
     event = intent(step)
@@ -381,7 +381,7 @@ def test_by_topic_an_acknowledged_delivery_is_repeated_until_it_is_final() -> No
 
 def test_a_new_owner_leaves_open_deliveries_alone_until_nothing_can_arrive_any_more() -> None:
     """Time-out and a margin: then the platform is asked, and not before."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     world.fates.append("late_effect")
@@ -396,7 +396,7 @@ def test_a_new_owner_leaves_open_deliveries_alone_until_nothing_can_arrive_any_m
 
 def test_a_restart_forgets_old_answers_first_and_folds_only_what_is_new() -> None:
     """Before anything else what is on its way is abandoned; own attempts are read from the end."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     world.settle()
@@ -406,13 +406,13 @@ def test_a_restart_forgets_old_answers_first_and_folds_only_what_is_new() -> Non
         if place[0] == courier.slot.attempts
     }
     courier.crash()
-    requests: list[object] = []
+    asked: list[object] = []
     reply: object = None
-    while not any(isinstance(one, ask.Consume) for one in requests):
-        requests.append(courier._road.send(reply))
-        reply = courier._carry_out(requests[-1])
-    assert isinstance(requests[0], ask.Abandon)
-    folds = [one.positions for one in requests if isinstance(one, ask.FoldLedger)]
+    while not any(isinstance(one, requests.Consume) for one in asked):
+        asked.append(courier._program.send(reply))
+        reply = courier._carry_out(asked[-1])
+    assert isinstance(asked[0], requests.CancelAll)
+    folds = [one.positions for one in asked if isinstance(one, requests.FoldLedger)]
     assert {place: at for place, at in folds[-1].items() if at} == {
         p: n for p, n in ends.items() if n
     }
@@ -420,7 +420,7 @@ def test_a_restart_forgets_old_answers_first_and_folds_only_what_is_new() -> Non
 
 def test_a_drained_courier_begins_nothing_and_ends_with_its_last_answer() -> None:
     """Asked to stop: what is on its way is waited for, what is not begun stays for the next."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     courier.turns(2)
     assert courier.slot.drain()
@@ -432,7 +432,7 @@ def test_a_drained_courier_begins_nothing_and_ends_with_its_last_answer() -> Non
 def test_an_acknowledged_delivery_is_polled_until_it_is_published() -> None:
     """Acknowledged is told once, however often the platform says so; then published."""
     for target in ("province", "city"):
-        world = World()
+        world = CourierWorld()
         submit(world, "new", 1, 0)
         world.fates.append("acknowledged")
         for _second in range(30):
@@ -445,7 +445,7 @@ def test_an_acknowledged_delivery_is_polled_until_it_is_published() -> None:
 
 def test_what_was_handed_over_and_is_lost_is_handed_over_again_under_its_id() -> None:
     """The folder forgot it before the platform said a word; what is acknowledged is waited for."""
-    book = CourierBook(POLICY)
+    book = DeliveryQueue(POLICY)
     book.fold_work(work(1, 5), b"row", {})
     (step,) = planned(book, 0.0)
     event = intent(step)
@@ -466,12 +466,12 @@ def test_what_was_handed_over_and_is_lost_is_handed_over_again_under_its_id() ->
 
 def test_what_a_newer_version_has_followed_is_not_handed_over_again() -> None:
     """Withdrawn since, and cleared away by the platform: sent again it would be shown anew."""
-    book = CourierBook(POLICY)
+    book = DeliveryQueue(POLICY)
     stored: dict[bytes, bytes | None] = {}
     shown, gone = work(1, 5), work(1, 5, 2)._replace(action="withdraw")
     for number, one in enumerate((shown, gone)):
         book.fold_work(one, b"row", stored)
-        event = Event(f"{number:032x}", "d", one, 1, 1)
+        event = AttemptMessage(f"{number:032x}", "d", one, 1, 1)
         book.fold_event(event, stored, 0.0)
         handed = book.settle(event.delivery, "send", Delivered(), 1, 0.0)
         assert handed is not None
@@ -479,7 +479,7 @@ def test_what_a_newer_version_has_followed_is_not_handed_over_again() -> None:
     taken = book.settle(f"{1:032x}", "answer", Accepted("withdrawn", "r", 1), 1, 0.1)
     assert taken is not None
     book.fold_event(taken, stored, 0.1)
-    again = CourierBook(POLICY)
+    again = DeliveryQueue(POLICY)
     again.load(sorted((key, value) for key, value in stored.items() if value is not None))
     again.resume(0.0, 0)
     for each in (book, again):
@@ -493,9 +493,9 @@ def test_what_a_newer_version_has_followed_is_not_handed_over_again() -> None:
 @pytest.mark.parametrize("is_full", [False, True])
 def test_what_is_gone_is_not_sent_behind_the_newer_version_on_its_way(*, is_full: bool) -> None:
     """Whether the newer one leaves before its loss is known or while it waits for its turn."""
-    book = CourierBook(POLICY)
+    book = DeliveryQueue(POLICY)
     shown, gone = work(1, 5), work(1, 5, 2)._replace(action="withdraw")
-    events = [Event(f"{n:032x}", "d", one, 1, 1) for n, one in enumerate((shown, gone))]
+    events = [AttemptMessage(f"{n:032x}", "d", one, 1, 1) for n, one in enumerate((shown, gone))]
     book.fold_work(shown, b"row", {})
     book.fold_event(events[0], {}, 0.0)
     handed = book.settle(events[0].delivery, "send", Delivered(), 1, 0.0)
@@ -518,7 +518,7 @@ def test_what_is_gone_is_not_sent_behind_the_newer_version_on_its_way(*, is_full
 
 def test_a_resend_is_a_delivery_of_its_own_with_the_same_version_and_content() -> None:
     """The platform takes an equal version; what it shows is what it showed."""
-    world = World()
+    world = CourierWorld()
     submit(world, "new", 1, 0)
     world.settle()
     shown = world.province.live()
@@ -535,7 +535,7 @@ def test_a_resend_is_a_delivery_of_its_own_with_the_same_version_and_content() -
 
 def test_a_resend_is_projected_under_the_clearance_of_today() -> None:
     """A narrower clearance takes back what was shown before it."""
-    world = World()
+    world = CourierWorld()
     submit(world, "new", 1, 0)
     world.settle()
     courier = world.couriers["province"]
@@ -551,7 +551,7 @@ def test_a_resend_is_projected_under_the_clearance_of_today() -> None:
 
 def test_what_is_withdrawn_again_says_the_same_reason() -> None:
     """行政处罚法 art. 48 holds the second time, too."""
-    world = World()
+    world = CourierWorld()
     submit(world, "new", 1, 0)
     submit(world, "withdraw", 1, 0)
     world.settle()
@@ -563,7 +563,7 @@ def test_what_is_withdrawn_again_says_the_same_reason() -> None:
 
 def test_the_answer_to_the_first_naming_does_not_end_the_second() -> None:
     """Resent while version 1 is on its way; the courier loses its disk: both are delivered."""
-    world = World()
+    world = CourierWorld()
     submit(world, "new", 1, 0)
     world.couriers["province"].turns(3)
     ask_again(world.hub, "province")
@@ -578,7 +578,7 @@ def test_the_answer_to_the_first_naming_does_not_end_the_second() -> None:
 
 def test_a_report_of_the_first_naming_read_late_leaves_the_second_to_be_sent() -> None:
     """The ledger holds: named, named again, report on the first."""
-    book = CourierBook(Policy(3, 3, 2.0, can_ask=True))
+    book = DeliveryQueue(Policy(3, 3, 2.0, can_ask=True))
     book.load([])
     first = Work(0, 1, b"k" * 16, 1, "publish", 0, "licence.granted.v1", b"code")
     again = first._replace(sequence=2, is_again=True)
@@ -591,7 +591,7 @@ def test_a_report_of_the_first_naming_read_late_leaves_the_second_to_be_sent() -
 
 def test_a_retired_target_is_told_to_withdraw_all_it_shows() -> None:
     """With a reason for the public; nothing new arrives there."""
-    world = World()
+    world = CourierWorld()
     submit(world, "new", 1, 0)
     submit(world, "new", 2, 0)
     world.settle()
@@ -607,7 +607,7 @@ def test_a_retired_target_is_told_to_withdraw_all_it_shows() -> None:
 
 def test_a_target_that_begins_to_show_a_kind_gets_what_was_decided_before() -> None:
     """Nobody asks for it; what was corrected meanwhile arrives as it is now."""
-    world = World()
+    world = CourierWorld()
     world.hub.adopt(showing(0, []))
     submit(world, "new", 1, 0)
     submit(world, "correct", 1, 1)
@@ -623,7 +623,7 @@ def test_a_target_that_begins_to_show_a_kind_gets_what_was_decided_before() -> N
 
 def test_a_row_is_sent_once_told_as_sent_and_out_of_its_lane_before_the_platform_speaks() -> None:
     """Delivered is no acknowledgement: the clock runs, the next version may go."""
-    world = World(front_end=True)
+    world = CourierWorld(front_end=True)
     courier = world.couriers["province"]
     assert isinstance(world.province, SimDatabase)
     world.province.is_asleep = True
@@ -641,7 +641,7 @@ def test_a_row_is_sent_once_told_as_sent_and_out_of_its_lane_before_the_platform
 
 def test_a_version_overwritten_before_the_platform_saw_it_ends_without_a_report() -> None:
     """The platform answers the newer one; nothing is ever said of the older."""
-    world = World(front_end=True)
+    world = CourierWorld(front_end=True)
     courier = world.couriers["province"]
     assert isinstance(world.province, SimDatabase)
     world.province.is_asleep = True
@@ -663,7 +663,7 @@ def test_a_version_overwritten_before_the_platform_saw_it_ends_without_a_report(
 @pytest.mark.parametrize("lose_disk", [False, True])
 def test_a_ledger_whose_beginning_is_gone_is_not_folded(*, lose_disk: bool) -> None:
     """What was trimmed would never be delivered, and nobody would know."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     courier.turns(3)
     for record in (1, 2):
@@ -678,7 +678,7 @@ def test_a_ledger_whose_beginning_is_gone_is_not_folded(*, lose_disk: bool) -> N
 
 def test_a_ledger_that_is_shorter_than_the_state_is_not_waited_for() -> None:
     """The broker was rebuilt: what comes to these places is something else."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     world.settle()
@@ -692,7 +692,7 @@ def test_a_ledger_that_is_shorter_than_the_state_is_not_waited_for() -> None:
 
 def test_attempts_that_are_shorter_than_the_state_are_not_waited_for() -> None:
     """Their topic was rebuilt: what comes to these places would be passed by."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     world.settle()
@@ -705,7 +705,7 @@ def test_attempts_that_are_shorter_than_the_state_are_not_waited_for() -> None:
 
 def test_a_ledger_record_that_continues_nothing_is_not_delivered() -> None:
     """Written a second time behind the end: whoever works stops with the words of a lost end."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     world.settle()
@@ -722,7 +722,7 @@ def test_a_ledger_record_that_continues_nothing_is_not_delivered() -> None:
 @pytest.mark.parametrize("lose_disk", [False, True])
 def test_attempts_that_have_expired_are_not_missed(*, lose_disk: bool) -> None:
     """They are kept for a time; the ledger knows what became of them."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     world.settle()
@@ -739,13 +739,15 @@ def test_attempts_that_have_expired_are_not_missed(*, lose_disk: bool) -> None:
 
 def test_a_courier_that_cannot_start_for_days_tries_every_five_seconds() -> None:
     """A broker that is away overnight is thousands of failures, and no reason to end."""
-    road = World().couriers["province"].slot.road()
+    program = CourierWorld().couriers["province"].slot.run()
     waits: list[float] = []
-    request = next(road)
+    request = next(program)
     for _step in range(8_000):
-        if isinstance(request, ask.Wait):
+        if isinstance(request, requests.Wait):
             waits.append(request.seconds)
-        request = road.send(ask.Failed("broker away") if isinstance(request, ask.Abandon) else None)
+        request = program.send(
+            requests.Failed("broker away") if isinstance(request, requests.CancelAll) else None
+        )
     assert len(waits) > 1_500
     assert waits[0] < 1
     assert set(waits[20:]) == {5.0}
@@ -753,7 +755,7 @@ def test_a_courier_that_cannot_start_for_days_tries_every_five_seconds() -> None
 
 def test_a_restart_folds_none_of_its_own_attempts_twice() -> None:
     """The place behind the last transaction is stored with what it changed."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     courier.turns(4)
@@ -770,7 +772,7 @@ def test_a_restart_folds_none_of_its_own_attempts_twice() -> None:
 
 def test_a_reason_is_said_only_where_it_may_be_seen() -> None:
     """The department's words are public; a target that is not cleared for that gets none."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     courier.plan = courier.plan._replace(clearance=frozenset({"government"}))
     courier.crash()
@@ -784,7 +786,7 @@ def test_the_order_at_a_target_follows_its_own_deadlines() -> None:
     """A target without a duty for a record sends it after what is due, whatever others owe."""
     document = rows.basis()
     document["site"]["targets"][1]["clock_from"] = "2030-01-01"
-    world = World()
+    world = CourierWorld()
     world.hub.adopt(document)
     submit(world, "new", 1, 0)
     world.settle()
@@ -798,7 +800,7 @@ def test_the_order_at_a_target_follows_its_own_deadlines() -> None:
 
 def test_a_record_whose_duty_is_done_is_sent_again_after_those_that_are_due() -> None:
     """The clock has stopped: a resend of all that was shown must not hold up what is new."""
-    world = World()
+    world = CourierWorld()
     submit(world, "new", 1, 0)
     world.settle()
     ask_again(world.hub, "province")
@@ -809,7 +811,7 @@ def test_a_record_whose_duty_is_done_is_sent_again_after_those_that_are_due() ->
 
 def test_what_another_target_shows_is_not_shown_here() -> None:
     """The ledger holds the reports of all; a courier that lost its disk believes its own alone."""
-    world = World()
+    world = CourierWorld()
     submit(world, "new", 1, 0)
     world.couriers["city"].turns(10)
     world.hub.run()
@@ -821,7 +823,7 @@ def test_what_another_target_shows_is_not_shown_here() -> None:
 
 def test_only_what_has_changed_is_reported() -> None:
     """A failed attempt is written down for the courier; the ledger has nothing to say of it."""
-    world = World()
+    world = CourierWorld()
     submit(world, "new", 1, 0)
     world.fates.extend(["500", "500"])
     world.couriers["province"].turns(300)
@@ -832,20 +834,20 @@ def test_only_what_has_changed_is_reported() -> None:
 
 def test_what_the_platform_says_unasked_does_not_open_the_gate() -> None:
     """Its answer to an old request says nothing about whether it takes new ones."""
-    courier = World(front_end=True).couriers["province"]
-    gate = courier.slot.gate
-    gate.note(Retry("57P01", is_whole_target=True), 0.0)
-    assert gate.state(10.0) == "trying"
+    courier = CourierWorld(front_end=True).couriers["province"]
+    breaker = courier.slot.breaker
+    breaker.note(Retry("57P01", is_whole_target=True), 0.0)
+    assert breaker.state(10.0) == "half-open"
     told = _Answered("ab" * 16, "answer", Accepted("published", "r", 1))
     courier.slot._settle([told], 1, 10.0, {})
-    assert gate.state(10.0) == "trying"
+    assert breaker.state(10.0) == "half-open"
     courier.slot._settle([told._replace(how="ask")], 1, 10.0, {})
-    assert gate.state(10.0) == "closed"
+    assert breaker.state(10.0) == "closed"
 
 
 def test_a_question_over_http_is_no_answer_that_did_not_come() -> None:
     """Asking again is how HTTP works; people are told what the platform said."""
-    world = World()
+    world = CourierWorld()
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     world.fates.extend(["lost"] * 4)
@@ -859,11 +861,11 @@ def test_a_question_over_http_is_no_answer_that_did_not_come() -> None:
 
 def test_room_is_given_back_by_requests_whose_answer_came_otherwise() -> None:
     """Three requests answered by the platform's own word leave room for three more."""
-    courier = World().couriers["province"]
+    courier = CourierWorld().couriers["province"]
     for number in range(3):
         courier.slot.book.launched(f"{number:032x}", "ask", 0.0)
     assert courier.slot.book.in_the_air == 3
-    courier.slot._landed(
-        [Landed(f"{n:032x}", "ask", NoAnswer(may_have_arrived=True, why="x")) for n in range(3)]
+    courier.slot._interpret(
+        [CallResult(f"{n:032x}", "ask", NoAnswer(may_have_arrived=True, why="x")) for n in range(3)]
     )
     assert courier.slot.book.in_the_air == 0

@@ -11,7 +11,7 @@ import pytest
 from tests import schedules
 from tests.schedules.checker import Named, faults
 from tests.schedules.mouths import KINDS
-from tests.schedules.platform import Manners, Platform, Sent
+from tests.schedules.platform import Manners, ScheduledPlatform, Sent
 from tests.schedules.schedule import Schedule
 
 EACH = 16
@@ -48,9 +48,9 @@ def sent(version: int, action: str = "publish", delivery: str = "") -> Sent:
     return Sent(name, "r", version, version, action, f"c{version}")  # type: ignore[arg-type]
 
 
-def platform() -> Platform:
+def platform() -> ScheduledPlatform:
     """A platform that behaves."""
-    return Platform(Random(1), Manners(), 10.0)
+    return ScheduledPlatform(Random(1), Manners(), 10.0)
 
 
 SHOWN = Named(0.0, "r", 1, "c1")

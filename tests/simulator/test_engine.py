@@ -17,8 +17,7 @@ from hub.core.partition import BasisLibrary
 from hub.core.record import CauseKind, Outcome, decode_record
 from hub.core.state import decode_state
 from hub.domain.partitioning import partition_of
-from hub.engine import requests as ask
-from hub.engine import slot
+from hub.engine import requests, slot
 from hub.engine.slot import Slot, SlotPlan
 from hub.errors import IntegrityError
 from hub.ports import OutputRecord
@@ -26,13 +25,13 @@ from tests.driver import rows
 from tests.driver.resends import told
 from tests.driver.rows import AUTHORITY, DEPARTMENT, LICENCE, OTHER_DEPARTMENT, framed, licence_row
 from tests.replay.scenario import company
-from tests.simulator.engine_world import Disk, Faults, ModelBroker, Process, Setting, World
+from tests.simulator.engine_world import Disk, Faults, ModelBroker, RegistrarProcess, Setting, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hub.core.record import LedgerRecord
-    from hub.engine.slot import Road
+    from hub.engine.slot import Program
 
 SEEDS = int(os.environ.get("HUB_ENGINE_SEEDS", "300"))
 """How many histories are tried; a nightly run takes thousands."""
@@ -54,7 +53,7 @@ def _small_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slot, "WALK_STEP", 5)
 
 
-class Inputs:
+class NumberedInputs:
     """Numbers the submissions of two departments: one stream each, a company in one of them."""
 
     def __init__(self) -> None:
@@ -111,7 +110,7 @@ class Inputs:
 
 def some_inputs() -> list[OutputRecord]:
     """Sixty submissions in which every primary outcome comes up, and a second basis."""
-    inputs = Inputs()
+    inputs = NumberedInputs()
     inputs.adopt(rows.basis())
     chance = Random(12)
     for n in range(45):
@@ -235,7 +234,7 @@ def check_ledger(world: World) -> None:
     if again:  # nothing is, where both requests were decided before the first row
         world.happened["told again"] += len(again)
     assert not [key for key in world.main.disk.values if key[2:3] in (b"e", b"f")]
-    fresh = Process(world, Disk())
+    fresh = RegistrarProcess(world, Disk())
     for _ in range(3000):
         fresh.step()
         if fresh.idle:
@@ -285,21 +284,21 @@ def test_whatever_fails_every_input_is_decided_once_and_alike(first: int) -> Non
 class WritesStateFirst(Slot):
     """Sabotage: the state changes before the transaction is committed."""
 
-    def _commit(self, views: Any, before: Any) -> Road:  # noqa: ANN401 - as `Slot`
+    def _commit(self, views: Any, before: Any) -> Program:  # noqa: ANN401 - as `Slot`
         changes = {}
         for partition, core in self.cores.items():
             if core.head is not before[partition][0]:
                 head = partition.to_bytes(2)
                 changes.update({head + k: v for k, v in views[partition].changes.items()})
                 changes[head + keys.HEAD] = core.head.pack()
-        yield from self._ask(ask.WriteState(changes))
+        yield from self._ask(requests.WriteState(changes))
         yield from super()._commit(views, before)
 
 
 class ForgetsToSeek(Slot):
     """Sabotage: after a failure it reads on where the consumer stands, not at the last cause."""
 
-    def _assign(self) -> Road:
+    def _assign(self) -> Program:
         if not self._reading_all:
             yield from super()._assign()
 

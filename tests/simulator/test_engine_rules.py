@@ -11,8 +11,7 @@ import pytest
 from hub.core.ledger_end import LedgerEndError
 from hub.core.partition import BasisLibrary
 from hub.core.record import LedgerRecord, Outcome, decode_record
-from hub.engine import requests as ask
-from hub.engine import slot
+from hub.engine import requests, slot
 from hub.engine.slot import Slot
 from hub.errors import IntegrityError
 from hub.ports import InputRecord
@@ -21,14 +20,14 @@ from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, framed, licence_row
 from tests.simulator.engine_world import (
     HOUR,
     Disk,
-    Entry,
+    LogEntry,
     ModelBroker,
     Place,
-    Process,
+    RegistrarProcess,
     Setting,
     World,
 )
-from tests.simulator.test_engine import PARTITIONS, PREFIX, TOPICS, Inputs, setting
+from tests.simulator.test_engine import PARTITIONS, PREFIX, TOPICS, NumberedInputs, setting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,20 +57,20 @@ def finished() -> tuple[World, LosingBroker]:
     return world, broker
 
 
-def start(world: World, disk: Disk) -> Process:
+def start(world: World, disk: Disk) -> RegistrarProcess:
     """A process that starts on this disk and works until it has nothing to do."""
-    process = Process(world, disk)
+    process = RegistrarProcess(world, disk)
     work(process)
     return process
 
 
-def told_lost(process: Process) -> dict[str, float]:
+def told_lost(process: RegistrarProcess) -> dict[str, float]:
     """What it says is gone once it works: `topic|partition|first offset` and where it goes on."""
     work(process)
     return process.lost
 
 
-def work(process: Process) -> None:
+def work(process: RegistrarProcess) -> None:
     """Until it has found nothing to do a few times."""
     process.idle = 0
     for _request in range(20_000):
@@ -116,7 +115,7 @@ def test_a_ledger_that_somebody_changed_is_not_folded() -> None:
     assert isinstance(record, InputRecord)
     value = bytearray(record.value)
     value[47] ^= 1  # a millisecond of its time
-    broker.logs[LEDGER][at] = Entry(record._replace(value=bytes(value)), transaction)
+    broker.logs[LEDGER][at] = LogEntry(record._replace(value=bytes(value)), transaction)
     with pytest.raises(IntegrityError, match="LEDGER_END_LOST"):
         start(world, Disk())
 
@@ -126,7 +125,7 @@ def test_an_input_that_begins_above_zero_and_was_never_read_is_noticed() -> None
     broker = LosingBroker()
     broker.left[SUBMISSIONS] = (3, 3)
     world = World(setting(), Random(0), broker=broker)
-    assert told_lost(Process(world, Disk())) == {f"{TOPICS[1]}|0|0": 3}
+    assert told_lost(RegistrarProcess(world, Disk())) == {f"{TOPICS[1]}|0|0": 3}
 
 
 def test_an_input_that_lost_what_follows_is_noticed() -> None:
@@ -134,7 +133,7 @@ def test_an_input_that_lost_what_follows_is_noticed() -> None:
     world, broker = finished()
     last = max(r.cause.offset for r in ledger(world, 0) if r.cause.topic == TOPICS[1])
     broker.left[SUBMISSIONS] = (last + 2, last + 3)
-    found = told_lost(Process(world, world.main.disk))
+    found = told_lost(RegistrarProcess(world, world.main.disk))
     assert found == {f"{TOPICS[1]}|0|{last + 1}": last + 2}
 
 
@@ -149,14 +148,14 @@ def test_an_input_that_ends_before_the_last_cause_is_not_read() -> None:
 
 def test_a_registrar_that_cannot_start_for_days_tries_every_five_seconds() -> None:
     """A broker that is away overnight is thousands of failures, and no reason to end."""
-    road = Slot(setting().plan).road()
+    program = Slot(setting().plan).run()
     waits: list[float] = []
-    request = next(road)
+    request = next(program)
     for _step in range(8_000):
-        if isinstance(request, ask.Wait):
+        if isinstance(request, requests.Wait):
             waits.append(request.seconds)
-        failed = isinstance(request, ask.Initialise)
-        request = road.send(ask.Failed("broker away") if failed else None)
+        failed = isinstance(request, requests.Initialise)
+        request = program.send(requests.Failed("broker away") if failed else None)
     assert len(waits) > 1_500
     assert waits[0] < 1
     assert set(waits[20:]) == {5.0}
@@ -226,7 +225,7 @@ NOTICE = {
 
 def world_of_guessed_deadlines() -> World:
     """Licences of one company decided at the end of a year whose successor has no notice yet."""
-    inputs = Inputs()
+    inputs = NumberedInputs()
     inputs.adopt(rows.basis())
     for number in range(LICENCES):
         row = licence_row(
@@ -243,7 +242,7 @@ def send_notice(world: World) -> None:
     """The State Council has spoken: a basis with the notice for every partition."""
     document = rows.basis()
     document["calendar"]["notices"].append(NOTICE)
-    inputs = Inputs()
+    inputs = NumberedInputs()
     inputs.adopt(document)
     session = world.broker.initialise("operator")
     world.broker.begin(session)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.driver import rows
 from tests.driver.resends import showing
-from tests.simulator.courier_world import SimCourier, SimPlatform, World
+from tests.simulator.courier_world import CourierWorld, SimCourier, SimPlatform
 from tests.simulator.test_courier import submit
 
 
@@ -26,9 +26,9 @@ def without_province() -> dict[str, Any]:
     return document
 
 
-def handed_on() -> World:
+def handed_on() -> CourierWorld:
     """A record shown by the province and withdrawn there; then its number is the town's."""
-    world = World()
+    world = CourierWorld()
     world.hub.targets = (*world.hub.targets, "town")
     world.hub.crash()
     submit(world, "new", 1, 0)

@@ -148,7 +148,7 @@ def test_without_a_kafka_the_look_ups_are_examined_all_the_same(
         waited.append(access)
         return ()
 
-    monkeypatch.setattr("hub.commands.doctor.Parts.require_dsn", lambda _parts: "dsn")
+    monkeypatch.setattr("hub.commands.doctor.BackingServices.require_dsn", lambda _parts: "dsn")
     monkeypatch.setattr("hub.commands.doctor.cluster.database", lambda _dsn: ())
     monkeypatch.setattr("hub.commands.doctor.open_look_ups", lambda *_: tables)
     monkeypatch.setattr("hub.commands.doctor.cluster.waiting", waiting)
@@ -197,7 +197,7 @@ def test_only_a_worker_that_says_who_it_is_counts_as_well(
 ) -> None:
     """Whatever else listens on its port proves nothing, and breaks nothing."""
 
-    class Answer(BaseHTTPRequestHandler):
+    class ServerAnswer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(status)
             self.end_headers()
@@ -206,7 +206,7 @@ def test_only_a_worker_that_says_who_it_is_counts_as_well(
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), ServerAnswer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     process = Process("courier", "province", server.server_port)
     if isinstance(said, dict):

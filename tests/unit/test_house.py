@@ -4,6 +4,8 @@ import ast
 import fnmatch
 import json
 import re
+import tokenize
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -117,6 +119,16 @@ def test_no_class_has_a_name_that_says_nothing() -> None:
     assert found == []
 
 
+def test_every_class_has_a_name_of_its_own() -> None:
+    """One name, one meaning, tests and tools included: a search for it ends at one class."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for name, tree in modules(*EVERY_FOLDER, "tools"):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(f"{name}:{node.lineno}")
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
 def test_only_named_places_catch_every_exception() -> None:
     """What was not foreseen must end the process loudly; cleaning up and raising on is fine."""
     found = {
@@ -219,6 +231,77 @@ def test_no_merge_was_left_half_done() -> None:
         and any(line.startswith(marks) for line in path.read_text("utf-8", "replace").splitlines())
     ]
     assert found == []
+
+
+# --- English --------------------------------------------------------------------------------------
+
+IDIOMS = {
+    "told": r"\btold\b",  # reported, refused, sent again
+    "speaks": r"\b(speaks?|speaking|spoken)\b",  # names, covers, is about
+    "stands": r"\b(stands?|stood|standing)\b(?!-)",  # is, is written, remains
+    "anew": r"\banew\b",  # again, from the start
+    "What": r"\bWhat\b(?![ -]if)",  # a noun with its name; an imperative
+    "nobody": r"\b([Nn]obody|[Ss]omebody|[Aa]nybody)\b",  # no department, nothing, another worker
+    "whoever": r"\b[Ww]h(o|at)ever\b",  # the caller, the operator, any
+    "another's": r"\banother's\b",  # of another department
+    "is no": r"(?<![Tt]here )\b(is|are|was|were) no (?!longer)",  # is not a
+    "gives up": r"\b(gives?|gave|given|giving) up\b",  # hands over, stops trying, releases
+    "walks": r"\bwalk(s|ed|ing)?\b",  # scans, visits
+    "road": r"\broads?\b",  # way, run, restart
+    "gets on": r"\b(gets?|got) on\b",  # makes progress
+}
+"""What makes our English a dialect, and beside each what plain English has for it."""
+
+ALLOWED_IDIOMS = {
+    ".": 71,
+    "bench": 3,
+    "connectors": 9,
+    "demo": 84,
+    "docs": 390,
+    "examples": 2,
+    "hub": 121,
+    "tests": 1125,
+    "tools": 54,
+}
+"""Uses left in each folder. Numbers fall; none rises and no folder is added."""
+
+
+def _prose(path: Path) -> Iterator[str]:
+    """Texts of a file that people read: a whole page; a module's strings and comments."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".md":
+        yield text
+        return
+    yield from _texts(tree_of(path))
+    with path.open("rb") as lines:
+        for token in tokenize.tokenize(lines.readline):
+            if token.type == tokenize.COMMENT:
+                yield token.string
+
+
+def _idioms_used() -> dict[str, Counter[str]]:
+    """Folder (`.`: the root) to uses of each idiom."""
+    used: dict[str, Counter[str]] = defaultdict(Counter)
+    for path in files():
+        if path.suffix in {".py", ".md"}:
+            folder = path.relative_to(ROOT).parts[:-1][:1] or (".",)
+            for text in _prose(path):
+                for idiom, pattern in IDIOMS.items():
+                    used[folder[0]][idiom] += len(re.findall(pattern, text))
+    return used
+
+
+def test_the_dialect_only_shrinks() -> None:
+    """A new text says it plainly; whoever mends an old one lowers the number of its folder."""
+    used = _idioms_used()
+    totals = {folder: each.total() for folder, each in used.items() if each.total()}
+    above = {
+        folder: dict(used[folder])
+        for folder, total in totals.items()
+        if total > ALLOWED_IDIOMS.get(folder, 0)
+    }
+    assert above == {}, "write the new sentences without these idioms (see IDIOMS)"
+    assert totals == ALLOWED_IDIOMS, "fewer than allowed: lower the numbers of ALLOWED_IDIOMS"
 
 
 # --- reasons -------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.adapters.receipt_book import Answer, ReceiptBook, RecordNews
+from hub.adapters.receipt_book import ReceiptBook, RecordNews, StoredAnswer
 from hub.core.keys import GENESIS
 from hub.errors import UnavailableError
 from hub.workers.receipts import made_anew
@@ -18,7 +18,7 @@ def filled(path: Path) -> None:
     """A book with some pages of answers."""
     with closing(ReceiptBook(path)) as book:
         answers = [
-            Answer("market/files", n, "f" * 64, 1, n, bytes(16), "accepted", ())
+            StoredAnswer("market/files", n, "f" * 64, 1, n, bytes(16), "accepted", ())
             for n in range(2_000)
         ]
         book.apply(answers, {0: SEEN})
@@ -59,9 +59,11 @@ def test_a_number_that_is_used_again_takes_no_answer_away(tmp_path: Path) -> Non
     with closing(ReceiptBook(tmp_path / "receipts.sqlite")) as book:
         book.apply(
             [
-                Answer("market/files", 1, "a", 0, 2, record, "accepted", ()),
-                Answer("market/files", 1, "b", 0, 2, record, "quarantined", (), is_final=False),
-                Answer("market/files", 1, "a", 0, 2, record, "duplicate", (), is_final=False),
+                StoredAnswer("market/files", 1, "a", 0, 2, record, "accepted", ()),
+                StoredAnswer(
+                    "market/files", 1, "b", 0, 2, record, "quarantined", (), is_final=False
+                ),
+                StoredAnswer("market/files", 1, "a", 0, 2, record, "duplicate", (), is_final=False),
             ],
             {},
         )
@@ -80,11 +82,11 @@ def test_news_of_a_record_costs_the_same_however_many_rows_name_it(tmp_path: Pat
         return 0
 
     with closing(ReceiptBook(tmp_path / "receipts.sqlite")) as book:
-        book.apply([Answer("m/f", 1, "b", 0, 1, record, "accepted", ())], {})
+        book.apply([StoredAnswer("m/f", 1, "b", 0, 1, record, "accepted", ())], {})
         work = []
         for rows in range(0, 8_000, 2_000):
             answers = [
-                Answer("m/f", n, "a", 0, n, record, "corrected", ())
+                StoredAnswer("m/f", n, "a", 0, n, record, "corrected", ())
                 for n in range(rows + 1, rows + 2_001)
             ]
             book.apply(answers, {})

@@ -10,12 +10,12 @@ from hub.core.twins import AnsweredTwin, lifting_id
 from hub.domain import kinds
 from hub.domain.partitioning import partition_of
 from hub.ports import OutputRecord
-from hub.workers.reconciler import Reconciler, Route
+from hub.workers.reconciler import FactRoute, Reconciler
 from tests.contract.specimens import CONTRACTS
 
 KEY = "?market/5d1f"
 TWIN = AnsweredTwin(b"\x01" * 16, 1 - partition_of(KEY.encode(), 2), KEY, 7, b"\x02" * 16)
-ROUTE = Route("cases", "t.submissions.cases", 2, "12330900MA0009001Y")
+ROUTE = FactRoute("cases", "t.submissions.cases", 2, "12330900MA0009001Y")
 
 
 @dataclass

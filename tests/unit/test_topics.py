@@ -13,9 +13,9 @@ from hub.topics import (
     KEPT_FOR_EVER,
     Alter,
     Create,
-    Plan,
     SiteNames,
     Topic,
+    TopicPlan,
     apply_plan,
     make_plan,
     read_families,
@@ -214,8 +214,8 @@ def test_a_name_outside_the_prefix_is_refused_by_plan_and_by_apply(name: str) ->
     with pytest.raises(ConfigurationError, match="not this site's"):
         make_plan("demo.", (*WANTED, foreign), ())
     for plan in (
-        Plan((Create(WANTED[1]), Create(foreign)), (), ()),
-        Plan((Create(WANTED[1]),), (Alter(name, "retention.ms", None, "1"),), ()),
+        TopicPlan((Create(WANTED[1]), Create(foreign)), (), ()),
+        TopicPlan((Create(WANTED[1]),), (Alter(name, "retention.ms", None, "1"),), ()),
     ):
         with pytest.raises(ConfigurationError, match="not this site's"):
             apply_plan("demo.", plan, broker)

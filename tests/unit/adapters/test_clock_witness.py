@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MINUTE = 60.0
 
 
-class Place:
+class StateFolder:
     """A worker's state folder, and time a test moves by hand."""
 
     def __init__(self, folder: Path) -> None:
@@ -42,9 +42,9 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path) -> StateFolder:
     """A machine that remembers nothing yet."""
-    return Place(tmp_path)
+    return StateFolder(tmp_path)
 
 
 def clock_file(folder: Path, origin: int, factor: float) -> FileBusinessClock:
@@ -55,7 +55,7 @@ def clock_file(folder: Path, origin: int, factor: float) -> FileBusinessClock:
     return FileBusinessClock(path)
 
 
-def test_the_time_is_written_down_once_a_minute_for_the_next_start(place: Place) -> None:
+def test_the_time_is_written_down_once_a_minute_for_the_next_start(place: StateFolder) -> None:
     """A disk is not asked every turn."""
     witness = place.witness()
     assert witness.evidence().written == 0
@@ -68,7 +68,7 @@ def test_the_time_is_written_down_once_a_minute_for_the_next_start(place: Place)
     assert [path.name for path in place.folder.iterdir()] == [SEEN]
 
 
-def test_what_was_written_down_never_goes_back(place: Place) -> None:
+def test_what_was_written_down_never_goes_back(place: StateFolder) -> None:
     """A machine that starts in 1970 must not wipe out that it was in 2026 before."""
     place.witness().note()
     place.wall = 7
@@ -76,7 +76,7 @@ def test_what_was_written_down_never_goes_back(place: Place) -> None:
     assert last_seen(place.folder / SEEN) == 1_000_000
 
 
-def test_a_damaged_file_says_nothing_and_is_made_anew(place: Place) -> None:
+def test_a_damaged_file_says_nothing_and_is_made_anew(place: StateFolder) -> None:
     """A power cut is the very moment after which a clock is wrong."""
     (place.folder / SEEN).write_text("", encoding="ascii")
     assert place.witness().evidence().written == 0
@@ -85,7 +85,7 @@ def test_a_damaged_file_says_nothing_and_is_made_anew(place: Place) -> None:
 
 
 def test_a_disk_that_refuses_is_told_and_ends_nothing(
-    place: Place, caplog: pytest.LogCaptureFixture
+    place: StateFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The ledger bears witness, too."""
     (place.folder / SEEN).mkdir()
@@ -94,7 +94,7 @@ def test_a_disk_that_refuses_is_told_and_ends_nothing(
 
 
 def test_a_confirmation_is_found_by_every_worker_of_the_machine_and_told_once(
-    place: Place, caplog: pytest.LogCaptureFixture
+    place: StateFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The last one counts, all stay, and who said so is in the log."""
     witness = place.witness()
@@ -108,7 +108,7 @@ def test_a_confirmation_is_found_by_every_worker_of_the_machine_and_told_once(
     assert "李工" in (place.site / CONFIRMATIONS).read_text(encoding="utf-8")
 
 
-def test_the_latest_of_all_counts(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_latest_of_all_counts(place: StateFolder, caplog: pytest.LogCaptureFixture) -> None:
     """An old confirmation takes nothing away from what was seen since, and is no news."""
     confirm(place.site, Confirmation(999_999, "李工", "对照授时"))
     place.witness().note()
@@ -117,7 +117,7 @@ def test_the_latest_of_all_counts(place: Place, caplog: pytest.LogCaptureFixture
 
 
 @pytest.mark.parametrize("torn", ['{"confirmed_ms": 9', "{}", "[1]", '{"confirmed_ms": "x"}', "7"])
-def test_a_torn_line_confirms_nothing(place: Place, torn: str) -> None:
+def test_a_torn_line_confirms_nothing(place: StateFolder, torn: str) -> None:
     """The one before it still does; one written after it stands on a line of its own."""
     file = confirm(place.site, Confirmation(5, "李工", "对照授时"))
     with file.open("a", encoding="utf-8") as stored:
@@ -135,7 +135,7 @@ def test_where_no_worker_ever_ran_nothing_is_confirmed(tmp_path: Path) -> None:
 
 
 def test_a_confirmation_that_cannot_be_read_is_told(
-    place: Place, caplog: pytest.LogCaptureFixture
+    place: StateFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A person waits for it to be believed."""
     (place.site / CONFIRMATIONS).mkdir()
@@ -145,7 +145,7 @@ def test_a_confirmation_that_cannot_be_read_is_told(
         confirm(place.site, Confirmation(5, "李工", "对照授时"))
 
 
-def test_a_real_clock_is_business_time(place: Place) -> None:
+def test_a_real_clock_is_business_time(place: StateFolder) -> None:
     """The ledger's times are its own."""
     before = real_ms()
     evidence = place.witness().evidence()
@@ -153,7 +153,7 @@ def test_a_real_clock_is_business_time(place: Place) -> None:
     assert before <= evidence.shown <= real_ms()
 
 
-def test_an_accelerated_clock_is_judged_by_its_origin(place: Place) -> None:
+def test_an_accelerated_clock_is_judged_by_its_origin(place: StateFolder) -> None:
     """The real time of its file; what the machine remembers is real, too."""
     evidence = place.witness(clock_file(place.site, 900_000, 3600)).evidence()
     assert (evidence.written, evidence.is_business) == (900_000, False)
@@ -162,7 +162,7 @@ def test_an_accelerated_clock_is_judged_by_its_origin(place: Place) -> None:
     assert place.witness(clock_file(place.site, 900_000, 3600)).evidence().written == 1_000_000
 
 
-def test_a_scripted_clock_stands_still_whatever_the_machine_shows(place: Place) -> None:
+def test_a_scripted_clock_stands_still_whatever_the_machine_shows(place: StateFolder) -> None:
     """It is an order, and there is nothing to confirm."""
     evidence = place.witness(clock_file(place.site, 900_000, 0)).evidence()
     assert evidence.shown == evidence.written == 900_000

@@ -22,19 +22,19 @@ from hub.adapters.paths import OpenFolder
 from hub.errors import IntegrityError, UnavailableError
 from hub.repository import ROOT
 from hub.targets.delivery import Action, Delivery, delivery_id, digest_of
-from hub.targets.file import Answered, Failed, Filed, Reply, Unfiled, Unsure
+from hub.targets.file import Answered, Filed, Reply, Unfiled, Unsure, WriteFailed
 from hub.targets.file_layout import Heading, Layout
 from tests.platforms.file_receiver import Receiver
-from tests.platforms.platform_book import Book, Clock, dump
+from tests.platforms.platform_book import Book, ClockFile, dump
 
 PATIENCE = 60.0
 
 
-class Killed(BaseException):
+class ProcessGone(BaseException):
     """The process is gone."""
 
 
-class Faults:
+class KillSwitch:
     """Dies at a named place."""
 
     def __init__(self) -> None:
@@ -44,10 +44,10 @@ class Faults:
         """End here when told to."""
         if hook == self.hook:
             self.hook = ""
-            raise Killed
+            raise ProcessGone
 
 
-class Place:
+class DropPlace:
     """A folder, a courier's work on it, a platform."""
 
     def __init__(self, folder: Path, layout: Layout = "xml") -> None:
@@ -55,12 +55,12 @@ class Place:
         self.out, self.ack = folder / "out", folder / "ack"
         self.out.mkdir()
         self.ack.mkdir()
-        self.faults = Faults()
+        self.faults = KillSwitch()
         self.now, self.day = 1_000_000.0, "20261103"
         self.clock = folder / "clock.json"
         self.set_platform_clock(1_793_600_000_000)
         self.book = Book(folder / "platform.sqlite", "nation")
-        self.receiver = Receiver(folder, self.book, Clock(self.clock), folder / "control.json")
+        self.receiver = Receiver(folder, self.book, ClockFile(self.clock), folder / "control.json")
         self.files: FileBook | None = None
         self.start()
 
@@ -155,21 +155,21 @@ def receipt(row: Delivery, stage: str, **changes: object) -> dict[str, object]:
 
 
 @pytest.fixture(params=["xml", "csv"])
-def place(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
+def place(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[DropPlace]:
     """A place of one's own, in both layouts."""
-    made = Place(tmp_path, request.param)
+    made = DropPlace(tmp_path, request.param)
     yield made
     made.book.close()
     if made.files is not None:
         made.files.close()
 
 
-def named(place: Place, number: int, series: str = "001501", day: str = "20261103") -> str:
+def named(place: DropPlace, number: int, series: str = "001501", day: str = "20261103") -> str:
     """A file's name in this place."""
     return f"{series}_{day}_{number:05d}.{place.layout}"
 
 
-def test_one_launch_is_one_file_per_department_table_and_action(place: Place) -> None:
+def test_one_launch_is_one_file_per_department_table_and_action(place: DropPlace) -> None:
     """Rows keep their order; more than `rows_per_file` go on in the next file."""
     rows = [licence(number) for number in range(4)]
     rows += [licence(9, version=2, action="withdraw"), licence(5, department="gone")]
@@ -188,7 +188,7 @@ def test_one_launch_is_one_file_per_department_table_and_action(place: Place) ->
     assert place.problems() == {}
 
 
-def test_two_kinds_of_one_table_share_its_numbers_and_not_a_file(place: Place) -> None:
+def test_two_kinds_of_one_table_share_its_numbers_and_not_a_file(place: DropPlace) -> None:
     """A file says in its head what it holds."""
     rows = [licence(1, kind="commitment.made.v1"), licence(2, kind="commitment.performed.v1")]
     assert [reply for _delivery, reply in place.work.file(rows)] == [
@@ -196,7 +196,7 @@ def test_two_kinds_of_one_table_share_its_numbers_and_not_a_file(place: Place) -
     ]
 
 
-def test_numbers_begin_anew_every_day_and_the_day_never_goes_back(place: Place) -> None:
+def test_numbers_begin_anew_every_day_and_the_day_never_goes_back(place: DropPlace) -> None:
     """A clock that is set back must not use a number twice; the manifest leads across midnight."""
     for number, day in enumerate(("20261103", "20261103", "20261104", "20261101")):
         place.day = day
@@ -216,12 +216,12 @@ def test_numbers_begin_anew_every_day_and_the_day_never_goes_back(place: Place) 
     "hook", ["after_file_part", "after_file_number", "after_file_rename", "after_file_manifest"]
 )
 def test_killed_anywhere_a_number_is_used_once_and_a_row_lies_in_one_file(
-    place: Place, hook: str
+    place: DropPlace, hook: str
 ) -> None:
     """Between temporary file, number, rename and manifest: dense, whole, not repeated."""
     place.work.file([licence(1)])
     place.faults.hook = hook
-    with pytest.raises(Killed):
+    with pytest.raises(ProcessGone):
         place.work.file([licence(2)])
     place.start()
     asked = place.work.ask(licence(2).delivery)
@@ -239,7 +239,7 @@ def test_killed_anywhere_a_number_is_used_once_and_a_row_lies_in_one_file(
 
 @pytest.mark.parametrize("taken", [False, True])
 def test_a_courier_that_lost_its_book_takes_up_what_the_folder_shows(
-    place: Place,
+    place: DropPlace,
     taken: bool,  # noqa: FBT001 - both ways
 ) -> None:
     """Rows are found in the files, or in the acknowledgements; numbers go on behind them."""
@@ -259,7 +259,7 @@ def test_a_courier_that_lost_its_book_takes_up_what_the_folder_shows(
     assert place.book.verdicts("undeclared repeat") == 0
 
 
-def test_a_file_without_its_manifest_gets_it_when_the_book_is_lost(place: Place) -> None:
+def test_a_file_without_its_manifest_gets_it_when_the_book_is_lost(place: DropPlace) -> None:
     """Killed between the two renames, and the disk is gone: the file is completed, not doubled."""
     place.work.file([licence(1)])
     (place.out / f"{named(place, 1)}.manifest.json").unlink()
@@ -270,7 +270,7 @@ def test_a_file_without_its_manifest_gets_it_when_the_book_is_lost(place: Place)
     assert len(place.look()) == 1
 
 
-def test_book_and_folder_lost_the_platform_says_where_numbers_go_on(place: Place) -> None:
+def test_book_and_folder_lost_the_platform_says_where_numbers_go_on(place: DropPlace) -> None:
     """NAME_TAKEN: the rows are sent again, declared as repeats, behind the newest number."""
     rows = [licence(1), licence(2)]
     for row in rows:
@@ -290,16 +290,20 @@ def test_book_and_folder_lost_the_platform_says_where_numbers_go_on(place: Place
     assert place.book.verdicts("undeclared repeat") == 0
 
 
-def test_a_kind_without_a_code_rests_the_target_and_is_named(place: Place) -> None:
+def test_a_kind_without_a_code_rests_the_target_and_is_named(place: DropPlace) -> None:
     """Taken off `drop.tables`, what was shown is still to be withdrawn: said, and not died of."""
     down = licence(1, version=2, action="withdraw", kind="penalty.imposed.v1")
     good = licence(2)
     (first, second) = place.work.file([down, good])
-    assert (first[0], type(first[1]), second[1]) == (down.delivery, Failed, Filed(named(place, 1)))
+    assert (first[0], type(first[1]), second[1]) == (
+        down.delivery,
+        WriteFailed,
+        Filed(named(place, 1)),
+    )
     assert place.problems() == {"kind_without_code": 1}
 
 
-def test_a_refusal_that_is_not_believed_removes_nothing(place: Place) -> None:
+def test_a_refusal_that_is_not_believed_removes_nothing(place: DropPlace) -> None:
     """Of another digest, or beside `taken`: the file stays for who has not taken it yet."""
     place.work.file([licence(1)])
     first = named(place, 1)
@@ -312,7 +316,7 @@ def test_a_refusal_that_is_not_believed_removes_nothing(place: Place) -> None:
 
 
 @pytest.mark.parametrize("kept", [0, 4096])
-def test_a_damaged_book_is_told_and_kept(place: Place, kept: int) -> None:
+def test_a_damaged_book_is_told_and_kept(place: DropPlace, kept: int) -> None:
     """It holds the numbers given out: an operator moves it aside, and the folder shows them."""
     place.work.file([licence(1)])
     assert place.files is not None
@@ -332,7 +336,7 @@ def test_a_damaged_book_is_told_and_kept(place: Place, kept: int) -> None:
     assert place.work.file([licence(2)]) == [(licence(2).delivery, Filed(named(place, 2)))]
 
 
-def test_a_book_on_a_disk_that_fails_is_waited_for(place: Place) -> None:
+def test_a_book_on_a_disk_that_fails_is_waited_for(place: DropPlace) -> None:
     """A read that fails ends with a remedy, as a write does."""
     assert place.files is not None
     place.files.close()
@@ -344,7 +348,7 @@ def test_a_book_on_a_disk_that_fails_is_waited_for(place: Place) -> None:
     place.files = None
 
 
-def test_a_name_taken_moves_no_other_series(place: Place) -> None:
+def test_a_name_taken_moves_no_other_series(place: DropPlace) -> None:
     """A `last` of another series says nothing of this one, and leaves that one without a gap."""
     place.work.file([licence(1)])
     place.acknowledge(
@@ -357,7 +361,7 @@ def test_a_name_taken_moves_no_other_series(place: Place) -> None:
     ]
 
 
-def test_a_name_taken_far_ahead_moves_no_number(place: Place) -> None:
+def test_a_name_taken_far_ahead_moves_no_number(place: DropPlace) -> None:
     """The day never goes back: a slip of the platform's would stand in every name from then on."""
     place.work.file([licence(1)])
     place.acknowledge(
@@ -368,7 +372,7 @@ def test_a_name_taken_far_ahead_moves_no_number(place: Place) -> None:
     assert place.work.file([licence(1)]) == [(licence(1).delivery, Filed(named(place, 2)))]
 
 
-def test_a_new_book_takes_up_no_file_of_a_day_far_ahead(place: Place) -> None:
+def test_a_new_book_takes_up_no_file_of_a_day_far_ahead(place: DropPlace) -> None:
     """Neither one that lies there nor one that is only spoken of."""
     place.work.file([licence(1)])
     content = (place.out / named(place, 1)).read_bytes()
@@ -378,7 +382,7 @@ def test_a_new_book_takes_up_no_file_of_a_day_far_ahead(place: Place) -> None:
     assert place.work.file([licence(2)]) == [(licence(2).delivery, Filed(named(place, 2)))]
 
 
-def test_a_new_book_reads_past_an_answer_that_cannot_be_noted(place: Place) -> None:
+def test_a_new_book_reads_past_an_answer_that_cannot_be_noted(place: DropPlace) -> None:
     """JSON can say half a character; a courier that lost its book starts all the same."""
     place.work.file([licence(1)])
     place.acknowledge(named(place, 1), rows=[{"delivery": "\ud800", "digest": "\ud800"}])
@@ -388,7 +392,7 @@ def test_a_new_book_reads_past_an_answer_that_cannot_be_noted(place: Place) -> N
     assert place.work.file([licence(1)]) == [(licence(1).delivery, Filed(named(place, 2)))]
 
 
-def test_a_book_out_of_a_backup_takes_up_what_came_after_it(place: Place) -> None:
+def test_a_book_out_of_a_backup_takes_up_what_came_after_it(place: DropPlace) -> None:
     """It is older than the folder: no number is used again, and rows may be repeats from now on."""
     place.work.file([licence(1)])
     assert place.files is not None
@@ -408,7 +412,7 @@ def test_a_book_out_of_a_backup_takes_up_what_came_after_it(place: Place) -> Non
     assert len(place.look()) == 3
 
 
-def test_a_row_the_platform_answered_is_not_written_again(place: Place) -> None:
+def test_a_row_the_platform_answered_is_not_written_again(place: DropPlace) -> None:
     """Asked or sent again, the answer is the answer."""
     row = licence(1)
     place.work.file([row])
@@ -424,7 +428,7 @@ def test_a_row_the_platform_answered_is_not_written_again(place: Place) -> None:
 # --- acknowledgements ----------------------------------------------------------------------------
 
 
-def test_acknowledged_first_published_later(place: Place) -> None:
+def test_acknowledged_first_published_later(place: DropPlace) -> None:
     """Two files about one file; the second comes when the platform's clock has gone on."""
     row = licence(1)
     place.work.file([row])
@@ -440,7 +444,7 @@ def test_acknowledged_first_published_later(place: Place) -> None:
     assert place.look() == {}
 
 
-def test_acknowledgements_twice_and_out_of_order_change_nothing(place: Place) -> None:
+def test_acknowledgements_twice_and_out_of_order_change_nothing(place: DropPlace) -> None:
     """Published, then acknowledged, then published again: published it is, said once."""
     row = licence(1)
     place.work.file([row])
@@ -455,7 +459,7 @@ def test_acknowledgements_twice_and_out_of_order_change_nothing(place: Place) ->
 
 
 def test_very_many_acknowledgements_are_read_in_several_looks(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: DropPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A week's files answered and removed while the courier was away: none is taken for gone."""
     monkeypatch.setattr(file_drop, "_ROWS_AT_ONCE", 1)
@@ -472,7 +476,7 @@ def test_very_many_acknowledgements_are_read_in_several_looks(
     assert place.problems() == {}
 
 
-def test_a_second_last_word_that_differs_is_said_loudly(place: Place) -> None:
+def test_a_second_last_word_that_differs_is_said_loudly(place: DropPlace) -> None:
     """The first holds; what the platform shows is for people to find out."""
     row = licence(1)
     place.work.file([row])
@@ -485,7 +489,7 @@ def test_a_second_last_word_that_differs_is_said_loudly(place: Place) -> None:
     assert place.problems() == {"contradiction": 1}
 
 
-def test_a_refused_row_is_told_with_its_code(place: Place) -> None:
+def test_a_refused_row_is_told_with_its_code(place: DropPlace) -> None:
     """Its neighbours are published all the same."""
     place.platform(refuse=[{"code": "NAME_UNKNOWN", "record": licence(2).record}])
     place.work.file([licence(1), licence(2)])
@@ -509,7 +513,7 @@ def test_a_refused_row_is_told_with_its_code(place: Place) -> None:
     ],
 )
 def test_what_does_not_match_is_not_believed(
-    place: Place, changes: dict[str, object], problem: str
+    place: DropPlace, changes: dict[str, object], problem: str
 ) -> None:
     """Forged, mixed up or careless: counted and logged; a good one is believed afterwards."""
     row = licence(1)
@@ -523,7 +527,7 @@ def test_what_does_not_match_is_not_believed(
     assert place.problems() == {}
 
 
-def test_a_half_written_acknowledgement_is_read_when_it_is_whole(place: Place) -> None:
+def test_a_half_written_acknowledgement_is_read_when_it_is_whole(place: DropPlace) -> None:
     """Once is no news: the platform may be writing. Unchanged at the next look, it is said."""
     row = licence(1)
     place.work.file([row])
@@ -540,7 +544,7 @@ def test_a_half_written_acknowledgement_is_read_when_it_is_whole(place: Place) -
 
 
 def test_a_pipe_a_link_and_a_huge_file_are_no_acknowledgements(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: DropPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing the other side puts there blocks us or leads elsewhere."""
     place.work.file([licence(1)])
@@ -554,7 +558,9 @@ def test_a_pipe_a_link_and_a_huge_file_are_no_acknowledgements(
     assert place.problems() == {"unreadable_ack": 4}
 
 
-def test_a_link_in_the_way_of_a_file_is_not_written_through(place: Place, tmp_path: Path) -> None:
+def test_a_link_in_the_way_of_a_file_is_not_written_through(
+    place: DropPlace, tmp_path: Path
+) -> None:
     """The other side may write to the folder: where its link leads to must stay as it is."""
     precious = tmp_path / "precious"
     precious.write_bytes(b"somebody else's")
@@ -567,7 +573,7 @@ def test_a_link_in_the_way_of_a_file_is_not_written_through(place: Place, tmp_pa
     assert not (place.out / name).is_symlink()
 
 
-def test_an_acknowledgement_with_a_name_that_is_no_text_ends_nothing(place: Place) -> None:
+def test_an_acknowledgement_with_a_name_that_is_no_text_ends_nothing(place: DropPlace) -> None:
     """A name in GBK cannot be noted; the answer is asked for under a name that can."""
     row = licence(1)
     place.work.file([row])
@@ -579,7 +585,7 @@ def test_an_acknowledgement_with_a_name_that_is_no_text_ends_nothing(place: Plac
     assert place.problems() == {"unreadable_ack": 1}
 
 
-def test_a_pipe_and_a_link_under_our_names_are_no_files_of_ours(place: Place) -> None:
+def test_a_pipe_and_a_link_under_our_names_are_no_files_of_ours(place: DropPlace) -> None:
     """A courier that starts with an empty book must not wait for one, nor read elsewhere."""
     os.mkfifo(place.out / "001501_20261103_00001.xml")
     os.mkfifo(place.out / "001501_20261103_00001.xml.manifest.json")
@@ -590,7 +596,7 @@ def test_a_pipe_and_a_link_under_our_names_are_no_files_of_ours(place: Place) ->
 
 
 def test_names_others_give_their_files_are_not_logged(
-    place: Place, caplog: pytest.LogCaptureFixture
+    place: DropPlace, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A person's name or number may stand in them."""
     (place.ack / "330902199001011234.ack.json").write_bytes(b"{")
@@ -603,7 +609,9 @@ def test_names_others_give_their_files_are_not_logged(
 # --- gaps ----------------------------------------------------------------------------------------
 
 
-def test_a_file_that_is_gone_without_an_acknowledgement_is_put_there_again(place: Place) -> None:
+def test_a_file_that_is_gone_without_an_acknowledgement_is_put_there_again(
+    place: DropPlace,
+) -> None:
     """The same bytes under the same name, so every delivery keeps its id."""
     place.work.file([licence(1)])
     name = named(place, 1)
@@ -621,7 +629,7 @@ def test_a_file_that_is_gone_without_an_acknowledgement_is_put_there_again(place
 
 
 def test_an_effect_without_an_acknowledgement_is_answered_when_the_file_comes_again(
-    place: Place,
+    place: DropPlace,
 ) -> None:
     """Taken, removed, never said: the second time it is said, and nothing happens twice."""
     place.work.file([licence(1)])
@@ -633,7 +641,7 @@ def test_an_effect_without_an_acknowledgement_is_answered_when_the_file_comes_ag
     assert place.book.verdicts("undeclared repeat") == 0
 
 
-def test_a_file_that_others_overtook_is_noticed(place: Place) -> None:
+def test_a_file_that_others_overtook_is_noticed(place: DropPlace) -> None:
     """The platform acknowledged number 2 and left number 1 lying."""
     place.work.file([licence(1)])
     place.work.file([licence(2)])
@@ -648,7 +656,7 @@ def test_a_file_that_others_overtook_is_noticed(place: Place) -> None:
     assert licence(1).delivery in place.look()
 
 
-def test_a_number_the_platform_misses_is_put_there_at_once(place: Place) -> None:
+def test_a_number_the_platform_misses_is_put_there_at_once(place: DropPlace) -> None:
     """Its own word is enough, also when it had acknowledged the file before."""
     rows = [licence(1), licence(2)]
     for row in rows:
@@ -662,7 +670,7 @@ def test_a_number_the_platform_misses_is_put_there_at_once(place: Place) -> None
     assert (place.out / named(place, 1)).exists()
 
 
-def test_a_platform_that_went_back_gets_what_it_forgot(place: Place) -> None:
+def test_a_platform_that_went_back_gets_what_it_forgot(place: DropPlace) -> None:
     """Restored from a backup, its newest file is an earlier one; an older word says nothing."""
     rows = [licence(number) for number in (1, 2, 3)]
     for row in rows:
@@ -680,9 +688,9 @@ def test_a_platform_that_went_back_gets_what_it_forgot(place: Place) -> None:
     assert place.names() == [named(place, number) for number in (2, 3, 4)]
 
 
-def test_a_finished_file_leaves_and_the_newest_stays(place: Place) -> None:
+def test_a_finished_file_leaves_and_the_newest_stays(place: DropPlace) -> None:
     """Every row has its last word: the bytes are not needed; what is asked for later is said."""
-    keeper = Receiver(place.folder, place.book, Clock(place.clock), None, keeps=True)
+    keeper = Receiver(place.folder, place.book, ClockFile(place.clock), None, keeps=True)
     for number in (1, 2):
         place.work.file([licence(number)])
     keeper.step()
@@ -693,7 +701,7 @@ def test_a_finished_file_leaves_and_the_newest_stays(place: Place) -> None:
     assert place.problems() == {"gap_reported": 1, "bytes_gone": 1}
 
 
-def test_rows_of_files_long_finished_are_forgotten_and_their_numbers_stay(place: Place) -> None:
+def test_rows_of_files_long_finished_are_forgotten_and_their_numbers_stay(place: DropPlace) -> None:
     """The book does not grow with the years; a number is never free again."""
     for number in (1, 2):
         place.work.file([licence(number)])
@@ -712,7 +720,7 @@ def test_rows_of_files_long_finished_are_forgotten_and_their_numbers_stay(place:
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EACCES, errno.EDQUOT])
 def test_a_full_or_closed_disk_leaves_nothing_and_takes_no_number(
-    place: Place, monkeypatch: pytest.MonkeyPatch, error: int
+    place: DropPlace, monkeypatch: pytest.MonkeyPatch, error: int
 ) -> None:
     """Nothing happened, and the target rests as a whole; later the same number is used."""
     real = OpenFolder.create
@@ -725,20 +733,22 @@ def test_a_full_or_closed_disk_leaves_nothing_and_takes_no_number(
     with monkeypatch.context() as patch:
         patch.setattr(OpenFolder, "create", fail)
         ((_delivery, reply),) = place.work.file([licence(1)])
-    assert isinstance(reply, Failed)
+    assert isinstance(reply, WriteFailed)
     assert errno.errorcode[error] in reply.why
     assert list(place.out.iterdir()) == []
     assert place.work.file([licence(1)]) == [(licence(1).delivery, Filed(named(place, 1)))]
 
 
-def test_a_folder_that_goes_away_is_not_made_and_its_files_are_not_vanished(place: Place) -> None:
+def test_a_folder_that_goes_away_is_not_made_and_its_files_are_not_vanished(
+    place: DropPlace,
+) -> None:
     """Unmounted is not empty: nothing is written, nothing is called missing."""
     place.work.file([licence(1)])
     away = place.folder / "away"
     place.out.rename(away)
     place.now += PATIENCE + 1
     ((_delivery, reply),) = place.work.file([licence(2)])
-    assert isinstance(reply, Failed)
+    assert isinstance(reply, WriteFailed)
     with pytest.raises(FileNotFoundError):
         place.work.mend()
     with pytest.raises(FileNotFoundError):
@@ -750,7 +760,7 @@ def test_a_folder_that_goes_away_is_not_made_and_its_files_are_not_vanished(plac
 
 
 def test_a_rename_that_fails_is_unknown_and_made_good(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: DropPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The number is given out: the file will be there, with these bytes, and is not doubled."""
     row = licence(1)
@@ -767,7 +777,7 @@ def test_a_rename_that_fails_is_unknown_and_made_good(
     assert place.names() == [named(place, 1)]
 
 
-def test_a_file_somebody_else_wrote_to_is_written_again(place: Place) -> None:
+def test_a_file_somebody_else_wrote_to_is_written_again(place: DropPlace) -> None:
     """Whatever was done to it, the platform gets what the manifest says."""
     place.work.file([licence(1)])
     path = place.out / named(place, 1)
@@ -782,7 +792,7 @@ def test_a_file_somebody_else_wrote_to_is_written_again(place: Place) -> None:
 
 
 @pytest.mark.parametrize("ending", ["", ".manifest.json"])
-def test_a_huge_file_under_our_name_is_not_read(place: Place, ending: str) -> None:
+def test_a_huge_file_under_our_name_is_not_read(place: DropPlace, ending: str) -> None:
     """Others write there, too: what is larger than ours is not ours, and memory is not theirs."""
     place.work.file([licence(1)])
     path = place.out / f"{named(place, 1)}{ending}"
@@ -801,12 +811,12 @@ def test_a_huge_file_under_our_name_is_not_read(place: Place, ending: str) -> No
         assert place.work.ask(licence(1).delivery) == Unfiled()
 
 
-def test_a_foreign_file_under_the_next_name_is_not_overwritten(place: Place) -> None:
+def test_a_foreign_file_under_the_next_name_is_not_overwritten(place: DropPlace) -> None:
     """Delivery rests until somebody takes it away."""
     path = place.out / named(place, 1)
     path.write_bytes(b"theirs")
     ((_delivery, reply),) = place.work.file([licence(1)])
-    assert isinstance(reply, Failed)
+    assert isinstance(reply, WriteFailed)
     assert place.problems() == {"name_occupied": 1}
     assert path.read_bytes() == b"theirs"
     path.unlink()

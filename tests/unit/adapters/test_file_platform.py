@@ -15,16 +15,16 @@ from hub.adapters.file_drop import DropSettings, FileWork
 from hub.adapters.file_platform import FilePlatform
 from hub.adapters.lease import FolderLease
 from hub.engine.drive import Platform
-from hub.engine.requests import How, Landed
+from hub.engine.requests import CallResult, How
 from hub.errors import FencedError, UnavailableError
 from hub.targets.delivery import Expected, NeverSeen, Retry, Unknown
-from hub.targets.file import Answered, Failed, Filed, FileLanguage, Filing, Question, Unfiled
+from hub.targets.file import Answered, Filed, FileProtocol, Filing, Question, Unfiled, WriteFailed
 from hub.targets.file_layout import Heading
 from tests.platforms.file_receiver import Receiver
-from tests.platforms.platform_book import Book, Clock
-from tests.unit.adapters.test_file_drop import Faults, licence
+from tests.platforms.platform_book import Book, ClockFile
+from tests.unit.adapters.test_file_drop import KillSwitch, licence
 
-SPEAK = FileLanguage()
+SPEAK = FileProtocol()
 
 
 class Harbour:
@@ -43,7 +43,7 @@ class Harbour:
 
     def open(self, *, timeout: float = 20.0, linger: float = 0.0, state: str = "a") -> FilePlatform:
         """Start the adapter."""
-        faults = Faults()
+        faults = KillSwitch()
         book = FileBook(self.folder / f"{state}.sqlite")
         settings = DropSettings(
             "xml", Heading("舟山", "国家"), {"market": "0015"}, {"licence.granted.v1": "01"}, 50, 60
@@ -80,16 +80,16 @@ def platform(harbour: Harbour) -> Iterator[FilePlatform]:
     made.close()
 
 
-def land(platform: Platform[Filing | Question], count: int) -> list[Landed]:
+def land(platform: Platform[Filing | Question], count: int) -> list[CallResult]:
     """Collect until so many calls have ended."""
-    found: list[Landed] = []
+    found: list[CallResult] = []
     wait_until(lambda: len(_more(found, platform)) >= count)
     assert len(found) == count
     return found
 
 
-def _more(found: list[Landed], platform: Platform[Filing | Question]) -> list[Landed]:
-    found += platform.collect()
+def _more(found: list[CallResult], platform: Platform[Filing | Question]) -> list[CallResult]:
+    found += platform.poll()
     return found
 
 
@@ -103,7 +103,7 @@ def wait_until(is_true: Callable[[], bool]) -> None:
 
 def filing(number: int) -> tuple[How, Filing]:
     """Return one call."""
-    call = SPEAK.send_call(licence(number))
+    call = SPEAK.delivery_request(licence(number))
     assert isinstance(call, Filing)
     return "send", call
 
@@ -112,12 +112,12 @@ def test_every_call_ends_once_and_calls_close_together_share_a_file(
     harbour: Harbour, platform: FilePlatform
 ) -> None:
     """Two launches within the lingering time are one file; a question finds it there."""
-    platform.launch([filing(1), filing(2)])
-    platform.launch([filing(3)])
+    platform.submit([filing(1), filing(2)])
+    platform.submit([filing(3)])
     landed = land(platform, 3)
     assert {one.delivery for one in landed} == {licence(n).delivery for n in (1, 2, 3)}
     assert {one.reply for one in landed} == {Filed("001501_20261103_00001.xml")}
-    platform.launch([("ask", Question(licence(2).delivery)), ("ask", Question("00" * 16))])
+    platform.submit([("ask", Question(licence(2).delivery)), ("ask", Question("00" * 16))])
     assert {one.reply for one in land(platform, 2)} == {
         Filed("001501_20261103_00001.xml"), Unfiled(),
     }  # fmt: skip
@@ -130,9 +130,9 @@ def test_what_the_platform_says_is_told_unasked(harbour: Harbour, platform: File
     clock = harbour.folder / "clock.json"
     clock.write_text('{"origin_real_ms":0,"origin_business_ms":1793600000000,"factor":0}')
     book = Book(harbour.folder / "platform.sqlite", "nation")
-    platform.launch([filing(1)])
+    platform.submit([filing(1)])
     land(platform, 1)
-    Receiver(harbour.folder / "drop", book, Clock(clock), None).step()
+    Receiver(harbour.folder / "drop", book, ClockFile(clock), None).step()
     (told,) = land(platform, 1)
     assert told.how == "answer"
     assert isinstance(told.reply, Answered)
@@ -144,16 +144,16 @@ def test_a_folder_that_hangs_is_an_unknown_and_holds_nobody_up(harbour: Harbour)
     platform = harbour.open(timeout=0.3)
     harbour.hold.clear()
     begun = time.monotonic()
-    platform.launch([filing(1)])
-    assert platform.collect() == []
+    platform.submit([filing(1)])
+    assert platform.poll() == []
     assert time.monotonic() - begun < 0.2
     (late,) = land(platform, 1)
     expected = Expected(late.delivery, "", 1, 1, "publish", "", "")
-    assert isinstance(SPEAK.judge_send(late.reply, expected), Unknown)
+    assert isinstance(SPEAK.interpret_response(late.reply, expected), Unknown)
     harbour.hold.set()
     wait_until((harbour.folder / "drop/out/001501_20261103_00001.xml").exists)
-    assert platform.collect() == []
-    platform.launch([("ask", Question(late.delivery))])
+    assert platform.poll() == []
+    platform.submit([("ask", Question(late.delivery))])
     (asked,) = land(platform, 1)
     assert isinstance(asked.reply, Filed)
     platform.close()
@@ -162,14 +162,17 @@ def test_a_folder_that_hangs_is_an_unknown_and_holds_nobody_up(harbour: Harbour)
 def test_what_was_abandoned_is_neither_written_nor_told(harbour: Harbour) -> None:
     """The courier begins anew: its book will say what is still to be done."""
     platform = harbour.open(linger=0.5)
-    platform.launch([filing(1)])
-    platform.abandon()
-    platform.launch([filing(2)])
+    platform.submit([filing(1)])
+    platform.cancel_all()
+    platform.submit([filing(2)])
     (landed,) = land(platform, 1)
     assert landed.delivery == licence(2).delivery
-    platform.launch([("ask", Question(licence(1).delivery))])
+    platform.submit([("ask", Question(licence(1).delivery))])
     (asked,) = land(platform, 1)
-    assert SPEAK.judge_ask(asked.reply, Expected("", "", 1, 1, "publish", "", "")) == NeverSeen()
+    assert (
+        SPEAK.interpret_status(asked.reply, Expected("", "", 1, 1, "publish", "", ""))
+        == NeverSeen()
+    )
     platform.close()
 
 
@@ -177,16 +180,16 @@ def test_an_unmounted_folder_is_away_and_never_made(tmp_path: Path) -> None:
     """Nothing is written below the mount point; it goes on when the folder is there."""
     harbour = Harbour(tmp_path)
     platform = harbour.open()
-    platform.launch([filing(1)])
+    platform.submit([filing(1)])
     (landed,) = land(platform, 1)
-    assert isinstance(landed.reply, Failed)
-    verdict = SPEAK.judge_send(landed.reply, Expected("", "", 1, 1, "publish", "", ""))
+    assert isinstance(landed.reply, WriteFailed)
+    verdict = SPEAK.interpret_response(landed.reply, Expected("", "", 1, 1, "publish", "", ""))
     assert isinstance(verdict, Retry)
     assert verdict.is_whole_target
     assert not (tmp_path / "drop").exists()
     wait_until(lambda: any(one.get("folder_away") for _event, one in harbour.reports))
     harbour.make_folders()
-    platform.launch([filing(1)])
+    platform.submit([filing(1)])
     (landed,) = land(platform, 1)
     assert isinstance(landed.reply, Filed)
     platform.close()
@@ -194,7 +197,7 @@ def test_an_unmounted_folder_is_away_and_never_made(tmp_path: Path) -> None:
 
 def test_a_second_courier_of_the_folder_ends(harbour: Harbour, platform: FilePlatform) -> None:
     """Two writers would give one number twice."""
-    platform.launch([filing(1)])
+    platform.submit([filing(1)])
     land(platform, 1)
     second = harbour.open(state="b")
     with pytest.raises(FencedError):
@@ -213,7 +216,7 @@ def test_a_book_that_cannot_be_written_ends_the_courier(
         raise UnavailableError(message)
 
     monkeypatch.setattr(FileBook, "add", fail)
-    platform.launch([filing(1)])
+    platform.submit([filing(1)])
     with pytest.raises(UnavailableError):
         land(platform, 1)
     platform.close()

@@ -21,11 +21,11 @@ import sqlalchemy as sa
 from hub.adapters import front_end_database
 from hub.adapters.front_end_database import DatabasePlatform, check_url
 from hub.adapters.logs import JsonFormatter
-from hub.engine.requests import Landed
+from hub.engine.requests import CallResult
 from hub.errors import ConfigurationError
 from hub.secret import Secret
 from hub.site import FrontEndDatabase
-from hub.targets.database import DatabaseLanguage, Failed, Found, nature_of
+from hub.targets.database import DatabaseProtocol, Found, TransactionFailed, nature_of
 from hub.targets.delivery import (
     Accepted,
     Delivered,
@@ -43,16 +43,16 @@ from tests.conftest import PostgresPart
 from tests.driver.rows import COMPANY
 from tests.mariadb import NEEDS_MARIADB
 from tests.platforms import nation
-from tests.platforms.platform_book import Clock
+from tests.platforms.platform_book import ClockFile
 from tests.platforms.wire import Wire
 
 TIMEOUT = 6.0
 LICENCE = "licence.granted.v1"
-LANGUAGE = DatabaseLanguage({"1001": "SUBJECT_UNKNOWN"})
+LANGUAGE = DatabaseProtocol({"1001": "SUBJECT_UNKNOWN"})
 DIALECTS = ("postgres", pytest.param("mariadb", marks=NEEDS_MARIADB))
 
 
-class Place:
+class FrontEndPlace:
     """A nation of one's own on a real server, and the adapter that delivers to it."""
 
     def __init__(self, admin: str, folder: Path) -> None:
@@ -62,7 +62,7 @@ class Place:
         folder.joinpath("clock.json").write_text(
             '{"origin_real_ms": 0, "origin_business_ms": 0, "factor": 1}', encoding="utf-8"
         )
-        self.job = nation.Nation(admin, Clock(folder / "clock.json"))
+        self.job = nation.Nation(admin, ClockFile(folder / "clock.json"))
         self._clients: list[DatabasePlatform] = []
 
     def client(
@@ -104,7 +104,7 @@ class Place:
 
 
 @contextmanager
-def new_place(server: PostgresPart, encoding: str) -> Iterator[Place]:
+def new_place(server: PostgresPart, encoding: str) -> Iterator[FrontEndPlace]:
     """A place in a PostgreSQL database of this encoding."""
     name = f"t{uuid.uuid4().hex[:10]}"
     with psycopg.connect(server.dsn, autocommit=True) as session:
@@ -116,7 +116,7 @@ def new_place(server: PostgresPart, encoding: str) -> Iterator[Place]:
         sa.make_url(server.dsn).set(database=name).update_query_dict({"client_encoding": "utf8"})
     )
     with tempfile.TemporaryDirectory() as folder:
-        made = Place(admin.render_as_string(hide_password=False), Path(folder))
+        made = FrontEndPlace(admin.render_as_string(hide_password=False), Path(folder))
         try:
             yield made
         finally:
@@ -124,7 +124,7 @@ def new_place(server: PostgresPart, encoding: str) -> Iterator[Place]:
 
 
 @pytest.fixture(params=DIALECTS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FrontEndPlace]:
     """Return a place in a database of its own, on each of the two servers."""
     name = f"t{uuid.uuid4().hex[:10]}"
     server = request.getfixturevalue(request.param)
@@ -136,7 +136,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         with server.connect() as session:
             session.cursor().execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
         admin = sa.make_url(server.url).set(database=name)
-    made = Place(admin.render_as_string(hide_password=False), tmp_path)
+    made = FrontEndPlace(admin.render_as_string(hide_password=False), tmp_path)
     yield made
     made.close()
 
@@ -164,26 +164,27 @@ def expectation(sent: Delivery) -> Expected:
     )
 
 
-def wait_for(client: DatabasePlatform, count: int = 1, seconds: float = 15) -> list[Landed]:
+def wait_for(client: DatabasePlatform, count: int = 1, seconds: float = 15) -> list[CallResult]:
     """Collect until so many calls have ended."""
-    landed: list[Landed] = []
+    landed: list[CallResult] = []
     deadline = time.monotonic() + seconds
     while len(landed) < count:
         assert time.monotonic() < deadline, landed
-        landed += client.collect()
+        landed += client.poll()
         time.sleep(0.01)
     return landed
 
 
 def send(client: DatabasePlatform, *rows: Delivery) -> dict[str, Verdict]:
     """Send rows and return the verdict of each."""
-    client.launch([("send", row) for row in rows])
+    client.submit([("send", row) for row in rows])
     by_name = {row.delivery: row for row in rows}
-    landed: list[Landed] = []
+    landed: list[CallResult] = []
     while len(landed) < len(rows):
         landed += [one for one in wait_for(client) if one.how == "send"]
     return {
-        name: LANGUAGE.judge_send(reply, expectation(by_name[name])) for name, _how, reply in landed
+        name: LANGUAGE.interpret_response(reply, expectation(by_name[name]))
+        for name, _how, reply in landed
     }
 
 
@@ -194,11 +195,11 @@ def send_one(client: DatabasePlatform, row: Delivery) -> Verdict:
 
 def ask(client: DatabasePlatform, row: Delivery) -> Verdict:
     """Ask after a delivery and return the verdict."""
-    client.launch([("ask", expectation(row))])
+    client.submit([("ask", expectation(row))])
     while True:
         for landed in wait_for(client):
             if landed.how == "ask":
-                return LANGUAGE.judge_ask(landed.reply, expectation(row))
+                return LANGUAGE.interpret_status(landed.reply, expectation(row))
 
 
 def written(caplog: pytest.LogCaptureFixture) -> str:
@@ -214,7 +215,9 @@ def until(is_true: Callable[[], bool], seconds: float = 15) -> None:
         time.sleep(0.05)
 
 
-def test_a_row_is_there_with_every_column_and_its_receipt_comes_unasked(place: Place) -> None:
+def test_a_row_is_there_with_every_column_and_its_receipt_comes_unasked(
+    place: FrontEndPlace,
+) -> None:
     """The whole way: row, the platform's job, receipt row, published by the platform's clock."""
     client = place.client()
     row = delivery()
@@ -233,12 +236,12 @@ def test_a_row_is_there_with_every_column_and_its_receipt_comes_unasked(place: P
     )
     (landed,) = wait_for(client)
     assert (landed.delivery, landed.how) == (row.delivery, "answer")
-    verdict = LANGUAGE.judge_ask(landed.reply, expectation(row))
+    verdict = LANGUAGE.interpret_status(landed.reply, expectation(row))
     assert verdict == Accepted("published", "1", 1_793_581_200_000)
     assert ask(client, row) == verdict
 
 
-def test_an_older_version_never_overwrites_a_newer_one(place: Place) -> None:
+def test_an_older_version_never_overwrites_a_newer_one(place: FrontEndPlace) -> None:
     """Versions in any order: the table keeps the newest, and repeats change nothing."""
     client = place.client()
     for version in (2, 1, 3, 2, 3):
@@ -252,7 +255,9 @@ def test_an_older_version_never_overwrites_a_newer_one(place: Place) -> None:
     assert place.rows() == before  # not even its time
 
 
-def test_a_resend_of_the_same_version_takes_the_place_of_the_earlier_one(place: Place) -> None:
+def test_a_resend_of_the_same_version_takes_the_place_of_the_earlier_one(
+    place: FrontEndPlace,
+) -> None:
     """Same version, later in the ledger, other projection: today's clearance counts."""
     client = place.client()
     first = delivery()
@@ -266,7 +271,7 @@ def test_a_resend_of_the_same_version_takes_the_place_of_the_earlier_one(place: 
     assert (there["delivery_id"], there["xk_nr"]) == (again.delivery, None)
 
 
-def test_a_withdrawal_empties_the_row_and_says_why(place: Place) -> None:
+def test_a_withdrawal_empties_the_row_and_says_why(place: FrontEndPlace) -> None:
     """What must no longer be shown is not left lying in the exchange table."""
     client = place.client()
     send_one(client, delivery())
@@ -277,7 +282,7 @@ def test_a_withdrawal_empties_the_row_and_says_why(place: Place) -> None:
     assert {there[name.lower()] for name in nation.COLUMNS["xzxk_fr"]} == {None}
 
 
-def test_many_rows_travel_in_few_transactions(place: Place) -> None:
+def test_many_rows_travel_in_few_transactions(place: FrontEndPlace) -> None:
     """A hundred rows, two connections; the platform's job copies them in half batches."""
     client = place.client()
     rows = [delivery(number) for number in range(1, 101)]
@@ -287,7 +292,7 @@ def test_many_rows_travel_in_few_transactions(place: Place) -> None:
     assert len(nation.dump(place.admin)) == 100
 
 
-def test_an_answer_lost_at_commit_is_found_by_its_row(place: Place) -> None:
+def test_an_answer_lost_at_commit_is_found_by_its_row(place: FrontEndPlace) -> None:
     """COMMIT arrived, its answer did not: unknown, never a failure; then asked."""
     wire = Wire(place.writer.port or 0)
     client = place.client(port=wire.port, connections=1, poll_seconds=300)
@@ -298,7 +303,7 @@ def test_an_answer_lost_at_commit_is_found_by_its_row(place: Place) -> None:
     wire.close()
 
 
-def test_a_commit_that_never_arrived_is_never_seen_and_sent_again(place: Place) -> None:
+def test_a_commit_that_never_arrived_is_never_seen_and_sent_again(place: FrontEndPlace) -> None:
     """The same to the client, the opposite to the platform."""
     wire = Wire(place.writer.port or 0)
     client = place.client(port=wire.port, connections=1, poll_seconds=300)
@@ -310,7 +315,7 @@ def test_a_commit_that_never_arrived_is_never_seen_and_sent_again(place: Place) 
     wire.close()
 
 
-def test_a_commit_still_on_its_way_holds_back_whoever_sends_again(place: Place) -> None:
+def test_a_commit_still_on_its_way_holds_back_whoever_sends_again(place: FrontEndPlace) -> None:
     """The old transaction is open, its row invisible: the same record waits, then finds it."""
     wire = Wire(place.writer.port or 0)
     client = place.client(port=wire.port, connections=1, poll_seconds=300)
@@ -329,7 +334,7 @@ def test_a_commit_still_on_its_way_holds_back_whoever_sends_again(place: Place) 
     wire.close()
 
 
-def test_a_connection_ended_between_transactions_costs_one_retry(place: Place) -> None:
+def test_a_connection_ended_between_transactions_costs_one_retry(place: FrontEndPlace) -> None:
     """The server ended it; the next transaction says so before COMMIT, and the one after works."""
     client = place.client()
     send_one(client, delivery(1))
@@ -341,7 +346,7 @@ def test_a_connection_ended_between_transactions_costs_one_retry(place: Place) -
     )
 
 
-def test_a_locked_table_is_a_retry_within_the_time_out(place: Place) -> None:
+def test_a_locked_table_is_a_retry_within_the_time_out(place: FrontEndPlace) -> None:
     """Minutes of lock: every attempt ends soon, as nothing happened; then it goes on."""
     client = place.client()
     send_one(client, delivery(1))
@@ -358,7 +363,7 @@ def test_a_locked_table_is_a_retry_within_the_time_out(place: Place) -> None:
     assert send_one(client, delivery(2)) == Delivered()
 
 
-def test_a_locked_row_does_not_hold_back_its_neighbours(place: Place) -> None:
+def test_a_locked_row_does_not_hold_back_its_neighbours(place: FrontEndPlace) -> None:
     """The platform's job holds one row; the others of the batch are written."""
     client = place.client(connections=1)
     send_one(client, delivery(1))
@@ -374,7 +379,7 @@ def test_a_locked_row_does_not_hold_back_its_neighbours(place: Place) -> None:
 
 
 def test_a_missing_column_rests_the_target_and_refuses_nobody(
-    place: Place, caplog: pytest.LogCaptureFixture
+    place: FrontEndPlace, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The schema changed: loud, named, no record marked; mended, it goes on by itself."""
     client = place.client()
@@ -388,7 +393,7 @@ def test_a_missing_column_rests_the_target_and_refuses_nobody(
     until(lambda: send_one(client, delivery(2)) == Delivered())
 
 
-def test_a_right_taken_away_rests_the_target(place: Place) -> None:
+def test_a_right_taken_away_rests_the_target(place: FrontEndPlace) -> None:
     """It is no record's fault that the writer may not write."""
     client = place.client()
     send_one(client, delivery(1))
@@ -401,7 +406,7 @@ def test_a_right_taken_away_rests_the_target(place: Place) -> None:
     assert verdict.is_whole_target
 
 
-def test_a_value_too_long_for_the_table_is_this_rows_trouble_alone(place: Place) -> None:
+def test_a_value_too_long_for_the_table_is_this_rows_trouble_alone(place: FrontEndPlace) -> None:
     """Never cut, never the platform's refusal, and its neighbours go on."""
     place.run(
         "ALTER TABLE xzxk_fr ALTER COLUMN bz TYPE varchar(3)"
@@ -418,7 +423,7 @@ def test_a_value_too_long_for_the_table_is_this_rows_trouble_alone(place: Place)
     assert len(place.rows()) == 2
 
 
-def test_a_refusal_is_translated_and_an_unknown_code_keeps_its_name(place: Place) -> None:
+def test_a_refusal_is_translated_and_an_unknown_code_keeps_its_name(place: FrontEndPlace) -> None:
     """The platform's word, in the hub's terms where the site says what it means."""
     client = place.client()
     for number, code in ((1, "1001"), (2, "9999")):
@@ -433,16 +438,16 @@ def test_a_refusal_is_translated_and_an_unknown_code_keeps_its_name(place: Place
         assert verdict.platform_at is not None
 
 
-def test_what_is_abandoned_is_not_collected(place: Place) -> None:
+def test_what_is_abandoned_is_not_collected(place: FrontEndPlace) -> None:
     """After a restart of the courier an old answer must not be taken for a new one."""
     client = place.client(connections=1)
-    client.launch([("send", delivery(number)) for number in range(1, 40)])
-    client.abandon()
-    client.launch([("ask", expectation(delivery(50)))])
+    client.submit([("send", delivery(number)) for number in range(1, 40)])
+    client.cancel_all()
+    client.submit([("ask", expectation(delivery(50)))])
     assert [one.delivery for one in wait_for(client)] == [delivery(50).delivery]
 
 
-def test_a_server_that_answers_nothing_ends_within_the_time_out(place: Place) -> None:
+def test_a_server_that_answers_nothing_ends_within_the_time_out(place: FrontEndPlace) -> None:
     """A frozen machine: the connection is cut from this side."""
     wire = Wire(place.writer.port or 0)
     client = place.client(port=wire.port, connections=1, poll_seconds=300)
@@ -456,7 +461,7 @@ def test_a_server_that_answers_nothing_ends_within_the_time_out(place: Place) ->
 
 
 def test_nobody_listens_is_away_and_says_no_password(
-    place: Place, caplog: pytest.LogCaptureFixture
+    place: FrontEndPlace, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The one certain thing: nothing was sent. The log holds a code, not an address."""
     client = place.client(port=9)
@@ -469,7 +474,7 @@ def test_nobody_listens_is_away_and_says_no_password(
     assert delivery().fields["XK_WSH"] not in told
 
 
-def test_closing_ends_every_thread(place: Place) -> None:
+def test_closing_ends_every_thread(place: FrontEndPlace) -> None:
     """No thread and no connection is left behind."""
     before = threading.active_count()
     client = place.client(connections=3)
@@ -501,7 +506,7 @@ def test_only_known_servers_over_a_safe_line(url: str, is_accepted: bool) -> Non
     assert ":p@" not in str(refused.value)
 
 
-def test_a_read_only_server_rests_the_target(place: Place) -> None:
+def test_a_read_only_server_rests_the_target(place: FrontEndPlace) -> None:
     """A failed-over server takes nothing; nobody's record is marked."""
     is_postgres = place.engine.dialect.name == "postgresql"
     if not is_postgres:
@@ -518,7 +523,7 @@ def test_a_read_only_server_rests_the_target(place: Place) -> None:
 def test_replies_are_values() -> None:
     """What the tests above take for granted."""
     assert Found(None) == Found(None)
-    assert Failed("before", "40001") != Failed("commit", "40001")
+    assert TransactionFailed("before", "40001") != TransactionFailed("commit", "40001")
 
 
 @pytest.mark.parametrize("told", ["infinity", "20000-01-01"])
@@ -536,8 +541,8 @@ def test_a_time_beyond_the_calendar_hides_no_other_receipt(
 
         def is_accepted() -> bool:
             place.run(f"{insert} ('{good.delivery}', 'published', '{good.digest}', now())")
-            told = [one.reply for one in client.collect() if one.delivery == good.delivery]
-            verdicts.extend(LANGUAGE.judge_ask(reply, expectation(good)) for reply in told)
+            told = [one.reply for one in client.poll() if one.delivery == good.delivery]
+            verdicts.extend(LANGUAGE.interpret_status(reply, expectation(good)) for reply in told)
             return any(isinstance(one, Accepted) for one in verdicts)
 
         until(is_accepted)
@@ -567,7 +572,7 @@ def test_a_database_in_another_encoding_is_written_to(
 
 
 def test_many_receipts_at_once_are_brought_in_pages_and_each_once(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: FrontEndPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the courier has not taken yet is left in the table, and nothing is left for good."""
     monkeypatch.setattr(front_end_database, "_RECEIPTS_AT_ONCE", 3)
@@ -577,16 +582,16 @@ def test_many_receipts_at_once_are_brought_in_pages_and_each_once(
     insert = "INSERT INTO jh_receipt (delivery_id, stage, platform_at) VALUES "
     place.run(insert + ", ".join(f"('{n:032x}', 'published', now())" for n in range(20)))
     time.sleep(1.5)
-    held = client.collect()
+    held = client.poll()
     assert 0 < len(held) <= 2 + 3
     found = [*held, *wait_for(client, 20 - len(held))]
     time.sleep(1.5)  # it has looked back meanwhile
-    found += client.collect()
+    found += client.poll()
     assert sorted(one.delivery for one in found) == [f"{n:032x}" for n in range(20)]
 
 
 def test_of_receipts_beyond_all_measure_the_newest_are_read_and_that_is_said(
-    place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    place: FrontEndPlace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A platform's job that repeats itself in a loop fills the table, not our memory."""
     monkeypatch.setattr(front_end_database, "_RECEIPTS_AT_MOST", 5)
@@ -597,7 +602,7 @@ def test_of_receipts_beyond_all_measure_the_newest_are_read_and_that_is_said(
     one = f"('{row.delivery}', 'acknowledged', '{row.digest}', now())"
     place.run(insert + ", ".join([one] * 9))
     place.run(insert + one.replace("acknowledged", "published"))
-    client.launch([("ask", expectation(row))])
+    client.submit([("ask", expectation(row))])
     (landed,) = wait_for(client)
     assert isinstance(landed.reply, Found)
     assert [told.stage for told in landed.reply.receipts] == ["acknowledged"] * 4 + ["published"]
@@ -605,7 +610,7 @@ def test_of_receipts_beyond_all_measure_the_newest_are_read_and_that_is_said(
     assert written(caplog).count("FRONT_END_RECEIPTS") == 1
 
 
-def test_a_row_somebody_emptied_is_written_again(place: Place) -> None:
+def test_a_row_somebody_emptied_is_written_again(place: FrontEndPlace) -> None:
     """Control columns without a value are older than every version, and end nobody's thread."""
     client = place.client()
     row = delivery()

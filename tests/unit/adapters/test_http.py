@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from hub.adapters.http import HttpPlatform, check_address
-from hub.engine.requests import Landed
+from hub.engine.requests import CallResult
 from hub.errors import ConfigurationError
 from hub.targets.delivery import Accepted, Delivery, Expected, Unknown, digest_of
-from hub.targets.http import Answer, HttpLanguage, NoAnswer
-from tests.platforms.test_province import TOKEN, Platform, body
+from hub.targets.http import HttpProtocol, HttpResponse, NoAnswer
+from tests.platforms.test_province import TOKEN, RunningProvince, body
 
-HTTP = HttpLanguage(TOKEN)
+HTTP = HttpProtocol(TOKEN)
 
 
 def delivery(version: int = 1) -> Delivery:
@@ -35,27 +35,27 @@ def expectation(sent: Delivery) -> Expected:
     )
 
 
-def wait_for(platform: HttpPlatform, count: int = 1, seconds: float = 10) -> list[Landed]:
+def wait_for(platform: HttpPlatform, count: int = 1, seconds: float = 10) -> list[CallResult]:
     """Collect until so many requests have ended."""
-    landed: list[Landed] = []
+    landed: list[CallResult] = []
     deadline = time.monotonic() + seconds
     while len(landed) < count:
         assert time.monotonic() < deadline
-        landed += platform.collect()
+        landed += platform.poll()
         time.sleep(0.01)
     return landed
 
 
 @pytest.fixture
-def province(tmp_path: Path) -> Iterator[Platform]:
+def province(tmp_path: Path) -> Iterator[RunningProvince]:
     """Return a running province."""
-    platform = Platform(tmp_path)
+    platform = RunningProvince(tmp_path)
     yield platform
     platform.stop()
 
 
 @pytest.fixture
-def client(province: Platform) -> Iterator[HttpPlatform]:
+def client(province: RunningProvince) -> Iterator[HttpPlatform]:
     """Return the adapter for it, with a time-out of one second."""
     platform = HttpPlatform(f"http://127.0.0.1:{province.port}/", 1.0, 8)
     yield platform
@@ -65,25 +65,25 @@ def client(province: Platform) -> Iterator[HttpPlatform]:
 def test_a_request_arrives_and_its_receipt_comes_back(client: HttpPlatform) -> None:
     """The whole way: render, send, receipt, accepted."""
     sent = delivery()
-    client.launch([("send", HTTP.send_call(sent))])
+    client.submit([("send", HTTP.delivery_request(sent))])
     ((name, how, reply),) = wait_for(client)
     assert (name, how) == (sent.delivery, "send")
     expected = expectation(sent)
-    assert isinstance(HTTP.judge_send(reply, expected), Accepted)
+    assert isinstance(HTTP.interpret_response(reply, expected), Accepted)
 
 
 @pytest.mark.parametrize("manner", ["never_applied", "reset_applied", "huge"])
 def test_silence_resets_and_floods_may_hide_an_effect(
-    province: Platform, client: HttpPlatform, manner: str
+    province: RunningProvince, client: HttpPlatform, manner: str
 ) -> None:
     """All three end within the time-out, as something that may have arrived."""
     province.control(following=[[manner, 1]], hold_seconds=5)
-    client.launch([("send", HTTP.send_call(delivery()))])
+    client.submit([("send", HTTP.delivery_request(delivery()))])
     ((_name, _how, reply),) = wait_for(client, seconds=4)
     assert isinstance(reply, NoAnswer)
     assert reply.may_have_arrived
     expected = expectation(delivery())
-    assert isinstance(HTTP.judge_send(reply, expected), Unknown)
+    assert isinstance(HTTP.interpret_response(reply, expected), Unknown)
 
 
 def test_a_refused_connection_had_no_effect() -> None:
@@ -92,24 +92,24 @@ def test_a_refused_connection_had_no_effect() -> None:
         unused.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{unused.getsockname()[1]}"
         client = HttpPlatform(address, 1.0, 8)
-        client.launch([("send", HTTP.send_call(delivery()))])
+        client.submit([("send", HTTP.delivery_request(delivery()))])
         ((_name, _how, reply),) = wait_for(client)
         client.close()
     assert isinstance(reply, NoAnswer)
     assert not reply.may_have_arrived
 
 
-def test_redirects_are_not_followed(province: Platform, client: HttpPlatform) -> None:
+def test_redirects_are_not_followed(province: RunningProvince, client: HttpPlatform) -> None:
     """A token must not travel to an address nobody configured."""
     province.control(following=[["redirect", 1]])
-    client.launch([("send", HTTP.send_call(delivery()))])
+    client.submit([("send", HTTP.delivery_request(delivery()))])
     ((_name, _how, reply),) = wait_for(client)
-    assert isinstance(reply, Answer)
+    assert isinstance(reply, HttpResponse)
     assert reply.status == 307
 
 
 def test_no_proxy_is_taken_from_the_environment(
-    province: Platform, monkeypatch: pytest.MonkeyPatch
+    province: RunningProvince, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever sets a variable would read the token and every row."""
     with socket.socket() as nobody:
@@ -119,39 +119,43 @@ def test_no_proxy_is_taken_from_the_environment(
         monkeypatch.delenv("no_proxy", raising=False)
         client = HttpPlatform(f"http://127.0.0.1:{province.port}/", 1.0, 8)
         try:
-            client.launch([("send", HTTP.send_call(delivery()))])
+            client.submit([("send", HTTP.delivery_request(delivery()))])
             ((_name, _how, reply),) = wait_for(client)
         finally:
             client.close()
-    assert isinstance(reply, Answer)
+    assert isinstance(reply, HttpResponse)
 
 
-def test_many_requests_are_on_their_way_at_once(province: Platform, client: HttpPlatform) -> None:
+def test_many_requests_are_on_their_way_at_once(
+    province: RunningProvince, client: HttpPlatform
+) -> None:
     """Eight late answers take as long as one."""
     province.control(following=[["late", 8]], late_seconds=0.5)
     begun = time.monotonic()
-    client.launch([("send", HTTP.send_call(delivery(number))) for number in range(1, 9)])
+    client.submit([("send", HTTP.delivery_request(delivery(number))) for number in range(1, 9)])
     wait_for(client, 8)
     assert time.monotonic() - begun < 2.5
 
 
-def test_abandoned_requests_are_never_collected(province: Platform, client: HttpPlatform) -> None:
+def test_abandoned_requests_are_never_collected(
+    province: RunningProvince, client: HttpPlatform
+) -> None:
     """After a restart an old answer must not be taken for a new one."""
     province.control(following=[["late", 1]], late_seconds=0.3)
-    client.launch([("send", HTTP.send_call(delivery()))])
+    client.submit([("send", HTTP.delivery_request(delivery()))])
     time.sleep(0.1)
-    client.abandon()
-    client.launch([("ask", HTTP.ask_call(expectation(delivery())))])
+    client.cancel_all()
+    client.submit([("ask", HTTP.status_request(expectation(delivery())))])
     assert [one.how for one in wait_for(client)] == ["ask"]
     time.sleep(0.4)
-    assert client.collect() == []
+    assert client.poll() == []
 
 
 def test_closing_ends_the_thread() -> None:
     """No thread and no connection is left behind."""
     before = threading.active_count()
     client = HttpPlatform("http://127.0.0.1:9", 1.0, 8)
-    client.launch([("send", HTTP.send_call(delivery()))])
+    client.submit([("send", HTTP.delivery_request(delivery()))])
     client.close()
     assert threading.active_count() == before
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.errors import ConfigurationError
 from hub.settings import read_settings
 
@@ -15,8 +15,8 @@ def test_the_password_of_a_database_comes_from_its_file(tmp_path: Path) -> None:
     file = tmp_path / "postgres"
     file.write_text("it's secret\n", encoding="ascii")
     said = {"HUB_POSTGRES_DSN": "host=db user=hub", "HUB_POSTGRES_PASSWORD_FILE": str(file)}
-    found = conninfo_to_dict(Parts(read_settings(said)).require_dsn())
+    found = conninfo_to_dict(BackingServices(read_settings(said)).require_dsn())
     assert found == {"host": "db", "user": "hub", "password": "it's secret"}
     said["HUB_POSTGRES_PASSWORD_FILE"] = str(tmp_path / "missing")
     with pytest.raises(ConfigurationError, match="HUB_POSTGRES_PASSWORD_FILE"):
-        Parts(read_settings(said)).require_dsn()
+        BackingServices(read_settings(said)).require_dsn()

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from hub.adapters.postgres import Batch, Tables
+from hub.adapters.postgres import ProjectionBatch, Tables
 from hub.adapters.postgres_lookups import _TWINS, CaseCount, LookUps, twins_asked
 from hub.core.entry import ClockRow, EntryRow, RecordRow, SnapshotRow
 from hub.core.open_cases import CaseEnd, CaseKind, CaseRow, Turn
@@ -85,9 +85,11 @@ def numbered(row: SnapshotRow, number: int, seconds: int) -> tuple[SnapshotRow, 
     return row._replace(record_key=key, declared_at=at), record
 
 
-def batch(row: SnapshotRow, *records: RecordRow) -> Batch:
+def batch(row: SnapshotRow, *records: RecordRow) -> ProjectionBatch:
     """A batch that puts one list on record."""
-    return Batch((), records, (), (), (), (), {}, (), (), (), {}, {row.record_key: row}, ())
+    return ProjectionBatch(
+        (), records, (), (), (), (), {}, (), (), (), {}, {row.record_key: row}, ()
+    )
 
 
 # --- refused rows that are answered --------------------------------------------------------------
@@ -121,7 +123,7 @@ def answered(
     """The refused rows that are found answered when this is all there is."""
     with Tables(postgres.dsn, "twins.") as tables:
         tables.reset()
-        tables.write(Batch((), records, clocks, (), (), (), {}, (), (), (), {}, {}, ()))
+        tables.write(ProjectionBatch((), records, clocks, (), (), (), {}, (), (), (), {}, {}, ()))
         with LookUps(postgres.dsn, tables.schema, successions) as books:
             return books.answered_twins()
 
@@ -234,7 +236,7 @@ ENTRY = EntryRow(
 
 def waiting(tables: Tables, *cases: CaseRow, entries: Sequence[EntryRow] = ()) -> None:
     """Write cases, with what they came from."""
-    tables.write(Batch(entries, [TWIN], (), (), (), (), {}, (), (), cases, {}, {}, ()))
+    tables.write(ProjectionBatch(entries, [TWIN], (), (), (), (), {}, (), (), cases, {}, {}, ()))
 
 
 def test_a_case_that_ends_waits_no_more_and_is_still_known(postgres: PostgresPart) -> None:

@@ -31,7 +31,7 @@ OTHER = "town.submissions.housing"
 NOWHERE = 1 << 61
 
 
-class Batch(NamedTuple):
+class RecordBatch(NamedTuple):
     """So many records; `misleads` is that of a damaged one whose content is taken for a header."""
 
     size: int
@@ -39,15 +39,15 @@ class Batch(NamedTuple):
     misleads: bool = False
 
 
-GOOD = Batch(3)
-DAMAGED = Batch(5, is_damaged=True)
-MISLEADING = Batch(5, is_damaged=True, misleads=True)
+GOOD = RecordBatch(3)
+DAMAGED = RecordBatch(5, is_damaged=True)
+MISLEADING = RecordBatch(5, is_damaged=True, misleads=True)
 
 
-class Broker:
+class PartitionZero:
     """Partition 0 of some topics."""
 
-    def __init__(self, **topics: Sequence[Batch]) -> None:
+    def __init__(self, **topics: Sequence[RecordBatch]) -> None:
         self.topics = {f"town.submissions.{name}": batches for name, batches in topics.items()}
         self.late: list[Message] = []
         """What the next reader hands over although it is of before."""
@@ -56,7 +56,7 @@ class Broker:
         """Behind the last record."""
         return sum(batch.size for batch in self.topics[topic])
 
-    def at(self, topic: str, offset: int) -> tuple[int, Batch]:
+    def at(self, topic: str, offset: int) -> tuple[int, RecordBatch]:
         """The batch an offset lies in, and its first offset."""
         base = 0
         for batch in self.topics[topic]:
@@ -74,7 +74,7 @@ def event(topic: str, offset: int, code: int) -> Message:
 class Client:
     """One client of that broker."""
 
-    broker: Broker
+    broker: PartitionZero
 
     def __init__(self, settings: Mapping[str, object], logger: object = None) -> None:
         del logger
@@ -138,9 +138,9 @@ class Client:
 
 
 @pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+def broker(monkeypatch: pytest.MonkeyPatch) -> PartitionZero:
     """Market sends what nobody can read between good rows; housing does not."""
-    made = Broker(
+    made = PartitionZero(
         market=[GOOD, MISLEADING, GOOD, DAMAGED, MISLEADING, GOOD, MISLEADING], housing=[GOOD] * 40
     )
     client = type("Here", (Client,), {"broker": made})
@@ -218,7 +218,7 @@ def test_a_reading_to_the_end_passes_all_of_it_by() -> None:
     assert set(of([r for batch in plain for r in batch])) == set(range(5, 29)) - UNREAD
 
 
-def test_what_comes_behind_the_end_is_another_time_s(broker: Broker) -> None:
+def test_what_comes_behind_the_end_is_another_time_s(broker: PartitionZero) -> None:
     """A partition that is read to the end it had waits for the others, and hands over no more."""
     broker.topics[TOPIC] = [GOOD]
     read = KafkaInputs(ACCESS, "test").read_to_end({(TOPIC, 0): 0, (OTHER, 0): 0})
@@ -243,7 +243,7 @@ def test_a_copy_passes_it_by_and_tells_each_batch() -> None:
     assert [(one.first, one.last) for one in told] == [(3, 7), (11, 15), (16, 20), (24, 28)]
 
 
-def test_a_live_reader_goes_on_behind_it_wherever_its_client_was(broker: Broker) -> None:
+def test_a_live_reader_goes_on_behind_it_wherever_its_client_was(broker: PartitionZero) -> None:
     """The neighbour is read meanwhile; an offset that is nowhere was the damaged batch's word."""
     counted: list[Mapping[str, float]] = []
     inputs = KafkaInputs(
@@ -264,7 +264,7 @@ def test_a_live_reader_goes_on_behind_it_wherever_its_client_was(broker: Broker)
     inputs.close()
 
 
-def test_an_offset_that_is_gone_is_the_broker_s_word(broker: Broker) -> None:
+def test_an_offset_that_is_gone_is_the_broker_s_word(broker: PartitionZero) -> None:
     """Deleted under a reader: a reader that was put back once begins again."""
     inputs = KafkaInputs(ACCESS, "test")
     inputs.assign({(TOPIC, 0): NOWHERE})
@@ -273,7 +273,7 @@ def test_an_offset_that_is_gone_is_the_broker_s_word(broker: Broker) -> None:
     inputs.assign({(TOPIC, 0): 3})
     gone = event(TOPIC, 8, KafkaError._AUTO_OFFSET_RESET)
     live(inputs, 3)
-    broker.topics[TOPIC] = [Batch(8)]
+    broker.topics[TOPIC] = [RecordBatch(8)]
     broker.late = [gone]
     assert inputs.consume(100, 0) == []
     broker.late = [gone]

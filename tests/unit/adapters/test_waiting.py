@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import pytest
 
-from hub.adapters.kafka import Waiting
+from hub.adapters.kafka import OldestInput
 from hub.metrics import Health, Metrics
 from hub.workers.courier import CourierWatch
 from hub.workers.notices import NoticesWatch
@@ -44,12 +44,12 @@ class _At:
         return (1, self._at) if self._at else (0, -1)
 
 
-class Reading:
+class ScriptedReads:
     """A worker's reads, at times we say."""
 
     def __init__(self, report: Callable[[str, Mapping[str, float]], None]) -> None:
         self.now = 1_000.0
-        self._waiting = Waiting(report, lambda: self.now, lambda: self.now)
+        self._waiting = OldestInput(report, lambda: self.now, lambda: self.now)
 
     def brings(self, *ages: float) -> None:
         """A read brought records of these ages."""
@@ -61,7 +61,7 @@ def test_a_worker_that_is_always_behind_shows_it(worker: str) -> None:
     """The oldest of what a read brought counts; caught up it is 0."""
     metrics = Metrics()
     watch = WATCHES[worker](metrics, Health(worker))
-    reading = Reading(watch.report)
+    reading = ScriptedReads(watch.report)
 
     def age() -> float | None:
         name = "hub_oldest_unprocessed_age_seconds"
@@ -81,7 +81,7 @@ def test_a_worker_that_is_always_behind_shows_it(worker: str) -> None:
 def test_a_clock_that_is_slow_makes_no_negative_age() -> None:
     """Another machine's clock may be ahead of ours; a record may have no time at all."""
     told: list[float] = []
-    reading = Reading(lambda _event, numbers: told.append(numbers["age_seconds"]))
+    reading = ScriptedReads(lambda _event, numbers: told.append(numbers["age_seconds"]))
     reading.brings(-5.0)
     reading.brings(reading.now)  # time 0: the broker has none
     assert told == [0.0]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from hub.adapters.parts import Parts
+from hub.adapters.parts import BackingServices
 from hub.backup.create import copy_books, homes_of, pack_site, take_empty
 from hub.backup.manifest import Manifest
 from hub.cli import hub
@@ -138,7 +138,7 @@ def test_a_backup_without_a_workers_book_says_so(
         homes=("workers/registrar.0", "workers/notices", "connectors/market.licences"),
     )  # fmt: skip
     monkeypatch.setattr("hub.commands.backup.create", lambda *_, **__: manifest)
-    monkeypatch.setattr(Parts, "require_kafka", lambda *_: None)
+    monkeypatch.setattr(BackingServices, "require_kafka", lambda *_: None)
     words = ["backup", "create", "--site", str(site.folder), "--to", str(tmp_path / "made")]
     told = CliRunner().invoke(hub, [*words, "--without-look-ups"])
     assert told.exit_code == 0, told.output

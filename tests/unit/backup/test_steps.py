@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.backup.steps import Step, Way, steps_of
+from hub.backup.steps import CopyStep, Way, steps_of
 from hub.errors import IntegrityError
 
 
-def offsets_after(steps: list[Step]) -> tuple[list[int], int]:
+def offsets_after(steps: list[CopyStep]) -> tuple[list[int], int]:
     """What Kafka would do: where the visible records lie, and the log's end."""
     end = 0
     visible: list[int] = []
@@ -34,6 +34,6 @@ def test_records_come_to_lie_where_they_were(places: set[int], more: int) -> Non
 def test_a_transaction_is_written_as_one() -> None:
     """Restoring a large ledger takes one commit for each there was, not one for each record."""
     assert list(steps_of([0, 1, 2, 4, 5], 7)) == [
-        Step(Way.COMMITTED, 3),
-        Step(Way.COMMITTED, 2),
+        CopyStep(Way.COMMITTED, 3),
+        CopyStep(Way.COMMITTED, 2),
     ]

@@ -14,7 +14,7 @@ from tests.unit.cases.world import (
     COURT,
     DAY,
     HOUR,
-    World,
+    CaseWorld,
     at,
     commitment,
     office_of,
@@ -31,9 +31,9 @@ def agent() -> CommitmentAgent:
     return CommitmentAgent(CENTRE, 9, (5, 1), CALENDAR, office_of)
 
 
-def world() -> World:
+def world() -> CaseWorld:
     """A world in which a commitment was made, due on `DUE`."""
-    made = World(agent)
+    made = CaseWorld(agent)
     made.tell(commitment("made", MADE, DUE))
     return made
 
@@ -136,7 +136,7 @@ def test_a_corrected_last_day_moves_reminders_and_finding() -> None:
 
 def test_a_commitment_without_a_last_day_is_never_due() -> None:
     """承诺有效期 is optional: without it nothing says when."""
-    here = World(agent)
+    here = CaseWorld(agent)
     here.tell(commitment("made", MADE))
     here.turn(at("2030-01-01 00:00"))
     assert here.facts == {}
@@ -145,7 +145,7 @@ def test_a_commitment_without_a_last_day_is_never_due() -> None:
 
 def test_a_commitment_learnt_late_is_reminded_of_once_and_not_for_every_mark_it_missed() -> None:
     """Two reminders at the same moment would say the same."""
-    here = World(agent)
+    here = CaseWorld(agent)
     here.tell(commitment("made", at("2026-11-20 08:00"), DUE))
     assert len(here.turn(at("2026-11-20 08:01"))) == 1
     assert rows(here.facts.values(), "issued_on") == [("2026-11-20",)]
@@ -176,7 +176,7 @@ def test_killed_anywhere_the_same_facts_are_stated_as_without_a_kill(
     events: list[tuple[str, str, int, str]], deaths: list[str]
 ) -> None:
     """At every look at the clock the agent may die, before or after its facts were accepted."""
-    calm, killed = World(agent), World(agent)
+    calm, killed = CaseWorld(agent), CaseWorld(agent)
     now = MADE
     for (event, record, pause, due_on), dies in zip(events, deaths, strict=False):
         now += pause
@@ -195,7 +195,7 @@ def test_a_finding_is_stated_of_each_promise_that_was_not_kept_and_of_no_other(
     events: list[tuple[str, str, int, str]],
 ) -> None:
     """What a clerk would find by hand: the last word on each record when its day passed."""
-    here = World(agent)
+    here = CaseWorld(agent)
     now = MADE
     expected: set[tuple[str, ...]] = set()
     last: dict[str, str] = {}

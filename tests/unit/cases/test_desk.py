@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pytest
 
-from hub.cases.desk import Desk, Ports
+from hub.cases.desk import AgentRunner, RunnerPorts
 from hub.core.notices import Mark, encode_mark, encode_notice
 from hub.domain import kinds
 from hub.domain.partitioning import partition_of
@@ -16,7 +16,7 @@ from hub.site import Cases, Site
 from tests.driver.rows import CONTRACTS
 from tests.unit.cases.test_commitment import DUE, MADE, agent
 from tests.unit.cases.world import CENTRE, COMPANY, at, commitment
-from tests.unit.connectors.memory_broker import Faults
+from tests.unit.connectors.memory_broker import HookKiller
 
 SITE = Site.model_validate(
     {
@@ -30,7 +30,7 @@ SITE = Site.model_validate(
 Place = tuple[str, int]
 
 
-class Topic:
+class NoticesTopic:
     """The topic `notices`: two partitions in memory."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Topic:
             ]
 
 
-class Outbox:
+class SubmissionOutbox:
     """Takes submissions; may lose its broker."""
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Outbox:
         self.sent += records
 
 
-class Clock:
+class HandClock:
     """Business and engine time, moved by hand."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class DeskPlace:
     """A desk with one commitment that is due."""
 
     def __init__(self) -> None:
-        self.topic, self.outbox, self.clock = Topic(), Outbox(), Clock()
+        self.topic, self.outbox, self.clock = NoticesTopic(), SubmissionOutbox(), HandClock()
         self.topic.logs[0].append(encode_notice(commitment("made", MADE, DUE)))
         self.clock.business = at("2026-11-21 09:00")
         for partition in (0, 1):
@@ -102,13 +102,18 @@ class DeskPlace:
         """The follower says that it told all that a partition of the ledger held then."""
         self.topic.logs[partition].append(encode_mark(Mark(partition, moment)))
 
-    def start(self) -> Desk:
+    def start(self) -> AgentRunner:
         """A new process: nothing is left but the topic."""
-        ports = Ports(
-            self.topic, self.outbox, self.clock, self.clock, Faults(), lambda _what, _numbers: None
+        ports = RunnerPorts(
+            self.topic,
+            self.outbox,
+            self.clock,
+            self.clock,
+            HookKiller(),
+            lambda _what, _numbers: None,
         )
         assert SITE.cases is not None
-        desk = Desk(SITE, SITE.cases, [agent()], CONTRACTS, ports)
+        desk = AgentRunner(SITE, SITE.cases, [agent()], CONTRACTS, ports)
         desk.remember()
         return desk
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.cases.escalation import EscalationAgent, Level
+from hub.cases.escalation import EscalationAgent, EscalationLevel
 from tests.unit.cases.world import (
     CALENDAR,
     CENTRE,
     DAY,
     HOUR,
-    World,
+    CaseWorld,
     at,
     clock,
     licence,
@@ -20,7 +20,7 @@ from tests.unit.cases.world import (
 )
 
 FRIDAY = at("2026-11-06 00:00")
-LEVELS = (Level(0, ""), Level(24, ""), Level(48, "centre"))
+LEVELS = (EscalationLevel(0, ""), EscalationLevel(24, ""), EscalationLevel(48, "centre"))
 
 
 def agent() -> EscalationAgent:
@@ -30,7 +30,7 @@ def agent() -> EscalationAgent:
 
 def test_one_reminder_for_a_department_and_day_however_many_records() -> None:
     """A clerk with forty records gets one message, and each department its own."""
-    here = World(agent)
+    here = CaseWorld(agent)
     for n in range(40):
         here.tell(licence(FRIDAY + n, clock("due_soon"), record=f"l{n}"))
     here.tell(licence(FRIDAY + 50, clock("due_soon"), record="other", department="housing"))
@@ -45,7 +45,7 @@ def test_one_reminder_for_a_department_and_day_however_many_records() -> None:
 
 def test_due_soon_and_overdue_of_a_day_are_one_reminder_that_says_the_worse() -> None:
     """Two clocks, one message; its class is the one that hurts."""
-    here = World(agent)
+    here = CaseWorld(agent)
     here.tell(licence(FRIDAY, clock("due_soon"), record="a"))
     here.tell(licence(FRIDAY, clock("overdue", due="2026-11-05"), record="b"))
     (fact,) = here.turn(at("2026-11-06 09:00"))
@@ -56,7 +56,7 @@ def test_due_soon_and_overdue_of_a_day_are_one_reminder_that_says_the_worse() ->
 
 def test_while_it_waits_the_next_level_is_told_by_the_clock_alone() -> None:
     """No traffic is needed, and a day off is no day on which a head is told: Saturday is Monday."""
-    here = World(agent)
+    here = CaseWorld(agent)
     here.tell(licence(FRIDAY, clock("overdue")))
     for moment in ("11-06 09:00", "11-07 09:00", "11-08 09:00", "11-09 08:59"):
         here.turn(at(f"2026-{moment}"))
@@ -73,14 +73,14 @@ def test_while_it_waits_the_next_level_is_told_by_the_clock_alone() -> None:
 
 def test_what_was_settled_is_not_told_and_the_others_of_its_day_still_are() -> None:
     """A level says how many wait now, not how many waited."""
-    here = World(agent)
+    here = CaseWorld(agent)
     here.tell(licence(FRIDAY, clock("overdue"), record="a"))
     here.tell(licence(FRIDAY, clock("overdue"), clock("overdue", target="province"), record="b"))
     here.turn(at("2026-11-06 09:00"))
     here.tell(licence(FRIDAY + 10 * HOUR, record="a"))
     here.turn(at("2026-11-09 09:00"))
     assert rows(here.facts.values(), "level", "record_count")[:2] == [("1", "2"), ("2", "1")]
-    settled = World(agent)
+    settled = CaseWorld(agent)
     settled.tell(licence(FRIDAY, clock("overdue")))
     settled.turn(at("2026-11-06 09:00"))
     settled.tell(licence(FRIDAY + 10 * HOUR))
@@ -91,7 +91,7 @@ def test_what_was_settled_is_not_told_and_the_others_of_its_day_still_are() -> N
 
 def test_what_was_due_soon_and_is_overdue_begins_again_at_the_first_level() -> None:
     """It is another matter, of another day; the old day's levels are not told any more."""
-    here = World(agent)
+    here = CaseWorld(agent)
     here.tell(licence(FRIDAY, clock("due_soon")))
     here.turn(at("2026-11-06 09:00"))
     here.tell(licence(at("2026-11-09 00:00"), clock("overdue")))
@@ -105,7 +105,7 @@ def test_what_was_due_soon_and_is_overdue_begins_again_at_the_first_level() -> N
 def test_an_overdue_that_is_taken_back_or_lifted_is_not_told_any_more() -> None:
     """A recount moved the day behind today, or a good row answered the duty."""
     for phase in ("", "lifted"):
-        here = World(agent)
+        here = CaseWorld(agent)
         here.tell(licence(FRIDAY, clock("overdue")))
         clocks = [clock("")] if not phase else []
         here.tell(licence(FRIDAY + HOUR, *clocks)._replace(event=phase or "overdue_taken_back"))
@@ -116,13 +116,13 @@ def test_an_overdue_that_is_taken_back_or_lifted_is_not_told_any_more() -> None:
 
 def test_a_day_and_level_are_told_once_though_more_is_known_since() -> None:
     """The id covers what is said; whether it was said is asked by its matter."""
-    here = World(agent)
+    here = CaseWorld(agent)
     here.tell(licence(FRIDAY, clock("overdue"), record="a"))
     (first,) = here.turn(at("2026-11-06 09:00"))
     here.restart()
     here.tell(licence(at("2026-11-06 08:59"), clock("overdue"), record="b"))
     assert here.turn(at("2026-11-06 09:01")) == []
-    other = World(agent)
+    other = CaseWorld(agent)
     other.tell(licence(FRIDAY, clock("overdue"), record="a"))
     other.tell(licence(FRIDAY, clock("overdue"), record="b"))
     (second,) = other.turn(at("2026-11-06 09:00"))
@@ -132,7 +132,7 @@ def test_a_day_and_level_are_told_once_though_more_is_known_since() -> None:
 
 def test_what_rings_after_the_days_hour_is_told_on_the_next_working_day() -> None:
     """A day's message is sent once; a holiday has no message."""
-    here = World(agent)
+    here = CaseWorld(agent)
     here.tell(licence(at("2026-09-30 09:01"), clock("overdue")))
     here.turn(at("2026-10-07 23:00"))
     assert here.facts == {}
@@ -147,7 +147,7 @@ EVENTS = st.lists(
 )
 
 
-def tell(here: World, record: str, phases: tuple[str, str], now: int) -> None:
+def tell(here: CaseWorld, record: str, phases: tuple[str, str], now: int) -> None:
     """A record's clocks at two targets, as they are now; "" is no clock."""
     names = ("city", "province")
     clocks = [clock(p, target=t) for p, t in zip(phases, names, strict=True) if p]
@@ -160,7 +160,7 @@ def test_killed_anywhere_the_same_reminders_are_issued_as_without_a_kill(
     events: list[tuple[str, tuple[str, str], int]], deaths: list[str]
 ) -> None:
     """At every look at the clock the agent may die, before or after its facts were accepted."""
-    calm, killed = World(agent), World(agent)
+    calm, killed = CaseWorld(agent), CaseWorld(agent)
     now = FRIDAY
     for (record, phases, pause), dies in zip(events, deaths, strict=False):
         now += pause
@@ -178,7 +178,7 @@ def test_nobody_is_told_twice_of_a_day_and_never_of_what_is_settled(
     events: list[tuple[str, tuple[str, str], int]],
 ) -> None:
     """Each (department, day, level) at most once; a reminder's records wait at that moment."""
-    here = World(agent)
+    here = CaseWorld(agent)
     now = FRIDAY
     waiting: dict[str, tuple[str, str]] = {}
     for record, phases, pause in events:

@@ -7,16 +7,16 @@ import logging
 
 import pytest
 
-from hub.cases.desk import Asked
+from hub.cases.desk import PendingFacts
 from hub.cases.facts import Fact
 from hub.cases.memory import Memory, read_notice
 from tests.unit.cases.test_commitment import DUE, MADE, agent
-from tests.unit.cases.world import World, at, commitment
+from tests.unit.cases.world import CaseWorld, at, commitment
 
 
 def test_a_notice_that_comes_again_later_changes_nothing() -> None:
     """The follower repeats itself after a crash: an old word must not undo a newer one."""
-    here = World(agent)
+    here = CaseWorld(agent)
     here.tell(commitment("made", MADE, DUE), commitment("performed", MADE + 1, DUE))
     for offset, value in enumerate(here.told, start=2):
         here.memory.take(0, offset, read_notice(0, offset, value))
@@ -39,7 +39,7 @@ def test_a_record_that_is_no_notice_is_reported_and_passed_over(
 
 def test_a_fact_without_an_answer_is_submitted_again_with_growing_pauses() -> None:
     """15 seconds, then longer, an hour at most; once it is owed no more it is forgotten."""
-    asked, fact = Asked(), Fact("k", {"document_number": "1", "credit_code": "c"})
+    asked, fact = PendingFacts(), Fact("k", {"document_number": "1", "credit_code": "c"})
     times = []
     for second in range(3 * 3_600):
         if asked.due([fact], float(second)):

@@ -64,7 +64,7 @@ def licence(
     )  # fmt: skip
 
 
-class World:
+class CaseWorld:
     """Notices in order, one partition; what the agent submits is accepted at once, each id once."""
 
     def __init__(self, make: Callable[[], CaseAgent]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from hub.adapters.postgres_lookups import CaseView, LookUps, NearRecord, SiteNames
-from hub.commands.cases import Desk, desk_lines, desks_json
+from hub.adapters.postgres_lookups import CaseView, DisplayNames, LookUps, NearRecord
+from hub.commands.cases import PartyCases, desk_lines, desks_json
 from hub.commands.look import Names
 from hub.core.open_cases import CaseEnd, CaseKind, Turn
 from tests.driver.rows import at
@@ -20,12 +20,12 @@ class _Tables:
 
     schema = "hub_test"
 
-    def site(self) -> SiteNames:
+    def site(self) -> DisplayNames:
         """What the projector noted."""
         departments = {"market": "市场监管局", "bureau": "新局", "trade": "商务局"}
         targets = {"city": "市平台"}
         content = {"name_zh": "测试站", "departments": departments, "targets": targets}
-        return SiteNames("test.", content)
+        return DisplayNames("test.", content)
 
     def target_names(self) -> dict[int, str]:
         """Target number → id."""
@@ -55,7 +55,7 @@ def refused() -> CaseView:
     )
 
 
-def said(*desks: Desk) -> list[str]:
+def said(*desks: PartyCases) -> list[str]:
     """What a person reads."""
     return list(desk_lines(desks, NAMES, NOW))
 
@@ -65,9 +65,9 @@ def test_cases_stand_under_whose_turn_it_is_each_with_what_to_do() -> None:
     waits = case(CaseKind.WAITING)._replace(waits_for="record", until=at("2026-12-02 00:00"))
     near = NearRecord(b"n", CODE, "许7号", "许7号", "甲公司", "甲公司", "live")
     lines = said(
-        Desk(Turn.DEPARTMENT, 1, [(waits, [near])], has_more=False),
-        Desk(Turn.CENTRE, 1, [(refused(), [])], has_more=False),
-        Desk(Turn.PLATFORM, 0, [], has_more=False),
+        PartyCases(Turn.DEPARTMENT, 1, [(waits, [near])], has_more=False),
+        PartyCases(Turn.CENTRE, 1, [(refused(), [])], has_more=False),
+        PartyCases(Turn.PLATFORM, 0, [], has_more=False),
     )
     assert lines[0] == "测试站  2026-11-20 09:00  待人处理 2 项 / 2 wait for a person"
     department, centre = (lines.index(f"{zh}：1 项") for zh in (
@@ -97,8 +97,8 @@ def test_what_has_ended_says_when_and_how_and_asks_for_nothing() -> None:
         ended_by="outcome_noted",
     )  # fmt: skip
     lines = said(
-        Desk(Turn.DEPARTMENT, 0, [(answered, [])], has_more=True),
-        Desk(Turn.CENTRE, 0, [(gone, [])], has_more=False),
+        PartyCases(Turn.DEPARTMENT, 0, [(answered, [])], has_more=True),
+        PartyCases(Turn.CENTRE, 0, [(gone, [])], has_more=False),
     )
     ending = "，2026-11-05 10:00 了结：后来的报送了结（更正） answered by a later statement"
     assert lines[2].endswith(ending)
@@ -111,7 +111,7 @@ def test_what_has_ended_says_when_and_how_and_asks_for_nothing() -> None:
 def test_a_retired_departments_cases_are_its_heirs() -> None:
     """Whoever asks for the heir's gets both, and reads who acts today."""
     old = case(CaseKind.CONFLICTING)._replace(department="trade")
-    desk = Desk(Turn.DEPARTMENT, 1, [(old, [])], has_more=False)
+    desk = PartyCases(Turn.DEPARTMENT, 1, [(old, [])], has_more=False)
     assert "商务局（已撤并，由新局承接）" in said(desk)[2]
     found: Any = desks_json([desk], NAMES, NOW)
     assert (found["cases"][0]["department"], found["cases"][0]["heir"]) == ("trade", "bureau")
@@ -124,8 +124,8 @@ def test_machines_get_turn_reason_platform_and_end() -> None:
     gone = refused()._replace(ended=11, ended_at=NOW, how="withdrawn", ended_by="outcome_noted")
     content = desks_json(
         [
-            Desk(Turn.DEPARTMENT, 4, [(case(CaseKind.NUMBER_REUSED), [])], has_more=True),
-            Desk(Turn.CENTRE, 0, [(gone, [])], has_more=False),
+            PartyCases(Turn.DEPARTMENT, 4, [(case(CaseKind.NUMBER_REUSED), [])], has_more=True),
+            PartyCases(Turn.CENTRE, 0, [(gone, [])], has_more=False),
         ],
         NAMES,
         NOW,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WORDS = ("--by", "李工", "--reason", "对照授时中心")
 
 
-class Place:
+class RegistrarMachine:
     """A machine on which a registrar of the county has run."""
 
     def __init__(self, folder: Path) -> None:
@@ -41,12 +41,12 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path) -> RegistrarMachine:
     """No Kafka anywhere."""
-    return Place(tmp_path)
+    return RegistrarMachine(tmp_path)
 
 
-def test_a_person_who_has_looked_confirms_what_the_clock_shows(place: Place) -> None:
+def test_a_person_who_has_looked_confirms_what_the_clock_shows(place: RegistrarMachine) -> None:
     """The time now and the time last written are shown before the question."""
     before = real_ms()
     result = place.confirm(*WORDS, said="y\n")
@@ -58,14 +58,14 @@ def test_a_person_who_has_looked_confirms_what_the_clock_shows(place: Place) -> 
     assert (confirmed.by, confirmed.reason) == ("李工", "对照授时中心")
 
 
-def test_who_says_no_confirms_nothing(place: Place) -> None:
+def test_who_says_no_confirms_nothing(place: RegistrarMachine) -> None:
     """Return alone is no, too."""
     for said in ("n\n", "\n"):
         assert place.confirm(*WORDS, said=said).exit_code == 1
     assert not (place.home / CONFIRMATIONS).exists()
 
 
-def test_a_script_is_not_asked(place: Place) -> None:
+def test_a_script_is_not_asked(place: RegistrarMachine) -> None:
     """With `--yes`."""
     assert place.confirm(*WORDS, "--yes").exit_code == 0
     assert (place.home / CONFIRMATIONS).exists()
@@ -75,7 +75,7 @@ def test_a_script_is_not_asked(place: Place) -> None:
     "words",
     [("--by", " ", "--reason", "对照授时中心"), ("--by", "李工", "--reason", "")],
 )
-def test_nobody_and_no_reason_are_refused(place: Place, words: tuple[str, ...]) -> None:
+def test_nobody_and_no_reason_are_refused(place: RegistrarMachine, words: tuple[str, ...]) -> None:
     """An audit asks for both."""
     result = place.confirm(*words, "--yes")
     assert result.exit_code == EXIT_REFUSED
@@ -83,7 +83,7 @@ def test_nobody_and_no_reason_are_refused(place: Place, words: tuple[str, ...]) 
     assert not (place.home / CONFIRMATIONS).exists()
 
 
-def test_on_another_machine_it_is_refused(place: Place) -> None:
+def test_on_another_machine_it_is_refused(place: RegistrarMachine) -> None:
     """The registrar would never find it."""
     shutil.rmtree(place.state)
     result = place.confirm(*WORDS, "--yes")

@@ -44,7 +44,7 @@ rows:
 """
 
 
-class Trial:
+class CheckedSite:
     """A site with one database source over a table."""
 
     def __init__(self, folder: Path, table: TablePlace) -> None:
@@ -71,12 +71,12 @@ def table(tmp_path: Path, postgres: PostgresPart) -> TablePlace:
 
 
 @pytest.fixture
-def trial(tmp_path: Path, table: TablePlace) -> Trial:
+def trial(tmp_path: Path, table: TablePlace) -> CheckedSite:
     """Return the site over it."""
-    return Trial(tmp_path, table)
+    return CheckedSite(tmp_path, table)
 
 
-def test_sample_rows_are_shown_with_what_the_hub_would_say(trial: Trial) -> None:
+def test_sample_rows_are_shown_with_what_the_hub_would_say(trial: CheckedSite) -> None:
     """Exit 1 since rows would not be accepted; values are shown as mapped, personal ones masked."""
     result = trial.check()
     assert result.exit_code == 1, result.output
@@ -86,7 +86,7 @@ def test_sample_rows_are_shown_with_what_the_hub_would_say(trial: Trial) -> None
     assert "touched: moment" in result.output
 
 
-def test_personal_values_are_masked(trial: Trial, table: TablePlace) -> None:
+def test_personal_values_are_masked(trial: CheckedSite, table: TablePlace) -> None:
     """A natural person's row shows nothing of its content; a representative's name is masked."""
     table.put(3, table.server.now(), code="110101199003078515", who="某自然人")
     result = trial.check()
@@ -103,7 +103,7 @@ def test_personal_values_are_masked(trial: Trial, table: TablePlace) -> None:
         ("kind: licence.granted.v1", "kind: licence.granted.v9", 7),
     ],
 )
-def test_a_typo_is_refused_with_its_line(trial: Trial, old: str, new: str, line: int) -> None:
+def test_a_typo_is_refused_with_its_line(trial: CheckedSite, old: str, new: str, line: int) -> None:
     """File, line and remedy, before anything is connected."""
     result = trial.check(trial.text.replace(old, new))
     assert result.exit_code == 2
@@ -112,7 +112,7 @@ def test_a_typo_is_refused_with_its_line(trial: Trial, old: str, new: str, line:
 
 
 @pytest.mark.parametrize("where", ["rows", "rows, as a parameter", "result"])
-def test_a_password_in_the_address_is_refused_and_not_shown(trial: Trial, where: str) -> None:
+def test_a_password_in_the_address_is_refused_and_not_shown(trial: CheckedSite, where: str) -> None:
     """It belongs into a file of its own, however it is written and whichever database it is of."""
     text = {
         "rows": trial.text.replace("hub@", "hub:geheim@"),
@@ -131,7 +131,7 @@ def test_a_password_in_the_address_is_refused_and_not_shown(trial: Trial, where:
     [('XK_WSH: "no"', "XK_WSH: nonesuch", "nonesuch"), ("table: t_", "table: u_", "no table u_")],
 )
 def test_what_the_database_does_not_have_is_named(
-    trial: Trial, old: str, new: str, said: str
+    trial: CheckedSite, old: str, new: str, said: str
 ) -> None:
     """A column or table that is not there, with the remedy."""
     result = trial.check(trial.text.replace(old, new))
@@ -140,7 +140,7 @@ def test_what_the_database_does_not_have_is_named(
     assert "处理办法" in result.output
 
 
-def test_a_refused_password_is_a_persons_matter(trial: Trial, tmp_path: Path) -> None:
+def test_a_refused_password_is_a_persons_matter(trial: CheckedSite, tmp_path: Path) -> None:
     """Not tried again for ever, and not shown."""
     (tmp_path / "password").write_text("wrong-secret", encoding="utf-8")
     result = trial.check()
@@ -149,7 +149,7 @@ def test_a_refused_password_is_a_persons_matter(trial: Trial, tmp_path: Path) ->
     assert "wrong-secret" not in result.output
 
 
-def test_a_file_no_site_names_is_refused(tmp_path: Path, trial: Trial) -> None:
+def test_a_file_no_site_names_is_refused(tmp_path: Path, trial: CheckedSite) -> None:
     """A source that `site.yaml` does not list would never run."""
     other = tmp_path / "sources" / "other.yaml"
     other.write_text(trial.text, encoding="utf-8")
@@ -158,7 +158,7 @@ def test_a_file_no_site_names_is_refused(tmp_path: Path, trial: Trial) -> None:
     assert "databases:" in result.output
 
 
-def test_a_citizens_number_in_a_text_is_masked(trial: Trial, table: TablePlace) -> None:
+def test_a_citizens_number_in_a_text_is_masked(trial: CheckedSite, table: TablePlace) -> None:
     """The row is refused for it; what is shown of it must not be what it is refused for."""
     table.put(3, table.server.now(), no="许3号 110101199003078515")
     result = trial.check()
@@ -167,7 +167,7 @@ def test_a_citizens_number_in_a_text_is_masked(trial: Trial, table: TablePlace) 
 
 
 def test_a_time_of_day_python_cannot_hold_is_no_reason_to_stop(
-    trial: Trial, table: TablePlace
+    trial: CheckedSite, table: TablePlace
 ) -> None:
     """24:00 is one to PostgreSQL: it stays as the server writes it, and the row is judged."""
     table.server.execute(f"ALTER TABLE {table.table} ADD until TIME")

@@ -10,13 +10,13 @@ import pytest
 
 from connectors.run import Connection, TableConnection
 from hub.adapters.logs import configure_logging
-from hub.commands.connector import ConnectorThread, Watch
+from hub.commands.connector import ConnectorThread, ConnectorWatch
 from hub.errors import SourceError
 from hub.metrics import Health, Metrics
-from hub.site import DatabaseSource, Department, FileSource
+from hub.site import DatabaseSourceSettings, Department, FileSourceSettings
 
-FILES = FileSource(name="files", inbox=Path("in"), results=Path("out"))
-TABLE = DatabaseSource(name="licences", file=Path("licences.yaml"))
+FILES = FileSourceSettings(name="files", inbox=Path("in"), results=Path("out"))
+TABLE = DatabaseSourceSettings(name="licences", file=Path("licences.yaml"))
 MARKET = Department(id="market", name_zh="市场监管局", files=(FILES,), databases=(TABLE,))
 
 
@@ -30,7 +30,7 @@ class Counted:
             Connection(MARKET, FILES), TableConnection(MARKET, TABLE),
         )  # fmt: skip
         self.files, self.table = (
-            Watch(one, self.metrics, self.health, threading.Event(), drain=False)
+            ConnectorWatch(one, self.metrics, self.health, threading.Event(), drain=False)
             for one in connections
         )
 

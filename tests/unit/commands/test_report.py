@@ -7,7 +7,7 @@ from typing import cast
 from hub.commands.look import Names
 from hub.commands.report import cells, form_row, total
 from hub.core.entry import DeclaredRow
-from hub.core.monthly import Counts, Line, Place, lines_of
+from hub.core.monthly import Counts, MonthlyLine, Place, lines_of
 
 LICENCE, PENALTY = "licence.granted.v1", "penalty.imposed.v1"
 
@@ -22,7 +22,7 @@ class _NoNames:
 NAMES = cast("Names", _NoNames())
 
 
-def lines(produced: dict[Place, int], reported: dict[Place, int]) -> list[Line]:
+def lines(produced: dict[Place, int], reported: dict[Place, int]) -> list[MonthlyLine]:
     """The lines of a month in which so many were declared and so many reported."""
     declared = [
         DeclaredRow(f"{place}".encode(), "2026-11", *place, number, None, "", "")

@@ -10,8 +10,8 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from connectors.agent import Agent, Ports, Route
-from connectors.comparison import Reconciler
+from connectors.agent import Agent, LoopPorts, Route
+from connectors.comparison import DailyComparison
 from connectors.database import DatabaseSource
 from connectors.sql import SqlTable, make_engine
 from connectors.submission import RowSubmitter
@@ -21,9 +21,9 @@ from connectors.table_rows import RowKeys, TableRows, read_position
 from hub.ports import OutputRecord
 from tests.unit.connectors.made import CONTRACTS, SEALER
 from tests.unit.connectors.memory_broker import (
-    Clock,
-    Faults,
     FreeLease,
+    HookKiller,
+    InstantClock,
     MemoryBroker,
     MemoryTransactions,
 )
@@ -33,7 +33,7 @@ ROUTE: Final = Route(
     STREAM, "t.submissions.market-supervision", "t.cursors.market-supervision.licences", 4
 )
 KEYS: Final = RowKeys(SEALER)
-RECONCILER: Final = Reconciler(
+RECONCILER: Final = DailyComparison(
     CONTRACTS, "market-supervision", "某市场监管局", "11330900MA0000015E", "licences"
 )
 FIELDS: Final[dict[str, Any]] = {
@@ -172,13 +172,15 @@ class TablePlace:
         return self.seconds
 
     def agent(
-        self, faults: Faults | None = None, *, torn: str = "", accept_reset: bool = False
+        self, faults: HookKiller | None = None, *, torn: str = "", accept_reset: bool = False
     ) -> tuple[Agent, MemoryTransactions]:
         """Make a new process."""
         (self.folder / "state").mkdir(exist_ok=True)
         transactions = MemoryTransactions(self.broker, torn)
-        clock = Clock()
-        ports = Ports(transactions, self.broker, FreeLease(), clock, clock, faults or Faults())
+        clock = InstantClock()
+        ports = LoopPorts(
+            transactions, self.broker, FreeLease(), clock, clock, faults or HookKiller()
+        )
         source = self.source(accept_reset=accept_reset)
         return Agent(ROUTE, source, ports, self.folder / "state", self._note), transactions
 

@@ -10,7 +10,7 @@ from connectors.files_of_rows import read_rows
 from connectors.layout import Folder, Layouts
 from connectors.mapping import Mapping as SourceMapping
 from connectors.snapshot import SnapshotDeclarer
-from connectors.submission import RowSubmitter, Submission
+from connectors.submission import OutgoingSubmission, RowSubmitter
 from hub.adapters.sealing import Sealer
 from hub.contracts import load_contracts
 from hub.contracts.contract import Fault
@@ -47,15 +47,15 @@ def table(*rows: Mapping[str, str]) -> bytes:
     return out.getvalue().encode()
 
 
-def submitted(content: bytes, where: Layouts, first: int = 1) -> list[Submission]:
+def submitted(content: bytes, where: Layouts, first: int = 1) -> list[OutgoingSubmission]:
     """Return everything a file is submitted as, numbered from `first`."""
-    made: list[Submission] = []
+    made: list[OutgoingSubmission] = []
     for row in read_rows(content, where.words.knows):
         made += SUBMITTER.submissions(row, where, FINGERPRINT, first + len(made))
     return made
 
 
-def fields_of(submission: Submission) -> dict[str, str | bytes]:
+def fields_of(submission: OutgoingSubmission) -> dict[str, str | bytes]:
     """Return the fields that are not empty."""
     return decoded(submission.kind, submission.value)
 

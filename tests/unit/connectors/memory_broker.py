@@ -95,7 +95,7 @@ class MemoryTransactions:
         self._flushed = []
 
 
-class Faults:
+class HookKiller:
     """Kills at the nth visit of a hook."""
 
     def __init__(self, hook: str = "", nth: int = 1) -> None:
@@ -119,7 +119,7 @@ class FreeLease:
         """Give it back."""
 
 
-class Clock:
+class InstantClock:
     """Business and engine clock that do not wait."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from tests.unit.connectors.databases import (
     number_of,
 )
 from tests.unit.connectors.made import decoded
-from tests.unit.connectors.memory_broker import Faults, KilledError
+from tests.unit.connectors.memory_broker import HookKiller, KilledError
 
 RECONCILED = "source.reconciled.v1"
 
@@ -186,7 +186,7 @@ def test_killed_around_a_statement_it_is_stated_once_and_the_missed_follow(
     yesterday(place)
     for nth in range(1, 6):
         try:
-            place.drain(place.agent(Faults(hook, nth))[0])
+            place.drain(place.agent(HookKiller(hook, nth))[0])
         except KilledError:
             place.seconds += 3600
     place.seconds += 3600

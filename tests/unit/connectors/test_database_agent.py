@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from connectors.submission import Submission
+from connectors.submission import OutgoingSubmission
 from hub.domain.kinds import UNREADABLE
 from hub.errors import SourceError
 from tests.conftest import PostgresPart
@@ -27,7 +27,7 @@ from tests.unit.connectors.databases import (
     numbers,
 )
 from tests.unit.connectors.made import fields_of
-from tests.unit.connectors.memory_broker import Faults, KilledError
+from tests.unit.connectors.memory_broker import HookKiller, KilledError
 
 HOOKS = ("after_lease", "after_init", "in_restore", "after_consume", "after_begin", "mid_produce",
          "before_flush", "before_commit", "after_commit")  # fmt: skip
@@ -123,7 +123,7 @@ def _kill_again_and_again(place: TablePlace, hook: str, torn: str) -> None:
         place.put(number, now - minutes(number))
     lives = 0
     for nth in range(1, 6):
-        agent, transactions = place.agent(Faults(hook, nth), torn=torn)
+        agent, transactions = place.agent(HookKiller(hook, nth), torn=torn)
         try:
             place.drain(agent)
         except KilledError:
@@ -151,7 +151,7 @@ def _keyed(place: TablePlace) -> list[tuple[int, object]]:
 def who(record: object) -> str:
     """Return the company's name of a licence."""
     kind, value = header(record, "ce_type"), record.value  # type: ignore[attr-defined, arg-type]
-    return str(fields_of(Submission(kind, b"", value, ""))["XK_XDR_MC"])
+    return str(fields_of(OutgoingSubmission(kind, b"", value, ""))["XK_XDR_MC"])
 
 
 def test_a_row_says_itself_what_it_is(place: TablePlace) -> None:
@@ -169,7 +169,7 @@ def test_a_row_says_itself_what_it_is(place: TablePlace) -> None:
     ]  # fmt: skip
     assert not [r for r in place.submissions if "hub_stated_status" in dict(r.headers)]
     withdrawn = max(place.submissions, key=number_of)
-    said = fields_of(Submission(kinds[-1], b"", withdrawn.value, ""))
+    said = fields_of(OutgoingSubmission(kinds[-1], b"", withdrawn.value, ""))
     assert said["reason"] == "撤销许可"
     assert said["document_number"] == "许2号"
 

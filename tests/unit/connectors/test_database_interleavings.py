@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.agent import Agent, Ports
+from connectors.agent import Agent, LoopPorts
 from connectors.database import DatabaseSource
-from connectors.sql import After, Order, RawRow, Standing
+from connectors.sql import After, Order, RawRow, TableState
 from connectors.submission import RowSubmitter
 from connectors.submitted import SubmittedBook
 from connectors.table_file import TableFile
@@ -20,9 +20,9 @@ from connectors.table_rows import TableRows
 from tests.unit.connectors.databases import FIELDS, ROUTE, STREAM, key_of, number_of
 from tests.unit.connectors.made import CONTRACTS, SEALER
 from tests.unit.connectors.memory_broker import (
-    Clock,
-    Faults,
     FreeLease,
+    HookKiller,
+    InstantClock,
     KilledError,
     MemoryBroker,
     MemoryTransactions,
@@ -72,11 +72,11 @@ class MemoryTable:
         """Return the columns."""
         return {name: "moment" if name == "touched" else "text" for name in DESCRIBED.columns}
 
-    def standing(self, *, is_zoned: bool) -> Standing:
+    def standing(self, *, is_zoned: bool) -> TableState:
         """Clock and highest stamp."""
         del is_zoned
         stamps = [stamp for stamp, _ in self.rows.values() if stamp is not None]
-        return Standing(self.clock, max(stamps, default=None))
+        return TableState(self.clock, max(stamps, default=None))
 
     def page(self, low: Order | None, after: After | None) -> list[RawRow]:
         """Rows by stamp and key."""
@@ -104,7 +104,7 @@ class MemoryTable:
         return RawRow((row,), stamp, tuple(values.get(name, "") for name in DESCRIBED.cells))
 
 
-class World:
+class TableWorld:
     """The table, the broker, and one process after the other."""
 
     def __init__(self, folder: Path) -> None:
@@ -119,7 +119,7 @@ class World:
         self.seconds += 3600
         return self.seconds
 
-    def start(self, faults: Faults) -> Agent:
+    def start(self, faults: HookKiller) -> Agent:
         """Start a process."""
         book = SubmittedBook(
             self.folder / "book.sqlite", STREAM, ROUTE.submissions_topic, 4, self.broker
@@ -128,8 +128,8 @@ class World:
         submitter = RowSubmitter("market-supervision", STREAM, CONTRACTS, SEALER)
         rows = TableRows(DESCRIBED, submitter, SEALER)
         source = DatabaseSource(DESCRIBED, self.table, rows, book, self._later)
-        clock = Clock()
-        ports = Ports(
+        clock = InstantClock()
+        ports = LoopPorts(
             MemoryTransactions(self.broker), self.broker, FreeLease(), clock, clock, faults
         )
         agent = Agent(ROUTE, source, ports, self.folder)
@@ -141,11 +141,11 @@ class World:
         if hook:
             self.agent = None
             with suppress(KilledError):
-                agent = self.start(Faults(hook, nth))
+                agent = self.start(HookKiller(hook, nth))
                 for _ in range(steps):
                     agent.step()
             return
-        self.agent = self.agent or self.start(Faults())
+        self.agent = self.agent or self.start(HookKiller())
         for _ in range(steps):
             self.agent.step()
 
@@ -179,7 +179,7 @@ def test_every_final_version_is_submitted_and_no_unchanged_row_twice(
     tmp_path_factory: pytest.TempPathFactory, deeds: list[tuple[object, ...]]
 ) -> None:
     """Late commits, rows without a stamp, kills at any step: the last word of a row is its own."""
-    world = World(tmp_path_factory.mktemp("world"))
+    world = TableWorld(tmp_path_factory.mktemp("world"))
     for deed in deeds:
         match deed:
             case ("write", int(transaction), int(row), int(text), bool(is_stamped)):

@@ -9,7 +9,7 @@ import pytest
 from connectors.files_of_rows import read_rows
 from connectors.layout import FOLDER_OF, Folder
 from connectors.snapshot import PART_ENTRIES, SnapshotDeclarer
-from connectors.submission import Submission
+from connectors.submission import OutgoingSubmission
 from connectors.tables import SourceRow
 from hub.domain import kinds
 from hub.domain.identity import record_key_of
@@ -31,7 +31,7 @@ COMPANY = texts_of(kinds.LISTED)["debtor_code"]
 _DAY = date(2026, 11, 20)
 
 
-def one(kind: str, folder: Folder, **changes: str) -> Submission:
+def one(kind: str, folder: Folder, **changes: str) -> OutgoingSubmission:
     """What one row of a file in this folder is submitted as."""
     (made,) = submitted(table(in_chinese(kind, **changes)), layouts(folder))
     return made
@@ -179,7 +179,7 @@ def test_a_count_needs_neither_a_number_nor_its_code_twice() -> None:
 
 def declared(
     content: bytes, name: str = "20261120-list.csv", only: str = COURT, number: int = 7
-) -> list[SourceRow | Submission]:
+) -> list[SourceRow | OutgoingSubmission]:
     """What a file in `court-snapshots` is taken for."""
     where = layouts(Folder.COURT_SNAPSHOTS)
     declarer = SnapshotDeclarer(SUBMITTER, CONTRACTS, (only,) if only else (), "示例法院")
@@ -192,7 +192,7 @@ def test_a_full_list_is_one_statement_of_the_court() -> None:
     person = in_chinese(kinds.LISTED, debtor_category="0", debtor_code="3309001980****0019")
     codeless = in_chinese(kinds.LISTED, debtor_code="12345678-9")
     (made,) = declared(table(in_chinese(kinds.LISTED), person, codeless, in_chinese(kinds.LISTED)))
-    assert isinstance(made, Submission)
+    assert isinstance(made, OutgoingSubmission)
     assert (made.kind, made.key) == (kinds.SNAPSHOT, COURT.encode())
     fields = fields_of(made)
     row = texts_of(kinds.LISTED)
@@ -213,7 +213,7 @@ def test_a_full_list_is_one_statement_of_the_court() -> None:
 def test_a_debtor_of_no_code_or_an_old_one_is_counted(code: str) -> None:
     """The hub holds none of them live: no exit can be taken from what the list lacks."""
     (made,) = declared(table(in_chinese(kinds.LISTED, debtor_code=code)))
-    assert isinstance(made, Submission)
+    assert isinstance(made, OutgoingSubmission)
     fields = fields_of(made)
     assert (fields["entry_count"], fields["left_out_count"]) == ("0", "1")
 
@@ -223,8 +223,8 @@ def test_a_list_too_large_for_a_message_comes_in_parts() -> None:
     count = PART_ENTRIES + 1
     rows = (in_chinese(kinds.LISTED, case_number=f"（2026）浙0902执{n}号") for n in range(count))
     first, second = declared(table(*rows))
-    assert isinstance(first, Submission)
-    assert isinstance(second, Submission)
+    assert isinstance(first, OutgoingSubmission)
+    assert isinstance(second, OutgoingSubmission)
     parts = [fields_of(first), fields_of(second)]
     entries = "".join(str(part["entries"]) for part in parts)
     keys = [bytes.fromhex(entries[at : at + 32]) for at in range(0, len(entries), 32)]
@@ -242,8 +242,8 @@ def test_a_list_that_is_sent_again_is_another_statement() -> None:
     content = table(in_chinese(kinds.LISTED))
     assert declared(content) == declared(content)
     once, again = declared(content)[0], declared(content, number=9)[0]
-    assert isinstance(once, Submission)
-    assert isinstance(again, Submission)
+    assert isinstance(once, OutgoingSubmission)
+    assert isinstance(again, OutgoingSubmission)
     assert fields_of(once)["document_number"] != fields_of(again)["document_number"]
     assert fields_of(once)["entries"] == fields_of(again)["entries"]
 
@@ -252,7 +252,7 @@ def test_an_empty_list_of_the_only_court_is_declared() -> None:
     """Everybody has left it: that is a statement too; of several courts none is guessed."""
     empty = table(in_chinese(kinds.LISTED)).splitlines()[0] + b"\n"
     (made,) = declared(empty)
-    assert isinstance(made, Submission)
+    assert isinstance(made, OutgoingSubmission)
     assert fields_of(made)["entry_count"] == "0"
     assert declared(empty, only="") == []
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import connectors.file
-from connectors.agent import Agent, Ports, Route
+from connectors.agent import Agent, LoopPorts, Route
 from connectors.file import FileSource
 from connectors.layout import Folder
 from hub.adapters.paths import OpenFolder
@@ -32,9 +32,9 @@ from tests.unit.connectors.made import (
     table,
 )
 from tests.unit.connectors.memory_broker import (
-    Clock,
-    Faults,
     FreeLease,
+    HookKiller,
+    InstantClock,
     KilledError,
     MemoryBroker,
     MemoryTransactions,
@@ -45,7 +45,7 @@ HOOKS = ("after_lease", "after_init", "in_restore", "after_consume", "after_begi
          "before_flush", "before_commit", "after_commit")  # fmt: skip
 
 
-class Place:
+class InboxPlace:
     """An inbox with its results, state and broker."""
 
     def __init__(self, folder: Path) -> None:
@@ -64,7 +64,7 @@ class Place:
 
     def agent(
         self,
-        faults: Faults | None = None,
+        faults: HookKiller | None = None,
         *,
         torn: str = "",
         abandon: frozenset[str] = frozenset(),
@@ -79,8 +79,10 @@ class Place:
             abandon,
         )
         transactions = MemoryTransactions(self.broker, torn)
-        clock = Clock()
-        ports = Ports(transactions, self.broker, FreeLease(), clock, clock, faults or Faults())
+        clock = InstantClock()
+        ports = LoopPorts(
+            transactions, self.broker, FreeLease(), clock, clock, faults or HookKiller()
+        )
         return Agent(ROUTE, source, ports, self.folder / "state"), transactions
 
     def drain(self, agent: Agent) -> None:
@@ -112,12 +114,12 @@ def rows(count: int, start: int = 0) -> bytes:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path) -> InboxPlace:
     """Return an empty inbox."""
-    return Place(tmp_path)
+    return InboxPlace(tmp_path)
 
 
-def test_every_row_is_submitted_once_with_its_number_and_position(place: Place) -> None:
+def test_every_row_is_submitted_once_with_its_number_and_position(place: InboxPlace) -> None:
     """Headers are CloudEvents in binary mode; numbers run from 1 without gaps."""
     place.put("licences/a.csv", rows(3))
     place.put("penalties/b.csv", "\ufeffnot a table".encode())
@@ -138,7 +140,7 @@ def test_every_row_is_submitted_once_with_its_number_and_position(place: Place) 
     assert header(last, "hub_position").endswith(":0:0")
 
 
-def test_a_half_written_file_is_left_alone(place: Place) -> None:
+def test_a_half_written_file_is_left_alone(place: InboxPlace) -> None:
     """A file is read when two polls found it unchanged; names of unfinished files never are."""
     path = place.put("licences/a.csv", rows(1))
     place.put("licences/b.csv.part", rows(1))
@@ -154,7 +156,7 @@ def test_a_half_written_file_is_left_alone(place: Place) -> None:
     assert ids(place.submissions) == [1, 2]
 
 
-def test_the_same_file_is_not_read_twice_and_a_copy_is(place: Place) -> None:
+def test_the_same_file_is_not_read_twice_and_a_copy_is(place: InboxPlace) -> None:
     """A finished file is recognised after a restart; a copy is submitted and answered."""
     content = rows(2)
     place.put("licences/a.csv", content)
@@ -173,11 +175,11 @@ def test_a_full_list_sent_again_is_declared_again(hook: str, tmp_path: Path) -> 
     wrong = table(in_chinese(kinds.LISTED, case_number="（2026）浙0902执9999号"))
     numbers = []
     for name in ("quiet", "killed"):
-        place = Place(tmp_path / name)
+        place = InboxPlace(tmp_path / name)
         for number, content in enumerate((right, wrong, right), 1):
             place.put(f"court-snapshots/20261120-{number}.csv", content)
         for nth in range(1, 7):
-            agent, transactions = place.agent(Faults(hook if name == "killed" else "", nth))
+            agent, transactions = place.agent(HookKiller(hook if name == "killed" else "", nth))
             with suppress(KilledError):
                 place.drain(agent)
             transactions.retire()
@@ -198,8 +200,8 @@ def test_killed_at_any_hook_the_result_is_that_of_a_run_without_kills(
 ) -> None:
     """Numbers without gap, equal content under equal numbers, also where a transaction is torn."""
     monkeypatch.setattr(connectors.file, "BATCH_ROWS", 3)
-    quiet = Place(tmp_path / "quiet")
-    killed = Place(tmp_path / "killed")
+    quiet = InboxPlace(tmp_path / "quiet")
+    killed = InboxPlace(tmp_path / "killed")
     for each in (quiet, killed):
         each.put("licences/a.csv", rows(7))
         moved = {**LICENCE_ROW, "原因": "更名", "原文书号": "旧号"}
@@ -207,7 +209,7 @@ def test_killed_at_any_hook_the_result_is_that_of_a_run_without_kills(
     quiet.drain(quiet.agent()[0])
     lives = 0
     for nth in range(1, 12):
-        agent, transactions = killed.agent(Faults(hook, nth), torn=torn)
+        agent, transactions = killed.agent(HookKiller(hook, nth), torn=torn)
         try:
             killed.drain(agent)
         except KilledError:
@@ -241,10 +243,10 @@ def test_interrupted_at_any_row_the_submissions_are_the_same(
     """Whatever the batch size and wherever the process dies, the rows come out the same."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(connectors.file, "BATCH_ROWS", batch_rows)
-        place = Place(tmp_path_factory.mktemp("inbox"))
+        place = InboxPlace(tmp_path_factory.mktemp("inbox"))
         place.put("licences/a.csv", rows(6))
         for nth in kills:
-            agent, _ = place.agent(Faults("before_commit", nth + 1))
+            agent, _ = place.agent(HookKiller("before_commit", nth + 1))
             with suppress(KilledError):
                 place.drain(agent)
         place.drain(place.agent()[0])
@@ -256,7 +258,7 @@ def test_interrupted_at_any_row_the_submissions_are_the_same(
 
 @pytest.mark.parametrize("committed", [False, True])
 def test_an_unknown_commit_is_resolved_by_reading_the_cursor(
-    place: Place,
+    place: InboxPlace,
     committed: bool,  # noqa: FBT001 - a case
 ) -> None:
     """After a commit without an answer the producer is retired and the topic says what holds."""
@@ -270,7 +272,7 @@ def test_an_unknown_commit_is_resolved_by_reading_the_cursor(
     assert ids(place.submissions) == [1, 2]
 
 
-def test_a_finished_file_with_other_content_stops_the_source(place: Place) -> None:
+def test_a_finished_file_with_other_content_stops_the_source(place: InboxPlace) -> None:
     """The old rows would vanish from sight: a person must say what the new ones are."""
     path = place.put("licences/张某某.csv", rows(2))
     place.drain(place.agent()[0])
@@ -288,7 +290,7 @@ def test_a_finished_file_with_other_content_stops_the_source(place: Place) -> No
 
 
 def test_a_half_read_file_that_is_gone_stops_the_source_until_abandoned(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: InboxPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its rows in flight cannot be repeated; giving them up is a person's decision."""
     monkeypatch.setattr(connectors.file, "BATCH_ROWS", 2)
@@ -308,7 +310,7 @@ def test_a_half_read_file_that_is_gone_stops_the_source_until_abandoned(
     assert ids(place.submissions) == [1, 2, 3]
 
 
-def test_a_reset_cursor_topic_is_noticed(place: Place) -> None:
+def test_a_reset_cursor_topic_is_noticed(place: InboxPlace) -> None:
     """Old numbers must not be given to new rows: they would be taken for repetitions."""
     place.put("licences/a.csv", rows(2))
     place.drain(place.agent()[0])
@@ -317,7 +319,7 @@ def test_a_reset_cursor_topic_is_noticed(place: Place) -> None:
         place.agent()[0].start()
 
 
-def test_a_lost_state_folder_changes_nothing(place: Place) -> None:
+def test_a_lost_state_folder_changes_nothing(place: InboxPlace) -> None:
     """What was committed is what the topic says, not what the disk remembers."""
     place.put("licences/a.csv", rows(2))
     place.drain(place.agent()[0])
@@ -327,7 +329,7 @@ def test_a_lost_state_folder_changes_nothing(place: Place) -> None:
 
 
 @pytest.mark.parametrize("damaged", ["", "\x00" * 16, "[]", '{"sequence": null}'])
-def test_a_damaged_mark_is_a_lost_one(place: Place, damaged: str) -> None:
+def test_a_damaged_mark_is_a_lost_one(place: InboxPlace, damaged: str) -> None:
     """A power cut may leave an empty file: the topic says how far the source was read."""
     place.put("licences/a.csv", rows(2))
     place.drain(place.agent()[0])
@@ -336,7 +338,7 @@ def test_a_damaged_mark_is_a_lost_one(place: Place, damaged: str) -> None:
     assert ids(place.submissions) == [1, 2]
 
 
-def test_the_results_folder_learns_which_file_a_fingerprint_is(place: Place) -> None:
+def test_the_results_folder_learns_which_file_a_fingerprint_is(place: InboxPlace) -> None:
     """The receipts follower finds name and path by fingerprint and number in the stream."""
     place.put("licences/a.csv", rows(2))
     place.put("penalties/b.csv", rows(2))
@@ -356,7 +358,9 @@ def test_the_results_folder_learns_which_file_a_fingerprint_is(place: Place) -> 
     assert entries[0]["fingerprint"].startswith(position.split(":")[0])
 
 
-def test_a_full_disk_stops_nothing_for_good(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_stops_nothing_for_good(
+    place: InboxPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The mark cannot be written: the agent starts again and goes on once there is room."""
     place.put("licences/a.csv", rows(2))
     agent, _ = place.agent()
@@ -375,7 +379,7 @@ def test_a_full_disk_stops_nothing_for_good(place: Place, monkeypatch: pytest.Mo
     assert ids(place.submissions) == [1, 2]
 
 
-def test_read_and_unreadable_files_are_counted(place: Place) -> None:
+def test_read_and_unreadable_files_are_counted(place: InboxPlace) -> None:
     """What the metrics show: rows by kind, files by result."""
     place.put("licences/a.csv", rows(2))
     place.put("licences/b.pdf", b"%PDF")

@@ -14,7 +14,7 @@ from connectors.table_rows import read_position
 from hub.errors import SourceError, UnavailableError
 from hub.ports import InputRecord
 from tests.unit.connectors.databases import KEYS, STREAM, Server
-from tests.unit.connectors.memory_broker import Clock
+from tests.unit.connectors.memory_broker import InstantClock
 
 DDL = """CREATE TABLE {} (
   source VARCHAR(64) NOT NULL, row_key VARCHAR(255) NOT NULL, submission BIGINT NOT NULL,
@@ -76,7 +76,7 @@ class Receipts:
         return records
 
 
-class Desk:
+class ResultWriter:
     """A result table, and what writes it."""
 
     def __init__(self, folder: Path, server: Server, *, has_table: bool = True) -> None:
@@ -88,7 +88,13 @@ class Desk:
         engine = make_engine(server.engine.url, 10, read_only=False)
         self.writer = ResultTableWriter(engine, self.table, "licences")
         self.follower = ResultFollower(
-            "receipts", 1, self.receipts, ReceiptTexts(STREAM, KEYS), self.writer, Clock(), folder
+            "receipts",
+            1,
+            self.receipts,
+            ReceiptTexts(STREAM, KEYS),
+            self.writer,
+            InstantClock(),
+            folder,
         )
 
     def follow(self, *values: bytes) -> list[tuple[object, ...]]:
@@ -112,20 +118,20 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, server: Server) -> Iterator[Desk]:
+def desk(tmp_path: Path, server: Server) -> Iterator[ResultWriter]:
     """Return an empty result table."""
-    with closing(Desk(tmp_path, server)) as made:
+    with closing(ResultWriter(tmp_path, server)) as made:
         yield made
 
 
-def test_each_submission_has_a_row_with_what_a_clerk_needs(desk: Desk) -> None:
+def test_each_submission_has_a_row_with_what_a_clerk_needs(desk: ResultWriter) -> None:
     """Key in the clear, outcome, codes, message and remedy, last day, stages."""
     (row,) = desk.follow(receipt(1, outcome="quarantined", reasons=("A", "B")))
     assert row[:7] == ("7", 1, "quarantined", "A；B", "说明A；说明B", "办法A；办法B", "city named")
     assert str(row[7]) == "2026-11-22"
 
 
-def test_written_again_from_the_start_nothing_changes(desk: Desk, tmp_path: Path) -> None:
+def test_written_again_from_the_start_nothing_changes(desk: ResultWriter, tmp_path: Path) -> None:
     """A lost position repeats every receipt; an older one never replaces a younger."""
     first = desk.follow(
         receipt(1, outcome="held"), receipt(2, number="2"), receipt(3, stream="", stage="published")
@@ -138,7 +144,7 @@ def test_written_again_from_the_start_nothing_changes(desk: Desk, tmp_path: Path
     assert {row[6] for row in first} == {"city published"}
 
 
-def test_a_repeated_submission_does_not_replace_its_first_answer(desk: Desk) -> None:
+def test_a_repeated_submission_does_not_replace_its_first_answer(desk: ResultWriter) -> None:
     """A duplicate of a number is the connector's repetition, not the department's row."""
     rows = desk.follow(
         receipt(1), receipt(2, outcome="duplicate", reasons=("REPEATED_SUBMISSION",))
@@ -146,7 +152,7 @@ def test_a_repeated_submission_does_not_replace_its_first_answer(desk: Desk) -> 
     assert [row[2] for row in rows] == ["accepted"]
 
 
-def test_what_waited_is_answered_on_its_own_row_with_what_became_of_it(desk: Desk) -> None:
+def test_what_waited_is_answered_on_its_own_row_with_what_became_of_it(desk: ResultWriter) -> None:
     """The second receipt names the submission again; before it the row says until when it waits."""
     waits = json.loads(receipt(1, outcome="held", reasons=("WAITING_FOR_RECORD",)))
     waits |= {"due": [], "waits_until": 1_795_363_200_000}
@@ -158,7 +164,7 @@ def test_what_waited_is_answered_on_its_own_row_with_what_became_of_it(desk: Des
     assert (row[1], row[2], row[3], row[7]) == (1, "withdrawn", "", None)
 
 
-def test_other_sources_receipts_are_left_alone(desk: Desk) -> None:
+def test_other_sources_receipts_are_left_alone(desk: ResultWriter) -> None:
     """The topic is the department's, the table one source's."""
     assert desk.follow(receipt(1, stream="market-supervision/files")) == []
 
@@ -182,14 +188,14 @@ def test_a_reminder_among_the_receipts_ends_nothing() -> None:
 
 def test_a_missing_table_is_a_persons_matter(tmp_path: Path, server: Server) -> None:
     """The message says what to do; the check finds it before anything runs."""
-    with closing(Desk(tmp_path, server, has_table=False)) as desk:
+    with closing(ResultWriter(tmp_path, server, has_table=False)) as desk:
         with pytest.raises(SourceError, match="处理办法"):
             desk.writer.check()
         with pytest.raises(SourceError):
             desk.follow(receipt(1))
 
 
-def test_a_column_that_is_too_narrow_is_a_persons_matter(desk: Desk) -> None:
+def test_a_column_that_is_too_narrow_is_a_persons_matter(desk: ResultWriter) -> None:
     """Not "the database is away", tried for ever while nobody looks; the value is not told."""
     with pytest.raises(SourceError, match="DDL") as refused:
         desk.follow(receipt(1, key="k" * 300))
@@ -197,13 +203,15 @@ def test_a_column_that_is_too_narrow_is_a_persons_matter(desk: Desk) -> None:
     assert desk.rows() == []
 
 
-def test_the_check_writes_nothing(desk: Desk) -> None:
+def test_the_check_writes_nothing(desk: ResultWriter) -> None:
     """It only sees that it could."""
     desk.writer.check()
     assert desk.rows() == []
 
 
-def test_a_database_that_is_down_is_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_down_is_waited_for(
+    desk: ResultWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The position stays; when the database is back every receipt is written."""
     failures = iter([True, True])
     real = desk.writer.write

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.layout import Folder
-from connectors.submission import NOT_SHOWN, SEAL_LIMIT, Submission
+from connectors.submission import NOT_SHOWN, SEAL_LIMIT, OutgoingSubmission
 from connectors.tables import SourceRow
 from hub.adapters.sealing import PREFIX
 from tests.unit.connectors.made import (
@@ -29,7 +29,7 @@ CODE = "行政相对人代码_1(统一社会信用代码)"
 BAD_CODE = "91330900MA0000444X"
 
 
-def one(row: dict[str, str], folder: Folder = Folder.LICENCES) -> Submission:
+def one(row: dict[str, str], folder: Folder = Folder.LICENCES) -> OutgoingSubmission:
     """Submit one row that gives one submission."""
     (made,) = submitted(table(row), layouts(folder))
     return made

@@ -16,7 +16,7 @@ from hub.core.record import Outcome
 from hub.core.trial import admit
 from hub.errors import ConfigurationError
 from tests.driver import rows
-from tests.driver.life import Life, codes
+from tests.driver.life import RecordLife, codes
 from tests.driver.rows import LICENCE, LISTED, MADE, PENALTY, PERFORMED
 
 SECOND = "licence.granted.v2"
@@ -133,7 +133,7 @@ def test_what_cannot_be_read_or_fails_at_a_row_is_refused(change: Any, said: str
     document = deepcopy(rows.basis())
     change(document)
     assert said in refused(document)
-    life = Life()
+    life = RecordLife()
     assert [r.outcome for r in life.hub.adopt(document)] == [Outcome.CONTROL_REFUSED] * 2
     assert life.row() == "accepted"
 
@@ -142,7 +142,7 @@ def test_other_marks_before_a_due_date_are_run_and_adopted() -> None:
     """Five, three and one working days before: a sample was reminded on each."""
     document = deepcopy(rows.basis())
     document["rulebook"]["due_soon_working_days"] = [5, 3, 1]
-    life = Life()
+    life = RecordLife()
     life.hub.adopt(document)
     assert life.row() == "accepted"
     assert life.wait(12) == ["due_soon"] * 3 + ["overdue"]
@@ -173,7 +173,7 @@ def test_the_life_of_a_sample_goes_through_every_rule(monkeypatch: pytest.Monkey
 
 def test_the_registrar_refuses_what_came_past_the_command() -> None:
     """It says why, goes on under the basis it has, and adopts the next good one."""
-    life = Life()
+    life = RecordLife()
     for record in life.hub.adopt(with_second_licence()):
         assert (record.outcome, codes(record)) == (Outcome.CONTROL_REFUSED, "BASIS_UNFIT")
     assert life.row() == "accepted"

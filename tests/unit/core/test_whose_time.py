@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hub.core.whose_time import (
     DAY_MS,
     HOUR_MS,
-    Fault,
     Moments,
     Party,
     Passage,
+    Responsibility,
     Why,
     fault_of,
     holder_of,
@@ -89,19 +89,27 @@ def test_a_platforms_clock_that_goes_wrong_makes_no_negative_time(moments: list[
 @pytest.mark.parametrize(
     ("case", "fault"),
     [
-        (Passage(DECIDED, DUE, DUE, None, None), Fault(Party.DEPARTMENT, Why.ARRIVED_LATE)),
-        (passage(), Fault(Party.DEPARTMENT, Why.QUARANTINED)),
-        (passage(DUE + 1), Fault(Party.DEPARTMENT, Why.QUARANTINED)),
-        (passage(waits_for="move"), Fault(Party.HUB, Why.HELD)),
-        (passage(waits_for="record"), Fault(Party.DEPARTMENT, Why.AWAITED)),
-        (passage(ARRIVED), Fault(Party.HUB, Why.NOT_SENT)),
-        (passage(ARRIVED, DUE + 1, stage="sent"), Fault(Party.HUB, Why.NOT_SENT)),
-        (passage(ARRIVED, ARRIVED, stage="sent"), Fault(Party.PLATFORM, Why.NOT_ANSWERED)),
-        (passage(ARRIVED, ARRIVED, stage="refused"), Fault(Party.PLATFORM, Why.REFUSED)),
-        (passage(ARRIVED, ARRIVED, stage="acknowledged"), Fault(Party.PLATFORM, Why.NOT_FINAL)),
+        (
+            Passage(DECIDED, DUE, DUE, None, None),
+            Responsibility(Party.DEPARTMENT, Why.ARRIVED_LATE),
+        ),
+        (passage(), Responsibility(Party.DEPARTMENT, Why.QUARANTINED)),
+        (passage(DUE + 1), Responsibility(Party.DEPARTMENT, Why.QUARANTINED)),
+        (passage(waits_for="move"), Responsibility(Party.HUB, Why.HELD)),
+        (passage(waits_for="record"), Responsibility(Party.DEPARTMENT, Why.AWAITED)),
+        (passage(ARRIVED), Responsibility(Party.HUB, Why.NOT_SENT)),
+        (passage(ARRIVED, DUE + 1, stage="sent"), Responsibility(Party.HUB, Why.NOT_SENT)),
+        (passage(ARRIVED, ARRIVED, stage="sent"), Responsibility(Party.PLATFORM, Why.NOT_ANSWERED)),
+        (passage(ARRIVED, ARRIVED, stage="refused"), Responsibility(Party.PLATFORM, Why.REFUSED)),
+        (
+            passage(ARRIVED, ARRIVED, stage="acknowledged"),
+            Responsibility(Party.PLATFORM, Why.NOT_FINAL),
+        ),
     ],
 )
-def test_the_fault_lies_with_who_held_it_when_it_fell_due(case: Passage, fault: Fault) -> None:
+def test_the_fault_lies_with_who_held_it_when_it_fell_due(
+    case: Passage, fault: Responsibility
+) -> None:
     """What others did later does not move it."""
     assert fault_of(case, DUE, LATER) == fault
 
@@ -151,7 +159,9 @@ def test_a_correction_of_what_was_shown_is_owed_from_its_acceptance_on() -> None
     found = passage_of(
         known(counted_from=date(2026, 12, 3), version_at=late, first_reached_at=ARRIVED)
     )
-    assert fault_of(found, late + 3 * DAY_MS, late + DAY_MS) == Fault(Party.HUB, Why.NOT_SENT)
+    assert fault_of(found, late + 3 * DAY_MS, late + DAY_MS) == Responsibility(
+        Party.HUB, Why.NOT_SENT
+    )
 
 
 def test_what_went_back_to_quarantine_is_in_the_departments_hands() -> None:

@@ -10,14 +10,14 @@ from typing import cast
 import pytest
 
 from demo import lives
-from demo.account import Account, Answer, Delivery
+from demo.account import OutcomeTally, OwedDelivery, SubmissionAnswer
 from demo.checks import Answers, Check
 from demo.dates import day_start_ms
 from demo.foreseen import EarlyExit, early_exits
 from demo.lives import counted_again, exit_before_entry, repaired_stays_down
 from demo.notice import ADOPTED_AT
-from demo.play import Course, Schedule, read_schedule
-from demo.stage import Stage
+from demo.play import Course, DemoSchedule, read_schedule
+from demo.stage import DemoEnvironment
 from hub.core.record import Outcome
 from hub.core.state import Clock, ClockFlag, ClockKind
 from tests.unit.demo.test_notice import EPOCH
@@ -28,7 +28,7 @@ TARGETS = (SimpleNamespace(id="province", number=0), SimpleNamespace(id="city", 
 
 
 @dataclass
-class World:
+class DemoWorld:
     """A stage and an account of two targets, as the checks ask them."""
 
     folder: Path
@@ -36,7 +36,7 @@ class World:
         default_factory=lambda: {target.id: {} for target in TARGETS}
     )
     status: str = "withdrawn"
-    deliveries: dict[int, dict[bytes, list[Delivery]]] = field(
+    deliveries: dict[int, dict[bytes, list[OwedDelivery]]] = field(
         default_factory=lambda: defaultdict(dict)
     )
     never_shown_at: int = -1
@@ -70,12 +70,14 @@ class World:
         return self.clocks
 
 
-def answered(outcome: str, *codes: str) -> list[Answer]:
+def answered(outcome: str, *codes: str) -> list[SubmissionAnswer]:
     """The answer to one row."""
-    return [Answer(outcome, tuple((code, "", "warning") for code in codes), "", "court", KEY)]
+    return [
+        SubmissionAnswer(outcome, tuple((code, "", "warning") for code in codes), "", "court", KEY)
+    ]
 
 
-def answers_of(found: dict[tuple[str, int], list[Answer]]) -> Answers:
+def answers_of(found: dict[tuple[str, int], list[SubmissionAnswer]]) -> Answers:
     """Answers by place."""
     return cast("Answers", SimpleNamespace(by_place=found))
 
@@ -83,7 +85,7 @@ def answers_of(found: dict[tuple[str, int], list[Answer]]) -> Answers:
 # --- an exit before its entry --------------------------------------------------------------------
 
 
-def early_world(tmp_path: Path, *, exit_says: str = "已撤回", shown: str = "") -> World:
+def early_world(tmp_path: Path, *, exit_says: str = "已撤回", shown: str = "") -> DemoWorld:
     """Result files as they shall be, unless something else is asked for."""
     for (path, row), words in ((EXIT, exit_says), (ENTRY, "已受理")):
         result = tmp_path / "results" / f"{path}.result.csv"
@@ -92,12 +94,13 @@ def early_world(tmp_path: Path, *, exit_says: str = "已撤回", shown: str = ""
         result.write_text(
             f"\ufeff{header}\n2,已受理,,,,,,省 已公示\n{row},{words},,,,,,{shown}\n", "utf-8"
         )
-    return World(tmp_path)
+    return DemoWorld(tmp_path)
 
 
 def check_early(
-    world: World, monkeypatch: pytest.MonkeyPatch,
-    exit_answer: list[Answer] | None = None, entry_answer: list[Answer] | None = None,
+    world: DemoWorld, monkeypatch: pytest.MonkeyPatch,
+    exit_answer: list[SubmissionAnswer] | None = None,
+    entry_answer: list[SubmissionAnswer] | None = None,
 ) -> tuple[str, ...]:  # fmt: skip
     """What differs."""
     monkeypatch.setattr(lives, "early_exits", lambda _: [EarlyExit("执126号", EXIT, ENTRY)])
@@ -106,7 +109,11 @@ def check_early(
         ENTRY: entry_answer or answered("accepted"),
     }
     return exit_before_entry(
-        cast("Stage", world), Schedule((), 0, 0), cast("Account", world), answers_of(found), 0.0
+        cast("DemoEnvironment", world),
+        DemoSchedule((), 0, 0),
+        cast("OutcomeTally", world),
+        answers_of(found),
+        0.0,
     ).differences
 
 
@@ -136,7 +143,7 @@ def test_an_early_exit_whose_entry_was_shown_is_noticed(
     """By status, by a delivery that was named, or by a platform's own book."""
     live, named, held = (early_world(tmp_path) for _ in range(3))
     live.status = "live"
-    named.deliveries[0][KEY] = [Delivery(1, "publish", "", b"")]
+    named.deliveries[0][KEY] = [OwedDelivery(1, "publish", "", b"")]
     held.books["city"][KEY.hex()] = {"stage": "withdrawn"}
     for world in (live, named, held):
         assert len(check_early(world, monkeypatch)) == 1
@@ -148,7 +155,11 @@ def test_an_early_exit_of_which_the_court_is_not_told_is_noticed(
     """A result file that still waits, that says it is shown, or that is not there."""
     waits = early_world(tmp_path / "a", exit_says="等待所指记录到达")
     shown = early_world(tmp_path / "b", shown="市网站 已公示")
-    assert [len(check_early(w, monkeypatch)) for w in (waits, shown, World(tmp_path))] == [1, 2, 2]
+    assert [len(check_early(w, monkeypatch)) for w in (waits, shown, DemoWorld(tmp_path))] == [
+        1,
+        2,
+        2,
+    ]
 
 
 def test_the_data_set_has_one_early_exit() -> None:
@@ -162,23 +173,25 @@ def test_the_data_set_has_one_early_exit() -> None:
 # --- repaired ------------------------------------------------------------------------------------
 
 
-def repaired_world(tmp_path: Path, stage: str, *actions: str) -> World:
+def repaired_world(tmp_path: Path, stage: str, *actions: str) -> DemoWorld:
     """A record that was named for both targets with these actions and ends at this stage."""
-    world = World(tmp_path)
+    world = DemoWorld(tmp_path)
     for target in TARGETS:
         world.deliveries[target.number][KEY] = [
-            Delivery(n, action, "", b"") for n, action in enumerate(actions, 1)
+            OwedDelivery(n, action, "", b"") for n, action in enumerate(actions, 1)
         ]
         world.books[target.id][KEY.hex()] = {"stage": stage}
     return world
 
 
-def check_repaired(world: World, quirk: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+def check_repaired(
+    world: DemoWorld, quirk: str, monkeypatch: pytest.MonkeyPatch
+) -> tuple[str, ...]:
     """What differs where one row is an example of this quirk."""
     expected = {EXIT: ("", frozenset[str](), frozenset({quirk}))}
     monkeypatch.setattr(lives, "expectations", lambda _: expected)
     return repaired_stays_down(
-        cast("Stage", world), Schedule((), 0, 0), cast("Account", world),
+        cast("DemoEnvironment", world), DemoSchedule((), 0, 0), cast("OutcomeTally", world),
         answers_of({EXIT: answered("")}),
     ).differences  # fmt: skip
 
@@ -218,18 +231,20 @@ def due_after(on: date, last_day: date) -> Clock:
     return Clock(0, ClockKind.DISCLOSE, ClockFlag.NONE, 0, due_at, due_at, on.toordinal())
 
 
-def notice_world(tmp_path: Path) -> World:
+def notice_world(tmp_path: Path) -> DemoWorld:
     """All as it shall be."""
-    world = World(tmp_path)
+    world = DemoWorld(tmp_path)
     world.written = Counter({Outcome.BASIS_ADOPTED: 4, Outcome.SWEEP_ENDED: 2})
     world.taken_back = {1: "stopped_in_time", 2: "overdue"}
     world.clocks = [due_after(date(2026, 9, 16), date(2026, 9, 28))]
     return world
 
 
-def check_notice(world: World, at: int = ADOPTED_AT) -> Check:
+def check_notice(world: DemoWorld, at: int = ADOPTED_AT) -> Check:
     """The check of the replaced notice."""
-    return counted_again(cast("Stage", world), cast("Account", world), Course(notice_at=at))
+    return counted_again(
+        cast("DemoEnvironment", world), cast("OutcomeTally", world), Course(notice_at=at)
+    )
 
 
 def test_deadlines_counted_again_hold(tmp_path: Path) -> None:
@@ -251,6 +266,6 @@ def test_what_was_not_counted_again_is_noticed(tmp_path: Path) -> None:
 
 def test_a_play_that_ends_before_the_notice_says_so(tmp_path: Path) -> None:
     """Nothing is compared, and the line does not claim it was."""
-    check = check_notice(World(tmp_path), at=0)
+    check = check_notice(DemoWorld(tmp_path), at=0)
     assert check.holds
     assert "none in these days" in check.detail

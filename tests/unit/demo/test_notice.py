@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from demo import play as play_module
-from demo.account import Account
+from demo.account import OutcomeTally
 from demo.dates import DAY_MS, day_number
 from demo.notice import ADOPTED_AT, DAY_OFF, due_on, replaced
-from demo.play import Play, Schedule, read_schedule
-from demo.stage import Stage
+from demo.play import DemoScenario, DemoSchedule, read_schedule
+from demo.stage import DemoEnvironment
 from hub.core.record import Outcome
 from hub.core.state import Clock, ClockFlag, ClockKind
 from hub.domain.calendar import WorkingCalendar
@@ -90,7 +90,7 @@ def test_the_site_gets_a_calendar_of_its_own(tmp_path: Path) -> None:
     (tmp_path / source).write_text((SITE / source).read_text("utf-8"), encoding="utf-8")
     (tmp_path / "site.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
     loaded = load_site(tmp_path)
-    made = Stage(cast("object", None), loaded, cast("object", None), leashed=False)  # type: ignore[arg-type]
+    made = DemoEnvironment(cast("object", None), loaded, cast("object", None), leashed=False)  # type: ignore[arg-type]
     made.put_calendar(replaced(CALENDAR))
     found = made.loaded.path(made.loaded.site.calendar)
     assert found == tmp_path / "calendar.json"
@@ -140,12 +140,18 @@ class AccountOfNotice:
 
 def play_with(
     tmp_path: Path, account: AccountOfNotice, monkeypatch: pytest.MonkeyPatch, told: list[str]
-) -> tuple[Play, StageOfNotice]:
+) -> tuple[DemoScenario, StageOfNotice]:
     """A play without files whose operator adopts nothing."""
     made = StageOfNotice(tmp_path)
     monkeypatch.setattr(play_module, "adopt_notice", lambda _stage: None)
     monkeypatch.setattr(play_module, "_READY_SECONDS", 0.05)
-    play = Play(cast("Stage", made), cast("Account", account), Schedule((), 0, 0), "", told.append)
+    play = DemoScenario(
+        cast("DemoEnvironment", made),
+        cast("OutcomeTally", account),
+        DemoSchedule((), 0, 0),
+        "",
+        told.append,
+    )
     return play, made
 
 

@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 
-from demo.account import Account
+from demo.account import OutcomeTally
 from demo.checks import Check, conservation, say
-from demo.play import DroppedFile, Postman, Schedule, pace_at, read_schedule
+from demo.play import DemoSchedule, DroppedFile, Postman, pace_at, read_schedule
 from demo.stage import choose_settings, clear, only_demo
 from hub.errors import UnavailableError
 
@@ -31,7 +31,7 @@ def test_a_file_is_dropped_at_its_time_and_after_the_one_before_it_was_begun(
 ) -> None:
     """However fast the clock runs, a department's files are read in the order they came in."""
     second = EARLIER._replace(path="transport/licences/20260915T0943-licences.csv", drop_at=150)
-    postman = Postman(tmp_path, Schedule((EARLIER, second), 0, 1000))
+    postman = Postman(tmp_path, DemoSchedule((EARLIER, second), 0, 1000))
     postman.drop_due(99)
     seen = [(postman.dropped, postman.is_done)]
     postman.drop_due(500)
@@ -61,7 +61,7 @@ def test_a_sum_that_does_not_add_up_is_said_loudly() -> None:
         read=Counter(transport=3),
         outcomes={"transport": Counter(accepted=2)},
     )
-    check = conservation(cast("Account", account))
+    check = conservation(cast("OutcomeTally", account))
     assert not check.holds
     assert check.differences == ("transport: 3 ≠ 2",)
     text = "\n".join(say(check))

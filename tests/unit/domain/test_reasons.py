@@ -5,11 +5,11 @@ import re
 import pytest
 
 from hub.domain.code_lists import CODE_LISTS
-from hub.domain.reasons import REASONS, WARNINGS, Reason, message
+from hub.domain.reasons import REASONS, WARNINGS, ReasonText, message
 
 
 @pytest.mark.parametrize("reason", REASONS.values(), ids=lambda reason: reason.code)
-def test_a_reason_says_what_is_wrong_and_what_to_do(reason: Reason) -> None:
+def test_a_reason_says_what_is_wrong_and_what_to_do(reason: ReasonText) -> None:
     """Chinese is Chinese, English is English, and only the name of a column is filled in."""
     assert re.fullmatch(r"[A-Z][A-Z0-9_]*", reason.code)
     for text in (reason.zh, reason.remedy_zh):

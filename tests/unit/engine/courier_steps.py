@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from hub.engine.courier_book import CourierBook, Step
+from hub.engine.courier_book import DeliveryQueue, Step
 
 Store = dict[bytes, bytes | None]
 
 
 def planned(
-    book: CourierBook, now: float, width: int = 9, store: Store | None = None, at: int = 0
+    book: DeliveryQueue, now: float, width: int = 9, store: Store | None = None, at: int = 0
 ) -> list[Step]:
     """What is to be done at this moment; what time alone has changed is folded first."""
     for event in book.wake(now, at):

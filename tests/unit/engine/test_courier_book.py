@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from hub.engine.courier_book import CourierBook, Policy, Step
+from hub.engine.courier_book import DeliveryQueue, Policy, Step
 from hub.engine.courier_life import State
 from hub.engine.courier_records import (
-    Event,
+    AttemptMessage,
     Noted,
     Work,
     decode_event,
@@ -39,14 +39,14 @@ def work(number: int, version: int = 1, sequence: int | None = None) -> Work:
     return Work(0, place, number.to_bytes(16), version, "publish", 5, "licence.granted.v1", b"k")
 
 
-def intent(step: Step) -> Event:
+def intent(step: Step) -> AttemptMessage:
     """The intent of a step; the delivery is named after the place in the ledger."""
-    return Event(f"{step.work.sequence:032x}", "d", step.work, step.attempt, 1)
+    return AttemptMessage(f"{step.work.sequence:032x}", "d", step.work, step.attempt, 1)
 
 
 def opened(
-    book: CourierBook, one: Work, store: Store, now: float = 0.0, *, is_by_topic: bool = False
-) -> Event:
+    book: DeliveryQueue, one: Work, store: Store, now: float = 0.0, *, is_by_topic: bool = False
+) -> AttemptMessage:
     """Name, plan, fold the intent: the delivery is on its way."""
     book.fold_work(one, b"row", store)
     (step,) = planned(book, now)
@@ -58,8 +58,8 @@ def opened(
 
 
 def answered(
-    book: CourierBook, event: Event, verdict: Verdict, store: Store, now: float = 0.0
-) -> Event | None:
+    book: DeliveryQueue, event: AttemptMessage, verdict: Verdict, store: Store, now: float = 0.0
+) -> AttemptMessage | None:
     """What the platform says of it, folded."""
     result = book.settle(event.delivery, "send", verdict, 1, now)
     if result is not None:
@@ -67,9 +67,9 @@ def answered(
     return result
 
 
-def loaded(store: Store, policy: Policy = BY_CALL) -> CourierBook:
+def loaded(store: Store, policy: Policy = BY_CALL) -> DeliveryQueue:
     """The book of a courier that starts on what was stored."""
-    book = CourierBook(policy)
+    book = DeliveryQueue(policy)
     book.load(sorted((key, value) for key, value in store.items() if value is not None))
     book.resume(0.0, 0)
     return book
@@ -77,11 +77,11 @@ def loaded(store: Store, policy: Policy = BY_CALL) -> CourierBook:
 
 def test_an_intent_of_what_the_ledger_says_is_done_is_not_taken_up() -> None:
     """A courier that lost its state folds the ledger, then all its old intents."""
-    book = CourierBook(BY_CALL)
+    book = DeliveryQueue(BY_CALL)
     one = work(1)
     book.fold_work(one, b"row", {})
     book.fold_noted(Noted(one.record_key, "publish", "published", one.sequence), {})
-    book.fold_event(Event("ab" * 16, "d", one, 1, 1), {}, 0.0)
+    book.fold_event(AttemptMessage("ab" * 16, "d", one, 1, 1), {}, 0.0)
     book.resume(0.0, 0)
     assert (book.outstanding, book.pending_receipts) == (0, 0)
     assert planned(book, 100.0) == []
@@ -95,7 +95,7 @@ def test_a_finished_delivery_leaves_nothing_in_the_store() -> None:
         (Retry("500"), PUBLISHED),
     )
     for verdicts in answers:
-        book, store = CourierBook(BY_CALL), Store()
+        book, store = DeliveryQueue(BY_CALL), Store()
         event = opened(book, work(1), store)
         for verdict in verdicts:
             answered(book, event, verdict, store)
@@ -109,7 +109,7 @@ def test_a_finished_delivery_leaves_nothing_in_the_store() -> None:
 
 def test_a_parked_record_is_no_longer_parked_after_a_restart_when_it_was_corrected() -> None:
     """The failures were those of other content."""
-    book, store = CourierBook(BY_CALL), Store()
+    book, store = DeliveryQueue(BY_CALL), Store()
     event = opened(book, work(1), store)
     for now in (0.0, 1000.0, 2000.0):
         answered(book, event, Retry("HTTP 500"), store, now)
@@ -124,7 +124,7 @@ def test_a_parked_record_is_no_longer_parked_after_a_restart_when_it_was_correct
 
 def test_a_correction_does_not_wait_for_the_pause_of_what_it_corrects() -> None:
     """One failure: a pause; the new version leaves at once."""
-    book = CourierBook(BY_CALL)
+    book = DeliveryQueue(BY_CALL)
     event = opened(book, work(1), {})
     answered(book, event, Retry("HTTP 500"), {})
     assert planned(book, 0.0) == []
@@ -134,7 +134,7 @@ def test_a_correction_does_not_wait_for_the_pause_of_what_it_corrects() -> None:
 
 def test_a_platform_that_is_away_parks_no_record() -> None:
     """What failed says nothing about the record."""
-    book, store = CourierBook(BY_CALL), Store()
+    book, store = DeliveryQueue(BY_CALL), Store()
     event = opened(book, work(1), store)
     for now in range(5):
         answered(book, event, Retry("HTTP 503", is_whole_target=True), store, float(now))
@@ -147,7 +147,7 @@ def test_a_platform_that_is_away_parks_no_record() -> None:
 
 def test_an_answer_about_an_older_delivery_does_not_end_the_one_on_its_way() -> None:
     """The first was handed over, the second has left; then the platform answers the first."""
-    book, store = CourierBook(BY_CALL), Store()
+    book, store = DeliveryQueue(BY_CALL), Store()
     first = opened(book, work(1), store)
     answered(book, first, Delivered(), store)
     second = opened(book, work(1, 2), store)
@@ -162,7 +162,7 @@ def test_an_answer_about_an_older_delivery_does_not_end_the_one_on_its_way() -> 
 
 def test_what_waits_is_not_overtaken_by_its_own_receipt() -> None:
     """Acknowledged and then lost at the platform: it must be possible to send it again."""
-    book, store = CourierBook(BY_CALL), Store()
+    book, store = DeliveryQueue(BY_CALL), Store()
     event = opened(book, work(1), store)
     answered(book, event, Delivered(), store)
     held = book.expectation(event.delivery)
@@ -175,14 +175,14 @@ def test_what_waits_is_not_overtaken_by_its_own_receipt() -> None:
 
 def test_what_is_about_to_be_sent_again_is_only_asked_about_once_it_is_followed() -> None:
     """Lost at the platform, known to be lost; before there is room, its correction leaves."""
-    book, store = CourierBook(BY_CALL), Store()
+    book, store = DeliveryQueue(BY_CALL), Store()
     old = opened(book, work(1), store)
     answered(book, old, Delivered(), store)
     assert [step.how for step in planned(book, 1.0)] == ["poll"]
     assert book.settle(old.delivery, "poll", NeverSeen(), 1, 1.0) is None
     assert planned(book, 1.0, 0) == []
     book.fold_work(work(1, 2), b"row", store)
-    new = Event(f"{work(1, 2).sequence:032x}", "d", work(1, 2), 1, 1)
+    new = AttemptMessage(f"{work(1, 2).sequence:032x}", "d", work(1, 2), 1, 1)
     book.fold_event(new, store, 1.0)
     answered(book, new, PUBLISHED, store, 1.0)
     assert [step.how for step in planned(book, 2.0)] == ["poll"]
@@ -191,7 +191,7 @@ def test_what_is_about_to_be_sent_again_is_only_asked_about_once_it_is_followed(
 @pytest.mark.parametrize("has_left", [False, True])
 def test_what_is_lost_is_not_sent_again_beside_its_correction(*, has_left: bool) -> None:
     """The newer version waits for its turn or is on its way: the older one must not overtake it."""
-    book, store = CourierBook(BY_CALL), Store()
+    book, store = DeliveryQueue(BY_CALL), Store()
     old = opened(book, work(1), store)
     answered(book, old, Delivered(), store)
     assert [step.how for step in planned(book, 1.0)] == ["poll"]
@@ -208,7 +208,7 @@ def test_what_is_lost_is_not_sent_again_beside_its_correction(*, has_left: bool)
 
 def test_an_acknowledgement_said_again_is_written_once() -> None:
     """Every poll of it would be a record in the ledger."""
-    book, store = CourierBook(BY_CALL), Store()
+    book, store = DeliveryQueue(BY_CALL), Store()
     event = opened(book, work(1), store)
     assert answered(book, event, Accepted("acknowledged", "r", 1), store) is not None
     again = book.settle(event.delivery, "poll", Accepted("acknowledged", "r", 1), 2, 1.0)
@@ -218,7 +218,7 @@ def test_an_acknowledgement_said_again_is_written_once() -> None:
 
 def test_a_delivery_that_may_have_arrived_is_not_let_go_by_a_refused_repeat() -> None:
     """Unknown, asked, not there, sent again, 500: still nobody knows, so it is asked about."""
-    book, store = CourierBook(BY_CALL), Store()
+    book, store = DeliveryQueue(BY_CALL), Store()
     event = opened(book, work(1), store)
     unsure = answered(book, event, Unknown("time-out"), store)
     assert unsure is not None
@@ -230,7 +230,7 @@ def test_a_delivery_that_may_have_arrived_is_not_let_go_by_a_refused_repeat() ->
 
 def test_an_unknown_delivery_is_asked_about_in_the_turn_it_became_unknown() -> None:
     """Before its result is folded the question may be due already."""
-    book, store = CourierBook(BY_CALL), Store()
+    book, store = DeliveryQueue(BY_CALL), Store()
     event = opened(book, work(1), store)
     assert answered(book, event, Unknown("time-out"), store) is not None
     assert [step.how for step in planned(book, 60.0)] == ["ask"]
@@ -239,7 +239,7 @@ def test_an_unknown_delivery_is_asked_about_in_the_turn_it_became_unknown() -> N
 @pytest.mark.parametrize("timeout_seconds", [1.0, 3600.0])
 def test_an_answer_by_topic_is_waited_for_as_long_as_was_agreed(timeout_seconds: float) -> None:
     """An hour is an hour, though questions over HTTP are asked every five minutes."""
-    book = CourierBook(BY_TOPIC._replace(timeout_seconds=timeout_seconds))
+    book = DeliveryQueue(BY_TOPIC._replace(timeout_seconds=timeout_seconds))
     event = opened(book, work(1), {}, is_by_topic=True)
     assert planned(book, timeout_seconds * 0.99) == []
     assert [step.delivery for step in planned(book, timeout_seconds * 1.01)] == [event.delivery]
@@ -247,7 +247,7 @@ def test_an_answer_by_topic_is_waited_for_as_long_as_was_agreed(timeout_seconds:
 
 def test_no_answer_in_time_is_told_once() -> None:
     """Each time-out would be a record in the ledger."""
-    book, told = CourierBook(BY_TOPIC._replace(attempts=9)), []
+    book, told = DeliveryQueue(BY_TOPIC._replace(attempts=9)), []
     opened(book, work(1), {}, is_by_topic=True)
     for now in range(1, 20):
         for event in book.wake(float(now), 1):
@@ -261,7 +261,7 @@ def test_no_answer_in_time_is_told_once() -> None:
 @pytest.mark.parametrize("verdict", [Retry("x"), Unknown("x"), NeverSeen()])
 def test_a_garbled_answer_by_topic_is_no_failure(verdict: Verdict) -> None:
     """It proves nothing: the delivery stays on its way until its time is up."""
-    book = CourierBook(BY_TOPIC)
+    book = DeliveryQueue(BY_TOPIC)
     event = opened(book, work(1), {}, is_by_topic=True)
     assert book.settle(event.delivery, "answer", verdict, 1, 0.1) is None
     assert book.expectation(event.delivery) == event
@@ -270,7 +270,7 @@ def test_a_garbled_answer_by_topic_is_no_failure(verdict: Verdict) -> None:
 
 def test_trouble_is_for_people_when_it_parks_and_then_once_an_hour() -> None:
     """Three failures park; of the next sixty one is told."""
-    book, told = CourierBook(BY_CALL), []
+    book, told = DeliveryQueue(BY_CALL), []
     book.fold_work(work(1), b"row", {})
     for attempt in range(1, 130):
         (step,) = planned(book, attempt * 61.0)
@@ -290,7 +290,7 @@ def test_work_is_stored_whole() -> None:
         for action in ("publish", "withdraw"):
             one = work(1)._replace(action=action, is_again=is_again, department="market")
             assert unpack_work(one.record_key, pack_work(one, b"row")) == (one, b"row")
-            event = Event(
+            event = AttemptMessage(
                 "ab" * 16, "d", one, 2, 3, "unknown", "sent", "r", "c", "m", 4, State.STUCK, 5
             )
             assert decode_event(encode_event(event), one.key) == event
@@ -298,7 +298,7 @@ def test_work_is_stored_whole() -> None:
 
 def test_each_stage_of_a_delivery_is_a_report_of_its_own() -> None:
     """The registrar takes what has the same id for a repeat."""
-    event = Event("ab" * 16, "d", work(1), 1, 1, "accepted", "acknowledged", "r")
+    event = AttemptMessage("ab" * 16, "d", work(1), 1, 1, "accepted", "acknowledged", "r")
     ids = {
         outcome_id(event),
         outcome_id(event._replace(stage="published")),
@@ -311,5 +311,5 @@ def test_each_stage_of_a_delivery_is_a_report_of_its_own() -> None:
 
 def test_a_report_says_which_naming_of_a_version_it_answers() -> None:
     """A version may be named twice; the ledger keeps them apart by their place."""
-    event = Event("ab" * 16, "d", work(1, sequence=77), 1, 1, "accepted", "published", "r")
+    event = AttemptMessage("ab" * 16, "d", work(1, sequence=77), 1, 1, "accepted", "published", "r")
     assert b'"sequence":77' in encode_outcome(event)

@@ -8,7 +8,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from hub.engine import requests as ask
+from hub.engine import requests
 from hub.engine.drive import Driver, reason_class
 from hub.metrics import Health, Metrics
 from hub.workers.engine_watch import count_engine
@@ -28,15 +28,15 @@ class Anything:
         return lambda *_: None
 
 
-def road() -> Generator[ask.Request, Any, None]:
+def program() -> Generator[requests.Request, Any, None]:
     """Start, one transaction, a failure, and no end."""
-    yield ask.Initialise()
-    yield ask.Consume(1, 0.0)
-    yield ask.Begin()
-    yield ask.Commit()
-    yield ask.Retire("Local: Timed out")
+    yield requests.Initialise()
+    yield requests.Consume(1, 0.0)
+    yield requests.Begin()
+    yield requests.Commit()
+    yield requests.Retire("Local: Timed out")
     while True:
-        yield ask.Consume(1, 0.0)
+        yield requests.Consume(1, 0.0)
 
 
 def test_starts_transactions_and_retirements_become_metrics() -> None:
@@ -53,7 +53,7 @@ def test_starts_transactions_and_retirements_become_metrics() -> None:
         lease=part, transactions=part, inputs=part, store=part, business_clock=part,
         engine_clock=part, faults=part, report=report,
     )  # fmt: skip
-    driver.run(road(), lambda: "producer_retired" in events)
+    driver.run(program(), lambda: "producer_retired" in events)
     assert events == ["restored", "committed", "producer_retired"]
     value = metrics.registry.get_sample_value
     worker = {"worker": "registrar.0"}
@@ -91,9 +91,9 @@ def test_the_lease_is_taken_before_the_predecessor_is_fenced() -> None:
     """A second process on the machine must end before it has done any harm."""
     book = Mock()
 
-    def start() -> Generator[ask.Request, Any, None]:
-        yield ask.Initialise()
-        yield ask.Consume(1, 0.0)
+    def start() -> Generator[requests.Request, Any, None]:
+        yield requests.Initialise()
+        yield requests.Consume(1, 0.0)
 
     driver = driver_of(lease=book.lease, transactions=book.transactions, faults=book.faults)
     driver.run(start(), lambda: True)
@@ -107,10 +107,10 @@ def test_a_start_is_reported_once() -> None:
     events: list[str] = []
     polls = iter([False, False, False, True])
 
-    def begin() -> Generator[ask.Request, Any, None]:
-        yield ask.Initialise()
+    def begin() -> Generator[requests.Request, Any, None]:
+        yield requests.Initialise()
         while True:
-            yield ask.Consume(1, 0.0)
+            yield requests.Consume(1, 0.0)
 
     part = cast("Any", Anything())
     driver = driver_of(engine_clock=part, report=lambda event, _numbers: events.append(event))
@@ -122,12 +122,12 @@ def test_a_worker_asked_to_stop_ends_its_transaction_first() -> None:
     """An open transaction would hold all readers up until it times out."""
     book = Mock()
 
-    def work() -> Generator[ask.Request, Any, None]:
+    def work() -> Generator[requests.Request, Any, None]:
         while True:
-            yield ask.Consume(1, 0.0)
-            yield ask.Begin()
-            yield ask.Produce([])
-            yield ask.Commit()
+            yield requests.Consume(1, 0.0)
+            yield requests.Begin()
+            yield requests.Produce([])
+            yield requests.Commit()
 
     asked = iter([False])
     driver = driver_of(transactions=book, engine_clock=cast("Any", Anything()))
@@ -141,16 +141,16 @@ class Recorder:
     def __init__(self) -> None:
         self.asked: list[object] = []
 
-    def launch(self, calls: Iterable[object]) -> None:
+    def submit(self, calls: Iterable[object]) -> None:
         """Let the calls leave."""
         self.asked.append(list(calls))
 
-    def collect(self) -> list[ask.Landed]:
+    def poll(self) -> list[requests.CallResult]:
         """What has landed."""
         self.asked.append("collect")
-        return [ask.Landed("d", "send", None)]
+        return [requests.CallResult("d", "send", None)]
 
-    def abandon(self) -> None:
+    def cancel_all(self) -> None:
         """Forget what is on its way."""
         self.asked.append("abandon")
 
@@ -162,13 +162,13 @@ def test_a_slot_that_delivers_reaches_its_platform_through_the_driver() -> None:
     """The same driver as the registrar's: one request module, one interpreter."""
     replies: list[object] = []
 
-    def deliver() -> Generator[ask.Request, Any, None]:
-        yield ask.Abandon()
-        yield ask.Launch([])
-        replies.append((yield ask.Collect()))
-        replies.append((yield ask.Seconds()))
+    def deliver() -> Generator[requests.Request, Any, None]:
+        yield requests.CancelAll()
+        yield requests.Submit([])
+        replies.append((yield requests.Poll()))
+        replies.append((yield requests.Seconds()))
         while True:
-            yield ask.Consume(1, 0.0)
+            yield requests.Consume(1, 0.0)
 
     part, platform = cast("Any", Anything()), Recorder()
     driver = Driver(
@@ -177,4 +177,4 @@ def test_a_slot_that_delivers_reaches_its_platform_through_the_driver() -> None:
     )  # fmt: skip
     driver.run(deliver(), lambda: True)
     assert platform.asked == ["abandon", [], "collect"]
-    assert replies == [[ask.Landed("d", "send", None)], 1.0]
+    assert replies == [[requests.CallResult("d", "send", None)], 1.0]

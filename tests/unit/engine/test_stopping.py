@@ -7,7 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from hub.engine import requests as ask
+from hub.engine import requests
 from hub.engine.drive import Driver
 from hub.errors import UnavailableError
 
@@ -27,12 +27,12 @@ def driver_of(**parts: Any) -> Driver:  # noqa: ANN401 - mocks
 def test_a_worker_that_cannot_start_again_still_obeys_when_asked_to_stop() -> None:
     """A full disk or an absent broker must not make SIGTERM wait for the repair."""
 
-    def road() -> Generator[ask.Request, Any, None]:
+    def program() -> Generator[requests.Request, Any, None]:
         while True:
-            yield ask.Wait(5.0)
+            yield requests.Wait(5.0)
 
     clock = Mock()
-    driver_of(engine_clock=clock).run(road(), Mock(side_effect=[False, False, True]))
+    driver_of(engine_clock=clock).run(program(), Mock(side_effect=[False, False, True]))
     assert clock.sleep.call_count == 2
 
 
@@ -40,37 +40,37 @@ def test_why_everything_is_started_again_is_said_in_full() -> None:
     """The words of the failure reach whoever reads the log, remedy included."""
     heard: list[str] = []
 
-    def road() -> Generator[ask.Request, Any, None]:
-        failed = yield ask.WriteState({})
-        yield ask.Retire(failed.reason)
-        yield ask.Wait(0)
+    def program() -> Generator[requests.Request, Any, None]:
+        failed = yield requests.WriteState({})
+        yield requests.Retire(failed.reason)
+        yield requests.Wait(0)
 
     store = Mock()
     store.write.side_effect = UnavailableError("磁盘已满 / the disk is full")
-    driver_of(store=store, warn=heard.append).run(road(), lambda: True)
+    driver_of(store=store, warn=heard.append).run(program(), lambda: True)
     assert heard == ["磁盘已满 / the disk is full"]
 
 
 def test_the_time_is_remembered_only_while_the_clock_is_believed() -> None:
     """What was noted while it had jumped would vouch for it at the next start."""
 
-    def road() -> Generator[ask.Request, Any, None]:
-        yield ask.Evidence()
+    def program() -> Generator[requests.Request, Any, None]:
+        yield requests.Evidence()
         for _ in range(3):
-            yield ask.HasJumped()
-        yield ask.Wait(0)
+            yield requests.HasJumped()
+        yield requests.Wait(0)
 
     clock, witness = Mock(), Mock()
     clock.has_jumped.side_effect = [True, False, True]
-    driver_of(business_clock=clock, witness=witness).run(road(), lambda: True)
+    driver_of(business_clock=clock, witness=witness).run(program(), lambda: True)
     assert [call[0] for call in witness.method_calls] == ["evidence", "note"]
 
 
 def test_a_slot_that_judges_the_clock_is_not_run_without_a_witness() -> None:
     """It would decide under any clock."""
 
-    def road() -> Generator[ask.Request, Any, None]:
-        yield ask.Evidence()
+    def program() -> Generator[requests.Request, Any, None]:
+        yield requests.Evidence()
 
     with pytest.raises(AssertionError, match="witness"):
-        driver_of().run(road(), lambda: True)
+        driver_of().run(program(), lambda: True)

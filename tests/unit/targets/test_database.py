@@ -13,12 +13,12 @@ from pydantic import ValidationError
 from hub.site import Target
 from hub.targets.database import (
     CONTROL,
-    DatabaseLanguage,
-    Failed,
+    DatabaseProtocol,
     Found,
     Phase,
     ReceiptRow,
     RowStanding,
+    TransactionFailed,
     content_of,
     is_undone,
     missing_columns,
@@ -36,7 +36,7 @@ from hub.targets.delivery import (
     Unknown,
 )
 
-LANGUAGE = DatabaseLanguage({"1001": "SUBJECT_UNKNOWN"})
+LANGUAGE = DatabaseProtocol({"1001": "SUBJECT_UNKNOWN"})
 WANTED = Expected("ab" * 16, "cd" * 16, 3, 70, "publish", "licence.granted.v1", "ef" * 32)
 MINE = RowStanding(WANTED.delivery, 3, 70, WANTED.digest)
 NEWER = RowStanding("99" * 16, 4, 90, "00")
@@ -73,7 +73,7 @@ def receipt(stage: str = "published", **changes: object) -> ReceiptRow:
 @given(founds)
 def test_accepted_is_only_what_a_matching_receipt_says(found: Found) -> None:
     """Right content, a stage of this action, a time; a row alone is no receipt."""
-    verdict = LANGUAGE.judge_ask(found, WANTED)
+    verdict = LANGUAGE.interpret_status(found, WANTED)
     good = [
         one
         for one in found.receipts
@@ -94,8 +94,11 @@ def test_no_error_refuses_a_record_and_commit_is_never_called_a_failure(
     phase: Phase, code: str
 ) -> None:
     """An error is the server's, the table's or the moment's; only a sure rollback is a retry."""
-    failed = Failed(phase, code)
-    sent, asked = LANGUAGE.judge_send(failed, WANTED), LANGUAGE.judge_ask(failed, WANTED)
+    failed = TransactionFailed(phase, code)
+    sent, asked = (
+        LANGUAGE.interpret_response(failed, WANTED),
+        LANGUAGE.interpret_status(failed, WANTED),
+    )
     assert isinstance(sent, Retry | Unknown)
     assert isinstance(asked, Retry | Unknown)
     assert isinstance(sent, Retry) == is_undone(failed)
@@ -126,32 +129,32 @@ def test_the_first_final_receipt_counts_and_repeats_change_nothing() -> None:
     """The platform may write a row twice; the same receipt comes out each time."""
     told = (receipt("acknowledged", number=1), receipt(number=2), receipt(number=3))
     expected = Accepted("published", "2", 1_793_581_200_000)
-    assert LANGUAGE.judge_ask(Found(MINE, told), WANTED) == expected
-    assert LANGUAGE.judge_ask(Found(None, told[1:]), WANTED) == expected
+    assert LANGUAGE.interpret_status(Found(MINE, told), WANTED) == expected
+    assert LANGUAGE.interpret_status(Found(None, told[1:]), WANTED) == expected
 
 
 def test_a_withdrawal_is_not_answered_by_a_publication() -> None:
     """The stage belongs to the action."""
     wanted = WANTED._replace(action="withdraw")
-    assert LANGUAGE.judge_ask(Found(MINE, (receipt(),)), wanted) == Delivered()
+    assert LANGUAGE.interpret_status(Found(MINE, (receipt(),)), wanted) == Delivered()
 
 
 def test_a_version_that_was_overtaken_ends_when_the_newer_one_is_answered() -> None:
     """Before that the platform may still be at work on what was there."""
-    assert LANGUAGE.judge_ask(Found(NEWER), WANTED) == Delivered()
+    assert LANGUAGE.interpret_status(Found(NEWER), WANTED) == Delivered()
     answered = Found(NEWER, (), is_newer_answered=True)
-    assert LANGUAGE.judge_ask(answered, WANTED) == Overtaken()
+    assert LANGUAGE.interpret_status(answered, WANTED) == Overtaken()
     late = answered._replace(receipts=(receipt(),))
-    assert isinstance(LANGUAGE.judge_ask(late, WANTED), Accepted)
-    assert isinstance(LANGUAGE.judge_send(Found(NEWER), WANTED), Refused)
+    assert isinstance(LANGUAGE.interpret_status(late, WANTED), Accepted)
+    assert isinstance(LANGUAGE.interpret_response(Found(NEWER), WANTED), Refused)
 
 
 def test_a_row_somebody_changed_proves_nothing() -> None:
     """Our delivery id beside other content."""
     changed = Found(MINE._replace(digest="00"))
-    assert isinstance(LANGUAGE.judge_send(changed, WANTED), Unknown)
-    assert isinstance(LANGUAGE.judge_ask(changed, WANTED), Unknown)
-    assert LANGUAGE.judge_ask(Found(OLDER), WANTED) == NeverSeen()
+    assert isinstance(LANGUAGE.interpret_response(changed, WANTED), Unknown)
+    assert isinstance(LANGUAGE.interpret_status(changed, WANTED), Unknown)
+    assert LANGUAGE.interpret_status(Found(OLDER), WANTED) == NeverSeen()
 
 
 def test_every_content_column_is_written_and_none_is_forgotten() -> None:

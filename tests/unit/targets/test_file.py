@@ -24,15 +24,15 @@ from hub.targets.delivery import (
 )
 from hub.targets.file import (
     Answered,
-    Failed,
     Filed,
-    FileLanguage,
+    FileProtocol,
     Filing,
     Question,
     Reply,
     Unfiled,
     Unfit,
     Unsure,
+    WriteFailed,
 )
 from hub.targets.file_ack import read_acknowledgement
 from hub.targets.file_layout import (
@@ -303,38 +303,40 @@ RECEIPT: dict[str, object] = {
         (Filed("001501_20261103_00001.xml"), Delivered()),
         (Answered(RECEIPT), Accepted("published", "N-1", 1_793_669_400_000)),
         (Unfiled(), NeverSeen()),
-        (Failed("ENOSPC"), Retry("ENOSPC", is_whole_target=True)),
+        (WriteFailed("ENOSPC"), Retry("ENOSPC", is_whole_target=True)),
         (Unsure("EIO"), Unknown("EIO")),
     ],
 )
 def test_each_reply_has_one_meaning(reply: Reply, verdict: object) -> None:
     """A file that lies there is delivered, no more; only the platform's receipt is a receipt."""
-    language = FileLanguage()
-    assert language.judge_send(reply, EXPECTED) == verdict
-    assert language.judge_ask(reply, EXPECTED) == verdict
+    protocol = FileProtocol()
+    assert protocol.interpret_response(reply, EXPECTED) == verdict
+    assert protocol.interpret_status(reply, EXPECTED) == verdict
 
 
 def test_a_refused_row_and_an_unfit_one_are_refused_with_a_code() -> None:
     """The platform's own code; ours where the layout has no way to write the text."""
     told: dict[str, object] = {"delivery": ROW.delivery, "stage": "refused", "code": "NAME_UNKNOWN"}
-    assert FileLanguage().judge_ask(Answered(told), EXPECTED) == Refused("NAME_UNKNOWN", "")
-    mapped = FileLanguage({"NAME_UNKNOWN": "SUBJECT_UNKNOWN"}).judge_ask(Answered(told), EXPECTED)
+    assert FileProtocol().interpret_status(Answered(told), EXPECTED) == Refused("NAME_UNKNOWN", "")
+    mapped = FileProtocol({"NAME_UNKNOWN": "SUBJECT_UNKNOWN"}).interpret_status(
+        Answered(told), EXPECTED
+    )
     assert mapped == Refused("SUBJECT_UNKNOWN", "NAME_UNKNOWN: ")
-    verdict = FileLanguage().judge_send(Unfit("BZ"), EXPECTED)
+    verdict = FileProtocol().interpret_response(Unfit("BZ"), EXPECTED)
     assert isinstance(verdict, Refused)
     assert verdict.code == "LAYOUT_CANNOT_CARRY"
 
 
 def test_a_receipt_for_another_content_proves_nothing() -> None:
     """Held to the same rules as a receipt over HTTP."""
-    verdict = FileLanguage().judge_ask(Answered(RECEIPT | {"digest": "00" * 32}), EXPECTED)
+    verdict = FileProtocol().interpret_status(Answered(RECEIPT | {"digest": "00" * 32}), EXPECTED)
     assert isinstance(verdict, Unknown)
 
 
 def test_calls_name_the_delivery_they_speak_of() -> None:
     """The courier finds the end of each by it."""
-    assert FileLanguage().send_call(ROW) == Filing(ROW.delivery, ROW)
-    assert FileLanguage().ask_call(EXPECTED) == Question(ROW.delivery)
+    assert FileProtocol().delivery_request(ROW) == Filing(ROW.delivery, ROW)
+    assert FileProtocol().status_request(EXPECTED) == Question(ROW.delivery)
 
 
 def test_the_samples_of_the_page_for_platforms_are_what_is_written() -> None:
