@@ -243,7 +243,7 @@ _LOOK: Final = Look(_WIDTHS, is_for_the_clerk)
 
 
 @dataclass(slots=True)
-class _Open:
+class _UnfinishedResult:
     """A result that is being written."""
 
     changes: int
@@ -282,7 +282,7 @@ class ResultFiles:
         self._held_up: set[str] = set()
         self._turns: dict[str, int] = {}
         """Of each stream: how many parts had been written when one of its own was, the last."""
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, _UnfinishedResult] = {}
         """Results that are half written, one of a stream at most."""
 
     def write_changed(self, *, everything: bool = False) -> int:
@@ -327,7 +327,7 @@ class ResultFiles:
         return self._turns.get(_stream_of(source), 0), self._not_before.get(source, 0.0)
 
     def _begin(self, source: str, changes: int) -> None:
-        self._open[source] = _Open(changes, self._parts_of(source))
+        self._open[source] = _UnfinishedResult(changes, self._parts_of(source))
 
     def _go_on(self, source: str) -> bool:
         """Write a part of an open result; return whether there is more.

@@ -337,11 +337,11 @@ class SimCourier:
                     self.platform.read_topic()
             self._reply = self._carry_out(request)
 
-    def crash_at(self, request_name: str, nth: int) -> None:
-        """Die just before the nth request of this name, or after a while without it."""
+    def crash_at(self, kind: type[requests.Request], nth: int) -> None:
+        """Die just before the nth request of this kind, or after a while without it."""
         for _step in range(400):
             request = self._program.send(self._reply)
-            nth -= type(request).__name__ == request_name
+            nth -= isinstance(request, kind)
             if nth == 0:
                 break
             self._reply = self._carry_out(request)

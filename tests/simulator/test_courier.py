@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 
 from hub.contracts import Fault, project
 from hub.core.record import LedgerRecord, decode_record
+from hub.engine import requests
 from hub.targets.delivery import digest_of
 from tests.driver import rows
 from tests.driver.resends import ask_again
@@ -118,7 +119,7 @@ actions = st.one_of(
         st.integers(1, 3),
     ),
     st.tuples(
-        st.sampled_from(["at Commit", "at WriteState", "at Launch", "at Collect"]),
+        st.sampled_from([requests.Commit, requests.WriteState, requests.Submit, requests.Poll]),
         st.sampled_from(["province", "city"]),
         st.integers(1, 3),
     ),
@@ -147,8 +148,8 @@ def act(world: CourierWorld, action: tuple[Any, ...]) -> None:
             ask_again(world.hub, target, document=number and number_of(int(number)))
         case ("time", seconds, _):
             world.pass_time(seconds)
-        case (name, target, nth):
-            world.couriers[target].crash_at(name.removeprefix("at "), nth)
+        case (kind, target, nth):
+            world.couriers[target].crash_at(kind, nth)
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -385,7 +385,7 @@ def test_a_new_owner_leaves_open_deliveries_alone_until_nothing_can_arrive_any_m
     courier = world.couriers["province"]
     submit(world, "new", 1, 0)
     world.fates.append("late_effect")
-    courier.crash_at("Collect", 2)
+    courier.crash_at(requests.Poll, 2)
     begun = world.seconds
     courier.turns(1500)
     first = next(at for at, how in world.province.calls if how == "ask")
