@@ -31,7 +31,7 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from textwrap import dedent
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
@@ -222,16 +222,18 @@ def _run_tests(trial: Trial, root: Path) -> int:
     sys.path[:] = [str(root), *(one for one in sys.path if one not in ("", str(ROOT)))]
     if trial.planted is not None:
         sys.meta_path.insert(0, _Overlay(trial.planted, root))
-    return int(
-        pytest.main(
-            [
-                "-x", "-q", "-p", "no:cacheprovider", "--tb=no", "--hypothesis-profile=mutants",
-                "-m", "not kafka and not faults and not reference and not lives",
-                "-W", "ignore::pytest.PytestAssertRewriteWarning",  # what was imported once
-                *(f"--deselect={one}" for one in (*TOO_SLOW, *trial.without)), *trial.tests,
-            ]
-        )
-    )  # fmt: skip
+    with TemporaryDirectory(prefix="mutant-") as place:  # two runs would clear away each other's
+        return int(
+            pytest.main(
+                [
+                    f"--basetemp={place}/of", "-x", "-q", "-p", "no:cacheprovider", "--tb=no",
+                    "--hypothesis-profile=mutants",
+                    "-m", "not kafka and not faults and not reference and not lives",
+                    "-W", "ignore::pytest.PytestAssertRewriteWarning",  # what was imported once
+                    *(f"--deselect={one}" for one in (*TOO_SLOW, *trial.without)), *trial.tests,
+                ]
+            )
+        )  # fmt: skip
 
 
 class _Overlay(MetaPathFinder):
