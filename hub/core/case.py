@@ -252,7 +252,7 @@ def _is_overtaken(case: Case) -> bool:
 
     One departure lets one record in once: a record that left here again is elsewhere. One that was
     never in force brings back nothing that was. A home-coming may be declared before the journey is
-    over.
+    over; then the record leaves there after it left here.
     """
     old, s, verdict = case.old, case.s, case.verdict
     if old is None or not old.down_at:
@@ -262,7 +262,8 @@ def _is_overtaken(case: Case) -> bool:
         departure = made_by(case.view, s.record_key)
         has_left_last = departure is not None and departure.sequence == old.down_at
         is_home = left_for(case.view, s.record_key) == s.other_key
-        return not (has_moved and has_left_last and is_home)
+        is_way_back = verdict is None or not verdict.has_left or verdict.noted > old.down_at
+        return not (has_moved and has_left_last and is_home and is_way_back)
     if verdict is None or not verdict.has_left:
         return False
     return verdict.noted < old.down_at if verdict.kind else has_moved

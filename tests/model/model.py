@@ -702,7 +702,8 @@ class Model:
             return False
         if reading.held_at and reading.held_at < record.down_since:
             has_left_last = record.standing is MOVED and record.departure[1] == record.down_since
-            return not (has_left_last and record.left_for == reading.other)
+            is_way_back = move.verdict != "left" or move.noted > record.down_since
+            return not (has_left_last and record.left_for == reading.other and is_way_back)
         if move.verdict != "left":
             return False
         return move.noted < record.down_since if move.left_as else record.standing is MOVED
