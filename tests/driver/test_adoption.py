@@ -290,6 +290,41 @@ def test_a_row_nobody_may_see_owes_by_clock_from_too() -> None:
     assert life.dues() == {"province": "11-12", "city": "11-12"}
 
 
+def test_what_was_met_and_a_correction_that_runs_know_no_clock_from() -> None:
+    """A later day ends no duty that was met, nor the time of a correction of what is shown."""
+    life = RecordLife()
+    life.row()
+    life.report(life.record, "city", "published")
+    assert said(adopt(life, target(CITY, clock_from="2026-11-03"))) == []
+    life.corrected()
+    owed = life.dues()
+    assert "city" in owed
+    assert said(adopt(life, target(CITY, clock_from="2026-11-04"))) == []
+    assert life.dues() == owed
+
+
+def test_what_begins_for_a_row_without_a_day_is_estimated_too() -> None:
+    """Nobody knows the day of the decision, at whichever target."""
+    document = rows.basis()
+    document["site"]["targets"][CITY]["kinds"] = [PENALTY]
+    life = RecordLife(document)
+    life.say(LICENCE, licence_row(XK_JDRQ=""))
+    assert life.flags(ClockFlag.ESTIMATED) == {"province"}
+    assert said(adopt(life, rows.basis())) == [(CITY, "D", "begun")]
+    assert life.flags(ClockFlag.ESTIMATED) == {"province", "city"}
+
+
+def test_a_statement_that_waits_owes_nothing_under_any_basis() -> None:
+    """It is of no row yet; that it waits has an end of its own."""
+    document = rows.basis()
+    document["site"]["targets"][CITY]["kinds"] = [PENALTY]
+    life = RecordLife(document)
+    assert life.withdrawn() == "held WAITING_FOR_RECORD"
+    clocks = life.state().clocks
+    assert said(adopt(life, rows.basis())) == []
+    assert life.state().clocks == clocks
+
+
 def test_what_owes_nothing_owes_nothing_under_another_clock_from() -> None:
     """A natural person's row is nobody's lateness, whatever is adopted."""
     life = RecordLife(target(CITY, clock_from="2026-11-03"))
