@@ -154,13 +154,13 @@ def test_versions_are_compared_within_one_source_only(life: RecordLife) -> None:
 def test_sixteen_sources_are_remembered_and_none_makes_room_for_another(life: RecordLife) -> None:
     """A further one counts by its arrival, and each of its statements says so."""
     life.row(version=100, stream="s0")
-    for n in range(1, SOURCES_KEPT):
+    for n in range(1, 16):
         assert life.corrected(f"第{n}版", version=100, stream=f"s{n}") == "corrected"
     told = "corrected SOURCES_TOO_MANY"
     assert life.corrected("又一版", version=100, stream="new") == told
     assert life.corrected("再一版", version=7, stream="new") == told
     life.crash()
-    for n in range(SOURCES_KEPT):
+    for n in range(16):
         assert life.corrected("旧", version=99, stream=f"s{n}") == "superseded OLDER_THAN_LIVE"
     assert life.corrected("新", version=101, stream="s0") == "corrected"
     assert life.withdrawn(version=5, stream="new") == "withdrawn SOURCES_TOO_MANY"

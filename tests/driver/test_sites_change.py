@@ -435,9 +435,13 @@ def test_a_fresh_site_with_two_slots_starts() -> None:
         hub.run()
     hubs[0].adopt(site())
     hubs[1].run()
+    far = next(key for key in (COMPANY, NEAR, FAR) if partition_of(key.encode(), 2) == 1)
+    hubs[1].pipe(DEPARTMENT, LICENCE, far, framed(LICENCE, row_under(AUTHORITY, key=far)))
+    hubs[1].run()
     heads = [hubs[0].ledger(n)[0] for n in range(2)]
     assert [r.outcome for r in heads] == [Outcome.BASIS_ADOPTED] * 2
-    assert [dict(r.facts).get("slot") for r in heads] == [None, "registrar.1"]
+    named = [[dict(r.facts).get("slot") for r in hubs[0].ledger(n)] for n in range(2)]
+    assert named == [[None], ["registrar.1", None]], "the first record alone names its slot"
     for hub in hubs:
         hub.crash(lose_disk=True)
         hub.run()

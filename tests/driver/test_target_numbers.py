@@ -143,7 +143,9 @@ def test_the_registrar_refuses_what_would_lose_something(life: RecordLife, what:
         "in one step": (given(), "TARGET_NUMBER_TAKEN"),
     }[what]
     before = life.hub.ledger(0)[-1].basis
-    assert outcomes(life.hub.adopt(document)) == {f"control_refused {why}"}
+    refused = life.hub.adopt(document)
+    assert outcomes(refused) == {f"control_refused {why}"}
+    assert {record.basis for record in refused} == {before}
     assert life.row("另一") == "conflicting UNDECLARED_CHANGE"
     assert life.record.basis == before
 
