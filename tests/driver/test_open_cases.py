@@ -526,6 +526,16 @@ def test_a_number_used_twice_ends_with_the_rows_own_answer(life: RecordLife) -> 
     assert said(life.hub) == ["number_reused answered"]
 
 
+def test_a_number_used_twice_is_not_answered_by_a_repeat_of_what_is_there(life: RecordLife) -> None:
+    """Which says nothing of the row that bore the number."""
+    life.row(number=1)
+    life.row(key=NEAR, number=5)
+    life.row("食品销售", key=NEAR, number=1)
+    assert life.row(key=NEAR, number=5) == "duplicate REPEATED_SUBMISSION"
+    (case,) = cases(life.hub)
+    assert (case.case_kind, case.how) == ("number_reused", "")
+
+
 # --- the fold ------------------------------------------------------------------------------------
 
 

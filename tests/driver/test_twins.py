@@ -17,12 +17,18 @@ from hub.workers.projector import Projection
 from hub.workers.reconciler import FactRoute, Reconciler
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
+from tests.driver.life import NEAR, RecordLife
+from tests.driver.reforms import HEIR, NEW_AUTHORITY, merged, row_under, site
 from tests.driver.rows import (
     AGENTS,
     AGENTS_CODE,
+    AUTHORITY,
     COMPANY,
     CONTRACTS,
     DEPARTMENT,
+    LICENCE,
+    OTHER_AUTHORITY,
+    OTHER_DEPARTMENT,
     PENALTY,
     at,
     framed,
@@ -221,3 +227,23 @@ def test_a_good_row_read_with_its_faulty_twin_lets_nothing_ring(hub: HubTestDriv
     twin = next(record for record in written if record.outcome is Outcome.QUARANTINED)
     rung = {(r.record_key == twin.record_key, e.event) for r in written for e in r.events}
     assert rung == {(True, "lifted"), (False, "due_soon_3")}
+
+
+def test_twins_of_merged_bureaus_are_answered_once() -> None:
+    """The heir's good row answers the faulty ones of both; its next row has none to answer."""
+    life = RecordLife(site())
+    here = partition_of(COMPANY.encode(), life.hub.partitions)
+    unkeyed = next(
+        key
+        for n in range(99)
+        if partition_of((key := f"?{n}").encode(), life.hub.partitions) == here
+    )
+    for authority, by in ((AUTHORITY, DEPARTMENT), (OTHER_AUTHORITY, OTHER_DEPARTMENT)):
+        row = row_under(authority, key=BAD_CODE)
+        assert life.say(LICENCE, row, key=unkeyed, by=by).startswith("quarantined")
+    life.hub.adopt(merged(DEPARTMENT, OTHER_DEPARTMENT))
+    assert life.say(LICENCE, row_under(NEW_AUTHORITY), by=HEIR) == "accepted"
+    assert [r.outcome for r in life.rest] == [Outcome.DUTY_LIFTED] * 2
+    assert life.say(LICENCE, row_under(NEW_AUTHORITY, key=NEAR), key=NEAR, by=HEIR) == "accepted"
+    assert "answers" not in dict(life.record.facts)
+    assert life.rest == []
