@@ -140,9 +140,9 @@ class ServerProcess:
 
     def _process(self) -> psutil.Process | None:
         """Find the process the pid file names; a pid taken over by another program is not it."""
-        if self._child is not None and self._child.poll() is not None:
-            return None  # our own child ended, and is reaped by this question
         try:
+            if self._child is not None:  # our own child, even if the clock steps
+                return psutil.Process(self._child.pid) if self._child.poll() is None else None
             noted = json.loads((self.folder / "pid.json").read_text(encoding="utf-8"))
             process = psutil.Process(noted["pid"])
             if abs(process.create_time() - noted["started"]) > _SAME_START_SECONDS:

@@ -291,7 +291,7 @@ def test_a_row_nobody_may_see_owes_by_clock_from_too() -> None:
 
 
 def test_what_was_met_and_a_correction_that_runs_know_no_clock_from() -> None:
-    """A later day ends no duty that was met, nor the time of a correction of what is shown."""
+    """A later day ends no duty that was met, nor the time of a correction."""
     life = RecordLife()
     life.row()
     life.report(life.record, "city", "published")
@@ -304,7 +304,7 @@ def test_what_was_met_and_a_correction_that_runs_know_no_clock_from() -> None:
 
 
 def test_what_begins_for_a_row_without_a_day_is_estimated_too() -> None:
-    """Nobody knows the day of the decision, at whichever target."""
+    """The day of the decision is unknown, at whichever target."""
     document = rows.basis()
     document["site"]["targets"][CITY]["kinds"] = [PENALTY]
     life = RecordLife(document)

@@ -185,7 +185,7 @@ def test_equal_statements_that_wait_may_differ_in_their_version(life: RecordLife
 
 
 def test_several_statements_of_every_night_wait_once_each(life: RecordLife) -> None:
-    """Also where another of the same export stands between a statement and its repeat."""
+    """Also where another of the same export lies between a statement and its repeat."""
     assert life.withdrawn(version=5) == "held WAITING_FOR_RECORD"
     assert life.corrected(version=5) == "held WAITING_FOR_RECORD"
     assert life.withdrawn(version=5) == "duplicate SAME_AS_HELD"

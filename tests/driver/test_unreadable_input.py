@@ -7,6 +7,7 @@ import pytest
 from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import NEVER
 from hub.domain import reasons
+from hub.errors import IntegrityError
 from hub.metrics import Health, Metrics
 from hub.workers.registrar import INPUTS_LOST, RegistrarWatch
 from tests.driver import rows
@@ -138,6 +139,18 @@ def test_deleted_submissions_stop_their_own_partition_alone(hub: HubTestDriver) 
     assert [r.department for r in lose(hub)] == [OTHER_DEPARTMENT]
     hub.crash()
     assert hub.run() == []
+
+
+def test_deleted_control_messages_that_were_not_read_stop_the_registrar(hub: HubTestDriver) -> None:
+    """A basis or a verdict of a move among it would be missing for ever: a person must know."""
+    submit(hub, 1)
+    hub.run()
+    for _time in range(2):
+        accept_loss(hub, f"submissions.{DEPARTMENT}", HERE, 7, 8)
+    hub.delete("control", HERE, len(hub.log.logs["test.control", HERE]))
+    hub.crash()
+    with pytest.raises(IntegrityError, match="control"):
+        hub.run()
 
 
 @pytest.mark.parametrize("disk", [False, True])

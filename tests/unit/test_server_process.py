@@ -72,6 +72,20 @@ def test_a_pid_taken_over_by_another_program_is_not_the_server(server: ServerPro
     server.stop()  # would end this very test otherwise
 
 
+def test_its_own_server_is_stopped_whatever_the_clock_and_the_file_say(
+    server: ServerProcess,
+) -> None:
+    """A step of the clock moves the start of every process, as its pid file has it."""
+    server.start(SLEEPER, leashed=True)
+    pid = server.pid
+    assert pid is not None
+    noted = {"pid": pid, "started": psutil.Process(pid).create_time() - 3600}
+    (server.folder / "pid.json").write_text(json.dumps(noted), encoding="utf-8")
+    assert server.pid == pid
+    server.stop()
+    wait_until_gone(pid)
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"pid": 999999999, "started": 1.0}'])
 def test_a_stale_or_torn_pid_file_does_not_hinder_a_start(server: ServerProcess, text: str) -> None:
     """SIGKILL may leave any of these behind."""

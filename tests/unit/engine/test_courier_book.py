@@ -281,6 +281,47 @@ def test_trouble_is_for_people_when_it_parks_and_then_once_an_hour() -> None:
     assert told == [3, 63, 123]
 
 
+def test_what_was_said_under_an_old_id_says_nothing_of_the_new() -> None:
+    """After a restart the attempts are read from their beginning, the refusal of the first too."""
+    book, store = DeliveryQueue(BY_CALL), Store()
+    event = opened(book, work(1), store)
+    book.fold_event(event._replace(delivery="ab" * 16, repeat=1), store, 0.0)
+    book.fold_event(event._replace(result="refused", stage="refused", state=State.DONE), store, 0.0)
+    assert book.outstanding == 1
+
+
+def test_failures_under_an_old_id_park_nothing_under_the_new() -> None:
+    """Three failures in a row park: two of the first id and one of the second are none."""
+    book, store = DeliveryQueue(BY_CALL), Store()
+    event = opened(book, work(1), store)
+    for now in (0.0, 60.0):
+        answered(book, event, Retry("HTTP 500"), store, now)
+        (again,) = planned(book, now + 59.0)
+        event = intent(again)
+        book.fold_event(event, store, now + 59.0)
+    renamed = event._replace(delivery="ab" * 16, repeat=1)
+    book.fold_event(renamed, store, 200.0)
+    answered(book, renamed, Retry("HTTP 500"), store, 201.0)
+    assert book.standing()["parked"] == 0
+
+
+def test_what_is_parked_a_second_time_is_reported_again() -> None:
+    """In between it may have arrived: the first case was over."""
+    book, stages = DeliveryQueue(BY_CALL), []
+    event = opened(book, work(1), Store())
+    verdicts = [Retry("HTTP 500")] * 3 + [Unknown("time-out")] + [Retry("HTTP 500")] * 3
+    for number, verdict in enumerate(verdicts, 1):
+        now = number * 400.0
+        result = answered(book, event, verdict, Store(), now)
+        if result is not None and result.stage:
+            stages.append(result.stage)
+        steps = planned(book, now + 399.0)
+        if steps and steps[0].how == "send":
+            event = intent(steps[0])
+            book.fold_event(event, Store(), now + 399.0)
+    assert stages == ["parked", "sent", "parked"]
+
+
 # --- what is written ---
 
 
