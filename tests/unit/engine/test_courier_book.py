@@ -322,6 +322,25 @@ def test_what_is_parked_a_second_time_is_reported_again() -> None:
     assert stages == ["parked", "sent", "parked"]
 
 
+def test_an_answer_to_a_question_makes_no_record_the_one_to_blame() -> None:
+    """A token that may only ask is refused whatever is sent: that is the platform's matter."""
+    book, store = DeliveryQueue(BY_CALL), Store()
+    asked = opened(book, work(3), store)
+    answered(book, asked, Accepted("acknowledged", "r", 1), store)
+    events = {n: opened(book, work(n), store) for n in (1, 2)}
+    for now in range(1, 12):
+        for event in events.values():
+            away = Retry("HTTP 403", is_whole_target=True, may_be_record=True)
+            answered(book, event, away, store, now * 60.0)
+        book.settle(asked.delivery, "poll", Accepted("acknowledged", "r", 1), 1, now * 60.0 + 1)
+        for step in planned(book, now * 60.0 + 59):
+            if step.how == "send":
+                number = step.work.sequence // 10
+                events[number] = intent(step)
+                book.fold_event(events[number], store, now * 60.0 + 59)
+    assert book.standing()["parked"] == 0
+
+
 # --- what is written ---
 
 
