@@ -341,6 +341,20 @@ def test_an_answer_to_a_question_makes_no_record_the_one_to_blame() -> None:
     assert book.standing()["parked"] == 0
 
 
+def test_what_was_in_doubt_and_followed_while_the_courier_was_down_is_left_out() -> None:
+    """Nothing of it can happen; it is neither counted nor stored any more."""
+    book, store = DeliveryQueue(BY_CALL), Store()
+    event = opened(book, work(1), store)
+    away = Retry("HTTP 403", is_whole_target=True, may_be_record=True)
+    answered(book, event, away, store)
+    started = DeliveryQueue(BY_CALL)
+    started.load(sorted((key, value) for key, value in store.items() if value is not None))
+    started.fold_work(work(1, 2), b"row", store)
+    assert set(started.resume(0.0, 0).values()) == {None}
+    assert started.outstanding == 1
+    assert [step.work.version for step in planned(started, 0.0)] == [2]
+
+
 # --- what is written ---
 
 
