@@ -175,6 +175,18 @@ def test_a_declared_loss_is_in_the_ledger_and_lets_the_registrar_go_on(
     assert (replayed.differences.kept, replayed.declared) == ([], ())
 
 
+def test_a_declared_loss_counts_though_more_came_with_it(hub: HubTestDriver) -> None:
+    """A second declaration and a neighbour's row are in the same batch."""
+    lose(hub)
+    for _time in range(2):
+        accept_loss(hub, f"submissions.{DEPARTMENT}", HERE, 0, 2)
+    submit(hub, 8, OTHER_DEPARTMENT)
+    outcomes = [record.outcome for record in hub.run()]
+    assert sorted(outcomes) == sorted(
+        [Outcome.INPUT_LOST, Outcome.CONTROL_REFUSED, Outcome.ACCEPTED, Outcome.ACCEPTED]
+    )
+
+
 @pytest.mark.parametrize(("first", "until"), [(1, 2), (0, 0), (1, 1)])
 def test_a_loss_that_is_not_what_comes_next_is_refused(
     hub: HubTestDriver, first: int, until: int
