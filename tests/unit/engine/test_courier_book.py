@@ -323,7 +323,7 @@ def test_what_is_parked_a_second_time_is_reported_again() -> None:
 
 
 def test_an_answer_to_a_question_makes_no_record_the_one_to_blame() -> None:
-    """A token that may only ask is refused whatever is sent: that is the platform's matter."""
+    """A token that may only ask is refused at every sending: a matter of the platform."""
     book, store = DeliveryQueue(BY_CALL), Store()
     asked = opened(book, work(3), store)
     answered(book, asked, Accepted("acknowledged", "r", 1), store)
