@@ -130,11 +130,16 @@ class CourierPlace(ABC):
         """Return what the ledger owes a target."""
         return owed(self.world, target)
 
-    def wait_until_equal(self, target: str, seconds: float = 90) -> None:
-        """Wait until the platform shows what the ledger owes it."""
+    def wait_until_equal(self, target: str, seconds: float = 200) -> None:
+        """Wait until the platform shows what the ledger owes it.
+
+        A delivery that asking does not settle is sent again once a minute, perhaps more than once.
+        """
         with suppress(TimeoutError):
             wait_until(lambda: self.shown(target) == self.owed(target), seconds)
-        assert self.shown(target) == self.owed(target)
+        shown, owed_ = self.shown(target), self.owed(target)
+        apart = {record for record in shown | owed_ if shown.get(record) != owed_.get(record)}
+        assert {record: (shown.get(record), owed_.get(record)) for record in apart} == {}
 
     def wait_until_told(self, target: str, seconds: float = 90) -> None:
         """Wait until the registrar has been told of every record's last stage."""
