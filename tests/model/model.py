@@ -1024,6 +1024,8 @@ class Model:
         if duty is not None and duty.is_running:
             if duty.clock == DISCLOSE:
                 record.lifted.add(number)
+            else:  # a correction is owed where nothing else is: there it counts as disclosed
+                record.disclosed.add(number)
             self._event(record, number, "D", "lifted")
 
     def _take_down(self, record: Record, standing: LifeState) -> None:
