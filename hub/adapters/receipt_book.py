@@ -300,8 +300,9 @@ class ReceiptBook:
         with self._reading() as execute:
             for sheet, row, sequence, outcome, reasons, due, shown, waits, refusals in execute(
                 "SELECT sheet, row, sequence, outcome, reasons, due, shown, waits,"
-                " (SELECT json_group_array(trim(target || ' ' || code)) FROM refusals"
-                " WHERE refusals.record = answers.record) FROM answers"
+                " (SELECT json_group_array(trim(target || ' ' || code)) FROM"
+                " (SELECT target, code FROM refusals WHERE record = answers.record"
+                " ORDER BY target)) FROM answers"
                 " LEFT JOIN records USING (record) WHERE source = ? ORDER BY sheet, row, sequence",
                 (source,),
             ):

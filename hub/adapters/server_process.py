@@ -89,10 +89,9 @@ class ServerProcess:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for us; we then stop it in order
             )
-        started = psutil.Process(self._child.pid).create_time()
-        (self.folder / "pid.json").write_text(
-            json.dumps({"pid": self._child.pid, "started": started}), encoding="utf-8"
-        )
+        started = _seconds_after_boot(psutil.Process(self._child.pid))
+        noted = {"pid": self._child.pid, "boot": _boot(), "started": started}
+        (self.folder / "pid.json").write_text(json.dumps(noted), encoding="utf-8")
 
     def stop(self, timeout_seconds: float = STOP_SECONDS) -> None:
         """End it in order, by force after the time-out; nothing happens when it does not run."""
@@ -145,7 +144,8 @@ class ServerProcess:
                 return psutil.Process(self._child.pid) if self._child.poll() is None else None
             noted = json.loads((self.folder / "pid.json").read_text(encoding="utf-8"))
             process = psutil.Process(noted["pid"])
-            if abs(process.create_time() - noted["started"]) > _SAME_START_SECONDS:
+            apart = abs(_seconds_after_boot(process) - noted["started"])
+            if noted.get("boot") != _boot() or apart > _SAME_START_SECONDS:
                 return None
             return None if process.status() == psutil.STATUS_ZOMBIE else process
         except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
@@ -217,6 +217,16 @@ class EmbeddedServer(ABC):
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _boot() -> str:
+    """Return the id of this run of the machine."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def _seconds_after_boot(process: psutil.Process) -> float:
+    """Return when a process started: no step of the clock moves it."""
+    return float(process.create_time() - psutil.boot_time())
 
 
 def is_free(port: int) -> bool:

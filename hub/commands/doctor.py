@@ -224,8 +224,8 @@ def _is_itself(report: dict[str, object], process: Process, loaded: LoadedSite) 
 def _health(port: int) -> dict[str, object] | None:
     """Ask a port what it says of itself; empty: not a worker, None: nothing answers.
 
-    Whoever has the port may answer without end, or drop by drop: it is heard out for so long, and
-    led nowhere else.
+    Another program on that port may answer slowly or without end: reading stops after a time and
+    a size, and redirects are not followed.
     """
     caller = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE_SECONDS)
     try:

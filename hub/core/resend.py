@@ -278,9 +278,9 @@ def _changed(
     """
     version, since, revised = old.version, old.since, old.revised
     publish, withdraw = line.publish | line.anew, line.withdraw
-    if withdraw | publish & old.named:
+    is_shown_anew = bool(publish & old.named)
+    if withdraw or is_shown_anew:
         version, since = old.version + 1, now
-        is_shown_anew = bool(publish & old.named)
         revised = (
             duties.revisions(old, version, now, basis) if is_shown_anew
             else duties.begun(old, basis)

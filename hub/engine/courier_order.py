@@ -32,26 +32,26 @@ class Queued(Protocol):
     ticket: int
 
 
-WaitsT = TypeVar("WaitsT", bound=Queued)
+QueuedT = TypeVar("QueuedT", bound=Queued)
 
 
-class Order(Generic[WaitsT]):
+class Order(Generic[QueuedT]):
     """The queues of one target; what has lost its ticket is passed over."""
 
     def __init__(self) -> None:
         self._tickets = 0
-        self._questions: deque[tuple[int, WaitsT]] = deque()
-        self._followed: deque[tuple[int, WaitsT]] = deque()
-        self._retries: deque[tuple[int, WaitsT]] = deque()
-        self._withdrawals: dict[str, _Heap[WaitsT]] = {}
+        self._questions: deque[tuple[int, QueuedT]] = deque()
+        self._followed: deque[tuple[int, QueuedT]] = deque()
+        self._retries: deque[tuple[int, QueuedT]] = deque()
+        self._withdrawals: dict[str, _Heap[QueuedT]] = {}
         self._departments: deque[str] = deque()
-        self._corrections: _Heap[WaitsT] = _Heap()
-        self._publications: _Heap[WaitsT] = _Heap()
+        self._corrections: _Heap[QueuedT] = _Heap()
+        self._publications: _Heap[QueuedT] = _Heap()
         self._since_due = 0
         self._since_low = 0
         self._is_retry_next = False
 
-    def add(self, one: WaitsT, rank: Rank) -> None:
+    def add(self, one: QueuedT, rank: Rank) -> None:
         """Put it in its queue, and out of the one it was in."""
         self._tickets += 1
         one.ticket = self._tickets
@@ -65,7 +65,7 @@ class Order(Generic[WaitsT]):
             case "work":
                 self._heap_for(one.work).push(one)
 
-    def _heap_for(self, work: Work) -> _Heap[WaitsT]:
+    def _heap_for(self, work: Work) -> _Heap[QueuedT]:
         if work.action == "withdraw":
             if work.department not in self._withdrawals:
                 self._withdrawals[work.department] = _Heap()
@@ -74,7 +74,7 @@ class Order(Generic[WaitsT]):
         is_correction = work.version > 1 and not work.is_again
         return self._corrections if is_correction else self._publications
 
-    def take(self, at: int, *, may_open: bool) -> WaitsT | None:
+    def take(self, at: int, *, may_open: bool) -> QueuedT | None:
         """Take what is next; `at` is business time, `may_open`: whether a new one may leave.
 
         None when nothing waits, or nothing that may be taken.
@@ -90,7 +90,7 @@ class Order(Generic[WaitsT]):
         self._since_due = 0 if is_due else self._since_due + 1
         return one
 
-    def _take_share(self, until: int, *, may_open: bool) -> WaitsT | None:
+    def _take_share(self, until: int, *, may_open: bool) -> QueuedT | None:
         """Return an entry that would starve, when it is its turn."""
         if self._since_due >= _SHARE - 1 and may_open:
             earliest = min(self._corrections, self._publications, key=_Heap.due_at)
@@ -100,7 +100,7 @@ class Order(Generic[WaitsT]):
             return self._low(may_open=may_open)
         return None
 
-    def _take_first(self, *, may_open: bool) -> WaitsT | None:
+    def _take_first(self, *, may_open: bool) -> QueuedT | None:
         self._since_low += 1
         one = _first(self._questions)
         if one is None and may_open:
@@ -111,13 +111,13 @@ class Order(Generic[WaitsT]):
             one = self._publications.pop()
         return one
 
-    def _clocked(self) -> WaitsT | None:
+    def _clocked(self) -> QueuedT | None:
         one = self._corrections.pop()
         if one is None and self._publications.due_at() < NEVER:
             one = self._publications.pop()
         return one
 
-    def _withdrawal(self) -> WaitsT | None:
+    def _withdrawal(self) -> QueuedT | None:
         for _department in range(len(self._departments)):
             self._departments.rotate(-1)
             one = self._withdrawals[self._departments[-1]].pop()
@@ -125,7 +125,7 @@ class Order(Generic[WaitsT]):
                 return one
         return None
 
-    def _low(self, *, may_open: bool) -> WaitsT | None:
+    def _low(self, *, may_open: bool) -> QueuedT | None:
         """Return what is followed and what is parked, in turn."""
         self._since_low = 0
         self._is_retry_next = not self._is_retry_next
@@ -139,7 +139,7 @@ class Order(Generic[WaitsT]):
         return None
 
 
-def _first(queue: deque[tuple[int, WaitsT]]) -> WaitsT | None:
+def _first(queue: deque[tuple[int, QueuedT]]) -> QueuedT | None:
     while queue:
         ticket, one = queue.popleft()
         if one.ticket == ticket:
@@ -147,13 +147,13 @@ def _first(queue: deque[tuple[int, WaitsT]]) -> WaitsT | None:
     return None
 
 
-class _Heap(Generic[WaitsT]):
+class _Heap(Generic[QueuedT]):
     """By due date, then by place in the ledger."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, int, int, WaitsT]] = []
+        self._heap: list[tuple[int, int, int, int, QueuedT]] = []
 
-    def push(self, one: WaitsT) -> None:
+    def push(self, one: QueuedT) -> None:
         work = one.work
         entry = (work.due_at, work.sequence, work.partition, one.ticket, one)
         heapq.heappush(self._heap, entry)
@@ -167,6 +167,6 @@ class _Heap(Generic[WaitsT]):
         self._forget_past()
         return self._heap[0][0] if self._heap else NEVER
 
-    def pop(self) -> WaitsT | None:
+    def pop(self) -> QueuedT | None:
         self._forget_past()
         return heapq.heappop(self._heap)[4] if self._heap else None

@@ -10,7 +10,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from hub.adapters.drop_folder import DropFolder
 from hub.adapters.file_book import FileBook
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hub.engine.drive import Platform
     from hub.engine.requests import CallResult, How
     from hub.ports import BusinessClock, FaultHooks
-    from hub.site import FileDrop, FrontEndDatabase, LoadedSite, Target
+    from hub.site import LoadedSite, Target
 
 
 class AdapterContext(NamedTuple):
@@ -108,18 +108,22 @@ def _http_protocol(loaded: LoadedSite, target: Target) -> HttpProtocol:
     return HttpProtocol(token.reveal())
 
 
-def _drop_of(target: Target) -> FileDrop:
-    if target.drop is None:
-        raise AssertionError(f"target {target.id} was read without its drop")
-    return target.drop
+_SettingsT = TypeVar("_SettingsT")
+
+
+def _required(settings: _SettingsT | None, target: Target) -> _SettingsT:
+    """Settings of a kind, which no site is read without."""
+    if settings is None:
+        raise AssertionError(f"target {target.id} was read without those of its kind")
+    return settings
 
 
 def _file_protocol(_loaded: LoadedSite, target: Target) -> FileProtocol:
-    return FileProtocol(_drop_of(target).reasons)
+    return FileProtocol(_required(target.drop, target).reasons)
 
 
 def _connect_file(loaded: LoadedSite, target: Target, around: AdapterContext) -> FilePlatform:
-    wanted = _drop_of(target)
+    wanted = _required(target.drop, target)
     root = loaded.path(wanted.folder)
     book = FileBook(around.folder / "files.sqlite")
     scope = ("public", "government", "authorised")
@@ -145,14 +149,8 @@ def _day_of(at: int) -> str:
     return dt.datetime.fromtimestamp(at / 1000, _BEIJING).strftime("%Y%m%d")
 
 
-def _front_end_of(target: Target) -> FrontEndDatabase:
-    if target.database is None:
-        raise AssertionError(f"target {target.id} was read without its database")
-    return target.database
-
-
 def _database_protocol(_loaded: LoadedSite, target: Target) -> DatabaseProtocol:
-    return DatabaseProtocol(_front_end_of(target).reasons)
+    return DatabaseProtocol(_required(target.database, target).reasons)
 
 
 def _connect_database(
@@ -163,7 +161,7 @@ def _connect_database(
         DatabasePlatform,
     )
 
-    settings = _front_end_of(target)
+    settings = _required(target.database, target)
     url = read_secret(
         loaded.path(settings.url_file),
         remedy_zh=f"url_file 内只放目标 {target.id} 的前置库地址（含用户与密码）",

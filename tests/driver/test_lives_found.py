@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub.core.record import Outcome
+from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import ClockKind, Status
 from hub.domain.partitioning import partition_of
 from tests.driver import rows
@@ -37,6 +37,18 @@ def with_days_off(*days: str) -> dict[str, Any]:
     notice["days"] += [{"name": "调整", "date": day, "isOffDay": True} for day in days]
     document["calendar"]["version"] += "-off"
     return document
+
+
+def correct_what_was_late(life: RecordLife, first: LedgerRecord) -> None:
+    """Correct a penalty that the province published late: the correction has its own time."""
+    life.wait(60)
+    assert life.penalty_corrected(CF_JDRQ="2026-10-30", CF_NR="罚款二千元") == "corrected"
+    corrected = life.record
+    assert life.report(first, "province", "published") == ["stopped_late"]
+    assert "overdue" not in {event.event for each in life.rest for event in each.events}
+    life.record = corrected
+    (clock,) = [c for c in life.state().clocks if (c.kind, c.target) == (ClockKind.DISCLOSE, 0)]
+    assert clock.due_at > life.hub.now
 
 
 def said(life: RecordLife) -> list[str]:
@@ -366,15 +378,7 @@ def test_a_departure_that_names_no_record_refuses_the_arrival_of_its_move(life: 
 def test_what_ended_at_one_target_makes_no_correction_late_at_another(life: RecordLife) -> None:
     """The correction's own time runs from its acceptance, not from the end that came before it."""
     life.penalty(CF_JDRQ="2026-10-30", CF_GSJZQ="2026-12-01")
-    first = life.record
-    life.wait(60)
-    assert life.penalty_corrected(CF_JDRQ="2026-10-30", CF_NR="罚款二千元") == "corrected"
-    corrected = life.record
-    assert life.report(first, "province", "published") == ["stopped_late"]
-    assert "overdue" not in {event.event for each in life.rest for event in each.events}
-    life.record = corrected
-    (clock,) = [c for c in life.state().clocks if (c.kind, c.target) == (ClockKind.DISCLOSE, 0)]
-    assert clock.due_at > life.hub.now
+    correct_what_was_late(life, life.record)
 
 
 def test_a_faulty_row_without_a_date_forgets_no_date(life: RecordLife) -> None:
@@ -401,14 +405,7 @@ def test_what_a_basis_takes_down_at_one_target_makes_no_correction_late_at_anoth
     life.penalty(CF_JDRQ="2026-10-30")
     first = life.record
     life.hub.adopt(shown_at_city(LICENCE))
-    life.wait(60)
-    assert life.penalty_corrected(CF_JDRQ="2026-10-30", CF_NR="罚款二千元") == "corrected"
-    corrected = life.record
-    assert life.report(first, "province", "published") == ["stopped_late"]
-    assert "overdue" not in {event.event for each in life.rest for event in each.events}
-    life.record = corrected
-    (clock,) = [c for c in life.state().clocks if (c.kind, c.target) == (ClockKind.DISCLOSE, 0)]
-    assert clock.due_at > life.hub.now
+    correct_what_was_late(life, first)
 
 
 def test_what_a_correction_followed_was_met_though_the_correction_was_lifted(

@@ -259,7 +259,7 @@ ALLOWED_IDIOMS = {
     "demo": 84,
     "docs": 425,
     "examples": 2,
-    "hub": 146,
+    "hub": 145,
     "tests": 1145,
     "tools": 57,
 }

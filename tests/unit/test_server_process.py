@@ -86,6 +86,16 @@ def test_its_own_server_is_stopped_whatever_the_clock_and_the_file_say(
     wait_until_gone(pid)
 
 
+def test_another_process_finds_the_server_after_a_step_of_the_clock(
+    server: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`hub dev down` ends it, too."""
+    server.start(SLEEPER, leashed=True)
+    boot = psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot + 3600)
+    assert ServerProcess("sleeper", server.folder).pid == server.pid is not None
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"pid": 999999999, "started": 1.0}'])
 def test_a_stale_or_torn_pid_file_does_not_hinder_a_start(server: ServerProcess, text: str) -> None:
     """SIGKILL may leave any of these behind."""
