@@ -261,12 +261,19 @@ def _begun(clocks: Clocks, version: int) -> Clocks:
 def of_restoration(s: Submission, old: RecordState, shown: int, now: int, basis: Basis) -> Due:
     """Show a record again that was taken down: from today its targets have a correction's time.
 
-    A target that is named for the first time counts from the decision, as by a correction.
+    A target that is named for the first time counts from the decision, as by a correction. One that
+    was named and is not now keeps a lifted correction: named again, it owes no first disclosure,
+    whether under this identity or the next.
     """
     kind, version, today = s.subject_kind, old.version + 1, basis.day_of(now).toordinal()
     first = from_decision(basis, kind, s.decided_on or today, shown & ~old.named)
+    withheld = tuple(
+        c._replace(flags=c.flags | ClockFlag.STOPPED | ClockFlag.LIFTED)
+        for c in correction(basis, kind, old.named & ~shown, today, version)
+    )
     running = (
         correction(basis, kind, shown & old.named, today, version)
+        + withheld
         + _begun(first, version)
         + expiry(basis, s, shown)
     )

@@ -422,3 +422,29 @@ def test_what_a_correction_followed_was_met_though_the_correction_was_lifted(
     assert life.arrives() == "accepted"
     clocks = {c.target: c for c in life.state().clocks if c.kind is ClockKind.DISCLOSE}
     assert clocks[0].due_at < life.hub.now < clocks[1].due_at
+
+
+def test_what_is_restored_out_of_sight_owes_a_correction_under_the_next_identity_too(
+    life: RecordLife,
+) -> None:
+    """Named for the city before, it owes no first disclosure there two months after its day."""
+    shown = {"CF_JDRQ": "2026-10-30", "CF_GSJZQ": "2027-06-01"}
+    life.penalty(**shown)
+    penalty = reference() | {"subject_kind": PENALTY, "document_number": penalty_row()["CF_WSH"]}
+    assert life.say("record.withdrawn.v1", penalty) == "withdrawn"
+    restored = {
+        "subject_kind": PENALTY, "row": framed(PENALTY, penalty_row(CF_YZCD="轻微", **shown)),
+        "reason": "撤回有误", "decided_by": "舟山市示例局",
+    }  # fmt: skip
+    assert life.say("record.restored.v1", restored) == "accepted WITHHELD_FROM_PUBLIC"
+    assert set(life.dues()) == {"province"}
+    life.wait(60)
+    life.say("record.moved_out.v1", penalty | {"move_id": FIRST, "new_credit_code": NEAR})
+    row = framed(PENALTY, penalty_row(**shown) | {"CF_XDR_SHXYM": NEAR})
+    arrival = {
+        "move_id": FIRST, "subject_kind": PENALTY, "reason": "代码录入错误", "row": row,
+        "previous_credit_code": COMPANY,
+    }  # fmt: skip
+    assert life.say("record.moved_in.v1", arrival, key=NEAR) == "accepted"
+    owed = [c for c in life.state().clocks if c.kind is ClockKind.DISCLOSE]
+    assert {c.target for c in owed if c.due_at > life.hub.now} == {0, 1}

@@ -686,7 +686,6 @@ class Model:
         if verdict == "left" and self._leaves_out(reading, move.left_as):
             return self._cannot_arrive(reading, record, "PERFORMED_SINCE")
         if verdict == "left":
-            record.disclosed = set(move.met)
             record.join(move.memory)
             answer = self._accept(reading, record, owner=move.owner, met=move.met)
             assert reading.other is not None
@@ -915,6 +914,9 @@ class Model:
         record.accepted_on[record.version] = day_of(self.now)
         record.exited_on = None
         self._took_effect(reading, record)
+        # restored: where it was on record, nothing but a correction is owed any more
+        known = {target.number for target in self.rules.targets} & record.named
+        record.disclosed = known if clock == CORRECT else set(met)
         self._owe_for(record, clock, met)
         record.is_unnamed = any(self._speaks_of(waiting, record) for waiting in record.waiting)
         if not record.is_unnamed:
