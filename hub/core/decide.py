@@ -442,7 +442,7 @@ def _show(context: Context, case: Case, outcome: Outcome, *, is_restored: bool =
         context.sequence, now, 0, named | shown, shown,
         old.down_at if old is not None else 0, timer_at, due.clocks,
         duties.named_stages(old, shown, withdraw, version), heard_of(old, s, verdict),
-        duties.revisions(old, version, now, basis), old.waiting if old is not None else (),
+        duties.revisions(old, version, now, corrects=True), old.waiting if old is not None else (),
         _owner(s, old, verdict, basis), s.subject_kind,
         s.cause.key,
     )  # fmt: skip
@@ -597,7 +597,7 @@ def _quarantine(
     due = duties.of_quarantine(s, old, context.now, context.basis)
     state = _kept_aside(context, s, old, due.clocks, Status.QUARANTINED)
     facts: Facts = ()
-    if due.clocks and not s.is_foreign:
+    if due.clocks:
         facts = _noted_twin(context, s)
     return decision._replace(state=state, facts=facts, events=due.events)
 
@@ -971,7 +971,7 @@ def _ring(context: Context, old: RecordState) -> Decision:
             version=version,
             changed=context.sequence,
             since=now,
-            revised=duties.begun(state, basis),
+            revised=duties.revisions(state, version, now, corrects=False),
             publish=state.publish & ~expired,
             clocks=due.clocks,
             stages=duties.named_stages(state, 0, expired, version),

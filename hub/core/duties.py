@@ -49,7 +49,7 @@ _LEGAL: Final = frozenset({ClockKind.DISCLOSE, ClockKind.WITHDRAW})
 _DAY_MS: Final = 86_400_000
 _SKEW_MS: Final = 300_000
 MOST_REVISIONS: Final = 8
-"""Versions of which the day on which they began is remembered."""
+"""Versions of which it is remembered when they began."""
 
 
 class Due(NamedTuple):
@@ -651,42 +651,42 @@ def _note_earlier_withdrawal(
 def _begins(old: RecordState, report: StageReport) -> int:
     """Return the first moment at which an earlier version can have been shown, or taken down.
 
-    Of a version before the oldest whose day is remembered that is the day of the decision; what
-    was not owed yet was not taken down.
+    Of a version before the oldest that is remembered that is the day of the decision; what was not
+    owed yet was not taken down.
     """
-    days = [r.accepted_on for r in old.revised if r.version <= report.version]
+    moments = [r.at for r in old.revised if r.version <= report.version]
     if report.action == "W":
-        days += [
-            c.counted_from
+        moments += [
+            _opens(c.counted_from)
             for c in unfinished_withdrawals(old, 0)
             if c.target == report.target and c.began_with <= report.version
         ]
-    return due_at_ms(date.fromordinal(max(days, default=max(old.decided_on, 1)))) - _DAY_MS
+    return max(moments, default=_opens(max(old.decided_on, 1)))
+
+
+def _opens(day: int) -> int:
+    return due_at_ms(date.fromordinal(day)) - _DAY_MS
 
 
 def revisions(
-    old: RecordState | None, version: int, now: int, basis: Basis
+    old: RecordState | None, version: int, now: int, *, corrects: bool
 ) -> tuple[Revision, ...]:
-    """On which days the versions of a record in force began; the latest are kept."""
+    """When the versions of a record in force began, up to this one; the latest are kept.
+
+    An end at one target, or a further target, makes a version that corrects nothing: it begins
+    nothing at the others.
+    """
     if old is None or old.status is not Status.LIVE:
         return ()
-    today = Revision(version, basis.day_of(now).toordinal())
-    return (*begun(old, basis), today)[-MOST_REVISIONS:]
-
-
-def begun(old: RecordState, basis: Basis) -> tuple[Revision, ...]:
-    """On which days the versions so far began.
-
-    An end at one target makes a version that is not a correction: it begins nothing at the others.
-    """
-    return old.revised or (Revision(old.version, basis.day_of(old.since).toordinal()),)
+    before = old.revised or (Revision(old.version, old.since, 0),)
+    return (*before, Revision(version, now, int(corrects)))[-MOST_REVISIONS:]
 
 
 def _followed_on(old: RecordState, version: int, basis: Basis) -> tuple[int, int]:
-    """The day on which the next version was accepted, and that version."""
+    """The day on which the next correction was accepted, and its version."""
     for revision in old.revised:
-        if revision.version > version:
-            return revision.accepted_on, revision.version
+        if revision.version > version and revision.corrects:
+            return basis.day_of(revision.at).toordinal(), revision.version
     return basis.day_of(old.since).toordinal(), old.version
 
 

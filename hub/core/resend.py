@@ -272,19 +272,12 @@ def _with_reason(walk: Walk, found: Reprojected | None) -> Reprojected | None:
 def _changed(
     again: Submission, walk: Walk, old: RecordState, line: _Line, now: int, basis: Basis
 ) -> Reprojected:
-    """Name targets: the first time, once more, or for withdrawal.
+    """Name targets for a next version: the first time, once more, or for withdrawal.
 
-    An earlier naming of a target must be older there: then it is another version.
+    What a platform says of a version is believed from the moment at which the version began.
     """
-    version, since, revised = old.version, old.since, old.revised
+    version = old.version + 1
     publish, withdraw = line.publish | line.anew, line.withdraw
-    is_shown_anew = bool(publish & old.named)
-    if withdraw or is_shown_anew:
-        version, since = old.version + 1, now
-        revised = (
-            duties.revisions(old, version, now, basis) if is_shown_anew
-            else duties.begun(old, basis)
-        )  # fmt: skip
     running = duties.running_disclosures(old, line.anew)
     late = 0 if walk.rule or walk.is_resend else ~walk.listed
     fresh = running + duties.of_naming(
@@ -300,8 +293,8 @@ def _changed(
     due = duties.of_narrowed(old, publish, withdraw, fresh + over.clocks, now, basis)
     state = old._replace(
         version=version,
-        since=since,
-        revised=revised,
+        since=now,
+        revised=duties.revisions(old, version, now, corrects=bool(publish & old.named)),
         named=old.named | publish,
         publish=(old.publish | publish) & ~withdraw,
         clocks=due.clocks,

@@ -35,7 +35,7 @@ _CLOCK: Final = struct.Struct(">BcBBQQIH")
 _STAGE: Final = struct.Struct(">BIccQQ")
 _HEARD: Final = struct.Struct(">8sQ")
 _WAITING: Final = struct.Struct(">Qc16s16s8s8sQQI")
-_REVISION: Final = struct.Struct(">II")
+_REVISION: Final = struct.Struct(">IQB")
 NEVER: Final = (1 << 64) - 1
 """A time that does not come: no timer is set."""
 _MOST_VERSIONS: Final = 65_535
@@ -191,10 +191,14 @@ class Waiting(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """On which day (proleptic ordinal) a version began."""
+    """When a version of a record in force began."""
 
     version: int
-    accepted_on: int
+    at: int
+    """Business milliseconds."""
+    corrects: int
+    """1 where the targets of the version before owe a correction; 0 where it began with naming
+    other targets, or with an end at some."""
 
 
 class RecordState(NamedTuple):

@@ -109,7 +109,7 @@ def test_a_target_that_is_public_no_more_shows_all_and_nothing_ends_there() -> N
     life = RecordLife()
     life.penalty(**SIMPLE)
     (shown,) = walked(adopt(life, target(CITY, public=False)))
-    assert (shown.publish_targets, shown.version) == (1 << CITY, 1)
+    assert (shown.publish_targets, shown.version) == (1 << CITY, 2)
     life = RecordLife()
     life.penalty()
     assert said(adopt(life, target(CITY, public=False))) == [(CITY, "E", "lifted")]
@@ -217,7 +217,7 @@ def test_a_contract_that_reads_a_class_otherwise_is_followed() -> None:
     life = RecordLife()
     life.penalty(**MINOR)
     (shown,) = walked(adopt(life, document))
-    assert (shown.publish_targets, shown.version) == (1 << CITY, 1)
+    assert (shown.publish_targets, shown.version) == (1 << CITY, 2)
 
 
 # --- roles and clock_from ---

@@ -13,6 +13,7 @@ from tests.driver.rows import (
     COMPANY,
     COURT,
     COURT_CODE,
+    DEPARTMENT,
     LICENCE,
     LISTED,
     OTHER_DEPARTMENT,
@@ -448,3 +449,44 @@ def test_what_is_restored_out_of_sight_owes_a_correction_under_the_next_identity
     assert life.say("record.moved_in.v1", arrival, key=NEAR) == "accepted"
     owed = [c for c in life.state().clocks if c.kind is ClockKind.DISCLOSE]
     assert {c.target for c in owed if c.due_at > life.hub.now} == {0, 1}
+
+
+def test_a_target_is_not_believed_about_a_day_before_it_was_named(life: RecordLife) -> None:
+    """L8: the city shows penalties since the 23rd, and cannot have shown this one on the 3rd."""
+    life.hub.adopt(shown_at_city(LICENCE))
+    life.penalty(CF_JDRQ="2026-10-30")
+    life.wait(21)
+    life.hub.adopt(rows.basis())
+    named = next(r for r in life.hub.ledger() if r.outcome is Outcome.REPROJECTED)
+    assert life.report(named, "city", "published", on="2026-11-03 09:00") == ["stopped_late"]
+
+
+def test_a_platform_is_believed_from_the_moment_a_version_began_not_from_its_day(
+    life: RecordLife,
+) -> None:
+    """The same for a version that another followed, at another target."""
+    life.penalty(CF_JDRQ="2026-10-30")
+    named = life.record
+    life.wait(10)
+    life.hub.adopt(shown_at_city(LICENCE))
+    said = life.report(named, "province", "acknowledged", on="2026-11-02 08:59")
+    assert said == ["stopped_late"]
+
+
+def test_a_good_row_answers_for_a_faulty_one_whose_authority_was_not_its_departments_then(
+    life: RecordLife,
+) -> None:
+    """Since a basis it is: nothing rings for the faulty row beside the good one."""
+    document = rows.basis()
+    document["site"]["departments"][DEPARTMENT]["authorities"] = [COURT_CODE]
+    life.hub.adopt(document)
+    here = partition_of(COMPANY.encode(), 2)
+    key = next(k for n in range(9) if partition_of((k := f"?office/{n}").encode(), 2) == here)
+    row = framed(LICENCE, licence("食品经营", COMPANY[:-1] + "X"))
+    assert "FOREIGN_AUTHORITY" in life.send(LICENCE, row, key=key)
+    twin = life.record
+    life.hub.adopt(rows.basis())
+    assert life.row() == "accepted"
+    life.wait(30)
+    rung = {e.event for r in life.rest if r.record_key == twin.record_key for e in r.events}
+    assert rung == set()

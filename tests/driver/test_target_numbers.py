@@ -275,4 +275,4 @@ def test_couriers_of_one_number_each_read_their_own_time(life: RecordLife) -> No
         return found
 
     assert works("archive") == [("publish", 1), ("publish", 1), ("withdraw", 2), ("withdraw", 2)]
-    assert works("town") == [("publish", 2), ("publish", 3)]
+    assert works("town") == [("publish", 3), ("publish", 4)]

@@ -1287,7 +1287,7 @@ class Model:
             if self._columns(before, number, facts.kind)
             != self._columns(self.rules, number, facts.kind)
         }
-        if removed or anew or added & record.named:
+        if removed or anew or added:
             record.become_next_version()
         if anew or added & record.named:
             record.accepted_on[record.version] = day_of(self.now)

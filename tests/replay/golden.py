@@ -8,7 +8,6 @@ on other behaviour is a new decider version.
 from __future__ import annotations
 
 import json
-import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,11 +16,11 @@ from typing import Any
 
 import fastavro
 
+from hub import VERSION
 from hub.core.record import decode_record, record_hash
 from hub.domain import kinds
 from hub.errors import FencedError
 from hub.ports import InputRecord
-from hub.repository import ROOT
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
 from tests.replay.scenario import PREFIX, run_scenario, tell_again
 
@@ -118,5 +117,4 @@ def _named(topics: set[str], family: str) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    write_golden(record_scenario(), GOLDEN / f"v{project['version']}")
+    write_golden(record_scenario(), GOLDEN / f"v{VERSION}")

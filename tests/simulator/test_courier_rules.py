@@ -617,7 +617,7 @@ def test_a_target_that_begins_to_show_a_kind_gets_what_was_decided_before() -> N
     assert world.province.live() == {}
     world.hub.adopt(showing(0, [LICENCE]))
     world.settle()
-    assert [(v, stage) for v, stage, _d in world.province.live().values()] == [(2, "published")]
+    assert [(v, stage) for v, stage, _d in world.province.live().values()] == [(3, "published")]
     check(world)
 
 
