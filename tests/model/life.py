@@ -511,8 +511,8 @@ class Life:
 
     def _check_families(self) -> None:
         """A decision that moved is not live where it came from, unless another came there."""
+        self.settled_at.update(after for _before, after in self.model.arrived)
         for before, after in self.model.arrived:
-            self.settled_at.add(after)
             state = self.hub.states.get(self.keys.get(before, b""))
             if state is not None and state.status == "L" and before not in self.settled_at:
                 raise DifferenceError("一个决定两处有效", before, after)
