@@ -23,14 +23,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from confluent_kafka import Producer
 
 from bench.sample_site import DEPARTMENT, STREAM, submissions, write_site
-from hub.adapters.kafka import KafkaInputs
-from hub.adapters.parts import BackingServices
-from hub.bootstrap import load_repository_contracts, prepare_site
+from hub.adapters.kafka.client import KafkaInputs
+from hub.config.kafka_access import OPERATOR, KafkaAccess
+from hub.config.repository import ROOT, load_repository_contracts
+from hub.config.settings import Settings, read_settings
 from hub.core.record import PRIMARY, decode_record
 from hub.domain.partitioning import partition_of
-from hub.kafka_access import OPERATOR, KafkaAccess
-from hub.repository import ROOT
-from hub.settings import Settings, read_settings
+from hub.embedded.parts import BackingServices
+from hub.operations.site_plan import prepare_site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ def _hub(
 
     try:
         start(
-            "province (stand-in)", "tests.platforms.province", *common,
+            "province (stand-in)", "standins.province", *common,
             "--book", str(folder / "province.sqlite"), "--portfile", str(folder / "port"),
             "--token-file", str(site / "province.token"),
         )  # fmt: skip
@@ -98,7 +98,7 @@ def _hub(
         port = (folder / "port").read_text(encoding="utf-8")
         write_site(site, ROOT, PARTITIONS, f"http://127.0.0.1:{port}")
         start(
-            "city (stand-in)", "tests.platforms.city", *common, "--prefix", loaded.site.prefix,
+            "city (stand-in)", "standins.city", *common, "--prefix", loaded.site.prefix,
             "--book", str(folder / "city.sqlite"), "--bootstrap", access.bootstrap,
             "--user", loaded.site.user("target.city"), "--secrets", str(access.secrets or ""),
         )  # fmt: skip

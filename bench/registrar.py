@@ -15,16 +15,16 @@ from statistics import median
 
 from bench.registrar_side import COPY_BATCH
 from bench.sample_site import DEPARTMENT, STREAM, submissions, write_site
-from hub.adapters.kafka import KafkaTransactions
-from hub.adapters.kafka_topics import KafkaTopics
-from hub.adapters.parts import BackingServices
-from hub.bootstrap import load_repository_contracts, prepare_site
+from hub.adapters.kafka.client import KafkaTransactions
+from hub.adapters.kafka.topics import KafkaTopics
+from hub.config.kafka_access import OPERATOR, KafkaAccess
+from hub.config.repository import ROOT, load_repository_contracts
+from hub.config.settings import read_settings
 from hub.domain.partitioning import partition_of
-from hub.kafka_access import OPERATOR, KafkaAccess
+from hub.embedded.parts import BackingServices
+from hub.operations.site_plan import prepare_site
 from hub.ports import OutputRecord
-from hub.repository import ROOT
-from hub.settings import read_settings
-from hub.topics import Topic
+from hub.provisioning.topics import Topic
 
 BAR = 0.20
 MEMORY_BAR_MB = 500

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from bench.sample_site import DEPARTMENT
-from hub.adapters.kafka import FETCH_AHEAD
-from hub.adapters.parts import BackingServices
-from hub.bootstrap import load_repository_contracts
-from hub.kafka_access import OPERATOR, KafkaAccess
-from hub.post import WorkerContext
-from hub.settings import read_settings
-from hub.site import load_site
+from hub.adapters.kafka.client import FETCH_AHEAD
+from hub.config.kafka_access import OPERATOR, KafkaAccess
+from hub.config.repository import load_repository_contracts
+from hub.config.settings import read_settings
+from hub.config.site import load_site
+from hub.embedded.parts import BackingServices
+from hub.runtime.post import WorkerContext
 from hub.workers.registrar import run_registrar
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from hub.adapters.clocks import write_business_clock
+from hub.config.site import LoadedSite, load_site
 from hub.domain.credit_code import check_credit_code, organisation_part_is_valid
-from hub.site import LoadedSite, load_site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,7 +24,7 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field, model_validator
 
 from hub.errors import ConfigurationError
-from hub.typed_yaml import StrictModel, read_typed
+from hub.io.typed_yaml import StrictModel, read_typed
 
 _BEIJING: Final = timezone(timedelta(hours=8))
 _DIGITS_OF_SECONDS: Final = range(9, 12)

@@ -3,23 +3,16 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from connectors.agent import Agent, CursorReader, LoopPorts, Report, Route, Source
-from connectors.file import FileSource
-from connectors.layout import Folder, Layouts, field_names
-from connectors.mapping import read_mapping
-from connectors.snapshot import SnapshotDeclarer
-from connectors.submission import RowSubmitter
+from connectors.loop import Agent, CursorReader, LoopPorts, Report, Route, Source
 from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
-from hub.adapters.kafka import KafkaInputs, KafkaTransactions
+from hub.adapters.kafka.client import KafkaInputs, KafkaTransactions
 from hub.adapters.lease import FolderLease
-from hub.adapters.sealing import Sealer, read_key
-from hub.contracts import Contracts
+from hub.config.site import DatabaseSourceSettings as TableSettings
+from hub.config.site import Department, LoadedSite
+from hub.config.site import FileSourceSettings as SourceSettings
 from hub.errors import ConfigurationError
-from hub.post import WorkerContext
-from hub.site import DatabaseSourceSettings as TableSettings
-from hub.site import Department, LoadedSite
-from hub.site import FileSourceSettings as SourceSettings
+from hub.runtime.post import WorkerContext
 
 
 class Connection(NamedTuple):
@@ -97,44 +90,6 @@ def connections_of(
             file=str(loaded.folder / "site.yaml"),
         )
     return found
-
-
-def layouts_of(
-    loaded: LoadedSite, connection: Connection, contracts: Contracts
-) -> tuple[Layouts, ...]:
-    """Return the layouts of the source's folders, its mapping file included."""
-    mapping = connection.source.mapping
-    mappings = (
-        [] if mapping is None else [read_mapping(loaded.path(mapping), field_names(contracts))]
-    )
-    return tuple(Layouts(folder, contracts, mappings) for folder in Folder)
-
-
-def file_source(
-    loaded: LoadedSite,
-    connection: Connection,
-    contracts: Contracts,
-    abandon: frozenset[str] = frozenset(),
-) -> FileSource:
-    """Build the source: its layouts, sealing key, inbox and results folder.
-
-    Raises `ConfigurationError` for a mapping or key file that is not right.
-    """
-    settings, department = connection.source, connection.department
-    submitter = RowSubmitter(
-        department.id,
-        stream_of(connection),
-        contracts,
-        Sealer(read_key(loaded.path(loaded.site.sealing_key_file))),
-    )
-    return FileSource(
-        loaded.path(settings.inbox),
-        loaded.path(settings.results),
-        submitter,
-        layouts_of(loaded, connection, contracts),
-        SnapshotDeclarer(submitter, contracts, department.authorities, department.name_zh),
-        abandon,
-    )
 
 
 def stream_of(connection: Connection | TableConnection) -> str:

@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from typing import Final, NamedTuple, TypeAlias
 
+from hub.domain.positions import MAX_LINES
 from hub.errors import SourceError
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 """Sixteen years of a county's licences in one CSV; a larger file does not hold decisions."""
 MAX_ROWS: Final = 200_000
 """Rows with something in them, of one file: two years of a province's busiest department."""
-MAX_LINES: Final = 2_097_152
-"""Rows with and without something in them: two sheets formatted down to their last row."""
 MAX_CELLS: Final = 5_000_000
 """Cells of the rows handed on, 25 for each of `MAX_ROWS`."""
 MAX_CELLS_READ: Final = 40_000_000
@@ -26,8 +25,6 @@ MAX_CHARACTERS: Final = 64 * 1024 * 1024
 """Of the rows handed on: a text has no more, and a million cells of a workbook may share one."""
 MAX_BROKEN_ROWS: Final = 10_000
 """Unreadable rows, each sealed for itself: a file with more was not written as a table."""
-MAX_SHEETS: Final = 100
-"""Sheets of one workbook; some have one for each district or month."""
 MAX_HEADER_CHARACTERS: Final = 16_384
 """Of a header row, which is sent beside each of its rows: 128 columns of 128 characters."""
 MAX_COLUMNS: Final = 128

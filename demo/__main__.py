@@ -9,13 +9,14 @@ from typing import NoReturn
 
 from demo import checks, lives, summary
 from demo.account import OutcomeTally
-from demo.play import KILLABLE, Course, DemoScenario, DemoSchedule, read_schedule
+from demo.play import KILLABLE, Course, DemoScenario
 from demo.reforms import OPENED, REFORMED_AT
+from demo.schedule import DemoSchedule, read_schedule
 from demo.stage import DemoEnvironment, choose_settings, clear, only_demo, stage, stop_everything
-from hub.bootstrap import load_repository_contracts
+from hub.config.repository import load_repository_contracts
+from hub.config.settings import Settings
 from hub.contracts import Contracts
 from hub.errors import HubError
-from hub.settings import Settings
 
 _EXIT_DIFFERENT = 1
 _EXIT_REFUSED = 2

@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, NamedTuple
 
-from hub.adapters.kafka import KafkaInputs
+from hub.adapters.kafka.client import KafkaInputs
+from hub.config.kafka_access import KafkaAccess
+from hub.config.site import LoadedSite
 from hub.contracts import Contracts
-from hub.core.entry import EntryReader, RecordRow, follow, stated_row
-from hub.core.monthly import MonthBook, MonthlyLine, ReportedTarget
 from hub.core.record import PRIMARY, CauseKind, LedgerRecord, Outcome, decode_record
 from hub.core.resend import row_of
 from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, StageCode, Status
-from hub.core.whose_time import Moments, Party, fault_of, passage_of
 from hub.domain import kinds
-from hub.kafka_access import KafkaAccess
 from hub.ports import InputRecord
-from hub.site import LoadedSite
+from hub.views.entry import EntryReader, RecordRow, follow, stated_row
+from hub.views.monthly import MonthBook, MonthlyLine, ReportedTarget
+from hub.views.whose_time import Moments, Party, fault_of, passage_of
 
 _BATCH: Final = 4_000
 _IN_TIME: Final = frozenset({"stopped_in_time", "in_time_learned_late"})

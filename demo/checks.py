@@ -12,25 +12,26 @@ from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from connectors.table_rows import RowKeys, read_position
+from connectors.database.rows import RowKeys, read_position
 from demo.account import OutcomeTally, SubmissionAnswer
 from demo.build_dataset import HERE
 from demo.databases import rows_entered
 from demo.foreseen import Place, foresee
 from demo.generator.families import CHANGES
-from demo.play import CASE_INBOX, CASE_STREAM, Course, DemoSchedule
+from demo.play import CASE_INBOX, CASE_STREAM, Course
+from demo.schedule import DemoSchedule
 from demo.stage import DemoEnvironment
-from hub.adapters.postgres_lookups import open_look_ups
-from hub.adapters.postgres_months import month_lines
+from hub.adapters.postgres.lookups import open_look_ups
+from hub.adapters.postgres.months import month_lines
 from hub.adapters.sealing import Sealer, read_key
+from hub.config.site import Target
 from hub.contracts import Contracts, Fault, project
-from hub.core.monthly import MonthlyLine
 from hub.domain import kinds
 from hub.domain.dates import month_days
-from hub.site import Target
 from hub.targets.delivery import FINAL_STAGE, digest_of
-from tests.platforms import nation
-from tests.platforms.conduct import Conduct
+from hub.views.monthly import MonthlyLine
+from standins import nation
+from standins.conduct import Conduct
 
 _SHOWN: Final = 5
 _CATCH_UP_SECONDS: Final = 20.0

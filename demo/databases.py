@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, make_url
 
 from demo.generator.columns import OWN_LAYOUT, OWN_VERSION
 from demo.generator.families import CHANGES, REASON_CHANGED, REASON_REVOKED, RECORD_ID, STATE
-from tests.platforms import nation
+from standins import nation
 
 CASES: Final = "t_case"
 RESULTS: Final = "hub_result"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 from demo.account import OutcomeTally
 from demo.dates import say_moment
 from hub.commands.words import OUTCOMES, STAGES, kind_zh, table
-from hub.core.monthly import MonthlyLine
 from hub.domain import kinds
+from hub.views.monthly import MonthlyLine
 
 if TYPE_CHECKING:
     from demo.foreign_write import Attempt
-    from hub.site import Target
+    from hub.config.site import Target
 
 Name = Callable[[str], str]
 """A department's id → its short name."""

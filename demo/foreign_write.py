@@ -4,8 +4,8 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from hub.kafka_access import KafkaAccess
-from hub.site import Site
+from hub.config.kafka_access import KafkaAccess
+from hub.config.site import Site
 
 _SECONDS: Final = 15.0
 WHO: Final = "market-supervision"

@@ -15,7 +15,7 @@ from demo.dates import DAY_MS, day_number, day_start_ms
 from demo.generator.working_days import working_days_before
 
 if TYPE_CHECKING:
-    from demo.play import DemoSchedule
+    from demo.schedule import DemoSchedule
 
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 

@@ -14,18 +14,19 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Final
 
+from connectors.files.result_files import COLUMNS, OUTCOMES_ZH
 from demo.account import OutcomeTally
 from demo.checks import Answers, Check, expectations
 from demo.foreseen import Place, early_exits
 from demo.notice import DAY_OFF, due_on
-from demo.play import Course, DemoSchedule
+from demo.play import Course
 from demo.reforms import OPENED, RETIRED, SUCCESSOR, TAKE_DOWN
+from demo.schedule import DemoSchedule
 from demo.stage import DemoEnvironment
-from hub.adapters.postgres_lookups import open_look_ups
-from hub.core.open_cases import CaseKind, Turn
+from hub.adapters.postgres.lookups import open_look_ups
 from hub.core.record import Outcome
 from hub.domain import kinds
-from hub.workers.result_files import COLUMNS, OUTCOMES_ZH
+from hub.views.open_cases import CaseKind, Turn
 
 REPAIRED: Final = "repaired_then_exported"
 RESTORED: Final = "restored"

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from demo.generator.working_days import business_ms, is_working
 from demo.stage import DemoEnvironment
-from hub.bootstrap import adopt_basis
 from hub.core.state import Clock, ClockFlag, ClockKind
+from hub.operations.control import adopt_basis
 
 DAY_OFF: Final = date(2026, 9, 24)
 ADOPTED_AT: Final = business_ms(date(2026, 9, 26), time(10))

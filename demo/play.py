@@ -1,21 +1,21 @@
 """The play: files are dropped at their business time, one worker is killed, until all is done."""
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from demo.account import OutcomeTally
 from demo.build_dataset import HERE
 from demo.databases import CaseSystem
-from demo.dates import DAY_MS, day_number, day_start_ms, say_day
+from demo.dates import day_number, day_start_ms, say_day
 from demo.foreign_write import Attempt, try_foreign_writes
 from demo.foreseen import foresee
 from demo.notice import ADOPTED_AT, DAY_OFF, adopt_notice
 from demo.reforms import OPENED, REFORMED_AT, RETIRED, SUCCESSOR, adopt_reforms, take_down
+from demo.schedule import DemoSchedule, DroppedFile
 from demo.stage import DemoEnvironment, drop
 from hub.commands.words import width
 from hub.core.record import Outcome
@@ -47,47 +47,6 @@ CASE_INBOX: Final = "transport-cases"
 CASE_STREAM: Final = "transport/cases"
 
 Tell = Callable[[str], None]
-
-
-class DroppedFile(NamedTuple):
-    """One file of the schedule."""
-
-    path: str
-    """`<inbox>/<folder>/<name>`."""
-    department: str
-    drop_at: int
-    rows: int
-
-    @property
-    def inbox(self) -> str:
-        """The inbox's folder name."""
-        return self.path.split("/")[0]
-
-    @property
-    def folder(self) -> str:
-        """The folder in the inbox: what the file is."""
-        return self.path.split("/")[1]
-
-
-class DemoSchedule(NamedTuple):
-    """What happens when; business milliseconds."""
-
-    files: tuple[DroppedFile, ...]
-    opens_at: int
-    ends_at: int
-
-
-def read_schedule(days: int) -> DemoSchedule:
-    """Read the data set's schedule, cut after so many days from its first."""
-    content = json.loads((HERE / "schedule.json").read_text(encoding="utf-8"))
-    files = [
-        DroppedFile(one["path"], one["department"], one["drop_at"], one["rows"])
-        for one in content["files"]
-    ]
-    midnight = day_start_ms(day_number(files[0].drop_at))
-    ends_at = midnight + days * DAY_MS
-    kept = tuple(one for one in files if one.drop_at < ends_at)
-    return DemoSchedule(kept, midnight + 7 * 3_600_000, ends_at)
 
 
 def _middle(schedule: DemoSchedule) -> int:

@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from hub.repository import ROOT
+from hub.config.repository import ROOT
 
 PAGES: Final = (ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "docs" / "demo-run.md")
 SAMPLES: Final = ROOT / "docs" / "samples"

@@ -11,8 +11,8 @@ from typing import Any, Final
 from demo.account import OutcomeTally
 from demo.generator.working_days import business_ms
 from demo.stage import DemoEnvironment, drop
-from hub.bootstrap import adopt_basis
 from hub.domain import kinds
+from hub.operations.control import adopt_basis
 
 REFORMED_AT: Final = business_ms(date(2026, 10, 11), time(10))
 """Business milliseconds: on a day off, no file is due."""

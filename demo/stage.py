@@ -21,16 +21,16 @@ import yaml
 
 from demo.databases import CaseSystem, make_nation, nation_file
 from hub.adapters.clocks import FileBusinessClock, write_business_clock
-from hub.adapters.parts import BackingServices
 from hub.adapters.sealing import KEY_BYTES
-from hub.adapters.server_process import ServerProcess
-from hub.bootstrap import prepare_site
+from hub.config.kafka_access import OPERATOR, KafkaAccess
+from hub.config.repository import DEPLOY, ROOT
+from hub.config.settings import Settings, read_settings
+from hub.config.site import LoadedSite, load_site
+from hub.embedded.parts import BackingServices
+from hub.embedded.server_process import ServerProcess
 from hub.errors import UnavailableError
-from hub.kafka_access import OPERATOR, KafkaAccess
-from hub.repository import DEPLOY, ROOT
-from hub.settings import Settings, read_settings
-from hub.site import LoadedSite, load_site
-from tests.platforms import nation, platform_book
+from hub.operations.site_plan import prepare_site
+from standins import nation, platform_book
 
 _SITE: Final = DEPLOY / "sites" / "demo"
 _MARK: Final = "made-by-the-demo"
@@ -93,7 +93,7 @@ class Script:
 
     site: Path
     conduct: Mapping[str, Mapping[str, object]]
-    """Target → orders of `tests/platforms/conduct.py`."""
+    """Target → orders of `standins/conduct.py`."""
     timeout_seconds: float
     """How long a courier waits for an answer."""
 
@@ -428,7 +428,7 @@ def _region(made: DemoEnvironment) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-_SCRIPTS: Final = ROOT / "tests" / "platforms"
+_SCRIPTS: Final = ROOT / "standins"
 _STAND_INS: Final = {
     "province": _province, "city": _city, "nation": _nation, "region": _region,
 }  # fmt: skip

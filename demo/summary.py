@@ -10,12 +10,13 @@ from demo import checks, findings
 from demo.account import OutcomeTally, Punctuality
 from demo.checks import Answers, Check
 from demo.dates import say_moment
-from demo.play import CASE_STREAM, Course, DemoSchedule
+from demo.play import CASE_STREAM, Course
+from demo.schedule import DemoSchedule
 from demo.stage import DemoEnvironment, is_usual
 from hub.commands.words import OUTCOMES, PARTIES, reason_words, table, width
-from hub.core.monthly import MonthlyLine
-from hub.core.whose_time import Party
-from hub.metrics import PRIMARY_OUTCOMES
+from hub.runtime.metrics import PRIMARY_OUTCOMES
+from hub.views.monthly import MonthlyLine
+from hub.views.whose_time import Party
 
 MONTH: Final = "2026-09"
 """The month that is reported on."""

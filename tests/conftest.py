@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, Phase
 from hypothesis import settings as hypothesis_settings
 
-from hub.adapters.embedded_kafka import EmbeddedKafka
-from hub.adapters.embedded_postgres import EmbeddedPostgres
-from hub.adapters.parts import BackingServices
-from hub.kafka_access import OPERATOR, KafkaAccess
-from hub.repository import ROOT
-from hub.settings import Settings, read_settings
+from hub.config.kafka_access import OPERATOR, KafkaAccess
+from hub.config.repository import ROOT
+from hub.config.settings import Settings, read_settings
+from hub.embedded.kafka import EmbeddedKafka
+from hub.embedded.parts import BackingServices
+from hub.embedded.postgres import EmbeddedPostgres
 from tests.mariadb import MariaDb
 from tests.programs import find_program
 

@@ -12,7 +12,7 @@ import psutil
 import pymysql
 import pytest
 
-from hub.adapters.server_process import LOOPBACK, ServerProcess, keep_ports, read_ports
+from hub.embedded.server_process import LOOPBACK, ServerProcess, keep_ports, read_ports
 from hub.errors import UnavailableError
 from tests.programs import find_program
 

@@ -31,7 +31,17 @@ MODULES: Final = (
     "hub/contracts/wire.py", "hub/contracts/check.py", "hub/domain/identity.py",
 )  # fmt: skip
 """What the registrar spends its time in; pure, typed, and without metaclass tricks."""
-BESIDE: Final = ("avro_schemas", "topics", "deploy", "connectors", "bench", "tests", "demo", "docs")
+BESIDE: Final = (
+    "avro_schemas",
+    "topics",
+    "deploy",
+    "connectors",
+    "standins",
+    "bench",
+    "tests",
+    "demo",
+    "docs",
+)
 """What the copy needs to stand on its own, by link."""
 CANNOT: Final = 3
 

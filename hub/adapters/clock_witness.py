@@ -15,8 +15,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.adapters.clocks import real_ms
-from hub.adapters.paths import replace_file
 from hub.errors import ConfigurationError
+from hub.io.paths import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from hub.adapters.paths import replace_file
+from hub.io.paths import replace_file
+from hub.io.typed_yaml import StrictModel, read_typed
 from hub.ports import ClockEvidence
-from hub.typed_yaml import StrictModel, read_typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hub.site import LoadedSite
+    from hub.config.site import LoadedSite
 
 
 JUMP_SECONDS = 60.0

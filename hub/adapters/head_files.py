@@ -18,9 +18,9 @@ from functools import partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from hub.adapters.paths import open_file, open_folder, replace_file
 from hub.core.keys import Head
 from hub.core.ledger_end import Seen
+from hub.io.paths import open_file, open_folder, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

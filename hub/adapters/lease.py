@@ -6,8 +6,8 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
-from hub.adapters.paths import open_folder, own_folder
 from hub.errors import FencedError
+from hub.io.paths import open_folder, own_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

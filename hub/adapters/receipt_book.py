@@ -11,9 +11,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from hub.adapters.paths import own_book
 from hub.core.keys import Head
 from hub.errors import UnavailableError
+from hub.io.paths import own_book
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS heads (partition INTEGER PRIMARY KEY, head BLOB NOT NULL);

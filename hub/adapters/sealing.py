@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from hub.errors import ConfigurationError, IntegrityError
-from hub.secret import read_secret
+from hub.io.secret import read_secret
 
 KEY_BYTES: Final = 32
 PREFIX: Final = "sealed:v1:"

@@ -39,7 +39,7 @@ from hub.ports import InputRecord
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from hub.core.causes import Prepared
+    from hub.core.prepare import Prepared
     from hub.ports import StateStore
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from hub.core.entry import stream_name
+from hub.views.entry import stream_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,8 @@ from hub.audit.ends import EndOfPartition
 from hub.audit.finding import WHOLE_SITE, AuditFinding, Findings
 from hub.audit.history import Histories, History, HistoryInputs, read_partition
 from hub.audit.streams import SequenceMark, StreamBook, StreamSummary, submission_of
-from hub.core.basis import canonical_json
-from hub.core.prepare import CUT_MARK, basis_id_of
+from hub.core.basis import basis_id_of, canonical_json
+from hub.core.prepare import CUT_MARK
 from hub.core.record import (
     NO_KEY,
     PRIMARY,

@@ -6,11 +6,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from hub.adapters.head_files import BrokenAnchorError, read_anchors, read_heads
-from hub.adapters.parts import BackingServices
-from hub.adapters.postgres import schema_of
-from hub.adapters.postgres_lookups import LookUps
+from hub.adapters.postgres.lookups import LookUps
+from hub.adapters.postgres.tables import schema_of
 from hub.core.keys import GENESIS, Head
 from hub.core.ledger_end import Seen, behind
+from hub.embedded.parts import BackingServices
 from hub.engine.courier_records import decode_event
 from hub.engine.ledger_end import answer_from, last_records, seen_by_notices, settle
 from hub.errors import ConfigurationError, HubError
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from hub.adapters.kafka import KafkaInputs
+    from hub.adapters.kafka.client import KafkaInputs
     from hub.audit.ends import EndOfPartition, LostEnd
-    from hub.settings import Settings
-    from hub.site import Site
+    from hub.config.settings import Settings
+    from hub.config.site import Site
 
 
 class Witnesses(NamedTuple):

@@ -21,37 +21,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from hub import VERSION
-from hub.adapters.input_positions import accepted_losses
-from hub.adapters.kafka import KafkaInputs
-from hub.adapters.kafka_copy import read_place
-from hub.adapters.kafka_topics import KafkaTopics
-from hub.adapters.kafka_unreadable import not_whole
-from hub.adapters.paths import (
-    NotPlainError,
-    OpenFolder,
-    create_file,
-    open_folder,
-    readable,
-    replace_file,
-)
-from hub.adapters.postgres_copy import export_tables
-from hub.adapters.record_files import write_records
-from hub.adapters.starts import FILE as STARTS
+from hub.adapters.kafka.client import KafkaInputs
+from hub.adapters.kafka.copy import read_place
+from hub.adapters.kafka.input_positions import accepted_losses
+from hub.adapters.kafka.topics import KafkaTopics
+from hub.adapters.kafka.unreadable import not_whole
+from hub.adapters.postgres.copy import export_tables
 from hub.backup.manifest import FILE, Manifest, StoredPartition, files_of
+from hub.backup.record_files import write_records
 from hub.core.basis import DECIDER_VERSION
 from hub.core.ledger_end import loss_in
-from hub.deployment import processes_of
 from hub.engine.courier_records import named_in
 from hub.errors import ConfigurationError, IntegrityError, UnavailableError
-from hub.topics import KEPT_FOR_EVER, names_of
+from hub.io.paths import NotPlainError, OpenFolder, create_file, open_folder, readable, replace_file
+from hub.provisioning.deployment import processes_of
+from hub.provisioning.topics import KEPT_FOR_EVER, names_of
+from hub.runtime.starts import FILE as STARTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from hub.adapters.kafka_copy import Place, StoredRecord
-    from hub.adapters.kafka_unreadable import Unreadable
-    from hub.kafka_access import KafkaAccess
-    from hub.site import LoadedSite, Site
+    from hub.adapters.kafka.copy import Place, StoredRecord
+    from hub.adapters.kafka.unreadable import Unreadable
+    from hub.config.kafka_access import KafkaAccess
+    from hub.config.site import LoadedSite, Site
 
 BASIS_FOLDER: Final = "basis"
 """Where rulebook and calendar lie in the packed site folder when they came from outside it."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field, ValidationError
 
-from hub.adapters.paths import NotPlainError, OpenFolder, open_folder, readable
 from hub.errors import ConfigurationError, IntegrityError, UnavailableError
-from hub.typed_yaml import StrictModel
+from hub.io.paths import NotPlainError, OpenFolder, open_folder, readable
+from hub.io.typed_yaml import StrictModel
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,24 +16,24 @@ from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from hub.adapters.kafka_copy import KafkaRewriter, Place, StoredRecord
-from hub.adapters.kafka_topics import KafkaTopics
-from hub.adapters.paths import DEEPEST, OpenFolder, is_name, octets_of, open_folder
-from hub.adapters.postgres_copy import import_tables
-from hub.adapters.record_files import read_records
-from hub.adapters.starts import FILE as STARTS
+from hub.adapters.kafka.copy import KafkaRewriter, Place, StoredRecord
+from hub.adapters.kafka.topics import KafkaTopics
+from hub.adapters.postgres.copy import import_tables
 from hub.backup.create import BASIS_FOLDER
 from hub.backup.manifest import Manifest, verify
+from hub.backup.record_files import read_records
 from hub.backup.steps import CopyStep, Way, steps_of
+from hub.config.site import LoadedSite, load_site
 from hub.errors import ConfigurationError, IntegrityError, UnavailableError
-from hub.site import LoadedSite, load_site
-from hub.topics import apply_plan, make_plan, names_of, read_families, wanted_topics
+from hub.io.paths import DEEPEST, OpenFolder, is_name, octets_of, open_folder
+from hub.provisioning.topics import apply_plan, make_plan, names_of, read_families, wanted_topics
+from hub.runtime.starts import FILE as STARTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from hub.kafka_access import KafkaAccess
+    from hub.config.kafka_access import KafkaAccess
 
 _LARGEST_SITE = 16 * 1024 * 1024
 _AT_ONCE = 20_000

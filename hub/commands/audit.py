@@ -15,21 +15,22 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from hub.adapters.head_files import append_anchors
-from hub.adapters.kafka import KafkaInputs
-from hub.adapters.parts import BackingServices
+from hub.adapters.kafka.client import KafkaInputs
 from hub.adapters.rocksdb import RocksStore
 from hub.audit.finding import AuditFinding
 from hub.audit.history import Histories, read_partition
 from hub.audit.replay import MemoryState, Replayer, ReplayReport
 from hub.audit.verify import Verifier, VerifyReport
 from hub.audit.witnesses import ask_witnesses, ledger_head, with_deliveries
-from hub.bootstrap import basis_document, declare_losses
+from hub.config.basis_document import basis_document
+from hub.config.kafka_access import OPERATOR
+from hub.config.settings import read_settings
+from hub.config.site import Site, load_site
 from hub.core.basis import canonical_json
 from hub.core.ledger_end import read_loss
+from hub.embedded.parts import BackingServices
 from hub.errors import ConfigurationError
-from hub.kafka_access import OPERATOR
-from hub.settings import read_settings
-from hub.site import Site, load_site
+from hub.operations.control import declare_losses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from hub.audit.replay import FindInput
     from hub.audit.verify import Tally
     from hub.audit.witnesses import Witnesses
-    from hub.kafka_access import KafkaAccess
+    from hub.config.kafka_access import KafkaAccess
     from hub.ports import InputRecord, StateStore
 
 DIFFERENCES = 1

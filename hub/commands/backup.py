@@ -6,16 +6,15 @@ from pathlib import Path
 
 import click
 
-from hub.adapters.parts import BackingServices
 from hub.backup.create import create, homes_of
 from hub.backup.manifest import Manifest, verify
 from hub.backup.restore import load_restored, restore_folders, restore_tables, restore_topics
-from hub.bootstrap import basis_document
-from hub.core.basis import canonical_json
-from hub.core.prepare import basis_id_of
-from hub.kafka_access import OPERATOR
-from hub.settings import read_settings
-from hub.site import LoadedSite, load_site
+from hub.config.basis_document import basis_document
+from hub.config.kafka_access import OPERATOR
+from hub.config.settings import read_settings
+from hub.config.site import LoadedSite, load_site
+from hub.core.basis import basis_id_of, canonical_json
+from hub.embedded.parts import BackingServices
 
 _FOLDER = click.Path(path_type=Path)
 _LOOK_UPS = "不含查询库，由台账重建 / without the look-up tables; they are rebuilt from the ledger"

@@ -8,28 +8,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hub.adapters.parts import BackingServices
 from hub.audit.compare import basis_changes
 from hub.audit.plan import BasisChangePlan
-from hub.bootstrap import (
-    adopt_basis,
-    ask_partitions,
-    next_basis,
-    redecision_request,
-)
 from hub.commands.rehearsals import rehearse_site
 from hub.commands.words import CHANGES
+from hub.config.kafka_access import OPERATOR
+from hub.config.settings import read_settings
+from hub.config.site import load_site
 from hub.core.basis import canonical_json
 from hub.domain import kinds
 from hub.domain.rulebook import Rulebook
+from hub.embedded.parts import BackingServices
 from hub.errors import ConfigurationError
-from hub.kafka_access import OPERATOR
-from hub.settings import read_settings
-from hub.site import load_site
+from hub.operations.control import adopt_basis, ask_partitions, next_basis, redecision_request
 
 if TYPE_CHECKING:
-    from hub.kafka_access import KafkaAccess
-    from hub.site import LoadedSite
+    from hub.config.kafka_access import KafkaAccess
+    from hub.config.site import LoadedSite
 
 _SITE = click.option(
     "--site", "site_folder", type=click.Path(path_type=Path), required=True,

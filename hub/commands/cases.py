@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
-from hub.adapters.postgres_lookups import CaseView, NearRecord
+from hub.adapters.postgres.lookups import CaseView, NearRecord
 from hub.commands.look import Names, look_up_options, open_tables, print_json
 from hub.commands.words import (
     CASES,
@@ -23,8 +23,8 @@ from hub.commands.words import (
     one_line,
     reason_words,
 )
-from hub.core.open_cases import CaseEnd, CaseKind, Turn, case_reason, turn_of
 from hub.domain.reasons import REASONS, message
+from hub.views.open_cases import CaseEnd, CaseKind, Turn, case_reason, turn_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,9 +8,9 @@ import click
 
 from hub.adapters.clock_witness import SEEN, Confirmation, confirm, last_seen
 from hub.adapters.clocks import real_ms
+from hub.config.settings import read_settings
+from hub.config.site import load_site
 from hub.errors import ConfigurationError
-from hub.settings import read_settings
-from hub.site import load_site
 
 _SHANGHAI: Final = timezone(timedelta(hours=8))
 

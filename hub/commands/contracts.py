@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from hub.bootstrap import load_repository_contracts
+from hub.config.repository import load_repository_contracts
 from hub.contracts.columns import template
 from hub.contracts.dictionary import render_dictionary
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from hub.deployment import kafka_users, processes_of, rendered
+from hub.config.repository import DEPLOY
+from hub.config.site import load_site
 from hub.errors import ConfigurationError
-from hub.repository import DEPLOY
-from hub.site import load_site
-from hub.topics import names_of, read_families
+from hub.provisioning.deployment import kafka_users, processes_of, rendered
+from hub.provisioning.topics import names_of, read_families
 
 _FOLDERS = ("systemd", "kafka", "kubernetes", "prometheus")
 _FILES = ("compose.yaml",)

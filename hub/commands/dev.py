@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 import click
 
-from hub.adapters.parts import BackingServices, PartStatus
-from hub.settings import read_settings
+from hub.config.settings import read_settings
+from hub.embedded.parts import BackingServices, PartStatus
 
 
 @click.group("dev")

@@ -14,19 +14,19 @@ from typing import Final
 import click
 
 from hub import VERSION
-from hub.adapters.parts import BackingServices
-from hub.adapters.postgres_lookups import open_look_ups
-from hub.bootstrap import basis_document, plan_site
-from hub.core.basis import DECIDER_VERSION, canonical_json
-from hub.core.prepare import basis_id_of
-from hub.deployment import Process, processes_of
+from hub.adapters.postgres.lookups import open_look_ups
+from hub.config.basis_document import basis_document
+from hub.config.kafka_access import OPERATOR, KafkaAccess
+from hub.config.settings import Settings, read_settings
+from hub.config.site import LoadedSite, load_site
+from hub.core.basis import DECIDER_VERSION, basis_id_of, canonical_json
 from hub.doctor import cluster, machine
 from hub.doctor.symptom import Level, Symptom, ok
 from hub.domain.dates import day_of_ms
+from hub.embedded.parts import BackingServices
 from hub.errors import ConfigurationError, HubError, message_for_people, remedy_in
-from hub.kafka_access import OPERATOR, KafkaAccess
-from hub.settings import Settings, read_settings
-from hub.site import LoadedSite, load_site
+from hub.operations.site_plan import plan_site
+from hub.provisioning.deployment import Process, processes_of
 
 _MARKS: Final = {Level.OK: "✓", Level.WARNING: "!", Level.FAULT: "✗"}
 _LONGEST_NAME: Final = 80

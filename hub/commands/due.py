@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import click
 
-from hub.adapters.postgres_lookups import DueRow
+from hub.adapters.postgres.lookups import DueRow
 from hub.commands.look import Names, calendar_of, look_up_options, open_tables, print_json
 from hub.commands.words import (
     CLOCKS,
@@ -25,9 +25,9 @@ from hub.commands.words import (
     say_fault,
     table,
 )
-from hub.core.whose_time import Responsibility, Why, fault_of, holder_of
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.dates import day_of_ms, due_at_ms
+from hub.views.whose_time import Responsibility, Why, fault_of, holder_of
 
 _SHOWN = 50
 _HEADERS = (

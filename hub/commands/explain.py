@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import click
 
-from hub.bootstrap import basis_document
 from hub.commands.look import print_json
 from hub.commands.words import table
+from hub.config.basis_document import basis_document
+from hub.config.repository import DEPLOY
+from hub.config.site import load_site
 from hub.domain.calendar import CalendarNotices, ExplainedDay, WorkingCalendar
 from hub.domain.rulebook import Deadline, DeadlineRule, Deadlines, Rulebook
-from hub.repository import DEPLOY
-from hub.site import load_site
-from hub.typed_yaml import read_typed
+from hub.io.typed_yaml import read_typed
 
 _WEEKDAYS = "一二三四五六日"
 

@@ -9,12 +9,12 @@ from typing import TypeVar
 
 import click
 
-from hub.adapters.parts import BackingServices
-from hub.adapters.postgres_lookups import BasisRow, LookUps, open_look_ups
+from hub.adapters.postgres.lookups import BasisRow, LookUps, open_look_ups
+from hub.config.settings import read_settings
+from hub.config.site import load_site
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.succession import lineage_of
-from hub.settings import read_settings
-from hub.site import load_site
+from hub.embedded.parts import BackingServices
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 

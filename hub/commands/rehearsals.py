@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hub.adapters.clocks import business_clock_of
-from hub.adapters.kafka import KafkaInputs
+from hub.adapters.kafka.client import KafkaInputs
 from hub.adapters.rocksdb import RocksStore
 from hub.audit.rehearsal import ControlMessage, rehearse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hub.config.kafka_access import KafkaAccess
+    from hub.config.site import LoadedSite
     from hub.core.record import LedgerRecord
-    from hub.kafka_access import KafkaAccess
-    from hub.site import LoadedSite
 
 
 def rehearse_site(

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from hub.adapters.kafka import KafkaInputs
-from hub.adapters.parts import BackingServices
-from hub.adapters.postgres_lookups import DueRow
-from hub.adapters.postgres_months import late_rows, month_cases, month_lines
-from hub.adapters.report_sheet import Column, Sheet, write_report
-from hub.bootstrap import load_repository_contracts
+from hub.adapters.kafka.client import KafkaInputs
+from hub.adapters.postgres.lookups import DueRow
+from hub.adapters.postgres.months import late_rows, month_cases, month_lines
 from hub.commands.due import fault_json, judge
 from hub.commands.look import Names, open_tables, print_json
+from hub.commands.report_sheet import Column, Sheet, write_report
 from hub.commands.words import (
     CASES,
     TURNS,
@@ -29,22 +27,24 @@ from hub.commands.words import (
     say_fault,
     table,
 )
-from hub.core.entry import EntryReader
-from hub.core.monthly import CaseLine, Counts, MonthBook, MonthlyLine, targets_in
-from hub.core.open_cases import CaseKind, turn_of
+from hub.config.repository import load_repository_contracts
+from hub.config.settings import read_settings
+from hub.config.site import load_site
 from hub.core.record import decode_record
-from hub.core.whose_time import Responsibility, Why
 from hub.domain.dates import month_days
+from hub.embedded.parts import BackingServices
 from hub.errors import ConfigurationError
-from hub.settings import read_settings
-from hub.site import load_site
+from hub.views.entry import EntryReader
+from hub.views.monthly import CaseLine, Counts, MonthBook, MonthlyLine, targets_in
+from hub.views.open_cases import CaseKind, turn_of
+from hub.views.whose_time import Responsibility, Why
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from hub.core.monthly import ReportedTarget
-    from hub.site import Site
+    from hub.config.site import Site
+    from hub.views.monthly import ReportedTarget
 
 NOT_DECLARED: Final = "未申报"
 NOT_ALL_DECLARED: Final = "未全部申报"

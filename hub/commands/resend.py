@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hub.adapters.parts import BackingServices
 from hub.audit.plan import named_in
-from hub.bootstrap import ask_partitions, resend_request
 from hub.commands.rehearsals import rehearse_site
 from hub.commands.words import ACTIONS, kind_zh
+from hub.config.kafka_access import OPERATOR
+from hub.config.settings import read_settings
+from hub.config.site import load_site
 from hub.core.basis import canonical_json
 from hub.domain import kinds
+from hub.embedded.parts import BackingServices
 from hub.errors import ConfigurationError
-from hub.kafka_access import OPERATOR
-from hub.settings import read_settings
-from hub.site import load_site
+from hub.operations.control import ask_partitions, resend_request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from hub.config.kafka_access import KafkaAccess
+    from hub.config.site import LoadedSite
     from hub.core.record import LedgerRecord
-    from hub.kafka_access import KafkaAccess
-    from hub.site import LoadedSite
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 

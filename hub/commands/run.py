@@ -15,21 +15,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from hub.adapters.logs import configure_logging
-from hub.adapters.parts import BackingServices
-from hub.adapters.starts import forget_starts, note_start
-from hub.bootstrap import basis_document, load_repository_contracts
+from hub.config.basis_document import basis_document
+from hub.config.repository import load_repository_contracts
+from hub.config.settings import read_settings
+from hub.config.site import load_site
+from hub.embedded.parts import BackingServices
 from hub.errors import ConfigurationError, missing_extra
-from hub.metrics import Health, Metrics, serve
-from hub.post import WorkerContext
-from hub.settings import read_settings
-from hub.site import load_site
+from hub.runtime.logs import configure_logging
+from hub.runtime.metrics import Health, Metrics, serve
+from hub.runtime.post import WorkerContext
+from hub.runtime.starts import forget_starts, note_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from hub.site import Cases, LoadedSite
+    from hub.config.site import Cases, LoadedSite
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ def cases(*, site_folder: Path, metrics_port: int | None) -> None:
     from hub.domain.calendar import WorkingCalendar
 
     try:
-        from hub.cases.loop import CasesWatch, run_cases
+        from hub.agents.loop import CasesWatch, run_cases
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _OF_CASES:
             raise
@@ -185,7 +186,7 @@ def cases(*, site_folder: Path, metrics_port: int | None) -> None:
 @_options
 def reconciler(*, site_folder: Path, metrics_port: int | None) -> None:
     """对账进程：以法院全量名单查出漏报的退出 / Finds exits that courts never reported."""
-    from hub.workers.reconciler import ReconcilerWatch, run_reconciler
+    from hub.agents.reconciler import ReconcilerWatch, run_reconciler
 
     with _stage("reconciler", site_folder, metrics_port) as stage:
         watch = ReconcilerWatch(stage.metrics, stage.health)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from hub.adapters.parts import BackingServices
-from hub.bootstrap import give_partition
+from hub.config.kafka_access import OPERATOR
+from hub.config.settings import read_settings
+from hub.config.site import load_site
+from hub.embedded.parts import BackingServices
 from hub.errors import ConfigurationError
-from hub.kafka_access import OPERATOR
-from hub.settings import read_settings
-from hub.site import load_site
+from hub.operations.control import give_partition
 
 
 @click.group("slots")

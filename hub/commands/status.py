@@ -10,8 +10,7 @@ from typing import Final, NamedTuple
 
 import click
 
-from hub.adapters.postgres import Heartbeat, StreamCount
-from hub.adapters.postgres_lookups import (
+from hub.adapters.postgres.lookups import (
     ClockCounts,
     ConflictRow,
     TallyRow,
@@ -19,11 +18,12 @@ from hub.adapters.postgres_lookups import (
     WalkRow,
     conservation_gaps,
 )
+from hub.adapters.postgres.tables import Heartbeat, StreamCount
 from hub.commands.look import Names, look_up_options, open_tables, print_json
 from hub.commands.words import KINDS, OUTCOMES, STAGES, STATUSES, age, iso, moment, table
-from hub.core.court_lists import Comparison
 from hub.core.resend import ALL_DAYS, Walk
-from hub.metrics import PRIMARY_OUTCOMES
+from hub.runtime.metrics import PRIMARY_OUTCOMES
+from hub.views.court_lists import Comparison
 
 _STALE_SECONDS: Final = 10.0
 """A projector beats every second; one silent for longer does not run."""

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hub.adapters.input_positions import lost_inputs
-from hub.adapters.kafka import KafkaInputs
-from hub.adapters.parts import BackingServices
-from hub.bootstrap import declare_lost
-from hub.kafka_access import OPERATOR
-from hub.settings import read_settings
-from hub.site import load_site
+from hub.adapters.kafka.client import KafkaInputs
+from hub.adapters.kafka.input_positions import lost_inputs
+from hub.config.kafka_access import OPERATOR
+from hub.config.settings import read_settings
+from hub.config.site import load_site
+from hub.embedded.parts import BackingServices
+from hub.operations.control import declare_lost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hub.adapters.input_positions import LostInput
-    from hub.kafka_access import KafkaAccess
-    from hub.site import LoadedSite
+    from hub.adapters.kafka.input_positions import LostInput
+    from hub.config.kafka_access import KafkaAccess
+    from hub.config.site import LoadedSite
 
 _SITE = click.option(
     "--site", "site_folder", type=click.Path(path_type=Path), required=True,

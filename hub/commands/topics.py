@@ -6,16 +6,16 @@ from pathlib import Path
 
 import click
 
-from hub.adapters.kafka_users import KafkaUsers
-from hub.adapters.parts import BackingServices
-from hub.bootstrap import SitePlan, apply_site_plan, plan_site
+from hub.adapters.kafka.users import KafkaUsers
+from hub.config.kafka_access import OPERATOR, KafkaAccess
+from hub.config.repository import TOPICS
+from hub.config.settings import read_settings
+from hub.config.site import load_site
+from hub.embedded.parts import BackingServices
 from hub.errors import ConfigurationError
-from hub.kafka_access import OPERATOR, KafkaAccess
-from hub.repository import TOPICS
-from hub.rights import Right, users_of
-from hub.settings import read_settings
-from hub.site import load_site
-from hub.topics import Alter, names_of, read_families
+from hub.operations.site_plan import SitePlan, apply_site_plan, plan_site
+from hub.provisioning.rights import Right, users_of
+from hub.provisioning.topics import Alter, names_of, read_families
 
 _FOLDER = click.Path(path_type=Path)
 _site = click.option(

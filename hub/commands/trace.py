@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import click
 
-from hub.adapters.postgres_lookups import CaseView, ConflictRow, NearRecord, Traced
+from hub.adapters.postgres.lookups import CaseView, ConflictRow, NearRecord, Traced
 from hub.commands.cases import case_json, case_words, near_words
 from hub.commands.look import Names, calendar_of, look_up_options, open_tables, print_json
 from hub.commands.status import conflict_json, conflict_words
@@ -31,18 +31,11 @@ from hub.commands.words import (
     reason_words,
     span,
 )
-from hub.core.entry import (
-    UNREACHED,
-    ClockEventRow,
-    ClockRow,
-    EntryRow,
-    RecordRow,
-    StageRow,
-)
-from hub.core.whose_time import Moments, Party, passage_of, spans, working_ms
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.credit_code import normalise_credit_code
 from hub.domain.document_number import normalise_document_number, normalise_subject_name
+from hub.views.entry import UNREACHED, ClockEventRow, ClockRow, EntryRow, RecordRow, StageRow
+from hub.views.whose_time import Moments, Party, passage_of, spans, working_ms
 
 _EXIT_NOTHING_FOUND = 1
 _STOPPING = frozenset({"stopped_in_time", "stopped_late", "in_time_learned_late"})

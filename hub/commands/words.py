@@ -8,12 +8,12 @@ from functools import cache
 from typing import Final
 from unicodedata import category, combining, east_asian_width
 
-from hub.bootstrap import load_repository_contracts
-from hub.core.open_cases import CaseEnd, CaseKind, Turn
-from hub.core.whose_time import DAY_MS, HOUR_MS, Party, Responsibility, Why
+from hub.config.repository import load_repository_contracts
 from hub.domain import kinds
 from hub.domain.dates import day_of_ms
 from hub.domain.reasons import REASONS, message
+from hub.views.open_cases import CaseEnd, CaseKind, Turn
+from hub.views.whose_time import DAY_MS, HOUR_MS, Party, Responsibility, Why
 
 _SHANGHAI: Final = timezone(timedelta(hours=8))
 ELLIPSIS: Final = "…"

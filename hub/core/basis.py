@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.contracts import Contracts, load_contracts
 from hub.contracts.schema import FieldRole
+from hub.core.keys import FREED
 from hub.core.offices import Offices
-from hub.core.prepare import basis_id_of
 from hub.core.progress import Progress
-from hub.core.record import Reason
+from hub.core.record import Cause, Reason
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.code_lists import OPENNESS, read_code
 from hub.domain.dates import due_at_ms
@@ -314,3 +315,24 @@ def _sequence(value: object) -> Sequence[object]:
 
 def _texts(value: object) -> list[str]:
     return [str(item) for item in _sequence(value)]
+
+
+def basis_id_of(canonical: bytes) -> bytes:
+    """The id of a basis: first 16 bytes of SHA-256 over its canonical JSON."""
+    return sha256(canonical).digest()[:16]
+
+
+class BasisAdoption:
+    """A basis to decide under from here on.
+
+    A plain class: a named tuple, compiled, would want `Basis` while it is still being loaded.
+    """
+
+    keys: tuple[bytes, ...]
+
+    def __init__(self, cause: Cause, kind: str, basis_id: bytes, basis: Basis) -> None:
+        self.keys = (FREED,)
+        self.cause = cause
+        self.kind = kind
+        self.basis_id = basis_id
+        self.basis = basis

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from hub.core.keys import FREED
 from hub.core.life import Statement
 from hub.core.record import NO_KEY, Cause, Reason
 from hub.core.state import StageCode
 
 if TYPE_CHECKING:
     from hub.contracts import Checked
-    from hub.core.basis import Basis
     from hub.core.ledger_end import Loss
     from hub.core.moves import MoveVerdict
     from hub.core.progress import Progress
@@ -123,22 +121,6 @@ class Submission:
     def warn(self, code: str, field: str = "") -> None:
         """Add a warning."""
         self.reasons += (Reason(code, field, "warning"),)
-
-
-class BasisAdoption:
-    """A basis to decide under from here on.
-
-    A plain class: a named tuple, compiled, would want `Basis` while it is still being loaded.
-    """
-
-    keys: tuple[bytes, ...]
-
-    def __init__(self, cause: Cause, kind: str, basis_id: bytes, basis: Basis) -> None:
-        self.keys = (FREED,)
-        self.cause = cause
-        self.kind = kind
-        self.basis_id = basis_id
-        self.basis = basis
 
 
 class MoveNoted(NamedTuple):
@@ -286,11 +268,3 @@ class WalkMark(NamedTuple):
 
     cause: Cause
     keys: tuple[bytes, ...] = ()
-
-
-Prepared = (
-    Submission | BasisAdoption | MoveNoted | MoveArrived | HandOver | ResendRequest
-    | RedecisionRequest | LossAcceptance | InputLost | UnreadableMessage | OutcomeReport
-    | TimerDue | SweepStep | SweepEnd | TwinAnswered | WalkVisit | WalkMark
-)  # fmt: skip
-"""A cause that has been read; `decide` has one rule for each."""

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.core import duties, keys, numbers, waiting
 from hub.core.adoption import counts_otherwise, walk_for
-from hub.core.basis import NO_TARGET
+from hub.core.basis import NO_TARGET, BasisAdoption
 from hub.core.case import Case, drop_order, heard_of, is_departure_of, is_heard_last
 from hub.core.causes import (
-    BasisAdoption,
     HandOver,
     InputLost,
     LossAcceptance,
@@ -95,8 +94,8 @@ from hub.domain.partitioning import partition_of
 
 if TYPE_CHECKING:
     from hub.core.basis import Basis
-    from hub.core.causes import Prepared
     from hub.core.keys import Head, View
+    from hub.core.prepare import Prepared
 
 ZERO_CONTENT: Final = bytes(32)
 MOST_TWINS: Final = 8

@@ -10,15 +10,21 @@ import json
 from typing import TYPE_CHECKING
 
 from hub.core import keys, waiting
-from hub.core.basis import DECIDERS, Basis, canonical_json, compile_basis
-from hub.core.causes import BasisAdoption, MoveNoted, Submission, TimerDue, UnreadableMessage
+from hub.core.basis import (
+    DECIDERS,
+    Basis,
+    BasisAdoption,
+    basis_id_of,
+    canonical_json,
+    compile_basis,
+)
+from hub.core.causes import MoveNoted, Submission, TimerDue, UnreadableMessage
 from hub.core.decide import decide
 from hub.core.evolve import evolve
 from hub.core.keys import FIRST_OWNER, GENESIS, Head, SweepCursor
 from hub.core.ledger_end import behind, continued
 from hub.core.moves import MoveVerdict, arrives_at, message, word
 from hub.core.prepare import (
-    basis_id_of,
     look_for_twins,
     prepare_control,
     prepare_outcome,
@@ -50,8 +56,8 @@ from hub.ports import InputRecord, OutputRecord
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
-    from hub.core.causes import Prepared
     from hub.core.keys import View
+    from hub.core.prepare import Prepared
 
 _MAP_HEADER = kinds.MAP_CHANGED.encode()
 _LOST_HEADER = kinds.INPUT_LOST.encode()

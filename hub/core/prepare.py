@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from hub.contracts import Fault
 from hub.core import keys
+from hub.core.basis import BasisAdoption
 from hub.core.causes import (
-    BasisAdoption,
     HandOver,
     Identity,
     InputLost,
@@ -790,6 +790,9 @@ def read_again(
     return again
 
 
-def basis_id_of(canonical: bytes) -> bytes:
-    """The id of a basis: first 16 bytes of SHA-256 over its canonical JSON."""
-    return sha256(canonical).digest()[:16]
+Prepared = (
+    Submission | BasisAdoption | MoveNoted | MoveArrived | HandOver | ResendRequest
+    | RedecisionRequest | LossAcceptance | InputLost | UnreadableMessage | OutcomeReport
+    | TimerDue | SweepStep | SweepEnd | TwinAnswered | WalkVisit | WalkMark
+)  # fmt: skip
+"""A cause that has been read; `decide` has one rule for each."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from hub.contracts import Contract
-    from hub.core.causes import Prepared
+    from hub.core.prepare import Prepared
     from hub.core.record import LedgerRecord
     from hub.core.state import RecordState
     from hub.domain.rulebook import Clock

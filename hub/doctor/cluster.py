@@ -13,17 +13,17 @@ import psycopg
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from hub.adapters.kafka import KafkaInputs
-from hub.adapters.kafka_copy import read_place
-from hub.adapters.postgres import UNANSWERED
+from hub.adapters.kafka.client import KafkaInputs
+from hub.adapters.kafka.copy import read_place
+from hub.adapters.postgres.tables import UNANSWERED
 from hub.doctor.symptom import Level, Symptom, judged, ok
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hub.adapters.postgres_lookups import LookUps
-    from hub.kafka_access import KafkaAccess
-    from hub.site import Site
+    from hub.adapters.postgres.lookups import LookUps
+    from hub.config.kafka_access import KafkaAccess
+    from hub.config.site import Site
 
 _SECONDS: Final = 10.0
 _OLDEST_POSTGRES: Final = 150_000

@@ -17,15 +17,15 @@ from urllib.parse import urlsplit
 import confluent_kafka
 from cryptography import x509
 
+from hub.config.kafka_access import OPERATOR
 from hub.doctor.symptom import Level, Symptom, judged, ok
 from hub.domain.calendar import WorkingCalendar
-from hub.kafka_access import OPERATOR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from hub.settings import Settings
-    from hub.site import LoadedSite
+    from hub.config.settings import Settings
+    from hub.config.site import LoadedSite
 
 _GB: Final = 1_000_000_000
 _ENOUGH_FREE: Final = 10 * _GB

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, MutableMapping
 
     from hub.engine.courier_order import Rank
-    from hub.engine.requests import How
+    from hub.targets.platform import How
 
     Changes = MutableMapping[bytes, bytes | None]
 

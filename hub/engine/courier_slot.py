@@ -33,7 +33,6 @@ from hub.engine.courier_records import (
 from hub.engine.ledger_end import check_ends
 from hub.errors import IntegrityError
 from hub.ports import InputRecord, OutputRecord
-from hub.targets import kafka
 from hub.targets.delivery import (
     Accepted,
     Delivered,
@@ -44,6 +43,8 @@ from hub.targets.delivery import (
     delivery_id,
     digest_of,
 )
+from hub.targets.platform import CallResult
+from hub.targets.topic import protocol as kafka
 
 if TYPE_CHECKING:
     from collections.abc import Generator, MutableMapping
@@ -52,9 +53,8 @@ if TYPE_CHECKING:
     from hub.core.ledger_end import Loss
     from hub.engine.courier_book import Policy
     from hub.engine.courier_records import Work
-    from hub.engine.requests import How
-    from hub.targets import Call, TargetProtocol
     from hub.targets.delivery import Verdict
+    from hub.targets.platform import Call, How, TargetProtocol
 
     Changes = MutableMapping[bytes, bytes | None]
     Program = Generator[requests.Request, Any, None]
@@ -420,7 +420,7 @@ class CourierSlot:
                     answered.append(_Answered(delivery, "answer", verdict))
         return answered
 
-    def _interpret(self, landed: list[requests.CallResult]) -> list[_Answered]:
+    def _interpret(self, landed: list[CallResult]) -> list[_Answered]:
         answered = []
         for delivery, how, reply in landed:
             intent = self.book.expectation(delivery)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from hub.engine import requests
 from hub.errors import UnavailableError
-from hub.targets import Call
+from hub.targets.platform import CallResult, Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     from hub.ports import (
         ClockEvidence,
@@ -23,25 +23,6 @@ if TYPE_CHECKING:
         StateStore,
         Transactions,
     )
-
-
-CallT_contra = TypeVar("CallT_contra", bound=Call, contravariant=True)
-
-
-class Platform(Protocol[CallT_contra]):
-    """Sends calls to a platform; called from one thread, and never waits."""
-
-    def submit(self, calls: Iterable[tuple[requests.How, CallT_contra]]) -> None:
-        """Let the calls leave."""
-
-    def poll(self) -> list[requests.CallResult]:
-        """Return what has ended since the last time, and what the platform said unasked."""
-
-    def cancel_all(self) -> None:
-        """Forget what is on its way; it is not collected any more."""
-
-    def close(self) -> None:
-        """Release connections and threads."""
 
 
 class Driver:
@@ -131,7 +112,7 @@ class Driver:
 
     def _call(
         self, request: requests.Submit | requests.Poll | requests.CancelAll
-    ) -> list[requests.CallResult] | None:
+    ) -> list[CallResult] | None:
         if self._platform is None:
             raise AssertionError("a slot that delivers needs a platform")
         match request:

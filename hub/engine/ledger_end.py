@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from hub.core.keys import Head
 from hub.core.ledger_end import LedgerEndError, Loss, Seen, is_lost, loss_in, read_loss
-from hub.core.notices import seen_in
 from hub.core.record import ZERO_HASH, record_hash
 from hub.domain.kinds import LOSS_ACCEPTED
 from hub.engine import requests
 from hub.engine.courier_records import named_in
 from hub.errors import IntegrityError
+from hub.views.notices import seen_in
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping

@@ -7,17 +7,15 @@ simulator may delay, lose or fail any of them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from hub.targets.platform import How
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from hub.ports import OutputRecord
-    from hub.targets import Call
-
-How = Literal["send", "ask", "poll", "answer"]
-"""`send` carries the record; `ask` and `poll` ask about a delivery of unknown fate, or one that was
-taken in; `answer` is what the platform says without a request of its own."""
+    from hub.targets.platform import Call
 
 
 class Failed(NamedTuple):
@@ -147,15 +145,6 @@ class Poll(NamedTuple):
 
 class CancelAll(NamedTuple):
     """Forget every call on its way; its answer is not wanted any more. Reply: None."""
-
-
-class CallResult(NamedTuple):
-    """The end of one call, or (`answer`) what the platform said of a delivery by itself."""
-
-    delivery: str
-    how: How
-    reply: Any
-    """Of the kind's own `TargetProtocol`, which alone understands it."""
 
 
 Request = (

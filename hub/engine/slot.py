@@ -23,7 +23,6 @@ from hub.core.causes import MoveNoted, TimerDue
 from hub.core.evolve import evolve
 from hub.core.keys import Head
 from hub.core.ledger_end import LedgerEndError, Seen
-from hub.core.notices import moment_of
 from hub.core.partition import BasisLibrary, BrokenChainError, PartitionCore
 from hub.core.prepare import (
     prepare_sweep,
@@ -47,11 +46,12 @@ from hub.engine.ledger_end import (
 )
 from hub.errors import ConfigurationError, FencedError, IntegrityError
 from hub.ports import InputRecord, OutputRecord
+from hub.views.notices import moment_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
 
-    from hub.core.causes import Prepared
+    from hub.core.prepare import Prepared
     from hub.core.record import LedgerRecord
     from hub.ports import ClockEvidence
 

@@ -12,25 +12,24 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from hub.adapters.drop_folder import DropFolder
-from hub.adapters.file_book import FileBook
-from hub.adapters.file_drop import DropSettings, FileWork
-from hub.adapters.file_platform import FilePlatform
 from hub.adapters.lease import FolderLease
-from hub.secret import read_secret
-from hub.targets import Call, TargetProtocol
-from hub.targets.database import DatabaseProtocol
-from hub.targets.file import FileProtocol
-from hub.targets.file_layout import Heading
-from hub.targets.http import HttpProtocol
+from hub.io.secret import read_secret
+from hub.targets.database.protocol import DatabaseProtocol
+from hub.targets.file.book import FileBook
+from hub.targets.file.client import FilePlatform
+from hub.targets.file.drop import DropSettings, FileWork
+from hub.targets.file.folder import DropFolder
+from hub.targets.file.layout import Heading
+from hub.targets.file.protocol import FileProtocol
+from hub.targets.http.protocol import HttpProtocol
+from hub.targets.platform import Call, TargetProtocol
 
 if TYPE_CHECKING:
-    from hub.adapters.front_end_database import DatabasePlatform
-    from hub.adapters.http import HttpPlatform
-    from hub.engine.drive import Platform
-    from hub.engine.requests import CallResult, How
+    from hub.config.site import LoadedSite, Target
     from hub.ports import BusinessClock, FaultHooks
-    from hub.site import LoadedSite, Target
+    from hub.targets.database.client import DatabasePlatform
+    from hub.targets.http.client import HttpPlatform
+    from hub.targets.platform import CallResult, How, Platform
 
 
 class AdapterContext(NamedTuple):
@@ -92,7 +91,7 @@ def _within_the_timeout(target: Target) -> float:
 
 
 def _connect_http(_loaded: LoadedSite, target: Target, around: AdapterContext) -> HttpPlatform:
-    from hub.adapters.http import HttpPlatform  # noqa: PLC0415 - aiohttp, for this kind alone
+    from hub.targets.http.client import HttpPlatform  # noqa: PLC0415 - aiohttp, for this kind alone
 
     return HttpPlatform(target.url, target.timeout_seconds, target.concurrency, around.observe)
 
@@ -157,9 +156,7 @@ def _connect_database(
     loaded: LoadedSite, target: Target, around: AdapterContext
 ) -> DatabasePlatform:
     """Raises `ConfigurationError` for an address that is missing or not understood."""
-    from hub.adapters.front_end_database import (  # noqa: PLC0415 - SQLAlchemy, for this kind alone
-        DatabasePlatform,
-    )
+    from hub.targets.database.client import DatabasePlatform  # noqa: PLC0415 - SQLAlchemy, for this kind alone
 
     settings = _required(target.database, target)
     url = read_secret(

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING, Final
 
 from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
-from hub.adapters.file_drop import PROBLEMS
 from hub.adapters.head_files import HeadFile
-from hub.adapters.kafka import KafkaInputs, KafkaTransactions, OldestInput
+from hub.adapters.kafka.client import KafkaInputs, KafkaTransactions, OldestInput
 from hub.adapters.lease import FolderLease
 from hub.adapters.rocksdb import RocksStore
 from hub.engine.courier_book import Policy
 from hub.engine.courier_slot import CourierPlan, CourierSlot
 from hub.engine.drive import Driver
+from hub.targets.file.drop import PROBLEMS
 from hub.workers.carriers import TARGET_KINDS, AdapterContext
 from hub.workers.engine_watch import begin_engine, count_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from hub.metrics import Health, Metrics
-    from hub.post import WorkerContext
-    from hub.site import LoadedSite, Target
+    from hub.config.site import LoadedSite, Target
+    from hub.runtime.metrics import Health, Metrics
+    from hub.runtime.post import WorkerContext
 
 _log = logging.getLogger("hub.courier")
 _GC_THRESHOLD: Final = 50_000

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from hub.adapters.kafka_unreadable import count_unreadable
+from hub.adapters.kafka.unreadable import count_unreadable
 from hub.engine.drive import RETIREMENTS
 from hub.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hub.metrics import Health, Metrics
+    from hub.runtime.metrics import Health, Metrics
 
 CLOCK_UNCONFIRMED: Final = "CLOCK_UNCONFIRMED"
 

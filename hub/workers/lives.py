@@ -6,15 +6,15 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
-from hub.adapters.kafka_unreadable import count_unreadable
+from hub.adapters.kafka.unreadable import count_unreadable
 from hub.adapters.lease import FolderLease
 from hub.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from hub.metrics import Health, Metrics
-    from hub.post import WorkerContext
+    from hub.runtime.metrics import Health, Metrics
+    from hub.runtime.post import WorkerContext
 
 _log = logging.getLogger("hub.follower")
 _RETRY_SECONDS: Final = 1.0

@@ -21,12 +21,21 @@ from typing import Final, Protocol
 from hub.adapters.clock_witness import FolderWitness
 from hub.adapters.clocks import business_clock_of
 from hub.adapters.faults import EnvironmentFaults
-from hub.adapters.kafka import KafkaInputs, OldestInput
-from hub.adapters.kafka_appender import KafkaAppender
+from hub.adapters.kafka.appender import KafkaAppender
+from hub.adapters.kafka.client import KafkaInputs, OldestInput
+from hub.config.site import Site
 from hub.contracts import Contracts
 from hub.core.keys import GENESIS, Head
 from hub.core.ledger_end import LedgerEndError, continued
-from hub.core.notices import (
+from hub.core.record import decode_record
+from hub.domain.dates import HOUR_MS
+from hub.engine.clock_guard import DAY_MS, days_ahead
+from hub.engine.ledger_end import answer_from, check_ends, settle
+from hub.errors import UnavailableError
+from hub.ports import Appender, ClockWitness, DeadlineClock, FaultHooks, InputRecord, OutputRecord
+from hub.runtime.metrics import Health, Metrics
+from hub.runtime.post import WorkerContext
+from hub.views.notices import (
     Mark,
     encode_mark,
     encode_notice,
@@ -35,15 +44,6 @@ from hub.core.notices import (
     notices_of,
     seen_in,
 )
-from hub.core.record import decode_record
-from hub.domain.dates import HOUR_MS
-from hub.engine.clock_guard import DAY_MS, days_ahead
-from hub.engine.ledger_end import answer_from, check_ends, settle
-from hub.errors import UnavailableError
-from hub.metrics import Health, Metrics
-from hub.ports import Appender, ClockWitness, DeadlineClock, FaultHooks, InputRecord, OutputRecord
-from hub.post import WorkerContext
-from hub.site import Site
 from hub.workers.engine_watch import CLOCK_UNCONFIRMED, clock_problem
 from hub.workers.lives import FollowerWatch, run_with_restarts
 from hub.workers.receipts import LedgerReader, Report

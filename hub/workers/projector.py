@@ -15,13 +15,20 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.adapters.clocks import FileBusinessClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
-from hub.adapters.kafka import KafkaInputs
-from hub.adapters.kafka_unreadable import count_unreadable
-from hub.adapters.postgres import Heartbeat, Position, ProjectionBatch, StreamCount, Tables
-from hub.adapters.postgres_lookups import LookUps
-from hub.adapters.postgres_months import count_months
-from hub.core.court_lists import FINDINGS
-from hub.core.entry import (
+from hub.adapters.kafka.client import KafkaInputs
+from hub.adapters.kafka.unreadable import count_unreadable
+from hub.adapters.postgres.lookups import LookUps
+from hub.adapters.postgres.months import count_months
+from hub.adapters.postgres.tables import Heartbeat, Position, ProjectionBatch, StreamCount, Tables
+from hub.core.ledger_end import LedgerEndError, continued
+from hub.core.record import ZERO_HASH, LedgerRecord, Outcome, decode_record
+from hub.core.state import Status
+from hub.domain import kinds
+from hub.domain.dates import day_of_ms, two_months
+from hub.engine.ledger_end import answer_from, check_ends, settle
+from hub.errors import UnavailableError
+from hub.views.court_lists import FINDINGS
+from hub.views.entry import (
     ClockRow,
     DeclaredRow,
     EntryReader,
@@ -35,23 +42,16 @@ from hub.core.entry import (
     follow,
     standings_of,
 )
-from hub.core.ledger_end import LedgerEndError, continued
-from hub.core.open_cases import CaseRow, OpenCases
-from hub.core.record import ZERO_HASH, LedgerRecord, Outcome, decode_record
-from hub.core.state import Status
-from hub.domain import kinds
-from hub.domain.dates import day_of_ms, two_months
-from hub.engine.ledger_end import answer_from, check_ends, settle
-from hub.errors import UnavailableError
+from hub.views.open_cases import CaseRow, OpenCases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from hub.config.site import Site
     from hub.contracts import Contracts
-    from hub.metrics import Health, Metrics
     from hub.ports import BusinessClock, FaultHooks, InputRecord, Inputs
-    from hub.post import WorkerContext
-    from hub.site import Site
+    from hub.runtime.metrics import Health, Metrics
+    from hub.runtime.post import WorkerContext
 
 _log = logging.getLogger("hub.projector")
 BATCH: Final = 5_000

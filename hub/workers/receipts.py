@@ -18,13 +18,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from connectors.files.result_files import MOVED_ZH, ResultFiles, SourceFiles
 from connectors.run import file_connections, stream_of
-from connectors.tables import MAX_LINES, MAX_SHEETS
-from hub.adapters.damaged_book import discard, is_damage
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.head_files import HeadFile, append_anchors
-from hub.adapters.kafka import KafkaInputs, OldestInput
-from hub.adapters.kafka_appender import KafkaAppender
+from hub.adapters.kafka.appender import KafkaAppender
+from hub.adapters.kafka.client import KafkaInputs, OldestInput
 from hub.adapters.receipt_book import (
     Held,
     News,
@@ -35,22 +34,23 @@ from hub.adapters.receipt_book import (
     Settled,
     StoredAnswer,
 )
+from hub.config.site import Site
 from hub.contracts import Contracts
-from hub.core.held import SETTLED, became, wait_begun
 from hub.core.keys import GENESIS, Head
 from hub.core.ledger_end import LedgerEndError, continued
 from hub.core.record import NO_KEY, PRIMARY, LedgerRecord, Outcome, decode_record
 from hub.core.state import Clock, ClockFlag, ClockKind, RecordState, Stage, StageCode, Status
 from hub.domain import kinds
 from hub.domain.dates import day_of_ms
+from hub.domain.positions import MAX_LINES, MAX_SHEETS
 from hub.domain.reasons import REASONS, message
 from hub.engine.ledger_end import answer_from, check_ends, settle
 from hub.errors import UnavailableError
+from hub.io.damaged_book import discard, is_damage
 from hub.ports import Appender, FaultHooks, InputRecord, OutputRecord
-from hub.post import WorkerContext
-from hub.site import Site
+from hub.runtime.post import WorkerContext
+from hub.views.held import SETTLED, became, wait_begun
 from hub.workers.lives import FollowerWatch, run_with_restarts
-from hub.workers.result_files import MOVED_ZH, ResultFiles, SourceFiles
 
 WORKER: Final = "receipts"
 BOOK: Final = "receipts.sqlite"

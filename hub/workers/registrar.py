@@ -10,7 +10,7 @@ from hub.adapters.clock_witness import FolderWitness
 from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.head_files import HeadFile, last_anchors, read_heads
-from hub.adapters.kafka import KafkaInputs, KafkaTransactions, OldestInput
+from hub.adapters.kafka.client import KafkaInputs, KafkaTransactions, OldestInput
 from hub.adapters.lease import FolderLease
 from hub.adapters.rocksdb import RocksStore
 from hub.core.record import PRIMARY, Outcome
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from hub.core.ledger_end import Seen
-    from hub.metrics import Health, Metrics
-    from hub.post import WorkerContext
+    from hub.runtime.metrics import Health, Metrics
+    from hub.runtime.post import WorkerContext
 
 _log = logging.getLogger("hub.registrar")
 _GC_THRESHOLD = 1_000_000

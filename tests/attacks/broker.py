@@ -29,23 +29,23 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from bench.sample_site import companies
-from hub.adapters.embedded_kafka import EmbeddedKafka
-from hub.adapters.kafka import KafkaInputs
-from hub.adapters.kafka_topics import KafkaTopics
-from hub.bootstrap import prepare_site
+from hub.adapters.kafka.client import KafkaInputs
+from hub.adapters.kafka.topics import KafkaTopics
 from hub.cli import hub as command_line
+from hub.config.repository import DEPLOY, ROOT
+from hub.config.site import load_site
 from hub.core.record import LedgerRecord, decode_record
 from hub.domain.partitioning import partition_of
-from hub.repository import DEPLOY, ROOT
-from hub.site import load_site
-from hub.topics import Alter
+from hub.embedded.kafka import EmbeddedKafka
+from hub.operations.site_plan import prepare_site
+from hub.provisioning.topics import Alter
 from tests.driver.rows import AUTHORITY, LICENCE, OTHER_AUTHORITY, framed, licence_row
 from tools.limits_page import WORKER_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from hub.settings import Settings
+    from hub.config.settings import Settings
 
 PARTITIONS = 2
 PREFIX = "town."

@@ -1,7 +1,8 @@
 """A reading process whose libraries do what the file says: the kernel's limits are all that hold.
 
-Started by `connectors.reader.ReaderProcess` in place of `connectors.reader_process`; the limits are
-the same, but for two seconds of the processor and 16 MB of output.
+Started by `connectors.files.reader.ReaderProcess` in place of
+`connectors.files.reader_process`; the limits are the same, but for two seconds of the processor
+and 16 MB of output.
 """
 
 import os
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, NoReturn
 
-from connectors import confined, reader_process
+from connectors.files import confined, reader_process
 from connectors.tables import HeaderTest, SourceRow
 
 

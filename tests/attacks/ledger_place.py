@@ -19,21 +19,21 @@ from click.testing import CliRunner, Result
 
 from bench.sample_site import companies
 from hub.adapters.clocks import write_business_clock
-from hub.adapters.embedded_kafka import EmbeddedKafka
-from hub.adapters.kafka import KafkaInputs, KafkaTransactions
-from hub.adapters.postgres import schema_of
-from hub.adapters.postgres_copy import export_tables, import_tables
-from hub.bootstrap import prepare_site
+from hub.adapters.kafka.client import KafkaInputs, KafkaTransactions
+from hub.adapters.postgres.copy import export_tables, import_tables
+from hub.adapters.postgres.tables import schema_of
 from hub.cli import hub as command_line
+from hub.config.kafka_access import KafkaAccess
+from hub.config.repository import DEPLOY, ROOT
+from hub.config.site import load_site
 from hub.domain.kinds import LICENCE
 from hub.domain.partitioning import partition_of
-from hub.kafka_access import KafkaAccess
+from hub.embedded.kafka import EmbeddedKafka
+from hub.operations.site_plan import prepare_site
 from hub.ports import InputRecord, OutputRecord
-from hub.repository import DEPLOY, ROOT
-from hub.site import load_site
+from standins import platform_book
 from tests.driver.rows import AUTHORITY, OTHER_AUTHORITY, at, framed, licence_row
-from tests.platforms import platform_book
-from tests.platforms.test_province import RunningProvince
+from tests.standins.test_province import RunningProvince
 
 PARTITIONS = 2
 PREFIX = "end."

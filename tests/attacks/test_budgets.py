@@ -19,16 +19,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import connectors.kept_rows
+import connectors.files.kept_rows
 import connectors.tables
-from connectors.files_of_rows import REFUSALS, read_rows
-from connectors.kept_rows import kept_rows
+from connectors.files.formats import REFUSALS, read_rows
+from connectors.files.kept_rows import kept_rows
+from connectors.files.reader import READER, ReaderProcess
+from connectors.files.text_table import LinesOfText, records
 from connectors.layout import Folder
-from connectors.reader import READER, ReaderProcess
 from connectors.tables import Budget, SourceRow, cut_to_size, rows_below_header
-from connectors.text_table import LinesOfText, records
 from hub.contracts.columns import LONGEST_HEADER, header_key
 from hub.domain.kinds import UNREADABLE
+from hub.domain.positions import MAX_SHEETS
 from hub.domain.reasons import REASONS
 from tests.unit.connectors.made import LICENCE_ROW, layouts, table
 from tests.unit.connectors.test_file_agent import InboxPlace, header, place, rows
@@ -173,7 +174,7 @@ def test_the_words_of_a_refusal_say_the_limit() -> None:
         assert zh in REASONS[code].zh
         assert en in REASONS[code].en
     tables = connectors.tables
-    assert (tables.MAX_ROWS, tables.MAX_CELLS, tables.MAX_SHEETS) == (200_000, 5_000_000, 100)
+    assert (tables.MAX_ROWS, tables.MAX_CELLS, MAX_SHEETS) == (200_000, 5_000_000, 100)
     assert (tables.MAX_BROKEN_ROWS, tables.MAX_HEADER_CHARACTERS) == (10_000, 16_384)
 
 
@@ -418,7 +419,7 @@ def test_nothing_is_kept_open_of_a_row_that_cannot_be_read(
 
 def test_kept_rows_have_a_budget(place: InboxPlace, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest go; the file at hand stays."""
-    monkeypatch.setattr(connectors.kept_rows, "KEPT_BYTES", 4_000)
+    monkeypatch.setattr(connectors.files.kept_rows, "KEPT_BYTES", 4_000)
     for number in range(9):
         place.put(f"licences/{number}.csv", rows(3, number))
     place.drain(place.agent()[0])

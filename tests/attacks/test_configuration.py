@@ -13,14 +13,14 @@ import pytest
 from click.testing import CliRunner
 
 from hub.adapters.clocks import FileBusinessClock, write_business_clock
-from hub.adapters.http import check_address
-from hub.bootstrap import basis_document
 from hub.cli import hub as command_line
+from hub.config.basis_document import basis_document
+from hub.config.repository import DEPLOY, ROOT
+from hub.config.settings import read_settings
+from hub.config.site import LoadedSite, load_site
 from hub.errors import ConfigurationError
-from hub.repository import DEPLOY, ROOT
-from hub.settings import read_settings
-from hub.site import LoadedSite, load_site
-from hub.typed_yaml import MOST_DEPTH, MOST_OCTETS, StrictModel, read_plain, read_typed
+from hub.io.typed_yaml import MOST_DEPTH, MOST_OCTETS, StrictModel, read_plain, read_typed
+from hub.targets.http.client import check_address
 
 SITE = f"""\
 site: trial
@@ -482,7 +482,7 @@ def test_an_inbox_may_lie_in_the_site_folder_wherever_that_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In /etc/hub/site, where a site that is installed has its folder; not beside it."""
-    monkeypatch.setattr("hub.site._OF_THE_SYSTEM", (str(tmp_path.parent),))
+    monkeypatch.setattr("hub.config.site._OF_THE_SYSTEM", (str(tmp_path.parent),))
     assert len(site(tmp_path).site.departments) == 2
     with pytest.raises(ConfigurationError, match="SYSTEM_FOLDER"):
         site(tmp_path, ("inbox: inbox/housing", "inbox: ../beside"))

@@ -9,14 +9,14 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from hub.adapters.embedded_kafka import EmbeddedKafka
 from hub.adapters.head_files import append_anchors, read_anchors
-from hub.adapters.postgres import schema_of
+from hub.adapters.postgres.tables import schema_of
+from hub.config.settings import Settings
 from hub.core.keys import Head
 from hub.core.ledger_end import LOST
 from hub.core.record import Outcome, decode_record, encode_record, record_hash
+from hub.embedded.kafka import EmbeddedKafka
 from hub.ports import OutputRecord
-from hub.settings import Settings
 from tests.attacks.ledger_place import (
     FOLLOWERS,
     PARTITIONS,

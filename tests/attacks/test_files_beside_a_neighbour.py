@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from hub.settings import Settings
+    from hub.config.settings import Settings
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]
 

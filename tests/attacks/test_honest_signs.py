@@ -21,14 +21,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hub.adapters.embedded_postgres import EmbeddedPostgres
 from hub.cli import hub
 from hub.commands.doctor import workers
-from hub.deployment import Process
-from hub.metrics import MOST_CONNECTIONS, Health, Metrics, MetricsServer, serve
-from hub.repository import ROOT
+from hub.config.repository import ROOT
+from hub.embedded.postgres import EmbeddedPostgres
+from hub.provisioning.deployment import Process
+from hub.runtime.metrics import MOST_CONNECTIONS, Health, Metrics, MetricsServer, serve
 from hub.targets.delivery import Retry
-from hub.targets.http import HttpProtocol, HttpResponse
+from hub.targets.http.protocol import HttpProtocol, HttpResponse
 from tests.attacks.test_configuration import site as make_site
 from tests.unit.targets.test_answers import EXPECTED
 
@@ -157,10 +157,10 @@ def test_health_and_metrics_name_the_worker_and_its_site(server: MetricsServer) 
     assert 'hub_worker_here{site="trial",worker="courier.city"} 1.0' in page
 
 
-@pytest.mark.parametrize("module", ["run", "connector"])
+@pytest.mark.parametrize("module", ["hub/commands/run", "connectors/commands/connector"])
 def test_every_worker_says_whose_it_is(module: str) -> None:
     """A worker that forgets its site would be another's to the doctor."""
-    source = (ROOT / "hub/commands" / f"{module}.py").read_text("utf-8")
+    source = (ROOT / f"{module}.py").read_text("utf-8")
     assert source.count("Health(") == source.count("site=loaded.site.site") == 1
     assert source.count("worker_here.labels(") == 1
 

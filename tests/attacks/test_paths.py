@@ -26,12 +26,19 @@ from typing import Any, Final
 import pytest
 from click.testing import CliRunner
 
-from connectors.agent import write_whole
-from hub.adapters import paths
-from hub.adapters.drop_folder import DropFolder
-from hub.adapters.file_book import FileBook
+from connectors.files.sheet_writer import write_result
+from connectors.loop import write_whole
 from hub.adapters.lease import FolderLease
-from hub.adapters.paths import (
+from hub.adapters.receipt_book import ReceiptBook
+from hub.backup.create import copy_books, pack_site, take_empty
+from hub.backup.manifest import Manifest, files_of, read_manifest, verify
+from hub.backup.restore import restore_folders
+from hub.cli import hub as command_line
+from hub.config.repository import DEPLOY, ROOT
+from hub.config.site import load_site
+from hub.errors import ConfigurationError, IntegrityError, SourceError, UnavailableError
+from hub.io import paths
+from hub.io.paths import (
     DEEPEST,
     LONGEST_NAME,
     NotPlainError,
@@ -43,17 +50,10 @@ from hub.adapters.paths import (
     replace_file,
     result_name,
 )
-from hub.adapters.receipt_book import ReceiptBook
-from hub.adapters.sheet_writer import write_result
-from hub.backup.create import copy_books, pack_site, take_empty
-from hub.backup.manifest import Manifest, files_of, read_manifest, verify
-from hub.backup.restore import restore_folders
-from hub.bootstrap import prepare_site
-from hub.cli import hub as command_line
-from hub.errors import ConfigurationError, IntegrityError, SourceError, UnavailableError
-from hub.repository import DEPLOY, ROOT
-from hub.site import load_site
-from hub.targets.file_layout import FileName
+from hub.operations.site_plan import prepare_site
+from hub.targets.file.book import FileBook
+from hub.targets.file.folder import DropFolder
+from hub.targets.file.layout import FileName
 from tests.conftest import KafkaPart
 from tests.driver.test_receipts import DepartmentOffice
 from tests.unit.backup.test_site_folder import SITE, SOURCE
@@ -410,7 +410,7 @@ def test_the_work_of_a_poll_does_not_grow_with_the_files_that_were_read(
     source: Any = agent._source
     inbox = source._inbox
     assert len([each for each in looked if each.endswith(b".csv")]) < 8 * count
-    monkeypatch.setattr("connectors.file._TICK_NS", 0)
+    monkeypatch.setattr("connectors.files.source._TICK_NS", 0)
     agent.step()
     looked.clear()
     for _ in range(5):

@@ -16,18 +16,19 @@ from typing import Final
 import openpyxl
 import pytest
 
-from connectors.file import InboxFile
-from connectors.kept_rows import KEPT_CELL, RowKeeper, kept_rows
+from connectors.database.results import ReceiptTexts
+from connectors.files.kept_rows import KEPT_CELL, RowKeeper, kept_rows
+from connectors.files.result_files import ResultFiles, SourceFiles
+from connectors.files.sheet_writer import LONGEST_CELL, SOURCES, Look, write_result, xlsx_result
+from connectors.files.source import InboxFile
 from connectors.layout import Folder
-from connectors.results import ReceiptTexts
-from connectors.tables import MAX_LINES, MAX_SHEETS, SourceRow
-from hub.adapters.paths import OpenFolder
+from connectors.tables import SourceRow
 from hub.adapters.receipt_book import ReceiptBook, Reminder, StoredAnswer
-from hub.adapters.sheet_writer import LONGEST_CELL, SOURCES, Look, write_result, xlsx_result
+from hub.domain.positions import MAX_LINES, MAX_SHEETS
 from hub.errors import IntegrityError
+from hub.io.paths import OpenFolder
 from hub.ports import InputRecord
 from hub.workers.receipts import ReceiptsFollower, Teller, _position
-from hub.workers.result_files import ResultFiles, SourceFiles
 from tests.driver.test_receipts import NUMBER, ROW, SITE, DepartmentOffice, LedgerInputs, office
 from tests.unit.connectors.databases import KEYS
 from tests.unit.connectors.databases import STREAM as TABLE_STREAM

@@ -10,15 +10,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from hub.adapters.embedded_kafka import EmbeddedKafka
-from hub.adapters.kafka import KafkaTransactions
-from hub.adapters.postgres import schema_of
+from hub.adapters.kafka.client import KafkaTransactions
+from hub.adapters.postgres.tables import schema_of
+from hub.config.settings import Settings
 from hub.core.record import Outcome, decode_record
 from hub.domain.kinds import CORRECTED, LICENCE, WITHDRAWN
 from hub.domain.partitioning import partition_of
+from hub.embedded.kafka import EmbeddedKafka
 from hub.errors import ConfigurationError
 from hub.ports import OutputRecord
-from hub.settings import Settings
 from tests.attacks.ledger_place import CODES, PARTITIONS, PREFIX, LedgerPlace
 from tests.conftest import PostgresPart
 from tests.driver.rows import CONTRACTS, OTHER_AUTHORITY, framed, licence_row

@@ -10,8 +10,8 @@ import pytest
 from confluent_kafka import Producer
 
 from hub.commands.doctor import _site_on_broker
-from hub.metrics import REPEATS
-from hub.site import load_site
+from hub.config.site import load_site
+from hub.runtime.metrics import REPEATS
 from tests.attacks.broker import PARTITIONS, PREFIX, WORKERS, Town, flip, garble, until
 from tests.unit.connectors.test_file_agent import rows
 from tools.limits_page import UNMEASURED_BYTES
@@ -19,7 +19,7 @@ from tools.limits_page import UNMEASURED_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from hub.settings import Settings
+    from hub.config.settings import Settings
     from tests.conftest import PostgresPart
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]

@@ -6,8 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import TypedDict, cast
 
+from hub.config.repository import SCHEMAS
 from hub.contracts import Contracts, Row, load_contracts
-from hub.repository import SCHEMAS
 
 EXAMPLES = SCHEMAS / "examples"
 LICENCE = "licence.granted.v1"

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from hub.config.repository import contract_texts
 from hub.contracts import Checked, load_contracts
 from hub.contracts.check import Checker
 from hub.domain.reasons import REASONS, WARNINGS
-from hub.repository import contract_texts
 from tests.contract.specimens import (
     CONTRACTS,
     KINDS,

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from hub.config.repository import SCHEMAS
 from hub.contracts import Fault, load_contracts
 from hub.contracts.compat import MEANINGS, check_releases, incompatibilities
 from hub.contracts.schema import Schema, parse_schema
-from hub.repository import SCHEMAS
 from tests.contract.specimens import CONTRACTS, LICENCE, RECEIVED_ON, schema_texts, texts_of
 
 RELEASED = SCHEMAS / "released"

@@ -30,12 +30,13 @@ from demo.generator.identities import (
 )
 from demo.generator.reading import DataSet, Place, folded, read_data_set
 from demo.generator.working_days import ENDS_ON, STARTS_ON, business_ms, days, is_working
-from demo.play import CASE_INBOX, read_schedule
+from demo.play import CASE_INBOX
+from demo.schedule import read_schedule
+from hub.config.site import load_site
 from hub.core.record import PRIMARY
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.credit_code import assess_credit_code, is_citizen_id, is_registration_number
 from hub.domain.reasons import REASONS
-from hub.site import load_site
 
 _SITE = Path(__file__).parents[2] / "deploy" / "sites" / "demo"
 _QUIRK_COUNT = 124

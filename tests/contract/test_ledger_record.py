@@ -10,10 +10,10 @@ import fastavro
 import pytest
 from fastavro.types import Schema
 
+from hub.config.repository import ROOT, SCHEMAS
 from hub.core import evolve, record, state
 from hub.core.record import PREFIX, LedgerRecord, Outcome, decode_record, topic_id
 from hub.core.state import RecordState
-from hub.repository import ROOT, SCHEMAS
 from tests.replay.scenario import lose_some, run_scenario, tell_again
 
 

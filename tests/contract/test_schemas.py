@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from hub.config.repository import ROOT
 from hub.contracts import load_contracts
 from hub.contracts.dictionary import render_dictionary
 from hub.contracts.rules import RULES
@@ -13,7 +14,6 @@ from hub.domain.code_lists import CODE_LISTS
 from hub.domain.kinds import SNAPSHOT
 from hub.domain.reasons import REASONS
 from hub.errors import ConfigurationError
-from hub.repository import ROOT
 from tests.contract.specimens import (
     CONTRACTS,
     KINDS,

@@ -7,9 +7,9 @@ from tempfile import mkdtemp
 from click.testing import CliRunner
 
 from hub.cli import hub
-from hub.deployment import Process, processes_of
-from hub.repository import DEPLOY
-from hub.site import load_site
+from hub.config.repository import DEPLOY
+from hub.config.site import load_site
+from hub.provisioning.deployment import Process, processes_of
 
 SITE = DEPLOY / "sites" / "county"
 

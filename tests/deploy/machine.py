@@ -11,11 +11,11 @@ import socket
 import sys
 from pathlib import Path
 
-from hub.adapters.embedded_kafka import find_java
-from hub.adapters.jar_store import ensure_jars, read_pins
-from hub.kafka_access import OPERATOR, KafkaAccess, access_from_files
-from hub.repository import ROOT
-from hub.settings import Settings
+from hub.config.kafka_access import OPERATOR, KafkaAccess, access_from_files
+from hub.config.repository import ROOT
+from hub.config.settings import Settings
+from hub.embedded.jar_store import ensure_jars, read_pins
+from hub.embedded.kafka import find_java
 from tests.deploy.county import render
 from tests.deploy.supervisor import Supervisor
 from tests.deploy.units import read_unit

@@ -24,18 +24,18 @@ from confluent_kafka.admin import AdminClient
 
 from bench.sample_site import companies
 from hub.adapters.clocks import write_business_clock
+from hub.config.settings import Settings
+from hub.config.site import load_site
 from hub.core.record import Outcome
-from hub.secret import Secret
-from hub.settings import Settings
-from hub.site import load_site
+from hub.io.secret import Secret
+from standins.platform_book import dump
 from tests.conftest import PostgresPart
 from tests.deploy.county import SITE
 from tests.deploy.machine import Machine
 from tests.deploy.supervisor import kill
 from tests.driver.rows import at, commitment_row, licence_row, listing_row, penalty_row
 from tests.faults.eyes import Eyes
-from tests.platforms.platform_book import dump
-from tests.platforms.test_province import RunningProvince
+from tests.standins.test_province import RunningProvince
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]
 _PATIENCE_SECONDS = 60.0

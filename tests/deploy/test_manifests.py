@@ -13,12 +13,12 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from hub import VERSION
-from hub.deployment import Process
-from hub.kafka_access import OPERATOR
-from hub.repository import DEPLOY
-from hub.rights import Right, users_of, wanted_rights
-from hub.site import load_site
-from hub.topics import names_of, read_families
+from hub.config.kafka_access import OPERATOR
+from hub.config.repository import DEPLOY
+from hub.config.site import load_site
+from hub.provisioning.deployment import Process
+from hub.provisioning.rights import Right, users_of, wanted_rights
+from hub.provisioning.topics import names_of, read_families
 from tests.deploy.commands import parsed
 from tests.deploy.county import SITE, county, processes
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.cli import EXIT_REFUSED, hub
-from hub.deployment import SINGLE_PORTS, Process, processes_of, rendered
+from hub.config.repository import DEPLOY
+from hub.config.site import Site, load_site
 from hub.errors import ConfigurationError
-from hub.repository import DEPLOY
-from hub.site import Site, load_site
+from hub.provisioning.deployment import SINGLE_PORTS, Process, processes_of, rendered
 from tests.deploy.county import SITE, county, processes, render
 
 DEMO = load_site(DEPLOY / "sites" / "demo").site
@@ -27,7 +27,7 @@ def known_workers() -> set[str]:
 
 
 def test_every_worker_the_hub_knows_is_deployed() -> None:
-    """A worker that is added needs its place in `hub/deployment.py`, or nobody starts it."""
+    """A worker that is added needs its place in `hub/provisioning/deployment.py`."""
     assert {process.kind for process in processes()} == known_workers()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.deployment import Process
+from hub.provisioning.deployment import Process
 from tests.deploy.commands import parsed
 from tests.deploy.county import county, processes
 from tests.deploy.units import SystemdUnit, read_environment, read_unit, words

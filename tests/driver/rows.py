@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from hub.bootstrap import load_repository_contracts
+from hub.config.repository import DEPLOY, contract_texts, load_repository_contracts
 from hub.core.basis import DECIDER_VERSION
-from hub.repository import DEPLOY, contract_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from hub.core.notices import Mark, encode_mark
 from hub.core.record import Outcome
 from hub.engine import requests
 from hub.engine.clock_guard import DAY_MS, DEFAULT_GUARD_MS, days_ahead
 from hub.ports import ClockEvidence
+from hub.views.notices import Mark, encode_mark
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, at, framed, licence_row

@@ -15,21 +15,22 @@ from pathlib import Path
 
 import pytest
 
-from connectors.files_of_rows import read_rows
+from connectors.database.rows import TableRows
+from connectors.database.settings import read_table_file
+from connectors.database.sql import RawRow
+from connectors.files.formats import read_rows
+from connectors.files.snapshot import SnapshotDeclarer
 from connectors.layout import Folder, Layouts, field_names
-from connectors.snapshot import SnapshotDeclarer
-from connectors.sql import RawRow
 from connectors.submission import OutgoingSubmission, RowSubmitter
-from connectors.table_file import read_table_file
-from connectors.table_rows import TableRows
 from demo.build_dataset import HERE
 from demo.databases import CASE_COLUMNS, rows_entered
 from demo.play import CASE_INBOX
 from hub.adapters.sealing import Sealer
-from hub.bootstrap import basis_document, load_repository_contracts
+from hub.config.basis_document import basis_document
+from hub.config.repository import load_repository_contracts
+from hub.config.site import LoadedSite, load_site
 from hub.core.record import PRIMARY, LedgerRecord
 from hub.domain.partitioning import partition_of
-from hub.site import LoadedSite, load_site
 from tests.driver.hub_test_driver import HubTestDriver
 
 _SITE = Path(__file__).parents[2] / "deploy" / "sites" / "demo"

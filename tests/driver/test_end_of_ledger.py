@@ -11,10 +11,10 @@ from hub.audit.verify import Verifier
 from hub.core.basis import canonical_json
 from hub.core.keys import GENESIS, Head
 from hub.core.ledger_end import LedgerEndError, Loss, Seen
-from hub.core.notices import SEEN
 from hub.core.record import ZERO_HASH, Outcome, record_hash
 from hub.domain.kinds import LOSS_ACCEPTED
 from hub.engine import requests
+from hub.views.notices import SEEN
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, at, framed, licence_row

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from hub.core.entry import EntryReader
 from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import ClockKind, Status
 from hub.domain.kinds import PERFORMANCE_MISSING
 from hub.domain.partitioning import partition_of
+from hub.views.entry import EntryReader
 from tests.contract.specimens import STATEMENTS, row_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver

@@ -8,14 +8,14 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Message
 
-from hub.adapters.kafka import _to_input
+from hub.adapters.kafka.client import _to_input
 from hub.core.moves import MoveVerdict
 from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import ClockFlag, ClockKind
 from hub.domain.partitioning import partition_of
 from hub.engine import slot
 from hub.engine.slot import LEDGER_LIMIT
-from hub.metrics import OTHER, Health, Metrics
+from hub.runtime.metrics import OTHER, Health, Metrics
 from hub.workers.registrar import RegistrarWatch
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver

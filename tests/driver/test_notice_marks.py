@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from hub.config.repository import DEPLOY
+from hub.config.site import Site, load_site
 from hub.core.basis import canonical_json
 from hub.core.ledger_end import LedgerEndError, Loss
-from hub.core.notices import SEEN, Mark, decode_notice
 from hub.core.record import record_hash
 from hub.engine.clock_guard import DAY_MS
 from hub.engine.ledger_end import seen_by_notices
 from hub.ports import ClockEvidence, InputRecord, OutputRecord
-from hub.repository import DEPLOY
-from hub.site import Site, load_site
+from hub.views.notices import SEEN, Mark, decode_notice
 from hub.workers import notices
 from hub.workers.notices import NoticesFollower
 from tests.driver import rows

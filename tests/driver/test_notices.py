@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from hub.core.notices import Notice, decode_notice, encode_notice, notices_of
 from hub.core.record import LedgerRecord
+from hub.views.notices import Notice, decode_notice, encode_notice, notices_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.resends import ask_again, with_archive

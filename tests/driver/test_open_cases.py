@@ -6,12 +6,12 @@ import json
 
 import pytest
 
-from hub.core.entry import EntryReader
-from hub.core.monthly import CaseLine, MonthBook, targets_in
-from hub.core.open_cases import CaseKind, CaseRow, OpenCases, Turn, case_reason, turn_of
 from hub.core.record import LedgerRecord, Outcome, decode_record
 from hub.core.state import StageCode
 from hub.domain.partitioning import partition_of
+from hub.views.entry import EntryReader
+from hub.views.monthly import CaseLine, MonthBook, targets_in
+from hub.views.open_cases import CaseKind, CaseRow, OpenCases, Turn, case_reason, turn_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.life import FAR, NEAR, SECOND, RecordLife, licence

@@ -10,13 +10,13 @@ import pytest
 from hub.audit.plan import CHANGES, BasisChangePlan
 from hub.audit.rehearsal import ControlMessage, rehearse
 from hub.audit.replay import MemoryState
-from hub.bootstrap import redecision_request
 from hub.commands.words import CHANGES as WORDS
 from hub.core.basis import canonical_json
 from hub.core.record import Outcome
 from hub.domain import kinds
 from hub.domain.rulebook import Rulebook
 from hub.engine import slot
+from hub.operations.control import redecision_request
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.resends import redecide, showing, with_archive

@@ -13,8 +13,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from hub.audit.history import Histories, read_partition
 from hub.audit.replay import MemoryState, Replayer
 from hub.core import keys
-from hub.core.entry import EntryReader
-from hub.core.open_cases import OpenCases
 from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import (
     NEVER,
@@ -28,6 +26,8 @@ from hub.core.state import (
 )
 from hub.core.waiting import is_nothing, unpack_kept
 from hub.domain.partitioning import partition_of
+from hub.views.entry import EntryReader
+from hub.views.open_cases import OpenCases
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.resends import request, showing, with_archive

@@ -10,24 +10,24 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from connectors.agent import Agent, LoopPorts, Route
-from connectors.file import FileSource
-from connectors.layout import Folder
-from hub.adapters.receipt_book import ReceiptBook, RowAnswer, StoredAnswer
-from hub.core.basis import canonical_json
-from hub.core.keys import Head
-from hub.core.ledger_end import LedgerEndError, Loss
-from hub.core.record import NO_KEY, Outcome, Reason
-from hub.ports import InputRecord, OutputRecord
-from hub.site import Department, Site, Target
-from hub.workers.receipts import Anchors, LossDeclaredError, ReceiptsFollower, Teller
-from hub.workers.result_files import (
+from connectors.files.result_files import (
     COLUMNS,
     ResultFiles,
     SourceFiles,
     is_for_the_clerk,
     words_of,
 )
+from connectors.files.source import FileSource
+from connectors.layout import Folder
+from connectors.loop import Agent, LoopPorts, Route
+from hub.adapters.receipt_book import ReceiptBook, RowAnswer, StoredAnswer
+from hub.config.site import Department, Site, Target
+from hub.core.basis import canonical_json
+from hub.core.keys import Head
+from hub.core.ledger_end import LedgerEndError, Loss
+from hub.core.record import NO_KEY, Outcome, Reason
+from hub.ports import InputRecord, OutputRecord
+from hub.workers.receipts import Anchors, LossDeclaredError, ReceiptsFollower, Teller
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
 from tests.driver.rows import (
     AGENTS,

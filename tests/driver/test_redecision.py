@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from hub.bootstrap import redecision_request
 from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import ClockFlag, ClockKind
 from hub.domain.rulebook import Rulebook
 from hub.errors import ConfigurationError
+from hub.operations.control import redecision_request
 from tests.driver import rows
 from tests.driver.life import RecordLife, codes
 from tests.driver.resends import redecide

@@ -10,12 +10,12 @@ import pytest
 from hub.audit.plan import named_in
 from hub.audit.rehearsal import ControlMessage, rehearse
 from hub.audit.replay import MemoryState
-from hub.bootstrap import resend_request
 from hub.core.record import CauseKind, LedgerRecord, Outcome, decode_record, encode_record
 from hub.core.state import ClockFlag, ClockKind, StageCode, decode_state
 from hub.domain import kinds
 from hub.domain.partitioning import partition_of
 from hub.engine import slot
+from hub.operations.control import resend_request
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.resends import (
     ask_again,

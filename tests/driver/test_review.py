@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from hub.adapters.kafka import _to_input
+from hub.adapters.kafka.client import _to_input
 from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import ClockKind, Status, decode_state
 from hub.domain.amounts import read_amount

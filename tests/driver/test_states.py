@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from hub.config.repository import contract_texts
 from hub.contracts import load_contracts
 from hub.core.basis import Basis
 from hub.core.record import CauseKind, LedgerRecord, Outcome
 from hub.domain import kinds
-from hub.repository import contract_texts
 from tests.contract.specimens import row_of
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver

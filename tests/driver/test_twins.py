@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from hub.adapters.faults import EnvironmentFaults
-from hub.adapters.postgres import Heartbeat, Tables
-from hub.adapters.postgres_lookups import LookUps
+from hub.adapters.postgres.lookups import LookUps
+from hub.adapters.postgres.tables import Heartbeat, Tables
+from hub.agents.reconciler import FactRoute, Reconciler
 from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import Status
 from hub.domain import kinds
 from hub.domain.partitioning import partition_of
 from hub.workers.projector import Projection
-from hub.workers.reconciler import FactRoute, Reconciler
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.life import NEAR, RecordLife

@@ -8,7 +8,7 @@ from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import NEVER
 from hub.domain import reasons
 from hub.errors import IntegrityError
-from hub.metrics import Health, Metrics
+from hub.runtime.metrics import Health, Metrics
 from hub.workers.registrar import INPUTS_LOST, RegistrarWatch
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver

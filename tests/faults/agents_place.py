@@ -17,15 +17,15 @@ from confluent_kafka import ConsumerGroupTopicPartitions
 from confluent_kafka.admin import AdminClient
 
 from hub.adapters.clocks import write_business_clock
-from hub.adapters.kafka import KafkaInputs
-from hub.adapters.kafka_appender import KafkaAppender
-from hub.bootstrap import prepare_site
-from hub.core.notices import Notice, decode_notice
+from hub.adapters.kafka.appender import KafkaAppender
+from hub.adapters.kafka.client import KafkaInputs
+from hub.config.repository import DEPLOY, ROOT
+from hub.config.site import load_site
 from hub.core.record import LedgerRecord, Outcome, decode_record
 from hub.domain.partitioning import partition_of
+from hub.operations.site_plan import prepare_site
 from hub.ports import OutputRecord
-from hub.repository import DEPLOY, ROOT
-from hub.site import load_site
+from hub.views.notices import Notice, decode_notice
 from tests.conftest import KafkaPart
 from tests.driver.rows import (
     AUTHORITY,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
-from hub.adapters.postgres import schema_of
+from hub.adapters.postgres.tables import schema_of
 from hub.core.record import Outcome
 from hub.domain import kinds
 from tests.driver.rows import AGENTS, CONTRACTS

@@ -15,13 +15,13 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, Topic
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from psycopg import sql
 
-from hub.adapters.postgres import schema_of
-from hub.adapters.postgres_lookups import LookUps
-from hub.core.notices import Notice, decode_notice, notices_of
+from hub.adapters.postgres.lookups import LookUps
+from hub.adapters.postgres.tables import schema_of
+from hub.config.kafka_access import KafkaAccess
+from hub.config.site import Site
 from hub.core.record import PRIMARY, CauseKind, LedgerRecord, Outcome, decode_record
 from hub.core.state import NEVER, ClockFlag, ClockKind, RecordState, StageCode, Status
-from hub.kafka_access import KafkaAccess
-from hub.site import Site
+from hub.views.notices import Notice, decode_notice, notices_of
 from tests.driver.rows import AGENTS, CONTRACTS
 
 FINAL = {"published", "withdrawn", "refused"}

@@ -17,15 +17,15 @@ from click.testing import CliRunner
 from confluent_kafka import Producer
 
 from bench.sample_site import companies
-from hub.adapters.kafka import KafkaInputs
-from hub.bootstrap import prepare_site
+from hub.adapters.kafka.client import KafkaInputs
 from hub.cli import EXIT_REFUSED
 from hub.cli import hub as command_line
+from hub.config.kafka_access import KafkaAccess
+from hub.config.repository import DEPLOY
+from hub.config.site import load_site
 from hub.core.record import PRIMARY, LedgerRecord, decode_record
 from hub.domain.partitioning import partition_of
-from hub.kafka_access import KafkaAccess
-from hub.repository import DEPLOY
-from hub.site import load_site
+from hub.operations.site_plan import prepare_site
 from tests.conftest import KafkaPart
 from tests.driver.rows import AUTHORITY, LICENCE, OTHER_AUTHORITY, framed, licence_row
 

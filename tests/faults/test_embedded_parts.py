@@ -17,14 +17,14 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from hub.adapters.embedded_kafka import EmbeddedKafka, find_java
-from hub.adapters.embedded_postgres import EmbeddedPostgres
-from hub.adapters.kafka_topics import KafkaTopics
-from hub.adapters.server_process import LOOPBACK
+from hub.adapters.kafka.topics import KafkaTopics
+from hub.config.kafka_access import KafkaAccess
+from hub.config.settings import Settings
+from hub.embedded.kafka import EmbeddedKafka, find_java
+from hub.embedded.postgres import EmbeddedPostgres
+from hub.embedded.server_process import LOOPBACK
 from hub.errors import ConfigurationError
-from hub.kafka_access import KafkaAccess
-from hub.settings import Settings
-from hub.topics import Topic
+from hub.provisioning.topics import Topic
 
 pytestmark = pytest.mark.faults
 

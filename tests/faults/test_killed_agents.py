@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.cases.loop import SESSION_SECONDS
+from hub.agents.loop import SESSION_SECONDS
 from hub.core.record import Outcome
 from tests.conftest import KafkaPart
 from tests.driver.rows import CONTRACTS, at

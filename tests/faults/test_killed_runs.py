@@ -20,6 +20,7 @@ from click.testing import CliRunner
 from hub.adapters.faults import FILE_HOOKS, HOOKS
 from hub.cli import hub as command_line
 from hub.core.state import StageCode
+from standins import file_receiver
 from tests.conftest import KafkaPart, PostgresPart
 from tests.driver.rows import AGENTS
 from tests.faults.department_table import CORRECTED, IN_WAVE, REVOKED
@@ -27,7 +28,6 @@ from tests.faults.ending import FinalState, ending_of
 from tests.faults.plan import HOOKS_OF, RUNS, table
 from tests.faults.promises import EXITS_MISSING, UNPERFORMED
 from tests.faults.whole_hub import COMMANDS, ENOUGH, Kill, Killed, WholeHub
-from tests.platforms import file_receiver
 
 SAMPLE = 2
 _SHOWN = {StageCode.PUBLISHED: "published", StageCode.WITHDRAWN: "withdrawn"}

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from hub.repository import DEPLOY
+from hub.config.repository import DEPLOY
+from standins import nation
 from tests.driver.rows import AGENTS_CODE, AUTHORITY, COURT_CODE, OTHER_AUTHORITY
 from tests.faults.decisions import MAPPING
 from tests.faults.department_table import SOURCE_FILE, DepartmentTable
 from tests.faults.promises import SERVICE
-from tests.platforms import nation
 
 LEVELS = 2
 """Who is told of what is late: so many reminders for each department and day."""

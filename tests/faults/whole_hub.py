@@ -21,18 +21,18 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from hub.adapters.clocks import write_business_clock
-from hub.bootstrap import prepare_site
+from hub.config.kafka_access import KafkaAccess
+from hub.config.site import load_site
 from hub.domain.kinds import DUTY_LIFTED
-from hub.kafka_access import KafkaAccess
-from hub.site import load_site
+from hub.operations.site_plan import prepare_site
+from standins import nation, platform_book
 from tests.driver.rows import at
 from tests.faults.decisions import REFUSED_NAME, WAVES, submissions_in, write_full_list, write_wave
 from tests.faults.department_table import DepartmentTable
 from tests.faults.eyes import Eyes, InFlight
 from tests.faults.promises import EXITS_MISSING, UNPERFORMED
 from tests.faults.trial_site import LEVELS, write_site
-from tests.platforms import nation, platform_book
-from tests.platforms.test_province import RunningProvince
+from tests.standins.test_province import RunningProvince
 
 ROOT = Path(__file__).parents[2]
 ENOUGH = 100
@@ -158,19 +158,19 @@ class WholeHub:
         clock = ("--clock", str(self.folder / "business-clock.json"))
         return (
             self._spawn(
-                "city", "tests.platforms.city", "--bootstrap", access.bootstrap,
+                "city", "standins.city", "--bootstrap", access.bootstrap,
                 "--prefix", prefix, "--user", f"{prefix}target.city",
                 "--secrets", str(access.secrets or ""), *clock,
                 "--book", str(self.folder / "city.sqlite"),
                 "--control", str(self.folder / "city.json"),
             ),
             self._spawn(
-                "nation", "tests.platforms.nation", "serve", *clock,
+                "nation", "standins.nation", "serve", *clock,
                 "--url-file", str(self.folder / "nation.admin"),
                 "--control", str(self.folder / "nation.json"),
             ),
             self._spawn(
-                "drop", "tests.platforms.file_receiver", *clock,
+                "drop", "standins.file_receiver", *clock,
                 "--folder", str(self.folder / "drop"),
                 "--book", str(self.folder / "drop.sqlite"),
                 "--control", str(self.folder / "drop.json"),

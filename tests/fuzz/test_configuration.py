@@ -4,9 +4,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from connectors.mapping import Mapping
+from hub.config.site import Site
 from hub.errors import ConfigurationError
-from hub.site import Site
-from hub.typed_yaml import read_plain, read_typed
+from hub.io.typed_yaml import read_plain, read_typed
 from tests.fuzz.mutation import corpus, damaged, fuzz
 
 TOKENS = (

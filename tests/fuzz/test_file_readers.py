@@ -5,9 +5,9 @@ import zipfile
 
 from hypothesis import strategies as st
 
-from connectors.files_of_rows import read_rows
+from connectors.files.formats import read_rows
+from connectors.files.row_frames import read_rows_back, write_rows
 from connectors.layout import Folder, words_of
-from connectors.row_frames import read_rows_back, write_rows
 from connectors.tables import SourceRow, cut_to_size
 from hub.domain.reasons import REASONS
 from hub.errors import IntegrityError

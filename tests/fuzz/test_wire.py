@@ -4,7 +4,8 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from connectors.file import InboxFile
+from connectors.files.result_files import SourceFiles
+from connectors.files.source import InboxFile
 from connectors.layout import Folder
 from hub.audit.verify import UNREADABLE
 from hub.backup.manifest import FILE, Manifest, read_manifest
@@ -12,10 +13,9 @@ from hub.contracts.contract import Fault
 from hub.core.record import decode_record
 from hub.errors import ConfigurationError
 from hub.targets.delivery import Expected, Verdict, read_receipt
-from hub.targets.file_ack import read_acknowledgement
-from hub.targets.http import HttpProtocol, HttpResponse
-from hub.targets.kafka import delivery_named, judge_answer
-from hub.workers.result_files import SourceFiles
+from hub.targets.file.acknowledgement import read_acknowledgement
+from hub.targets.http.protocol import HttpProtocol, HttpResponse
+from hub.targets.topic.protocol import delivery_named, judge_answer
 from tests.contract.specimens import row_of
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, at, basis

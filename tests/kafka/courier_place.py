@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from click.testing import CliRunner
 
 from hub.adapters.clocks import write_business_clock
-from hub.adapters.kafka import KafkaInputs, KafkaTransactions
+from hub.adapters.kafka.client import KafkaInputs, KafkaTransactions
 from hub.cli import hub as command_line
 from hub.ports import InputRecord, OutputRecord
 from tests.driver.rows import at
@@ -27,7 +27,7 @@ from tests.simulator.test_courier import last_stages, owed, submit
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from hub.kafka_access import KafkaAccess
+    from hub.config.kafka_access import KafkaAccess
 
 ROOT = Path(__file__).parents[2]
 SITE = """\

@@ -17,8 +17,8 @@ import yaml
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from hub.adapters.kafka import KafkaInputs, OldestInput
-from hub.repository import DEPLOY
+from hub.adapters.kafka.client import KafkaInputs, OldestInput
+from hub.config.repository import DEPLOY
 from tests.conftest import KafkaPart, PostgresPart
 from tests.faults.whole_hub import COMMANDS, WholeHub
 from tests.unit.test_alerts import ALERTS, NOT_OURS, metrics_in_alerts

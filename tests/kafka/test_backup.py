@@ -13,16 +13,16 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from hub.adapters.kafka import KafkaInputs
-from hub.adapters.kafka_copy import StoredRecord, read_place
-from hub.adapters.postgres import schema_of
-from hub.adapters.starts import note_start
+from hub.adapters.kafka.client import KafkaInputs
+from hub.adapters.kafka.copy import StoredRecord, read_place
+from hub.adapters.postgres.tables import schema_of
 from hub.backup.manifest import read_manifest
 from hub.cli import hub as command_line
-from hub.kafka_access import KafkaAccess
-from hub.metrics import Health
-from hub.repository import ROOT
-from hub.site import load_site
+from hub.config.kafka_access import KafkaAccess
+from hub.config.repository import ROOT
+from hub.config.site import load_site
+from hub.runtime.metrics import Health
+from hub.runtime.starts import note_start
 from tests.conftest import EmptyMachine, KafkaPart, PostgresPart
 from tests.faults.decisions import WAVES, submissions_in
 from tests.faults.eyes import Eyes

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from hub.adapters.kafka import KafkaInputs, KafkaTransactions
+from hub.adapters.kafka.client import KafkaInputs, KafkaTransactions
 from hub.audit.plan import BasisChangePlan
 from hub.cli import hub
+from hub.config.repository import DEPLOY
 from hub.core.record import LedgerRecord, Outcome, decode_record
 from hub.domain.partitioning import partition_of
 from hub.ports import OutputRecord
-from hub.repository import DEPLOY
 from tests.driver.rows import (
     AUTHORITY,
     LICENCE,

@@ -16,13 +16,13 @@ import psutil
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from hub.adapters.kafka import KafkaInputs
-from hub.bootstrap import prepare_site
-from hub.repository import DEPLOY
-from hub.site import load_site
+from hub.adapters.kafka.client import KafkaInputs
+from hub.config.repository import DEPLOY
+from hub.config.site import load_site
+from hub.operations.site_plan import prepare_site
+from standins import platform_book
 from tests.conftest import KafkaPart
-from tests.platforms import platform_book
-from tests.platforms.test_province import TOKEN, RunningProvince
+from tests.standins.test_province import TOKEN, RunningProvince
 from tests.unit.connectors.made import LICENCE_ROW, ROOT, table
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]

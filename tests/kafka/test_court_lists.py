@@ -15,13 +15,13 @@ import pytest
 from click.testing import CliRunner
 
 from hub.adapters.clocks import write_business_clock
-from hub.adapters.postgres import schema_of
-from hub.bootstrap import prepare_site
+from hub.adapters.postgres.tables import schema_of
 from hub.cli import hub as command_line
+from hub.config.repository import DEPLOY, ROOT
+from hub.config.site import load_site
 from hub.domain import kinds
 from hub.domain.partitioning import partition_of
-from hub.repository import DEPLOY, ROOT
-from hub.site import load_site
+from hub.operations.site_plan import prepare_site
 from tests.contract.specimens import CONTRACTS, LICENCE, PENALTY, texts_of
 from tests.driver.rows import (
     AGENTS_CODE,

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hub.adapters.kafka import KafkaInputs
-from hub.adapters.kafka_appender import KafkaAppender
+from hub.adapters.kafka.appender import KafkaAppender
+from hub.adapters.kafka.client import KafkaInputs
 from hub.cli import hub
 from hub.ports import InputRecord, OutputRecord
 from tests.conftest import KafkaPart, PostgresPart

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hub.repository import ROOT
+from hub.config.repository import ROOT
 from tests.conftest import KafkaPart, PostgresPart
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]

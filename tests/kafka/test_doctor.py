@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from hub.adapters.kafka_copy import KafkaRewriter, StoredRecord
-from hub.adapters.kafka_topics import KafkaTopics
-from hub.adapters.postgres import Heartbeat, Tables
-from hub.bootstrap import prepare_site
+from hub.adapters.kafka.copy import KafkaRewriter, StoredRecord
+from hub.adapters.kafka.topics import KafkaTopics
+from hub.adapters.postgres.tables import Heartbeat, Tables
 from hub.cli import hub as command_line
-from hub.topics import Alter
+from hub.operations.site_plan import prepare_site
+from hub.provisioning.topics import Alter
 from hub.workers.projector import Projection
 from tests.conftest import KafkaPart, PostgresPart
 from tests.driver.rows import CONTRACTS

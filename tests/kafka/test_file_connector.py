@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hub.adapters.kafka import KafkaInputs
-from hub.adapters.kafka_topics import KafkaTopics
+from hub.adapters.kafka.client import KafkaInputs
+from hub.adapters.kafka.topics import KafkaTopics
 from hub.cli import hub
 from hub.ports import InputRecord
 from tests.conftest import KafkaPart

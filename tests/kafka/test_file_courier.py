@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 
 from hub.adapters.faults import FILE_HOOKS
-from hub.kafka_access import KafkaAccess
+from hub.config.kafka_access import KafkaAccess
+from standins import file_receiver, platform_book
 from tests.conftest import KafkaPart
 from tests.driver.rows import DEPARTMENT
 from tests.kafka.courier_place import CourierPlace, wait_until
-from tests.platforms import file_receiver, platform_book
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]
 
@@ -65,7 +65,7 @@ class FilePlace(CourierPlace):
         self.open(TARGETS.format(layout=layout, department=DEPARTMENT))
         self.order("province", seed=7, mix=MIX, late_seconds=0.3, only_first=2)
         self.start(
-            "province", "tests/platforms/file_receiver.py", "--folder", str(folder / "province"),
+            "province", "standins/file_receiver.py", "--folder", str(folder / "province"),
             "--book", str(folder / "province.sqlite"), "--clock", str(self.clock),
             "--control", str(folder / "province.json"),
         )  # fmt: skip

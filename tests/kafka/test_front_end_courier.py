@@ -13,11 +13,11 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from hub.adapters.embedded_postgres import EmbeddedPostgres
-from hub.kafka_access import KafkaAccess
+from hub.config.kafka_access import KafkaAccess
+from hub.embedded.postgres import EmbeddedPostgres
+from standins import nation
 from tests.conftest import KafkaPart
 from tests.kafka.courier_place import CourierPlace, wait_until
-from tests.platforms import nation
 from tests.simulator.test_courier import number_of
 
 pytestmark = [pytest.mark.kafka, pytest.mark.faults]
@@ -57,7 +57,7 @@ class NationPlace(CourierPlace):
         (folder / "nation-admin").write_text(admin, encoding="ascii")
         self.open(TARGETS)
         self.start(
-            "nation", "tests/platforms/nation.py", "serve",
+            "nation", "standins/nation.py", "serve",
             "--url-file", str(folder / "nation-admin"), "--clock", str(self.clock),
             "--control", str(folder / "nation.json"),
         )  # fmt: skip

@@ -13,14 +13,14 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from hub.adapters.postgres import Heartbeat, Tables
-from hub.adapters.postgres_lookups import LookUps
+from hub.adapters.postgres.lookups import LookUps
+from hub.adapters.postgres.tables import Heartbeat, Tables
 from hub.cli import hub as command_line
-from hub.core.entry import DeclaredRow
 from hub.core.record import Outcome, decode_record
 from hub.errors import FencedError, IntegrityError, UnavailableError
-from hub.metrics import Metrics
 from hub.ports import InputRecord
+from hub.runtime.metrics import Metrics
+from hub.views.entry import DeclaredRow
 from hub.workers.projector import Projection
 from tests.conftest import PostgresPart
 from tests.contract.specimens import row_of

@@ -9,11 +9,11 @@ import time
 import pytest
 
 from hub.adapters.clocks import write_business_clock
-from hub.adapters.kafka import KafkaInputs
-from hub.adapters.kafka_appender import KafkaAppender
+from hub.adapters.kafka.appender import KafkaAppender
+from hub.adapters.kafka.client import KafkaInputs
 from hub.core.keys import GENESIS
-from hub.core.notices import SEEN, Mark, Notice, decode_notice
 from hub.ports import InputRecord, OutputRecord
+from hub.views.notices import SEEN, Mark, Notice, decode_notice
 from tests.driver.rows import at
 from tests.kafka.test_file_connector import PARTITIONS, ConnectorPlace
 from tests.kafka.test_receipts_follower import HOOKS, NUMBER, place, worker

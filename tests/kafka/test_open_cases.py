@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from hub.adapters.postgres import Tables
-from hub.adapters.postgres_lookups import LookUps
-from hub.adapters.postgres_months import month_lines
+from hub.adapters.postgres.lookups import LookUps
+from hub.adapters.postgres.months import month_lines
+from hub.adapters.postgres.tables import Tables
 from hub.commands.words import iso
-from hub.core.open_cases import CaseKind
 from hub.core.record import LedgerRecord, Outcome
 from hub.domain.dates import month_days
-from hub.metrics import Metrics
+from hub.runtime.metrics import Metrics
+from hub.views.open_cases import CaseKind
 from tests.conftest import PostgresPart
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver

@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hub.adapters.kafka import KafkaInputs, KafkaTransactions
+from hub.adapters.kafka.client import KafkaInputs, KafkaTransactions
 from hub.cli import hub
+from hub.config.repository import DEPLOY
 from hub.contracts import Fault, project
 from hub.core.record import Outcome, decode_record
 from hub.core.resend import row_of
 from hub.domain.partitioning import partition_of
 from hub.ports import OutputRecord
-from hub.repository import DEPLOY
 from tests.conftest import KafkaPart
 from tests.driver.rows import AUTHORITY, COMPANY, CONTRACTS, LICENCE, framed, licence_row
 

@@ -18,11 +18,11 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
-from hub.adapters.kafka import KafkaTransactions
-from hub.adapters.postgres import schema_of
+from hub.adapters.kafka.client import KafkaTransactions
+from hub.adapters.postgres.tables import schema_of
 from hub.cli import hub as command_line
+from hub.config.repository import ROOT
 from hub.ports import OutputRecord
-from hub.repository import ROOT
 from tests.conftest import KafkaPart, PostgresPart
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, framed, licence_row

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hub.adapters.kafka import KafkaInputs
+from hub.adapters.kafka.client import KafkaInputs
 from hub.cli import hub
-from hub.repository import DEPLOY
+from hub.config.repository import DEPLOY
 from tests.conftest import KafkaPart
 from tests.kafka.test_file_connector import PARTITIONS, ConnectorPlace
 from tests.unit.connectors.made import LICENCE_ROW, ROOT, table

@@ -12,9 +12,8 @@ import openpyxl
 import psycopg
 import pytest
 
-from hub.adapters.postgres import Tables
-from hub.adapters.postgres_lookups import LookUps
-from hub.adapters.postgres_months import (
+from hub.adapters.postgres.lookups import LookUps
+from hub.adapters.postgres.months import (
     CASE_MEASURES,
     MEASURES,
     count_months,
@@ -22,11 +21,12 @@ from hub.adapters.postgres_months import (
     month_cases,
     month_lines,
 )
-from hub.core.entry import EntryReader
-from hub.core.monthly import MonthBook, MonthlyLine, targets_in
+from hub.adapters.postgres.tables import Tables
 from hub.core.record import Outcome, decode_record
 from hub.domain.dates import month_days, two_months
-from hub.metrics import Metrics
+from hub.runtime.metrics import Metrics
+from hub.views.entry import EntryReader
+from hub.views.monthly import MonthBook, MonthlyLine, targets_in
 from hub.workers.projector import Projection
 from tests.conftest import PostgresPart
 from tests.driver import rows

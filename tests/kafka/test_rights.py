@@ -26,17 +26,17 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from hub.adapters.kafka import KafkaInputs, KafkaTransactions
-from hub.adapters.kafka_appender import KafkaAppender
-from hub.adapters.kafka_rights import KafkaRights
-from hub.bootstrap import apply_site_plan, plan_site
+from hub.adapters.kafka.appender import KafkaAppender
+from hub.adapters.kafka.client import KafkaInputs, KafkaTransactions
+from hub.adapters.kafka.rights import KafkaRights
 from hub.cli import hub
+from hub.config.kafka_access import KafkaAccess
+from hub.config.site import LoadedSite, load_site
 from hub.errors import ConfigurationError
-from hub.kafka_access import KafkaAccess
+from hub.io.secret import Secret
+from hub.operations.site_plan import apply_site_plan, plan_site
 from hub.ports import OutputRecord
-from hub.rights import Right
-from hub.secret import Secret
-from hub.site import LoadedSite, load_site
+from hub.provisioning.rights import Right
 from tests.conftest import KafkaPart
 
 pytestmark = pytest.mark.kafka

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 from click.testing import CliRunner, Result
 
-from hub.adapters.kafka_appender import KafkaAppender
+from hub.adapters.kafka.appender import KafkaAppender
 from hub.cli import hub
 from hub.contracts import Fault
 from hub.core.record import LedgerRecord, Outcome, decode_record

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from hub.adapters.embedded_kafka import EmbeddedKafka
+from hub.config.kafka_access import KafkaAccess
+from hub.config.settings import Settings
 from hub.core.record import Outcome
-from hub.kafka_access import KafkaAccess
-from hub.settings import Settings
+from hub.embedded.kafka import EmbeddedKafka
 from tests.conftest import KafkaPart
 from tests.faults.agents_place import AgentsPlace
 

@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner, Result
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
-from hub.adapters.kafka_topics import KafkaTopics
+from hub.adapters.kafka.topics import KafkaTopics
 from hub.cli import EXIT_REFUSED, hub
 from hub.errors import ConfigurationError, UnavailableError
-from hub.topics import (
+from hub.provisioning.topics import (
     Alter,
     Create,
     SiteNames,

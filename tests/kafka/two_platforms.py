@@ -6,15 +6,15 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from standins import platform_book
 from tests.kafka.courier_place import CourierPlace
-from tests.platforms import platform_book
-from tests.platforms.test_province import RunningProvince
+from tests.standins.test_province import RunningProvince
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from hub.kafka_access import KafkaAccess
+    from hub.config.kafka_access import KafkaAccess
 
 TARGETS = """\
   - {{id: province, name_zh: 省平台, number: 0, kind: http, role: report, public: false,
@@ -35,7 +35,7 @@ class TwoPlatforms(CourierPlace):
         self.start_clock()  # the province came with one that stands still
         self.open(TARGETS.format(port=self.province.port))
         self.start(
-            "city", "tests/platforms/city.py", "--bootstrap", access.bootstrap, "--prefix", prefix,
+            "city", "standins/city.py", "--bootstrap", access.bootstrap, "--prefix", prefix,
             "--user", f"{prefix}target.city", "--secrets", str(access.secrets or ""),
             "--book", str(self.books["city"]), "--clock", str(self.clock),
             "--control", str(folder / "city.json"),

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from hub.domain.rulebook import DeadlineRule, PublicationRule, Role
-from hub.typed_yaml import StrictModel, read_typed
+from hub.io.typed_yaml import StrictModel, read_typed
 from tests.driver.rows import at
 
 FOLDER = Path(__file__).parent

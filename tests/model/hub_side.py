@@ -19,8 +19,8 @@ from tests.model import world
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from hub.core.causes import Prepared
     from hub.core.keys import Head, View
+    from hub.core.prepare import Prepared
     from hub.core.state import RecordState
     from tests.model.statement import ModelStatement
 

@@ -15,13 +15,12 @@ from openpyxl import Workbook
 
 from demo import checks as facts
 from demo.account import OutcomeTally
-from demo.play import DemoSchedule, DroppedFile
+from demo.schedule import DemoSchedule, DroppedFile
 from demo.stage import DemoEnvironment, Script, stage
-from hub.adapters.postgres_lookups import ConflictRow, open_look_ups
-from hub.bootstrap import load_repository_contracts
-from hub.kafka_access import KafkaAccess
-from hub.repository import DEPLOY
-from hub.settings import Settings
+from hub.adapters.postgres.lookups import ConflictRow, open_look_ups
+from hub.config.kafka_access import KafkaAccess
+from hub.config.repository import DEPLOY, load_repository_contracts
+from hub.config.settings import Settings
 from tests.driver.rows import COMPANY, at
 from tests.reference.identities import (
     ENCODINGS,

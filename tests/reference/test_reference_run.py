@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.repository import ROOT
-from hub.settings import Settings
+from hub.config.repository import ROOT
+from hub.config.settings import Settings
 from tests.conftest import KafkaPart, PostgresPart
 from tests.reference.identities import SECOND_CODES
 from tests.reference.run import Run, TableAnswer, environment, run, settings_for, table_of

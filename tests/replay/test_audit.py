@@ -13,8 +13,7 @@ from hub.audit.finding import WHOLE_SITE
 from hub.audit.history import read_partition
 from hub.audit.streams import SequenceMark, StreamBook
 from hub.audit.verify import Verifier
-from hub.core.basis import canonical_json
-from hub.core.prepare import basis_id_of
+from hub.core.basis import basis_id_of, canonical_json
 from hub.core.record import (
     NO_KEY,
     Cause,

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from hub.adapters.kafka import KafkaInputs, KafkaTransactions
-from hub.adapters.kafka_topics import KafkaTopics
+from hub.adapters.kafka.client import KafkaInputs, KafkaTransactions
+from hub.adapters.kafka.topics import KafkaTopics
 from hub.cli import hub as command_line
 from hub.commands import audit as audit_command
+from hub.config.repository import DEPLOY, ROOT
+from hub.config.site import load_site
 from hub.ports import InputRecord, OutputRecord
-from hub.repository import DEPLOY, ROOT
-from hub.site import load_site
-from hub.topics import Alter
+from hub.provisioning.topics import Alter
 from tests.conftest import KafkaPart
 from tests.driver.hub_test_driver import HubTestDriver
 from tests.replay.scenario import run_scenario

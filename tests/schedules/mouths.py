@@ -6,13 +6,26 @@ import datetime as dt
 import json
 from typing import Any, Literal, Protocol
 
-from hub.engine.requests import CallResult, How
-from hub.targets import TargetProtocol
-from hub.targets.database import DatabaseProtocol, Found, ReceiptRow, RowStanding, TransactionFailed
+from hub.targets.database.protocol import (
+    DatabaseProtocol,
+    Found,
+    ReceiptRow,
+    RowStanding,
+    TransactionFailed,
+)
 from hub.targets.delivery import Delivery, Expected
-from hub.targets.file import Answered, Filed, FileProtocol, Filing, Question, Unfiled, Unsure
-from hub.targets.file import WriteFailed as FolderFailed
-from hub.targets.http import HttpProtocol, HttpRequest, HttpResponse, NoAnswer
+from hub.targets.file.protocol import (
+    Answered,
+    Filed,
+    FileProtocol,
+    Filing,
+    Question,
+    Unfiled,
+    Unsure,
+)
+from hub.targets.file.protocol import WriteFailed as FolderFailed
+from hub.targets.http.protocol import HttpProtocol, HttpRequest, HttpResponse, NoAnswer
+from hub.targets.platform import CallResult, How, TargetProtocol
 from tests.schedules.platform import PlatformEntry, Said, ScheduledPlatform, Sent
 
 KINDS = ("http", "kafka", "database", "file")

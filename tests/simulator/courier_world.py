@@ -17,16 +17,22 @@ from hub.engine import requests
 from hub.engine.courier_book import Policy
 from hub.engine.courier_records import decode_event
 from hub.engine.courier_slot import CourierPlan, CourierSlot
-from hub.engine.requests import CallResult
 from hub.ports import InputRecord, OutputRecord
-from hub.targets.database import DatabaseProtocol, Found, ReceiptRow, RowStanding, TransactionFailed
+from hub.targets.database.protocol import (
+    DatabaseProtocol,
+    Found,
+    ReceiptRow,
+    RowStanding,
+    TransactionFailed,
+)
 from hub.targets.delivery import Delivery, Expected, render_body
-from hub.targets.http import HttpProtocol, HttpRequest, HttpResponse, NoAnswer
+from hub.targets.http.protocol import HttpProtocol, HttpRequest, HttpResponse, NoAnswer
+from hub.targets.platform import CallResult
+from standins.conduct import spoiled
+from standins.platform_book import Book, Entry, Request, canonical, parse
 from tests.driver import rows
 from tests.driver.hub_test_driver import HubTestDriver, MemoryLog
 from tests.driver.rows import at
-from tests.platforms.conduct import spoiled
-from tests.platforms.platform_book import Book, Entry, Request, canonical, parse
 
 TIMEOUT_SECONDS = 2.0
 FATES = (

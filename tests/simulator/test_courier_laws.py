@@ -10,7 +10,6 @@ import pytest
 from hub.engine.courier_book import DeliveryQueue, Policy
 from hub.engine.courier_life import State
 from hub.engine.courier_records import AttemptMessage, Noted, Work
-from hub.engine.requests import How
 from hub.targets.delivery import (
     Accepted,
     NeverSeen,
@@ -20,6 +19,7 @@ from hub.targets.delivery import (
     Unknown,
     Verdict,
 )
+from hub.targets.platform import How
 from tests.simulator.courier_world import CourierWorld, SimCourier
 from tests.simulator.test_courier import owed, submit
 from tests.simulator.test_courier_rules import posts, stages

@@ -13,10 +13,10 @@ from hub.engine.courier_book import DeliveryQueue, Policy, Step
 from hub.engine.courier_life import State
 from hub.engine.courier_records import AttemptMessage, Noted, Work
 from hub.engine.courier_slot import _Answered
-from hub.engine.requests import CallResult
 from hub.errors import IntegrityError
 from hub.targets.delivery import Accepted, Delivered, NeverSeen, Retry, Unknown
-from hub.targets.http import NoAnswer
+from hub.targets.http.protocol import NoAnswer
+from hub.targets.platform import CallResult
 from tests.driver import rows
 from tests.driver.resends import ask_again, showing
 from tests.driver.rows import LICENCE

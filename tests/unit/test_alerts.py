@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from hub.metrics import Metrics
-from hub.repository import DEPLOY, ROOT
+from hub.config.repository import DEPLOY, ROOT
+from hub.runtime.metrics import Metrics
 from tests.programs import find_program
 
 FOLDER = DEPLOY / "prometheus"

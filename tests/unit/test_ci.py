@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.repository import ROOT
+from hub.config.repository import ROOT
 
 CI = ROOT / ".ci"
 LONGEST_SECONDS = 35 * 60

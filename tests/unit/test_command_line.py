@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from hub.cli import COMMANDS, EXIT_REFUSED, hub
+from hub.config.settings import Settings, read_settings
 from hub.errors import ConfigurationError, UnavailableError, remedy_in
-from hub.settings import Settings, read_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,7 +86,7 @@ def test_a_brokers_own_words_are_told_in_chinese_with_a_remedy(
         ("hub.workers.courier", "psycopg sqlalchemy aiohttp faust openpyxl jgo"),
         ("hub.workers.receipts", "psycopg sqlalchemy aiohttp faust openpyxl jgo"),
         ("hub.workers.projector", "sqlalchemy aiohttp faust openpyxl jgo"),
-        ("hub.commands.connector", "psycopg sqlalchemy aiohttp faust openpyxl jgo"),
+        ("connectors.commands.connector", "psycopg sqlalchemy aiohttp faust openpyxl jgo"),
     ],
 )
 def test_a_worker_imports_its_own_libraries_alone(modules: str, spared: str) -> None:
@@ -101,7 +101,7 @@ def test_a_worker_imports_its_own_libraries_alone(modules: str, spared: str) -> 
 def test_every_setting_names_its_variable_and_is_documented() -> None:
     """An operator finds each environment variable in docs/parts.md."""
     page = (ROOT / "docs" / "parts.md").read_text(encoding="utf-8")
-    source = (ROOT / "hub" / "settings.py").read_text(encoding="utf-8")
+    source = (ROOT / "hub" / "config" / "settings.py").read_text(encoding="utf-8")
     for field in fields(Settings):
         assert f'"{_variable(field.name)}"' in source
         assert f"`{_variable(field.name)}`" in page

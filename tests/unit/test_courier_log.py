@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from hub.metrics import Health, Metrics
+from hub.runtime.metrics import Health, Metrics
 from hub.workers.courier import CourierWatch
 
 PARKED = {"6b2f|3|17|HTTP 500": 1.0}

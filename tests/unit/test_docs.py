@@ -12,7 +12,7 @@ import pytest
 
 import demo.readme as samples
 from hub.cli import COMMANDS, CommandFile, hub
-from hub.repository import DEPLOY, ROOT, SCHEMAS, TOPICS
+from hub.config.repository import DEPLOY, ROOT, SCHEMAS, TOPICS
 from tools import commands_page
 
 README = ROOT / "README.md"
@@ -120,7 +120,7 @@ def anchors(path: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_files_named_in_a_page_exist(page: Path) -> None:
     """A path in back quotes that begins with a folder of ours is a path."""
-    folders = "hub|connectors|tests|topics|deploy|avro_schemas|demo|bench|docs"
+    folders = "hub|connectors|standins|tests|topics|deploy|avro_schemas|demo|bench|docs"
     for name in re.findall(rf"`((?:{folders})/[\w./\-]*)`", text(page)):
         assert (ROOT / name).exists(), name
 

@@ -17,15 +17,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from hub.adapters.postgres_lookups import LookUps
+from hub.adapters.postgres.lookups import LookUps
 from hub.cli import hub as command_line
 from hub.commands.doctor import workers
-from hub.deployment import Process
+from hub.config.repository import DEPLOY
+from hub.config.settings import Settings
+from hub.config.site import LoadedSite, load_site
 from hub.doctor import cluster, machine
 from hub.doctor.symptom import Level, Symptom, judged
-from hub.repository import DEPLOY
-from hub.settings import Settings
-from hub.site import LoadedSite, load_site
+from hub.provisioning.deployment import Process
 
 SITE = """\
 site: trial

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from hub.config.repository import ROOT, SCHEMAS
 from hub.domain.reasons import REASONS
-from hub.repository import ROOT, SCHEMAS
 from tests.programs import DEBIAN_PACKAGES
 
 CODE = ("hub", "connectors")
-EVERY_FOLDER = ("hub", "connectors", "tests", "demo", "bench")
+EVERY_FOLDER = ("hub", "connectors", "standins", "tests", "demo", "bench")
 
 BANNED_NAMES = frozenset(
     {"util", "utils", "helper", "helpers", "manager", "common", "base", "data", "info", "misc"}
@@ -27,16 +27,16 @@ BANNED_NAMES = frozenset(
 MAY_CATCH_EVERYTHING = frozenset(
     {
         "hub/adapters/rocksdb.py",
-        "hub/adapters/embedded_postgres.py",
-        "hub/workers/result_files.py",
+        "hub/embedded/postgres.py",
+        "connectors/files/result_files.py",
     }
 )
 """rocksdict raises bare `Exception` for every fault of the disk; a database server that was half
 started is stopped, and started again while the children of a killed one leave; one department's
 file, whatever is wrong with it, does not end the worker that writes the results of all."""
 
-MAY_PRINT = frozenset({"hub/metrics.py"})
-"""`python -m hub.metrics` writes docs/metrics.md."""
+MAY_PRINT = frozenset({"hub/runtime/metrics.py"})
+"""`python -m hub.runtime.metrics` writes docs/metrics.md."""
 
 LONGEST_FUNCTION = 70
 """Lines that fit on a screen."""

@@ -3,8 +3,8 @@
 import re
 
 from bench import latency, registrar
-from connectors.confined import MEMORY_BYTES
-from hub.repository import ROOT
+from connectors.files.confined import MEMORY_BYTES
+from hub.config.repository import ROOT
 from tools.limits_page import (
     MARGIN,
     MIB,
@@ -26,20 +26,20 @@ INNER = {
     "hub.core.ledger_end:_MOST_SEEN_BY": "our own message",
     "hub.core.ledger_end:_MOST_WORDS": "our own message",
     "hub.engine.courier_book:_MAX_WHY": "our own message",
-    "hub.workers.result_files:_LARGEST_MANIFEST": "a file of our own",
-    "connectors.comparison:MOST_KEYS": "keys of one question to the database",
+    "connectors.files.result_files:_LARGEST_MANIFEST": "a file of our own",
+    "connectors.database.comparison:MOST_KEYS": "keys of one question to the database",
     "connectors.mapping:_MOST_DIGITS": "a version that reads as a number",
-    "connectors.row_frames:MAX_LINE_BYTES": "a line of our own child",
+    "connectors.files.row_frames:MAX_LINE_BYTES": "a line of our own child",
     "connectors.tables:MAX_ROW_KEPT": "a row handed on whole",
-    "hub.adapters.front_end_database:_MOST_KNOWN": "a memory",
-    "hub.adapters.postgres_lookups:MOST_NEAR": "suggestions shown",
-    "hub.adapters.postgres_lookups:_MOST_LOOKED_AT": "suggestions weighed",
-    "hub.adapters.sheet_writer:_MOST_LINES": "lines shown in a cell",
+    "hub.targets.database.client:_MOST_KNOWN": "a memory",
+    "hub.adapters.postgres.lookups:MOST_NEAR": "suggestions shown",
+    "hub.adapters.postgres.lookups:_MOST_LOOKED_AT": "suggestions weighed",
+    "connectors.files.sheet_writer:_MOST_LINES": "lines shown in a cell",
     "hub.audit.compare:_MOST_CHANGES": "differences shown",
     "hub.audit.compare:_MOST_TEXT": "text shown",
     "hub.audit.finding:MOST_ALIKE": "findings shown",
     "hub.audit.streams:_MOST_DIGITS": "a number that can be counted",
-    "hub.cases.facts:MOST_RECORDS": "records of one commitment",
+    "hub.agents.facts:MOST_RECORDS": "records of one commitment",
     "hub.core.prepare:_MOST_CODE": "our own message",
     "hub.core.prepare:_MOST_DIGITS": "a version that reads as a number",
     "hub.core.prepare:_MOST_DOCUMENT": "our own message",

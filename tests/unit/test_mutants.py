@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from hub.repository import ROOT
+from hub.config.repository import ROOT
 from tools import mutants
 from tools.mutants import DoesNotFitError, Mutant, Plants, plant, read_plants
 

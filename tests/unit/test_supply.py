@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from hub.repository import ROOT
+from hub.config.repository import ROOT
 from tools import supply
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -136,6 +136,6 @@ def test_a_worker_without_its_extra_says_what_to_install(
     from hub.cli import hub  # noqa: PLC0415 - as above
 
     monkeypatch.setitem(sys.modules, "faust", None)
-    monkeypatch.delitem(sys.modules, "hub.cases.loop", raising=False)
+    monkeypatch.delitem(sys.modules, "hub.agents.loop", raising=False)
     result = CliRunner().invoke(hub, ["run", "cases", "--site", str(tmp_path)])
     assert "requirements-image.txt" in str(result.exception) + result.output

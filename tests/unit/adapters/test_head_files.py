@@ -18,9 +18,9 @@ from hub.adapters.head_files import (
     read_anchors,
     read_heads,
 )
-from hub.adapters.paths import NotPlainError
 from hub.core.keys import GENESIS, Head
 from hub.core.ledger_end import Seen
+from hub.io.paths import NotPlainError
 
 ROUNDS = 5
 

@@ -8,14 +8,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from hub.adapters.postgres import ProjectionBatch, Tables
-from hub.adapters.postgres_lookups import _TWINS, CaseCount, LookUps, twins_asked
-from hub.core.entry import ClockRow, EntryRow, RecordRow, SnapshotRow
-from hub.core.open_cases import CaseEnd, CaseKind, CaseRow, Turn
-from hub.core.twins import AnsweredTwin
+from hub.adapters.postgres.lookups import _TWINS, CaseCount, LookUps, twins_asked
+from hub.adapters.postgres.tables import ProjectionBatch, Tables
 from hub.domain import kinds
 from hub.domain.succession import NO_SUCCESSIONS, Successions
-from hub.metrics import Metrics
+from hub.runtime.metrics import Metrics
+from hub.views.entry import ClockRow, EntryRow, RecordRow, SnapshotRow
+from hub.views.open_cases import CaseEnd, CaseKind, CaseRow, Turn
+from hub.views.twins import AnsweredTwin
 from tests.conftest import PostgresPart
 
 DAY = date(2026, 11, 20)

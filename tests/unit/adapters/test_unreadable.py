@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from confluent_kafka import KafkaError, Message, TopicPartition
 
-from hub.adapters import kafka, kafka_copy, kafka_unreadable
-from hub.adapters.kafka import BrokerFailure, KafkaInputs
-from hub.adapters.kafka_copy import read_place
-from hub.adapters.kafka_unreadable import how_far
+from hub.adapters.kafka import client as kafka
+from hub.adapters.kafka import copy as kafka_copy
+from hub.adapters.kafka import unreadable as kafka_unreadable
+from hub.adapters.kafka.client import BrokerFailure, KafkaInputs
+from hub.adapters.kafka.copy import read_place
+from hub.adapters.kafka.unreadable import how_far
+from hub.config.kafka_access import KafkaAccess
 from hub.errors import IntegrityError
-from hub.kafka_access import KafkaAccess
 from hub.ports import is_unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from hub.adapters.kafka_unreadable import Unreadable
+    from hub.adapters.kafka.unreadable import Unreadable
     from hub.ports import InputRecord
 
 ACCESS = KafkaAccess("nowhere:9092")

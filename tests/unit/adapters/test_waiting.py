@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import pytest
 
-from hub.adapters.kafka import OldestInput
-from hub.metrics import Health, Metrics
+from hub.adapters.kafka.client import OldestInput
+from hub.runtime.metrics import Health, Metrics
 from hub.workers.courier import CourierWatch
 from hub.workers.notices import NoticesWatch
 from hub.workers.receipts import ReceiptsWatch

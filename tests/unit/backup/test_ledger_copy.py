@@ -2,7 +2,7 @@
 
 import json
 
-from hub.adapters.kafka_copy import StoredRecord
+from hub.adapters.kafka.copy import StoredRecord
 from hub.backup.create import LedgerCopy
 from hub.core.basis import canonical_json
 from hub.core.ledger_end import Loss

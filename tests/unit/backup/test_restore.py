@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from hub.adapters.starts import note_start
 from hub.backup.create import copy_books, pack_site
 from hub.backup.manifest import Manifest
 from hub.backup.restore import restore_folders
+from hub.config.site import LoadedSite, load_site
 from hub.errors import ConfigurationError
-from hub.metrics import Health
-from hub.site import LoadedSite, load_site
+from hub.runtime.metrics import Health
+from hub.runtime.starts import note_start
 from tests.attacks.test_paths import manifest_of
 from tests.unit.backup.test_site_folder import SITE
 

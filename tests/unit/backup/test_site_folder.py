@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from hub.adapters.parts import BackingServices
 from hub.backup.create import copy_books, homes_of, pack_site, take_empty
 from hub.backup.manifest import Manifest
 from hub.cli import hub
-from hub.repository import DEPLOY
-from hub.site import LoadedSite, load_site
+from hub.config.repository import DEPLOY
+from hub.config.site import LoadedSite, load_site
+from hub.embedded.parts import BackingServices
 
 SITE = f"""\
 site: trial

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from hub.adapters.postgres_lookups import CaseView, DisplayNames, LookUps, NearRecord
+from hub.adapters.postgres.lookups import CaseView, DisplayNames, LookUps, NearRecord
 from hub.commands.cases import PartyCases, desk_lines, desks_json
 from hub.commands.look import Names
-from hub.core.open_cases import CaseEnd, CaseKind, Turn
+from hub.views.open_cases import CaseEnd, CaseKind, Turn
 from tests.driver.rows import at
 
 NOW = at("2026-11-20 09:00")

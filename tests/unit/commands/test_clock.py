@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from hub.adapters.clock_witness import CONFIRMATIONS, SEEN, last_confirmation
 from hub.adapters.clocks import real_ms
 from hub.cli import EXIT_REFUSED, hub
-from hub.repository import DEPLOY
+from hub.config.repository import DEPLOY
 
 if TYPE_CHECKING:
     from pathlib import Path

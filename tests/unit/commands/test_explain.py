@@ -9,7 +9,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from hub.cli import hub
-from hub.repository import DEPLOY
+from hub.config.repository import DEPLOY
 
 
 def explain(*arguments: str) -> Any:  # noqa: ANN401 - JSON

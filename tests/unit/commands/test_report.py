@@ -6,8 +6,8 @@ from typing import cast
 
 from hub.commands.look import Names
 from hub.commands.report import cells, form_row, total
-from hub.core.entry import DeclaredRow
-from hub.core.monthly import Counts, MonthlyLine, Place, lines_of
+from hub.views.entry import DeclaredRow
+from hub.views.monthly import Counts, MonthlyLine, Place, lines_of
 
 LICENCE, PENALTY = "licence.granted.v1", "penalty.imposed.v1"
 

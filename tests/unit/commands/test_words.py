@@ -27,13 +27,13 @@ from hub.commands.words import (
     table,
     width,
 )
-from hub.core.entry import NOTHING
-from hub.core.open_cases import CODES, CaseEnd, CaseKind, Turn
 from hub.core.record import Outcome
 from hub.core.state import StageCode, Status
-from hub.core.whose_time import DAY_MS, HOUR_MS, Party, Why
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.reasons import REASONS
+from hub.views.entry import NOTHING
+from hub.views.open_cases import CODES, CaseEnd, CaseKind, Turn
+from hub.views.whose_time import DAY_MS, HOUR_MS, Party, Why
 from tests.driver.rows import at
 
 cells = st.text(st.sampled_from("aZ9 中文〔〕（）é·…"), max_size=12)

@@ -10,14 +10,14 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from connectors.agent import Agent, LoopPorts, Route
-from connectors.comparison import DailyComparison
-from connectors.database import DatabaseSource
-from connectors.sql import SqlTable, make_engine
+from connectors.database.comparison import DailyComparison
+from connectors.database.rows import RowKeys, TableRows, read_position
+from connectors.database.settings import TableFile, address_of
+from connectors.database.source import DatabaseSource
+from connectors.database.sql import SqlTable, make_engine
+from connectors.database.submitted import SubmittedBook
+from connectors.loop import Agent, LoopPorts, Route
 from connectors.submission import RowSubmitter
-from connectors.submitted import SubmittedBook
-from connectors.table_file import TableFile, address_of
-from connectors.table_rows import RowKeys, TableRows, read_position
 from hub.ports import OutputRecord
 from tests.unit.connectors.made import CONTRACTS, SEALER
 from tests.unit.connectors.memory_broker import (

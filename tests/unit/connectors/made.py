@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from connectors.files_of_rows import read_rows
+from connectors.files.formats import read_rows
+from connectors.files.snapshot import SnapshotDeclarer
 from connectors.layout import Folder, Layouts
 from connectors.mapping import Mapping as SourceMapping
-from connectors.snapshot import SnapshotDeclarer
 from connectors.submission import OutgoingSubmission, RowSubmitter
 from hub.adapters.sealing import Sealer
 from hub.contracts import load_contracts

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import connectors.database
-from connectors.sql import After, RawRow, SqlTable
+import connectors.database.source
+from connectors.database.sql import After, RawRow, SqlTable
 from hub.errors import SourceError
 from hub.ports import OutputRecord
 from tests.unit.connectors.databases import (
@@ -126,7 +126,7 @@ def test_rows_that_change_during_the_comparison_are_on_both_sides(
         return found
 
     monkeypatch.setattr(SqlTable, "page_by_key", page_by_key)
-    monkeypatch.setattr(connectors.database, "COMPARE_SECONDS", 0.005)
+    monkeypatch.setattr(connectors.database.source, "COMPARE_SECONDS", 0.005)
     while pages < 2:
         agent.step()
     for number in (1, 8, 11):

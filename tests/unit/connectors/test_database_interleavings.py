@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.agent import Agent, LoopPorts
-from connectors.database import DatabaseSource
-from connectors.sql import After, Order, RawRow, TableState
+from connectors.database.rows import TableRows
+from connectors.database.settings import TableFile
+from connectors.database.source import DatabaseSource
+from connectors.database.sql import After, Order, RawRow, TableState
+from connectors.database.submitted import SubmittedBook
+from connectors.loop import Agent, LoopPorts
 from connectors.submission import RowSubmitter
-from connectors.submitted import SubmittedBook
-from connectors.table_file import TableFile
-from connectors.table_rows import TableRows
 from tests.unit.connectors.databases import FIELDS, ROUTE, STREAM, key_of, number_of
 from tests.unit.connectors.made import CONTRACTS, SEALER
 from tests.unit.connectors.memory_broker import (

@@ -6,9 +6,9 @@ from hashlib import sha256
 
 import pytest
 
-from connectors.files_of_rows import read_rows
+from connectors.files.formats import read_rows
+from connectors.files.snapshot import PART_ENTRIES, SnapshotDeclarer
 from connectors.layout import FOLDER_OF, Folder
-from connectors.snapshot import PART_ENTRIES, SnapshotDeclarer
 from connectors.submission import OutgoingSubmission
 from connectors.tables import SourceRow
 from hub.domain import kinds

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import connectors.file
-from connectors.agent import Agent, LoopPorts, Route
-from connectors.file import FileSource
+import connectors.files.source
+from connectors.files.source import FileSource
 from connectors.layout import Folder
-from hub.adapters.paths import OpenFolder
+from connectors.loop import Agent, LoopPorts, Route
 from hub.domain import kinds
 from hub.errors import SourceError
+from hub.io.paths import OpenFolder
 from hub.ports import OutputRecord
 from tests.unit.connectors.made import (
     LICENCE_ROW,
@@ -199,7 +199,7 @@ def test_killed_at_any_hook_the_result_is_that_of_a_run_without_kills(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Numbers without gap, equal content under equal numbers, also where a transaction is torn."""
-    monkeypatch.setattr(connectors.file, "BATCH_ROWS", 3)
+    monkeypatch.setattr(connectors.files.source, "BATCH_ROWS", 3)
     quiet = InboxPlace(tmp_path / "quiet")
     killed = InboxPlace(tmp_path / "killed")
     for each in (quiet, killed):
@@ -242,7 +242,7 @@ def test_interrupted_at_any_row_the_submissions_are_the_same(
 ) -> None:
     """Whatever the batch size and wherever the process dies, the rows come out the same."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(connectors.file, "BATCH_ROWS", batch_rows)
+        patch.setattr(connectors.files.source, "BATCH_ROWS", batch_rows)
         place = InboxPlace(tmp_path_factory.mktemp("inbox"))
         place.put("licences/a.csv", rows(6))
         for nth in kills:
@@ -293,7 +293,7 @@ def test_a_half_read_file_that_is_gone_stops_the_source_until_abandoned(
     place: InboxPlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its rows in flight cannot be repeated; giving them up is a person's decision."""
-    monkeypatch.setattr(connectors.file, "BATCH_ROWS", 2)
+    monkeypatch.setattr(connectors.files.source, "BATCH_ROWS", 2)
     path = place.put("licences/a.csv", rows(5))
     agent, _ = place.agent()
     agent.start()

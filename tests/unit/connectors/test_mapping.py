@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connectors.files.wiring import layouts_of
 from connectors.layout import Folder, field_names
 from connectors.mapping import DateStyle, FieldRule, Mapping, read_mapping
-from connectors.run import connections_of, file_connections, layouts_of
+from connectors.run import connections_of, file_connections
+from hub.config.site import load_site
 from hub.errors import ConfigurationError
-from hub.site import load_site
 from tests.unit.connectors.made import CONTRACTS, ROOT, fields_of, layouts, submitted, table
 
 KNOWN = field_names(CONTRACTS)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.files_of_rows import read_rows
+from connectors.files.formats import read_rows
 from connectors.layout import Folder, field_names
 from connectors.mapping import read_mapping
 from tests.unit.connectors.made import CONTRACTS, ROOT, fields_of, layouts, submitted

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from connectors.results import ReceiptTexts, ResultFollower, ResultTableWriter
-from connectors.sql import make_engine
-from connectors.table_rows import read_position
+from connectors.database.results import ReceiptTexts, ResultFollower, ResultTableWriter
+from connectors.database.rows import read_position
+from connectors.database.sql import make_engine
 from hub.errors import SourceError, UnavailableError
 from hub.ports import InputRecord
 from tests.unit.connectors.databases import KEYS, STREAM, Server

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xlrd.sheet import Cell
 
-from connectors.files_of_rows import read_rows
-from connectors.spreadsheet import _xls_text, cell_text, number_text
+from connectors.cell_text import cell_text, number_text
+from connectors.files.formats import read_rows
+from connectors.files.spreadsheet import _xls_text
 from connectors.tables import Cells, SourceRow
 
 HEADER = ("文书号", "相对人名称", "金额", "日期")

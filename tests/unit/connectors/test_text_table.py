@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.files_of_rows import read_rows
+from connectors.files.formats import read_rows
 from connectors.tables import MAX_CELL_CHARACTERS, Cells, SourceRow
 
 HEADER = ("文书号", "相对人名称", "备注")

@@ -6,10 +6,10 @@ from itertools import product
 
 import pytest
 
+from hub.config.repository import ROOT
 from hub.core.life import TABLE, Standing, Statement, When
 from hub.core.record import PRIMARY
 from hub.domain.reasons import REASONS
-from hub.repository import ROOT
 from tools.life_page import document
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from hub.bootstrap import refuse_unfit_after
 from hub.core import trial
 from hub.core.basis import compile_basis
 from hub.core.decide import decide
 from hub.core.record import Outcome
 from hub.core.trial import admit
 from hub.errors import ConfigurationError
+from hub.operations.control import refuse_unfit_after
 from tests.driver import rows
 from tests.driver.life import RecordLife, codes
 from tests.driver.rows import LICENCE, LISTED, MADE, PENALTY, PERFORMED

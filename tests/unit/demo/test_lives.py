@@ -16,7 +16,8 @@ from demo.dates import day_start_ms
 from demo.foreseen import EarlyExit, early_exits
 from demo.lives import counted_again, exit_before_entry, repaired_stays_down
 from demo.notice import ADOPTED_AT
-from demo.play import Course, DemoSchedule, read_schedule
+from demo.play import Course
+from demo.schedule import DemoSchedule, read_schedule
 from demo.stage import DemoEnvironment
 from hub.core.record import Outcome
 from hub.core.state import Clock, ClockFlag, ClockKind

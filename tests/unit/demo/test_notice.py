@@ -14,14 +14,15 @@ from demo import play as play_module
 from demo.account import OutcomeTally
 from demo.dates import DAY_MS, day_number
 from demo.notice import ADOPTED_AT, DAY_OFF, due_on, replaced
-from demo.play import DemoScenario, DemoSchedule, read_schedule
+from demo.play import DemoScenario
+from demo.schedule import DemoSchedule, read_schedule
 from demo.stage import DemoEnvironment
+from hub.config.repository import DEPLOY
+from hub.config.site import load_site
 from hub.core.record import Outcome
 from hub.core.state import Clock, ClockFlag, ClockKind
 from hub.domain.calendar import WorkingCalendar
 from hub.errors import UnavailableError
-from hub.repository import DEPLOY
-from hub.site import load_site
 
 SITE = DEPLOY / "sites" / "demo"
 CALENDAR = DEPLOY / "calendars" / "cn-2007-2026.json"

@@ -10,7 +10,8 @@ import pytest
 
 from demo.account import OutcomeTally
 from demo.checks import Check, conservation, say
-from demo.play import DemoSchedule, DroppedFile, Postman, pace_at, read_schedule
+from demo.play import Postman, pace_at
+from demo.schedule import DemoSchedule, DroppedFile, read_schedule
 from demo.stage import choose_settings, clear, only_demo
 from hub.errors import UnavailableError
 

@@ -10,7 +10,8 @@ import pytest
 
 from hub.engine import requests
 from hub.engine.drive import Driver, reason_class
-from hub.metrics import Health, Metrics
+from hub.runtime.metrics import Health, Metrics
+from hub.targets.platform import CallResult
 from hub.workers.engine_watch import count_engine
 
 
@@ -145,10 +146,10 @@ class Recorder:
         """Let the calls leave."""
         self.asked.append(list(calls))
 
-    def poll(self) -> list[requests.CallResult]:
+    def poll(self) -> list[CallResult]:
         """What has landed."""
         self.asked.append("collect")
-        return [requests.CallResult("d", "send", None)]
+        return [CallResult("d", "send", None)]
 
     def cancel_all(self) -> None:
         """Forget what is on its way."""
@@ -177,4 +178,4 @@ def test_a_slot_that_delivers_reaches_its_platform_through_the_driver() -> None:
     )  # fmt: skip
     driver.run(deliver(), lambda: True)
     assert platform.asked == ["abandon", [], "collect"]
-    assert replies == [[requests.CallResult("d", "send", None)], 1.0]
+    assert replies == [[CallResult("d", "send", None)], 1.0]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.site import Target
+from hub.config.site import Target
 from hub.targets.delivery import (
     Accepted,
     Delivery,
@@ -21,8 +21,8 @@ from hub.targets.delivery import (
     read_moment,
     render_body,
 )
-from hub.targets.http import HttpProtocol, HttpResponse, NoAnswer
-from hub.targets.kafka import delivery_named, judge_answer, send_record
+from hub.targets.http.protocol import HttpProtocol, HttpResponse, NoAnswer
+from hub.targets.topic.protocol import delivery_named, judge_answer, send_record
 from hub.workers.carriers import TARGET_KINDS
 
 SENT = Delivery(

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hub.site import Target
-from hub.targets.database import (
+from hub.config.site import Target
+from hub.targets.database.protocol import (
     CONTROL,
     DatabaseProtocol,
     Found,

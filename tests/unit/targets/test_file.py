@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from xmlschema import XMLSchema10
 
-from hub.repository import ROOT
+from hub.config.repository import ROOT
 from hub.targets.delivery import (
     Accepted,
     Action,
@@ -22,20 +22,8 @@ from hub.targets.delivery import (
     Unknown,
     digest_of,
 )
-from hub.targets.file import (
-    Answered,
-    Filed,
-    FileProtocol,
-    Filing,
-    Question,
-    Reply,
-    Unfiled,
-    Unfit,
-    Unsure,
-    WriteFailed,
-)
-from hub.targets.file_ack import read_acknowledgement
-from hub.targets.file_layout import (
+from hub.targets.file.acknowledgement import read_acknowledgement
+from hub.targets.file.layout import (
     FiledRow,
     FileName,
     Fingerprint,
@@ -50,8 +38,20 @@ from hub.targets.file_layout import (
     rows_in,
     unfit_column,
 )
-from tests.platforms.file_receiver import rows_of
-from tests.platforms.platform_book import digest_of as platform_digest
+from hub.targets.file.protocol import (
+    Answered,
+    Filed,
+    FileProtocol,
+    Filing,
+    Question,
+    Reply,
+    Unfiled,
+    Unfit,
+    Unsure,
+    WriteFailed,
+)
+from standins.file_receiver import rows_of
+from standins.platform_book import digest_of as platform_digest
 
 HEADING = Heading("舟山市信用中心", "国家平台", security="2", operator="值班员 <1>", contacts="a&b")
 SCHEMA = ROOT / "docs/exchange-message.v1.xsd"

@@ -1,0 +1,1 @@
+"""Commands that need connectors; `hub/cli.py` finds them by name."""

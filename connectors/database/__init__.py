@@ -1,0 +1,1 @@
+"""Departments with a table in a database."""

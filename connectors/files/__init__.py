@@ -1,0 +1,1 @@
+"""Departments that put files into a folder."""

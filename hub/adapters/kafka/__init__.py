@@ -1,0 +1,1 @@
+"""Kafka: its client, and what is done to topics, users and rights."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: the look-up tables, filled by the projector and asked."""

@@ -1,0 +1,1 @@
+"""Workers that state facts of their own: the case agents, the reconciler."""

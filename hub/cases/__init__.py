@@ -1,1 +1,0 @@
-"""People's slow loops: agents that remind, escalate and state what is missing, on Faust."""

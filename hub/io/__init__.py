@@ -1,0 +1,1 @@
+"""Careful reading and writing that knows nothing of the hub: paths, YAML, secrets."""

@@ -1,0 +1,1 @@
+"""Changes an operator makes to a running site."""

@@ -1,0 +1,1 @@
+"""Topics, users, rights and processes of a site."""

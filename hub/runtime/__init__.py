@@ -1,0 +1,1 @@
+"""Common parts of all workers: context, metrics, health, logs."""

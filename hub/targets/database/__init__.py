@@ -1,0 +1,1 @@
+"""Platforms with a front-end database."""

@@ -1,0 +1,1 @@
+"""Platforms that exchange files in a folder."""

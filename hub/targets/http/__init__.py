@@ -1,0 +1,1 @@
+"""Platforms with an HTTP interface."""

@@ -1,0 +1,1 @@
+"""Platforms reached by a Kafka topic."""

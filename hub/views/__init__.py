@@ -1,0 +1,1 @@
+"""Read models of the ledger: rows, notices, cases, months. Pure."""

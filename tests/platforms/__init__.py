@@ -1,1 +1,0 @@
-"""Stand-in platforms: separate processes that import nothing from the hub."""

@@ -1,1 +1,0 @@
-"""Tests of the case agents that need no broker."""
