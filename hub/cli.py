@@ -1,7 +1,12 @@
-"""The command line: each command is a file in `hub/commands/`, listed here, loaded when used."""
+"""The command line: each command is a file, listed here and loaded when it is used.
+
+Those of `connectors/commands` are found by name, as the others are: nothing in `hub` imports a
+connector.
+"""
 
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Final
 
 import click
 
@@ -14,37 +19,39 @@ EXIT_REFUSED = 2
 
 @dataclass(frozen=True, slots=True)
 class CommandFile:
-    """A command's name on the command line, its module under `hub.commands`, its help line."""
+    """A command's name, which is its module's too, its help line, and the folder it is in."""
 
     name: str
-    module: str
     summary: str
+    folder: str = "hub.commands"
 
+
+_CONNECTORS: Final = "connectors.commands"
 
 COMMANDS: tuple[CommandFile, ...] = (
-    CommandFile("dev", "dev", "启停内置 Kafka 与 PostgreSQL / embedded Kafka and PostgreSQL"),
-    CommandFile("topics", "topics", "主题的差异与应用 / plan and apply topics"),
-    CommandFile("contracts", "contracts", "数据字典与上报模板 / data dictionary and templates"),
-    CommandFile("validate", "validate", "接入前离线校验文件 / check a file before connecting"),
-    CommandFile("explain", "explain", "解释期限 / how a deadline was reckoned"),
-    CommandFile("trace", "trace", "查一条记录的全程 / the whole way of a record"),
-    CommandFile("due", "due", "即将到期与逾期 / what is due, and whose fault"),
-    CommandFile("cases", "cases", "待人处理 / what waits for a person, and whose turn it is"),
-    CommandFile("status", "status", "总体状态 / where everything stands"),
-    CommandFile("report", "report", "双公示月报与三率 / the monthly form and the rates"),
-    CommandFile("audit", "audit", "核验与重放台账 / verify and replay the ledger"),
-    CommandFile("doctor", "doctor", "体检 / what is not as it should be"),
-    CommandFile("backup", "backup", "备份与恢复 / backup and restore as one set"),
-    CommandFile("basis", "basis", "采用规则、日历与站点配置 / adopt rules, calendar and site"),
-    CommandFile("resend", "resend", "向目标平台重新投送 / tell a target again"),
-    CommandFile("submissions", "submissions", "丢失的报送 / inputs that are gone undecided"),
-    CommandFile("slots", "slots", "登记单元与分区 / registrar slots and partitions"),
-    CommandFile("clock", "clock", "确认本机时钟 / confirm this machine's clock"),
-    CommandFile("run", "run", "运行一个工作进程 / run a worker"),
-    CommandFile("deploy", "deploy", "部署文件 / deploy files made out for a site"),
-    CommandFile("connector", "connector", "运行部门接入端 / run a department's connector"),
+    CommandFile("dev", "启停内置 Kafka 与 PostgreSQL / embedded Kafka and PostgreSQL"),
+    CommandFile("topics", "主题的差异与应用 / plan and apply topics"),
+    CommandFile("contracts", "数据字典与上报模板 / data dictionary and templates"),
+    CommandFile("validate", "接入前离线校验文件 / check a file before connecting", _CONNECTORS),
+    CommandFile("explain", "解释期限 / how a deadline was reckoned"),
+    CommandFile("trace", "查一条记录的全程 / the whole way of a record"),
+    CommandFile("due", "即将到期与逾期 / what is due, and whose fault"),
+    CommandFile("cases", "待人处理 / what waits for a person, and whose turn it is"),
+    CommandFile("status", "总体状态 / where everything stands"),
+    CommandFile("report", "双公示月报与三率 / the monthly form and the rates"),
+    CommandFile("audit", "核验与重放台账 / verify and replay the ledger"),
+    CommandFile("doctor", "体检 / what is not as it should be"),
+    CommandFile("backup", "备份与恢复 / backup and restore as one set"),
+    CommandFile("basis", "采用规则、日历与站点配置 / adopt rules, calendar and site"),
+    CommandFile("resend", "向目标平台重新投送 / tell a target again"),
+    CommandFile("submissions", "丢失的报送 / inputs that are gone undecided"),
+    CommandFile("slots", "登记单元与分区 / registrar slots and partitions"),
+    CommandFile("clock", "确认本机时钟 / confirm this machine's clock"),
+    CommandFile("run", "运行一个工作进程 / run a worker"),
+    CommandFile("deploy", "部署文件 / deploy files made out for a site"),
+    CommandFile("connector", "运行部门接入端 / run a department's connector", _CONNECTORS),
 )
-"""Every command: to add one, write `hub/commands/<module>.py` with `command`, and a line here."""
+"""Every command: to add one, write `hub/commands/<name>.py` with `command`, and a line here."""
 
 
 class LazyGroup(click.Group):
@@ -55,12 +62,12 @@ class LazyGroup(click.Group):
         return [entry.name for entry in COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """Import `hub.commands.<module>` and return its `command`; None when not listed."""
+        """Import the module and return its `command`; None when not listed."""
         for entry in COMMANDS:
             if entry.name == cmd_name:
-                command = import_module(f"hub.commands.{entry.module}").command
+                command = import_module(f"{entry.folder}.{entry.name}").command
                 if not isinstance(command, click.Command):
-                    raise TypeError(f"hub.commands.{entry.module}.command is not a click command")
+                    raise TypeError(f"{entry.folder}.{entry.name}.command is not a click command")
                 return command
         return None
 

@@ -27,7 +27,7 @@ from connectors.files.source import InboxFile
 from connectors.layout import Folder
 from connectors.submission import NOT_SHOWN
 from connectors.tables import OverBudgetError, SourceRow
-from hub.adapters.receipt_book import REMINDERS, Reasons, ReceiptBook, RowAnswer
+from hub.adapters.receipt_book import MOVED_ZH, REMINDERS, Reasons, ReceiptBook, RowAnswer
 from hub.contracts import Contracts
 from hub.domain.reasons import REASONS, message
 from hub.errors import IntegrityError, UnavailableError
@@ -67,8 +67,6 @@ _BY_REASON: Final = {
     "ARRIVAL_OLDER_THAN_RECORD": "晚到未生效，待处理",
 }
 """Reasons that say more than their outcome does."""
-MOVED_ZH: Final = "已由后来的更正取代，以更正文件的结果为准"
-"""Of a record that went on under another code, number or name."""
 _PENDING: Final = "处理中"
 _TO_DO: Final = frozenset(
     {

@@ -1,11 +1,13 @@
 """Wiring of the file connector: the parts of one folder's source."""
 
+from connectors.files.result_files import ResultFiles, SourceFiles
 from connectors.files.snapshot import SnapshotDeclarer
 from connectors.files.source import FileSource
 from connectors.layout import Folder, Layouts, field_names
 from connectors.mapping import read_mapping
-from connectors.run import Connection, stream_of
+from connectors.run import Connection, file_connections, stream_of
 from connectors.submission import RowSubmitter
+from hub.adapters.receipt_book import ReceiptBook
 from hub.adapters.sealing import Sealer, read_key
 from hub.config.site import LoadedSite
 from hub.contracts import Contracts
@@ -47,3 +49,18 @@ def file_source(
         SnapshotDeclarer(submitter, contracts, department.authorities, department.name_zh),
         abandon,
     )
+
+
+def results_of(
+    loaded: LoadedSite, book: ReceiptBook, contracts: Contracts
+) -> tuple[SourceFiles, ResultFiles]:
+    """Return the files that connectors have begun, and what writes their results from the book."""
+    files = SourceFiles(
+        {stream_of(each): loaded.path(each.source.results) for each in file_connections(loaded)}
+    )
+    reminders = {
+        department.id: loaded.path(department.files[0].results)
+        for department in loaded.site.departments
+        if department.files
+    }
+    return files, ResultFiles(book, files, contracts, reminders)

@@ -137,6 +137,8 @@ class Reminder(NamedTuple):
 
 
 REMINDERS: Final = "reminders:"
+MOVED_ZH: Final = "已由后来的更正取代，以更正文件的结果为准"
+"""Of a record that went on under another code, number or name."""
 
 
 class RemindedRecord(NamedTuple):

@@ -10,6 +10,7 @@ import signal
 import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -135,10 +136,12 @@ def courier(*, target: str, site_folder: Path, metrics_port: int | None) -> None
 @_options
 def receipts(*, site_folder: Path, metrics_port: int | None) -> None:
     """回执进程：逐行答复部门并写结果文件 / Answers departments row by row, writes result files."""
-    from hub.workers.receipts import ReceiptsWatch, run_receipts
+    from hub.workers.receipts import ReceiptsWatch, ResultsOf, run_receipts
 
+    # by name: nothing in `hub` imports a connector, and result files are the connectors'
+    results_of: ResultsOf = import_module("connectors.files.wiring").results_of
     with _stage("receipts", site_folder, metrics_port) as stage:
-        run_receipts(stage.post, ReceiptsWatch(stage.metrics, stage.health).report)
+        run_receipts(stage.post, ReceiptsWatch(stage.metrics, stage.health).report, results_of)
 
 
 @command.command("notices")

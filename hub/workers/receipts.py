@@ -18,13 +18,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from connectors.files.result_files import MOVED_ZH, ResultFiles, SourceFiles
-from connectors.run import file_connections, stream_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.head_files import HeadFile, append_anchors
 from hub.adapters.kafka.appender import KafkaAppender
 from hub.adapters.kafka.client import KafkaInputs, OldestInput
 from hub.adapters.receipt_book import (
+    MOVED_ZH,
     Held,
     News,
     Reasons,
@@ -34,7 +33,7 @@ from hub.adapters.receipt_book import (
     Settled,
     StoredAnswer,
 )
-from hub.config.site import Site
+from hub.config.site import LoadedSite, Site
 from hub.contracts import Contracts
 from hub.core.keys import GENESIS, Head
 from hub.core.ledger_end import LedgerEndError, continued
@@ -117,6 +116,38 @@ class LedgerReader(Protocol):
         """Read up to `limit` records; an empty list when none came in time."""
 
 
+class BegunFile(Protocol):
+    """A file that a connector has begun to read."""
+
+    @property
+    def source(self) -> str:
+        """The name the book knows it by."""
+
+
+class BegunFiles(Protocol):
+    """Which file a fingerprint and a number come from; see `connectors/files/result_files.py`."""
+
+    def look_again(self) -> None:
+        """Read what connectors have begun since."""
+
+    def find(self, stream: str, mark: str, sequence: int) -> BegunFile | None:
+        """Return the file of a submission; None when no begun file has that fingerprint."""
+
+
+class Results(Protocol):
+    """Writes what became of a file's rows where its department looks for it."""
+
+    def write_changed(self, *, everything: bool = False) -> int:
+        """Write one changed result, or all; return how many are waiting."""
+
+    def close(self) -> None:
+        """Close what is open: it stays to be written."""
+
+
+ResultsOf = Callable[[LoadedSite, ReceiptBook, Contracts], tuple[BegunFiles, Results]]
+"""Makes both for a site: `connectors.files.wiring.results_of`, which the command finds by name."""
+
+
 class ReceiptNews(NamedTuple):
     """News in one ledger record: a receipt (None: for no department) and database entries."""
 
@@ -133,7 +164,7 @@ class ReceiptNews(NamedTuple):
 class Teller:
     """Ledger records -> receipts and news; reads nothing but its arguments and the manifests."""
 
-    def __init__(self, site: Site, files: SourceFiles, contracts: Contracts) -> None:
+    def __init__(self, site: Site, files: BegunFiles, contracts: Contracts) -> None:
         self._site = site
         self._contracts = contracts
         self._files = files
@@ -381,7 +412,7 @@ class ReceiptsFollower:
         appender: Appender,
         book: ReceiptBook,
         teller: Teller,
-        results: ResultFiles,
+        results: Results,
         faults: FaultHooks,
         report: Report,
     ) -> None:
@@ -499,7 +530,7 @@ class ReceiptsWatch(FollowerWatch):
                 self._metrics.numbers_reused.labels(department).inc(number)
 
 
-def run_receipts(post: WorkerContext, report: Report) -> None:
+def run_receipts(post: WorkerContext, report: Report, results_of: ResultsOf) -> None:
     """Follow the ledger until stopped.
 
     Starts again when the broker was away. Raises `FencedError` when another process follows from
@@ -508,7 +539,7 @@ def run_receipts(post: WorkerContext, report: Report) -> None:
 
     def follow() -> None:
         with made_anew(post.folder / BOOK):
-            _follow_until(post, report)
+            _follow_until(post, report, results_of)
 
     run_with_restarts(post, follow, report)
 
@@ -531,12 +562,10 @@ def made_anew(book: Path) -> Iterator[None]:
         ) from error
 
 
-def _follow_until(post: WorkerContext, report: Report) -> None:
+def _follow_until(post: WorkerContext, report: Report, results_of: ResultsOf) -> None:
     """Follow from the own position with fresh connections."""
     loaded, contracts, folder = post.loaded, post.contracts, post.folder
     site = loaded.site
-    connections = file_connections(loaded)
-    files = SourceFiles({stream_of(c): loaded.path(c.source.results) for c in connections})
     with ExitStack() as open_parts:
         book = open_parts.enter_context(closing(ReceiptBook(folder / BOOK)))
         inputs = open_parts.enter_context(
@@ -548,12 +577,8 @@ def _follow_until(post: WorkerContext, report: Report) -> None:
             )
         )  # fmt: skip
         appender = open_parts.enter_context(closing(KafkaAppender(post.access)))
-        reminders = {
-            department.id: loaded.path(department.files[0].results)
-            for department in site.departments
-            if department.files
-        }
-        results = open_parts.enter_context(closing(ResultFiles(book, files, contracts, reminders)))
+        files, results = results_of(loaded, book, contracts)
+        open_parts.enter_context(closing(results))
         teller = Teller(site, files, contracts)
         follower = ReceiptsFollower(
             site, inputs, appender, book, teller, results, EnvironmentFaults(), report
