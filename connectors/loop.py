@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
 from connectors.submission import OutgoingSubmission
+from hub.domain.backoff import backoff
 from hub.domain.partitioning import partition_of
 from hub.errors import SourceError, UnavailableError
 from hub.io.paths import open_file, replace_file
@@ -39,7 +40,8 @@ from hub.ports import (
 
 CURSOR_PARTITION: Final = 0
 STREAM_KEY: Final = "stream"
-_RETRY_SECONDS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
+_FIRST_WAIT_SECONDS: Final = 0.5
+_LONGEST_WAIT_SECONDS: Final = 8.0
 
 _log = logging.getLogger("hub.connector")
 
@@ -249,7 +251,7 @@ class Agent:
                             self._ports.engine_clock.sleep(poll_seconds)
                         failures = 0
                 except UnavailableError as error:
-                    wait = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
+                    wait = backoff(_FIRST_WAIT_SECONDS, failures, _LONGEST_WAIT_SECONDS)
                     failures += 1
                     _log.warning("starting again", extra={"reason": str(error), "seconds": wait})
                     self._ports.transactions.retire()

@@ -20,6 +20,7 @@ from connectors.database.rows import RowKeys, read_position
 from connectors.database.sql import named_table, translated
 from connectors.database.values import BEIJING
 from connectors.loop import read_whole, write_whole
+from hub.domain.backoff import backoff
 from hub.errors import IntegrityError, UnavailableError
 from hub.io.paths import own_folder
 from hub.ports import EngineClock, InputRecord
@@ -30,7 +31,8 @@ COLUMNS: Final = (
 )  # fmt: skip
 _BATCH: Final = 500
 _POLL_SECONDS: Final = 0.5
-_RETRY_SECONDS: Final = (1.0, 2.0, 5.0, 15.0)
+_FIRST_WAIT_SECONDS: Final = 1.0
+_LONGEST_WAIT_SECONDS: Final = 15.0
 _LONGEST: Final = {"message": 4000, "remedy": 4000, "stages": 2000, "reason_codes": 1000}
 _LONGEST_NUMBER: Final = 18
 """Digits of a number that fits 64 bits."""
@@ -237,7 +239,7 @@ class ResultFollower:
                     self.step()
                     failures = 0
             except UnavailableError as error:
-                wait = _RETRY_SECONDS[min(failures, len(_RETRY_SECONDS) - 1)]
+                wait = backoff(_FIRST_WAIT_SECONDS, failures, _LONGEST_WAIT_SECONDS)
                 failures += 1
                 _log.warning("results wait", extra={"reason": str(error), "seconds": wait})
                 self._clock.sleep(wait)

@@ -17,6 +17,7 @@ from collections import Counter
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple, assert_never
 
+from hub.domain.backoff import backoff
 from hub.engine.courier_life import (
     IN_DOUBT,
     NOT_THERE,
@@ -859,20 +860,20 @@ class DeliveryQueue:
     def _pause(self, failures: int) -> float:
         if failures >= self._policy.attempts:
             return _PARKED_SECONDS
-        return min(_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 10), _LONGEST_BACKOFF_SECONDS)
+        return backoff(_BACKOFF_SECONDS, failures - 1, _LONGEST_BACKOFF_SECONDS)
 
     def _step_aside(self, one: Errand, now: float) -> None:
         self._suspects.pop(one, None)
         self._suspects[one] = None
-        wait = _FIRST_ASIDE_SECONDS * 2.0 ** min(one.questions, 10)
+        wait = backoff(_FIRST_ASIDE_SECONDS, one.questions, _LONGEST_BACKOFF_SECONDS)
         one.questions += 1
-        self._sleep(one, now + min(wait, _LONGEST_BACKOFF_SECONDS))
+        self._sleep(one, now + wait)
 
     def _patience(self, one: Errand) -> float:
         """How long an answer by topic is waited for before the delivery is sent again."""
         attempt = one.event.attempt if one.event is not None else 1
-        wait = self._policy.timeout_seconds * 2.0 ** min(attempt - 1, 10)
-        return min(wait, max(_LONGEST_POLL_SECONDS, self._policy.timeout_seconds))
+        first = self._policy.timeout_seconds
+        return backoff(first, attempt - 1, max(_LONGEST_POLL_SECONDS, first))
 
     def _first_poll(self) -> float:
         policy = self._policy
@@ -884,7 +885,7 @@ class DeliveryQueue:
         if not self._policy.can_ask and not is_followed:
             self._queue(one, "send")
             return
-        wait = min(_FIRST_ASK_SECONDS * 2.0 ** min(one.questions, 12), _LONGEST_BACKOFF_SECONDS)
+        wait = backoff(_FIRST_ASK_SECONDS, one.questions, _LONGEST_BACKOFF_SECONDS)
         one.questions += 1
         until = now + (_PARKED_SECONDS if one.state is State.STUCK else wait)
         if is_followed:
@@ -893,9 +894,11 @@ class DeliveryQueue:
         self._sleep(one, until)
 
     def _poll_later(self, one: Errand, now: float) -> None:
-        wait = self._first_poll() * _POLL_GROWTH ** min(one.questions, 40)
+        wait = backoff(
+            self._first_poll(), one.questions, _LONGEST_POLL_SECONDS, growth=_POLL_GROWTH
+        )
         one.questions += 1
-        self._sleep(one, now + min(wait, _LONGEST_POLL_SECONDS))
+        self._sleep(one, now + wait)
 
 
 def _with_words(event: AttemptMessage, verdict: Verdict | None, why: str) -> AttemptMessage:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from hub.domain.backoff import backoff
 from hub.targets.delivery import Retry, Unknown, Verdict
 
 _FAILURES_TO_BREAK: Final = 10
@@ -62,7 +63,7 @@ class CircuitBreaker:
         """Rest; answers to requests sent before the rest prolong it only if they say how long."""
         if now >= self._rest_until:
             self._rests += 1
-        own = min(_FIRST_REST_SECONDS * 2 ** min(self._rests - 1, 10), _LONGEST_REST_SECONDS)
+        own = backoff(_FIRST_REST_SECONDS, self._rests - 1, _LONGEST_REST_SECONDS)
         if after is not None:
             self._rest_until = max(self._rest_until, now + after)
         elif now >= self._rest_until:

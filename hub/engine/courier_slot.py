@@ -17,6 +17,7 @@ from hub.contracts import Fault, project
 from hub.core.keys import GENESIS, Head
 from hub.core.ledger_end import LedgerEndError, continued, is_lost, loss_in
 from hub.domain import kinds
+from hub.domain.backoff import backoff
 from hub.engine import requests
 from hub.engine.courier_book import STATE, WORK, DeliveryQueue, Step
 from hub.engine.courier_gate import CircuitBreaker
@@ -152,7 +153,7 @@ class CourierSlot:
                 failures += 1
                 yield requests.Report("slot_restarted", {"failures": failures})
                 yield requests.Retire(str(restart))
-                yield requests.Wait(min(0.05 * 2 ** min(failures, 10), 5.0))
+                yield requests.Wait(backoff(0.1, failures - 1, 5.0))
 
     def drain(self) -> bool:
         """Begin nothing new; return whether everything on its way has come back."""

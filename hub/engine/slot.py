@@ -34,6 +34,7 @@ from hub.core.prepare import (
 from hub.core.record import CauseKind, Outcome, topic_id
 from hub.core.resend import Walk, found_in, is_place, record_in
 from hub.core.state import NEVER, RecordFlag, decode_state
+from hub.domain.backoff import backoff
 from hub.engine import requests
 from hub.engine.clock_guard import DEFAULT_GUARD_MS, days_ahead
 from hub.engine.ledger_end import (
@@ -163,7 +164,7 @@ class Slot:
                 failures += 1
                 yield requests.Report("slot_restarted", {"failures": failures})
                 yield requests.Retire(str(restart))
-                yield requests.Wait(min(0.05 * 2 ** min(failures, 10), 5.0))
+                yield requests.Wait(backoff(0.1, failures - 1, 5.0))
 
     def _ask(self, request: requests.Request) -> Generator[requests.Request, Any, Any]:
         reply = yield request

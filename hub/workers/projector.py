@@ -24,6 +24,7 @@ from hub.core.ledger_end import LedgerEndError, continued
 from hub.core.record import ZERO_HASH, LedgerRecord, Outcome, decode_record
 from hub.core.state import Status
 from hub.domain import kinds
+from hub.domain.backoff import backoff
 from hub.domain.dates import day_of_ms, two_months
 from hub.engine.ledger_end import answer_from, check_ends, settle
 from hub.errors import UnavailableError
@@ -277,7 +278,7 @@ def run_projector(
             failures = failures + 1 if time.monotonic() - began < _LONG_LIFE_SECONDS else 0
             metrics.restarts.labels(WORKER).inc()
             health.restarted()
-            time.sleep(min(0.1 * 2 ** min(failures, 10), _LONGEST_WAIT_SECONDS))
+            time.sleep(backoff(0.1, failures, _LONGEST_WAIT_SECONDS))
 
 
 class _Follower:
