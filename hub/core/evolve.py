@@ -13,7 +13,24 @@ from hub.core.keys import SweepCursor
 from hub.core.moves import ARRIVED, MoveVerdict
 from hub.core.numbers import FACT as FREED
 from hub.core.progress import FACT as PERFORMANCE
-from hub.core.record import NO_KEY, Outcome, decode_record, topic_id
+from hub.core.record import (
+    BASIS_AT,
+    CAUSE_KIND_AT,
+    CAUSE_OFFSET_AT,
+    DIGEST_AT,
+    MARKS_AT,
+    NO_KEY,
+    OUTCOME_AT,
+    RECORD_KEY_AT,
+    SEQUENCE_AT,
+    STATE_AT,
+    SUBMISSION_KEY_AT,
+    TIMER_WAS_AT,
+    TOPIC_AT,
+    Outcome,
+    decode_record,
+    topic_id,
+)
 from hub.core.resend import WALK_TOPIC, Walk
 from hub.core.state import NEVER, TIMER_AT, RecordFlag, state_end
 from hub.core.waiting import FACT as WAITING
@@ -26,42 +43,41 @@ if TYPE_CHECKING:
 
     Changes = MutableMapping[bytes, bytes | None]
 
-_STATE_AT: Final = 160
-_TIMER_AT: Final = _STATE_AT + TIMER_AT
+_TIMER_AT: Final = STATE_AT + TIMER_AT
+_HAS_STATE_AT: Final = STATE_AT - 1
 _INPUT_CAUSES: Final = frozenset(b"SCO")
 _NEVER: Final = NEVER.to_bytes(8)
-
-# The hottest reader of the ledger slices the fixed fields by literal offsets, which need no
-# object; their names and offsets are in `hub.core.record`, and a test holds these against them:
-# sequence 0:8, cause_kind 48, cause_topic 49:57, cause_offset 57:65, outcome 65:66,
-# record_key 82:98, basis 98:114, submission_key 126:142, timer_was 142:150, digest 150:158,
-# marks 158, whether there is a state 159, the state from 160.
 
 
 def evolve(raw: bytes, changes: Changes) -> None:
     """Add to `changes` what one packed ledger record changes; None deletes a key."""
-    if raw[48] in _INPUT_CAUSES:
-        changes[b"q" + raw[49:57]] = raw[57:65]
-    submission_key = raw[126:142]
+    if raw[CAUSE_KIND_AT] in _INPUT_CAUSES:
+        place = keys.position(raw[TOPIC_AT : TOPIC_AT + 8])
+        changes[place] = raw[CAUSE_OFFSET_AT : CAUSE_OFFSET_AT + 8]
+    submission_key = raw[SUBMISSION_KEY_AT : SUBMISSION_KEY_AT + 16]
     if submission_key != NO_KEY:
-        # the bytes of a `Receipt`
-        changes[b"s" + submission_key] = raw[0:8] + raw[65:66] + raw[98:114] + raw[150:158]
-    if raw[159]:
+        changes[keys.receipt(submission_key)] = (  # the bytes of a `Receipt`
+            raw[SEQUENCE_AT : SEQUENCE_AT + 8]
+            + raw[OUTCOME_AT : OUTCOME_AT + 1]
+            + raw[BASIS_AT : BASIS_AT + 16]
+            + raw[DIGEST_AT : DIGEST_AT + 8]
+        )
+    if raw[_HAS_STATE_AT]:
         _put_state(raw, changes)
-    if raw[158]:
+    if raw[MARKS_AT]:
         _put_consequences(decode_record(raw), changes)
 
 
 def _put_state(raw: bytes, changes: Changes) -> None:
-    record_key = raw[82:98]
-    changes[b"r" + record_key] = raw[_STATE_AT : state_end(raw, _STATE_AT)]
-    timer_was = raw[142:150]
+    record_key = raw[RECORD_KEY_AT : RECORD_KEY_AT + 16]
+    changes[keys.record(record_key)] = raw[STATE_AT : state_end(raw, STATE_AT)]
+    timer_was = raw[TIMER_WAS_AT : TIMER_WAS_AT + 8]
     timer_at = raw[_TIMER_AT : _TIMER_AT + 8]
     if timer_at != timer_was:
         if timer_was != _NEVER:
-            changes[b"t" + timer_was + record_key] = None
+            changes[keys.timer(timer_was, record_key)] = None
         if timer_at != _NEVER:
-            changes[b"t" + timer_at + record_key] = b""
+            changes[keys.timer(timer_at, record_key)] = b""
 
 
 def _put_consequences(record: LedgerRecord, changes: Changes) -> None:

@@ -10,7 +10,7 @@ import fastavro
 import pytest
 from fastavro.types import Schema
 
-from hub.config.repository import ROOT, SCHEMAS
+from hub.config.repository import SCHEMAS
 from hub.core import evolve, record, state
 from hub.core.record import PREFIX, LedgerRecord, Outcome, decode_record, topic_id
 from hub.core.state import RecordState
@@ -141,10 +141,10 @@ def test_each_offset_of_a_ledger_record_is_where_its_field_is_packed(
 
 
 def test_the_fixed_fields_end_where_the_state_begins() -> None:
-    """One byte says whether there is a state; `evolve` has both places as plain numbers."""
+    """One byte says whether there is a state."""
     fields = re.findall(r"\d*[a-zA-Z]", PREFIX.format)
     assert len(fields) == 17
-    assert PREFIX.size + 1 == record.STATE_AT == evolve._STATE_AT
+    assert PREFIX.size + 1 == record.STATE_AT
     assert evolve._TIMER_AT == record.STATE_AT + state.TIMER_AT
 
 
@@ -158,22 +158,3 @@ def test_the_fixed_fields_end_where_the_state_begins() -> None:
 def test_each_offset_of_a_state_is_where_its_field_is_packed(offset: int, position: int) -> None:
     """Scans over many records look at single bytes of each."""
     assert offset == offset_in(state._HEADER, position)
-
-
-_SLICES = {
-    "raw[0:8]": (0, 1), "raw[48]": (3, 4), "raw[49:57]": (4, 5), "raw[57:65]": (5, 6),
-    "raw[65:66]": (6, 7), "raw[82:98]": (9, 10), "raw[98:114]": (10, 11),
-    "raw[126:142]": (13, 14), "raw[142:150]": (14, 15), "raw[150:158]": (15, 16),
-    "raw[158]": (16, 17), "raw[159]": (17, 17),
-}  # fmt: skip
-"""What `evolve` slices with plain numbers: the field it begins with, and the one behind it."""
-
-
-def test_the_plain_numbers_of_evolve_are_the_fields_they_stand_for() -> None:
-    """The fold of the ledger unpacks nothing: each of its numbers is held against `PREFIX`."""
-    source = (ROOT / "hub" / "core" / "evolve.py").read_text("utf-8")
-    assert set(re.findall(r"raw\[\d+(?::\d+)?\]", source)) == set(_SLICES)
-    for text, (begin, end) in _SLICES.items():
-        numbers = [int(number) for number in re.findall(r"\d+", text)]
-        wanted = [offset_in(PREFIX, begin), offset_in(PREFIX, end)]
-        assert numbers == wanted[: len(numbers)], text
