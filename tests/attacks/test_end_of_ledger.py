@@ -343,7 +343,10 @@ def test_a_backup_older_than_a_declared_loss_names_all_that_was_shown_since(
     tried = place.run("audit", "accept-loss", *OPERATOR, "--dry-run")
     assert tried.exit_code == 0, tried.output
     assert tried.output.count("  province: ledger[") == sum(place.numbers.values()) - named
-    assert [detail.split("–")[0] for _, detail in lost(place.verify())] == ["0"] * PARTITIONS
+    # an anchor may hold the ledger's first record, if one was written so early: no more than that
+    firsts = {partition: int(detail.split("–")[0]) for partition, detail in lost(place.verify())}
+    assert firsts.keys() == set(range(PARTITIONS))
+    assert all(first <= 1 < len(place.read("ledger", p)) for p, first in firsts.items())
 
 
 def test_what_is_lost_is_given_up_and_all_go_on(place: LedgerPlace, whole: Snapshot) -> None:

@@ -5,13 +5,21 @@ the moment of asking; so a number read while a worker is stopped is exact for wh
 """
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
 import psycopg
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, Message, TopicPartition
+from confluent_kafka import (
+    Consumer,
+    IsolationLevel,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from psycopg import sql
 
@@ -153,13 +161,24 @@ class Eyes:
     def _is_done(self, target: str, record: str, work: tuple[int, str]) -> bool:
         return (record, *work) in self._final[target]
 
-    def _catch_up(self) -> None:
+    def _ends(self) -> dict[tuple[str, int], int]:
+        """Stable ends; asked again after a change of leaders, as when the machine was suspended."""
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call] # not typed there
         wanted = {TopicPartition(t, p): latest for t, p in self._at}
-        found = self._admin.list_offsets(
-            wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=30
-        )
-        ends = {(one.topic, one.partition): found[one].result().offset for one in found}
+        for tries_left in reversed(range(20)):
+            found = self._admin.list_offsets(
+                wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=30
+            )
+            try:
+                return {(one.topic, one.partition): found[one].result().offset for one in found}
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.FENCED_LEADER_EPOCH or not tries_left:
+                    raise
+                time.sleep(0.5)
+        raise AssertionError
+
+    def _catch_up(self) -> None:
+        ends = self._ends()
         while any(self._at[place] < end for place, end in ends.items()):
             for message in self._consumer.consume(5_000, 0.1):
                 place = (str(message.topic()), int(message.partition() or 0))
