@@ -20,13 +20,13 @@ AUTHORITY = "11330900MA0000015E"
 DEPARTMENT = "market-supervision"
 STREAM = b"market-supervision/files"
 RECORD_BYTES = 335
-"""Size of a licence of required fields with short texts: the figure the bar speaks of."""
+"""Size of a licence of required fields with short texts, to a byte: that of the bar."""
 _ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _KINDS = ["licence.granted.v1", "penalty.imposed.v1"]
 
 
 def write_site(
-    folder: Path, repository: Path, partitions: int, province_url: str = ""
+    folder: Path, repository: Path, partitions: int, province_url: str = "http://127.0.0.1:9"
 ) -> LoadedSite:
     """A site folder with one department, a province and a city site."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -254,7 +254,7 @@ IDIOMS = {
 
 ALLOWED_IDIOMS = {
     ".": 63,
-    "bench": 3,
+    "bench": 2,
     "connectors": 18,
     "demo": 84,
     "docs": 424,
