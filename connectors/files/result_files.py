@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from itertools import chain, groupby
 from operator import attrgetter
 from pathlib import Path
@@ -282,6 +283,12 @@ class ResultFiles:
         """Of each stream: how many parts had been written when one of its own was, the last."""
         self._open: dict[str, _UnfinishedResult] = {}
         """Results that are half written, one of a stream at most."""
+        self._waiting: set[str] = set()
+        """Files whose result is older than what is known, and not open."""
+        self._lines: dict[str, list[tuple[float, str]]] = {}
+        """The same by stream: a heap of (not before, file). No step looks at all that wait."""
+        for source, _ in book.changed_sources():
+            self._line_up(source)
 
     def write_changed(self, *, everything: bool = False) -> int:
         """Write a part of one result that changed and whose pause is over; return how many parts.
@@ -290,27 +297,25 @@ class ResultFiles:
         stream has its turn whose last is the longest ago, and one result of it is open at a time.
         `everything`: all of them, to their ends and without a pause (when the worker stops).
         """
+        for touched in self._book.take_touched():
+            self._line_up(touched)
         if everything:
             self.close()
-        now = self._seconds()
-        due = [
-            (source, changes)
-            for source, changes in self._book.changed_sources()
-            if everything or now >= self._not_before.get(source, 0.0)
-        ]
-        if everything:
-            for each in due:
-                self._begin(*each)
-                while self._go_on(each[0]):
+            waiting = sorted(self._waiting)
+            self._waiting.clear()
+            self._lines.clear()
+            for each in waiting:
+                self._begin(each)
+                while self._go_on(each):
                     pass
-            return len(due)
-        busy = set(map(_stream_of, self._open))
-        ready = [*self._open, *(source for source, _ in due if _stream_of(source) not in busy)]
-        if not ready:
+            return len(waiting)
+        source = self._next()
+        if source is None:
             return 0
-        source = min(ready, key=self._turn)
         if source not in self._open:
-            self._begin(source, dict(due)[source])
+            heappop(self._lines[_stream_of(source)])
+            self._waiting.remove(source)
+            self._begin(source)
         self._go_on(source)
         self._turns[_stream_of(source)] = max(self._turns.values(), default=0) + 1
         return 1
@@ -319,12 +324,33 @@ class ResultFiles:
         """Give up what is open: no file appears, and it stays to be written."""
         for each in self._open.values():
             each.parts.close()
+        given_up = list(self._open)
         self._open.clear()
+        for source in given_up:
+            self._line_up(source)
+
+    def _line_up(self, source: str) -> None:
+        """Let a changed file wait for its turn; an open one does when it is written."""
+        if source not in self._waiting and source not in self._open:
+            self._waiting.add(source)
+            line = self._lines.setdefault(_stream_of(source), [])
+            heappush(line, (self._not_before.get(source, 0.0), source))
+
+    def _next(self) -> str | None:
+        """The result of which a part is written now, the open one or the first of each stream."""
+        now = self._seconds()
+        busy = set(map(_stream_of, self._open))
+        ready = list(self._open)
+        for stream, line in self._lines.items():
+            if stream not in busy and line and now >= line[0][0]:
+                ready.append(line[0][1])
+        return min(ready, key=self._turn, default=None)
 
     def _turn(self, source: str) -> tuple[int, float]:
         return self._turns.get(_stream_of(source), 0), self._not_before.get(source, 0.0)
 
-    def _begin(self, source: str, changes: int) -> None:
+    def _begin(self, source: str) -> None:
+        changes, _ = self._book.counts(source)
         self._open[source] = _UnfinishedResult(changes, self._parts_of(source))
 
     def _go_on(self, source: str) -> bool:
@@ -361,6 +387,9 @@ class ResultFiles:
         if not is_open:
             del self._open[source]
             self._not_before[source] = ended + max(pause, current.seconds * _PAUSE_FACTOR)
+            changes, written = self._book.counts(source)
+            if changes > written:
+                self._line_up(source)
         return is_open
 
     def _is_news(self, source: str) -> bool:

@@ -177,6 +177,7 @@ class ReceiptBook:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._touched: set[str] = set()
         self._connection = sqlite3.connect(own_book(path), isolation_level=None)
         self._connection.execute("PRAGMA journal_mode=WAL")
         # The ledger holds everything: what a power cut takes back is read again.
@@ -227,6 +228,7 @@ class ReceiptBook:
                 [(partition, head.pack()) for partition, head in heads.items()],
             )
             execute("COMMIT")
+            self._touched |= touched - {""}
         except BaseException:
             if self._connection.in_transaction:
                 execute("ROLLBACK")
@@ -293,6 +295,18 @@ class ReceiptBook:
                 "SELECT source, changes FROM sources WHERE changes > written ORDER BY source"
             )
         )
+
+    def take_touched(self) -> set[str]:
+        """Return the files that `apply` has marked as changed since this was asked last."""
+        taken, self._touched = self._touched, set()
+        return taken
+
+    def counts(self, source: str) -> tuple[int, int]:
+        """Return how often a file has changed, and how many of these changes its result shows."""
+        found = self._connection.execute(
+            "SELECT changes, written FROM sources WHERE source = ?", (source,)
+        ).fetchone()
+        return (0, 0) if found is None else (found[0], found[1])
 
     def rows_of(self, source: str) -> Generator[RowAnswer]:
         """Yield every answer of a file, in order of sheet, row and sequence, as it is read.
