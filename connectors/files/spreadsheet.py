@@ -1,7 +1,6 @@
 """XLSX (openpyxl) and XLS (xlrd) workbooks -> numbered rows of text, one sheet after another."""
 
 import io
-import re
 import struct
 import warnings
 import zipfile
@@ -15,7 +14,7 @@ import xlrd
 from openpyxl.reader.excel import ExcelReader
 from openpyxl.utils.exceptions import InvalidFileException
 from openpyxl.worksheet import _read_only
-from openpyxl.worksheet._reader import WorkSheetParser
+from openpyxl.worksheet._reader import FORMULA_TAG, WorkSheetParser
 from xlrd.biffh import XLRDError
 from xlrd.compdoc import CompDocError
 
@@ -60,8 +59,6 @@ _BROKEN: Final = (
     zlib.error,
 )
 
-_LONGEST_TAG: Final = 64
-_FORMULA: Final = re.compile(rb"<(?:[A-Za-z][\w.-]{0,58}:)?f[\s/>]")
 _UNCALCULATED: Final = "#CALC!"
 _ERROR_TEXT: Final = frozenset(
     {
@@ -88,11 +85,12 @@ class _Sheet(Protocol):
     def iter_rows(self, *, values_only: bool) -> Iterator[tuple[object, ...]]: ...
 
 
-class _InOrder(WorkSheetParser):
+class _NothingLost(WorkSheetParser):
     """The parser of openpyxl, which takes no row and no cell that its sheet would leave out.
 
     The sheet passes by a row whose number does not follow, and a cell behind the column of its
     row's last one; of two cells in one place it keeps one. No spreadsheet program writes such.
+    A formula that no program has calculated yet is an error, not a blank.
     """
 
     def parse_row(self, row: Any) -> tuple[int, list[dict[str, Any]]]:  # noqa: ANN401 - as in openpyxl's types
@@ -106,9 +104,16 @@ class _InOrder(WorkSheetParser):
             raise ValueError(number)
         return number, cells
 
+    def parse_cell(self, element: Any) -> dict[str, Any]:  # noqa: ANN401 - as above
+        """Take the value the clerk last saw."""
+        cell: dict[str, Any] = super().parse_cell(element)
+        if cell["value"] is None and element.find(FORMULA_TAG) is not None:
+            cell["value"] = _UNCALCULATED
+        return cell
 
-# There is no other way to give the sheets one; a test of each disorder holds it in place.
-_read_only.WorkSheetParser = _InOrder  # type: ignore[attr-defined] # the types leave it out
+
+# There is no other way to give the sheets one; a test of each loss holds it in place.
+_read_only.WorkSheetParser = _NothingLost  # type: ignore[attr-defined] # the types leave it out
 
 
 def xlsx_rows(content: bytes, is_header: HeaderTest, budget: Budget) -> Iterator[SourceRow]:
@@ -119,7 +124,6 @@ def xlsx_rows(content: bytes, is_header: HeaderTest, budget: Budget) -> Iterator
     try:
         _refuse_bomb(content)
         sheets = _open(content)
-        written = _open(content, data_only=False) if _has_formulas(content) else ()
     except BrokenTable as broken:
         yield SourceRow(0, 0, (), (), broken.code)
         return
@@ -130,7 +134,7 @@ def xlsx_rows(content: bytes, is_header: HeaderTest, budget: Budget) -> Iterator
     something = False
     for index, sheet in enumerate(sheets):
         hidden = sheet.sheet_state != "visible"
-        cells = _xlsx_cells(sheet, written[index] if written else None)
+        cells = _xlsx_cells(sheet)
         for row in rows_below_header(index, cells, is_header, budget):
             if hidden and not row.headers:
                 break  # lists behind drop-downs live on hidden sheets
@@ -140,14 +144,14 @@ def xlsx_rows(content: bytes, is_header: HeaderTest, budget: Budget) -> Iterator
         yield SourceRow(0, 0, (), (), "HEADER_NOT_FOUND")
 
 
-def _open(content: bytes, *, data_only: bool = True) -> "Sequence[_Sheet]":
-    """Open a workbook; `data_only`: the value the clerk last saw, not the formula.
+def _open(content: bytes) -> "Sequence[_Sheet]":
+    """Open a workbook.
 
     Raises `BrokenTable` where a sheet leads to no part of the archive: openpyxl passes it by.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # openpyxl tells of styles it does not keep
-        reader = ExcelReader(io.BytesIO(content), read_only=True, data_only=data_only)
+        reader = ExcelReader(io.BytesIO(content), read_only=True, data_only=True)
         reader.read()
     # one without an id stands in old macro workbooks, and no program shows it
     named = sum(bool(sheet.id) for sheet in reader.parser.sheets)
@@ -164,30 +168,6 @@ def _has_text(content: bytes) -> bool:
         return True
 
 
-def _has_formulas(content: bytes) -> bool:
-    """Whether any part holds a formula: a sheet may lie anywhere, under any prefix."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for entry in archive.infolist():
-            with archive.open(entry) as part:
-                before = b""
-                while block := part.read(1 << 20):
-                    if _FORMULA.search(before + block):
-                        return True
-                    before = block[-_LONGEST_TAG:]
-    return False
-
-
-def _calculated(
-    values: Iterator[tuple[object, ...]], written: Iterator[tuple[object, ...]]
-) -> Iterator[tuple[object, ...]]:
-    """Yield the values; a formula that no program has calculated yet is an error, not a blank."""
-    for row, formulas in zip(values, written, strict=False):
-        yield tuple(
-            _UNCALCULATED if value is None and formula is not None else value
-            for value, formula in zip(row, formulas, strict=False)
-        )
-
-
 def _refuse_bomb(content: bytes) -> None:
     """Raise `BrokenTable` when the archive would unpack to more than any real workbook."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -196,17 +176,10 @@ def _refuse_bomb(content: bytes) -> None:
         raise BrokenTable("FILE_TOO_LARGE")
 
 
-def _xlsx_cells(sheet: "_Sheet", written: "_Sheet | None" = None) -> Iterator[NumberedCells]:
-    """Yield a sheet's rows; the size it declares is not believed (many writers get it wrong).
-
-    `written` is the same sheet with formulas in place of values, where there are any.
-    """
+def _xlsx_cells(sheet: "_Sheet") -> Iterator[NumberedCells]:
+    """Yield a sheet's rows; the size it declares is not believed (many writers get it wrong)."""
     sheet.reset_dimensions()
     values = sheet.iter_rows(values_only=True)
-    if written is not None:
-        written.reset_dimensions()
-        formulas = written.iter_rows(values_only=True)
-        values = _calculated(values, formulas)
     number = 0
     broken = False
     while not broken:

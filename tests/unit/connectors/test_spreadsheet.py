@@ -223,6 +223,10 @@ def test_a_formula_is_found_wherever_the_sheet_lies() -> None:
     content = out.getvalue()
     prefixed = _rewritten(b"<(/?)f>", rb"<\g<1>f\n>", content=content)
     assert [row.fault for row in rows_of(prefixed)] == ["CELL_ERROR"]
+    with zipfile.ZipFile(out) as archive:
+        wide = archive.read(SHEET).decode("utf-8").encode("utf-16").replace(b"\\", rb"\\")
+    in_utf_16 = _rewritten(rb"(?s)\A.*", wide, content=content)
+    assert [row.fault for row in rows_of(in_utf_16)] == ["CELL_ERROR"]
     with zipfile.ZipFile(out, "a") as archive:
         archive.writestr("xl/pages/one.xml", archive.read(SHEET))
     moved = _rewritten(
