@@ -302,6 +302,13 @@ SECTIONS: Final[tuple[tuple[str, tuple[Bound, ...]], ...]] = (
                 "refused with file, line and remedy",
             ),
             Bound(
+                "hub.backup.steps:MOST_UNSEEN",
+                "offsets",
+                "恢复时一个分区中没有记录的位移",
+                "offsets of a partition without a record, in a restore",
+                "refused: the manifest is damaged or forged",
+            ),
+            Bound(
                 "hub.backup.create:_LARGEST_OF_OTHERS",
                 "bytes",
                 "备份的他人文件",

@@ -19,6 +19,7 @@ from tools.limits_page import (
 
 _BOUND = re.compile(r"^(_?(?:MAX|MOST|LARGEST|DEEPEST)[A-Z_]*)(?:: [^=]+)? = ", re.MULTILINE)
 INNER = {
+    "hub.backup.steps:MOST_FILLERS": "records of one step of ours",
     "hub.audit.ends:_MOST_NAMED": "findings shown",
     "hub.audit.ends:_MOST_SKIPPED": "findings shown",
     "hub.contracts.persons:_MOST_FOLDED": "a memory",
