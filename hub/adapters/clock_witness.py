@@ -7,6 +7,7 @@ one counts. Neither needs a broker.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.adapters.clocks import real_ms
 from hub.errors import ConfigurationError
-from hub.io.paths import replace_file
+from hub.io.paths import open_file, open_folder, read_file, read_of_each, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 SEEN: Final = "clock-seen"
 CONFIRMATIONS: Final = "clock-confirmed.jsonl"
 _NOTE_SECONDS: Final = 60.0
+_LONGEST_TIME: Final = 32
+"""Octets of a file that holds a time."""
+_TAIL: Final = 1 << 16
+"""Octets at the end of the confirmations among which the last is looked for."""
 _log = logging.getLogger("hub.clock")
 
 
@@ -95,14 +100,24 @@ class FolderWitness:
 def last_seen(file: Path) -> int:
     """Time of a worker's clock when it was last believed; 0 where no file says so."""
     with suppress(OSError, ValueError):
-        return int(file.read_text(encoding="ascii"))
+        return int(read_file(file, _LONGEST_TIME))
     return 0
+
+
+def last_seen_by_any(workers: Path) -> int:
+    """The latest such time of all workers whose folders lie in this one."""
+    latest = 0
+    for _, content in read_of_each(workers, SEEN, _LONGEST_TIME):
+        with suppress(ValueError):
+            latest = max(latest, int(content))
+    return latest
 
 
 def last_confirmation(file: Path) -> Confirmation | None:
     """The last whole line of a file of confirmations. Raises `OSError` when it cannot be read."""
-    with suppress(FileNotFoundError):
-        for line in reversed(file.read_text(encoding="utf-8", errors="replace").splitlines()):
+    with suppress(FileNotFoundError), open_file(file) as stored:
+        stored.seek(max(0, stored.seek(0, os.SEEK_END) - _TAIL))
+        for line in reversed(stored.read(_TAIL).decode("utf-8", "replace").splitlines()):
             with suppress(ValueError, KeyError, TypeError):
                 said = json.loads(line)
                 return Confirmation(int(said["confirmed_ms"]), str(said["by"]), str(said["reason"]))
@@ -126,12 +141,15 @@ def confirm(site_folder: Path, confirmation: Confirmation) -> Path:
     file = site_folder / CONFIRMATIONS
     line = json.dumps(confirmation._asdict(), ensure_ascii=False)
     try:
-        with file.open("a", encoding="utf-8") as stored:
+        with open_folder(site_folder) as home:
+            handle = home.keep(CONFIRMATIONS)
+        with os.fdopen(handle, "w", encoding="utf-8") as stored:
+            fcntl.fcntl(stored, fcntl.F_SETFL, os.O_APPEND)
             stored.write(f"\n{line}\n")  # what stands before may have been torn
             stored.flush()
             os.fsync(stored.fileno())
-        with suppress(PermissionError):
-            file.chmod(0o644)
+            with suppress(PermissionError):
+                os.fchmod(stored.fileno(), 0o644)
     except OSError as error:
         raise ConfigurationError(
             "无法写下对时钟的确认",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -20,14 +21,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.core.keys import Head
 from hub.core.ledger_end import Seen
-from hub.io.paths import open_file, open_folder, replace_file
+from hub.io.paths import OpenFolder, open_folder, read_of_each, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 HEADS: Final = "heads.json"
-_FILES: Final = "ledger-*.jsonl"
+_FILE: Final = re.compile(rb"ledger-(0|[1-9][0-9]{0,5})\.jsonl")
+"""As `_file_of` writes it: `ledger-00.jsonl` is none of ours, and would be a second one of 0."""
+_LARGEST_HEADS: Final = 1 << 20
+"""Octets; a partition takes some two hundred."""
 _WRITE_SECONDS: Final = 1.0
 _FIRST: Final = "0" * 64
 _TAIL: Final = 1 << 16
@@ -114,13 +118,11 @@ def read_heads(workers: Path) -> Iterator[Seen]:
 
     A file is its worker's memory of the ledger, no more: it is written again.
     """
-    for path in sorted(workers.glob(f"*/{HEADS}")):
+    for worker, content in read_of_each(workers, HEADS, _LARGEST_HEADS):
         try:
-            content = json.loads(path.read_text(encoding="ascii"))
-            found = [
-                Seen(path.parent.name, int(p), head_from_json(told)) for p, told in content.items()
-            ]
-        except (OSError, *_UNREADABLE):
+            told = json.loads(content)
+            found = [Seen(worker, int(p), head_from_json(head)) for p, head in told.items()]
+        except _UNREADABLE:
             continue
         yield from found
 
@@ -181,11 +183,12 @@ def last_anchors(folder: Path) -> Iterator[Seen]:
 
     Raises `OSError`.
     """
-    for path in sorted(folder.glob(_FILES)):
-        with open_file(path) as file, suppress(ValueError):
-            end = _end_of(file.fileno())
-            if end.line is not None:
-                yield Seen(f"anchor {path.name}", _partition_of(path), end.line.head)
+    with open_folder(folder) as place:
+        for name, partition in _files_in(place):
+            with place.opened(name, is_others=False) as found, suppress(ValueError):
+                end = _end_of(found.file.fileno())
+                if end.line is not None:
+                    yield Seen(f"anchor {name}", partition, end.line.head)
 
 
 def read_anchors(folder: Path) -> Iterator[Seen | BrokenAnchorError]:
@@ -199,28 +202,29 @@ def read_anchors(folder: Path) -> Iterator[Seen | BrokenAnchorError]:
     """Partition → the last such round."""
     found: dict[int, tuple[int, int, int]] = {}
     """Partition → first and last round of its own file, and lines."""
-    for path in sorted(folder.glob(_FILES)):
-        partition, before, first, last, count = _partition_of(path), _FIRST, 0, 0, 0
-        with open_file(path) as file:
-            for text in iter(partial(file.readline, _TAIL), b""):
-                if not text.endswith(b"\n") and len(text) < _TAIL:
-                    break
-                count += 1
-                try:
-                    line = _read_line(text)
-                except _UNREADABLE:
-                    yield BrokenAnchorError(ALTERED, path.name, partition, count)
-                    break
-                if line.before != before:
-                    yield BrokenAnchorError(ALTERED, path.name, partition, count)
-                elif last and line.round != last + 1:
-                    yield BrokenAnchorError(CUT, path.name, partition, count)
-                yield Seen(f"anchor {path.name}:{count}", partition, line.head)
-                before, first, last = sha256(text).hexdigest(), first or line.round, line.round
-                for each in line.partitions:
-                    begins[each] = min(begins.get(each, line.round), line.round)
-                    owed[each] = max(owed.get(each, 0), line.round)
-        found[partition] = (first, last, count)
+    with open_folder(folder) as place:
+        for name, partition in _files_in(place):
+            before, first, last, count = _FIRST, 0, 0, 0
+            with place.opened(name, is_others=False) as opened:
+                for text in iter(partial(opened.file.readline, _TAIL), b""):
+                    if not text.endswith(b"\n") and len(text) < _TAIL:
+                        break
+                    count += 1
+                    try:
+                        line = _read_line(text)
+                    except _UNREADABLE:
+                        yield BrokenAnchorError(ALTERED, name, partition, count)
+                        break
+                    if line.before != before:
+                        yield BrokenAnchorError(ALTERED, name, partition, count)
+                    elif last and line.round != last + 1:
+                        yield BrokenAnchorError(CUT, name, partition, count)
+                    yield Seen(f"anchor {name}:{count}", partition, line.head)
+                    before, first, last = sha256(text).hexdigest(), first or line.round, line.round
+                    for each in line.partitions:
+                        begins[each] = min(begins.get(each, line.round), line.round)
+                        owed[each] = max(owed.get(each, 0), line.round)
+            found[partition] = (first, last, count)
     for partition, number in owed.items():
         first, last, count = found.get(partition, (0, 0, 0))
         if last < number or first > begins[partition]:
@@ -231,8 +235,10 @@ def _file_of(partition: int) -> str:
     return f"ledger-{partition}.jsonl"
 
 
-def _partition_of(path: Path) -> int:
-    return int(number) if (number := path.stem.partition("-")[2]).isdecimal() else -1
+def _files_in(place: OpenFolder) -> list[tuple[str, int]]:
+    """The files of anchors in a folder, in the order of their names, and their partitions."""
+    found = filter(None, map(_FILE.fullmatch, place.names()))
+    return [(each[0].decode("ascii"), int(each[1])) for each in found]
 
 
 def _read_line(text: bytes) -> _AnchorLine:

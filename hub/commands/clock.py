@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from hub.adapters.clock_witness import SEEN, Confirmation, confirm, last_seen
+from hub.adapters.clock_witness import Confirmation, confirm, last_seen_by_any
 from hub.adapters.clocks import real_ms
 from hub.config.settings import read_settings
 from hub.config.site import load_site
@@ -47,7 +47,7 @@ def confirm_clock(*, by: str, reason: str, yes: bool, site_folder: Path) -> None
     loaded = load_site(site_folder)
     home = read_settings().workers_of(loaded.site.site)
     shown = real_ms()
-    seen = max((last_seen(file) for file in home.glob(f"*/{SEEN}")), default=0)
+    seen = last_seen_by_any(home)
     click.echo(f"本机时钟 / this machine's clock   {_moment(shown)}")
     before = _moment(seen) if seen else "–"
     click.echo(f"上次写下 / last written down here   {before}")

@@ -395,6 +395,28 @@ def open_file(path: Path) -> Iterator[BinaryIO]:
         yield found.file
 
 
+def read_file(path: Path, largest: int) -> bytes:
+    """A small file of our own. Raises `OSError`, also for a link, a pipe, or more octets."""
+    with open_folder(path.parent) as folder:
+        content = folder.read(path.name, largest, is_others=False)
+    if content is None:
+        raise OSError(errno.EFBIG, f"more than {largest} octets")
+    return content
+
+
+def read_of_each(folder: Path, name: str, largest: int) -> Iterator[tuple[str, bytes]]:
+    """Each folder in a folder of our own, by name, with what its file of this name holds.
+
+    A file that cannot be read, or not without following a link, is left out.
+    """
+    with suppress(OSError), open_folder(folder) as home:
+        for each in home.folders():
+            with suppress(OSError), home.below(each) as below:
+                content = below.read(name, largest, is_others=False)
+                if content is not None:
+                    yield readable(each), content
+
+
 def own_book(path: Path) -> Path:
     """Make folder and file of a book of ours before SQLite does, which would ask the umask.
 

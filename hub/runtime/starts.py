@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from hub.io.paths import own_folder, replace_file
+from hub.io.paths import own_folder, read_file, replace_file
 from hub.runtime.metrics import REPEATS
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from hub.runtime.metrics import Health
 
 FILE: Final = "starts.json"
+_LARGEST: Final = 4096
+"""Octets; ours has some times in it."""
 
 
 def note_start(health: Health, folder: Path, wall: Callable[[], float] = time.time) -> None:
@@ -31,7 +33,7 @@ def note_start(health: Health, folder: Path, wall: Callable[[], float] = time.ti
     now = wall()
     starts = [now]
     with suppress(OSError, ValueError, TypeError, OverflowError, RecursionError):
-        earlier = json.loads((folder / FILE).read_bytes())
+        earlier = json.loads(read_file(folder / FILE, _LARGEST))
         starts = [*(at for at in map(float, earlier) if at <= now), now][-REPEATS:]
     _keep(folder, starts)
     for at in starts:

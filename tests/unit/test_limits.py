@@ -20,6 +20,8 @@ from tools.limits_page import (
 _BOUND = re.compile(r"^(_?(?:MAX|MOST|LARGEST|DEEPEST)[A-Z_]*)(?:: [^=]+)? = ", re.MULTILINE)
 INNER = {
     "hub.backup.steps:MOST_FILLERS": "records of one step of ours",
+    "hub.adapters.head_files:_LARGEST_HEADS": "a file of our own",
+    "hub.runtime.starts:_LARGEST": "a file of our own",
     "hub.audit.ends:_MOST_NAMED": "findings shown",
     "hub.audit.ends:_MOST_SKIPPED": "findings shown",
     "hub.contracts.persons:_MOST_FOLDED": "a memory",

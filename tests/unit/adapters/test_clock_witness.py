@@ -16,6 +16,7 @@ from hub.adapters.clock_witness import (
     confirm,
     last_confirmation,
     last_seen,
+    last_seen_by_any,
 )
 from hub.adapters.clocks import FileBusinessClock, RealBusinessClock, real_ms
 from hub.errors import ConfigurationError
@@ -143,6 +144,36 @@ def test_a_confirmation_that_cannot_be_read_is_told(
     assert "the confirmations cannot be read" in caplog.text
     with pytest.raises(ConfigurationError, match="cannot be written"):
         confirm(place.site, Confirmation(5, "李工", "对照授时"))
+
+
+def test_nothing_behind_a_link_is_believed_or_written_to(
+    place: StateFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who may write to a state folder does not reach files elsewhere by the hub's rights."""
+    other = tmp_path / "other"
+    other.write_text('{"confirmed_ms": 9000000, "by": "x", "reason": "y"}\n', encoding="utf-8")
+    (place.site / CONFIRMATIONS).symlink_to(other)
+    assert place.witness().evidence().written == 0
+    assert "the confirmations cannot be read" in caplog.text
+    with pytest.raises(ConfigurationError, match="cannot be written"):
+        confirm(place.site, Confirmation(5, "李工", "对照授时"))
+    assert other.read_text(encoding="utf-8").count("\n") == 1
+    other.write_text("2000000", encoding="ascii")
+    (place.folder / SEEN).symlink_to(other)
+    (place.site / "courier").symlink_to(tmp_path)
+    (tmp_path / SEEN).write_text("3000000", encoding="ascii")
+    assert last_seen(place.folder / SEEN) == 0
+    assert last_seen_by_any(place.site) == 0
+
+
+def test_the_last_of_many_confirmations_is_found(place: StateFolder) -> None:
+    """None is ever taken away; the end of the file is read."""
+    file = place.site / CONFIRMATIONS
+    earlier = json.dumps(Confirmation(4, "李工", "对照授时")._asdict())
+    file.write_text(f"{earlier}\n" * 2_000, encoding="utf-8")
+    confirm(place.site, Confirmation(5, "王工", "改正"))
+    assert last_confirmation(file) == Confirmation(5, "王工", "改正")
+    assert len(file.read_text(encoding="utf-8").splitlines()) == 2_002
 
 
 def test_a_real_clock_is_business_time(place: StateFolder) -> None:

@@ -14,6 +14,7 @@ from hub.adapters.head_files import (
     BrokenAnchorError,
     HeadFile,
     append_anchors,
+    head_as_json,
     last_anchors,
     read_anchors,
     read_heads,
@@ -180,6 +181,16 @@ def test_what_is_no_file_is_not_followed(
     assert (tmp_path / "other").read_bytes() == b""
 
 
+@pytest.mark.parametrize("name", ["00", "٣", "-1", "x", "", "9" * 200, "1.old"])
+def test_a_name_that_is_not_written_so_is_no_file_of_anchors(anchored: Path, name: str) -> None:
+    """`ledger-00` was read as a second file of partition 0, and `ledger-٣` as one of 3."""
+    kept = list(read_anchors(anchored)), list(last_anchors(anchored))
+    stranger = anchored / f"ledger-{name}.jsonl"
+    stranger.write_bytes(b"".join(lines_of(anchored, 0)[:1]))
+    assert wrong_with(anchored) == []
+    assert (list(read_anchors(anchored)), list(last_anchors(anchored))) == kept
+
+
 def test_heads_are_written_once_a_second_and_read_by_worker(tmp_path: Path) -> None:
     """A folder that cannot be written to is tried again."""
     now, folder = [0.0], tmp_path / "receipts"
@@ -220,4 +231,30 @@ def test_heads_that_nobody_can_read_are_left_out(tmp_path: Path, text: str) -> N
     HeadFile(tmp_path / "receipts", lambda: 0.0).note({0: head(1)})
     assert [one.who for one in read_heads(tmp_path)] == ["receipts"]
     os.truncate(tmp_path / "receipts" / HEADS, 5)
+    assert list(read_heads(tmp_path)) == []
+
+
+def test_heads_behind_a_link_are_no_workers(tmp_path: Path) -> None:
+    """Another site's folder, linked in, would say that records of this ledger are missing."""
+    home, other = tmp_path / "county", tmp_path / "other" / "receipts"
+    other.mkdir(parents=True)
+    HeadFile(other, lambda: 0.0).note({0: head(9)})
+    (home / "receipts").mkdir(parents=True)
+    (home / "receipts" / HEADS).symlink_to(other / HEADS)
+    (home / "notices").symlink_to(other)
+    (home / "courier").mkdir()
+    os.mkfifo(home / "courier" / HEADS)
+    assert list(read_heads(home)) == []
+    assert list(read_heads(tmp_path / "nowhere")) == []
+    assert list(read_heads(other / HEADS)) == [], "nor is a file, or a folder one may not open"
+
+
+def test_heads_larger_than_any_ledgers_are_left_out(tmp_path: Path) -> None:
+    """A file of gigabytes is not taken into memory."""
+    (tmp_path / "receipts").mkdir()
+    told = {"0": head_as_json(head(1))}
+    file = tmp_path / "receipts" / HEADS
+    file.write_text(json.dumps(told).ljust(1 << 20), "ascii")
+    assert [one.head for one in read_heads(tmp_path)] == [head(1)]
+    file.write_text(json.dumps(told).ljust((1 << 20) + 1), "ascii")
     assert list(read_heads(tmp_path)) == []

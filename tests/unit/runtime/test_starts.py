@@ -56,6 +56,16 @@ def test_what_cannot_be_read_counts_for_nothing(tmp_path: Path, found: str) -> N
     ]
 
 
+def test_starts_behind_a_link_are_none(tmp_path: Path) -> None:
+    """Another's file is neither read nor written."""
+    other = tmp_path / "other.json"
+    other.write_text("[1000, 1001, 1002, 1003, 1004]", "utf-8")
+    (tmp_path / "receipts").mkdir()
+    (tmp_path / "receipts" / "starts.json").symlink_to(other)
+    assert started(tmp_path / "receipts", 1005.0).is_healthy
+    assert other.read_text("utf-8") == "[1000, 1001, 1002, 1003, 1004]"
+
+
 def test_a_start_to_come_is_none(tmp_path: Path) -> None:
     """The clock was set back, or was wrong."""
     assert all(started(tmp_path, 9000.0 - n).is_healthy for n in range(2 * REPEATS))
