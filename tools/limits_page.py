@@ -288,6 +288,13 @@ SECTIONS: Final[tuple[tuple[str, tuple[Bound, ...]], ...]] = (
                 "refused with file, line and remedy",
             ),
             Bound(
+                "hub.io.typed_yaml:MOST_VALUES",
+                "values",
+                "配置文件的键和值",
+                "keys and values of a configuration file, aliases written out",
+                "refused with file, line and remedy",
+            ),
+            Bound(
                 "hub.io.typed_yaml:MOST_DIGITS",
                 "digits",
                 "数字位数",

@@ -7,7 +7,7 @@ the line, what was expected and what to do. YAML leaves much to the reader; here
   keys. A day or a time is text, as written. Text that YAML 1.1 would read as something else (`yes`,
   `010`, `0x1F`, `1_000`, `.inf`) is refused, and so are tags and merge keys (`<<`).
 - A key occurs once. Invisible characters are refused.
-- Octets, depth, and what aliases add up to are bounded; reading ends.
+- Octets, depth, keys and values, and what aliases add up to are bounded; reading ends.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ MOST_DEPTH: Final = 32
 """Lists and mappings inside each other; the deepest file of ours has 6."""
 MOST_EXPANDED: Final = 4 * 1024 * 1024
 """Characters and values of one file when every alias is written out."""
+MOST_VALUES: Final = 20_000
+"""Keys and values of one file, aliases written out: read in a second. The largest of ours, a
+calendar of twenty years, has 5,000."""
 MOST_DIGITS: Final = 18
 """Of a number; more do not fit 64 bits."""
 
@@ -55,8 +58,9 @@ _UNSEEN: Final = re.compile(
 )
 """Controls, line ends of other worlds, invisible and direction marks, halves of characters."""
 
-_JSON_PARTS: Final = re.compile(r'"(?s:[^"\\]|\\.)*+"?|[\[\]{}]|NaN|-?Infinity')
-"""A text, also one without an end; what begins or ends a list or mapping; what is no number."""
+_JSON_PARTS: Final = re.compile(r'"(?s:[^"\\]|\\.)*+"?|[\[\]{},:]|NaN|-?Infinity')
+"""A text, also one without an end; what begins, parts or ends a list or mapping; what is no number.
+"""
 _JSON_ESCAPES: Final = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\[^u]"
 )
@@ -248,9 +252,16 @@ def _look_through(path: Path, text: str) -> None:
     Escapes stand for characters; no backslash and no quotes stand outside texts.
     """
     depth = 0
+    values = 1
+    line = partial(text.count, "\n", 0)
     for found in _JSON_PARTS.finditer(text):
         part = found[0]
-        line = partial(text.count, "\n", 0)
+        if part in "[{,:":
+            values += 1
+            if values > MOST_VALUES:
+                _refuse_many(path, line(found.start()) + 1)
+        if part in ",:":
+            continue
         if part in "[{":
             depth += 1
             if depth > MOST_DEPTH:
@@ -293,6 +304,15 @@ def _number(text: str) -> int | float:
     return number
 
 
+def _refuse_many(path: Path, line: int) -> NoReturn:
+    _refuse(
+        path, line, f"TOO_MANY_VALUES：文件中的键和值多于 {MOST_VALUES} 个",
+        f"TOO_MANY_VALUES: more than {MOST_VALUES} keys and values in the file",
+        remedy_zh="拆分或删减，减少别名；检查是否指错了文件",
+        remedy_en="make it smaller, use fewer aliases; is it the right file?",
+    )  # fmt: skip
+
+
 # --- YAML --------------------------------------------------------------------------------------
 
 
@@ -302,8 +322,10 @@ class _YamlReader:
     def __init__(self, path: Path, text: str) -> None:
         self._path, self._text = path, text
         self._lines: dict[_Place, int] = {}
-        self._anchors: dict[str, tuple[object, int]] = {}
+        self._anchors: dict[str, tuple[object, int, int]] = {}
+        """Value, weight and count of values of each."""
         self._weight = 0
+        self._values = 0
 
     def document(self) -> _Document:
         """Raises `ConfigurationError` for what may be read in two ways, and for more than one."""
@@ -334,18 +356,19 @@ class _YamlReader:
             self._refuse(event, f"不支持标签 {event.tag}", f"no tags are taken: {event.tag}")
         if len(place) > MOST_DEPTH:
             self._refuse(event, f"嵌套超过 {MOST_DEPTH} 层", f"nested deeper than {MOST_DEPTH}")
-        before = self._weight
+        before = self._weight, self._values
         self._count(event, 1)
         value: object
         if isinstance(event, yaml.ScalarEvent):
-            self._count(event, len(event.value))
+            self._count(event, len(event.value), 0)
             value = self._scalar(event)
         elif isinstance(event, yaml.SequenceStartEvent):
             value = self._list(events, place)
         else:
             value = self._mapping(events, place)
         if event.anchor is not None:
-            self._anchors[event.anchor] = value, self._weight - before
+            weight, values = before
+            self._anchors[event.anchor] = value, self._weight - weight, self._values - values
         return value
 
     def _list(self, events: Iterator[yaml.Event], place: _Place) -> list[object]:
@@ -384,8 +407,8 @@ class _YamlReader:
                 event, f"别名 *{event.anchor} 没有可用的锚点",
                 f"the alias *{event.anchor} refers to nothing, or to itself",
             )  # fmt: skip
-        value, weight = known
-        self._count(event, weight)
+        value, weight, values = known
+        self._count(event, weight, values)
         return value
 
     def _scalar(self, event: yaml.ScalarEvent) -> object:
@@ -424,8 +447,11 @@ class _YamlReader:
             _refuse_unseen(self._path, _line(event), unseen[0])
         return text
 
-    def _count(self, event: yaml.Event, weight: int) -> None:
+    def _count(self, event: yaml.Event, weight: int, values: int = 1) -> None:
         self._weight += weight
+        self._values += values
+        if self._values > MOST_VALUES:
+            _refuse_many(self._path, _line(event))
         if self._weight > MOST_EXPANDED:
             self._refuse(
                 event, "别名展开后过大", "too large when its aliases are written out",

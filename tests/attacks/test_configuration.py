@@ -19,7 +19,14 @@ from hub.config.repository import DEPLOY, ROOT
 from hub.config.settings import read_settings
 from hub.config.site import LoadedSite, load_site
 from hub.errors import ConfigurationError
-from hub.io.typed_yaml import MOST_DEPTH, MOST_OCTETS, StrictModel, read_plain, read_typed
+from hub.io.typed_yaml import (
+    MOST_DEPTH,
+    MOST_OCTETS,
+    MOST_VALUES,
+    StrictModel,
+    read_plain,
+    read_typed,
+)
 from hub.targets.http.client import check_address
 
 SITE = f"""\
@@ -345,7 +352,77 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path, what: str) -> None:
 def test_a_bomb_of_aliases_ends(tmp_path: Path) -> None:
     """Forty lists, each twice the one before."""
     lines = ["a0: &a0 [x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)]
-    assert "written out" in str(refused(tmp_path, "\n".join(lines).encode()))
+    assert "TOO_MANY_VALUES" in str(refused(tmp_path, "\n".join(lines).encode()))
+    text = b"name: &a " + b"x" * 1_000 + b"\nnames: [" + b"*a, " * 5_000 + b"b]"
+    assert "written out" in str(refused(tmp_path, text))
+
+
+def filled(begin: bytes, unit: bytes, end: bytes) -> bytes:
+    """A file as large as one may be."""
+    return begin + unit * ((MOST_OCTETS - len(begin) - len(end)) // len(unit)) + end
+
+
+@pytest.mark.parametrize(
+    ("octets", "name"),
+    [
+        (filled(b"names: [", b"a,", b"a]"), "part.yaml"),
+        (filled(b"names: [", b"{},", b"a]"), "part.yaml"),
+        (filled(b"names:\n", b"-\n", b""), "part.yaml"),
+        (filled(b"names: [", b"a: b,", b"a]"), "part.yaml"),
+        (filled(b"name: &a b\nnames: [", b"*a,", b"a]"), "part.yaml"),
+        (filled(b"name: &a b\nnames: [", b"&a b,", b"a]"), "part.yaml"),
+        (b"".join(b"k%d: 1\n" % n for n in range(80_000)), "part.yaml"),
+        (filled(b'{"names":[', b"1,", b"1]}"), "part.json"),
+        (filled(b'{"names":[', b"[],", b"1]}"), "part.json"),
+        (filled(b'{"names":{', b'"":1,', b'"a":1}}'), "part.json"),
+    ],
+    ids=[
+        "list", "maps", "block", "pairs", "aliases", "anchors", "keys", "json", "json lists",
+        "json keys",
+    ],
+)  # fmt: skip
+def test_keys_and_values_are_counted(tmp_path: Path, octets: bytes, name: str) -> None:
+    """A list of a megabyte has half a million of them, and took longer than all the rest.
+
+    In JSON each was an error, and then the whole was read as YAML for the line of the first.
+    """
+    assert "TOO_MANY_VALUES" in str(refused(tmp_path, octets, name))
+
+
+def test_values_are_counted_alike_in_json_and_yaml(tmp_path: Path) -> None:
+    """The last that is taken; with its list, its key and the whole."""
+    most = MOST_VALUES - 3
+    for name in ("part.json", "part.yaml"):
+        text = '{"names": [' + ", ".join(['"a"'] * most) + "]}"
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        assert len(read_typed(tmp_path / name, Part).names) == most
+        refused(tmp_path, text.replace("[", '["a", ').encode(), name)
+
+
+@pytest.mark.parametrize("name", ["part.json", "part.yaml"])
+def test_as_many_mistakes_as_there_may_be_values_are_told_in_time(
+    tmp_path: Path, name: str
+) -> None:
+    """The first of them, with its line."""
+    text = b'{"name": "", "names":\n[' + b"1," * (MOST_VALUES - 8) + b"1]}"
+    assert refused(tmp_path, text, name).line == 2
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        filled(b"name: a", b"\n ", b"b"), filled(b'name: "', b"a\n", b'"'),
+        filled(b"", b"#\n", b""), filled(b"name: |\n", b" a\n", b""),
+        filled(b'name: "', b"\\x41", b'"'),
+    ],
+    ids=["lines", "quoted lines", "comments", "block", "escapes"],
+)  # fmt: skip
+def test_a_megabyte_of_one_text_is_read_in_time(tmp_path: Path, octets: bytes) -> None:
+    """Text that is not counted costs no more than its octets."""
+    (tmp_path / "part.yaml").write_bytes(octets)
+    began = time.process_time()
+    read_plain(tmp_path / "part.yaml")
+    assert time.process_time() - began < SECONDS
 
 
 def test_a_bomb_of_merges_ends(tmp_path: Path) -> None:
