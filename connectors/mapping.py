@@ -24,11 +24,16 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, Field, model_validator
 
 from hub.errors import ConfigurationError
-from hub.io.typed_yaml import StrictModel, read_typed
+from hub.io.typed_yaml import StrictModel, line_in, read_typed
 
 _BEIJING: Final = timezone(timedelta(hours=8))
 _DIGITS_OF_SECONDS: Final = range(9, 12)
 _MOST_DIGITS: Final = 18
+MOST_COLUMNS: Final = 16
+"""Columns that are joined to one field: each row pays for them."""
+LONGEST_TEXT: Final = 4_000
+"""Characters of a text that a mapping puts into rows."""
+_Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 SOURCE_VERSION: Final = "source_version"
 """A pseudo field: the source's own update order, sent as the header `hub_source_version`.
 
@@ -55,11 +60,11 @@ def _as_text(value: object) -> object:
 class FieldRule(StrictModel):
     """Where one field comes from: columns or a constant; then cut, translated, read as a day."""
 
-    source: tuple[str, ...] = Field(default=(), alias="from")
-    always: Annotated[str, BeforeValidator(str)] = ""
-    join: str = ""
+    source: tuple[str, ...] = Field(default=(), alias="from", max_length=MOST_COLUMNS)
+    always: Annotated[_Text, BeforeValidator(str)] = ""
+    join: _Text = ""
     first: int | None = Field(default=None, ge=1)
-    codes: Annotated[dict[str, str], BeforeValidator(_as_text)] = Field(default_factory=dict)
+    codes: Annotated[dict[str, _Text], BeforeValidator(_as_text)] = Field(default_factory=dict)
     date: DateStyle = DateStyle.AS_WRITTEN
 
     @model_validator(mode="before")
@@ -95,7 +100,7 @@ class Mapping(StrictModel):
 
     kind: str
     fields: Annotated[dict[str, FieldRule], Field(min_length=1)]
-    person_ids: tuple[str, ...] = ()
+    person_ids: tuple[str, ...] = Field(default=(), max_length=MOST_COLUMNS)
     note: str = ""
 
     @property
@@ -108,8 +113,8 @@ class Mapping(StrictModel):
 def read_mapping(path: Path, known: dict[str, frozenset[str]]) -> Mapping:
     """Read a mapping file; `known` gives the field names of each kind.
 
-    Raises `ConfigurationError` naming file and line for a typo, and the file for an unknown kind
-    or field.
+    Raises `ConfigurationError` naming file and line for a typo, an unknown kind or field, and for
+    more than a mapping may ask of each row.
     """
     mapping = read_typed(path, Mapping)
     check_names(path, mapping, known)
@@ -120,27 +125,26 @@ def check_names(path: Path, mapping: Mapping, known: dict[str, frozenset[str]]) 
     """Raise `ConfigurationError` where the mapping in this file names no known kind or field."""
     fields = known.get(mapping.kind)
     if fields is None:
-        raise _fault(path, "kind", f"unknown kind {mapping.kind}", "; ".join(sorted(known)))
+        raise _fault(path, ("kind",), f"unknown kind {mapping.kind}", "; ".join(sorted(known)))
     for name in mapping.fields:
         if name not in fields and name != SOURCE_VERSION:
             raise _fault(
-                path, name, f"{mapping.kind} has no field {name}", ", ".join(sorted(fields))
+                path,
+                ("fields", name),
+                f"{mapping.kind} has no field {name}",
+                ", ".join(sorted(fields)),
             )
 
 
-def _fault(path: Path, key: str, problem: str, allowed: str) -> ConfigurationError:
-    """Point at the line of `key`."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    line = next(
-        (n for n, text in enumerate(lines, 1) if text.strip().removeprefix('"').startswith(key)), 1
-    )
+def _fault(path: Path, place: tuple[str, ...], problem: str, allowed: str) -> ConfigurationError:
+    """Point at the line of a key, by its path in the file."""
     return ConfigurationError(
-        f"映射文件中的名称不存在：{key}",
+        f"映射文件中的名称不存在：{place[-1]}",
         problem,
         remedy_zh=f"可用的名称：{allowed}",
         remedy_en=f"allowed: {allowed}",
         file=str(path),
-        line=line,
+        line=line_in(path, place),
     )
 
 

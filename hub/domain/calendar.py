@@ -18,7 +18,7 @@ not guessed.
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Final, NamedTuple, Self
+from typing import Annotated, Final, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -27,6 +27,12 @@ _SATURDAY: Final = 5
 _CACHE_LIMIT: Final = 20_000
 _LONGEST_YEAR: Final = 366
 _PRESENT_LAW_FROM: Final = 2025
+MOST_NOTICES: Final = 500
+MOST_DAYS: Final = 366
+"""Days of one notice; the longest has some forty."""
+_MOST_PAPERS: Final = 64
+_Year = Annotated[int, Field(ge=1949, le=2199)]
+"""Holidays are fixed by law since 1949; far from both ends of what a date can be."""
 
 #: 春节 (first lunar day), 清明, 端午, 中秋 as month and day; computed with two independent lunar
 #: calendar libraries that agree, before any notice.
@@ -63,13 +69,13 @@ class HolidayNotice(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    year: int
+    year: _Year
     id: str = ""
-    papers: tuple[str, ...] = ()
+    papers: tuple[str, ...] = Field(default=(), max_length=_MOST_PAPERS)
     source: str = ""
     announced_on: date | None = None
     replaces: str = ""
-    days: tuple[NoticeDay, ...] = ()
+    days: tuple[NoticeDay, ...] = Field(default=(), max_length=MOST_DAYS)
 
     @model_validator(mode="before")
     @classmethod
@@ -103,7 +109,7 @@ class CalendarNotices(BaseModel):
 
     version: str = Field(min_length=1)
     source: str = ""
-    notices: tuple[HolidayNotice, ...]
+    notices: tuple[HolidayNotice, ...] = Field(max_length=MOST_NOTICES)
 
     @field_validator("notices")
     @classmethod

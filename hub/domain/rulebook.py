@@ -27,6 +27,15 @@ _NO_ANSWER: Final = frozenset({"id", "kinds", "source", "is_verified"})
 """Keys that describe a rule; the others decide its result."""
 _SERIOUSNESS_CODES: Final = frozenset(code.code for code in SERIOUSNESS.codes)
 
+MOST_RULES: Final = 500
+"""Rules of one sort; the shipped rulebook has ten."""
+MOST_KINDS: Final = 64
+"""Kinds, procedures or classes of one rule: there are some twenty kinds."""
+MOST_ROLES: Final = 16
+"""Roles, all in all: each case of kind and role is written out when ties are looked for."""
+_Kinds = Annotated[tuple[str, ...], Field(min_length=1, max_length=MOST_KINDS)]
+_Codes = Annotated[tuple[str, ...], Field(max_length=MOST_KINDS)]
+
 
 class _Rule(BaseModel):
     """Keys of every dated rule; unknown keys are refused."""
@@ -48,8 +57,8 @@ class DeadlineRule(_Rule):
     """
 
     clock: Clock
-    kinds: tuple[str, ...] = Field(min_length=1)
-    roles: tuple[str, ...] = Field(min_length=1)
+    kinds: _Kinds
+    roles: tuple[str, ...] = Field(min_length=1, max_length=MOST_ROLES)
     working_days: int = Field(ge=1, le=250)
 
 
@@ -91,7 +100,7 @@ class PublicationRule(_Rule):
     any more, and the procurement system must not act on it either).
     """
 
-    kinds: tuple[str, ...] = Field(min_length=1)
+    kinds: _Kinds
     ends_at: Literal["public", "everywhere"] = "public"
     classes: dict[str, Period]
     unclassified: Period
@@ -112,9 +121,9 @@ class WithholdingRule(_Rule):
     Applies when the procedure or the seriousness (canonical codes) is one of those named.
     """
 
-    kinds: tuple[str, ...] = Field(min_length=1)
-    procedures: tuple[str, ...] = ()
-    seriousness: tuple[str, ...] = ()
+    kinds: _Kinds
+    procedures: _Codes = ()
+    seriousness: _Codes = ()
 
 
 class HeldRule(BaseModel):
@@ -180,10 +189,10 @@ class Rulebook(BaseModel):
     version: str = Field(min_length=1)
     #: Working days before a due date at which *due soon* is written: distinct, longest first.
     due_soon_working_days: tuple[_Mark, ...] = Field(default=(3, 1), min_length=1, max_length=5)
-    roles: tuple[Role, ...] = Field(min_length=1)
-    deadlines: tuple[DeadlineRule, ...] = Field(min_length=1)
-    publication_periods: tuple[PublicationRule, ...] = ()
-    withholding: tuple[WithholdingRule, ...] = ()
+    roles: tuple[Role, ...] = Field(min_length=1, max_length=MOST_ROLES)
+    deadlines: tuple[DeadlineRule, ...] = Field(min_length=1, max_length=MOST_RULES)
+    publication_periods: tuple[PublicationRule, ...] = Field(default=(), max_length=MOST_RULES)
+    withholding: tuple[WithholdingRule, ...] = Field(default=(), max_length=MOST_RULES)
     held: HeldRule = HeldRule()
 
     @classmethod

@@ -22,6 +22,7 @@ INNER = {
     "hub.backup.steps:MOST_FILLERS": "records of one step of ours",
     "hub.adapters.head_files:_LARGEST_HEADS": "a file of our own",
     "hub.runtime.starts:_LARGEST": "a file of our own",
+    "hub.domain.calendar:_MOST_PAPERS": "addresses that no rule reads",
     "hub.audit.ends:_MOST_NAMED": "findings shown",
     "hub.audit.ends:_MOST_SKIPPED": "findings shown",
     "hub.contracts.persons:_MOST_FOLDED": "a memory",

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 
 from connectors.files.wiring import layouts_of
 from connectors.layout import Folder, field_names
-from connectors.mapping import DateStyle, FieldRule, Mapping, read_mapping
+from connectors.mapping import (
+    LONGEST_TEXT,
+    MOST_COLUMNS,
+    DateStyle,
+    FieldRule,
+    Mapping,
+    read_mapping,
+)
 from connectors.run import connections_of, file_connections
 from hub.config.site import load_site
 from hub.errors import ConfigurationError
@@ -111,6 +118,30 @@ def test_a_number_that_is_no_day_stays_as_it_is(style: str, digits: int) -> None
     """Python reads no whole number of more than 4,300 digits: one cell must not end the source."""
     rule = FieldRule.model_validate({"from": "day", "date": style})
     assert rule.value({"day": "9" * digits}) == "9" * digits
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "{from: [" + "who, " * (MOST_COLUMNS + 1) + "]}",
+        "{always: " + "x" * (LONGEST_TEXT + 1) + "}",
+        "{from: [who, part], join: " + "x" * (LONGEST_TEXT + 1) + "}",
+        "{from: who, codes: {1: " + "x" * (LONGEST_TEXT + 1) + "}}",
+    ],
+    ids=["columns", "constant", "join", "code"],
+)
+def test_a_mapping_makes_no_mountain_of_each_row(tmp_path: Path, rule: str) -> None:
+    """A file of ten thousand columns for one field took that much of every row, for all rows."""
+    with pytest.raises(ConfigurationError) as caught:
+        mapping(WHOLE.replace("  CF_XDR_MC: who", f"  CF_XDR_MC: {rule}"), tmp_path)
+    assert caught.value.line == 5
+
+
+def test_a_mapping_may_join_as_many_columns_as_it_says(tmp_path: Path) -> None:
+    """The bound itself is taken."""
+    rule = "{from: [" + "who, " * MOST_COLUMNS + "]}"
+    made = mapping(WHOLE.replace("  CF_XDR_MC: who", f"  CF_XDR_MC: {rule}"), tmp_path)
+    assert len(made.fields["CF_XDR_MC"].source) == MOST_COLUMNS
 
 
 def test_the_reference_mappings_are_valid() -> None:

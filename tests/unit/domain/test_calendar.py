@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hub.domain.calendar import WorkingCalendar, statutory_days
+from hub.domain.calendar import MOST_NOTICES, WorkingCalendar, statutory_days
 
 announced = st.dates(date(2007, 1, 1), date(2026, 10, 31))
 any_day = st.dates(date(2005, 1, 1), date(2040, 12, 31))
@@ -397,3 +397,31 @@ def test_impossible_counts_are_programming_errors(calendar: WorkingCalendar) -> 
         calendar.add_working_days(day("2026-01-05"), -1)
     with pytest.raises(ValueError, match="at least one"):
         calendar.working_days_before(day("2026-01-05"), 0)
+
+
+@pytest.mark.parametrize(
+    "notices",
+    [
+        [{"year": 1949 + n} for n in range(MOST_NOTICES + 1)],
+        [{"year": 2026, "days": [{"name": "x", "date": "2026-01-01", "isOffDay": True}] * 367}],
+        [{"year": 2200}],
+        [{"year": 1948}],
+        [{"year": 10**17}],
+    ],
+    ids=["notices", "days", "late", "early", "no date"],
+)
+def test_a_calendar_of_hostile_size_is_refused(notices: list[dict[str, object]]) -> None:
+    """From a file and from the ledger: its years become days, and those end with 9999."""
+    with pytest.raises(ValidationError, match=r"at most|less than or equal|greater than or equal"):
+        WorkingCalendar.from_mapping({"version": "x", "notices": notices})
+
+
+def test_the_first_and_last_years_of_a_calendar_are_compared() -> None:
+    """An adoption asks which days the new calendar changes."""
+    empty = WorkingCalendar.from_mapping({"version": "x", "notices": []})
+    for year in (1949, 2199):
+        day = {"name": "x", "date": f"{year}-03-01", "isOffDay": True}
+        made = WorkingCalendar.from_mapping(
+            {"version": "x", "notices": [{"year": year, "days": [day]}]}
+        )
+        assert len(empty.changed_days(made)) >= 365

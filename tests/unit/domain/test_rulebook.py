@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hub.domain.calendar import WorkingCalendar
-from hub.domain.rulebook import Clock, Deadlines, PublicationEnd, Rulebook, add_months
+from hub.domain.rulebook import (
+    MOST_KINDS,
+    MOST_ROLES,
+    MOST_RULES,
+    Clock,
+    Deadlines,
+    PublicationEnd,
+    Rulebook,
+    add_months,
+)
 
 LICENCE = "licence.granted.v1"
 PENALTY = "penalty.imposed.v1"
@@ -348,3 +357,30 @@ def test_months_later_is_the_same_day_or_the_month_s_last(on: date, months: int)
     assert later.day == on.day or (later.day < on.day and add_months(later, 0) == later)
     if later.day != on.day:
         assert date.fromordinal(later.toordinal() + 1).day == 1
+
+
+def test_a_rulebook_of_hostile_size_is_refused_from_a_file_and_from_the_ledger(
+    rulebook: Rulebook,
+) -> None:
+    """Each case of kind and role is written out: a megabyte of both was forty million cases."""
+    kinds = [f"k{n}.v1" for n in range(MOST_KINDS)]
+    roles = [
+        {"role": f"r{n}", "name_zh": "x", "stops_at": "acknowledged"} for n in range(MOST_ROLES)
+    ]
+    rule: dict[str, Any] = {
+        "id": "d", "effective_from": "2026-01-01", "source": "x", "clock": "disclose",
+        "kinds": kinds, "roles": [each["role"] for each in roles], "working_days": 7,
+    }  # fmt: skip
+    good: dict[str, Any] = {"version": "x", "roles": roles, "deadlines": [rule]}
+    assert len(Rulebook.from_mapping(good).roles) == MOST_ROLES
+    more = {"role": "more", "name_zh": "x", "stops_at": "acknowledged"}
+    rules = [{**rule, "id": f"d{n}", "effective_from": "2026-01-01"} for n in range(MOST_RULES + 1)]
+    for change in (
+        {"deadlines": [{**rule, "kinds": [*kinds, "more.v1"]}]},
+        {"deadlines": [{**rule, "roles": [*rule["roles"], "r0"]}]},
+        {"roles": [*roles, more]},
+        {"deadlines": rules},
+    ):
+        with pytest.raises(ValidationError, match="at most"):
+            Rulebook.from_mapping({**good, **change})
+    assert max(len(one.kinds) for one in rulebook.rules()) < MOST_KINDS
