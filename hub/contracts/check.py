@@ -190,7 +190,7 @@ class Checker:
         texts = self._texts(submitted)
         return (
             "" not in self._required(submitted)
-            and are_plain("|".join(texts))
+            and are_plain(";".join(texts))
             and (
                 max(map(len, texts)) <= self._shortest
                 or not any(map(gt, map(len, texts), self._limits))

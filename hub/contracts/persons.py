@@ -2,7 +2,8 @@
 
 A citizen's number is one however it is written: with dots, slashes, blanks or a line break between
 its digits, with invisible characters, in full-width, Chinese or any other script's digits, with
-letters that look like digits, with another digit before or after. So a text is folded first (one
+letters that look like digits, with another digit before or after, with the day of birth in words,
+as a page's entities. So a text is folded first (one
 table, one pass), then digits that follow each other are taken as one chain, and every 18 of a chain
 are tried: place, birth date and check digit together hold for one in thirty thousand random ones.
 
@@ -24,6 +25,7 @@ from hub.domain.credit_code import (
     is_possible_old_citizen_id,
 )
 from hub.domain.document_number import composed
+from hub.domain.region_codes import PROVINCES
 
 # --- folding -------------------------------------------------------------------------------------
 
@@ -38,9 +40,11 @@ _ODD: Final = re.compile(f"[^\n \\\\\u3000{_USUAL}]")
 """Characters that Chinese texts seldom have; only a text with one is folded, or holds odd marks."""
 _ALIKE: Final = {
     **dict.fromkeys("×✕ХхΧχⅩⅹ𝐗𝐱𝑋𝑥𝖷𝗑", "X"), **dict.fromkeys("ОоΟοՕօ", "O"),
-    **dict.fromkeys("ІӀΙı", "I"),
+    **dict.fromkeys("ІӀΙı", "I"), **dict.fromkeys("ВΒ", "B"),
+    **dict.fromkeys("□■▢▣◻◼", "*"), **dict(zip("⠚⠁⠃⠉⠙⠑⠋⠛⠓⠊", "0123456789", strict=True)),
 }  # fmt: skip
-"""Characters that look like the letter for a check digit of ten, or like those for 0 and 1."""
+"""Characters that look like the letter for a check digit of ten, or like those for 0, 1 and 8; that
+hide a digit; and the digits of braille."""
 _BLANK_LETTERS: Final = "\u115f\u1160\u3164\uffa0\u2800"
 """Letters and a sign that show nothing."""
 _MOST_FOLDED: Final = 8192
@@ -158,10 +162,10 @@ def is_shown_otherwise(name: str) -> bool:
 # --- the quick question --------------------------------------------------------------------------
 
 _ONE: Final = (
-    "0-9OolI\uff10-\uff19ＯｏｌＩ〇零幺一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸〡-〩㈠-㈨㊀-㊈"
+    "0-9OolIB|\uff10-\uff19ＯｏｌＩＢ｜〇零幺一二三四五六七八九壹贰叁肆伍陆柒捌玖貳參陸〡-〩㈠-㈨㊀-㊈"
     "参叄壱弌弍弎弐兩貮亖仨廾漆㆒-㆕㐅㒃㠪㭍\uf96b\uf978\uf9b2\uf9d1\uf9d3"
 )
-"""Characters that fold to a digit and are not odd; with the letters that look like 0 and 1."""
+"""Characters that fold to a digit and are not odd; with those that look like 0, 1 and 8."""
 _GAP_ONE: Final = f"[^A-Za-z\\u3400-\\u9fff{_ONE}]*+[{_ONE}]"
 _RUN: Final = re.compile(f"[{_ONE}](?:{_GAP_ONE}){{9}}({_GAP_ONE})?")
 """Ten digits, as many as a telephone has, and one more; shorter ones are known by a word in front.
@@ -170,10 +174,17 @@ _NOUGHTS: Final = "0OoＯｏ\uff10〇零\uf9b2"
 """Of those characters: what folds to a nought, and the letters that look like one."""
 _STAR: Final = "*＊#＃XxＸｘ×·•\u25cb\u25cf"
 """Characters that hide a digit."""
-_STARRED: Final = re.compile(f"[{_ONE}][{_STAR}]")
-_STARS: Final = re.compile(f"[{_ONE}]{{3}}[{_STAR}]{{3}}")
-_MARKUP: Final = re.compile("</?[A-Za-z][^<>]{0,64}>|&(?:[A-Za-z]{2,8}|#[0-9]{2,5});")
-"""Of a text that was copied from a page: <br>, &nbsp;."""
+_BLOCK: Final = "[_＿]{3}|[?？]{3}|[NＮ]{3}|[.．]{3}|[-－]{3}"
+"""Beginnings of what hides several digits at once, and is common elsewhere."""
+_STARRED: Final = re.compile(
+    f"[{_STAR}…_＿?？NＮ.．\\-－](?<=[{_ONE}].)(?:(?<=[{_STAR}…])|(?<=(?={_BLOCK}).))"
+)
+"""The sign is looked for and not the digit: there are fewer of them."""
+_STARS: Final = re.compile(f"[{_ONE}]{{3}}(?:[{_STAR}]{{3}}|…|{_BLOCK})")
+_MARKUP: Final = re.compile(
+    "</?[A-Za-z][^<>]{0,64}>|&(?:[A-Za-z]{2,8}|#(?:[0-9]{2,5}|[Xx][0-9A-Fa-f]{2,4}));"
+)
+"""Of a text that was copied from a page: <br>, &nbsp;, &#51;."""
 _CUE: Final = re.compile(
     "身份证|身份号|公民身份|证件号|护照|P(?i:assport)|p(?i:assport)|通行证|回乡证|台胞证|居留证|"
     "居留身份|军官证|士兵证|账号|账户|帐号|帐户|卡号"
@@ -190,7 +201,8 @@ def are_plain(joined: str) -> bool:
     """Whether no text of those that are joined here holds anything, nor a blank or a backslash.
 
     Ten digits that do not begin with a nought are not a telephone, and shorter ones are
-    recognised by a word or by stars: most often they are a year and the number of a document.
+    recognised by a word or by stars: most often they are a year and the number of a document. With
+    the word for a year behind they may be a place and a year of birth.
     """
     if (
         _UNUSUAL.search(joined) is not None
@@ -200,8 +212,8 @@ def are_plain(joined: str) -> bool:
         or "&" in joined
     ):
         return False
-    for run in _RUN.finditer(joined):  # noqa: SIM110  # twice as fast, compiled, as `any`
-        if run[1] or run[0][0] in _NOUGHTS:
+    for run in _RUN.finditer(joined):  # twice as fast, compiled, as `any`
+        if run[1] or run[0][0] in _NOUGHTS or joined[run.end() : run.end() + 1] == "年":
             return False
     return True
 
@@ -220,14 +232,21 @@ def _may_hold(text: str) -> bool:
 
 _CHAIN: Final = re.compile(r"[0-9](?:[\W_]{0,3}[0-9Xx])*")
 _NO_DIGIT: Final = re.compile(r"[^0-9Xx]+")
-_WIDE_CHAIN: Final = re.compile(r"[0-9lI](?:[\W_]{0,6}+[0-9XxOolI]){17,}+")
-"""Enough for a citizen's number with wide gaps, and letters in place of noughts and ones; what is
+_WIDE_CHAIN: Final = re.compile(r"[0-9lIB](?:[\W_]{0,6}+[0-9XxOolIB]){17,}+")
+"""Enough for a citizen's number with wide gaps, and letters in place of 0, 1 and 8; what is
 shorter than that (accounts, old numbers) is known by its length, so nothing far off may join it."""
-_NO_WIDE_DIGIT: Final = re.compile(r"[^0-9XxOolI]+")
-_LIKE_DIGITS: Final = str.maketrans("OolI", "0011")
+_NO_WIDE_DIGIT: Final = re.compile(r"[^0-9XxOolIB]+")
+_LIKE_DIGITS: Final = str.maketrans("OolIB", "00118")
+_DATED: Final = re.compile(
+    r"(?<![0-9])([1-9][0-9]{5})[\W_]{0,6}((?:18|19|20)[0-9]{2})\s{0,3}年\s{0,3}([0-9]{1,2})\s{0,3}月"
+    r"\s{0,3}([0-9]{1,2})\s{0,3}[日号][\W_]{0,6}([0-9]{3}[0-9Xx])(?![0-9])"
+)
+"""A citizen's number in whose middle the day of birth is written out."""
 _SHORTEST_ACCOUNT: Final = 9
 _CARD_LENGTHS: Final = range(16, 20)
 _OLD_LENGTH, _LENGTH = 15, 18
+_LAST_DIGITS: Final = 4
+"""Behind the day of birth."""
 _SERIALS_FROM: Final = "2014"
 """Place, a day of this year or later and a serial make a 承诺编码 of 20 digits, and others like it:
 among more than 18 digits such a day is no birth date."""
@@ -245,6 +264,14 @@ _MASKED: Final = re.compile(
     r"(?<![0-9A-Za-z])[1-9][0-9]{2,15}(?:[0-9]|[*#Xx\u00d7\u00b7\u2022\u25cb\u25cf]){3,14}"
     r"[0-9Xx]?(?![0-9A-Za-z*])"
 )
+_MASKED_BLOCK: Final = re.compile(
+    r"(?<![0-9A-Za-z])([1-9][0-9]{5,13})(…{1,4}|\.{3,12}|_{3,12}|\?{3,12}|N{3,12}|-{3,12})"
+    r"([0-9]{0,3}[0-9Xx]|)(?![0-9A-Za-z])"
+)
+"""The same with one block of what is common elsewhere."""
+_LONG_BLOCKS: Final = "…."
+"""Marks of an omission: their number says nothing of how many digits are left out."""
+_ENTITY: Final = re.compile("&#([0-9]{2,5}|[Xx][0-9A-Fa-f]{2,4});")
 _PHONE: Final = re.compile(
     r"(?<![\dA-Za-z.])(?:(?:\+?86[\W_]{0,2})?1[ -]?[3-9](?:[ .·/_\n-]{0,2}\d){9}"
     r"|\(?0\d{2,3}[)-] ?[2-9]\d{6,7})(?![\dA-Za-z.])",
@@ -260,6 +287,8 @@ def flaws_of(text: str) -> tuple[str, ...]:
     Warnings, because nothing proves them: PERSONAL_NUMBER_POSSIBLE (15 digits, stars, an account),
     PHONE_IN_TEXT. A credit code of digits only that passes its own two checks is none (GB 32100).
     """
+    if "&#" in text:
+        text = _ENTITY.sub(_decoded, text)
     if _ODD.search(text) is not None:
         text = text.translate(_FOLDING)
     if not _may_hold(text):
@@ -268,17 +297,46 @@ def flaws_of(text: str) -> tuple[str, ...]:
     if "<" in text or "&" in text:
         text = _MARKUP.sub(" ", text)
     found = {_of_chain(text, chain) for chain in _CHAIN.finditer(text)}
-    for chain in _WIDE_CHAIN.finditer(text):
-        digits = _NO_WIDE_DIGIT.sub("", chain[0]).translate(_LIKE_DIGITS)
-        found.add("PERSONAL_ID_IN_TEXT" if _holds_citizens_number(digits) else "")
-    if _FOREIGN_ID.search(text) is not None:
+    # an upright bar is a gap in a table, or a one
+    for form in (text, text.replace("|", "1")) if "|" in text else (text,):
+        for chain in _WIDE_CHAIN.finditer(form):
+            digits = _NO_WIDE_DIGIT.sub("", chain[0]).translate(_LIKE_DIGITS)
+            found.add("PERSONAL_ID_IN_TEXT" if _holds_citizens_number(digits) else "")
+    if _FOREIGN_ID.search(text) is not None or any(map(_is_dated, _DATED.finditer(text))):
         found.add("PERSONAL_ID_IN_TEXT")
-    if any(map(is_masked, _MASKED.finditer(text))):
+    if _holds_masked(text):
         found.add("PERSONAL_NUMBER_POSSIBLE")
     if _PHONE.search(text) is not None:
         found.add("PHONE_IN_TEXT")
     found.discard("")
     return tuple(sorted(found))
+
+
+def _decoded(entity: re.Match[str]) -> str:
+    """The character that a page shows for this, or a blank where there is none."""
+    said = entity[1]
+    code = int(said[1:], 16) if said[0] in "Xx" else int(said)
+    return chr(code) if not 0xD800 <= code <= 0xDFFF else " "  # noqa: PLR2004 - halves of characters
+
+
+def _is_dated(match: re.Match[str]) -> bool:
+    """Whether a match of `_DATED` is a citizen's number, whose check digit holds."""
+    place, year, month, day, rest = match.groups()
+    return _holds_citizens_number(f"{place}{year}{month:0>2}{day:0>2}{rest}")
+
+
+def _is_masked_by_a_block(match: re.Match[str]) -> bool:
+    """Whether a match of `_MASKED_BLOCK` is a citizen's number with digits hidden."""
+    before, block, after = match.groups()
+    if block[0] not in _LONG_BLOCKS:
+        hidden = len(block)
+    elif len(after) == _LAST_DIGITS:
+        hidden = _LENGTH - len(before) - len(after)
+    else:
+        return False
+    number = f"{before}{'*' * hidden}{after}"
+    is_place = number[:2] in PROVINCES
+    return is_place and len(number) == _LENGTH and is_masked_citizen_id(number)
 
 
 def _of_chain(text: str, chain: re.Match[str]) -> str:
@@ -315,7 +373,14 @@ def luhn_holds(digits: str) -> bool:
     return (sum(map(int, digits[-1::-2])) + sum(map(int, doubled))) % 10 == 0
 
 
-def is_masked(match: re.Match[str]) -> bool:
+def _holds_masked(text: str) -> bool:
+    """Whether a folded text holds a citizen's number with digits hidden."""
+    return any(map(_is_masked, _MASKED.finditer(text))) or any(
+        map(_is_masked_by_a_block, _MASKED_BLOCK.finditer(text))
+    )
+
+
+def _is_masked(match: re.Match[str]) -> bool:
     """Whether a match of `_MASKED` is a citizen's number of 15 or 18 with digits hidden."""
     return len(match[0]) in {_OLD_LENGTH, _LENGTH} and is_masked_citizen_id(match[0])
 
@@ -326,7 +391,7 @@ def holds_old_or_masked_id(text: str) -> bool:
     Contracts ask for this by `no_old_or_masked_id`; what the eye takes for a person is one.
     """
     plain = folded(text)
-    if any(map(is_masked, _MASKED.finditer(plain))):
+    if _holds_masked(plain):
         return True
     chains = (_NO_DIGIT.sub("", chain[0]) for chain in _CHAIN.finditer(plain))
     return any(map(is_possible_old_citizen_id, chains))

@@ -9,6 +9,7 @@ import csv
 import os
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 CIRCLED = str.maketrans("0123456789", "⓪①②③④⑤⑥⑦⑧⑨")
 TRADITIONAL = str.maketrans("0123456789", "零壱貳叄肆伍陸漆捌玖")
 JAPANESE = str.maketrans("0123456789", "〇弌弐参四五六七八九")
+BRAILLE = str.maketrans("0123456789", "⠚⠁⠃⠉⠙⠑⠋⠛⠓⠊")
 OLDEST = str.maketrans("0123456789", "零弌弍弎亖五六七八九")
 PUBLIC_FIELDS = ("XK_NR", "XK_WSH", "XK_XDR_MC", "BZ")
 ID = "PERSONAL_ID_IN_TEXT"
@@ -85,16 +87,16 @@ def test_what_nobody_sees_does_not_hide_a_number(mark: str) -> None:
 
 @pytest.mark.parametrize(
     "digits",
-    [WIDE, CHINESE, FORMAL, BOLD, ARABIC, CIRCLED, TRADITIONAL, JAPANESE, OLDEST],
+    [WIDE, CHINESE, FORMAL, BOLD, ARABIC, CIRCLED, TRADITIONAL, JAPANESE, OLDEST, BRAILLE],
 )
 def test_other_digits_do_not_hide_a_number(digits: dict[int, int]) -> None:
-    """Wide, Chinese, those of amounts, mathematical, Arabic, circled, traditional, old."""
+    """Wide, Chinese, those of amounts, mathematical, Arabic, circled, traditional, old, felt."""
     assert is_refused(NUMBER.translate(digits))
 
 
 def test_every_digit_there_is_counts_in_the_quick_question() -> None:
     """Each character that is folded to a digit: were one not counted, it would hide a number."""
-    digits = [each for each in map(chr, range(0x30000)) if folded(each) in set("0123456789OolI")]
+    digits = [each for each in map(chr, range(0x30000)) if folded(each) in set("0123456789OolIB|")]
     assert len(digits) > 700
     assert [each for each in digits if not needs_a_look(each * 10)] == []
 
@@ -102,7 +104,7 @@ def test_every_digit_there_is_counts_in_the_quick_question() -> None:
 def test_every_nought_there_is_counts_in_the_question_for_a_row() -> None:
     """A telephone of ten digits begins with one; eleven digits are one whatever they begin with."""
     digits = [each for each in map(chr, range(0x30000)) if folded(each) in set("0123456789")]
-    digits += "ＯｏｌＩОı"
+    digits += "ＯｏｌＩОıBВ|"
     noughts = [each for each in digits if folded(each) in {"0", "O", "o"}]
     assert len(noughts) > 60
     assert [each for each in noughts if are_plain(f"{each}10-2345678")] == []
@@ -128,12 +130,15 @@ def test_a_year_and_a_number_are_plain() -> None:
 _GAPS = st.sampled_from(["", "", "", "-", " ", ".", ")", ") ", "\n", "|", "，", "，，，"])
 _STRETCHES = st.one_of(
     st.tuples(st.text("0123456789", min_size=1, max_size=18), _GAPS).map(lambda x: x[1].join(x[0])),
-    st.text("0123456789０１２９〇零一二九壹玖OolIＯｏｌＩОı", min_size=1, max_size=18),
-    st.text("0123456789*＊＃XxＸｘ×·•○●", min_size=1, max_size=18),
+    st.text("0123456789０１２９〇零一二九壹玖OolIB|ＯｏｌＩＢ｜Оı", min_size=1, max_size=18),
+    st.text("0123456789*＊＃XxＸｘ×·•○●□…_?N-.", min_size=1, max_size=18),
     st.sampled_from(
         [
             NUMBER, WITH_X, CARD, "13900000000", "+86 139", "010-2345678", "(0571)2345678",
             "(0571", "3309008001011", "330900********0018", "330900********18", "330900Ｘ", "A",
+            "330900", "1980年01月01日", "0019",
+            "１９８０年１月１日", "…", "……", "________", "？？？？？？？？", "NNNNNNNN", "--------",
+            "&#51;", "&#x33;", "年", "月", "日", "1980", "01",
             "往来港澳通行证", "通行证", "证件号", "身份证", "回乡证", "台胞证", "居留证",
             "居留身份证", "军官证", "护照", "passport", "账号", "卡号", "no", "E1234567", "1234567",
             "<br>", "&nbsp;", "\u200b", "\u0301", "云", "\n", "\ue863",
@@ -149,9 +154,14 @@ _CELLS = st.lists(_STRETCHES, max_size=5).map("".join)
 @example(["示许〔2026〕000003号", "0571)2345678"])
 @example(["03", "1234567890"])
 @example(["330900*19*0101*018"])
+@example(["3309001980年01月01日0019"])
+@example(["示许〔2026〕000003号330900-1980年1月1日0019"])
+@example(["330900…0019"])
+@example(["330900--------0019"])
+@example(["3|||||||9801010019"])
 def test_what_is_plain_has_nothing_in_any_cell(cells: list[str]) -> None:
     """The quick answer for a row is the careful one for each of its cells."""
-    if not are_plain("|".join(cells)):
+    if not are_plain(";".join(cells)):
         return
     assert [flaws_of(cell) for cell in cells] == [()] * len(cells)
     assert not any(map(is_unreadable, cells))
@@ -180,6 +190,64 @@ def test_a_permit_of_residence_is_a_persons(word: str) -> None:
 def test_a_masked_number_is_possibly_one(star: str) -> None:
     """Wide letters too."""
     assert flaws_of(f"330900{star * 8}0018") == ("PERSONAL_NUMBER_POSSIBLE",)
+
+
+@pytest.mark.parametrize("sign", "□■_?N-？＿Ｎ－")
+def test_a_number_masked_by_another_sign_is_possibly_one(sign: str) -> None:
+    """As many as are hidden; a neighbour more or less is a number of something else."""
+    assert flaws_of(f"330900{sign * 8}0019") == ("PERSONAL_NUMBER_POSSIBLE",)
+    assert flaws_of(f"33090019800101{sign * 3}9") == ("PERSONAL_NUMBER_POSSIBLE",)
+    assert flaws_of(f"33090019800101{sign * 4}") == ("PERSONAL_NUMBER_POSSIBLE",)
+    if sign not in "□■":
+        assert flaws_of(f"330900{sign * 7}0019") == ()
+        assert flaws_of(f"930900{sign * 8}0019") == ()
+
+
+@pytest.mark.parametrize("sign", ["…", "……", "...", "．．．．．．"])
+def test_a_number_with_an_omission_is_possibly_one(sign: str) -> None:
+    """Place and last four digits, or the year of birth as well; a range of numbers is none."""
+    assert flaws_of(f"身份证号330900{sign}0019") == ("PERSONAL_NUMBER_POSSIBLE",)
+    assert flaws_of(f"3309001980{sign}001X") == ("PERSONAL_NUMBER_POSSIBLE",)
+    for text in (f"930900{sign}0019", f"330900{sign}019", f"33090{sign}0019", f"330900{sign}00190"):
+        assert flaws_of(text) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "330900 1980年01月01日 0019", "330900，1980年1月1日，0019", "3309001980年1月1号0019",
+        "330900－１９８０ 年 １ 月 １ 日－００１９", "330900一九八〇年〇一月〇一日0019",
+    ],
+)  # fmt: skip
+def test_a_day_of_birth_in_words_does_not_hide_a_number(text: str) -> None:
+    """Place, day and the rest together are the number: its check digit holds."""
+    assert is_refused(text)
+    assert flaws_of("330900 1980年01月01日 0018") == ()
+    assert flaws_of("330900 1980年13月01日 0019") == ()
+
+
+@pytest.mark.parametrize(
+    "form",
+    [lambda c: f"&#{ord(c)};", lambda c: f"&#x{ord(c):x};", lambda c: f"&#X{ord(c):X};"],
+    ids=["decimal", "hexadecimal", "large"],
+)
+def test_entities_of_a_page_do_not_hide_a_number(form: Callable[[str], str]) -> None:
+    """All of it or one digit; wide and Arabic digits, too; half a character is nothing."""
+    assert is_refused("".join(map(form, NUMBER)))
+    assert is_refused(NUMBER[:5] + form(NUMBER[5]) + NUMBER[6:])
+    assert is_refused("".join(map(form, NUMBER.translate(ARABIC))))
+    assert flaws_of("&#xd800;") == ()
+
+
+@pytest.mark.parametrize(
+    ("digit", "sign"), [("1", "|"), ("1", "｜"), ("8", "B"), ("8", "Ｂ"), ("8", "В")]
+)
+def test_signs_that_look_like_digits_do_not_hide_a_number(digit: str, sign: str) -> None:
+    """An upright bar, a letter; a bar between the parts of a number is a gap as before."""
+    assert is_refused(NUMBER.replace(digit, sign))
+    assert is_refused(NUMBER.replace(digit, sign).replace("0", "O"))
+    assert is_refused("|".join((NUMBER[:6], NUMBER[6:14], NUMBER[14:])))
+    assert flaws_of("330900198001010018".replace(digit, sign)) == ()
 
 
 @pytest.mark.parametrize("letters", ["0O", "0o", "1l", "1I"])
@@ -419,7 +487,9 @@ def encoding_of(path: Path) -> str:
         "身份证" * 60_000, "1**" * 60_000, "a\u0301\u0302" * 60_000,
         "a" + "\u0301\u0316" * 60_000, "１" * 9 + "." * 60_000, ("〇" + "." * 6_000) * 9,
         ("㈠" * 9 + "." * 100 + "经") * 500, "1......" * 17_000, ("1......" * 16 + "Z") * 1_000,
-        "<a" * 60_000 + "1234567890", "&a" * 60_000 + "1234567890", "lI" * 60_000,
+        "330900…" * 20_000, "3309001980年1月1日" * 10_000, "|B" * 60_000, "&#51;" * 40_000,
+        "330900" + "N" * 120_000, "<a" * 60_000 + "1234567890",
+        "&a" * 60_000 + "1234567890", "lI" * 60_000,
     ],
 )  # fmt: skip
 def test_time_is_linear_in_the_text(text: str) -> None:
