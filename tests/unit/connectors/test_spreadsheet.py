@@ -83,6 +83,9 @@ def test_a_formula_that_was_never_calculated_is_not_read_as_a_blank() -> None:
     """Programs write formulas without their value; a blank in its place would be a lost value."""
     rows = rows_of(book(("1", "甲", "=1+1"), ("2", "乙", "3")))
     assert [row.fault for row in rows] == ["CELL_ERROR", ""]
+    content = book(("1", "甲", "=1+1"))
+    calculated = _rewritten(rb"</f><v ?/>|</f><v></v>", b"</f><v>2</v>", content=content)
+    assert [(row.fault, row.cells[2]) for row in rows_of(calculated)] == [("", "2")]
 
 
 def test_several_sheets_are_read_and_an_unknown_one_is_reported() -> None:
