@@ -18,11 +18,12 @@ from hub.config.repository import load_repository_contracts
 from hub.config.settings import read_settings
 from hub.config.site import load_site
 from hub.embedded.parts import BackingServices
+from hub.engine.events import Decided
 from hub.runtime.post import WorkerContext
 from hub.workers.registrar import run_registrar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from hub.workers.engine_watch import EngineEvent
 
 PARTITIONS = 4
 COPY_BATCH = 10_000
@@ -102,9 +103,9 @@ def copy(access: KafkaAccess, quota: Quota) -> None:
 def registrar(parts: BackingServices, folder: Path, quota: Quota) -> None:
     """The real worker, driven until its quota is used up."""
 
-    def report(event: str, numbers: Mapping[str, float]) -> None:
-        if event == "decided":
-            quota.left -= int(sum(n for k, n in numbers.items() if "basis" not in k))
+    def report(event: EngineEvent) -> None:
+        if isinstance(event, Decided):
+            quota.left -= sum(n for each, n in event.counts.items() if "basis" not in each.kind)
 
     loaded = load_site(folder / "site")
     access = parts.require_kafka(loaded.site.user("worker.registrar.0"))

@@ -25,6 +25,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from connectors.events import (
+    FileFinished,
+    FileResult,
+    Polled,
+    Report,
+    RowsSubmitted,
+    TableCompared,
+)
 from connectors.submission import OutgoingSubmission
 from hub.domain.backoff import backoff
 from hub.domain.partitioning import partition_of
@@ -98,10 +106,10 @@ class Batch(NamedTuple):
 
     submissions: tuple[OutgoingSubmission, ...]
     cursors: CursorChanges
-    finished: str = ""
-    """`read` or `unreadable` when this batch ends a file; else empty."""
-    compared: Mapping[str, float] = {}
-    """Findings of a comparison, when this batch ends one: rows `vanished` and `missed`."""
+    finished: FileResult | None = None
+    """When this batch ends a file."""
+    compared: TableCompared | None = None
+    """When this batch ends a comparison."""
 
 
 class Source(Protocol):
@@ -143,15 +151,6 @@ class Route:
     partitions: int
 
 
-Report = Callable[[str, Mapping[str, float]], None]
-"""Called with what to count: `rows_submitted` by kind, `files_read` by result, `step` with
-`progress` 1 or 0, `compared` with rows `vanished` and `missed`."""
-
-
-def _say_nothing(what: str, counts: Mapping[str, float]) -> None:
-    """Count nothing."""
-
-
 class Agent:
     """One connector at work."""
 
@@ -161,7 +160,7 @@ class Agent:
         source: Source,
         ports: LoopPorts,
         state_folder: Path,
-        report: Report = _say_nothing,
+        report: Report = lambda _event: None,
     ) -> None:
         self._route = route
         self._source = source
@@ -199,7 +198,7 @@ class Agent:
     def step(self) -> bool:
         """Submit one batch in one transaction; False when the source has nothing to submit."""
         batch = self._source.next_batch(self._sequence + 1)
-        self._report("step", {"progress": float(batch is not None)})
+        self._report(Polled(batch is not None))
         if batch is None:
             return False
         ports = self._ports
@@ -229,11 +228,11 @@ class Agent:
         self.submitted += len(records)
         self._write_mark()
         self._source.committed()
-        self._report("rows_submitted", Counter(each.kind for each in batch.submissions))
-        if batch.finished:
-            self._report("files_read", {batch.finished: 1.0})
-        if batch.compared:
-            self._report("compared", batch.compared)
+        self._report(RowsSubmitted(Counter(each.kind for each in batch.submissions)))
+        if batch.finished is not None:
+            self._report(FileFinished(batch.finished))
+        if batch.compared is not None:
+            self._report(batch.compared)
         return True
 
     def run(self, *, stop: Callable[[], bool], poll_seconds: float = 1.0) -> None:

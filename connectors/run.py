@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from connectors.loop import Agent, CursorReader, LoopPorts, Report, Route, Source
+from connectors.events import Report
+from connectors.loop import Agent, CursorReader, LoopPorts, Route, Source
 from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka.client import KafkaInputs, KafkaTransactions

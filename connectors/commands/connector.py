@@ -3,19 +3,21 @@
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Final, get_args
 
 import click
 
 from connectors.commands.check import check
+from connectors.events import Event, FileFinished, FileResult, Polled, RowsSubmitted, TableCompared
 from connectors.files.wiring import file_source
 from connectors.loop import CursorReader, Source
 from connectors.run import Connection, TableConnection, connections_of, run_connector
+from hub.adapters.kafka.events import RecordsUnreadable
 from hub.adapters.kafka.unreadable import count_unreadable
 from hub.config.repository import load_repository_contracts
 from hub.config.settings import read_settings
@@ -164,39 +166,38 @@ class ConnectorWatch:
         self._drain = drain
         self._idle = 0
         self._moved = time.monotonic()
-        for result in ("read", "unreadable"):
+        for result in get_args(FileResult):
             metrics.files_read.labels(self._department, result)
         metrics.source_stopped.labels(*self._source).set(0)
         if isinstance(connection, TableConnection):
-            self.report("compared", {"vanished": 0, "missed": 0})
+            self.report(TableCompared(0, 0))
 
     def should_stop(self) -> bool:
         """Whether asked to stop, or drained when that was the task."""
         return self._stop.is_set() or (self._drain and self._idle >= _IDLE_POLLS)
 
-    def report(self, what: str, counts: Mapping[str, float]) -> None:
+    def report(self, event: Event) -> None:
         """Count what the agent reports."""
         metrics = self._metrics
-        match what:
-            case "rows_submitted":
+        match event:
+            case RowsSubmitted(counts):
                 for kind, number in counts.items():
                     label = metrics.kind_label(kind)
                     metrics.rows_submitted.labels(self._department, label).inc(number)
-            case "files_read":
-                for result, number in counts.items():
-                    metrics.files_read.labels(self._department, result).inc(number)
-            case "unreadable":
-                count_unreadable(metrics, self._health.worker, counts)
-            case "step" if counts["progress"]:
+            case FileFinished(result):
+                metrics.files_read.labels(self._department, result).inc()
+            case RecordsUnreadable():
+                count_unreadable(metrics, self._health.worker, event)
+            case Polled(True):
                 self._idle = 0
                 self._moved = time.monotonic()
                 self._health.progress()
-            case "step":
+            case Polled():
                 self._idle += 1
                 self._health.idle()
-            case "compared":
-                for difference, number in counts.items():
-                    metrics.rows_differing.labels(*self._source, difference).set(number)
+            case TableCompared(vanished, missed):
+                metrics.rows_differing.labels(*self._source, "vanished").set(vanished)
+                metrics.rows_differing.labels(*self._source, "missed").set(missed)
 
     def grow_older(self) -> None:
         """Say how long ago the cursor moved; from outside, since a source may hang or be dead."""

@@ -24,6 +24,7 @@ from connectors.database.settings import TableFile
 from connectors.database.sql import After, Order, RawRow, TableState
 from connectors.database.submitted import SubmittedRow
 from connectors.database.values import BEIJING, as_read, as_stored
+from connectors.events import TableCompared
 from connectors.loop import Batch, CursorTexts
 from connectors.submission import WITHDRAWALS, OutgoingSubmission
 from hub.errors import SourceError
@@ -505,8 +506,9 @@ class DatabaseSource:
         high = None if self._high is None else as_stored(self._high)
         day = current.day + (_FILL if found.missed_count else "")
         statement = reconciler.statement(found, current.day)
-        counts = {"vanished": float(found.vanished_count), "missed": float(found.missed_count)}
-        return self._intend(Intent(sequence, {}, high, (statement,), day))._replace(compared=counts)
+        compared = TableCompared(found.vanished_count, found.missed_count)
+        intent = Intent(sequence, {}, high, (statement,), day)
+        return self._intend(intent)._replace(compared=compared)
 
     def _low(self, high: Order | None) -> Order | None:
         """From where rows are read: what is below can no longer appear."""

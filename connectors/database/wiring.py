@@ -14,8 +14,9 @@ from connectors.database.settings import TableFile, address_of, read_table_file
 from connectors.database.source import DatabaseSource
 from connectors.database.sql import SqlTable, make_engine
 from connectors.database.submitted import SubmittedBook
+from connectors.events import Report
 from connectors.layout import field_names
-from connectors.loop import CursorReader, Report, Source
+from connectors.loop import CursorReader, Source
 from connectors.run import TableConnection, route_of, stream_of
 from connectors.submission import RowSubmitter
 from hub.adapters.clocks import SystemEngineClock

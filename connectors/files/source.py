@@ -22,6 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from connectors.events import FileResult
 from connectors.files.kept_rows import RowKeeper
 from connectors.files.reader import READER
 from connectors.files.sheet_writer import SOURCES, csv_result, write_result
@@ -200,7 +201,7 @@ class FileSource:
         made: list[OutgoingSubmission] = []
         octets = rows = 0
         is_done = True
-        finished = "read"
+        finished: FileResult = "read"
         for row in current.rows:
             if isinstance(row, SourceRow) and not row.row_number:
                 finished = "unreadable"
@@ -215,7 +216,7 @@ class FileSource:
         after.rows = current.rows
         self._next = after
         cursors = {current.key: cursor.as_json(current.key)}
-        return Batch(tuple(made), cursors, finished if is_done else "")
+        return Batch(tuple(made), cursors, finished if is_done else None)
 
     def _submissions(
         self, current: _Open, row: SourceRow | OutgoingSubmission, sequence: int

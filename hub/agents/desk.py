@@ -9,17 +9,25 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
+from hub.agents.events import (
+    CasesOpen,
+    CasesReport,
+    FactCount,
+    FactsSubmitted,
+    FactsUnanswered,
+    NoticesTaken,
+    UpToDate,
+)
 from hub.agents.facts import submission
 from hub.agents.memory import Memory, read_notice
 from hub.ports import is_unreadable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from hub.agents.facts import CaseAgent, Fact
     from hub.config.site import Cases, Site
@@ -37,10 +45,6 @@ _LONGEST_WAIT_SECONDS: Final = 3_600.0
 """A fact that the ledger refuses is submitted again with growing pauses: the basis may change."""
 
 _log = logging.getLogger("hub.cases")
-
-Report = Callable[[str, Mapping[str, float]], None]
-"""`facts` (`agent|kind` -> how many), `open` and `unanswered` (agent -> how many), `told`,
-`idle`."""
 
 
 class NoticeReader(Protocol):
@@ -105,7 +109,7 @@ class RunnerPorts:
     business_clock: DeadlineClock
     engine_clock: EngineClock
     faults: FaultHooks
-    report: Report
+    report: CasesReport
 
 
 class AgentRunner:
@@ -143,7 +147,7 @@ class AgentRunner:
                     notice = read_notice(record.partition, record.offset, record.value)
                 for memory in self.memories.values():
                     memory.take(record.partition, record.offset, notice)
-            self._ports.report("told", {"records": float(len(batch))})
+            self._ports.report(NoticesTaken())
 
     def known(self) -> dict[tuple[str, int], int]:
         """Up to which offset all agents know each partition of the topic."""
@@ -157,7 +161,7 @@ class AgentRunner:
         self._ports.faults.reached("after_consume")
         notice = read_notice(partition, offset, value)
         self.memories[agent].take(partition, offset, notice)
-        self._ports.report("told", {"records": 1.0})
+        self._ports.report(NoticesTaken())
 
     def is_up_to_date(self) -> bool:
         """Whether all that was there at the last look is known; then looks again.
@@ -168,7 +172,7 @@ class AgentRunner:
         ends, self._ends = self._ends, self._look()
         reached = bool(ends) and all(m.has_reached(ends) for m in self.memories.values())
         if reached and all(memory.has_reached(self._ends) for memory in self.memories.values()):
-            self._ports.report("idle", {})
+            self._ports.report(UpToDate())
         return reached
 
     def _look(self) -> dict[int, int]:
@@ -185,13 +189,13 @@ class AgentRunner:
             return {}
         now = self._ports.business_clock.now()
         owed: dict[str, list[Fact]] = {}
-        opened: dict[str, float] = {}
+        opened: dict[str, int] = {}
         for name, memory in self.memories.items():
             asked = self._asked[name]
             facts = memory.agent.owed(min(now, memory.read_at))
             owed[name] = asked.due(facts, self._ports.engine_clock.seconds())
-            opened[name] = float(memory.agent.open_count)
-        self._ports.report("open", opened)
+            opened[name] = memory.agent.open_count
+        self._ports.report(CasesOpen(opened))
         return owed
 
     def submit(self, owed: Mapping[str, Sequence[Fact]]) -> None:
@@ -215,7 +219,6 @@ class AgentRunner:
             self._ports.faults.reached("after_commit")
             for agent, facts in owed.items():
                 self._asked[agent].note(facts, self._ports.engine_clock.seconds())
-            self._ports.report(
-                "facts", Counter(f"{a}|{f.kind}" for a, fs in owed.items() for f in fs)
-            )
-        self._ports.report("unanswered", {name: float(len(a)) for name, a in self._asked.items()})
+            counts = Counter(FactCount(a, f.kind) for a, fs in owed.items() for f in fs)
+            self._ports.report(FactsSubmitted(counts))
+        self._ports.report(FactsUnanswered({name: len(a) for name, a in self._asked.items()}))

@@ -22,14 +22,24 @@ from hub.adapters.clocks import SystemEngineClock, business_clock_of
 from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka.appender import KafkaAppender
 from hub.adapters.kafka.client import KafkaInputs
+from hub.adapters.kafka.events import RecordsUnreadable
 from hub.adapters.kafka.unreadable import count_unreadable
 from hub.adapters.lease import FolderLease
 from hub.agents.commitment import CommitmentAgent
 from hub.agents.desk import AgentRunner, RunnerPorts
 from hub.agents.escalation import EscalationAgent, EscalationLevel
+from hub.agents.events import (
+    CasesEvent,
+    CasesOpen,
+    FactsSubmitted,
+    FactsUnanswered,
+    NoticesTaken,
+    UpToDate,
+)
 from hub.agents.facts import Office
 from hub.config.kafka_access import MECHANISM
 from hub.errors import UnavailableError
+from hub.workers.events import Restarted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -66,25 +76,25 @@ class CasesWatch:
     def __init__(self, metrics: Metrics, health: Health) -> None:
         self._metrics, self._health = metrics, health
 
-    def report(self, event: str, numbers: Mapping[str, float]) -> None:
+    def report(self, event: CasesEvent) -> None:
         """Count; a record read is progress, nothing left to read is idleness."""
         match event:
-            case "told":
+            case NoticesTaken():
                 self._health.progress()
-            case "idle":
+            case UpToDate():
                 self._health.idle()
-            case "facts":
-                for names, number in numbers.items():
-                    self._metrics.case_facts.labels(*names.split("|")).inc(number)
-            case "open":
-                for agent, number in numbers.items():
+            case FactsSubmitted(counts):
+                for (agent, kind), number in counts.items():
+                    self._metrics.case_facts.labels(agent, kind).inc(number)
+            case CasesOpen(counts):
+                for agent, number in counts.items():
                     self._metrics.case_open.labels(agent).set(number)
-            case "unanswered":
-                for agent, number in numbers.items():
+            case FactsUnanswered(counts):
+                for agent, number in counts.items():
                     self._metrics.case_unanswered.labels(agent).set(number)
-            case "unreadable":
-                count_unreadable(self._metrics, self._health.worker, numbers)
-            case "restarted":
+            case RecordsUnreadable():
+                count_unreadable(self._metrics, self._health.worker, event)
+            case Restarted():
                 self._metrics.restarts.labels(self._health.worker).inc()
                 self._health.restarted()
 
@@ -156,7 +166,7 @@ def run_cases(
             except UnavailableError as error:
                 _log.warning("starting again", extra={"reason": str(error)})
                 has_died = True
-                watch.report("restarted", {})
+                watch.report(Restarted())
                 engine_clock.sleep(_RETRY_SECONDS)
     finally:
         lease.release()

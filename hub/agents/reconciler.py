@@ -17,6 +17,7 @@ from hub.adapters.faults import EnvironmentFaults
 from hub.adapters.kafka.appender import KafkaAppender
 from hub.adapters.postgres.lookups import LookUps
 from hub.adapters.postgres.tables import Heartbeat, Position, schema_of
+from hub.agents.events import ListsCompared, ReconcilerEvent, ReconcilerReport
 from hub.config.site import Site
 from hub.contracts import Contract
 from hub.domain import kinds
@@ -27,8 +28,8 @@ from hub.ports import Appender, FaultHooks, OutputRecord
 from hub.runtime.post import WorkerContext
 from hub.views.court_lists import Comparison, FullList, Listing, compare, fact, matter
 from hub.views.twins import AnsweredTwin, lifting, lifting_id
+from hub.workers.events import Stepped
 from hub.workers.lives import FollowerWatch, run_with_restarts
-from hub.workers.receipts import Report
 
 _POLL_SECONDS: Final = 1.0
 _SEARCH_MS: Final = 10_000
@@ -76,7 +77,7 @@ class Reconciler:
         books: LookUpQueries,
         appender: Appender,
         faults: FaultHooks,
-        report: Report,
+        report: ReconcilerReport,
     ) -> None:
         self._route = route
         self._contracts = contracts
@@ -100,7 +101,7 @@ class Reconciler:
         if beat is not None and beat.seen_at >= self._next_search and positions != self._searched:
             facts += self._lift_twins()
             self._searched, self._next_search = positions, beat.seen_at + _SEARCH_MS
-        self._report("step", {"facts": float(facts)})
+        self._report(Stepped(facts))
         return facts
 
     def _compare_lists(self, beat: Heartbeat, positions: list[Position]) -> int:
@@ -186,22 +187,22 @@ class Reconciler:
         )
 
     def _count(self, comparisons: list[Comparison]) -> None:
-        self._report(
-            "findings",
-            {
-                "exit_missing": float(sum(len(each.exits_missing) for each in comparisons)),
-                "entry_missing": float(sum(len(each.entries_missing) for each in comparisons)),
-            },
-        )
+        exits = sum(len(each.exits_missing) for each in comparisons)
+        entries = sum(len(each.entries_missing) for each in comparisons)
+        self._report(ListsCompared(exits, entries))
 
 
 class ReconcilerWatch(FollowerWatch):
     """Turns what the reconciler reports into metrics and health."""
 
-    def _count(self, event: str, numbers: Mapping[str, float]) -> None:
-        if event == "findings":
-            for name, number in numbers.items():
-                self._metrics.court_list_findings.labels(name).set(number)
+    def report(self, event: ReconcilerEvent) -> None:
+        """Show what a comparison found; count what every follower reports."""
+        match event:
+            case ListsCompared(exits, entries):
+                self._metrics.court_list_findings.labels("exit_missing").set(exits)
+                self._metrics.court_list_findings.labels("entry_missing").set(entries)
+            case _:
+                super().report(event)
 
 
 def route_of(site: Site) -> FactRoute:
@@ -224,7 +225,7 @@ def route_of(site: Site) -> FactRoute:
     )
 
 
-def run_reconciler(post: WorkerContext, dsn: str, report: Report) -> None:
+def run_reconciler(post: WorkerContext, dsn: str, report: ReconcilerReport) -> None:
     """Compare until stopped; the folder holds the lease alone.
 
     Starts again when broker or database was away. Raises `FencedError` when another process does so

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from hub.core import keys
 from hub.core.record import decode_record
 from hub.engine.drive import Driver
+from hub.engine.events import Event, Idle
 from hub.engine.slot import Slot, SlotPlan
 from hub.ports import ClockEvidence, InputRecord
 
@@ -180,10 +181,9 @@ class _Stage:
     def reached(self, name: str) -> None:
         """Nothing is killed here."""
 
-    def report(self, event: str, numbers: Mapping[str, float]) -> None:
+    def report(self, event: Event) -> None:
         """Count the turns without work."""
-        del numbers
-        if event == "idle":
+        if isinstance(event, Idle):
             self._resting += 1
 
 

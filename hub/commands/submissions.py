@@ -19,9 +19,9 @@ from hub.operations.control import declare_lost
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hub.adapters.kafka.input_positions import LostInput
     from hub.config.kafka_access import KafkaAccess
     from hub.config.site import LoadedSite
+    from hub.engine.events import LostInput
 
 _SITE = click.option(
     "--site", "site_folder", type=click.Path(path_type=Path), required=True,

@@ -18,7 +18,7 @@ from hub.core.keys import GENESIS, Head
 from hub.core.ledger_end import LedgerEndError, continued, is_lost, loss_in
 from hub.domain import kinds
 from hub.domain.backoff import backoff
-from hub.engine import requests
+from hub.engine import events, requests
 from hub.engine.courier_book import STATE, WORK, DeliveryQueue, Step
 from hub.engine.courier_gate import CircuitBreaker
 from hub.engine.courier_records import (
@@ -134,8 +134,7 @@ class CourierSlot:
         self._reported_at = 0.0
         self._results: Counter[str] = Counter()
         self._stages: Counter[str] = Counter()
-        self._troubles: Counter[str] = Counter()
-        """`delivery|partition|sequence|why`; of the platform as a whole: `|||why`."""
+        self._troubles: Counter[events.Trouble] = Counter()
 
     def run(self) -> Program:
         """Start, recover, run; never ends by itself."""
@@ -151,7 +150,7 @@ class CourierSlot:
                     failures = 0
             except _Restart as restart:
                 failures += 1
-                yield requests.Report("slot_restarted", {"failures": failures})
+                yield requests.Report(events.SlotRestarted(failures))
                 yield requests.Retire(str(restart))
                 yield requests.Wait(backoff(0.1, failures - 1, 5.0))
 
@@ -200,7 +199,7 @@ class CourierSlot:
                 break
             yield from self._ask(requests.Hook("in_restore"))
             yield from self._ask(requests.WriteState(self._fold(batch)))
-            yield from self._ask(requests.Report("folded", {"records": len(batch)}))
+            yield from self._ask(requests.Report(events.Folded(len(batch))))
 
     def _behind_heads(self) -> dict[tuple[str, int], int]:
         return {
@@ -456,21 +455,22 @@ class CourierSlot:
 
     def _wake(self, at: int, now: float, changes: Changes) -> list[AttemptMessage]:
         """Fold what becomes of deliveries by time alone."""
-        events = self.book.wake(now, at)
-        for event in events:
+        results = self.book.wake(now, at)
+        for event in results:
             self.book.fold_event(event, changes, now)
             if event.result == "unknown":
                 self._note_trouble(event.delivery, "no answer")
-        return events
+        return results
 
     def _note_trouble(self, delivery: str, why: str) -> None:
         """Keep for the log what helps people; `delivery` empty: the platform as a whole is away."""
         intent = self.book.expectation(delivery)
         if not delivery:
-            self._troubles[f"|||{why}"] += 1
+            self._troubles[events.PlatformTrouble(why)] += 1
         elif intent is not None and self.book.is_news(delivery):
-            place = f"{intent.work.partition}|{intent.work.sequence}"
-            self._troubles[f"{delivery}|{place}|{why}"] += 1
+            work = intent.work
+            trouble = events.DeliveryTrouble(delivery, work.partition, work.sequence, why)
+            self._troubles[trouble] += 1
 
     def _render(self, steps: list[Step]) -> Generator[requests.Request, Any, list[Delivery]]:
         """Project the rows of these steps to what the target is cleared for, now."""
@@ -623,18 +623,19 @@ class CourierSlot:
 
     def _report(self, now: float, *, is_idle: bool) -> Program:
         """Report every turn whether there was work; once a second the state of the queue."""
-        yield requests.Report("idle" if is_idle else "worked", {})
+        yield requests.Report(events.Idle() if is_idle else events.Worked())
         if now - self._reported_at < _REPORT_SECONDS:
             return
         self._reported_at = now
         results, self._results = self._results, Counter()
         stages, self._stages = self._stages, Counter()
-        yield requests.Report("attempted", dict(results))
-        yield requests.Report("staged", dict(stages))
+        yield requests.Report(events.Attempted(results))
+        yield requests.Report(events.Staged(stages))
         troubles, self._troubles = self._troubles, Counter()
-        yield requests.Report("troubled", dict(troubles.most_common(_TOLD_AT_ONCE)))
+        most = tuple(trouble for trouble, _times in troubles.most_common(_TOLD_AT_ONCE))
+        yield requests.Report(events.Troubled(most))
         is_away = self.breaker.state(now) != "closed"
-        yield requests.Report("standing", {**self.book.standing(), "away": is_away})
+        yield requests.Report(events.QueueState(self.book.standing(), is_away))
 
 
 def _expected(intent: AttemptMessage) -> Expected:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from hub.engine import requests
+from hub.engine import events, requests
 from hub.errors import UnavailableError
 from hub.targets.platform import CallResult, Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator
 
     from hub.ports import (
         ClockEvidence,
@@ -38,7 +38,7 @@ class Driver:
         business_clock: DeadlineClock,
         engine_clock: EngineClock,
         faults: FaultHooks,
-        report: Callable[[str, Mapping[str, float]], None],
+        report: events.Report,
         warn: Callable[[str], object] = lambda _why: None,
         witness: ClockWitness | None = None,
         platform: Platform[Any] | None = None,
@@ -95,7 +95,7 @@ class Driver:
             case requests.Commit():
                 written = self._transactions.commit()
                 took = self._engine_clock.seconds() - self._transaction_since
-                self._report("committed", {"seconds": took})
+                self._report(events.Committed(took))
                 return written
             case requests.Scan(start, stop, limit):
                 return self._store.scan(start, stop, limit)
@@ -136,8 +136,8 @@ class Driver:
             case requests.WriteState(changes):
                 self._faults.reached("mid_rocks_write")
                 self._store.write(changes)
-            case requests.Report(event, numbers):
-                self._report(event, numbers)
+            case requests.Report(event):
+                self._report(event)
             case requests.Initialise():
                 self._starting_since = self._engine_clock.seconds()
                 self._lease.take()
@@ -145,7 +145,7 @@ class Driver:
                 self._transactions.initialise()
             case requests.Retire(reason):
                 self._warn(reason)
-                self._report("producer_retired", {reason_class(reason): 1})
+                self._report(events.ProducerRetired(reason_class(reason)))
                 self._transactions.retire()
             case requests.FoldLedger(positions):
                 self._fold = self._inputs.read_to_end(positions)
@@ -171,15 +171,11 @@ class Driver:
         if self._starting_since is not None:
             took = self._engine_clock.seconds() - self._starting_since
             self._starting_since = None
-            self._report("restored", {"seconds": took})
+            self._report(events.Restored(took))
 
 
-RETIREMENTS: Final = ("fenced", "timeout", "disk", "broker")
-"""Answers of `reason_class`."""
-
-
-def reason_class(reason: str) -> str:
-    """Why a producer was thrown away, in one of few words: fenced, timeout, disk, broker."""
+def reason_class(reason: str) -> events.Retirement:
+    """Why a producer was thrown away, in one of few words."""
     said = reason.lower()
     if "fence" in said:
         return "fenced"

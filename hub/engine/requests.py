@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from hub.engine.events import Event
 from hub.targets.platform import How
 
 if TYPE_CHECKING:
@@ -116,10 +117,9 @@ class Hook(NamedTuple):
 
 
 class Report(NamedTuple):
-    """Something to count or log: never a payload, never an identifier. Reply: None."""
+    """Something to count or log. Reply: None."""
 
-    event: str
-    numbers: Mapping[str, float]
+    event: Event
 
 
 class Wait(NamedTuple):

@@ -35,7 +35,7 @@ from hub.core.record import CauseKind, Outcome, topic_id
 from hub.core.resend import Walk, found_in, is_place, record_in
 from hub.core.state import NEVER, RecordFlag, decode_state
 from hub.domain.backoff import backoff
-from hub.engine import requests
+from hub.engine import events, requests
 from hub.engine.clock_guard import DEFAULT_GUARD_MS, days_ahead
 from hub.engine.ledger_end import (
     check_ends,
@@ -162,7 +162,7 @@ class Slot:
                     failures = 0
             except _RestartError as restart:
                 failures += 1
-                yield requests.Report("slot_restarted", {"failures": failures})
+                yield requests.Report(events.SlotRestarted(failures))
                 yield requests.Retire(str(restart))
                 yield requests.Wait(backoff(0.1, failures - 1, 5.0))
 
@@ -201,7 +201,7 @@ class Slot:
                 changes[prefixed(partition, keys.HEAD)] = core.head.pack()
             yield from self._ask(requests.Hook("in_restore"))
             yield from self._ask(requests.WriteState(changes))
-            yield requests.Report("folded", {"records": len(batch)})
+            yield requests.Report(events.Folded(len(batch)))
         for partition, core in self.cores.items():
             yield from self._check_owner(partition)
             self._check_basis(core)
@@ -313,7 +313,7 @@ class Slot:
 
         A partition that has lost what comes next is not read until an operator has declared that.
         """
-        lost: dict[str, int] = {}
+        lost: list[events.LostInput] = []
         places = [(t, p) for t in self.plan.input_topics for p in self.plan.partitions]
         bounds = yield from self._ask(requests.Bounds(places))
         self._positions = {}
@@ -329,7 +329,7 @@ class Slot:
                 if position > end or (position < start and topic == self.control):
                     _refuse_lost_input(topic, partition, position, start, end)
                 if position < start:
-                    lost[f"{topic}|{partition}|{position}"] = start
+                    lost.append(events.LostInput(topic, partition, position, start))
                 else:
                     self._positions[topic, partition] = position
             self._next_timer[partition] = 0
@@ -341,7 +341,7 @@ class Slot:
             yield from self._waiting_walks(partition)
         yield from self._check_reports(bounds)
         self._giving_up = yield from self._losses_to_write(bounds)
-        yield requests.Report("inputs_lost", lost)
+        yield requests.Report(events.InputsLost(tuple(lost)))
         yield from self._assign()
 
     def _check_reports(self, bounds: Mapping[tuple[str, int], tuple[int, int]]) -> Program:
@@ -408,10 +408,10 @@ class Slot:
     def _await_clock(self) -> Program:
         """Wait until the clock is to be believed: once a process, afterwards `HasJumped` judges."""
         while days := (yield from self._days_ahead()):
-            yield requests.Report("clock_unconfirmed", {"days": days})
+            yield requests.Report(events.ClockUnconfirmed(days))
             yield requests.Wait(CLOCK_SECONDS)
         self._is_clock_believed = True
-        yield requests.Report("clock_believed", {})
+        yield requests.Report(events.ClockBelieved())
 
     def _days_ahead(self) -> Generator[requests.Request, Any, float]:
         """`notices` is looked at only where ledger and machine do not bear the clock out."""
@@ -460,7 +460,7 @@ class Slot:
         if self._reading_all and (self._walking is not None or self._to_walk - self._sweeping):
             yield from self._walk(wall)
         elif not inputs and not due and not self._sweeping:
-            yield requests.Report("idle", {})
+            yield requests.Report(events.Idle())
 
     def _take(self, inputs: list[InputRecord], wall: int) -> Generator[requests.Request, Any, bool]:
         """Decide what came in; False where the inputs are read on from elsewhere."""
@@ -487,7 +487,7 @@ class Slot:
         """
         wall = cast("int", (yield from self._ask(requests.Now())))
         if (yield from self._ask(requests.HasJumped())):
-            yield requests.Report("time_stands_still", {})
+            yield requests.Report(events.TimeHeld())
             return max(core.head.decided_at for core in self.cores.values()) or wall
         return wall
 
@@ -595,7 +595,7 @@ class Slot:
             walking.marked = walking.following
             step = prepare_walked(walking.request, walking.following - 1)
             yield from self._transact([(walking.partition, step)], wall)
-        yield requests.Report("walked", {"records": len(stretch)})
+        yield requests.Report(events.Walked())
 
     def _begin_walk(self) -> Program:
         """The oldest request of a partition first; an offset is never below its sequence.
@@ -652,7 +652,7 @@ class Slot:
         now = {partition: core.now(wall) for partition, core in self.cores.items()}
         views = {partition: Overlay() for partition in self.cores}
         before = {p: (core.head, core.basis) for p, core in self.cores.items()}
-        counts: Counter[tuple[str, str, str]] = Counter()
+        counts: Counter[tuple[Outcome, str, str]] = Counter()
         is_open = False
         try:
             for first in range(0, len(causes), DECIDED_AT_ONCE):
@@ -686,11 +686,12 @@ class Slot:
             for partition, (head, basis) in before.items():
                 self.cores[partition].head, self.cores[partition].basis = head, basis
             raise
-        yield requests.Report("decided", {"|".join(names): n for names, n in counts.items()})
+        decided = {events.DecidedCount(*names): n for names, n in counts.items()}
+        yield requests.Report(events.Decided(decided))
 
     def _decide(
         self, partition: int, prepared: Prepared, now: int, view: Overlay,
-        outputs: list[OutputRecord], counts: Counter[tuple[str, str, str]],
+        outputs: list[OutputRecord], counts: Counter[tuple[Outcome, str, str]],
     ) -> LedgerRecord | None:  # fmt: skip
         core = self.cores[partition]
         step = core.step(view, prepared, now)

@@ -34,9 +34,9 @@ from hub.provisioning.topics import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from hub.adapters.kafka.input_positions import LostInput
     from hub.config.kafka_access import KafkaAccess
     from hub.config.site import LoadedSite, Site
+    from hub.engine.events import LostInput
 
 
 def adopt_basis(loaded: LoadedSite, access: KafkaAccess, *, again: bool = False) -> bool:

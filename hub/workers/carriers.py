@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -17,7 +17,7 @@ from hub.io.secret import read_secret
 from hub.targets.database.protocol import DatabaseProtocol
 from hub.targets.file.book import FileBook
 from hub.targets.file.client import FilePlatform
-from hub.targets.file.drop import DropSettings, FileWork
+from hub.targets.file.drop import DropNews, DropSettings, FileWork
 from hub.targets.file.folder import DropFolder
 from hub.targets.file.layout import Heading
 from hub.targets.file.protocol import FileProtocol
@@ -41,8 +41,7 @@ class AdapterContext(NamedTuple):
     faults: FaultHooks
     observe: Callable[[float], object]
     """Told the seconds of every request."""
-    report: Callable[[str, Mapping[str, float]], object]
-    """Told what happened besides: event and numbers, as `CourierWatch.report` reads them."""
+    report: Callable[[DropNews], object]
 
 
 _MARGIN_SECONDS: Final = 2.0

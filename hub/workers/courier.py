@@ -13,16 +13,15 @@ from hub.adapters.head_files import HeadFile
 from hub.adapters.kafka.client import KafkaInputs, KafkaTransactions, OldestInput
 from hub.adapters.lease import FolderLease
 from hub.adapters.rocksdb import RocksStore
+from hub.engine import events
 from hub.engine.courier_book import Policy
 from hub.engine.courier_slot import CourierPlan, CourierSlot
 from hub.engine.drive import Driver
-from hub.targets.file.drop import PROBLEMS
+from hub.targets.file.drop import PROBLEMS, DropNews
 from hub.workers.carriers import TARGET_KINDS, AdapterContext
-from hub.workers.engine_watch import begin_engine, count_engine
+from hub.workers.engine_watch import EngineEvent, begin_engine, count_engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from hub.config.site import LoadedSite, Target
     from hub.runtime.metrics import Health, Metrics
     from hub.runtime.post import WorkerContext
@@ -65,53 +64,50 @@ class CourierWatch:
         self._away_why = ""
         begin_engine(metrics, health.worker)
         # An alert over files must find its series in a hub without a file target, too.
-        self._report_files("files_standing", {"open": 0, "oldest_seconds": 0})
-        self._report_files("file_problems", dict.fromkeys(PROBLEMS, 0))
+        self._count_files(DropNews({}, dict.fromkeys(PROBLEMS, 0), 0, 0.0))
 
-    def report(self, event: str, numbers: Mapping[str, float]) -> None:
+    def report(self, event: EngineEvent | DropNews) -> None:
         """Update metrics; ignore events of other workers."""
         metrics, target = self._metrics, self._target
         match event:
-            case "idle":
+            case events.Idle():
                 self._health.idle()
-            case "worked" | "folded":
+            case events.Worked() | events.Folded():
                 self._health.progress()
-            case "attempted":
-                for result, number in numbers.items():
+            case events.Attempted(counts):
+                for result, number in counts.items():
                     metrics.delivery_attempts.labels(target, result).inc(number)
-            case "staged":
-                for stage, number in numbers.items():
+            case events.Staged(counts):
+                for stage, number in counts.items():
                     metrics.stages.labels(target, stage).inc(number)
-            case "troubled":
-                self._log_troubles(numbers)
-            case "standing":
-                self._report_standing(numbers)
-            case "files" | "file_problems" | "files_standing":
-                self._report_files(event, numbers)
+            case events.Troubled(troubles):
+                for trouble in troubles:
+                    self._log_trouble(trouble)
+            case events.QueueState():
+                self._show_queue(event)
+            case DropNews():
+                self._count_files(event)
             case _:
-                count_engine(metrics, self._health, event, numbers)
+                count_engine(metrics, self._health, event)
 
-    def _report_standing(self, numbers: Mapping[str, float]) -> None:
-        if not numbers["away"]:
+    def _show_queue(self, queue: events.QueueState) -> None:
+        if not queue.is_away:
             self._away_why = ""
-        for state, number in numbers.items():
-            if state == "away":
-                self._metrics.platform_away.labels(self._target).set(number)
-            else:
-                self._metrics.delivery_open.labels(self._target, state).set(number)
+        self._metrics.platform_away.labels(self._target).set(queue.is_away)
+        for state, number in queue.counts.items():
+            self._metrics.delivery_open.labels(self._target, state).set(number)
 
-    def _log_troubles(self, troubles: Iterable[str]) -> None:
+    def _log_trouble(self, trouble: events.Trouble) -> None:
         """Say why: of a delivery that is parked, of a platform that is away once per reason."""
-        for words in troubles:
-            delivery, partition, sequence, why = words.split("|", 3)
-            if delivery:
+        match trouble:
+            case events.DeliveryTrouble(delivery, partition, sequence, why):
                 _log.warning(
                     "一件投递多次失败或结果不明，已单独停靠 / "
                     "a delivery failed again and again, or its fate is not known: it is parked",
                     extra={"target": self._target, "delivery": delivery, "reason": why,
-                           "partition": int(partition), "sequence": int(sequence)},
+                           "partition": partition, "sequence": sequence},
                 )  # fmt: skip
-            elif why != self._away_why:
+            case events.PlatformTrouble(why) if why != self._away_why:
                 self._away_why = why
                 _log.warning(
                     "平台整体无应答或配置不符 / "
@@ -119,15 +115,14 @@ class CourierWatch:
                     extra={"target": self._target, "reason": why},
                 )
 
-    def _report_files(self, event: str, numbers: Mapping[str, float]) -> None:
+    def _count_files(self, news: DropNews) -> None:
         metrics, target = self._metrics, self._target
-        if event == "files_standing":
-            metrics.files_unacknowledged.labels(target).set(numbers["open"])
-            metrics.file_oldest_seconds.labels(target).set(numbers["oldest_seconds"])
-            return
-        counter = metrics.files_dropped if event == "files" else metrics.file_problems
-        for label, number in numbers.items():
-            counter.labels(target, label).inc(number)
+        for result, number in news.results.items():
+            metrics.files_dropped.labels(target, result).inc(number)
+        for problem, number in news.problems.items():
+            metrics.file_problems.labels(target, problem).inc(number)
+        metrics.files_unacknowledged.labels(target).set(news.open)
+        metrics.file_oldest_seconds.labels(target).set(news.oldest_seconds)
 
     def observe(self, seconds: float) -> None:
         """Record how long one request took."""

@@ -2,51 +2,53 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, get_args
 
+from hub.adapters.kafka.events import InputAge, ReadEvent, RecordsUnreadable
 from hub.adapters.kafka.unreadable import count_unreadable
-from hub.engine.drive import RETIREMENTS
+from hub.engine import events
 from hub.errors import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from hub.runtime.metrics import Health, Metrics
 
 CLOCK_UNCONFIRMED: Final = "CLOCK_UNCONFIRMED"
+
+EngineEvent = events.Event | ReadEvent
+"""Of a slot, its driver and its inputs."""
+Report = Callable[[EngineEvent], None]
+"""Receives every event."""
 
 
 def begin_engine(metrics: Metrics, worker: str) -> None:
     """Let the series of a slot exist from its start: an alert must see the first count as one."""
     metrics.restarts.labels(worker)
     metrics.oldest_unprocessed_age.labels(worker)
-    for reason in RETIREMENTS:
+    for reason in get_args(events.Retirement):
         metrics.producer_retired.labels(worker, reason)
 
 
-def count_engine(
-    metrics: Metrics, health: Health, event: str, numbers: Mapping[str, float]
-) -> None:
+def count_engine(metrics: Metrics, health: Health, event: EngineEvent) -> None:
     """Count starts, transactions, retired producers, what waits and what cannot be read.
 
     The rest is the worker's own.
     """
     worker = health.worker
     match event:
-        case "restored":
-            metrics.restore_seconds.labels(worker).set(numbers["seconds"])
-        case "oldest_input":
-            metrics.oldest_unprocessed_age.labels(worker).set(numbers["age_seconds"])
-        case "committed":
-            metrics.transaction_seconds.labels(worker).observe(numbers["seconds"])
-        case "producer_retired":
-            for reason, number in numbers.items():
-                metrics.producer_retired.labels(worker, reason).inc(number)
-        case "slot_restarted":
+        case events.Restored(seconds):
+            metrics.restore_seconds.labels(worker).set(seconds)
+        case InputAge(seconds):
+            metrics.oldest_unprocessed_age.labels(worker).set(seconds)
+        case events.Committed(seconds):
+            metrics.transaction_seconds.labels(worker).observe(seconds)
+        case events.ProducerRetired(reason):
+            metrics.producer_retired.labels(worker, reason).inc()
+        case events.SlotRestarted():
             metrics.restarts.labels(worker).inc()
             health.restarted()
-        case "unreadable":
-            count_unreadable(metrics, worker, numbers)
+        case RecordsUnreadable():
+            count_unreadable(metrics, worker, event)
 
 
 def clock_problem(days: float) -> Problem:

@@ -6,12 +6,14 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
+from hub.adapters.kafka.events import InputAge, RecordsUnreadable
 from hub.adapters.kafka.unreadable import count_unreadable
 from hub.adapters.lease import FolderLease
 from hub.errors import UnavailableError
+from hub.workers.events import FollowerEvent, Restarted, Stepped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from hub.runtime.metrics import Health, Metrics
     from hub.runtime.post import WorkerContext
@@ -21,9 +23,7 @@ _RETRY_SECONDS: Final = 1.0
 
 
 def run_with_restarts(
-    post: WorkerContext,
-    follow: Callable[[], None],
-    report: Callable[[str, Mapping[str, float]], None],
+    post: WorkerContext, follow: Callable[[], None], report: Callable[[Restarted], None]
 ) -> None:
     """Follow until stopped, with fresh connections whenever a dependency was away.
 
@@ -39,7 +39,7 @@ def run_with_restarts(
                 follow()
             except UnavailableError as error:
                 _log.warning("starting again", extra={"reason": str(error)})
-                report("restarted", {})
+                report(Restarted())
                 time.sleep(_RETRY_SECONDS)
     finally:
         lease.release()
@@ -52,23 +52,17 @@ class FollowerWatch:
         self._metrics, self._health = metrics, health
         metrics.restarts.labels(health.worker)
 
-    def report(self, event: str, numbers: Mapping[str, float]) -> None:
-        """Count a step (its one number says how much was done) or a restart."""
+    def report(self, event: FollowerEvent) -> None:
+        """Count what every follower reports."""
         match event:
-            case "step" if any(numbers.values()):
-                self._health.progress()
-            case "step":
+            case Stepped(0):
                 self._health.idle()
-            case "restarted":
+            case Stepped():
+                self._health.progress()
+            case Restarted():
                 self._metrics.restarts.labels(self._health.worker).inc()
                 self._health.restarted()
-            case "oldest_input":
-                age = numbers["age_seconds"]
-                self._metrics.oldest_unprocessed_age.labels(self._health.worker).set(age)
-            case "unreadable":
-                count_unreadable(self._metrics, self._health.worker, numbers)
-            case _:
-                self._count(event, numbers)
-
-    def _count(self, event: str, numbers: Mapping[str, float]) -> None:
-        """Count what is this follower's own."""
+            case InputAge(seconds):
+                self._metrics.oldest_unprocessed_age.labels(self._health.worker).set(seconds)
+            case RecordsUnreadable():
+                count_unreadable(self._metrics, self._health.worker, event)

@@ -30,6 +30,7 @@ from hub.core.ledger_end import LedgerEndError, continued
 from hub.core.record import decode_record
 from hub.domain.dates import HOUR_MS
 from hub.engine.clock_guard import DAY_MS, days_ahead
+from hub.engine.events import ClockBelieved, ClockUnconfirmed
 from hub.engine.ledger_end import answer_from, check_ends, settle
 from hub.errors import UnavailableError
 from hub.ports import Appender, ClockWitness, DeadlineClock, FaultHooks, InputRecord, OutputRecord
@@ -45,8 +46,9 @@ from hub.views.notices import (
     seen_in,
 )
 from hub.workers.engine_watch import CLOCK_UNCONFIRMED, clock_problem
+from hub.workers.events import NoticesEvent, NoticesReport, NoticesWritten, Stepped
 from hub.workers.lives import FollowerWatch, run_with_restarts
-from hub.workers.receipts import LedgerReader, Report
+from hub.workers.receipts import LedgerReader
 
 WORKER: Final = "notices"
 _BATCH: Final = 2_000
@@ -84,7 +86,7 @@ class NoticesFollower:
         clock: DeadlineClock,
         witness: ClockWitness,
         faults: FaultHooks,
-        report: Report,
+        report: NoticesReport,
     ) -> None:
         self._clock, self._witness = clock, witness
         self._guard_ms = site.clock_guard_days * DAY_MS
@@ -164,9 +166,9 @@ class NoticesFollower:
             self._faults.reached("before_commit")
             self._appender.append(notices[half:])
             self._faults.reached("after_commit")
-            self._report("notices", counts)
+            self._report(NoticesWritten(counts))
         self._mark(is_idle=not records)
-        self._report("step", {"records": float(len(records))})
+        self._report(Stepped(len(records)))
         return len(records)
 
     def _begin_marks(self) -> None:
@@ -189,7 +191,7 @@ class NoticesFollower:
         if not self._is_clock_believed:
             days = days_ahead(self._witness.evidence(), self._written_at, self._guard_ms)
             self._is_clock_believed = not days
-            self._report("clock_unconfirmed" if days else "clock_believed", {"days": days})
+            self._report(ClockUnconfirmed(days) if days else ClockBelieved())
         return self._is_clock_believed
 
     def _mark(self, *, is_idle: bool) -> None:
@@ -259,22 +261,25 @@ class NoticesWatch(FollowerWatch):
         self._is_waiting = metrics.clock_unconfirmed.labels(health.worker)
         self._is_told = False
 
-    def _count(self, event: str, numbers: Mapping[str, float]) -> None:
+    def report(self, event: NoticesEvent) -> None:
+        """Count notices, say whether the clock is believed; and what every follower reports."""
         match event:
-            case "notices":
-                for name, number in numbers.items():
+            case NoticesWritten(counts):
+                for name, number in counts.items():
                     self._metrics.notices.labels(name).inc(number)
-            case "clock_believed":
+            case ClockBelieved():
                 self._is_waiting.set(0)
-            case "clock_unconfirmed":
+            case ClockUnconfirmed(days):
                 self._is_waiting.set(1)
                 if not self._is_told:
                     self._is_told = True
-                    problem = clock_problem(numbers["days"])
+                    problem = clock_problem(days)
                     _log.error(str(problem), extra={"problem": CLOCK_UNCONFIRMED})
+            case _:
+                super().report(event)
 
 
-def run_notices(post: WorkerContext, report: Report) -> None:
+def run_notices(post: WorkerContext, report: NoticesReport) -> None:
     """Follow the ledger until stopped; the folder holds the lease alone.
 
     Starts again when the broker was away. Raises `FencedError` when another process follows on

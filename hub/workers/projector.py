@@ -300,7 +300,7 @@ class _Follower:
         self._look_ups = LookUps(dsn, tables.schema)
         self._inputs: Inputs = KafkaInputs(
             post.access, f"{site.prefix}projector", whole=self._ledger,
-            report=lambda _event, numbers: count_unreadable(metrics, WORKER, numbers),
+            report=lambda found: count_unreadable(metrics, WORKER, found),
         )  # fmt: skip
         self._ends: dict[tuple[str, int], tuple[int, int]] = {}
         self._drained = False

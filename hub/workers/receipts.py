@@ -49,6 +49,14 @@ from hub.io.damaged_book import discard, is_damage
 from hub.ports import Appender, FaultHooks, InputRecord, OutputRecord
 from hub.runtime.post import WorkerContext
 from hub.views.held import SETTLED, became, wait_begun
+from hub.workers.events import (
+    NumbersReused,
+    ReceiptCount,
+    ReceiptsEvent,
+    ReceiptsReport,
+    ReceiptsSent,
+    Stepped,
+)
 from hub.workers.lives import FollowerWatch, run_with_restarts
 
 WORKER: Final = "receipts"
@@ -88,10 +96,6 @@ _LONGEST_NUMBER: Final = 18
 """Digits of a number that fits 64 bits; headers of foreign producers may hold anything."""
 
 _REUSED: Final = "SUBMISSION_NUMBER_REUSED"
-
-Report = Callable[[str, Mapping[str, float]], None]
-"""`step` (`records`), `restarted`, and how many: `receipts` by `department|outcome`,
-`numbers_reused` by department."""
 
 
 class LossDeclaredError(Exception):
@@ -153,8 +157,7 @@ class ReceiptNews(NamedTuple):
 
     receipt: OutputRecord | None
     news: tuple[News, ...]
-    counted_as: tuple[str, str] = ("", "")
-    """Department and outcome of the receipt."""
+    counted_as: ReceiptCount = ReceiptCount("", "")
     reminder: OutputRecord | None = None
     """A reminder's own message, to the department it is for."""
     reuses_number: bool = False
@@ -206,7 +209,7 @@ class Teller:
             return ReceiptNews(None, tuple(news), reminder=message)
         if is_primary or (record.outcome in _TOLD_LATER and record.state is not None):
             receipt = self._receipt(department, partition, record, held, epoch)
-            counted_as = department, _OUTCOME_NAMES[record.outcome]
+            counted_as = ReceiptCount(department, _OUTCOME_NAMES[record.outcome])
             reused = is_primary and any(r.code == _REUSED for r in record.reasons)
             return ReceiptNews(receipt, tuple(news), counted_as, message, reused)
         return ReceiptNews(None, tuple(news), reminder=message)
@@ -414,7 +417,7 @@ class ReceiptsFollower:
         teller: Teller,
         results: Results,
         faults: FaultHooks,
-        report: Report,
+        report: ReceiptsReport,
     ) -> None:
         self._ledger = site.topic("ledger")
         self._partitions = range(site.partitions)
@@ -447,12 +450,12 @@ class ReceiptsFollower:
             self._faults.reached("after_consume")
             self._follow(records)
         self._has_results = self._results.write_changed() > 0
-        self._report("step", {"records": float(len(records))})
+        self._report(Stepped(len(records)))
         return len(records)
 
     def _follow(self, records: Sequence[InputRecord]) -> None:
         receipts: list[OutputRecord] = []
-        counts: Counter[str] = Counter()
+        counts: Counter[ReceiptCount] = Counter()
         reused: Counter[str] = Counter()
         news: list[News] = []
         heads = dict(self.heads)
@@ -479,11 +482,12 @@ class ReceiptsFollower:
                     )
             if told.receipt is not None:
                 receipts.append(told.receipt)
-                counts["|".join(told.counted_as)] += 1
-                reused[told.counted_as[0]] += told.reuses_number
+                counts[told.counted_as] += 1
+                reused[told.counted_as.department] += told.reuses_number
             if told.reminder is not None:
                 receipts.append(told.reminder)
-                counts[f"{told.reminder.topic.rpartition('.')[2]}|reminded"] += 1
+                reminded = told.reminder.topic.rpartition(".")[2]
+                counts[ReceiptCount(reminded, "reminded")] += 1
             news += told.news
         self._faults.reached("before_flush")
         self._appender.append(receipts)
@@ -491,8 +495,8 @@ class ReceiptsFollower:
         self._book.apply(news, heads)
         self.heads = heads
         self._faults.reached("after_commit")
-        self._report("receipts", counts)
-        self._report("numbers_reused", reused)
+        self._report(ReceiptsSent(counts))
+        self._report(NumbersReused(reused))
 
 
 class Anchors:
@@ -521,16 +525,20 @@ class Anchors:
 class ReceiptsWatch(FollowerWatch):
     """Turns what the follower reports into metrics and health."""
 
-    def _count(self, event: str, numbers: Mapping[str, float]) -> None:
-        if event == "receipts":
-            for names, number in numbers.items():
-                self._metrics.receipts.labels(*names.split("|")).inc(number)
-        elif event == "numbers_reused":
-            for department, number in numbers.items():
-                self._metrics.numbers_reused.labels(department).inc(number)
+    def report(self, event: ReceiptsEvent) -> None:
+        """Count receipts and reused numbers, and what every follower reports."""
+        match event:
+            case ReceiptsSent(counts):
+                for (department, outcome), number in counts.items():
+                    self._metrics.receipts.labels(department, outcome).inc(number)
+            case NumbersReused(counts):
+                for department, number in counts.items():
+                    self._metrics.numbers_reused.labels(department).inc(number)
+            case _:
+                super().report(event)
 
 
-def run_receipts(post: WorkerContext, report: Report, results_of: ResultsOf) -> None:
+def run_receipts(post: WorkerContext, report: ReceiptsReport, results_of: ResultsOf) -> None:
     """Follow the ledger until stopped.
 
     Starts again when the broker was away. Raises `FencedError` when another process follows from
@@ -562,7 +570,7 @@ def made_anew(book: Path) -> Iterator[None]:
         ) from error
 
 
-def _follow_until(post: WorkerContext, report: Report, results_of: ResultsOf) -> None:
+def _follow_until(post: WorkerContext, report: ReceiptsReport, results_of: ResultsOf) -> None:
     """Follow from the own position with fresh connections."""
     loaded, contracts, folder = post.loaded, post.contracts, post.folder
     site = loaded.site

@@ -13,20 +13,23 @@ from hub.adapters.head_files import HeadFile, last_anchors, read_heads
 from hub.adapters.kafka.client import KafkaInputs, KafkaTransactions, OldestInput
 from hub.adapters.lease import FolderLease
 from hub.adapters.rocksdb import RocksStore
-from hub.core.record import PRIMARY, Outcome
+from hub.core.record import PRIMARY
+from hub.engine import events
 from hub.engine.clock_guard import DAY_MS
 from hub.engine.drive import Driver
 from hub.engine.slot import Slot, SlotPlan
 from hub.errors import Problem
 from hub.workers.engine_watch import (
     CLOCK_UNCONFIRMED,
+    EngineEvent,
+    Report,
     begin_engine,
     clock_problem,
     count_engine,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from hub.core.ledger_end import Seen
     from hub.runtime.metrics import Health, Metrics
@@ -39,20 +42,15 @@ inside every batch (the default is each 700 objects) would only visit what is al
 
 
 INPUTS_LOST: Final = "INPUTS_LOST"
-_STEPS: Final = frozenset({"idle", "decided", "walked", "folded"})
+_STEPS: Final = (events.Idle, events.Decided, events.Walked, events.Folded)
 """After these a worker would count as well."""
 
 
-def lost_problem(lost: Mapping[str, float]) -> Problem:
-    """Why some inputs are not read: `topic|partition|offset` of what comes next, to what is left.
-
-    Everything else is decided meanwhile.
-    """
-    places = []
-    for place, start in sorted(lost.items()):
-        topic, partition, following = place.rsplit("|", 2)
-        places.append(f"{topic}[{partition}] {following}–{int(start) - 1}")
-    said = "; ".join(places)
+def lost_problem(lost: Iterable[events.LostInput]) -> Problem:
+    """Why some inputs are not read; everything else is decided meanwhile."""
+    said = "; ".join(
+        f"{each.topic}[{each.partition}] {each.first}–{each.until - 1}" for each in sorted(lost)
+    )
     return Problem(
         f"输入主题中尚未处理的记录已被删除，这些分区停住，其余照常：{said}",
         f"records that were not decided yet are gone from their topic; these partitions stand "
@@ -76,44 +74,44 @@ class RegistrarWatch:
         for direction in ("back", "forward"):
             metrics.clock_jump.labels(direction)
 
-    def report(self, event: str, numbers: Mapping[str, float]) -> None:
+    def report(self, event: EngineEvent) -> None:
         """Update metrics; ignore events of other workers."""
-        self._take(event, numbers)
-        if self._lost is not None and event in _STEPS:
+        self._take(event)
+        if self._lost is not None and isinstance(event, _STEPS):
             self._health.stop(INPUTS_LOST, self._lost)
 
-    def _take(self, event: str, numbers: Mapping[str, float]) -> None:
+    def _take(self, event: EngineEvent) -> None:
         metrics = self._metrics
         match event:
-            case "idle":
+            case events.Idle():
                 self._health.idle()
-            case "decided":
+            case events.Decided(counts):
                 self._health.progress()
-                self._count(numbers)
-            case "walked":
+                self._count(counts)
+            case events.Walked():
                 self._health.progress()
-            case "folded":
+            case events.Folded(records):
                 self._health.progress()
-                metrics.restored_records.labels(self._health.worker).inc(numbers["records"])
-            case "time_stands_still":
+                metrics.restored_records.labels(self._health.worker).inc(records)
+            case events.TimeHeld():
                 metrics.clock_jump.labels("forward").inc()
                 _log.error(
                     "the machine's clock ran ahead: business time stands still until it is right"
                 )
-            case "inputs_lost":
-                self._note_lost(numbers)
-            case "clock_unconfirmed":
-                self._wait(numbers["days"])
-            case "clock_believed":
+            case events.InputsLost(places):
+                self._note_lost(places)
+            case events.ClockUnconfirmed(days):
+                self._wait(days)
+            case events.ClockBelieved():
                 self._is_waiting.set(0)
                 self._health.progress()
-            case "slot_restarted":
-                count_engine(metrics, self._health, event, numbers)
-                _log.warning("slot restarted", extra={"count": int(numbers["failures"])})
+            case events.SlotRestarted(failures):
+                count_engine(metrics, self._health, event)
+                _log.warning("slot restarted", extra={"count": failures})
             case _:
-                count_engine(metrics, self._health, event, numbers)
+                count_engine(metrics, self._health, event)
 
-    def _note_lost(self, lost: Mapping[str, float]) -> None:
+    def _note_lost(self, lost: tuple[events.LostInput, ...]) -> None:
         """Say which inputs are gone: in the log once a start, in health until a word is given."""
         self._metrics.inputs_lost.labels(self._health.worker).set(len(lost))
         self._lost = lost_problem(lost) if lost else None
@@ -129,10 +127,8 @@ class RegistrarWatch:
             self._is_told = True
             _log.error(str(problem), extra={"problem": CLOCK_UNCONFIRMED})
 
-    def _count(self, numbers: Mapping[str, float]) -> None:
-        for names, number in numbers.items():
-            letter, department, kind = names.split("|", 2)  # a kind is a sender's text
-            outcome = Outcome(letter)
+    def _count(self, counts: Mapping[events.DecidedCount, int]) -> None:
+        for (outcome, department, kind), number in counts.items():
             name = outcome.name.lower()
             self._metrics.ledger_records.labels(name).inc(number)
             if outcome in PRIMARY:
@@ -150,9 +146,7 @@ def _seen_elsewhere(post: WorkerContext) -> Iterator[Seen]:
             _log.warning("the anchors cannot be read", extra={"reason": str(error)})
 
 
-def run_registrar(
-    post: WorkerContext, report: Callable[[str, Mapping[str, float]], None], slot: int = 0
-) -> None:
+def run_registrar(post: WorkerContext, report: Report, slot: int = 0) -> None:
     """Own a slot's partitions and decide until stopped.
 
     The folder keeps the slot's state. Raises `FencedError` when another process owns the slot,

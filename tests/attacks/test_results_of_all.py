@@ -538,7 +538,7 @@ def test_between_two_results_the_ledger_is_followed_on(office: DepartmentOffice)
         follower = ReceiptsFollower(
             SITE, inputs, office.outbox, book, Teller(SITE, files, CONTRACTS),
             ResultFiles(book, files, CONTRACTS, {}, seconds=lambda: 0.0), HookKiller(),
-            lambda _event, _numbers: None,
+            lambda _event: None,
         )  # fmt: skip
         follower.start()
         follower.step()

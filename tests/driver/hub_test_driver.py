@@ -15,6 +15,7 @@ from hub.core.record import LedgerRecord, decode_record
 from hub.domain.partitioning import partition_of
 from hub.engine import requests
 from hub.engine.clock_guard import DEFAULT_GUARD_MS
+from hub.engine.events import ClockUnconfirmed, Event, Idle
 from hub.engine.slot import Slot, SlotPlan
 from hub.ports import ClockEvidence, InputRecord, OutputRecord, unreadable_record
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from hub.core.ledger_end import Seen
 
-_AT_REST = ("idle", "clock_unconfirmed")
+_AT_REST = (Idle, ClockUnconfirmed)
 """Reports of a slot that has nothing to do, or may do nothing."""
 
 
@@ -75,7 +76,7 @@ class HubTestDriver:
         self.store: dict[bytes, bytes] = {}
         self.restarts: list[str] = []
         self.hooks: list[str] = []
-        self.last_report = ""
+        self.last_report: Event | None = None
         """Why the last run ended: there was nothing left to do, or nothing might be done."""
         self._sequences: dict[str, int] = defaultdict(int)
         self._reply: object = None
@@ -147,7 +148,7 @@ class HubTestDriver:
         while idle < 3:
             request = self._program.send(self._reply)
             self._reply = self._carry_out(request)
-            if isinstance(request, requests.Report) and request.event in _AT_REST:
+            if isinstance(request, requests.Report) and isinstance(request.event, _AT_REST):
                 self.last_report = request.event
                 idle += 1
             elif isinstance(request, requests.Commit):

@@ -7,6 +7,7 @@ import pytest
 from hub.core.record import Outcome
 from hub.engine import requests
 from hub.engine.clock_guard import DAY_MS, DEFAULT_GUARD_MS, days_ahead
+from hub.engine.events import ClockUnconfirmed, Idle
 from hub.ports import ClockEvidence
 from hub.views.notices import Mark, encode_mark
 from tests.driver import rows
@@ -55,7 +56,7 @@ def test_ten_years_ahead_nothing_is_decided_and_no_timer_fires(
     start_at(hub, START + 10 * YEAR, lose_disk=lose_disk)
     for _ in range(3):
         assert hub.advance(DAY_MS) == []
-        assert hub.last_report == "clock_unconfirmed"
+        assert isinstance(hub.last_report, ClockUnconfirmed)
     assert written(hub) == before
     hub.now = START + DAY_MS
     assert [record.outcome for record in hub.run()] == [Outcome.ACCEPTED]
@@ -77,10 +78,10 @@ def test_a_confirmation_holds_for_as_many_days_as_the_guard(hub: HubTestDriver) 
     hub.clock_confirmed = confirmed
     start_at(hub, confirmed + DEFAULT_GUARD_MS + 1)
     assert hub.run() == []
-    assert hub.last_report == "clock_unconfirmed"
+    assert isinstance(hub.last_report, ClockUnconfirmed)
     start_at(hub, confirmed + DEFAULT_GUARD_MS)
     hub.run()
-    assert hub.last_report == "idle"
+    assert isinstance(hub.last_report, Idle)
 
 
 @pytest.mark.parametrize(("days", "goes_on"), [(9, True), (10, True), (11, False)])
@@ -90,7 +91,7 @@ def test_a_holiday_passes_and_more_waits(hub: HubTestDriver, *, days: int, goes_
     start_at(hub, START + days * DAY_MS)
     decided = {record.outcome for record in hub.run()}
     assert (Outcome.ACCEPTED in decided) is goes_on
-    assert (hub.last_report == "idle") is goes_on
+    assert isinstance(hub.last_report, Idle) is goes_on
 
 
 def test_the_limit_is_the_sites(hub: HubTestDriver) -> None:
@@ -98,11 +99,11 @@ def test_the_limit_is_the_sites(hub: HubTestDriver) -> None:
     hub.clock_guard_ms = 20 * DAY_MS
     start_at(hub, START + 20 * DAY_MS)
     hub.run()
-    assert hub.last_report == "idle"
+    assert isinstance(hub.last_report, Idle)
     hub.clock_guard_ms = 2 * DAY_MS
     start_at(hub, START + 20 * DAY_MS + 3 * DAY_MS)
     hub.run()
-    assert hub.last_report == "clock_unconfirmed"
+    assert isinstance(hub.last_report, ClockUnconfirmed)
 
 
 def test_what_the_machine_remembers_counts_where_the_ledger_is_silent(hub: HubTestDriver) -> None:
@@ -113,10 +114,10 @@ def test_what_the_machine_remembers_counts_where_the_ledger_is_silent(hub: HubTe
     assert hub.now - silent_since > 8 * DAY_MS
     start_at(hub, hub.now + 9 * DAY_MS)
     hub.run()
-    assert hub.last_report == "idle"
+    assert isinstance(hub.last_report, Idle)
     start_at(hub, hub.now, lose_disk=True)
     hub.run()
-    assert hub.last_report == "clock_unconfirmed"
+    assert isinstance(hub.last_report, ClockUnconfirmed)
 
 
 def test_a_mark_in_the_notices_says_what_time_it_was(hub: HubTestDriver) -> None:
@@ -127,7 +128,7 @@ def test_a_mark_in_the_notices_says_what_time_it_was(hub: HubTestDriver) -> None
     assert hub.run() == []
     hub.put("notices", 0, b"", encode_mark(Mark(0, START + 10 * DAY_MS)))
     hub.run()
-    assert hub.last_report == "idle"
+    assert isinstance(hub.last_report, Idle)
 
 
 def test_notices_that_are_away_do_not_hide_why_it_waits(hub: HubTestDriver) -> None:
@@ -136,7 +137,8 @@ def test_notices_that_are_away_do_not_hide_why_it_waits(hub: HubTestDriver) -> N
     hub.run()
     hub.refusals = [requests.Bounds]
     hub.run()
-    assert (hub.refusals, hub.restarts, hub.last_report) == ([], [], "clock_unconfirmed")
+    assert (hub.refusals, hub.restarts) == ([], [])
+    assert isinstance(hub.last_report, ClockUnconfirmed)
 
 
 def test_a_clock_behind_the_ledger_is_as_ever(hub: HubTestDriver) -> None:
@@ -151,7 +153,7 @@ def test_a_fresh_ledger_has_nothing_to_be_judged_by() -> None:
     """A site's first start goes on at once, also on a machine set up long ago."""
     hub = HubTestDriver(rows.basis(), now=START)
     assert Outcome.BASIS_ADOPTED in {record.outcome for record in hub.ledger()}
-    assert hub.last_report == "idle"
+    assert isinstance(hub.last_report, Idle)
 
 
 def test_within_a_run_nothing_is_asked_again(hub: HubTestDriver) -> None:
@@ -170,7 +172,7 @@ def test_time_that_jumped_is_not_remembered(hub: HubTestDriver) -> None:
     hub.clock_jumped = False
     hub.crash()
     assert hub.run() == []
-    assert hub.last_report == "clock_unconfirmed"
+    assert isinstance(hub.last_report, ClockUnconfirmed)
 
 
 def test_an_accelerated_clock_is_judged_by_the_machines_not_by_the_ledger(
@@ -181,11 +183,11 @@ def test_an_accelerated_clock_is_judged_by_the_machines_not_by_the_ledger(
     hub.clock_seen = START + 10 * YEAR
     start_at(hub, START + 10 * YEAR + DAY_MS)
     hub.run()
-    assert hub.last_report == "idle"
+    assert isinstance(hub.last_report, Idle)
     hub.put("notices", 0, b"", encode_mark(Mark(0, START + 11 * YEAR)))
     start_at(hub, START + 11 * YEAR)
     hub.run()
-    assert hub.last_report == "clock_unconfirmed"
+    assert isinstance(hub.last_report, ClockUnconfirmed)
 
 
 def test_the_guard_in_numbers() -> None:

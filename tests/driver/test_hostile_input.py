@@ -14,6 +14,7 @@ from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import ClockFlag, ClockKind
 from hub.domain.partitioning import partition_of
 from hub.engine import slot
+from hub.engine.events import Decided, DecidedCount
 from hub.engine.slot import LEDGER_LIMIT
 from hub.runtime.metrics import OTHER, Health, Metrics
 from hub.workers.registrar import RegistrarWatch
@@ -471,6 +472,6 @@ def test_a_kind_of_any_spelling_is_counted() -> None:
     """What a sender calls its kind is text: it stops neither the partition nor the counting."""
     metrics = Metrics()
     watch = RegistrarWatch(metrics, Health("registrar.0", DAY))
-    watch.report("decided", {f"q|{DEPARTMENT}|a|b": 2.0})
+    watch.report(Decided({DecidedCount(Outcome.QUARANTINED, DEPARTMENT, "a|b"): 2}))
     sample = {"department": DEPARTMENT, "kind": OTHER, "outcome": "quarantined"}
     assert metrics.registry.get_sample_value("hub_outcomes_total", sample) == 2.0

@@ -6,6 +6,7 @@ import pytest
 
 from hub.core.record import Outcome
 from hub.core.state import ClockFlag, Status
+from hub.engine.events import ClockUnconfirmed
 from tests.driver.life import RecordLife, answer, licence
 from tests.driver.rows import COMPANY, LICENCE, OTHER_DEPARTMENT, PENALTY, at, framed, licence_row
 
@@ -77,7 +78,7 @@ def test_a_clock_ten_years_ahead_at_a_start_decides_nothing(life: RecordLife) ->
     life.hub.now = at("2036-11-02 09:00")
     life.hub.crash(lose_disk=True)
     assert life.hub.run() == []
-    assert life.hub.last_report == "clock_unconfirmed"
+    assert isinstance(life.hub.last_report, ClockUnconfirmed)
     life.hub.now = true
     life.hub.crash(lose_disk=True)
     assert life.hub.run() == []

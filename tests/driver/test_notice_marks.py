@@ -13,6 +13,7 @@ from hub.core.basis import canonical_json
 from hub.core.ledger_end import LedgerEndError, Loss
 from hub.core.record import record_hash
 from hub.engine.clock_guard import DAY_MS
+from hub.engine.events import ClockBelieved, ClockUnconfirmed
 from hub.engine.ledger_end import seen_by_notices
 from hub.ports import ClockEvidence, InputRecord, OutputRecord
 from hub.views.notices import SEEN, Mark, decode_notice
@@ -24,6 +25,8 @@ from tests.driver.rows import COMPANY, DEPARTMENT, LICENCE, at, framed, licence_
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from hub.workers.events import NoticesEvent
 
 START = at("2026-11-02 09:00")
 PREFIX = "county."
@@ -38,7 +41,7 @@ class NoticeMachine:
         self.site = Site(**{**dict(county), "partitions": 2, "clock_guard_days": 10})
         self.shown, self.seen = START, 0
         self.jumped = False
-        self.reports: list[str] = []
+        self.reports: list[type[NoticesEvent]] = []
         self._positions: dict[tuple[str, int], int] = {}
         self.start()
 
@@ -61,10 +64,10 @@ class NoticeMachine:
 
     # --- the follower's ports ---
 
-    def report(self, event: str, _numbers: Mapping[str, float]) -> None:
+    def report(self, event: NoticesEvent) -> None:
         """Keep what is said of the clock."""
-        if event.startswith("clock"):
-            self.reports.append(event)
+        if isinstance(event, ClockUnconfirmed | ClockBelieved):
+            self.reports.append(type(event))
 
     def reached(self, hook: str) -> None:
         """No fault."""
@@ -137,7 +140,7 @@ def test_ten_years_ahead_no_mark_is_set_until_the_clock_is_right_again(
     machine.steps()
     assert machine.marks() == [START]
     assert machine.seen == 0
-    assert set(machine.reports[1:]) == {"clock_unconfirmed"}
+    assert set(machine.reports[1:]) == {ClockUnconfirmed}
     row = licence_row()
     machine.hub.pipe(DEPARTMENT, LICENCE, COMPANY, framed(LICENCE, row))
     machine.hub.run()
@@ -188,7 +191,7 @@ def test_a_person_confirms_and_what_is_believed_is_remembered(machine: NoticeMac
     machine.steps()
     assert machine.marks() == [START, START + 30 * DAY_MS, START + 60 * DAY_MS]
     assert machine.seen == machine.shown
-    assert machine.reports.count("clock_believed") == 2
+    assert machine.reports.count(ClockBelieved) == 2
 
 
 def test_a_position_is_read_from_whatever_was_written_last(machine: NoticeMachine) -> None:

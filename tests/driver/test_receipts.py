@@ -206,7 +206,7 @@ class DepartmentOffice:
             Teller(SITE, files, CONTRACTS),
             results,
             faults or HookKiller(),
-            lambda _event, _numbers: None,
+            lambda _event: None,
         )
         try:
             follower.start()

@@ -143,7 +143,7 @@ class TwinSite:
         self._looks = 0
         route = FactRoute(AGENTS, f"{hub.prefix}submissions.{AGENTS}", 2, AGENTS_CODE)
         self.reconciler = Reconciler(
-            route, CONTRACTS.by_kind, books, self, EnvironmentFaults(), lambda _e, _n: None
+            route, CONTRACTS.by_kind, books, self, EnvironmentFaults(), lambda _event: None
         )
 
     def append(self, records: Sequence[OutputRecord]) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hub.core.record import LedgerRecord, Outcome
 from hub.core.state import NEVER
 from hub.domain import reasons
+from hub.engine.events import Decided, Idle, InputsLost, LostInput
 from hub.errors import IntegrityError
 from hub.runtime.metrics import Health, Metrics
 from hub.workers.registrar import INPUTS_LOST, RegistrarWatch
@@ -211,8 +212,8 @@ def test_health_says_which_inputs_are_lost_until_somebody_answers_for_them() -> 
     """Also while everything else gets on; the process itself is alive."""
     metrics, health = Metrics(), Health("registrar.0")
     watch = RegistrarWatch(metrics, health)
-    watch.report("inputs_lost", {"h.submissions.market|1|40": 44})
-    watch.report("decided", {})
+    watch.report(InputsLost((LostInput("h.submissions.market", 1, 40, 44),)))
+    watch.report(Decided({}))
     said = health.report()
     assert (health.is_healthy, health.is_alive) == (False, True)
     assert (said["status"], said["code"]) == ("stopped", INPUTS_LOST)
@@ -220,7 +221,7 @@ def test_health_says_which_inputs_are_lost_until_somebody_answers_for_them() -> 
     assert "accept-loss" in str(said["remedy_en"])
     worker = {"worker": "registrar.0"}
     assert metrics.registry.get_sample_value("hub_inputs_lost", worker) == 1
-    watch.report("inputs_lost", {})
-    watch.report("idle", {})
+    watch.report(InputsLost(()))
+    watch.report(Idle())
     assert health.is_healthy
     assert metrics.registry.get_sample_value("hub_inputs_lost", worker) == 0

@@ -96,7 +96,7 @@ def test_the_age_of_the_oldest_input_is_the_brokers(kafka: KafkaPart, prefix: st
     producer.produce(topic, b"second")
     assert producer.flush(20) == 0
     told: list[float] = []
-    waiting = OldestInput(lambda _event, numbers: told.append(numbers["age_seconds"]))
+    waiting = OldestInput(lambda age: told.append(age.seconds))
     with closing(KafkaInputs(kafka.access, f"{prefix}waiting", waiting)) as inputs:
         inputs.assign({(topic, 0): 0})
         deadline = time.monotonic() + _PATIENCE_SECONDS

@@ -17,6 +17,7 @@ from hub.engine import requests
 from hub.engine.courier_book import Policy
 from hub.engine.courier_records import decode_event
 from hub.engine.courier_slot import CourierPlan, CourierSlot
+from hub.engine.events import Trouble, Troubled
 from hub.ports import InputRecord, OutputRecord
 from hub.targets.database.protocol import (
     DatabaseProtocol,
@@ -317,7 +318,7 @@ class SimCourier:
             frozenset({"public", "government"} if number == 0 else {"public"}), policy,
         )  # fmt: skip
         self.store: dict[bytes, bytes] = {}
-        self.troubles: list[str] = []
+        self.troubles: list[Trouble] = []
         """What the log would say of deliveries in trouble, in order."""
         self.commit_fate = ""
         self.crash()
@@ -450,6 +451,6 @@ class SimCourier:
                 self._positions = dict(positions)
             case requests.Now():
                 return self.world.hub.now
-            case requests.Report("troubled", told):
+            case requests.Report(Troubled(told)):
                 self.troubles.extend(told)
         return None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hub.audit.replay import MemoryState
 from hub.engine import requests
+from hub.engine.events import Idle, InputsLost, LostInput
 from hub.engine.slot import Slot, SlotPlan
 from hub.ports import ClockEvidence, InputRecord, OutputRecord
 
@@ -221,7 +222,7 @@ class RegistrarProcess:
     def __init__(self, world: World, disk: Disk) -> None:
         self.world = world
         self.disk = disk
-        self.lost: dict[str, float] = {}
+        self.lost: tuple[LostInput, ...] = ()
         """What is gone of the inputs before it was decided, as reported last."""
         self.idle = 0
         self.left = -1
@@ -279,10 +280,10 @@ class RegistrarProcess:
                 return self._commit()
             case requests.Retire() if not self.world.keeps_producer:
                 self._session = None
-            case requests.Report("inputs_lost", numbers):
-                self.lost = dict(numbers)
-            case requests.Report(event, _numbers):
-                self.idle = self.idle + 1 if event == "idle" else 0
+            case requests.Report(InputsLost(places)):
+                self.lost = places
+            case requests.Report(event):
+                self.idle = self.idle + 1 if isinstance(event, Idle) else 0
             case requests.HasJumped():
                 self.disk.clock_seen = max(self.disk.clock_seen, self.world.now)
                 return False

@@ -13,6 +13,7 @@ from hub.engine.courier_book import DeliveryQueue, Policy, Step
 from hub.engine.courier_life import State
 from hub.engine.courier_records import AttemptMessage, Noted, Work
 from hub.engine.courier_slot import _Answered
+from hub.engine.events import DeliveryTrouble, PlatformTrouble
 from hub.errors import IntegrityError
 from hub.targets.delivery import Accepted, Delivered, NeverSeen, Retry, Unknown
 from hub.targets.http.protocol import NoAnswer
@@ -139,9 +140,10 @@ def test_a_delivery_in_trouble_is_named_with_the_reason_when_it_is_parked() -> N
     world.fates.extend(["500"] * 3)
     courier.turns(100)
     (intent, *_) = courier.events()
-    place = f"{intent.work.partition}|{intent.work.sequence}"
     assert courier.slot.book.standing()["parked"] == 1
-    assert courier.troubles == [f"{intent.delivery}|{place}|HTTP 500"]
+    assert courier.troubles == [
+        DeliveryTrouble(intent.delivery, intent.work.partition, intent.work.sequence, "HTTP 500")
+    ]
 
 
 def test_an_unknown_delivery_is_named_when_asking_has_not_helped() -> None:
@@ -151,8 +153,10 @@ def test_an_unknown_delivery_is_named_when_asking_has_not_helped() -> None:
     submit(world, "new", 1, 0)
     world.fates.extend(["applied_lost"] * 4)
     courier.turns(100)
-    assert [told.split("|")[0] for told in courier.troubles] == list(world.province.posts)
-    assert courier.troubles[0].endswith("|status query: applied_lost")
+    (delivery,) = world.province.posts
+    (trouble,) = courier.troubles
+    assert isinstance(trouble, DeliveryTrouble)
+    assert (trouble.delivery, trouble.why) == (delivery, "status query: applied_lost")
 
 
 def test_a_platform_that_is_away_is_told_by_its_reason_not_by_every_record() -> None:
@@ -162,7 +166,7 @@ def test_a_platform_that_is_away_is_told_by_its_reason_not_by_every_record() -> 
     submit(world, "new", 1, 0)
     world.fates.append("503")
     courier.turns(60)
-    assert courier.troubles == ["|||HTTP 503"]
+    assert courier.troubles == [PlatformTrouble("HTTP 503")]
 
 
 def test_a_busy_platform_is_left_alone_as_a_whole_for_as_long_as_it_says() -> None:
@@ -854,9 +858,7 @@ def test_a_question_over_http_is_no_answer_that_did_not_come() -> None:
     courier.turns(100)
     world.pass_time(61)
     courier.turns(100)
-    assert [one.partition("|")[2].rpartition("|")[2] for one in courier.troubles] == [
-        "status query: lost"
-    ]
+    assert [trouble.why for trouble in courier.troubles] == ["status query: lost"]
 
 
 def test_room_is_given_back_by_requests_whose_answer_came_otherwise() -> None:

@@ -12,6 +12,7 @@ from hub.core.ledger_end import LedgerEndError
 from hub.core.partition import BasisLibrary
 from hub.core.record import LedgerRecord, Outcome, decode_record
 from hub.engine import requests, slot
+from hub.engine.events import LostInput
 from hub.engine.slot import Slot
 from hub.errors import IntegrityError
 from hub.ports import InputRecord
@@ -64,8 +65,8 @@ def start(world: World, disk: Disk) -> RegistrarProcess:
     return process
 
 
-def told_lost(process: RegistrarProcess) -> dict[str, float]:
-    """What it says is gone once it works: `topic|partition|first offset` and where it goes on."""
+def told_lost(process: RegistrarProcess) -> tuple[LostInput, ...]:
+    """The inputs that it reports as lost once it works."""
     work(process)
     return process.lost
 
@@ -125,7 +126,7 @@ def test_an_input_that_begins_above_zero_and_was_never_read_is_noticed() -> None
     broker = LosingBroker()
     broker.left[SUBMISSIONS] = (3, 3)
     world = World(setting(), Random(0), broker=broker)
-    assert told_lost(RegistrarProcess(world, Disk())) == {f"{TOPICS[1]}|0|0": 3}
+    assert told_lost(RegistrarProcess(world, Disk())) == (LostInput(TOPICS[1], 0, 0, 3),)
 
 
 def test_an_input_that_lost_what_follows_is_noticed() -> None:
@@ -134,7 +135,7 @@ def test_an_input_that_lost_what_follows_is_noticed() -> None:
     last = max(r.cause.offset for r in ledger(world, 0) if r.cause.topic == TOPICS[1])
     broker.left[SUBMISSIONS] = (last + 2, last + 3)
     found = told_lost(RegistrarProcess(world, world.main.disk))
-    assert found == {f"{TOPICS[1]}|0|{last + 1}": last + 2}
+    assert found == (LostInput(TOPICS[1], 0, last + 1, last + 2),)
 
 
 def test_an_input_that_ends_before_the_last_cause_is_not_read() -> None:

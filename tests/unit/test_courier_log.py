@@ -6,10 +6,11 @@ import logging
 
 import pytest
 
+from hub.engine.events import DeliveryTrouble, PlatformTrouble, QueueState, Troubled
 from hub.runtime.metrics import Health, Metrics
 from hub.workers.courier import CourierWatch
 
-PARKED = {"6b2f|3|17|HTTP 500": 1.0}
+PARKED = DeliveryTrouble("6b2f", 3, 17, "HTTP 500")
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[object, ...]]:
@@ -24,7 +25,7 @@ def test_a_parked_delivery_is_logged_with_its_id_place_and_reason(
     """The runbook sends people to the log for it."""
     watch = CourierWatch(Metrics(), Health("courier.city"), "city")
     with caplog.at_level(logging.WARNING, "hub.courier"):
-        watch.report("troubled", PARKED)
+        watch.report(Troubled((PARKED,)))
     assert told(caplog) == [("6b2f", 3, 17, "HTTP 500")]
 
 
@@ -35,8 +36,8 @@ def test_why_a_platform_is_away_is_logged_once_until_it_is_back(
     watch = CourierWatch(Metrics(), Health("courier.city"), "city")
     with caplog.at_level(logging.WARNING, "hub.courier"):
         for why in ("HTTP 503", "HTTP 503", "HTTP 401"):
-            watch.report("troubled", {f"|||{why}": 1.0})
-            watch.report("standing", {"away": 1.0})
-        watch.report("standing", {"away": 0.0})
-        watch.report("troubled", {"|||HTTP 401": 1.0})
+            watch.report(Troubled((PlatformTrouble(why),)))
+            watch.report(QueueState({}, is_away=True))
+        watch.report(QueueState({}, is_away=False))
+        watch.report(Troubled((PlatformTrouble("HTTP 401"),)))
     assert [line[3] for line in told(caplog)] == ["HTTP 503", "HTTP 401", "HTTP 401"]

@@ -259,9 +259,9 @@ ALLOWED_IDIOMS = {
     "demo": 84,
     "docs": 424,
     "examples": 2,
-    "hub": 138,
+    "hub": 128,
     "standins": 20,
-    "tests": 1123,
+    "tests": 1119,
     "tools": 57,
 }
 """Uses left in each folder. Numbers fall; none rises and no folder is added."""

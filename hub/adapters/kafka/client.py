@@ -27,6 +27,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from hub.adapters.kafka.events import InputAge, RecordsUnreadable
 from hub.adapters.kafka.unreadable import (
     UNREADABLE_ERRORS,
     Place,
@@ -284,11 +285,11 @@ class OldestInput:
 
     def __init__(
         self,
-        report: Callable[[str, Mapping[str, float]], None],
+        report: Callable[[InputAge], None],
         wall: Callable[[], float] = time.time,
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`report` receives `oldest_input` with its `age_seconds` at every read."""
+        """`report` receives the age at every read."""
         self._report, self._wall, self._seconds = report, wall, seconds
         self._came_at = seconds()
 
@@ -298,9 +299,9 @@ class OldestInput:
         if came:
             self._came_at = self._seconds()
             age = max(0.0, self._wall() - min(came) / 1000)
-            self._report("oldest_input", {"age_seconds": age})
+            self._report(InputAge(age))
         elif self._seconds() - self._came_at > _CAUGHT_UP_SECONDS:
-            self._report("oldest_input", {"age_seconds": 0.0})
+            self._report(InputAge(0.0))
 
 
 class KafkaInputs:
@@ -317,15 +318,14 @@ class KafkaInputs:
         waiting: OldestInput | None = None,
         /,
         *,
-        report: Callable[[str, Mapping[str, float]], None] = lambda _event, _numbers: None,
+        report: Callable[[RecordsUnreadable], None] = lambda _found: None,
         whole: str = "",
         marks_unreadable: bool = False,
         settings: Mapping[str, str | int | bool] = MappingProxyType({}),
     ) -> None:
         """`waiting` receives the records of each `consume`.
 
-        `report` receives `unreadable`: of each topic how many records were set aside because they
-        cannot be read. The first number is 0, so that a counter starts from it.
+        `report` receives how many records were set aside; first 0, so that a counter starts there.
         `whole` is a topic of which no record may be missed: one that cannot be read raises
         `IntegrityError`. With `marks_unreadable` each record that cannot be read is handed over as
         `hub.ports.unreadable_record`, else left out. `settings` are librdkafka's.
@@ -369,7 +369,7 @@ class KafkaInputs:
 
     def assign(self, positions: Mapping[tuple[str, int], int]) -> None:
         """Read these partitions from these offsets on."""
-        self._report("unreadable", {topic: 0 for topic, _ in positions})
+        self._report(RecordsUnreadable({topic: 0 for topic, _ in positions}))
         self._ends_reached = {}
         self._next = dict(positions)
         self._met, self._looking, self._passing = {}, {}, {}
@@ -419,7 +419,7 @@ class KafkaInputs:
 
     def read_to_end(self, positions: Mapping[tuple[str, int], int]) -> Iterator[list[InputRecord]]:
         """Read each partition to the end it has now; waits for the stable offset to reach it."""
-        self._report("unreadable", {topic: 0 for topic, _ in positions})
+        self._report(RecordsUnreadable({topic: 0 for topic, _ in positions}))
         ends = {place: bounds[1] for place, bounds in self.bounds(positions).items()}
         following = {place: at for place, at in positions.items() if at < ends[place]}
         try:
@@ -479,7 +479,7 @@ class KafkaInputs:
 
         Raises `IntegrityError` in the topic that must be whole.
         """
-        self._report("unreadable", {found.topic: found.last - found.first + 1})
+        self._report(RecordsUnreadable({found.topic: found.last - found.first + 1}))
         if found.topic == self._whole:
             raise not_whole(found)
         if not self._marks_unreadable:

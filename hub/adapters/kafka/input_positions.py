@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from hub.core.evolve import evolve
 from hub.core.keys import position
 from hub.core.record import OUTCOME_AT, Outcome, decode_record, topic_id
+from hub.engine.events import LostInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,15 +16,6 @@ if TYPE_CHECKING:
     from hub.config.site import Site
 
 _INPUT_LOST = ord(Outcome.INPUT_LOST.value)
-
-
-class LostInput(NamedTuple):
-    """Offsets of one input partition that are gone undecided: from `first` up to `until`."""
-
-    topic: str
-    partition: int
-    first: int
-    until: int
 
 
 def lost_inputs(inputs: KafkaInputs, site: Site) -> list[LostInput]:

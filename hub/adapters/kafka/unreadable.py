@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import Message
 
+    from hub.adapters.kafka.events import RecordsUnreadable
     from hub.runtime.metrics import Metrics
 
 _log = logging.getLogger("hub.kafka")
@@ -54,9 +55,9 @@ class Unreadable(NamedTuple):
     why: str
 
 
-def count_unreadable(metrics: Metrics, worker: str, numbers: Mapping[str, float]) -> None:
-    """Count what a worker cannot read, by topic; 0 lets a series begin."""
-    for topic, number in numbers.items():
+def count_unreadable(metrics: Metrics, worker: str, found: RecordsUnreadable) -> None:
+    """Count records that a worker cannot read, by topic."""
+    for topic, number in found.counts.items():
         metrics.unreadable_records.labels(worker, topic).inc(number)
 
 

@@ -12,12 +12,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
-from hub.targets.file.drop import FileWork
+from hub.targets.file.drop import DropNews, FileWork
 from hub.targets.file.protocol import Filing, Question, Unsure, WriteFailed
 from hub.targets.platform import CallResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from hub.ports import Lease
     from hub.targets.delivery import Delivery
@@ -42,13 +42,13 @@ class FilePlatform:
         lease: Lease,
         timeout_seconds: float,
         linger_seconds: float,
-        report: Callable[[str, Mapping[str, float]], object],
+        report: Callable[[DropNews], object],
         close: Callable[[], object],
     ) -> None:
         """Start the thread, which takes `lease` when the folder is there.
 
-        `linger_seconds`: how long the first row of a file waits for more; `report` is told in that
-        thread what became of files; `close` releases what the drop holds.
+        `linger_seconds`: how long the first row of a file waits for more; `report` receives in
+        that thread what became of files; `close` releases what the drop holds.
         """
         self._drop, self._lease = drop, lease
         self._timeout, self._linger = timeout_seconds + linger_seconds, linger_seconds
@@ -190,7 +190,4 @@ class FilePlatform:
             self._tell()
 
     def _tell(self) -> None:
-        counts, problems = self._drop.take_counts()
-        self._report("files", counts)
-        self._report("file_problems", problems)
-        self._report("files_standing", self._drop.standing())
+        self._report(self._drop.take_news())

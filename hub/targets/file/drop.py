@@ -87,6 +87,19 @@ _MEMORY: Final = 10_000
 """Problems remembered as said already."""
 
 
+class DropNews(NamedTuple):
+    """Event of the folder's thread, to be counted."""
+
+    results: Mapping[str, int]
+    """Files by `RESULTS`, since the last time."""
+    problems: Mapping[str, int]
+    """By the labels of `PROBLEMS`, since the last time."""
+    open: int
+    """Files that the platform has not taken over."""
+    oldest_seconds: float
+    """Age of the oldest of them."""
+
+
 class DropSettings(NamedTuple):
     """How one platform wants its files; times in real seconds."""
 
@@ -121,7 +134,7 @@ class FileWork:
         """`today` is the business day as YYYYMMDD, `seconds` the real time since the epoch."""
         self._folder, self._book, self._settings = folder, book, settings
         self._faults, self._today, self._seconds = faults, today, seconds
-        self.counts: Counter[str] = Counter(dict.fromkeys(RESULTS, 0))
+        self.results: Counter[str] = Counter(dict.fromkeys(RESULTS, 0))
         """`RESULTS` since the last call; zeros first, so that each series exists."""
         self.problems: Counter[str] = Counter(dict.fromkeys(PROBLEMS, 0))
         """Labels of `PROBLEMS` since the last call."""
@@ -135,11 +148,13 @@ class FileWork:
         """Whether there are acknowledgements that the last look did not come to."""
         self._pruned_at = 0.0
 
-    def take_counts(self) -> tuple[Counter[str], Counter[str]]:
-        """Return what became of files, and the problems by label, since the last time."""
-        counts, self.counts = self.counts, Counter()
+    def take_news(self) -> DropNews:
+        """Return the news since the last time."""
+        count, begun = self._book.unacknowledged()
+        now = self._seconds()
+        results, self.results = self.results, Counter()
         problems, self.problems = self.problems, Counter()
-        return counts, problems
+        return DropNews(results, problems, count, max(0.0, now - (begun or now)))
 
     def away(self, error: OSError) -> str:
         """Say that the folder cannot be reached just now, once for every cause; return it."""
@@ -273,7 +288,7 @@ class FileWork:
             self._show(name)
         except OSError as error:
             return Unsure(_name_of(error))
-        self.counts["written"] += 1
+        self.results["written"] += 1
         return Filed(str(name))
 
     def _next_name(self, series: str) -> FileName:
@@ -312,7 +327,7 @@ class FileWork:
             return
         self._folder.prepare(name, *kept)
         self._show(name)
-        self.counts["put_again"] += 1
+        self.results["put_again"] += 1
 
     # --- ask -------------------------------------------------------------------------------------
 
@@ -386,7 +401,7 @@ class FileWork:
         self._check_order(ack)
         if ack.status == "refused":
             self._problem("file_refused", str(ack.file), ack.at)
-            self.counts["refused"] += 1
+            self.results["refused"] += 1
             if ack.code == NAME_TAKEN:
                 is_ours = ack.last is not None and ack.last.series == ack.file.series
                 is_behind = is_ours and not self._is_far(ack.last)
@@ -397,7 +412,7 @@ class FileWork:
             return []
         if entry.state in ("reserved", "written"):
             self._book.set_state(ack.file, "taken", entry.since)
-            self.counts["taken"] += 1
+            self.results["taken"] += 1
         self._marks.pop(ack.file, None)
         self._missing_since.pop(ack.file, None)
         return self._rows_of(text, ack, entry)
@@ -498,12 +513,6 @@ class FileWork:
             self._problem("overwritten", str(entry.name), mark)
             self._put_again(entry.name)
         return True
-
-    def standing(self) -> dict[str, float]:
-        """Return how many files the platform has not taken over, and the oldest one's age."""
-        count, begun = self._book.unacknowledged()
-        now = self._seconds()
-        return {"open": count, "oldest_seconds": max(0.0, now - (begun or now))}
 
     def _problem(self, label: str, what: str, moment: object = None) -> None:
         """Count and log once per thing it is about (and moment, where it may happen again)."""

@@ -24,6 +24,7 @@ from hub.ports import is_unreadable
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from hub.adapters.kafka.events import RecordsUnreadable
     from hub.adapters.kafka.unreadable import Unreadable
     from hub.ports import InputRecord
 
@@ -205,17 +206,14 @@ def test_a_batch_that_lies_about_its_place_is_known_by_where_it_was_met() -> Non
 @pytest.mark.usefixtures("broker")
 def test_a_reading_to_the_end_passes_all_of_it_by() -> None:
     """Each offset once; what cannot be read is marked, or left out, and counted from 0 on."""
-    counted: list[Mapping[str, float]] = []
-    inputs = KafkaInputs(
-        ACCESS, "test", report=lambda _event, numbers: counted.append(numbers),
-        marks_unreadable=True,
-    )  # fmt: skip
+    counted: list[RecordsUnreadable] = []
+    inputs = KafkaInputs(ACCESS, "test", report=counted.append, marks_unreadable=True)
     places = {(TOPIC, 0): 0, (OTHER, 0): 0}
     read = [record for batch in inputs.read_to_end(places) for record in batch]
     assert of(read) == {offset: offset in UNREAD for offset in range(29)}
     assert of(read, OTHER) == dict.fromkeys(range(120), False)
-    assert counted[0] == {TOPIC: 0, OTHER: 0}
-    assert sum(numbers.get(TOPIC, 0) for numbers in counted) == len(UNREAD)
+    assert counted[0].counts == {TOPIC: 0, OTHER: 0}
+    assert sum(each.counts.get(TOPIC, 0) for each in counted) == len(UNREAD)
     plain = KafkaInputs(ACCESS, "test").read_to_end({(TOPIC, 0): 5})
     assert set(of([r for batch in plain for r in batch])) == set(range(5, 29)) - UNREAD
 
@@ -247,11 +245,8 @@ def test_a_copy_passes_it_by_and_tells_each_batch() -> None:
 
 def test_a_live_reader_goes_on_behind_it_wherever_its_client_was(broker: PartitionZero) -> None:
     """The neighbour is read meanwhile; an offset that is nowhere was the damaged batch's word."""
-    counted: list[Mapping[str, float]] = []
-    inputs = KafkaInputs(
-        ACCESS, "test", report=lambda _event, numbers: counted.append(numbers),
-        marks_unreadable=True,
-    )  # fmt: skip
+    counted: list[RecordsUnreadable] = []
+    inputs = KafkaInputs(ACCESS, "test", report=counted.append, marks_unreadable=True)
     inputs.assign({(TOPIC, 0): 0, (OTHER, 0): 0})
     read = inputs.consume(100, 0) + inputs.consume(100, 0)  # the damage is met
     assert {offset for offset in of(read) if offset > 2} == set()
@@ -261,8 +256,8 @@ def test_a_live_reader_goes_on_behind_it_wherever_its_client_was(broker: Partiti
     read = live(inputs, 29, read)
     read += [record for _ in range(30) for record in inputs.consume(100, 0)]
     assert of(read) == {offset: offset in UNREAD for offset in range(29)}
-    assert counted[0] == {TOPIC: 0, OTHER: 0}
-    assert sum(numbers.get(TOPIC, 0) for numbers in counted) == len(UNREAD)
+    assert counted[0].counts == {TOPIC: 0, OTHER: 0}
+    assert sum(each.counts.get(TOPIC, 0) for each in counted) == len(UNREAD)
     inputs.close()
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import pytest
 
 from hub.adapters.kafka.client import OldestInput
+from hub.adapters.kafka.events import InputAge
 from hub.runtime.metrics import Health, Metrics
 from hub.workers.courier import CourierWatch
 from hub.workers.notices import NoticesWatch
@@ -14,7 +15,7 @@ from hub.workers.receipts import ReceiptsWatch
 from hub.workers.registrar import RegistrarWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from confluent_kafka import Message
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class Watch(Protocol):
     """What a worker reports to."""
 
-    def report(self, event: str, numbers: Mapping[str, float]) -> None:
+    def report(self, event: InputAge) -> None:
         """Turn it into metrics."""
 
 
@@ -47,7 +48,7 @@ class _At:
 class ScriptedReads:
     """A worker's reads, at times we say."""
 
-    def __init__(self, report: Callable[[str, Mapping[str, float]], None]) -> None:
+    def __init__(self, report: Callable[[InputAge], None]) -> None:
         self.now = 1_000.0
         self._waiting = OldestInput(report, lambda: self.now, lambda: self.now)
 
@@ -80,8 +81,8 @@ def test_a_worker_that_is_always_behind_shows_it(worker: str) -> None:
 
 def test_a_clock_that_is_slow_makes_no_negative_age() -> None:
     """Another machine's clock may be ahead of ours; a record may have no time at all."""
-    told: list[float] = []
-    reading = ScriptedReads(lambda _event, numbers: told.append(numbers["age_seconds"]))
+    told: list[InputAge] = []
+    reading = ScriptedReads(told.append)
     reading.brings(-5.0)
     reading.brings(reading.now)  # time 0: the broker has none
-    assert told == [0.0]
+    assert told == [InputAge(0.0)]

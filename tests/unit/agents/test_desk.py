@@ -110,7 +110,7 @@ class DeskPlace:
             self.clock,
             self.clock,
             HookKiller(),
-            lambda _what, _numbers: None,
+            lambda _event: None,
         )
         assert SITE.cases is not None
         desk = AgentRunner(SITE, SITE.cases, [agent()], CONTRACTS, ports)

@@ -63,9 +63,7 @@ def reconciler(books: Books) -> tuple[Reconciler, list[OutputRecord]]:
     sent: list[OutputRecord] = []
     appender = SimpleNamespace(append=sent.extend)
     contracts = CONTRACTS.by_kind
-    made = Reconciler(
-        ROUTE, contracts, books, appender, EnvironmentFaults(), lambda _event, _numbers: None
-    )
+    made = Reconciler(ROUTE, contracts, books, appender, EnvironmentFaults(), lambda _event: None)
     return made, sent
 
 

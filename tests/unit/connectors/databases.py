@@ -16,6 +16,7 @@ from connectors.database.settings import TableFile, address_of
 from connectors.database.source import DatabaseSource
 from connectors.database.sql import SqlTable, make_engine
 from connectors.database.submitted import SubmittedBook
+from connectors.events import Event, TableCompared
 from connectors.loop import Agent, LoopPorts, Route
 from connectors.submission import RowSubmitter
 from hub.ports import OutputRecord
@@ -94,7 +95,7 @@ class TablePlace:
         self.seconds = 0.0
         self.stands_still = False
         self.opened: list[SqlTable | SubmittedBook] = []
-        self.compared: list[Mapping[str, float]] = []
+        self.compared: list[TableCompared] = []
         moment = MOMENT[server.dialect]
         server.execute(
             f"CREATE TABLE {self.table} (id BIGINT PRIMARY KEY, who VARCHAR(200), code VARCHAR(40),"
@@ -184,9 +185,9 @@ class TablePlace:
         source = self.source(accept_reset=accept_reset)
         return Agent(ROUTE, source, ports, self.folder / "state", self._note), transactions
 
-    def _note(self, what: str, counts: Mapping[str, float]) -> None:
-        if what == "compared":
-            self.compared.append(counts)
+    def _note(self, event: Event) -> None:
+        if isinstance(event, TableCompared):
+            self.compared.append(event)
 
     def drain(self, agent: Agent | None = None) -> None:
         """Start and work until three polls find nothing."""

@@ -9,6 +9,7 @@ import pytest
 
 import connectors.database.source
 from connectors.database.sql import After, RawRow, SqlTable
+from connectors.events import TableCompared
 from hub.errors import SourceError
 from hub.ports import OutputRecord
 from tests.unit.connectors.databases import (
@@ -91,7 +92,7 @@ def test_vanished_and_missed_rows_are_listed_and_the_missed_submitted(place: Tab
     place.drain()
     _, said = statements(place)
     assert (said["vanished_count"], said["missed_count"]) == ("1", "2")
-    assert place.compared[-1] == {"vanished": 1.0, "missed": 2.0}
+    assert place.compared[-1] == TableCompared(vanished=1, missed=2)
     assert len(said["vanished_keys"]) == 32
     assert len(said["missed_keys"]) == 64
     assert said["source_digest"] != said["hub_digest"]

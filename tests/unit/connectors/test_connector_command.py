@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from connectors.commands.connector import ConnectorThread, ConnectorWatch
+from connectors.events import Polled, TableCompared
 from connectors.run import Connection, TableConnection
 from hub.config.site import DatabaseSourceSettings, Department, FileSourceSettings
 from hub.errors import SourceError
@@ -48,7 +49,7 @@ def test_two_sources_of_a_department_have_ages_of_their_own(
     monkeypatch.setattr("connectors.commands.connector.time.monotonic", lambda: seconds[0])
     counted = Counted()
     seconds[0] += 500
-    counted.files.report("step", {"progress": 1.0})
+    counted.files.report(Polled(has_more=True))
     for watch in (counted.files, counted.table):
         watch.grow_older()
     assert counted.value("hub_cursor_age_seconds", "files") == 0
@@ -88,7 +89,7 @@ def test_what_a_comparison_found_stands_until_the_next() -> None:
     name = "hub_source_rows_differing"
     assert counted.value(name, "licences", difference="missed") == 0
     assert counted.value(name, "files", difference="missed") is None
-    counted.table.report("compared", {"vanished": 3.0, "missed": 0.0})
+    counted.table.report(TableCompared(vanished=3, missed=0))
     assert counted.value(name, "licences", difference="vanished") == 3
-    counted.table.report("compared", {"vanished": 0.0, "missed": 0.0})
+    counted.table.report(TableCompared(vanished=0, missed=0))
     assert counted.value(name, "licences", difference="vanished") == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from typing import Any, cast
 from unittest.mock import Mock
 
@@ -10,6 +10,7 @@ import pytest
 
 from hub.engine import requests
 from hub.engine.drive import Driver, reason_class
+from hub.engine.events import Committed, Event, ProducerRetired, Restored
 from hub.runtime.metrics import Health, Metrics
 from hub.targets.platform import CallResult
 from hub.workers.engine_watch import count_engine
@@ -42,20 +43,20 @@ def program() -> Generator[requests.Request, Any, None]:
 
 def test_starts_transactions_and_retirements_become_metrics() -> None:
     """Each once, with the time it took and the class of its reason."""
-    metrics, events = Metrics(), []
+    metrics, events = Metrics(), list[Event]()
     health = Health("registrar.0")
 
-    def report(event: str, numbers: Mapping[str, float]) -> None:
+    def report(event: Event) -> None:
         events.append(event)
-        count_engine(metrics, health, event, numbers)
+        count_engine(metrics, health, event)
 
     part = cast("Any", Anything())
     driver = Driver(
         lease=part, transactions=part, inputs=part, store=part, business_clock=part,
         engine_clock=part, faults=part, report=report,
     )  # fmt: skip
-    driver.run(program(), lambda: "producer_retired" in events)
-    assert events == ["restored", "committed", "producer_retired"]
+    driver.run(program(), lambda: any(isinstance(each, ProducerRetired) for each in events))
+    assert [type(event) for event in events] == [Restored, Committed, ProducerRetired]
     value = metrics.registry.get_sample_value
     worker = {"worker": "registrar.0"}
     assert value("hub_restore_seconds", worker) == pytest.approx(1)
@@ -105,7 +106,7 @@ def test_the_lease_is_taken_before_the_predecessor_is_fenced() -> None:
 
 def test_a_start_is_reported_once() -> None:
     """What follows is work, however long it goes on."""
-    events: list[str] = []
+    events: list[Event] = []
     polls = iter([False, False, False, True])
 
     def begin() -> Generator[requests.Request, Any, None]:
@@ -114,9 +115,9 @@ def test_a_start_is_reported_once() -> None:
             yield requests.Consume(1, 0.0)
 
     part = cast("Any", Anything())
-    driver = driver_of(engine_clock=part, report=lambda event, _numbers: events.append(event))
+    driver = driver_of(engine_clock=part, report=events.append)
     driver.run(begin(), lambda: next(polls))
-    assert events == ["restored"]
+    assert [type(event) for event in events] == [Restored]
 
 
 def test_a_worker_asked_to_stop_ends_its_transaction_first() -> None:

@@ -14,6 +14,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 from hub.config.repository import ROOT
 from hub.config.settings import read_settings
+from hub.engine.events import ClockBelieved, ClockUnconfirmed
 from hub.errors import ConfigurationError
 from hub.runtime.metrics import OTHER, Health, Metrics, document, serve
 from hub.workers.notices import NoticesWatch
@@ -151,7 +152,7 @@ def test_a_worker_that_waits_for_a_person_says_why_and_is_alive() -> None:
     watch = RegistrarWatch(Metrics(), health)
     with serve(0, health, Metrics().registry) as server:
         now = 9.0
-        watch.report("clock_unconfirmed", {"days": 3650.4})
+        watch.report(ClockUnconfirmed(3650.4))
         now = 19.0
         status, body = read(server.port, "/health")
         told = json.loads(body)
@@ -165,7 +166,7 @@ def test_a_worker_that_waits_for_a_person_says_why_and_is_alive() -> None:
         now = 19.1
         assert json.loads(read(server.port, "/health")[1])["status"] == "stalled"
         assert read(server.port, "/alive")[0] == HTTPStatus.SERVICE_UNAVAILABLE
-        watch.report("clock_believed", {})
+        watch.report(ClockBelieved())
         status, body = read(server.port, "/health")
         assert (status, json.loads(body)["status"]) == (HTTPStatus.OK, "ok")
         assert "code" not in json.loads(body)
@@ -181,8 +182,8 @@ def test_a_clock_that_waits_for_a_person_is_a_metric_and_one_line_of_the_log(
     metrics = Metrics()
     watch = make(metrics, Health(worker))
     values = [metrics.registry.get_sample_value("hub_clock_unconfirmed", {"worker": worker})]
-    for event in ("clock_unconfirmed", "clock_unconfirmed", "clock_believed"):
-        watch.report(event, {"days": 11.0})
+    for event in (ClockUnconfirmed(11.0), ClockUnconfirmed(11.0), ClockBelieved()):
+        watch.report(event)
         values.append(
             metrics.registry.get_sample_value("hub_clock_unconfirmed", {"worker": worker})
         )

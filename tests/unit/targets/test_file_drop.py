@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -90,7 +91,7 @@ class DropPlace:
             lambda: self.day, lambda: self.now,
         )  # fmt: skip
         self.work.start()
-        self.work.take_counts()
+        self.work.take_news()
 
     def platform(self, **orders: object) -> None:
         """Let the platform look once, under new orders if given."""
@@ -114,7 +115,7 @@ class DropPlace:
 
     def problems(self) -> dict[str, int]:
         """The problems noticed since the last call."""
-        return {label: n for label, n in self.work.take_counts()[1].items() if n}
+        return {label: n for label, n in self.work.take_news().problems.items() if n}
 
     def acknowledge(self, name: str, **changes: object) -> None:
         """Write an acknowledgement by hand."""
@@ -651,8 +652,9 @@ def test_a_file_that_others_overtook_is_noticed(place: DropPlace) -> None:
     assert place.problems() == {}
     place.now += PATIENCE + 1
     place.look()
-    assert place.problems() == {"gap": 1}
-    assert place.work.standing() == {"open": 1, "oldest_seconds": PATIENCE + 1}
+    news = place.work.take_news()
+    assert +Counter(news.problems) == {"gap": 1}
+    assert (news.open, news.oldest_seconds) == (1, PATIENCE + 1)
     place.platform()
     assert licence(1).delivery in place.look()
 

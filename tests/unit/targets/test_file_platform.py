@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from hub.errors import FencedError, UnavailableError
 from hub.targets.delivery import Expected, NeverSeen, Retry, Unknown
 from hub.targets.file.book import FileBook
 from hub.targets.file.client import FilePlatform
-from hub.targets.file.drop import DropSettings, FileWork
+from hub.targets.file.drop import DropNews, DropSettings, FileWork
 from hub.targets.file.folder import DropFolder
 from hub.targets.file.layout import Heading
 from hub.targets.file.protocol import (
@@ -39,7 +39,7 @@ class Harbour:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.reports: list[tuple[str, dict[str, float]]] = []
+        self.reports: list[DropNews] = []
         self.hold = threading.Event()
         self.hold.set()
 
@@ -66,9 +66,9 @@ class Harbour:
         self.hold.wait(20)
         return "20261103"
 
-    def report(self, event: str, numbers: Mapping[str, float]) -> None:
+    def report(self, news: DropNews) -> None:
         """Keep what is reported."""
-        self.reports.append((event, dict(numbers)))
+        self.reports.append(news)
 
 
 @pytest.fixture
@@ -128,8 +128,7 @@ def test_every_call_ends_once_and_calls_close_together_share_a_file(
     assert {one.reply for one in land(platform, 2)} == {
         Filed("001501_20261103_00001.xml"), Unfiled(),
     }  # fmt: skip
-    wait_until(lambda: "files_standing" in dict(harbour.reports))
-    assert any(numbers.get("written") == 1 for _event, numbers in harbour.reports)
+    wait_until(lambda: any(news.results.get("written") == 1 for news in harbour.reports))
 
 
 def test_what_the_platform_says_is_told_unasked(harbour: Harbour, platform: FilePlatform) -> None:
@@ -194,7 +193,7 @@ def test_an_unmounted_folder_is_away_and_never_made(tmp_path: Path) -> None:
     assert isinstance(verdict, Retry)
     assert verdict.is_whole_target
     assert not (tmp_path / "drop").exists()
-    wait_until(lambda: any(one.get("folder_away") for _event, one in harbour.reports))
+    wait_until(lambda: any(news.problems.get("folder_away") for news in harbour.reports))
     harbour.make_folders()
     platform.submit([filing(1)])
     (landed,) = land(platform, 1)
