@@ -121,16 +121,22 @@ def read_mapping(path: Path, known: dict[str, frozenset[str]]) -> Mapping:
     return mapping
 
 
-def check_names(path: Path, mapping: Mapping, known: dict[str, frozenset[str]]) -> None:
-    """Raise `ConfigurationError` where the mapping in this file names no known kind or field."""
+def check_names(
+    path: Path, mapping: Mapping, known: dict[str, frozenset[str]], within: tuple[str, ...] = ()
+) -> None:
+    """Raise `ConfigurationError` where the mapping in this file names no known kind or field.
+
+    `within` is where the mapping lies in the file; it is the whole file where there is none.
+    """
     fields = known.get(mapping.kind)
     if fields is None:
-        raise _fault(path, ("kind",), f"unknown kind {mapping.kind}", "; ".join(sorted(known)))
+        place, allowed = (*within, "kind"), "; ".join(sorted(known))
+        raise _fault(path, place, f"unknown kind {mapping.kind}", allowed)
     for name in mapping.fields:
         if name not in fields and name != SOURCE_VERSION:
             raise _fault(
                 path,
-                ("fields", name),
+                (*within, "fields", name),
                 f"{mapping.kind} has no field {name}",
                 ", ".join(sorted(fields)),
             )

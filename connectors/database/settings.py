@@ -205,8 +205,11 @@ def read_table_file(path: Path, known: dict[str, frozenset[str]]) -> TableFile:
     Raises `ConfigurationError` naming file and line.
     """
     described = read_typed(path, TableFile)
-    for mapping in described.mappings:
-        check_names(path, mapping, known)
+    if described.rows is not None:
+        check_names(path, described.rows, known, ("rows",))
+    if described.kinds is not None:
+        for value, mapping in described.kinds.rows.items():
+            check_names(path, mapping, known, ("kinds", "rows", value))
     return described
 
 
