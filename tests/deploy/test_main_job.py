@@ -151,7 +151,7 @@ class County:
         book = self.book({"file_receiver": "nation"}.get(module, module))
         self._platforms.append(
             subprocess.Popen(
-                [sys.executable, "-m", f"tests.platforms.{module}", "--book", str(book), *words],
+                [sys.executable, "-m", f"standins.{module}", "--book", str(book), *words],
                 stdout=subprocess.DEVNULL,
             )
         )
