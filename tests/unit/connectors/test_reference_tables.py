@@ -10,10 +10,7 @@ from connectors.layout import Folder, field_names
 from connectors.mapping import read_mapping
 from tests.unit.connectors.made import CONTRACTS, ROOT, fields_of, layouts, submitted
 
-pytestmark = [
-    pytest.mark.reference,
-    pytest.mark.skipif("HUB_REFERENCE_DATA" not in os.environ, reason="no reference tables"),
-]
+pytestmark = pytest.mark.reference
 FIRST = {
     "penalties_2017_2019": (15, "CF_WSH", "桂林市城管委（燃气）处罚决定字【2019】第49号"),
     "pollutant_permits_2017_2020": (11, "XK_XDR_SHXYM", "91420300793273075J"),
