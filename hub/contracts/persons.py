@@ -3,9 +3,9 @@
 A citizen's number is one however it is written: with dots, slashes, blanks or a line break between
 its digits, with invisible characters, in full-width, Chinese or any other script's digits, with
 letters that look like digits, with another digit before or after, with the day of birth in words,
-as a page's entities. So a text is folded first (one
-table, one pass), then digits that follow each other are taken as one chain, and every 18 of a chain
-are tried: place, birth date and check digit together hold for one in thirty thousand random ones.
+as a page's entities. So a text is folded first (one table, one pass), then digits that follow each
+other are taken as one chain, and every 18 of a chain are tried: place, birth date and check digit
+together hold for one in thirty thousand random ones.
 
 Linear in the text. `needs_a_look` is the quick question, `are_plain` the one for a whole row: they
 prove that neither `flaws_of` nor `is_shown_otherwise` finds anything. What the laws ask: natural

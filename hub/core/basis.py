@@ -21,7 +21,7 @@ from hub.core.progress import Progress
 from hub.core.record import Cause, Reason
 from hub.domain.calendar import WorkingCalendar
 from hub.domain.code_lists import OPENNESS, read_code
-from hub.domain.dates import due_at_ms
+from hub.domain.dates import day_start_ms, due_at_ms
 from hub.domain.kinds import WITHDRAWN
 from hub.domain.rulebook import Deadlines, PublicationEnd, Rulebook
 
@@ -42,7 +42,6 @@ _NUMBERS: Final = 64
 _CACHE_LIMIT: Final = 50_000
 _SHANGHAI: Final = timedelta(hours=8)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY_MS: Final = 86_400_000
 _PUBLIC_WITHHELD: Final = (Reason("WITHHELD_FROM_PUBLIC", "", "warning"),)
 _PERIOD_OVER: Final = (Reason("DISCLOSURE_PERIOD_OVER", "", "warning"),)
 _PERIOD_CAPPED: Final = (Reason("DATE_PUBLICATION_TOO_LONG", "CF_GSJZQ", "warning"),)
@@ -251,8 +250,7 @@ class Basis:
         begin, end, day = self._day
         if not begin <= now < end:
             day = (_EPOCH + timedelta(milliseconds=now) + _SHANGHAI).date()
-            begin = due_at_ms(day) - _DAY_MS
-            self._day = (begin, begin + _DAY_MS, day)
+            self._day = (day_start_ms(day), due_at_ms(day), day)
         return day
 
     def remember_clocks(self, case: tuple[str, int, int], found: tuple[Clock, ...]) -> None:

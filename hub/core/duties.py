@@ -24,7 +24,7 @@ from hub.core.state import (
     StageCode,
     Status,
 )
-from hub.domain.dates import due_at_ms
+from hub.domain.dates import day_start_ms, due_at_ms
 
 if TYPE_CHECKING:
     from hub.core.basis import Basis, BasisTarget
@@ -46,7 +46,6 @@ _RULES: Final[dict[ClockKind, Literal["disclose", "withdraw"]]] = {
     ClockKind.WITHDRAW: "withdraw",
 }
 _LEGAL: Final = frozenset({ClockKind.DISCLOSE, ClockKind.WITHDRAW})
-_DAY_MS: Final = 86_400_000
 _SKEW_MS: Final = 300_000
 MOST_REVISIONS: Final = 8
 """Versions of which it is remembered when they began."""
@@ -267,10 +266,7 @@ def of_restoration(s: Submission, old: RecordState, shown: int, now: int, basis:
     """
     kind, version, today = s.subject_kind, old.version + 1, basis.day_of(now).toordinal()
     first = from_decision(basis, kind, s.decided_on or today, shown & ~old.named)
-    withheld = tuple(
-        c._replace(flags=c.flags | ClockFlag.STOPPED | ClockFlag.LIFTED)
-        for c in correction(basis, kind, old.named & ~shown, today, version)
-    )
+    withheld = tuple(map(_lifted, correction(basis, kind, old.named & ~shown, today, version)))
     running = (
         correction(basis, kind, shown & old.named, today, version)
         + withheld
@@ -473,10 +469,15 @@ def _beside_what_is_left(running: Clocks, old: RecordState, settled: int) -> Due
     return Due(running + left if left else running)
 
 
+def _lifted(clock: Clock) -> Clock:
+    """The duty, ended without being met."""
+    return clock._replace(flags=clock.flags | ClockFlag.STOPPED | ClockFlag.LIFTED)
+
+
 def _lift(old: RecordState, targets: int) -> tuple[Clocks, Events]:
     """The running disclosures at these targets, ended without being met."""
     ended = tuple(
-        c._replace(flags=c.flags | ClockFlag.STOPPED | ClockFlag.LIFTED)
+        _lifted(c)
         for c in old.clocks
         if c.kind is ClockKind.DISCLOSE and c.is_running and targets >> c.target & 1
     )
@@ -657,15 +658,11 @@ def _begins(old: RecordState, report: StageReport) -> int:
     moments = [r.at for r in old.revised if r.version <= report.version]
     if report.action == "W":
         moments += [
-            _opens(c.counted_from)
+            day_start_ms(date.fromordinal(c.counted_from))
             for c in unfinished_withdrawals(old, 0)
             if c.target == report.target and c.began_with <= report.version
         ]
-    return max(moments, default=_opens(max(old.decided_on, 1)))
-
-
-def _opens(day: int) -> int:
-    return due_at_ms(date.fromordinal(day)) - _DAY_MS
+    return max(moments, default=day_start_ms(date.fromordinal(max(old.decided_on, 1))))
 
 
 def revisions(
@@ -905,7 +902,7 @@ def _disclosure_in_line(
     elif before is not None and before.is_running:
         if not before.flags & ClockFlag.CORRECTION and _is_before(before, basis):
             events.append(ClockEvent(target, before.kind, "lifted"))
-            return (before._replace(flags=before.flags | ClockFlag.STOPPED | ClockFlag.LIFTED),)
+            return (_lifted(before),)
         clock = before
     else:
         return () if before is None else (before,)

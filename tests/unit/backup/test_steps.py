@@ -22,7 +22,7 @@ def offsets_after(steps: list[CopyStep]) -> tuple[list[int], int]:
 
 @given(st.sets(st.integers(0, 300), max_size=60), st.integers(0, 20), st.integers(1, 20))
 def test_records_come_to_lie_where_they_were(places: set[int], more: int, most: int) -> None:
-    """Whatever gaps transactions have left, the copy has the same ones; no step is too large."""
+    """The copy has the gaps that transactions left, each of them; no step is too large."""
     offsets = sorted(places)
     end = (offsets[-1] + 1 if offsets else 0) + more
     if (offsets[0] if offsets else end) == 1:
