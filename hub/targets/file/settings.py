@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from hub.io.typed_yaml import Name, StrictModel
-
-if TYPE_CHECKING:
-    pass
 
 
 class FileDrop(StrictModel):
